@@ -2,9 +2,13 @@
 
 pub mod chunk;
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod exit_code;
+pub mod mssql;
+pub mod report;
 pub mod row;
+pub mod secret;
 pub mod table;
 pub mod window;
 
