@@ -4,6 +4,13 @@
 //! errors that name file, line and fix. Secrets are in [`crate::secret::Secret`] from the moment they are read;
 //! no error of this module quotes a value of the file.
 
+mod env;
+mod parse;
+mod section;
+mod server;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,6 +110,14 @@ impl std::fmt::Display for Mode {
 }
 
 impl Config {
+    /// Reads and checks the file at `path`. `environment` answers for environment variables.
+    ///
+    /// # Errors
+    /// `Config`: the file, the line and the fix, for the first thing that is wrong.
+    pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
+        parse::load(path, environment)
+    }
+
     /// A table's name at the source.
     pub fn source_table(&self, table: &TableConfig) -> TableName {
         TableName {
