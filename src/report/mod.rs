@@ -1,6 +1,18 @@
-//! What a run tells while it goes and when it is done: the events, the summary, and the two ways to show them.
+//! What a run tells while it goes and when it is done: the events, the summary, and the ways to show them: bars, lines, log events.
+
+mod bars;
+mod log;
+mod pace;
+mod plain;
+#[cfg(test)]
+mod testing;
+pub mod text;
 
 use std::time::Duration;
+
+pub use bars::Bars;
+pub use log::Log;
+pub use plain::Plain;
 
 use crate::error::Error;
 use crate::exit_code::ExitCode;
@@ -150,4 +162,9 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn event(&self, _: Event<'_>) {}
+}
+
+/// The last day of a range, as the user gave it.
+fn last_day(range: DateRange) -> chrono::NaiveDate {
+    range.end.pred_opt().unwrap_or(range.end)
 }
