@@ -127,14 +127,12 @@ impl Config {
     }
 
     /// A table's name at the target.
-    ///
-    /// # Errors
-    /// None for a table of this configuration: loading it has checked the name with its prefix.
-    pub fn target_table(&self, table: &TableConfig) -> Result<TableName> {
-        Ok(TableName {
+    pub fn target_table(&self, table: &TableConfig) -> TableName {
+        TableName {
             schema: self.target.schema.clone(),
-            name: Identifier::new(format!("{}{}", self.target.table_prefix, table.name))?,
-        })
+            name: Identifier::new(format!("{}{}", self.target.table_prefix, table.name))
+                .expect("loading checks the name with its prefix"),
+        }
     }
 
     /// The directory of the file, which relative paths and the embedded server's data start from.

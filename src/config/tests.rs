@@ -75,7 +75,7 @@ fn a_good_file_is_read() {
     );
     assert_eq!(config.tables[1].mode, Mode::Full);
     assert_eq!(
-        config.target_table(&config.tables[0]).unwrap().quoted(),
+        config.target_table(&config.tables[0]).quoted(),
         "[dbo].[com_5013_APP_4_SALES]"
     );
     assert_eq!(
@@ -243,6 +243,12 @@ fn a_missing_variable_is_named_with_both_places_to_set_it() {
         "{text}"
     );
     assert!(text.ends_with(".env"), "{text}");
+}
+
+#[test]
+fn a_prefix_that_makes_a_name_too_long_is_refused() {
+    let told = refused(&with("com_5013_", &"p".repeat(120)));
+    assert!(told.starts_with(", line 17: The name "), "{told}");
 }
 
 #[test]

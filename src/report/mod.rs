@@ -134,7 +134,7 @@ pub struct RunSummary {
 }
 
 /// What came of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableSummary {
     /// Its name at the source.
     pub name: String,
@@ -152,8 +152,10 @@ pub struct TableSummary {
     pub rows_total: u64,
     /// Whether there was nothing to do.
     pub already_complete: bool,
-    /// Why the table could not be worked on.
+    /// Why the table could not be worked on, or what of it is left out.
     pub error: Option<String>,
+    /// How a run ends whose table failed before its work began.
+    pub preflight: Option<ExitCode>,
 }
 
 /// A progress that shows nothing, for tests and for callers that only want the summary.
