@@ -1,6 +1,7 @@
 //! Copies years of tables out of a live SQL Server into a warehouse: verified, resumable, gentle on the source.
 
 pub mod chunk;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;

@@ -1,0 +1,2 @@
+//! The commands.
+mod demo;
