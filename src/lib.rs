@@ -4,7 +4,9 @@ pub mod chunk;
 pub mod clock;
 pub mod error;
 pub mod exit_code;
+pub mod mssql;
 pub mod row;
+pub mod secret;
 pub mod table;
 pub mod window;
 
