@@ -1,9 +1,9 @@
-//! A password or key in memory: nothing prints it.
+//! A password in memory: usable by the code that logs in, invisible to everything that prints.
 
 use std::fmt;
 
-/// A text that `Debug` and `Display` show as `***`.
-#[derive(Clone, PartialEq, Eq)]
+/// A secret text. `Debug` and `Display` print `***`, so that no log, error or dump can show it.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
 
 impl Secret {
@@ -12,9 +12,15 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The text itself, for a login and for nothing else.
+    /// The text itself, for the login and for nothing else.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Secret(text)
     }
 }
 
@@ -27,5 +33,20 @@ impl fmt::Debug for Secret {
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_prints_it() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(
+            format!("{secret} {secret:?} {:?}", Some(&secret)),
+            "*** *** Some(***)"
+        );
+        assert_eq!(secret.expose(), "hunter2");
     }
 }
