@@ -18,6 +18,9 @@ use tokio_rustls::server::TlsStream;
 
 use crate::emulator::wire::packet::{HEADER_BYTES, PACKET_BYTES_DEFAULT, PRELOGIN, put_packet};
 
+/// The first byte of a TLS record; a PRELOGIN packet starts with 0x12.
+const TLS_RECORDS: std::ops::RangeInclusive<u8> = 0x14..=0x17;
+
 /// The server's certificate and what TLS needs of it.
 pub(crate) struct Identity {
     pub(crate) config: Arc<ServerConfig>,
@@ -143,6 +146,9 @@ pub(crate) struct Framed {
     tcp: TcpStream,
     /// Whether what is written goes into packets.
     handshaking: bool,
+    /// Whether what is read comes in packets. This ends first: the TLS library reads on when its last message is
+    /// there, and may find the LOGIN7 that a client sends right behind it.
+    reads_packets: bool,
     header: [u8; HEADER_BYTES],
     header_bytes: usize,
     /// What is left of the packet whose header was read.
@@ -156,6 +162,7 @@ impl Framed {
         Framed {
             tcp,
             handshaking: true,
+            reads_packets: true,
             header: [0; HEADER_BYTES],
             header_bytes: 0,
             packet_bytes: 0,
@@ -175,12 +182,14 @@ impl Framed {
             }
             self.header_bytes += read;
         }
+        if TLS_RECORDS.contains(&self.header[0]) {
+            self.reads_packets = false;
+            return Poll::Ready(Ok(true));
+        }
         let bytes = usize::from(u16::from_be_bytes([self.header[2], self.header[3]]));
         if self.header[0] != PRELOGIN || bytes < HEADER_BYTES {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "TLS handshake outside PRELOGIN",
-            )));
+            let what = "TLS handshake outside PRELOGIN";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
         }
         self.header_bytes = 0;
         self.packet_bytes = bytes - HEADER_BYTES;
@@ -191,13 +200,21 @@ impl Framed {
 impl AsyncRead for Framed {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.handshaking {
-            return Pin::new(&mut this.tcp).poll_read(cx, buf);
-        }
-        while this.packet_bytes == 0 {
+        while this.reads_packets && this.packet_bytes == 0 {
             if !ready!(this.poll_header(cx))? {
                 return Poll::Ready(Ok(()));
             }
+        }
+        if !this.reads_packets {
+            // What was taken for a header is the start of a TLS record.
+            let bytes = this.header_bytes.min(buf.remaining());
+            if bytes == 0 {
+                return Pin::new(&mut this.tcp).poll_read(cx, buf);
+            }
+            buf.put_slice(&this.header[..bytes]);
+            this.header.copy_within(bytes.., 0);
+            this.header_bytes -= bytes;
+            return Poll::Ready(Ok(()));
         }
         // Never past the packet: what follows it may already be outside PRELOGIN.
         let bytes = this.packet_bytes.min(buf.remaining());
