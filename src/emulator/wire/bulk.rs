@@ -113,15 +113,14 @@ impl BulkReader {
                 }
             }
         }
-        self.cells.clear();
+        self.cells.resize(columns.len(), OwnedCell::Null);
         let mut reader = Reader::new(&self.buffer[1 + bitmap_bytes..length]);
-        for (index, (ty, _)) in columns.iter().enumerate() {
-            let cell = if is_null(index) {
-                OwnedCell::Null
+        for (index, ((ty, _), cell)) in columns.iter().zip(&mut self.cells).enumerate() {
+            if is_null(index) {
+                *cell = OwnedCell::Null;
             } else {
-                wire_codec::read_value(&mut reader, ty)?
-            };
-            self.cells.push(cell);
+                wire_codec::read_value_into(&mut reader, ty, cell)?;
+            }
         }
         self.buffer.advance(length);
         Ok(Some(Event::Row))

@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn transaction_requests_are_read() {
         let begin = Request(TransactionRequest::Begin, "BEGIN TRANSACTION");
-        assert_eq!(actions(&[5, 0, 0, 0]).unwrap(), [begin.clone()]);
+        assert_eq!(actions(&[5, 0, 0, 0]).unwrap(), std::slice::from_ref(&begin));
         assert_eq!(
             actions(&[5, 0, 4, 0]).unwrap(),
             [
@@ -140,7 +140,7 @@ mod tests {
             ]
         );
         let commit = Request(TransactionRequest::Commit, "COMMIT TRANSACTION");
-        assert_eq!(actions(&[7, 0, 0, 0]).unwrap(), [commit.clone()]);
+        assert_eq!(actions(&[7, 0, 0, 0]).unwrap(), std::slice::from_ref(&commit));
         assert_eq!(actions(&[7, 0, 0, 1, 0, 0]).unwrap(), [commit, begin]);
         assert_eq!(
             actions(&[8, 0, 1, b']', 0, 0]).unwrap(),

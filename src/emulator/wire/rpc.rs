@@ -121,7 +121,7 @@ fn param(body: &mut &[u8]) -> Result<Param, SqlError> {
     }
     let ty = wire_codec::read_type_info(body)?;
     let mut reader = Reader::new(body);
-    let value = wire_codec::read_value(&mut reader, &ty)?;
+    let value = wire_codec::read_param(&mut reader, &ty)?;
     *body = reader.rest();
     Ok(Param {
         name,

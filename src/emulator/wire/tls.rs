@@ -1,8 +1,8 @@
 //! TLS as TDS 7.4 does it: the handshake travels inside PRELOGIN packets, what follows it does not.
 //!
-//! The certificate is made when the server starts and signed by itself; its key never leaves memory. Session tickets
-//! are off: a client that encrypts its login only drops TLS right after the handshake and would take a late ticket
-//! for a TDS packet.
+//! The certificate is made when the server starts and signed by itself; its key never leaves memory. TLS 1.2 only, as
+//! SQL Server does before TDS 8: in TLS 1.3 the client has the last word of the handshake, and FreeTDS, which frames
+//! what it sends when it next reads, does not get it out.
 
 use std::io;
 use std::pin::Pin;
@@ -47,16 +47,15 @@ impl Identity {
         let certificate: CertificateDer<'static> = made.cert.der().clone();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let pem = pem(&certificate);
-        let mut config =
+        let config =
             ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()
+                .with_protocol_versions(&[&rustls::version::TLS12])
                 .and_then(|builder| {
                     builder
                         .with_no_client_auth()
                         .with_single_cert(vec![certificate], key)
                 })
                 .map_err(|error| error.to_string())?;
-        config.send_tls13_tickets = 0;
         Ok(Identity {
             config: Arc::new(config),
             pem,
