@@ -18,8 +18,8 @@ use crate::emulator::faults::Faults;
 use crate::emulator::log::StatementLog;
 use crate::emulator::store::Role;
 use crate::emulator::types::{Session, SessionOptions, SqlError};
-use crate::emulator::wire::answer::Link;
 use crate::emulator::wire::conversation::{self, Lines};
+use crate::emulator::wire::link::Link;
 use crate::emulator::wire::login::{LOGIN_BYTES_MAX, Login};
 use crate::emulator::wire::packet::{
     ATTENTION, LOGIN7, PRELOGIN, Packet, PacketReader, PacketWriter, REPLY, put_packet,

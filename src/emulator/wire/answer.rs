@@ -5,62 +5,17 @@
 //! every other call returns an error that makes the session stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::emulator::faults::{Action, Armed, At, Faults};
 use crate::emulator::log::Outcome;
 use crate::emulator::types::{Cell, Column, OwnedCell, Sink, SqlError, SqlType, TransactionEvent};
+use crate::emulator::wire::link::Link;
 use crate::emulator::wire::packet::{Gone, PacketWriter};
 use crate::emulator::wire::token;
 
 /// DONE's command codes: clients tell a SELECT's count from an INSERT's by them.
 const COMMAND_SELECT: u16 = 0xC1;
 const COMMAND_INSERT: u16 = 0xC3;
-
-/// What the two sides of a connection tell each other besides packets.
-#[derive(Debug, Default)]
-pub(crate) struct Link {
-    /// What the session looks at: the request is cancelled or the client gone.
-    pub(crate) cancel: Arc<AtomicBool>,
-    /// An attention is on its way to the session's thread.
-    attention: AtomicBool,
-    gone: AtomicBool,
-}
-
-impl Link {
-    /// The client asked to cancel the running request.
-    pub(crate) fn attend(&self) {
-        self.attention.store(true, Ordering::SeqCst);
-        self.cancel.store(true, Ordering::SeqCst);
-    }
-
-    /// The client is gone.
-    pub(crate) fn part(&self) {
-        self.gone.store(true, Ordering::SeqCst);
-        self.cancel.store(true, Ordering::SeqCst);
-    }
-
-    /// The attention was answered.
-    pub(crate) fn attended(&self) {
-        self.attention.store(false, Ordering::SeqCst);
-        self.cancel.store(false, Ordering::SeqCst);
-        if self.is_gone() {
-            self.cancel.store(true, Ordering::SeqCst);
-        }
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn has_attention(&self) -> bool {
-        self.attention.load(Ordering::SeqCst)
-    }
-
-    fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::SeqCst)
-    }
-}
 
 /// A connection's way out and what the client knows of the session.
 pub(crate) struct Wire {
@@ -480,47 +435,6 @@ impl Sink for Answer<'_> {
                 self.values.push((name.to_owned(), ty, owned));
             }
         }
-        Ok(())
-    }
-}
-
-/// A sink for SQL that a fault runs: its results go nowhere, its changes of state reach the client.
-pub(crate) struct Quiet<'a, 'b> {
-    pub(crate) answer: &'a mut Answer<'b>,
-    pub(crate) error: Option<SqlError>,
-}
-
-impl Sink for Quiet<'_, '_> {
-    fn columns(&mut self, _: &[Column]) -> Result<(), SqlError> {
-        Ok(())
-    }
-
-    fn row(&mut self, _: &[Cell<'_>]) -> Result<(), SqlError> {
-        Ok(())
-    }
-
-    fn done(&mut self, _: Option<u64>) -> Result<(), SqlError> {
-        Ok(())
-    }
-
-    fn info(&mut self, _: &SqlError) -> Result<(), SqlError> {
-        Ok(())
-    }
-
-    fn error(&mut self, error: &SqlError) -> Result<(), SqlError> {
-        self.error.get_or_insert_with(|| error.clone());
-        Ok(())
-    }
-
-    fn database_changed(&mut self, old: &str, new: &str) -> Result<(), SqlError> {
-        self.answer.database_changed(old, new)
-    }
-
-    fn transaction(&mut self, event: TransactionEvent, descriptor: u64) -> Result<(), SqlError> {
-        self.answer.transaction(event, descriptor)
-    }
-
-    fn output(&mut self, _: Option<&str>, _: SqlType, _: Cell<'_>) -> Result<(), SqlError> {
         Ok(())
     }
 }

@@ -10,10 +10,11 @@ use tokio::sync::mpsc;
 
 use crate::emulator::faults::{Action, At, Subject};
 use crate::emulator::server::Server;
-use crate::emulator::types::{Cell, Session, SessionOptions, Sink, SqlError};
+use crate::emulator::types::{Session, SessionOptions, SqlError};
 use crate::emulator::value::collation;
-use crate::emulator::wire::answer::{Answer, Link, Stop, Wire};
-use crate::emulator::wire::bulk::{BulkReader, Event};
+use crate::emulator::wire::answer::{Answer, Stop, Wire};
+use crate::emulator::wire::link::Link;
+use crate::emulator::wire::load::{Load, LoadEnd};
 use crate::emulator::wire::login::Login;
 use crate::emulator::wire::packet::{
     ATTENTION, BULK_LOAD, Gone, PACKET_BYTES_DEFAULT, Packet, PacketWriter, RPC, SQL_BATCH, STATUS_IGNORE,
@@ -311,17 +312,7 @@ impl Conversation<'_> {
         };
         work(&mut turn);
         self.bulk = turn.pending_bulk.take();
-        let mut answer = turn.answer;
-        if answer.stop == Some(Stop::Ended) {
-            return Err(Gone);
-        }
-        let attention = answer.wire.link.has_attention();
-        if attention {
-            // Its packet is in the line, or about to be: the network side sets the flag first.
-            while self.incoming.blocking_recv().ok_or(Gone)?.kind != ATTENTION {}
-            answer.wire.link.attended();
-        }
-        answer.finish(attention)
+        finish(&mut self.incoming, turn.answer, false)
     }
 
     /// Takes the rows of the `INSERT BULK` before.
@@ -329,25 +320,19 @@ impl Conversation<'_> {
         let server = self.server;
         let roles = |database: &str, role| server.backend.set_role(database, role);
         let pending = self.bulk.take();
-        let mut load = Load {
-            failed: None,
-            ..Load::default()
-        };
         let sequence = pending.as_ref().map(|pending| pending.sequence);
+        let mut load = Load::default();
         if pending.is_none() {
-            load.failed = Some(SqlError {
-                class: 16,
-                ..protocol_error("a bulk load without INSERT BULK")
-            });
+            load.refuse(protocol_error("a bulk load without INSERT BULK"));
         }
         let mut answer = Answer::new(&mut self.wire, &server.faults, &roles);
         answer.start(pending.map(|pending| pending.armed).unwrap_or_default(), false);
         let mut packet = first;
         let mut packets = 0;
-        let interrupted = loop {
+        let end = loop {
             if packet.kind == ATTENTION {
                 answer.wire.link.attended();
-                break true;
+                break LoadEnd::Cancelled;
             }
             if packet.kind != BULK_LOAD {
                 return Err(Gone);
@@ -359,12 +344,16 @@ impl Conversation<'_> {
                 return Err(Gone);
             }
             if packet.ends() {
-                load.ignored = packet.status & STATUS_IGNORE != 0;
-                break false;
+                let ignored = packet.status & STATUS_IGNORE != 0;
+                break if ignored {
+                    LoadEnd::TakenBack
+                } else {
+                    LoadEnd::Whole
+                };
             }
             packet = self.incoming.blocking_recv().ok_or(Gone)?;
         };
-        load.end(interrupted, &mut *self.session, &mut answer);
+        load.end(end, &mut *self.session, &mut answer);
         let mut turn = Turn {
             server,
             peer: &self.peer,
@@ -378,85 +367,11 @@ impl Conversation<'_> {
             turn.end(sequence);
         }
         turn.answer.end_batch();
-        let mut answer = turn.answer;
-        if answer.stop == Some(Stop::Ended) {
-            return Err(Gone);
+        if end == LoadEnd::TakenBack {
+            // Not answered: the attention that follows it is.
+            return Ok(());
         }
-        let attention = answer.wire.link.has_attention();
-        if attention {
-            while self.incoming.blocking_recv().ok_or(Gone)?.kind != ATTENTION {}
-            answer.wire.link.attended();
-        }
-        answer.finish(attention || interrupted)
-    }
-}
-
-/// A bulk load while its rows arrive.
-#[derive(Default)]
-struct Load {
-    reader: BulkReader,
-    begun: bool,
-    rows: u64,
-    failed: Option<SqlError>,
-    /// The client took the message back.
-    ignored: bool,
-}
-
-impl Load {
-    /// Hands the rows of a packet to the session. After a failure the rest is read and thrown away.
-    fn feed(&mut self, payload: &[u8], session: &mut dyn Session, answer: &mut Answer<'_>) {
-        if self.failed.is_some() || answer.stop.is_some() {
-            return;
-        }
-        self.reader.push(payload);
-        if let Err(error) = self.take(session, answer) {
-            self.failed = Some(error);
-        }
-    }
-
-    fn take(&mut self, session: &mut dyn Session, answer: &mut Answer<'_>) -> Result<(), SqlError> {
-        while let Some(event) = self.reader.next()? {
-            match event {
-                Event::Columns(columns) => {
-                    session.bulk_begin(&columns)?;
-                    self.begun = true;
-                }
-                Event::Row => {
-                    let cells: Vec<Cell<'_>> = self.reader.cells.iter().map(|cell| cell.as_cell()).collect();
-                    session.bulk_row(&cells)?;
-                    self.rows += 1;
-                    let rows = self.rows;
-                    answer.fire(|at| at == At::AfterBulkRows(rows));
-                    if answer.stop.is_some() {
-                        return Ok(());
-                    }
-                }
-                Event::End => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps the rows or undoes them, and answers.
-    fn end(&mut self, interrupted: bool, session: &mut dyn Session, answer: &mut Answer<'_>) {
-        let taken_back = interrupted || self.ignored || answer.stop.is_some();
-        if self.failed.is_none() && !taken_back && !self.reader.is_whole() {
-            self.failed = Some(SqlError {
-                class: 16,
-                ..protocol_error("a bulk load that is cut off")
-            });
-        }
-        let keep = self.failed.is_none() && !taken_back;
-        let ended = if self.begun { session.bulk_end(keep) } else { Ok(0) };
-        match (self.failed.take(), ended) {
-            _ if taken_back => {}
-            (Some(error), _) | (None, Err(error)) => answer.report(&error),
-            (None, Ok(rows)) => {
-                answer.outcome.bulk_rows = rows;
-                // An error means that the client has cancelled or is gone, and is seen again at the end.
-                let _ = answer.done(Some(rows));
-            }
-        }
+        finish(&mut self.incoming, turn.answer, end == LoadEnd::Cancelled)
     }
 }
 
@@ -487,4 +402,18 @@ fn greet(wire: &mut Wire, login: &Login, tds_version: u32) {
     if login.asks_utf8 {
         token::utf8_support(out);
     }
+}
+
+/// Sends the end of an answer. A client that has cancelled is told so in the same message.
+fn finish(incoming: &mut mpsc::Receiver<Packet>, mut answer: Answer<'_>, attended: bool) -> Result<(), Gone> {
+    if answer.stop == Some(Stop::Ended) {
+        return Err(Gone);
+    }
+    let attention = answer.wire.link.has_attention();
+    if attention {
+        // Its packet is in the line, or about to be: the network side sets the flag first.
+        while incoming.blocking_recv().ok_or(Gone)?.kind != ATTENTION {}
+        answer.wire.link.attended();
+    }
+    answer.finish(attention || attended)
 }

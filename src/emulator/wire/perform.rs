@@ -7,7 +7,8 @@ use crate::emulator::log::Statement;
 use crate::emulator::server::Server;
 use crate::emulator::types::{Cell, OwnedCell, Param, Session, Sink, SqlError, SqlType, TransactionRequest};
 use crate::emulator::value::cast;
-use crate::emulator::wire::answer::{Answer, Quiet, Stop};
+use crate::emulator::wire::answer::{Answer, Stop};
+use crate::emulator::wire::quiet::Quiet;
 use crate::emulator::wire::request::TransactionAction;
 use crate::emulator::wire::rpc::{self, Call, Procedure};
 
