@@ -2,6 +2,7 @@
 //!
 //! Without `tsql` on the path this prints that it was skipped; with `SYNC_REQUIRE_TSQL=1` that is a failure.
 #![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,6 +1,7 @@
 //! The emulator through the real driver and a real socket: logging in with and without TLS, every packet size,
 //! attention, bulk loads, transactions, connections that go away, faults, and the statement log.
 #![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::sync::Arc;
 

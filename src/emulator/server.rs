@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
@@ -33,6 +34,8 @@ const PACKETS_WAITING_MAX: usize = 32;
 const PIECES_WAITING_MAX: usize = 8;
 /// The option table and its data are some dozens of bytes.
 const PRELOGIN_BYTES_MAX: usize = 4096;
+/// After a failure to accept, most often for want of file descriptors, trying again at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// SQL Server gives its first user session this number.
 const FIRST_SPID: u32 = 51;
 /// Parsing nested T-SQL and running it goes deep.
@@ -82,8 +85,10 @@ pub(crate) async fn accept(
                 Ok((tcp, _)) => {
                     connections.spawn(connection(server.clone(), tcp));
                 }
-                // The connection that could not be accepted is gone; the next may be fine.
-                Err(error) => tracing::debug!(%error, "Accepting a connection failed"),
+                Err(error) => {
+                    tracing::warn!(%error, "Accepting a connection failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             },
             asked = hang_up.recv() => match asked {
                 Some(()) => connections.abort_all(),

@@ -129,7 +129,11 @@ impl Turn<'_> {
                 self.give_handle(handle)
             }
             Procedure::PrepareAndExecute => {
-                let handle = self.prepare(params.nth(1), params.next());
+                if let Ok(old) = rpc::handle_argument(params.next().as_ref()) {
+                    // A handle that comes back here is one that the client has no more use for.
+                    self.prepared.by_handle.remove(&old);
+                }
+                let handle = self.prepare(params.next(), params.next());
                 let (statement, declaration) =
                     match handle.as_ref().map(|handle| &self.prepared.by_handle[handle]) {
                         Ok(prepared) => (Ok(prepared.statement.clone()), Ok(prepared.declaration.clone())),
