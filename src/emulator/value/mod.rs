@@ -8,6 +8,7 @@
 pub(crate) mod arithmetic;
 pub(crate) mod cast;
 pub(crate) mod collation;
+mod collation_names;
 pub(crate) mod decimal;
 pub(crate) mod error;
 pub(crate) mod guid;
