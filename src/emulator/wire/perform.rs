@@ -6,7 +6,7 @@ use crate::emulator::faults::{Action, Armed, At, Subject};
 use crate::emulator::log::Statement;
 use crate::emulator::server::Server;
 use crate::emulator::types::{Cell, OwnedCell, Param, Session, Sink, SqlError, SqlType, TransactionRequest};
-use crate::emulator::value::cast;
+use crate::emulator::value::render;
 use crate::emulator::wire::answer::{Answer, Stop};
 use crate::emulator::wire::quiet::Quiet;
 use crate::emulator::wire::request::TransactionAction;
@@ -368,7 +368,7 @@ impl Turn<'_> {
 fn rendered(params: &[Param]) -> Vec<(String, String)> {
     let value = |param: &Param| match &param.value {
         OwnedCell::Null => "NULL".to_owned(),
-        value => cast::render(value.as_cell(), param.ty),
+        value => render::render(value.as_cell(), param.ty),
     };
     params
         .iter()

@@ -318,7 +318,7 @@ mod tests {
                 "{length}"
             );
         }
-        assert_eq!(calls(&message[..HEADERS.len() + 13]).unwrap_err().number, 17805);
+        assert!(calls(&message[..HEADERS.len() + 13]).is_err());
     }
 
     #[test]
