@@ -8,7 +8,7 @@ use chrono::{Days, NaiveDateTime};
 
 use crate::chunk::KeyBytes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::mssql::{Flow, Guard, Session};
+use crate::mssql::{Flow, Guard, Session, predicate};
 use crate::plan::{AccessPath, TablePlan};
 use crate::predicate::{Bounds, Where, midnight};
 use crate::row::{Batch, Value};
@@ -104,7 +104,8 @@ async fn read(
     let ask = i64::try_from(limits.rows - batch.row_count())
         .unwrap_or(i64::MAX)
         .saturating_add(1);
-    let (proof, mut params) = guard.predicate(1);
+    let (proof, names) = predicate(guard, 1);
+    let mut params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
     params.push(Value::Integer(ask));
     let top = params.len();
     let mut clause = Where::after_params(params);

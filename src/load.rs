@@ -6,11 +6,12 @@
 //! with it the transaction.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::mssql::{Flow, Session, StageColumn, read_expression, stage_expression, stage_type};
+use crate::mssql::{Flow, Session, StageColumn, read_expression, stage_expression, stage_table};
 use crate::plan::TablePlan;
-use crate::predicate::{Bounds, date_of};
+use crate::predicate::Bounds;
 use crate::receipt::{self, Lease, Receipt};
 use crate::row::{Batch, Tally, Value};
+use crate::table::Identifier;
 use crate::target::Target;
 
 /// The session's own table that a batch is staged in.
@@ -39,36 +40,25 @@ pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Re
     let columns: Vec<StageColumn> = plan
         .columns()
         .iter()
-        .map(|column| StageColumn::new(column.data_type))
-        .collect();
-    let declared: Vec<String> = plan
-        .columns()
-        .iter()
         .enumerate()
-        .map(|(position, column)| format!("{} {} NULL", staged(position), stage_type(column.data_type)))
-        .collect();
+        .map(|(position, column)| {
+            Ok(StageColumn {
+                name: Identifier::new(staged(position))?,
+                data_type: column.data_type,
+            })
+        })
+        .collect::<Result<_>>()?;
     session
         .batch(&format!(
-            "DROP TABLE IF EXISTS {STAGE}; CREATE TABLE {STAGE} ({})",
-            declared.join(", ")
+            "DROP TABLE IF EXISTS {STAGE}; {}",
+            stage_table(STAGE, &columns)
         ))
         .await?;
     if batch.row_count() == 0 {
         return Ok(());
     }
-    let staged = session.bulk_load(STAGE, batch, &columns).await?;
-    if staged == batch.row_count() as u64 {
-        Ok(())
-    } else {
-        Err(Error::new(
-            ErrorKind::Transient,
-            format!(
-                "The target staged {staged} of {} rows of table {}",
-                batch.row_count(),
-                plan.name
-            ),
-        ))
-    }
+    session.bulk_load(STAGE, batch, &columns).await?;
+    Ok(())
 }
 
 /// Moves the staged rows into the table, in one transaction, and proves it (G1, G2).
@@ -132,7 +122,7 @@ async fn displace(
             format!(
                 "t.{} = {}",
                 column.name.quoted(),
-                stage_expression(&format!("l.{}", staged(*position)), column)
+                stage_expression(&format!("l.[{}]", staged(*position)), column)
             )
         })
         .collect();
@@ -149,11 +139,7 @@ async fn displace(
         return Ok(0);
     }
     for row in &rows {
-        if let Value::Date(days) = row.value(0)
-            && let Some(date) = date_of(days)
-        {
-            receipt::mark_stale(session, lease, date, claim.window).await?;
-        }
+        receipt::mark_stale(session, lease, row.date(0)?, claim.window).await?;
     }
     session.execute(&format!("DELETE t {moved}"), &[]).await
 }
@@ -164,7 +150,7 @@ async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_co
         .columns
         .iter()
         .enumerate()
-        .map(|(position, column)| stage_expression(&staged(position), column))
+        .map(|(position, column)| stage_expression(&format!("[{}]", staged(position)), column))
         .collect();
     let numbered = target.columns.iter().any(|column| column.identity);
     if numbered {
@@ -228,5 +214,5 @@ async fn read_back(
 
 /// Name of a staged column: by position, so that no name of the table can be in its way.
 fn staged(position: usize) -> String {
-    format!("[c{}]", position + 1)
+    format!("c{}", position + 1)
 }

@@ -90,16 +90,23 @@ async fn applied(session: &mut Session) -> Result<i32> {
     let there = session
         .rows("SELECT OBJECT_ID(N'[sync].[migration]', N'U')", &[])
         .await?;
-    if there.first().is_none_or(|row| row.value(0) == Value::Null) {
+    if there
+        .first()
+        .map(|row| row.is_null(0))
+        .transpose()?
+        .unwrap_or(true)
+    {
         return Ok(0);
     }
     let rows = session
         .rows("SELECT MAX([version]) FROM [sync].[migration]", &[])
         .await?;
-    let version = match rows.first().map(|row| row.value(0)) {
-        Some(Value::Integer(version)) => version,
-        _ => 0,
-    };
+    let version = rows
+        .first()
+        .map(|row| row.optional_integer(0))
+        .transpose()?
+        .flatten()
+        .unwrap_or_default();
     i32::try_from(version).map_err(|_| {
         Error::new(
             ErrorKind::State,

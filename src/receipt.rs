@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use crate::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::Session;
-use crate::predicate::{date_of, day};
+use crate::predicate::day;
 use crate::row::{Digest, Tally, Value};
 use crate::table::TableName;
 use crate::window::Window;
@@ -355,15 +355,7 @@ pub async fn put_plan(
 
 impl Receipt {
     fn from_row(row: &crate::mssql::Row) -> Result<Receipt> {
-        let date = |column: usize| match row.value(column) {
-            Value::Date(days) => date_of(days).ok_or_else(unreadable),
-            _ => Err(unreadable()),
-        };
-        let key = |column: usize| match row.value(column) {
-            Value::Null => Ok(None),
-            Value::Bytes(bytes) => Ok(Some(KeyBytes(bytes.to_vec()))),
-            _ => Err(unreadable()),
-        };
+        let key = |column: usize| Ok(row.optional_bytes(column)?.map(|bytes| KeyBytes(bytes.to_vec())));
         let count = |column: usize| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
         let digest: &[u8; 32] = row.bytes(9)?.try_into().map_err(|_| unreadable())?;
         let state = match row.text(3)? {
@@ -372,7 +364,7 @@ impl Receipt {
             _ => return Err(unreadable()),
         };
         Ok(Receipt {
-            window: Window::new(date(0)?, date(1)?)?,
+            window: Window::new(row.date(0)?, row.date(1)?)?,
             chunk: Chunk {
                 ordinal: u32::try_from(row.integer(2)?).map_err(|_| unreadable())?,
                 range: KeyRange {

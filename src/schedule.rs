@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::extract::Limits;
 use crate::migrate::migrate;
-use crate::mssql::{Session, Timeouts, catalog};
+use crate::mssql::{Session, Timeouts, catalog, predicate};
 use crate::pipeline::{Outcome, TableContext, WindowResult, run_window, wait_or_give_up};
 use crate::plan::TablePlan;
 use crate::receipt::{self, Holder, Lease};
@@ -480,7 +480,8 @@ impl Run<'_> {
             return Ok(None);
         }
         let mut session = sources.take().await?;
-        let (proof, params) = self.config.source.guard.predicate(1);
+        let (proof, names) = predicate(&self.config.source.guard, 1);
+        let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
         let sql = format!(
             "IF {proof} SELECT COUNT_BIG(*) FROM {} WHERE {} IS NULL",
             plan.source.name.quoted(),
@@ -488,7 +489,7 @@ impl Run<'_> {
         );
         let rows = session.rows(&sql, &params).await?;
         sources.put(session);
-        match rows.first().map(|row| row.value(0)) {
+        match rows.first().map(|row| row.value(0)).transpose()? {
             Some(Value::Integer(count)) => Ok(Some(count.cast_unsigned())),
             _ => Err(Error::new(
                 ErrorKind::WrongServer,

@@ -8,7 +8,7 @@ use std::io::ErrorKind as IoErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadableDatabase};
+use redb::{Builder, ConcurrencyMode, DatabaseError, ReadableDatabase};
 
 use super::{ALL, META, Reader, Store, View, damaged};
 use crate::error::{Error, ErrorKind, Result};
