@@ -3,6 +3,8 @@
 //! A row depends on the seed, its table and its number alone, so that filling can be cut anywhere. The lines,
 //! payments and voids of a bill know its number, outlet and time by making the bill again.
 
+use std::sync::Arc;
+
 use super::calendar::{Calendar, Moment};
 use super::random::Random;
 use super::tables::{ColumnSpec, Fill, Link, TABLES, TableSpec};
@@ -25,12 +27,12 @@ const OFFSET: i16 = 8 * 60;
 
 /// Makes the rows of one table.
 #[derive(Debug)]
-pub(super) struct Rows<'a> {
+pub(super) struct Rows {
     seed: u64,
     number: u64,
-    table: &'a TableSpec,
+    table: &'static TableSpec,
     columns: Vec<&'static ColumnSpec>,
-    calendar: &'a Calendar,
+    calendar: Arc<Calendar>,
     row_count: u64,
     bill_count: u64,
 }
@@ -62,9 +64,9 @@ struct Row {
     random: Random,
 }
 
-impl<'a> Rows<'a> {
+impl Rows {
     /// Table number `number` of [`TABLES`], at `scale`.
-    pub(super) fn new(seed: u64, scale: f64, number: usize, calendar: &'a Calendar) -> Self {
+    pub(super) fn new(seed: u64, scale: f64, number: usize, calendar: Arc<Calendar>) -> Self {
         let table = &TABLES[number];
         Rows {
             seed,
@@ -330,15 +332,15 @@ mod tests {
     use std::collections::HashSet;
 
     fn tally(seed: u64, scale: f64, number: usize) -> Tally {
-        let calendar = Calendar::new();
-        let rows = Rows::new(seed, scale, number, &calendar);
+        let calendar = Arc::new(Calendar::new());
+        let rows = Rows::new(seed, scale, number, Arc::clone(&calendar));
         rows.batch(0, rows.row_count()).unwrap().tally()
     }
 
     /// A table's values in columns `names`, as the text of their `Debug`.
     fn values(scale: f64, number: usize, names: &[&str]) -> Vec<Vec<String>> {
-        let calendar = Calendar::new();
-        let rows = Rows::new(1, scale, number, &calendar);
+        let calendar = Arc::new(Calendar::new());
+        let rows = Rows::new(1, scale, number, Arc::clone(&calendar));
         let positions: Vec<usize> = names
             .iter()
             .map(|name| {
@@ -364,13 +366,13 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_rows_in_any_pieces() {
-        let calendar = Calendar::new();
-        for number in 0..TABLES.len() {
-            let rows = Rows::new(42, 0.01, number, &calendar);
+        let calendar = Arc::new(Calendar::new());
+        for (number, table) in TABLES.iter().enumerate() {
+            let rows = Rows::new(42, 0.01, number, Arc::clone(&calendar));
             let half = rows.row_count() / 2;
             let mut digest = rows.batch(0, half).unwrap().tally().digest;
             digest.add(rows.batch(half, rows.row_count()).unwrap().tally().digest);
-            assert_eq!(digest, tally(42, 0.01, number).digest, "{}", TABLES[number].name);
+            assert_eq!(digest, tally(42, 0.01, number).digest, "{}", table.name);
         }
         assert_ne!(tally(42, 0.01, 0).digest, tally(43, 0.01, 0).digest);
     }
@@ -414,9 +416,9 @@ mod tests {
 
     #[test]
     fn columns_hold_what_their_types_allow() {
-        let calendar = Calendar::new();
+        let calendar = Arc::new(Calendar::new());
         for number in [0, 1, 2, 3, 9] {
-            let rows = Rows::new(1, 0.05, number, &calendar);
+            let rows = Rows::new(1, 0.05, number, Arc::clone(&calendar));
             let batch = rows.batch(0, rows.row_count()).unwrap();
             let mut nulls = vec![0_u64; rows.columns.len()];
             for row in batch.rows() {
