@@ -1,5 +1,8 @@
 //! T-SQL in, SQLite out.
 
+pub(crate) mod ast;
+pub(crate) mod parse;
+
 use std::sync::Arc;
 
 use crate::emulator::store::ServerState;
