@@ -3,3 +3,4 @@
 pub(crate) mod sql;
 pub mod store;
 pub mod types;
+pub(crate) mod value;

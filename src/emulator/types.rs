@@ -26,7 +26,11 @@ pub enum SqlType {
     Int,
     BigInt,
     /// `numeric` is a synonym that the catalog and the wire still tell apart.
-    Decimal { precision: u8, scale: u8, numeric: bool },
+    Decimal {
+        precision: u8,
+        scale: u8,
+        numeric: bool,
+    },
     Money,
     SmallMoney,
     Real,
