@@ -151,8 +151,10 @@ pub(crate) struct ConstraintSpec {
 #[derive(Debug, Clone)]
 pub(crate) enum ConstraintKind {
     Key(IndexSpec),
-    Default { column: Ident, value: Expr },
-    Check { column: Option<Ident>, condition: Expr },
+    /// The expression, as T-SQL.
+    Default { column: Ident, sql: String },
+    /// The condition, as T-SQL.
+    Check { column: Option<Ident>, sql: String },
     ForeignKey { columns: Vec<Ident>, parent: ObjectName, parent_columns: Vec<Ident> },
 }
 
@@ -166,7 +168,8 @@ pub(crate) struct IndexSpec {
     pub clustered: Option<bool>,
     pub keys: Vec<(Ident, bool)>,
     pub include: Vec<Ident>,
-    pub filter: Option<Expr>,
+    /// The WHERE of a filtered index, as T-SQL.
+    pub filter: Option<String>,
 }
 
 /// What ALTER TABLE does.

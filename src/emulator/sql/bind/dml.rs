@@ -135,6 +135,12 @@ impl Binder<'_> {
         }
     }
 
+    /// A column as an expression, under the SQL that reaches it.
+    pub(crate) fn table_column(&self, column: &ColumnDef, sql: &str) -> Bound {
+        let collation = column.collation.clone().map_or(super::Collation::Default, super::Collation::Implicit);
+        Bound { collation, nullable: column.nullable, ..Bound::new(sql.to_owned(), column.ty) }
+    }
+
     /// UPDATE.
     pub(crate) fn update(&mut self, update: &Update) -> Result<Change, SqlError> {
         self.scopes.push(Scope::default());

@@ -23,7 +23,7 @@ use super::views::View;
 use crate::emulator::store::catalog::DEFAULT_COLLATION;
 use crate::emulator::store::database::Database;
 use crate::emulator::types::{OwnedCell, SqlError, SqlType};
-pub(crate) use convert::Mode;
+pub(crate) use convert::{Mode, TRY, UTF8};
 use source::Scope;
 
 /// Where the value of a numbered SQLite parameter comes from when the statement runs.

@@ -149,8 +149,8 @@ impl Binder<'_> {
             return Ok(None);
         };
         let outer_alias = outer.alias.clone();
-        let alias = self.alias();
         let mut copy = outer.clone();
+        let alias = self.alias();
         copy.alias.clone_from(&alias);
         copy.touched = false;
         self.scopes.push(Scope { sources: vec![copy] });

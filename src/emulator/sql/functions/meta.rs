@@ -171,7 +171,7 @@ fn database_property(names: &Names, database: &str, property: &str) -> Option<Ow
         "status" => text("ONLINE"),
         "collation" => text(DEFAULT_COLLATION),
         "recovery" => text("SIMPLE"),
-        "useraccess" => text(if database.is_closed_to(0) { "SINGLE_USER" } else { "MULTI_USER" }),
+        "useraccess" => text(if database.is_single_user() { "SINGLE_USER" } else { "MULTI_USER" }),
         "isansinullsenabled" | "isautoclose" | "isautoshrink" | "isinstandby" => text("0"),
         _ => return None,
     })

@@ -41,7 +41,7 @@ impl Reader<'_> {
         let table = self.object_name()?;
         let keys = self.key_columns()?;
         let include = if self.take("INCLUDE") { self.parenthesized(Self::ident)? } else { Vec::new() };
-        let filter = if self.take("WHERE") { Some(self.expr()?) } else { None };
+        let filter = if self.take("WHERE") { Some(self.expr_text()?) } else { None };
         self.storage_options()?;
         let index = IndexSpec {
             name: Some(name),
@@ -126,12 +126,12 @@ impl Reader<'_> {
 
     fn table_constraint(&mut self) -> Parsed<Option<ConstraintKind>> {
         if self.take("DEFAULT") {
-            let value = self.expr()?;
+            let sql = self.expr_text()?;
             self.expect("FOR")?;
-            return Ok(Some(ConstraintKind::Default { column: self.ident()?, value }));
+            return Ok(Some(ConstraintKind::Default { column: self.ident()?, sql }));
         }
         if self.take("CHECK") {
-            return Ok(Some(ConstraintKind::Check { column: None, condition: self.condition()? }));
+            return Ok(Some(ConstraintKind::Check { column: None, sql: self.condition()? }));
         }
         if self.take("FOREIGN") {
             self.expect("KEY")?;
@@ -167,9 +167,9 @@ impl Reader<'_> {
         })
     }
 
-    fn condition(&mut self) -> Parsed<sqlparser::ast::Expr> {
+    fn condition(&mut self) -> Parsed<String> {
         self.expect_token(&Token::LParen)?;
-        let condition = self.expr()?;
+        let condition = self.expr_text()?;
         self.expect_token(&Token::RParen)?;
         Ok(condition)
     }
@@ -228,9 +228,9 @@ impl Reader<'_> {
     fn column_constraint(&mut self, column: &Ident) -> Parsed<Option<ConstraintSpec>> {
         let name = if self.take("CONSTRAINT") { Some(self.ident()?) } else { None };
         let kind = if self.take("DEFAULT") {
-            ConstraintKind::Default { column: column.clone(), value: self.expr()? }
+            ConstraintKind::Default { column: column.clone(), sql: self.expr_text()? }
         } else if self.take("CHECK") {
-            ConstraintKind::Check { column: Some(column.clone()), condition: self.condition()? }
+            ConstraintKind::Check { column: Some(column.clone()), sql: self.condition()? }
         } else if self.take("REFERENCES") {
             self.references(vec![column.clone()])?
         } else if let Some(word @ ("PRIMARY" | "UNIQUE")) = self.peek_word().as_deref() {

@@ -26,7 +26,7 @@ pub(crate) fn parse(sql: &str) -> Result<Batch, SqlError> {
     let tokens =
         Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|e| tokenizer_error(&e))?;
     let parser = Parser::new(&dialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
-    let mut reader = Reader { parser, ids: 0, depth: 0 };
+    let mut reader = Reader { parser, source: sql, ids: 0, depth: 0 };
     let statements = reader.statements(|_| false).map_err(|e| e.into_sql(sql))?;
     Ok(Batch { statements, ids: reader.ids })
 }
@@ -109,6 +109,7 @@ type Parsed<T> = Result<T, Failure>;
 /// Reads statements off sqlparser's token stream.
 struct Reader<'a> {
     parser: Parser<'a>,
+    source: &'a str,
     ids: usize,
     depth: usize,
 }
@@ -306,6 +307,31 @@ impl Reader<'_> {
         Ok(self.parser.parse_expr()?)
     }
 
+    /// An expression that the catalog keeps: its text as it was written.
+    fn expr_text(&mut self) -> Parsed<String> {
+        let start = self.parser.peek_token().span.start;
+        self.parser.parse_expr()?;
+        let end = self.parser.get_current_token().span.end;
+        let (from, to) = (self.offset(start), self.offset(end));
+        Ok(self.source.get(from..to).unwrap_or_default().trim().to_owned())
+    }
+
+    /// Where a place in the text is, in bytes. Lines and columns count from 1, columns in characters.
+    fn offset(&self, place: sqlparser::tokenizer::Location) -> usize {
+        let (mut line, mut column) = (1, 1);
+        for (at, c) in self.source.char_indices() {
+            if (line, column) == (place.line, place.column) {
+                return at;
+            }
+            if c == '\n' {
+                (line, column) = (line + 1, 1);
+            } else {
+                column += 1;
+            }
+        }
+        self.source.len()
+    }
+
     fn ident(&mut self) -> Parsed<Ident> {
         match self.parser.peek_token().token {
             Token::Word(word) => {
@@ -404,6 +430,18 @@ mod tests {
         let batch = parse(sql).unwrap();
         assert_eq!(batch.statements.len(), 12);
         assert_eq!(batch.statements[3].line, 3);
+    }
+
+    #[test]
+    fn a_default_keeps_its_text() {
+        let sql = "CREATE TABLE t (a int DEFAULT\n  (1 + 2) NOT NULL, [é] nvarchar(9) DEFAULT N'it''s' NULL)";
+        let batch = parse(sql).unwrap();
+        let Stmt::CreateTable(table) = &batch.statements[0].kind else { panic!("{batch:?}") };
+        let text = |n: usize| match &table.columns[n].constraints[0].kind {
+            super::super::ast::ConstraintKind::Default { sql, .. } => sql.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((text(0).as_str(), text(1).as_str()), ("(1 + 2)", "N'it''s'"));
     }
 
     #[test]
