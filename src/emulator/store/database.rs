@@ -153,6 +153,11 @@ impl Database {
         self.single_user.store(session, Ordering::SeqCst);
     }
 
+    /// Whether some session has it for itself.
+    pub fn is_single_user(&self) -> bool {
+        self.single_user.load(Ordering::SeqCst) != 0
+    }
+
     /// Whether another session has it for itself.
     pub fn is_closed_to(&self, session: u64) -> bool {
         let owner = self.single_user.load(Ordering::SeqCst);

@@ -7,6 +7,7 @@
 pub(crate) mod catalog;
 pub(crate) mod database;
 pub(crate) mod lock;
+pub(crate) mod type_code;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -13,6 +13,7 @@ pub(crate) mod decimal;
 pub(crate) mod error;
 pub(crate) mod guid;
 pub(crate) mod parse;
+mod parse_datetime;
 pub(crate) mod promote;
 pub(crate) mod render;
 pub(crate) mod temporal;
