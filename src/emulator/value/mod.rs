@@ -8,10 +8,12 @@
 pub(crate) mod arithmetic;
 pub(crate) mod cast;
 pub(crate) mod collation;
+mod collation_names;
 pub(crate) mod decimal;
 pub(crate) mod error;
 pub(crate) mod guid;
 pub(crate) mod parse;
+mod parse_datetime;
 pub(crate) mod promote;
 pub(crate) mod render;
 pub(crate) mod temporal;
