@@ -371,6 +371,20 @@ impl SqlSession {
         }
     }
 
+    /// Gives the session variables of those types, for tests.
+    #[cfg(test)]
+    pub(in crate::emulator::sql) fn declare_for_test(&mut self, declarations: &str) {
+        let batch = crate::emulator::sql::parse::parse(&format!("DECLARE {declarations}")).unwrap();
+        let Stmt::Declare(declared) = &batch.statements[0].kind else { panic!("{declarations}") };
+        self.variables = declared
+            .iter()
+            .map(|d| {
+                let (ty, _) = types::sql_type(&d.ty, types::Place::Declaration).unwrap();
+                (fold(&d.name), Variable { ty, value: OwnedCell::Null })
+            })
+            .collect();
+    }
+
     /// SQLite's plan of a query, for tests.
     #[cfg(test)]
     pub(in crate::emulator::sql) fn explain(&mut self, sql: &str) -> Vec<String> {
