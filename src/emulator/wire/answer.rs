@@ -426,7 +426,11 @@ impl Sink for Answer<'_> {
     fn transaction(&mut self, event: TransactionEvent, descriptor: u64) -> Result<(), SqlError> {
         self.release(true);
         token::transaction(&mut self.wire.writer.payload, event, descriptor);
-        self.wire.transaction = if event == TransactionEvent::Begun { descriptor } else { 0 };
+        self.wire.transaction = if event == TransactionEvent::Begun {
+            descriptor
+        } else {
+            0
+        };
         Ok(())
     }
 

@@ -295,7 +295,10 @@ impl Conversation<'_> {
         if self.wire.database != self.login_database {
             let back = format!("USE [{}]", self.login_database.replace(']', "]]"));
             let mut answer = Answer::new(&mut self.wire, &self.server.faults, &|_, _| {});
-            let mut quiet = Quiet { answer: &mut answer, error: None };
+            let mut quiet = Quiet {
+                answer: &mut answer,
+                error: None,
+            };
             // A database that is gone by now leaves the session where it is, which is what the client is then told.
             let _ = self.session.batch(&back, &mut quiet);
         }

@@ -57,7 +57,10 @@ fn declared(part: &str) -> Result<Declared, SqlError> {
         .and_then(|mut parser| parser.parse_data_type())
         .map_err(|_| incorrect())?;
     let (ty, _) = sql_type(&parsed, Place::Declaration)?;
-    Ok(Declared { name: name.to_owned(), ty })
+    Ok(Declared {
+        name: name.to_owned(),
+        ty,
+    })
 }
 
 /// Gives every value the name and the type of the parameter it is for: by name where the client sent one, else by
@@ -100,14 +103,26 @@ fn converted(declared: Declared, mut value: Param) -> Result<Param, SqlError> {
 
 fn too_many() -> SqlError {
     let message = "Procedure or function  has too many arguments specified.".to_owned();
-    SqlError { number: 8144, state: 2, class: 16, message, line: 1 }
+    SqlError {
+        number: 8144,
+        state: 2,
+        class: 16,
+        message,
+        line: 1,
+    }
 }
 
 fn not_supplied(declaration: &str, statement: &str, name: &str) -> SqlError {
     let message = format!(
         "The parameterized query '({declaration}){statement}' expects the parameter '{name}', which was not supplied."
     );
-    SqlError { number: 8178, state: 1, class: 16, message, line: 1 }
+    SqlError {
+        number: 8178,
+        state: 1,
+        class: 16,
+        message,
+        line: 1,
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +131,12 @@ mod tests {
     use crate::emulator::types::{Len, OwnedCell};
 
     fn int(name: &str, value: i64) -> Param {
-        Param { name: name.into(), ty: SqlType::Int, value: OwnedCell::Integer(value), output: false }
+        Param {
+            name: name.into(),
+            ty: SqlType::Int,
+            value: OwnedCell::Integer(value),
+            output: false,
+        }
     }
 
     #[test]
@@ -124,11 +144,24 @@ mod tests {
         let declared = parse("@P1 int,@b decimal(10, 2) OUTPUT , @c AS nvarchar(max), @d float(24)").unwrap();
         let expected = [
             ("@P1", SqlType::Int),
-            ("@b", SqlType::Decimal { precision: 10, scale: 2, numeric: false }),
+            (
+                "@b",
+                SqlType::Decimal {
+                    precision: 10,
+                    scale: 2,
+                    numeric: false,
+                },
+            ),
             ("@c", SqlType::NVarChar(Len::Max)),
             ("@d", SqlType::Real),
         ];
-        assert_eq!(declared.iter().map(|d| (d.name.as_str(), d.ty)).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            declared
+                .iter()
+                .map(|d| (d.name.as_str(), d.ty))
+                .collect::<Vec<_>>(),
+            expected
+        );
         assert_eq!(parse(" ").unwrap(), []);
         for wrong in ["@a", "a int", "@a int,", "@a (int"] {
             assert_eq!(parse(wrong).unwrap_err().number, 102, "{wrong}");
@@ -138,26 +171,43 @@ mod tests {
 
     #[test]
     fn values_find_their_parameters() {
-        let bound = bind("@P1 int, @b int, @c int", "S", vec![int("", 1), int("@C", 3), int("B", 2)]).unwrap();
+        let bound = bind(
+            "@P1 int, @b int, @c int",
+            "S",
+            vec![int("", 1), int("@C", 3), int("B", 2)],
+        )
+        .unwrap();
         assert_eq!(bound, [int("@P1", 1), int("@b", 2), int("@c", 3)]);
         let error = bind("@a int", "SELECT @a", vec![]).unwrap_err();
         assert_eq!(
             error.message,
             "The parameterized query '(@a int)SELECT @a' expects the parameter '@a', which was not supplied."
         );
-        assert_eq!(bind("@a int", "", vec![int("", 1), int("", 2)]).unwrap_err().number, 8144);
+        assert_eq!(
+            bind("@a int", "", vec![int("", 1), int("", 2)])
+                .unwrap_err()
+                .number,
+            8144
+        );
         assert_eq!(bind("@a int", "", vec![int("@b", 1)]).unwrap_err().number, 8144);
     }
 
     #[test]
     fn values_get_the_declared_type() {
-        let null = Param { value: OwnedCell::Null, ..int("", 0) };
+        let null = Param {
+            value: OwnedCell::Null,
+            ..int("", 0)
+        };
         let bound = bind("@a nvarchar(10), @b nvarchar(10)", "", vec![null, int("", 12)]).unwrap();
-        assert_eq!(bound.iter().map(|param| &param.value).collect::<Vec<_>>(), [
-            &OwnedCell::Null,
-            &OwnedCell::Text("12".into())
-        ]);
-        assert!(bound.iter().all(|param| param.ty == SqlType::NVarChar(Len::N(10))));
+        assert_eq!(
+            bound.iter().map(|param| &param.value).collect::<Vec<_>>(),
+            [&OwnedCell::Null, &OwnedCell::Text("12".into())]
+        );
+        assert!(
+            bound
+                .iter()
+                .all(|param| param.ty == SqlType::NVarChar(Len::N(10)))
+        );
         assert!(bind("@a tinyint", "", vec![int("", 256)]).is_err());
     }
 }

@@ -333,7 +333,8 @@ impl Turn<'_> {
             // The error that the client gets is the fault's; one of the rollback would only hide it.
             let _ = self.session.transaction(TransactionRequest::Rollback, &mut quiet);
         }
-        self.answer.settle_transaction(self.session.transaction_descriptor());
+        self.answer
+            .settle_transaction(self.session.transaction_descriptor());
         if !matches!(self.answer.stop, Some(Stop::Ended)) {
             self.server.log.end(sequence, self.answer.outcome);
         }
