@@ -393,7 +393,7 @@ impl SqlSession {
         let prepared = self.prepare_query(&batch, &batch.parsed.statements[0], query).unwrap();
         let explain = format!("EXPLAIN QUERY PLAN {}", prepared.sql);
         let mut statement = self.core.connection.prepare(&explain).unwrap();
-        let rows = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        let rows = statement.raw_query().mapped(|row| row.get::<_, String>(3));
         rows.map(Result::unwrap).collect()
     }
 }
