@@ -1,0 +1,1 @@
+//! Casts against documented examples.
