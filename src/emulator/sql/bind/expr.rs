@@ -157,6 +157,8 @@ impl Binder<'_> {
             let ty = values::concatenated(left.ty, right.ty);
             return Ok(Bound::new(format!("tsql_bytes({}, {})", left.sql, right.sql), ty));
         }
+        let right = self.narrowed(right, left.ty);
+        let left = self.narrowed(left, right.ty);
         let ty = promote::arithmetic_type(op, left.ty, right.ty)?;
         let code = op as i64;
         let sql = format!(
@@ -168,6 +170,19 @@ impl Binder<'_> {
         );
         let nullable = left.nullable || right.nullable;
         Ok(Bound { nullable, ..Bound::new(sql, ty) })
+    }
+
+    /// A whole literal beside a decimal has the precision of its digits, not that of int.
+    fn narrowed(&mut self, bound: Bound, other: SqlType) -> Bound {
+        match (&bound.constant, bound.ty, other) {
+            (Some(OwnedCell::Integer(value)), SqlType::Int, SqlType::Decimal { .. }) => {
+                let digits = value.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+                let precision = u8::try_from(digits).unwrap_or(10);
+                let ty = SqlType::Decimal { precision, scale: 0, numeric: true };
+                self.literal(OwnedCell::Integer(*value), ty)
+            }
+            _ => bound,
+        }
     }
 
     fn concatenate(&mut self, left: Bound, right: Bound) -> Result<Bound, SqlError> {

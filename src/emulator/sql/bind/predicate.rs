@@ -74,7 +74,7 @@ impl Binder<'_> {
             };
             common = Bound { ty, untyped_null, collation, ..common };
         }
-        let mut side = |binder: &mut Self, bound: Bound| {
+        let side = |binder: &mut Self, bound: Bound| {
             if super::convert::compares_as_stored(bound.ty, common.ty) { Ok(bound) } else { binder.cast(bound, common.ty) }
         };
         let left = side(self, left)?;

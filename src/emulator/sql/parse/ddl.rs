@@ -227,8 +227,8 @@ impl Reader<'_> {
 
     fn column_constraint(&mut self, column: &Ident) -> Parsed<Option<ConstraintSpec>> {
         let name = if self.take("CONSTRAINT") { Some(self.ident()?) } else { None };
-        let kind = if self.take("DEFAULT") {
-            ConstraintKind::Default { column: column.clone(), sql: self.expr_text()? }
+        let kind = if self.peek_word().is_some_and(|w| w == "DEFAULT") {
+            ConstraintKind::Default { column: column.clone(), sql: self.column_default()? }
         } else if self.take("CHECK") {
             ConstraintKind::Check { column: Some(column.clone()), sql: self.condition()? }
         } else if self.take("REFERENCES") {

@@ -316,6 +316,18 @@ impl Reader<'_> {
         Ok(self.source.get(from..to).unwrap_or_default().trim().to_owned())
     }
 
+    /// DEFAULT and its expression in a column's definition, where `NOT NULL` after it is not part of it: sqlparser
+    /// knows that only of a whole column option.
+    fn column_default(&mut self) -> Parsed<String> {
+        let start = self.parser.peek_nth_token(1).span.start;
+        if self.parser.parse_optional_column_option()?.is_none() {
+            return Err(self.near());
+        }
+        let end = self.parser.get_current_token().span.end;
+        let (from, to) = (self.offset(start), self.offset(end));
+        Ok(self.source.get(from..to).unwrap_or_default().trim().to_owned())
+    }
+
     /// Where a place in the text is, in bytes. Lines and columns count from 1, columns in characters.
     fn offset(&self, place: sqlparser::tokenizer::Location) -> usize {
         let (mut line, mut column) = (1, 1);

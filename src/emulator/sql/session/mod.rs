@@ -14,7 +14,7 @@ mod procedure;
 mod transaction;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ struct Variable {
 /// A parsed batch with the plans made of its statements.
 struct Batch {
     parsed: ast::Batch,
-    plans: Vec<std::cell::RefCell<HashMap<usize, Arc<Prepared>>>>,
+    plans: Vec<Mutex<HashMap<usize, Arc<Prepared>>>>,
 }
 
 /// The error that a CATCH handles.
@@ -157,8 +157,7 @@ impl SqlSession {
             return Ok(Arc::clone(batch));
         }
         let parsed = parse::parse(sql)?;
-        let plans = (0..parsed.ids).map(|_| std::cell::RefCell::default()).collect();
-        #[allow(clippy::arc_with_non_send_sync, reason = "it never leaves the session's thread")]
+        let plans = (0..parsed.ids).map(|_| Mutex::default()).collect();
         let batch = Arc::new(Batch { parsed, plans });
         if sql.len() <= BATCH_LENGTH_MAX {
             if self.batches.len() >= BATCHES_MAX {

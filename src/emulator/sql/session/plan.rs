@@ -1,7 +1,7 @@
 //! Bound statements, kept with the batch they are in, and how they run: parameters in, rows into the sink.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::Ordering;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -62,7 +62,7 @@ impl SqlSession {
         bind: impl FnOnce(&mut Binder<'_>) -> Result<Bound, SqlError>,
     ) -> Result<Arc<Prepared>, SqlError> {
         let slot = batch.plans.get(id);
-        if let Some(kept) = slot.and_then(|s| s.borrow().get(&part).cloned())
+        if let Some(kept) = slot.and_then(|s| plans(s).get(&part).cloned())
             && self.is_current(&kept)?
         {
             return Ok(kept);
@@ -85,7 +85,7 @@ impl SqlSession {
             change: bound.change,
         });
         if let Some(slot) = slot {
-            slot.borrow_mut().insert(part, Arc::clone(&prepared));
+            plans(slot).insert(part, Arc::clone(&prepared));
         }
         Ok(prepared)
     }
@@ -371,17 +371,35 @@ impl SqlSession {
         }
     }
 
+    /// Gives the session variables of those types, for tests.
+    #[cfg(test)]
+    pub(in crate::emulator::sql) fn declare_for_test(&mut self, declarations: &str) {
+        let batch = crate::emulator::sql::parse::parse(&format!("DECLARE {declarations}")).unwrap();
+        let Stmt::Declare(declared) = &batch.statements[0].kind else { panic!("{declarations}") };
+        self.variables = declared
+            .iter()
+            .map(|d| {
+                let (ty, _) = types::sql_type(&d.ty, types::Place::Declaration).unwrap();
+                (fold(&d.name), Variable { ty, value: OwnedCell::Null })
+            })
+            .collect();
+    }
+
     /// SQLite's plan of a query, for tests.
     #[cfg(test)]
-    pub(super) fn explain(&mut self, sql: &str) -> Vec<String> {
+    pub(in crate::emulator::sql) fn explain(&mut self, sql: &str) -> Vec<String> {
         let batch = self.parsed(sql).unwrap();
         let Stmt::Query(query) = &batch.parsed.statements[0].kind else { panic!("not a query: {sql}") };
         let prepared = self.prepare_query(&batch, &batch.parsed.statements[0], query).unwrap();
         let explain = format!("EXPLAIN QUERY PLAN {}", prepared.sql);
         let mut statement = self.core.connection.prepare(&explain).unwrap();
-        let rows = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        let rows = statement.raw_query().mapped(|row| row.get::<_, String>(3));
         rows.map(Result::unwrap).collect()
     }
+}
+
+fn plans(slot: &Mutex<HashMap<usize, Arc<Prepared>>>) -> MutexGuard<'_, HashMap<usize, Arc<Prepared>>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What binding made.

@@ -122,10 +122,10 @@ impl SqlSession {
         Ok((status, HashMap::new()))
     }
 
-    fn app_key(&self, arguments: &Arguments) -> Option<((i32, String), AppOwner)> {
+    /// The lock that a call names, its owner being in the given place.
+    fn app_key(&self, arguments: &Arguments, owner_place: usize) -> Option<((i32, String), AppOwner)> {
         let resource = arguments.text("@Resource", 0).filter(|r| !r.is_empty())?;
-        // The release takes its owner in second place, the request in third; by name they agree.
-        let owner = match arguments.text("@LockOwner", usize::MAX).unwrap_or_default().to_ascii_lowercase().as_str() {
+        let owner = match arguments.text("@LockOwner", owner_place).unwrap_or_default().to_ascii_lowercase().as_str() {
             "session" => AppOwner::Session,
             "" | "transaction" => AppOwner::Transaction,
             _ => return None,
@@ -144,7 +144,7 @@ impl SqlSession {
             "intentexclusive" => AppMode::IntentExclusive,
             _ => return Ok(BAD_CALL),
         };
-        let Some((key, owner)) = self.app_key(arguments) else { return Ok(BAD_CALL) };
+        let Some((key, owner)) = self.app_key(arguments, 2) else { return Ok(BAD_CALL) };
         if owner == AppOwner::Transaction && self.transaction.count == 0 {
             return Ok(BAD_CALL);
         }
@@ -163,7 +163,7 @@ impl SqlSession {
     }
 
     fn release_app_lock(&mut self, arguments: &Arguments) -> Result<i64, SqlError> {
-        let Some((key, owner)) = self.app_key(arguments) else { return Ok(-999) };
+        let Some((key, owner)) = self.app_key(arguments, 1) else { return Ok(-999) };
         if self.core.server.locks.unlock_app(&key, owner, self.core.session) {
             return Ok(0);
         }
