@@ -127,7 +127,9 @@ impl LockManager {
         }
         queue.waiting.push(me);
         let (mut state, wait) = self.wait(state, waiter, |state| {
-            let Some(queue) = state.writers.get(&database) else { return Vec::new() };
+            let Some(queue) = state.writers.get(&database) else {
+                return Vec::new();
+            };
             let ahead = queue.waiting.iter().copied().take_while(|&s| s != me);
             queue.holder.into_iter().chain(ahead).collect()
         });
@@ -144,7 +146,9 @@ impl LockManager {
     /// Gives the write lock back, and the marks of the tables written under it.
     pub fn unlock_writer(&self, database: i32, session: u64) {
         let mut state = self.state();
-        state.tables.retain(|(d, _), owner| *d != database || *owner != session);
+        state
+            .tables
+            .retain(|(d, _), owner| *d != database || *owner != session);
         if let Some(queue) = state.writers.get_mut(&database)
             && queue.holder == Some(session)
         {
@@ -163,8 +167,15 @@ impl LockManager {
     pub fn wait_for_table(&self, database: i32, table: i32, waiter: Waiter<'_>) -> Wait {
         let me = waiter.session;
         let state = self.state();
-        let blockers =
-            |state: &State| state.tables.get(&(database, table)).copied().filter(|&owner| owner != me).into_iter().collect();
+        let blockers = |state: &State| {
+            state
+                .tables
+                .get(&(database, table))
+                .copied()
+                .filter(|&owner| owner != me)
+                .into_iter()
+                .collect()
+        };
         self.wait(state, waiter, blockers).1
     }
 
@@ -172,13 +183,32 @@ impl LockManager {
     pub fn lock_app(&self, key: (i32, String), mode: AppMode, owner: AppOwner, waiter: Waiter<'_>) -> Wait {
         let me = waiter.session;
         let mut state = self.state();
-        state.apps.entry(key.clone()).or_default().waiting.push((me, mode));
+        state
+            .apps
+            .entry(key.clone())
+            .or_default()
+            .waiting
+            .push((me, mode));
         let (mut state, wait) = self.wait(state, waiter, |state| {
-            let Some(lock) = state.apps.get(&key) else { return Vec::new() };
-            let held = lock.holds.iter().filter(|h| h.session != me && !mode.goes_with(h.mode)).map(|h| h.session);
+            let Some(lock) = state.apps.get(&key) else {
+                return Vec::new();
+            };
+            let held = lock
+                .holds
+                .iter()
+                .filter(|h| h.session != me && !mode.goes_with(h.mode))
+                .map(|h| h.session);
             // A session that holds the lock already does not queue behind those that wait for it.
-            let queue = if lock.holds.iter().any(|h| h.session == me) { &[][..] } else { &lock.waiting[..] };
-            let ahead = queue.iter().take_while(|w| w.0 != me).filter(|w| !mode.goes_with(w.1)).map(|w| w.0);
+            let queue = if lock.holds.iter().any(|h| h.session == me) {
+                &[][..]
+            } else {
+                &lock.waiting[..]
+            };
+            let ahead = queue
+                .iter()
+                .take_while(|w| w.0 != me)
+                .filter(|w| !mode.goes_with(w.1))
+                .map(|w| w.0);
             held.chain(ahead).collect()
         });
         let lock = state.apps.entry(key.clone()).or_default();
@@ -186,7 +216,11 @@ impl LockManager {
             lock.waiting.remove(at);
         }
         if matches!(wait, Wait::Granted | Wait::GrantedAfterWait) {
-            lock.holds.push(AppHold { session: me, mode, owner });
+            lock.holds.push(AppHold {
+                session: me,
+                mode,
+                owner,
+            });
         }
         if lock.holds.is_empty() && lock.waiting.is_empty() {
             state.apps.remove(&key);
@@ -199,8 +233,14 @@ impl LockManager {
     /// `sp_releaseapplock`: gives one hold back. Returns whether there was one.
     pub fn unlock_app(&self, key: &(i32, String), owner: AppOwner, session: u64) -> bool {
         let mut state = self.state();
-        let Some(lock) = state.apps.get_mut(key) else { return false };
-        let Some(at) = lock.holds.iter().rposition(|h| h.session == session && h.owner == owner) else {
+        let Some(lock) = state.apps.get_mut(key) else {
+            return false;
+        };
+        let Some(at) = lock
+            .holds
+            .iter()
+            .rposition(|h| h.session == session && h.owner == owner)
+        else {
             return false;
         };
         lock.holds.remove(at);
@@ -216,7 +256,8 @@ impl LockManager {
     pub fn release_apps(&self, session: u64, only: Option<AppOwner>) {
         let mut state = self.state();
         state.apps.retain(|_, lock| {
-            lock.holds.retain(|h| h.session != session || only.is_some_and(|o| o != h.owner));
+            lock.holds
+                .retain(|h| h.session != session || only.is_some_and(|o| o != h.owner));
             !(lock.holds.is_empty() && lock.waiting.is_empty())
         });
         drop(state);
@@ -257,7 +298,11 @@ impl LockManager {
             }
             state.waits.insert(waiter.session, in_the_way);
             let nap = left.map_or(CANCEL_POLL, |l| l.min(CANCEL_POLL));
-            state = self.changed.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, nap)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         state.waits.remove(&waiter.session);
         (state, result)
@@ -274,7 +319,11 @@ mod tests {
     use std::sync::mpsc;
 
     fn waiter(session: u64, cancel: &AtomicBool) -> Waiter<'_> {
-        Waiter { session, timeout: None, cancel }
+        Waiter {
+            session,
+            timeout: None,
+            cancel,
+        }
     }
 
     fn until_waiting(locks: &LockManager, sessions: usize) {
@@ -305,9 +354,16 @@ mod tests {
 
     #[test]
     fn a_wait_ends_by_time_by_cancel_and_by_deadlock() {
-        let (locks, go, stop) = (LockManager::default(), AtomicBool::new(false), AtomicBool::new(true));
+        let (locks, go, stop) = (
+            LockManager::default(),
+            AtomicBool::new(false),
+            AtomicBool::new(true),
+        );
         locks.lock_writer(5, waiter(1, &go));
-        let in_time = Waiter { timeout: Some(Duration::ZERO), ..waiter(2, &go) };
+        let in_time = Waiter {
+            timeout: Some(Duration::ZERO),
+            ..waiter(2, &go)
+        };
         assert_eq!(locks.lock_writer(5, in_time), Wait::TimedOut);
         assert_eq!(locks.lock_writer(5, waiter(2, &stop)), Wait::Cancelled);
         locks.lock_writer(6, waiter(2, &go));
@@ -324,13 +380,22 @@ mod tests {
     fn application_locks_share_and_exclude() {
         let (locks, go) = (LockManager::default(), AtomicBool::new(false));
         let key = || (5, "a".to_owned());
-        let now = |session| Waiter { timeout: Some(Duration::ZERO), ..waiter(session, &go) };
+        let now = |session| Waiter {
+            timeout: Some(Duration::ZERO),
+            ..waiter(session, &go)
+        };
         let shared = |s| locks.lock_app(key(), AppMode::Shared, AppOwner::Session, now(s));
         assert_eq!(shared(1), Wait::Granted);
         assert_eq!(shared(2), Wait::Granted);
-        assert_eq!(locks.lock_app(key(), AppMode::Exclusive, AppOwner::Transaction, now(1)), Wait::TimedOut);
+        assert_eq!(
+            locks.lock_app(key(), AppMode::Exclusive, AppOwner::Transaction, now(1)),
+            Wait::TimedOut
+        );
         assert!(locks.unlock_app(&key(), AppOwner::Session, 2));
-        assert_eq!(locks.lock_app(key(), AppMode::Exclusive, AppOwner::Transaction, now(1)), Wait::Granted);
+        assert_eq!(
+            locks.lock_app(key(), AppMode::Exclusive, AppOwner::Transaction, now(1)),
+            Wait::Granted
+        );
         assert_eq!(shared(2), Wait::TimedOut);
         locks.release_apps(1, Some(AppOwner::Transaction));
         assert_eq!(shared(2), Wait::Granted);

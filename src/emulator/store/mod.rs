@@ -96,7 +96,11 @@ impl ServerState {
         let id = if fold(name) == "master" {
             database::MASTER_ID
         } else {
-            databases.values().map(|d| d.id).fold(database::FIRST_USER_ID - 1, i32::max) + 1
+            databases
+                .values()
+                .map(|d| d.id)
+                .fold(database::FIRST_USER_ID - 1, i32::max)
+                + 1
         };
         let database = Database::create(&self.data, name, id)?;
         databases.insert(fold(name), Arc::new(database));
@@ -105,7 +109,9 @@ impl ServerState {
 
     /// Takes a database out of the server and deletes its files. Returns whether there was one.
     pub(crate) fn drop_database(&self, name: &str) -> Result<bool, SqlError> {
-        let Some(database) = self.databases().remove(&fold(name)) else { return Ok(false) };
+        let Some(database) = self.databases().remove(&fold(name)) else {
+            return Ok(false);
+        };
         database.delete_files()?;
         Ok(true)
     }
@@ -147,7 +153,9 @@ pub(crate) fn fold(name: &str) -> String {
 /// Now, in 100 ns units since 0001-01-01, UTC: the only place where the SQL side reads the clock.
 pub(crate) fn now_100ns() -> i64 {
     const DAYS_0001_TO_1970: i64 = 719_162;
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     let units = i64::try_from(since.as_nanos() / 100).unwrap_or(i64::MAX / 2);
     DAYS_0001_TO_1970 * 864_000_000_000 + units
 }

@@ -1,0 +1,225 @@
+//! What a server says about itself and about a table.
+
+use chrono::NaiveDateTime;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::{Row, Session};
+use crate::row::Value;
+use crate::table::{Column, DataType, Identifier, Index, RefusedColumn, TableName, TableSchema};
+
+const SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)), DB_NAME(), \
+    CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)), @@VERSION, SYSDATETIME()";
+
+const TABLE: &str = "SELECT t.object_id, t.create_date, s.name, t.name FROM sys.tables AS t \
+    JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = @P1 AND t.name = @P2";
+
+const COLUMNS: &str = "SELECT c.column_id, c.name, ty.name, ty.is_user_defined, c.max_length, c.precision, c.scale, \
+    c.is_nullable, c.is_identity, c.is_computed, c.collation_name \
+    FROM sys.columns AS c JOIN sys.types AS ty ON ty.user_type_id = c.user_type_id \
+    WHERE c.object_id = @P1 ORDER BY c.column_id";
+
+/// The type below an alias type is the one whose own number is the column's system type.
+const BASE_TYPES: &str = "SELECT c.column_id, ty.name FROM sys.columns AS c \
+    JOIN sys.types AS ty ON ty.user_type_id = c.system_type_id WHERE c.object_id = @P1";
+
+const INDEXES: &str = "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_primary_key, i.has_filter, \
+    i.is_disabled, ic.is_descending_key, c.name \
+    FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
+    JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
+    WHERE i.object_id = @P1 AND ic.is_included_column = 0 AND ic.key_ordinal > 0 \
+    ORDER BY i.index_id, ic.key_ordinal";
+
+/// `sys.indexes.type` of the two kinds that order rows.
+const CLUSTERED: i64 = 1;
+const NONCLUSTERED: i64 = 2;
+
+/// A server, as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// `SERVERPROPERTY('ServerName')`; empty where the server does not say.
+    pub server_name: String,
+    /// `DB_NAME()`.
+    pub database: String,
+    /// `READ_ONLY` or `READ_WRITE`; empty where the server does not say.
+    pub updateability: String,
+    /// The first line of `@@VERSION`.
+    pub version: String,
+    /// The server's own clock, local time.
+    pub now: NaiveDateTime,
+}
+
+/// Asks the server about itself; reads no table.
+///
+/// # Errors
+/// As [`Session::batch`].
+pub async fn server(session: &mut Session) -> Result<ServerInfo> {
+    let rows = session.rows(SERVER, &[]).await?;
+    let row = rows.first().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("The {} says nothing about itself", session.place()),
+        )
+    })?;
+    let text = |column| Ok::<_, Error>(row.optional_text(column)?.unwrap_or_default().to_owned());
+    Ok(ServerInfo {
+        server_name: text(0)?,
+        database: text(1)?,
+        updateability: text(2)?,
+        version: text(3)?.lines().next().unwrap_or_default().trim().to_owned(),
+        now: row.datetime(4)?,
+    })
+}
+
+/// Describes a table. `None` when there is none of this name that the login may see.
+///
+/// # Errors
+/// As [`Session::batch`]; `Preflight` when the catalog holds a name that cannot be put into a statement.
+pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option<TableSchema>> {
+    let names = [
+        Value::Text(table.schema.as_str()),
+        Value::Text(table.name.as_str()),
+    ];
+    let found = session.rows(TABLE, &names).await?;
+    let Some(row) = found.first() else {
+        return Ok(None);
+    };
+    let name = TableName {
+        schema: identifier(row, 2)?,
+        name: identifier(row, 3)?,
+    };
+    let object_id = i32::try_from(row.integer(0)?)
+        .map_err(|_| Error::new(ErrorKind::Internal, "An object_id is not an int"))?;
+    let create_date = row.datetime(1)?;
+    let id = [Value::Integer(i64::from(object_id))];
+
+    let described = session.rows(COLUMNS, &id).await?;
+    let alias = described
+        .iter()
+        .try_fold(false, |any, row| Ok::<_, Error>(any | row.flag(3)?))?;
+    let base_types = if alias {
+        session.rows(BASE_TYPES, &id).await?
+    } else {
+        Vec::new()
+    };
+    let (columns, refused) = columns(&described, &base_types).map_err(|error| error.within(&name))?;
+    let indexes = indexes(&session.rows(INDEXES, &id).await?).map_err(|error| error.within(&name))?;
+    Ok(Some(TableSchema {
+        name,
+        object_id,
+        create_date,
+        columns,
+        refused,
+        indexes,
+    }))
+}
+
+fn columns(described: &[Row], base_types: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
+    let mut columns = Vec::new();
+    let mut refused = Vec::new();
+    for row in described {
+        let name = identifier(row, 1)?;
+        let declared = row.text(2)?;
+        if row.flag(9)? {
+            refused.push(RefusedColumn {
+                name,
+                reason: "computed".to_owned(),
+            });
+            continue;
+        }
+        let mut base = Some(declared);
+        if row.flag(3)? {
+            base = None;
+            for candidate in base_types {
+                if candidate.integer(0)? == row.integer(0)? {
+                    base = Some(candidate.text(1)?);
+                }
+            }
+        }
+        let data_type = match base {
+            Some(base) => data_type(base, row)?,
+            None => None,
+        };
+        let Some(data_type) = data_type else {
+            refused.push(RefusedColumn {
+                name,
+                reason: declared.to_owned(),
+            });
+            continue;
+        };
+        columns.push(Column {
+            name,
+            data_type,
+            nullable: row.flag(7)?,
+            identity: row.flag(8)?,
+            collation: collation(row)?,
+        });
+    }
+    Ok((columns, refused))
+}
+
+fn data_type(name: &str, row: &Row) -> Result<Option<DataType>> {
+    let out_of_range = || {
+        Error::new(
+            ErrorKind::Internal,
+            "The catalog gives a length or scale out of range",
+        )
+    };
+    let max_length = i16::try_from(row.integer(4)?).map_err(|_| out_of_range())?;
+    let precision = u8::try_from(row.integer(5)?).map_err(|_| out_of_range())?;
+    let scale = u8::try_from(row.integer(6)?).map_err(|_| out_of_range())?;
+    Ok(DataType::from_catalog(name, max_length, precision, scale))
+}
+
+fn collation(row: &Row) -> Result<Option<String>> {
+    let Some(name) = row.optional_text(10)? else {
+        return Ok(None);
+    };
+    if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Ok(Some(name.to_owned()));
+    }
+    Err(Error::new(
+        ErrorKind::Preflight,
+        format!("The collation {name:?} is not a plain word and cannot be put into a statement"),
+    ))
+}
+
+fn identifier(row: &Row, column: usize) -> Result<Identifier> {
+    let name = row.text(column)?;
+    Identifier::new(name).map_err(|error| {
+        Error::new(
+            ErrorKind::Preflight,
+            format!("The catalog holds the name {name:?}, which cannot be put into a statement; rename it"),
+        )
+        .with_source(error)
+    })
+}
+
+fn indexes(rows: &[Row]) -> Result<Vec<Index>> {
+    let mut indexes: Vec<Index> = Vec::new();
+    let mut last_id = None;
+    for row in rows {
+        let kind = row.integer(2)?;
+        if kind != CLUSTERED && kind != NONCLUSTERED {
+            continue;
+        }
+        let id = row.integer(0)?;
+        if last_id != Some(id) {
+            last_id = Some(id);
+            let complete = !row.flag(5)? && !row.flag(6)?;
+            indexes.push(Index {
+                name: row.optional_text(1)?.unwrap_or_default().to_owned(),
+                columns: Vec::new(),
+                clustered: kind == CLUSTERED,
+                unique: row.flag(3)? && complete,
+                primary_key: row.flag(4)?,
+                complete,
+                ascending: true,
+            });
+        }
+        if let Some(index) = indexes.last_mut() {
+            index.columns.push(identifier(row, 8)?);
+            index.ascending &= !row.flag(7)?;
+        }
+    }
+    Ok(indexes)
+}

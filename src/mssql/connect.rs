@@ -1,0 +1,223 @@
+//! Opening a session: the way to the server, the login, the session options, the proof.
+//!
+//! One redirect is followed (an availability group's listener sends a read-only connection to a secondary), and
+//! the proof is made after it, on the server that will be read. Until the proof is made nothing but the server's
+//! own properties is read.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tiberius::{AuthMethod, Client, EncryptionLevel};
+use tokio::net::TcpStream;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::socket::{Socket, Watch};
+use crate::mssql::{Endpoint, Guard, LOCK_TIMEOUT_MS, Session, Timeouts, browser, fault, guard};
+
+/// Bytes of a TDS packet that are asked for: the most that fits into one TLS record with its overhead, so that a
+/// chunk goes in few packets. The server may grant less.
+const PACKET_BYTES: u32 = 16_000;
+
+impl Endpoint {
+    /// `host:port`, or `host\instance`.
+    pub fn address(&self) -> String {
+        match &self.instance {
+            Some(instance) => format!("{}\\{instance}", self.host),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    fn place(&self) -> String {
+        format!("{} at {}, database {}", self.label, self.address(), self.database)
+    }
+}
+
+/// The options of every session, whatever the login's defaults are. TEXTSIZE is among them because a server
+/// cuts off longer values without a word. LANGUAGE stands before DATEFORMAT, which it resets.
+fn session_options() -> String {
+    format!(
+        "SET NOCOUNT OFF; SET XACT_ABORT ON; SET LOCK_TIMEOUT {LOCK_TIMEOUT_MS}; SET DEADLOCK_PRIORITY LOW; \
+         SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET ARITHABORT ON; \
+         SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON; SET NUMERIC_ROUNDABORT OFF; \
+         SET TEXTSIZE 2147483647; SET ROWCOUNT 0; SET IMPLICIT_TRANSACTIONS OFF; SET LANGUAGE us_english; \
+         SET DATEFORMAT ymd; SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+    )
+}
+
+impl Session {
+    /// Opens a connection, logs in, sets the session options and, with a guard, proves it (G5). Once this
+    /// returns with a guard, the connection is to a server that the guard allows.
+    ///
+    /// # Errors
+    /// `Connection` when the server cannot be reached or breaks off, `Login` when it refuses, `WrongServer` when
+    /// the guard does, `Config` when the endpoint's certificate file cannot be read.
+    pub async fn open(endpoint: &Endpoint, guard: Option<&Guard>, timeouts: &Timeouts) -> Result<Session> {
+        let mut session = log_in(endpoint, timeouts).await?;
+        session.batch(&session_options()).await?;
+        if let Some(guard) = guard {
+            guard::prove(&mut session, endpoint, guard).await?;
+        }
+        Ok(session)
+    }
+}
+
+async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
+    let mut host = endpoint.host.clone();
+    let mut port = match &endpoint.instance {
+        Some(instance) => browser::port_of(&host, instance, endpoint.label, timeouts.connect).await?,
+        None => endpoint.port,
+    };
+    let mut redirected = false;
+    loop {
+        let watch = Watch::new(timeouts.handshake, timeouts.handshake);
+        let stream = reach(endpoint, &host, port, timeouts).await?;
+        let socket = Socket::new(stream, watch.clone());
+        let config = driver_config(endpoint, &host, port)?;
+        let connected = tokio::time::timeout(timeouts.handshake, Client::connect(config, socket)).await;
+        let error = match connected {
+            Ok(Ok(client)) => {
+                watch.set_rest(timeouts.liveness);
+                return Ok(session(client, watch, endpoint, timeouts));
+            }
+            Ok(Err(error)) => error,
+            Err(_) => return Err(no_login(endpoint, timeouts)),
+        };
+        match error {
+            tiberius::error::Error::Routing { host: to, port: at } if !redirected => {
+                redirected = true;
+                // An instance's name after the host is of no use: the port says it all.
+                host = to.split('\\').next().unwrap_or_default().to_owned();
+                port = at;
+            }
+            tiberius::error::Error::Server(token) => {
+                let place = endpoint.place();
+                return Err(fault::login_refused(
+                    &token,
+                    &place,
+                    &endpoint.user,
+                    &endpoint.database,
+                ));
+            }
+            _ if watch.stalled() => return Err(no_login(endpoint, timeouts)),
+            other => return Err(fault::from_driver(other, &endpoint.place(), false).0),
+        }
+    }
+}
+
+fn session(client: Client<Socket>, watch: Arc<Watch>, endpoint: &Endpoint, timeouts: &Timeouts) -> Session {
+    Session {
+        client,
+        watch,
+        timeouts: *timeouts,
+        place: endpoint.place(),
+        broken: false,
+    }
+}
+
+fn no_login(endpoint: &Endpoint, timeouts: &Timeouts) -> Error {
+    Error::new(
+        ErrorKind::Connection,
+        format!(
+            "The {} took the connection and did not finish the login within {} s; check that SQL Server listens \
+             there and is not overloaded",
+            endpoint.place(),
+            timeouts.handshake.as_secs_f32()
+        ),
+    )
+}
+
+/// The first of the host's addresses that takes the connection.
+async fn reach(endpoint: &Endpoint, host: &str, port: u16, timeouts: &Timeouts) -> Result<TcpStream> {
+    let label = endpoint.label;
+    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|error| {
+        let text = format!("The {label}'s host {host} has no address; check the server's name and the DNS");
+        Error::new(ErrorKind::Connection, text).with_source(error)
+    })?;
+    let mut trouble = Error::new(
+        ErrorKind::Connection,
+        format!("The {label}'s host {host} has no address"),
+    );
+    for address in addresses {
+        match tokio::time::timeout(timeouts.connect, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Requests are whole messages: waiting to fill a segment only delays them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY could not be set");
+                }
+                return Ok(stream);
+            }
+            Ok(Err(error)) => {
+                let text = if error.kind() == std::io::ErrorKind::ConnectionRefused {
+                    format!(
+                        "Nobody listens at {host}:{port} for the {label}; start SQL Server, enable TCP/IP for it, \
+                         or correct the port"
+                    )
+                } else {
+                    format!("The {label} at {host}:{port} cannot be reached; check network and firewall")
+                };
+                trouble = Error::new(ErrorKind::Connection, text).with_source(error);
+            }
+            Err(_) => {
+                let text = format!(
+                    "The {label} at {host}:{port} did not answer within {} s; check the address and the firewall",
+                    timeouts.connect.as_secs_f32()
+                );
+                trouble = Error::new(ErrorKind::Connection, text);
+            }
+        }
+    }
+    Err(trouble)
+}
+
+fn driver_config(endpoint: &Endpoint, host: &str, port: u16) -> Result<tiberius::Config> {
+    let mut config = tiberius::Config::new();
+    config.host(host);
+    config.port(port);
+    config.database(&endpoint.database);
+    config.application_name(&endpoint.application);
+    config.authentication(AuthMethod::sql_server(&endpoint.user, endpoint.password.expose()));
+    config.readonly(endpoint.read_only_intent);
+    config.packet_size(PACKET_BYTES);
+    // The socket keeps the time, for each kind of statement its own.
+    config.handshake_timeout(None);
+    config.command_timeout(None);
+    config.encryption(encryption(endpoint, host));
+    match &endpoint.ca_file {
+        Some(_) if endpoint.trust_server_certificate => {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "The {} has both ca_file and trust_server_certificate; leave one of them out",
+                    endpoint.label
+                ),
+            ));
+        }
+        Some(path) => {
+            let bundle = std::fs::read(path).map_err(|error| {
+                let text = format!(
+                    "The {}'s ca_file {} cannot be read; correct its path",
+                    endpoint.label,
+                    path.display()
+                );
+                Error::new(ErrorKind::Config, text).with_source(error)
+            })?;
+            config.trust_cert_ca_bundle(bundle);
+        }
+        // Without encrypt only the login is encrypted, and by convention with whatever certificate there is.
+        None if endpoint.trust_server_certificate || !endpoint.encrypt => config.trust_cert(),
+        None => {}
+    }
+    Ok(config)
+}
+
+/// Without `encrypt` the login is encrypted all the same, except to this machine, where nobody listens in and a
+/// server may have no certificate at all.
+fn encryption(endpoint: &Endpoint, host: &str) -> EncryptionLevel {
+    let local = host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    match (endpoint.encrypt, local) {
+        (true, _) => EncryptionLevel::Required,
+        (false, true) => EncryptionLevel::NotSupported,
+        (false, false) => EncryptionLevel::Off,
+    }
+}

@@ -1,0 +1,268 @@
+//! What the driver reports, as the program's errors: the kind by number, the text without row values.
+//!
+//! A server quotes the values it complains about. So its text is shown only as far as it names objects: for the
+//! numbers whose quoted parts are names the text stays, for all others every quoted part and every number is
+//! removed.
+
+use tiberius::error::TokenError;
+
+use crate::error::{Error, ErrorKind};
+
+/// From this severity on the server ends the connection.
+const FATAL_CLASS: u8 = 20;
+
+/// Numbers whose quoted parts are names of objects, types, databases or logins, or our own statement's words.
+const NAMES_ONLY: &[u32] = &[
+    102, 105, 137, 156, 207, 208, 209, 213, 229, 230, 257, 262, 266, 297, 300, 447, 468, 515, 544, 547, 911,
+    916, 976, 978, 983, 1101, 1105, 1204, 1205, 1222, 1801, 1911, 1913, 2601, 2627, 2705, 2714, 2766, 2812,
+    3701, 3726, 3902, 3903, 3906, 3908, 3930, 4060, 4104, 4816, 4902, 4922, 8114, 8134, 8152, 9002, 15023,
+    15151, 15248, 18452, 18456, 18470, 18486, 18487, 18488, 40613,
+];
+
+/// An error of the driver as the program's, and whether the connection cannot be used any more.
+pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stalled: bool) -> (Error, bool) {
+    use tiberius::error::Error as Driver;
+
+    if stalled {
+        let text = format!(
+            "The {place} stayed silent for too long and is taken for dead; if it was only slow, try again later"
+        );
+        return (Error::new(ErrorKind::Connection, text), true);
+    }
+    match error {
+        Driver::Server(token) => {
+            let kind = kind_of(token.code(), token.class());
+            (from_token(&token, kind, place), token.class() >= FATAL_CLASS)
+        }
+        Driver::Io { .. } => {
+            let text = format!("The connection to the {place} broke; check the network and the server");
+            (Error::new(ErrorKind::Connection, text).with_source(error), true)
+        }
+        Driver::Tls(_) => {
+            let text = format!(
+                "The {place} could not be spoken to by TLS; give its certificate's issuer as ca_file, set \
+                 trust_server_certificate on a network you trust, or check encrypt"
+            );
+            (Error::new(ErrorKind::Connection, text).with_source(error), true)
+        }
+        Driver::Routing { host, port } => {
+            let text = format!(
+                "The {place} sent the connection on to {host}:{port}, which is one time too many; check the \
+                 routing list of its availability group"
+            );
+            (Error::new(ErrorKind::Connection, text), true)
+        }
+        // The texts of these name types and offsets, except a conversion's, which can quote the value.
+        Driver::Protocol(_) | Driver::Encoding(_) | Driver::Utf8 | Driver::Utf16 => {
+            let text = format!(
+                "The {place} sent or was sent what the driver cannot read; text that is not valid UTF-16 is one \
+                 cause"
+            );
+            (Error::new(ErrorKind::Statement, text).with_source(error), true)
+        }
+        other => {
+            let what = match other {
+                Driver::BulkInput(_) => "a value does not fit the column it is loaded into",
+                _ => "a value could not be converted",
+            };
+            let text = format!("The driver refused what was given to the {place}: {what}");
+            (Error::new(ErrorKind::Internal, text), true)
+        }
+    }
+}
+
+/// A server's error in the program's words.
+pub(super) fn from_token(token: &TokenError, kind: ErrorKind, place: &str) -> Error {
+    let text = format!(
+        "The {place} answered error {}, state {}: {}",
+        token.code(),
+        token.state(),
+        shown(token.code(), token.message())
+    );
+    Error::new(kind, text).with_number(token.code())
+}
+
+/// The kind of a server's error.
+pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
+    match number {
+        // Deadlock victim, lock timeout, no lock memory, no memory, no memory grant, snapshot conflict.
+        1205 | 1222 | 1204 | 701 | 8645 | 8651 | 3960 => ErrorKind::Transient,
+        // Client-side transport numbers that a proxy or a gateway reports in a server's name.
+        233 | 10053 | 10054 | 10060 => ErrorKind::Transient,
+        // Azure SQL: busy, throttled, moving, too many workers or sessions.
+        40197 | 40501 | 40613 | 49918 | 49919 | 49920 | 10928 | 10929 => ErrorKind::Transient,
+        // The database is starting, or its replica is changing roles.
+        921 | 922 | 976 | 983 | 18401 => ErrorKind::Transient,
+        4060 | 18452 | 18456 | 18470 | 18486 | 18487 | 18488 => ErrorKind::Login,
+        9002 | 1105 | 1101 => ErrorKind::TargetFull,
+        // Missing columns, tables, permissions, and a database that this login may not enter.
+        207 | 208 | 229 | 230 | 262 | 297 | 300 | 916 | 978 => ErrorKind::Preflight,
+        _ if class >= FATAL_CLASS => ErrorKind::Connection,
+        _ => ErrorKind::Statement,
+    }
+}
+
+/// A server's text without the values of rows, in our style.
+pub(super) fn shown(number: u32, message: &str) -> String {
+    let message = message.trim();
+    let text = match number {
+        // The duplicate key's values stand between the first and the last parenthesis.
+        2601 | 2627 => match (message.find('('), message.rfind(')')) {
+            (Some(open), Some(close)) if open < close => {
+                format!("{}(…){}", &message[..open], &message[close + 1..])
+            }
+            _ => message.to_owned(),
+        },
+        // The value comes last, after the names of table and column.
+        2628 => match message.find("Truncated value") {
+            Some(value) => message[..value].to_owned(),
+            None => without_values(message),
+        },
+        _ if NAMES_ONLY.contains(&number) => message.to_owned(),
+        _ => without_values(message),
+    };
+    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.ends_with('.') {
+        line.pop();
+    }
+    line
+}
+
+/// Every quoted part and every run of digits replaced.
+fn without_values(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(open) = rest.find(['\'', '"']) {
+        let quote = &rest[open..=open];
+        text.push_str(&rest[..open]);
+        text.push_str("'…'");
+        // To the last such quote of the message: a value can hold quotes itself, and is not to show through.
+        rest = match rest[open + 1..].rfind(quote) {
+            Some(close) => &rest[open + 1 + close + 1..],
+            None => "",
+        };
+    }
+    text.push_str(rest);
+    let mut shown = String::with_capacity(text.len());
+    let mut in_number = false;
+    for c in text.chars() {
+        if c.is_ascii_digit() || (in_number && matches!(c, '.' | ',' | '-' | ':' | 'e' | 'E' | '+')) {
+            if !in_number {
+                shown.push('…');
+            }
+            in_number = true;
+        } else {
+            in_number = false;
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// What a refused login means. The server tells a client state 1 unless it is made to tell more; the state
+/// that says why is in its error log.
+pub(super) fn login_refused(token: &TokenError, place: &str, user: &str, database: &str) -> Error {
+    let (kind, text) = match token.code() {
+        18456 => {
+            let meaning = match token.state() {
+                2 | 5 => "there is no such login",
+                6 => "a Windows login cannot log in with a password here",
+                7 => "the login is disabled, and the password is wrong",
+                8 | 9 => "the password is wrong",
+                11 | 12 => "the login is valid but may not connect to this server",
+                13 => "the server is paused",
+                18 => "the password must be changed first",
+                38 | 40 => "the database does not exist or the login may not open it",
+                58 => "the server takes Windows logins only",
+                _ => {
+                    "the server does not say why; its error log does (wrong password, disabled login, or a \
+                     server that takes Windows logins only)"
+                }
+            };
+            let text = format!(
+                "The {place} refused the login {user} (error 18456, state {}): {meaning}; check user and password",
+                token.state()
+            );
+            (ErrorKind::Login, text)
+        }
+        4060 => {
+            let text = format!(
+                "The {place} has no database {database} that the login {user} may open (error 4060); check the \
+                 database's name, its state and the login's user in it"
+            );
+            (ErrorKind::Login, text)
+        }
+        number => {
+            let kind = kind_of(number, token.class());
+            return from_token(token, kind, place).with_number(number);
+        }
+    };
+    Error::new(kind, text).with_number(token.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_values_are_not_shown() {
+        let cases = [
+            (
+                2627,
+                "Violation of PRIMARY KEY constraint 'PK_t'. Cannot insert duplicate key in object 'dbo.t'. The \
+                 duplicate key value is (17, Smith (Jr.)).",
+                "Violation of PRIMARY KEY constraint 'PK_t'. Cannot insert duplicate key in object 'dbo.t'. The \
+                 duplicate key value is (…)",
+            ),
+            (
+                245,
+                "Conversion failed when converting the varchar value 'it's 12' to data type int.",
+                "Conversion failed when converting the varchar value '…' to data type int",
+            ),
+            (
+                2628,
+                "String or binary data would be truncated in table 'W.dbo.t', column 'note'. Truncated value: 'ab'.",
+                "String or binary data would be truncated in table 'W.dbo.t', column 'note'",
+            ),
+            (
+                220,
+                "Arithmetic overflow error for data type tinyint, value = 300.25.",
+                "Arithmetic overflow error for data type tinyint, value = …",
+            ),
+            (50_000, "Customer 'Ann' owes \"12\"", "Customer '…' owes '…'"),
+            (208, "Invalid object name 'dbo.t'.", "Invalid object name 'dbo.t'"),
+        ];
+        for (number, text, expected) in cases {
+            assert_eq!(shown(number, text), expected, "error {number}");
+        }
+    }
+
+    #[test]
+    fn kinds_by_number() {
+        assert_eq!(kind_of(1205, 13), ErrorKind::Transient);
+        assert_eq!(kind_of(40_613, 17), ErrorKind::Transient);
+        assert_eq!(kind_of(4060, 11), ErrorKind::Login);
+        assert_eq!(kind_of(9002, 17), ErrorKind::TargetFull);
+        assert_eq!(kind_of(2627, 14), ErrorKind::Statement);
+        assert_eq!(kind_of(208, 16), ErrorKind::Preflight);
+        assert_eq!(kind_of(596, 21), ErrorKind::Connection, "the session was killed");
+    }
+
+    #[test]
+    fn what_breaks_the_stream_breaks_the_connection() {
+        let io = tiberius::error::Error::Io {
+            kind: std::io::ErrorKind::ConnectionReset,
+            message: "reset".to_owned(),
+        };
+        let (error, broken) = from_driver(io, "source at a:1, database POS", false);
+        assert_eq!((error.kind(), broken), (ErrorKind::Connection, true));
+        let (error, broken) = from_driver(tiberius::error::Error::Utf16, "source", false);
+        assert_eq!((error.kind(), broken), (ErrorKind::Statement, true));
+        let (error, _) = from_driver(tiberius::error::Error::Utf16, "source", true);
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Connection,
+            "a stall is the cause, the rest follows"
+        );
+    }
+}

@@ -1,0 +1,276 @@
+//! A session: statements, parameters, results, transactions.
+//!
+//! A session is either in step with its server or broken; there is nothing in between. It calls itself broken
+//! before it sends anything and takes that back when the answer has been read to its end, so that a future that
+//! is dropped half-way leaves a broken session and never one that would read somebody else's answer.
+
+use futures_util::TryStreamExt;
+use tiberius::{ColumnData, QueryItem, ToSql};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::rows::check_columns;
+use crate::mssql::socket::{Socket, Watch};
+use crate::mssql::value::parameter;
+use crate::mssql::{Row, RowReader, Timeouts, fault};
+use crate::row::Value;
+
+/// Rows that a stopped stream still reads in the hope of the end, before it cancels. A short rest is cheaper to
+/// read than to cancel, and a server that has sent everything already can only be read to the end.
+const STOPPED_ROWS_MAX: u32 = 256;
+
+/// Whether a stream goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// The next row, please.
+    Continue,
+    /// Enough: the server is told to stop.
+    Stop,
+}
+
+/// One connection in its own database, with its session options set.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) client: tiberius::Client<Socket>,
+    pub(super) watch: std::sync::Arc<Watch>,
+    pub(super) timeouts: Timeouts,
+    /// `source at host:1433, database POS`, for errors.
+    pub(super) place: String,
+    pub(super) broken: bool,
+}
+
+/// Why a stream ended.
+enum End {
+    All,
+    Stopped,
+    Refused(Error),
+}
+
+impl Session {
+    /// Whether the connection cannot be used any more. It is so after an error of the connection, after a wait
+    /// that was given up, and after a call whose future was dropped before its end.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// `source at host:1433, database POS`: where errors say they come from.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Replaces how long the first byte of an answer may take, for statements that take longer than others.
+    pub fn set_statement_timeout(&mut self, timeout: std::time::Duration) {
+        self.timeouts.statement = timeout;
+    }
+
+    /// Runs a batch and reads its results to the end. What it sets (`SET` options, temporary tables) lasts.
+    ///
+    /// # Errors
+    /// The server's first error, with its number and kind; `Connection` when the connection broke.
+    pub async fn batch(&mut self, sql: &str) -> Result<()> {
+        self.start()?;
+        let result = drain(&mut self.client, sql).await;
+        self.finish(result)
+    }
+
+    /// Runs a statement with parameters `@P1`, … and returns the rows it affected. A `SET` option that it sets
+    /// or a temporary table that it makes ends with it; a transaction may neither begin nor end in it.
+    /// NULL goes as `nvarchar`: CAST it where the column is binary.
+    ///
+    /// # Errors
+    /// As [`Session::batch`].
+    pub async fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        let params = sent(params)?;
+        self.start()?;
+        let result = self.client.execute(sql, &borrowed(&params)).await;
+        self.finish(result.map(|done| done.total()))
+    }
+
+    /// Runs a statement and returns the rows of its first result. Empty when it has none.
+    ///
+    /// # Errors
+    /// As [`Session::batch`].
+    pub async fn rows(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>> {
+        let params = sent(params)?;
+        self.start()?;
+        let result = first_result(&mut self.client, sql, &params).await;
+        self.finish(result)
+    }
+
+    /// Streams the rows of a statement into `each` as they arrive. `None` when the batch returned no result set
+    /// at all, which is how a guard in front of it says no; else the number of rows that `each` was given.
+    ///
+    /// [`Flow::Stop`], or an error of `each`, cancels the statement at the server. The session can be used again
+    /// afterwards, unless the server had sent everything before it heard of the cancellation: then
+    /// [`Session::is_broken`]. With XACT_ABORT ON a cancellation rolls an open transaction back.
+    ///
+    /// # Errors
+    /// As [`Session::batch`]; what `each` returns; `Internal` for columns that the driver decodes inexactly.
+    /// After an error, rows that `each` has seen are not the whole result.
+    pub async fn stream(
+        &mut self,
+        sql: &str,
+        params: &[Value<'_>],
+        mut each: impl FnMut(RowReader<'_>) -> Result<Flow>,
+    ) -> Result<Option<u64>> {
+        let params = sent(params)?;
+        self.start()?;
+        let (count, end) = match pass_rows(&mut self.client, sql, &params, &mut each).await {
+            Ok(passed) => passed,
+            Err(error) => return self.finish(Err(error)),
+        };
+        match end {
+            End::All => self.finish(Ok(count)),
+            End::Stopped => {
+                self.cancel().await;
+                Ok(count)
+            }
+            End::Refused(error) => {
+                self.cancel().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins a transaction.
+    pub async fn begin(&mut self) -> Result<()> {
+        self.batch("BEGIN TRANSACTION").await
+    }
+
+    /// Commits the transaction. Once it returns without an error, the transaction is durable.
+    ///
+    /// # Errors
+    /// `OutcomeUnknown` when the connection broke while the server may have been committing: the transaction
+    /// may or may not have happened. Any other error: it did not happen.
+    pub async fn commit(&mut self) -> Result<()> {
+        // A session that is broken already sends nothing: that transaction surely ended without a commit.
+        self.usable()?;
+        let result = self.batch("COMMIT TRANSACTION").await;
+        match result {
+            Err(error) if self.broken => {
+                let text = format!("The {} did not say whether it committed", self.place);
+                Err(Error::new(ErrorKind::OutcomeUnknown, text).with_source(error))
+            }
+            other => other,
+        }
+    }
+
+    /// Rolls the transaction back, if one is open.
+    pub async fn rollback(&mut self) -> Result<()> {
+        self.batch("IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION").await
+    }
+
+    fn usable(&self) -> Result<()> {
+        if !self.broken {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Connection,
+            format!(
+                "The connection to the {} is not usable any more; open a new one",
+                self.place
+            ),
+        ))
+    }
+
+    /// Calls the session broken until [`Session::finish`] says otherwise, and starts the wait for an answer.
+    pub(super) fn start(&mut self) -> Result<()> {
+        self.usable()?;
+        self.broken = true;
+        self.watch.expect(self.timeouts.statement);
+        Ok(())
+    }
+
+    /// The answer has been read to its end, or something went wrong.
+    pub(super) fn finish<T>(&mut self, result: Result<T, tiberius::error::Error>) -> Result<T> {
+        match result {
+            Ok(value) => {
+                self.broken = false;
+                Ok(value)
+            }
+            Err(error) => {
+                let (error, broken) = fault::from_driver(error, &self.place, self.watch.stalled());
+                self.broken = broken;
+                Err(error)
+            }
+        }
+    }
+
+    /// Tells the server to stop what it is sending. The session stays broken if that cannot be brought to an
+    /// end: when everything had been sent before, the driver takes the end of the answer for the end of the
+    /// cancellation and is one answer behind from then on.
+    async fn cancel(&mut self) {
+        self.watch.expect(self.timeouts.liveness);
+        if self.client.cancel_query().await.is_ok() {
+            self.broken = false;
+        }
+    }
+}
+
+fn sent<'a>(params: &[Value<'a>]) -> Result<Vec<ColumnData<'a>>> {
+    params.iter().map(|value| parameter(*value)).collect()
+}
+
+fn borrowed<'a>(params: &'a [ColumnData<'a>]) -> Vec<&'a dyn ToSql> {
+    params.iter().map(|param| param as &dyn ToSql).collect()
+}
+
+async fn drain(client: &mut tiberius::Client<Socket>, sql: &str) -> Result<(), tiberius::error::Error> {
+    let mut items = client.simple_query(sql).await?;
+    while items.try_next().await?.is_some() {}
+    Ok(())
+}
+
+async fn first_result(
+    client: &mut tiberius::Client<Socket>,
+    sql: &str,
+    params: &[ColumnData<'_>],
+) -> Result<Vec<Row>, tiberius::error::Error> {
+    let params = borrowed(params);
+    let rows = client.query(sql, &params).await?.into_first_result().await?;
+    Ok(rows.into_iter().map(Row).collect())
+}
+
+/// Gives rows to `each` until it has had enough or there are no more.
+async fn pass_rows(
+    client: &mut tiberius::Client<Socket>,
+    sql: &str,
+    params: &[ColumnData<'_>],
+    each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>,
+) -> Result<(Option<u64>, End), tiberius::error::Error> {
+    let params = borrowed(params);
+    let mut items = client.query(sql, &params).await?;
+    let mut count = None;
+    let mut end = End::All;
+    let mut unread = 0;
+    while let Some(item) = items.try_next().await? {
+        match (item, &end) {
+            (QueryItem::Metadata(meta), End::All) => {
+                count = count.or(Some(0));
+                if meta.result_index() > 0 {
+                    let error = Error::new(
+                        ErrorKind::Internal,
+                        "A statement that is streamed has two results",
+                    );
+                    end = End::Refused(error);
+                } else if let Err(error) = check_columns(meta.columns()) {
+                    end = End::Refused(error);
+                }
+            }
+            (QueryItem::Row(row), End::All) => {
+                count = count.map(|count| count + 1);
+                match each(RowReader(&row)) {
+                    Ok(Flow::Continue) => {}
+                    Ok(Flow::Stop) => end = End::Stopped,
+                    Err(error) => end = End::Refused(error),
+                }
+            }
+            (_, End::Stopped | End::Refused(_)) => {
+                unread += 1;
+                if unread > STOPPED_ROWS_MAX {
+                    return Ok((count, end));
+                }
+            }
+        }
+    }
+    Ok((count, End::All))
+}

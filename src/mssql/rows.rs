@@ -1,0 +1,286 @@
+//! Rows as they come: a row that is kept, and a row that passes by.
+
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+use tiberius::{ColumnData, ColumnType};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::value::canonical;
+use crate::row::{Value, encode};
+
+/// Days from 0001-01-01 to 1900-01-01.
+const DAYS_TO_1900: i64 = 693_595;
+
+/// A row of a small result.
+#[derive(Debug)]
+pub struct Row(pub(super) tiberius::Row);
+
+impl Row {
+    /// Number of columns.
+    pub fn column_count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The value of a column, counted from 0.
+    ///
+    /// # Errors
+    /// `Internal` when there is no such column.
+    pub fn value(&self, column: usize) -> Result<Value<'_>> {
+        canonical(cell(&self.0, column)?)
+    }
+
+    /// Whether a column is NULL.
+    pub fn is_null(&self, column: usize) -> Result<bool> {
+        Ok(self.value(column)? == Value::Null)
+    }
+
+    /// An integer or a bit.
+    ///
+    /// # Errors
+    /// `Internal`, as for all of these, when the column is NULL or of another type: the statement is ours, and
+    /// gives what it was written to give.
+    pub fn integer(&self, column: usize) -> Result<i64> {
+        match self.value(column)? {
+            Value::Integer(v) => Ok(v),
+            other => Err(misfit(column, "an integer", other)),
+        }
+    }
+
+    /// An integer, or `None` for NULL.
+    pub fn optional_integer(&self, column: usize) -> Result<Option<i64>> {
+        if self.is_null(column)? {
+            return Ok(None);
+        }
+        self.integer(column).map(Some)
+    }
+
+    /// A bit, or an integer that is one.
+    pub fn flag(&self, column: usize) -> Result<bool> {
+        Ok(self.integer(column)? != 0)
+    }
+
+    /// A text.
+    pub fn text(&self, column: usize) -> Result<&str> {
+        match self.value(column)? {
+            Value::Text(v) => Ok(v),
+            other => Err(misfit(column, "a text", other)),
+        }
+    }
+
+    /// A text, or `None` for NULL.
+    pub fn optional_text(&self, column: usize) -> Result<Option<&str>> {
+        match self.value(column)? {
+            Value::Null => Ok(None),
+            Value::Text(v) => Ok(Some(v)),
+            other => Err(misfit(column, "a text", other)),
+        }
+    }
+
+    /// Bytes.
+    pub fn bytes(&self, column: usize) -> Result<&[u8]> {
+        match self.value(column)? {
+            Value::Bytes(v) => Ok(v),
+            other => Err(misfit(column, "bytes", other)),
+        }
+    }
+
+    /// Bytes, or `None` for NULL.
+    pub fn optional_bytes(&self, column: usize) -> Result<Option<&[u8]>> {
+        match self.value(column)? {
+            Value::Null => Ok(None),
+            Value::Bytes(v) => Ok(Some(v)),
+            other => Err(misfit(column, "bytes", other)),
+        }
+    }
+
+    /// A date without a time.
+    pub fn date(&self, column: usize) -> Result<NaiveDate> {
+        match self.value(column)? {
+            Value::Date(days) => day(days).ok_or_else(|| misfit(column, "a date", Value::Date(days))),
+            other => Err(misfit(column, "a date", other)),
+        }
+    }
+
+    /// A `datetime`, `smalldatetime`, `datetime2` or `date`, to the microsecond it falls in.
+    pub fn datetime(&self, column: usize) -> Result<NaiveDateTime> {
+        let value = self.value(column)?;
+        let at = match value {
+            Value::Date(days) => day(days).and_then(|day| day.and_hms_opt(0, 0, 0)),
+            Value::DateTime2 { days, ticks } => day(days).and_then(|day| {
+                let time = TimeDelta::nanoseconds(i64::try_from(ticks).ok()?.checked_mul(100)?);
+                day.and_hms_opt(0, 0, 0)?.checked_add_signed(time)
+            }),
+            Value::DateTime { days, ticks } => {
+                // As the server shows it: 1/300 s rounded to the millisecond.
+                let millis = (i64::from(ticks) * 10 + 1) / 3;
+                i32::try_from(i64::from(days) + DAYS_TO_1900)
+                    .ok()
+                    .and_then(day)
+                    .and_then(|day| {
+                        day.and_hms_opt(0, 0, 0)?
+                            .checked_add_signed(TimeDelta::milliseconds(millis))
+                    })
+            }
+            _ => None,
+        };
+        at.ok_or_else(|| misfit(column, "a date and time", value))
+    }
+}
+
+/// The day that is `days` after 0001-01-01.
+fn day(days: i32) -> Option<NaiveDate> {
+    NaiveDate::from_num_days_from_ce_opt(days.checked_add(1)?)
+}
+
+/// Says what was found without the value.
+fn misfit(column: usize, wanted: &str, found: Value<'_>) -> Error {
+    let found = match found {
+        Value::Null => "NULL",
+        Value::Integer(_) => "an integer",
+        Value::Decimal { .. } => "a decimal",
+        Value::Float(_) => "a float",
+        Value::Text(_) => "a text",
+        Value::Bytes(_) => "bytes",
+        Value::Guid(_) => "a uniqueidentifier",
+        Value::Date(_)
+        | Value::Time(_)
+        | Value::DateTime2 { .. }
+        | Value::DateTime { .. }
+        | Value::DateTimeOffset { .. } => "a date or time",
+    };
+    Error::new(
+        ErrorKind::Internal,
+        format!("Column {column} of a result is {found} where {wanted} was expected"),
+    )
+}
+
+fn cell(row: &tiberius::Row, column: usize) -> Result<&ColumnData<'static>> {
+    row.get_column_data(column).map_err(|_| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("A result has no column {column}; it has {}", row.len()),
+        )
+    })
+}
+
+/// A row of a stream: it is gone when the call returns.
+#[derive(Debug, Clone, Copy)]
+pub struct RowReader<'a>(pub(super) &'a tiberius::Row);
+
+impl<'a> RowReader<'a> {
+    /// Number of columns.
+    pub fn column_count(self) -> usize {
+        self.0.len()
+    }
+
+    /// The value of a column, counted from 0.
+    ///
+    /// # Errors
+    /// `Internal` when there is no such column.
+    pub fn value(self, column: usize) -> Result<Value<'a>> {
+        canonical(cell(self.0, column)?)
+    }
+
+    /// Appends the canonical bytes of every column, in order: a row of a [`crate::row::Batch`].
+    ///
+    /// # Errors
+    /// As [`crate::row::encode`].
+    pub fn encode(self, out: &mut Vec<u8>) -> Result<()> {
+        for (_, cell) in self.0.cells() {
+            encode(canonical(cell)?, out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses the columns that the driver decodes inexactly, before a row of them is read.
+pub(super) fn check_columns(columns: &[tiberius::Column]) -> Result<()> {
+    for column in columns {
+        let why = match column.column_type() {
+            ColumnType::Money | ColumnType::Money4 => "money, which the driver makes a float",
+            ColumnType::BigVarChar | ColumnType::BigChar => {
+                "varchar, of which the driver ignores that its collation may be UTF-8"
+            }
+            ColumnType::Text | ColumnType::NText | ColumnType::Image => "a text or image of the old kind",
+            ColumnType::SSVariant | ColumnType::Udt => "a type that is not copied",
+            _ => continue,
+        };
+        return Err(Error::new(
+            ErrorKind::Internal,
+            format!(
+                "Column {} of a stream is {why}; it has to be CAST in the statement",
+                column.name()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiberius::time::{Date, DateTime, DateTime2, Time};
+
+    fn row(value: ColumnData<'static>) -> Row {
+        Row(tiberius::Row::builder()
+            .column("a", ColumnType::Null, value)
+            .build())
+    }
+
+    #[test]
+    fn datetimes_are_shown_as_the_server_shows_them() {
+        let at = |value| row(value).datetime(0).unwrap().to_string();
+        assert_eq!(
+            at(ColumnData::DateTime(Some(DateTime::new(0, 1)))),
+            "1900-01-01 00:00:00.003"
+        );
+        assert_eq!(
+            at(ColumnData::DateTime(Some(DateTime::new(0, 2)))),
+            "1900-01-01 00:00:00.007"
+        );
+        assert_eq!(
+            at(ColumnData::DateTime(Some(DateTime::new(-1, 25_919_999)))),
+            "1899-12-31 23:59:59.997"
+        );
+        let day = Date::new(738_429);
+        assert_eq!(
+            at(ColumnData::DateTime2(Some(DateTime2::new(
+                day,
+                Time::new(12_345_678, 7)
+            )))),
+            "2022-10-01 00:00:01.234567800"
+        );
+        assert_eq!(
+            row(ColumnData::Date(Some(day))).date(0).unwrap().to_string(),
+            "2022-10-01"
+        );
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_and_its_value_is_not() {
+        let error = row(ColumnData::String(Some("secret".into())))
+            .integer(0)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Column 0 of a result is a text where an integer was expected"
+        );
+        assert_eq!(row(ColumnData::I32(None)).optional_integer(0).unwrap(), None);
+        assert!(row(ColumnData::I32(None)).integer(0).is_err());
+        assert!(row(ColumnData::I32(None)).value(1).is_err());
+    }
+
+    #[test]
+    fn columns_that_lose_something_are_refused() {
+        for column_type in [
+            ColumnType::Money,
+            ColumnType::Money4,
+            ColumnType::BigVarChar,
+            ColumnType::Text,
+        ] {
+            let column = tiberius::Column::new("A".to_owned(), column_type);
+            assert_eq!(check_columns(&[column]).unwrap_err().kind(), ErrorKind::Internal);
+        }
+        let fine = tiberius::Column::new("A".to_owned(), ColumnType::NVarchar);
+        assert!(check_columns(&[fine]).is_ok());
+    }
+}

@@ -1,0 +1,172 @@
+//! The socket that the driver reads and writes, with a deadline on every wait.
+//!
+//! The driver's own limits are fixed for the life of a connection and count tokens. Here the limit is set for
+//! each statement, counts silence on the wire, and holds for writing too, where a server that stops reading
+//! would otherwise hold a bulk load for ever.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
+
+/// What a session and its socket agree on: how long the next silence may last.
+#[derive(Debug)]
+pub(super) struct Watch {
+    first_ms: AtomicU64,
+    rest_ms: AtomicU64,
+    answered: AtomicBool,
+    stalled: AtomicBool,
+}
+
+impl Watch {
+    pub(super) fn new(first: Duration, rest: Duration) -> Arc<Self> {
+        let watch = Watch {
+            first_ms: AtomicU64::new(0),
+            rest_ms: AtomicU64::new(millis(rest)),
+            answered: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
+        };
+        watch.expect(first);
+        Arc::new(watch)
+    }
+
+    /// A request goes out now: its answer may take `first` to begin.
+    pub(super) fn expect(&self, first: Duration) {
+        self.first_ms.store(millis(first), Ordering::Relaxed);
+        self.answered.store(false, Ordering::Relaxed);
+    }
+
+    /// Replaces how long the wire may be silent once an answer has begun.
+    pub(super) fn set_rest(&self, rest: Duration) {
+        self.rest_ms.store(millis(rest), Ordering::Relaxed);
+    }
+
+    /// Whether a wait was given up: what the driver reports then is only a consequence.
+    pub(super) fn stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// How long the wire may be silent now.
+    pub(super) fn limit(&self) -> Duration {
+        let limit = if self.answered.load(Ordering::Relaxed) {
+            &self.rest_ms
+        } else {
+            &self.first_ms
+        };
+        Duration::from_millis(limit.load(Ordering::Relaxed))
+    }
+
+    fn rest(&self) -> Duration {
+        Duration::from_millis(self.rest_ms.load(Ordering::Relaxed))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A timer that runs only while something waits.
+#[derive(Debug, Default)]
+struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: bool,
+}
+
+impl Alarm {
+    fn disarm(&mut self) {
+        self.armed = false;
+    }
+
+    /// Arms itself for `limit` if it is not running; ready once that has passed.
+    fn poll(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        if !self.armed {
+            sleep.as_mut().reset(Instant::now() + limit);
+            self.armed = true;
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+/// A TCP connection under watch.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Compat<TcpStream>,
+    watch: Arc<Watch>,
+    reading: Alarm,
+    writing: Alarm,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
+        Socket {
+            stream: stream.compat_write(),
+            watch,
+            reading: Alarm::default(),
+            writing: Alarm::default(),
+        }
+    }
+
+    fn waited<T>(&mut self, poll: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if poll.is_ready() {
+            self.writing.disarm();
+            return poll;
+        }
+        match self.writing.poll(cx, self.watch.rest()) {
+            Poll::Ready(()) => Poll::Ready(Err(self.give_up())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn give_up(&self) -> io::Error {
+        self.watch.stalled.store(true, Ordering::Relaxed);
+        io::Error::new(io::ErrorKind::TimedOut, "The wire was silent for too long")
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.stream).poll_read(cx, buf) {
+            Poll::Pending => match this.reading.poll(cx, this.watch.limit()) {
+                Poll::Ready(()) => Poll::Ready(Err(this.give_up())),
+                Poll::Pending => Poll::Pending,
+            },
+            ready => {
+                this.reading.disarm();
+                this.watch.answered.store(true, Ordering::Relaxed);
+                ready
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.waited(poll, cx)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_flush(cx);
+        this.waited(poll, cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_close(cx);
+        this.waited(poll, cx)
+    }
+}

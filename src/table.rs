@@ -1,0 +1,331 @@
+//! Names, types, columns and keys of tables, as the catalog of a server describes them.
+//!
+//! Everything here is parsed once and cannot be invalid afterwards. Quoting an identifier happens in one place,
+//! [`Identifier::quoted`]; SQL text is never built from a name in any other way.
+
+use std::fmt;
+
+use chrono::NaiveDateTime;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// SQL Server's limit of a name, in UTF-16 units.
+const IDENTIFIER_UNITS_MAX: usize = 128;
+
+/// The name of a table, column, schema, index or constraint: not empty, at most 128 UTF-16 units, no NUL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Identifier(String);
+
+impl Identifier {
+    /// Parses a name.
+    pub fn new(name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        let fault = if name.is_empty() {
+            "is empty"
+        } else if name.encode_utf16().count() > IDENTIFIER_UNITS_MAX {
+            "is longer than 128 characters"
+        } else if name.chars().any(char::is_control) {
+            "holds a control character"
+        } else {
+            return Ok(Identifier(name));
+        };
+        Err(Error::new(
+            ErrorKind::Config,
+            format!("The name {name:?} {fault}; give the name as the server has it"),
+        ))
+    }
+
+    /// As it is, unquoted.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// In brackets, for SQL text.
+    pub fn quoted(&self) -> String {
+        format!("[{}]", self.0.replace(']', "]]"))
+    }
+
+    /// Whether the two are the same name for a server with a case-insensitive catalog.
+    pub fn same_as(&self, other: &str) -> bool {
+        self.0.to_lowercase() == other.to_lowercase()
+    }
+}
+
+impl TryFrom<String> for Identifier {
+    type Error = Error;
+    fn try_from(name: String) -> Result<Self> {
+        Identifier::new(name)
+    }
+}
+
+impl From<Identifier> for String {
+    fn from(name: Identifier) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A table's name within its database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TableName {
+    /// The schema it is in.
+    pub schema: Identifier,
+    /// Its own name.
+    pub name: Identifier,
+}
+
+impl TableName {
+    /// `[schema].[name]`, for SQL text.
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", self.schema.quoted(), self.name.quoted())
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+/// A declared length: characters for national types, bytes for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Length {
+    /// `(n)`.
+    N(u16),
+    /// `(max)`.
+    Max,
+}
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Length::N(n) => write!(f, "{n}"),
+            Length::Max => f.write_str("max"),
+        }
+    }
+}
+
+/// A column's declared type. Its `Display` is the type's SQL text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each variant is the SQL type of the same name")]
+pub enum DataType {
+    Bit,
+    TinyInt,
+    SmallInt,
+    Int,
+    BigInt,
+    Decimal { precision: u8, scale: u8 },
+    Money,
+    SmallMoney,
+    Real,
+    Float,
+    Char(u16),
+    VarChar(Length),
+    NChar(u16),
+    NVarChar(Length),
+    Binary(u16),
+    VarBinary(Length),
+    Date,
+    Time(u8),
+    DateTime,
+    SmallDateTime,
+    DateTime2(u8),
+    DateTimeOffset(u8),
+    UniqueIdentifier,
+    Xml,
+}
+
+impl DataType {
+    /// The type that the catalog describes: `name` is the type's name, `max_length` its bytes (-1 for max).
+    /// `None` for a type that is not copied (`sql_variant`, CLR types, `text`, `image`, `timestamp`, …).
+    pub fn from_catalog(name: &str, max_length: i16, precision: u8, scale: u8) -> Option<DataType> {
+        let bytes = if max_length < 0 {
+            Length::Max
+        } else {
+            Length::N(max_length.unsigned_abs())
+        };
+        let units = if max_length < 0 {
+            Length::Max
+        } else {
+            Length::N(max_length.unsigned_abs() / 2)
+        };
+        let fixed = max_length.unsigned_abs();
+        Some(match name.to_ascii_lowercase().as_str() {
+            "bit" => DataType::Bit,
+            "tinyint" => DataType::TinyInt,
+            "smallint" => DataType::SmallInt,
+            "int" => DataType::Int,
+            "bigint" => DataType::BigInt,
+            "decimal" | "numeric" => DataType::Decimal { precision, scale },
+            "money" => DataType::Money,
+            "smallmoney" => DataType::SmallMoney,
+            "real" => DataType::Real,
+            "float" => DataType::Float,
+            "char" => DataType::Char(fixed),
+            "varchar" => DataType::VarChar(bytes),
+            "nchar" => DataType::NChar(fixed / 2),
+            "nvarchar" | "sysname" => DataType::NVarChar(units),
+            "binary" => DataType::Binary(fixed),
+            "varbinary" => DataType::VarBinary(bytes),
+            "date" => DataType::Date,
+            "time" => DataType::Time(scale),
+            "datetime" => DataType::DateTime,
+            "smalldatetime" => DataType::SmallDateTime,
+            "datetime2" => DataType::DateTime2(scale),
+            "datetimeoffset" => DataType::DateTimeOffset(scale),
+            "uniqueidentifier" => DataType::UniqueIdentifier,
+            "xml" => DataType::Xml,
+            _ => return None,
+        })
+    }
+
+    /// Whether values are text that a collation governs.
+    pub fn is_text(self) -> bool {
+        matches!(
+            self,
+            DataType::Char(_) | DataType::VarChar(_) | DataType::NChar(_) | DataType::NVarChar(_)
+        )
+    }
+
+    /// Whether the type can be the date column of a monthly table.
+    pub fn is_date(self) -> bool {
+        matches!(
+            self,
+            DataType::Date
+                | DataType::DateTime
+                | DataType::SmallDateTime
+                | DataType::DateTime2(_)
+                | DataType::DateTimeOffset(_)
+        )
+    }
+
+    /// Whether a value of the type can be a key column: comparable, and sent back exactly.
+    pub fn is_key(self) -> bool {
+        !matches!(
+            self,
+            DataType::Xml
+                | DataType::Real
+                | DataType::Float
+                | DataType::VarChar(Length::Max)
+                | DataType::NVarChar(Length::Max)
+                | DataType::VarBinary(Length::Max)
+        )
+    }
+}
+
+impl fmt::Display for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DataType::Bit => f.write_str("bit"),
+            DataType::TinyInt => f.write_str("tinyint"),
+            DataType::SmallInt => f.write_str("smallint"),
+            DataType::Int => f.write_str("int"),
+            DataType::BigInt => f.write_str("bigint"),
+            DataType::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
+            DataType::Money => f.write_str("money"),
+            DataType::SmallMoney => f.write_str("smallmoney"),
+            DataType::Real => f.write_str("real"),
+            DataType::Float => f.write_str("float"),
+            DataType::Char(n) => write!(f, "char({n})"),
+            DataType::VarChar(n) => write!(f, "varchar({n})"),
+            DataType::NChar(n) => write!(f, "nchar({n})"),
+            DataType::NVarChar(n) => write!(f, "nvarchar({n})"),
+            DataType::Binary(n) => write!(f, "binary({n})"),
+            DataType::VarBinary(n) => write!(f, "varbinary({n})"),
+            DataType::Date => f.write_str("date"),
+            DataType::Time(s) => write!(f, "time({s})"),
+            DataType::DateTime => f.write_str("datetime"),
+            DataType::SmallDateTime => f.write_str("smalldatetime"),
+            DataType::DateTime2(s) => write!(f, "datetime2({s})"),
+            DataType::DateTimeOffset(s) => write!(f, "datetimeoffset({s})"),
+            DataType::UniqueIdentifier => f.write_str("uniqueidentifier"),
+            DataType::Xml => f.write_str("xml"),
+        }
+    }
+}
+
+/// A column as the catalog describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: Identifier,
+    /// Its declared type.
+    pub data_type: DataType,
+    /// Whether it may hold NULL.
+    pub nullable: bool,
+    /// Whether the server numbers it.
+    pub identity: bool,
+    /// Collation of a text column.
+    pub collation: Option<String>,
+}
+
+/// A column that is not copied, and why: named in every plan, never skipped in silence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedColumn {
+    /// Its name.
+    pub name: Identifier,
+    /// What it is: its type's name, or `computed`.
+    pub reason: String,
+}
+
+/// An index of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// Names of its key columns, in order.
+    pub columns: Vec<Identifier>,
+    /// Whether it is the clustered index.
+    pub clustered: bool,
+    /// Whether it is unique, over all rows (unfiltered, enabled).
+    pub unique: bool,
+    /// Whether it is the primary key.
+    pub primary_key: bool,
+    /// Whether it holds every row and is enabled.
+    pub complete: bool,
+    /// Whether every key column is ascending.
+    pub ascending: bool,
+}
+
+/// A table as the catalog of its server describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSchema {
+    /// Its name.
+    pub name: TableName,
+    /// `sys.tables.object_id`: another number means another table of the same name.
+    pub object_id: i32,
+    /// `sys.tables.create_date`.
+    pub create_date: NaiveDateTime,
+    /// The columns that are copied, in the table's order.
+    pub columns: Vec<Column>,
+    /// The columns that cannot be.
+    pub refused: Vec<RefusedColumn>,
+    /// Its indexes.
+    pub indexes: Vec<Index>,
+}
+
+impl TableSchema {
+    /// Position of a column by name, as a server with a case-insensitive catalog finds it.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.columns
+            .iter()
+            .position(|column| column.name.as_str() == name)
+            .or_else(|| self.columns.iter().position(|column| column.name.same_as(name)))
+    }
+}
+
+/// The order in which a table is read: the date column, then the columns of a unique index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Positions in the table's columns, the date column first and not repeated.
+    pub order: Vec<usize>,
+    /// Positions of the unique index's columns.
+    pub unique: Vec<usize>,
+}
