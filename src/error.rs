@@ -24,6 +24,8 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// The server ended the statement for a passing reason: deadlock victim, lock timeout, out of memory, throttled.
     Transient,
+    /// The server could not be reached for longer than a run waits.
+    Outage,
     /// The login was refused.
     Login,
     /// The server, database or role is not the one that is required (G5).
@@ -58,6 +60,7 @@ impl ErrorKind {
             }
             ErrorKind::OutcomeUnknown
             | ErrorKind::Transient
+            | ErrorKind::Outage
             | ErrorKind::TargetFull
             | ErrorKind::Statement
             | ErrorKind::Stopped => ExitCode::Incomplete,

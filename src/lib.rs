@@ -1,14 +1,35 @@
 //! Copies years of tables out of a live SQL Server into a warehouse: verified, resumable, gentle on the source.
 
+pub mod cli;
+pub mod config;
+pub mod report;
+pub mod secret;
+
+pub mod extract;
+pub mod load;
+pub mod migrate;
+pub mod pipeline;
+pub mod receipt;
+pub mod resume;
+pub mod schedule;
+pub mod sessions;
+pub mod stop;
+pub mod target;
+
 pub mod chunk;
+pub mod plan;
+pub mod predicate;
+pub mod row;
+pub mod table;
+pub mod window;
+
+pub mod checkpoint;
+pub mod mssql;
+pub mod retry;
+
 pub mod clock;
 pub mod error;
 pub mod exit_code;
-pub mod mssql;
-pub mod row;
-pub mod secret;
-pub mod table;
-pub mod window;
 
 #[cfg(feature = "emulator")]
 pub mod emulator;

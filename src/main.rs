@@ -1,1 +1,5 @@
-fn main() {}
+//! The `sync` program: one command, and its exit code.
+
+fn main() -> std::process::ExitCode {
+    mssql_sync::cli::main()
+}

@@ -1,0 +1,177 @@
+//! Keys and values as they lie in the file: keys by hand, so that their order is ours; values with a version
+//! before them and a check behind.
+
+use std::path::Path;
+
+use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use chrono::Datelike;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::RunRecord;
+use crate::error::{Error, ErrorKind, Result};
+use crate::window::Window;
+
+/// The version that every value begins with.
+const VERSION: u8 = 1;
+
+/// The most that one value may take: a chunk with two keys of the widest index (1,700 bytes) and an error's text is
+/// some kilobytes; a table of a thousand columns some hundred.
+const VALUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Length of the check.
+const CHECK_BYTES: usize = 32;
+
+const CONFIG: Configuration<LittleEndian, Fixint, Limit<VALUE_BYTES_MAX>> = bincode::config::standard()
+    .with_little_endian()
+    .with_fixed_int_encoding()
+    .with_limit::<VALUE_BYTES_MAX>();
+
+/// Key of a table: its name and a zero, which no name holds.
+pub(super) fn table_key(table: &str) -> Vec<u8> {
+    prefix(table)
+}
+
+/// What all keys of a table begin with.
+pub(super) fn prefix(table: &str) -> Vec<u8> {
+    let mut key = table.as_bytes().to_vec();
+    key.push(0);
+    key
+}
+
+/// Key of a window: the table's, then its first day and the day after its last, as days from the common era.
+pub(super) fn window_key(table: &str, window: Window) -> Vec<u8> {
+    let mut key = prefix(table);
+    for day in [window.start(), window.end()] {
+        key.extend_from_slice(&(day.num_days_from_ce().cast_unsigned() ^ (1 << 31)).to_be_bytes());
+    }
+    key
+}
+
+/// Key of a chunk: the window's, then its ordinal.
+pub(super) fn chunk_key(table: &str, window: Window, ordinal: u32) -> Vec<u8> {
+    let mut key = window_key(table, window);
+    key.extend_from_slice(&ordinal.to_be_bytes());
+    key
+}
+
+/// Key of a run: when it began, in milliseconds, then its identity.
+pub(super) fn run_key(run: &RunRecord) -> Vec<u8> {
+    let mut key = (run.started_at.timestamp_millis().cast_unsigned() ^ (1 << 63))
+        .to_be_bytes()
+        .to_vec();
+    key.extend_from_slice(&run.run_id.to_be_bytes());
+    key
+}
+
+/// Version, body and check.
+pub(super) fn encode(key: &[u8], record: &impl Serialize) -> Result<Vec<u8>> {
+    let body = bincode::serde::encode_to_vec(record, CONFIG).map_err(|error| {
+        Error::new(ErrorKind::Internal, "A checkpoint cannot be put into bytes").with_source(error)
+    })?;
+    let mut value = Vec::with_capacity(1 + body.len() + CHECK_BYTES);
+    value.push(VERSION);
+    value.extend_from_slice(&body);
+    let check = check(key, &value);
+    value.extend_from_slice(&check);
+    Ok(value)
+}
+
+/// Takes a value apart again: its check must hold, its version be known, and nothing be left over.
+pub(super) fn decode<T: DeserializeOwned>(path: &Path, key: &[u8], value: &[u8]) -> Result<T> {
+    let damaged = |what: &str| {
+        Error::new(
+            ErrorKind::State,
+            format!(
+                "The checkpoint store {} is damaged ({what}); it is left as it is: put it aside and make it anew from \
+                 the target's receipts with `sync rebuild`",
+                path.display()
+            ),
+        )
+    };
+    let split = value
+        .len()
+        .checked_sub(CHECK_BYTES)
+        .ok_or_else(|| damaged("a record is cut off"))?;
+    let (versioned, stored) = value.split_at(split);
+    if check(key, versioned) != stored {
+        return Err(damaged("a record does not match its check"));
+    }
+    let (version, body) = versioned
+        .split_first()
+        .ok_or_else(|| damaged("a record is empty"))?;
+    if *version != VERSION {
+        return Err(Error::new(
+            ErrorKind::State,
+            format!(
+                "The checkpoint store {} has records of version {version}, this program knows {VERSION}; \
+                 use the program that wrote it",
+                path.display()
+            ),
+        ));
+    }
+    let (record, used) = bincode::serde::decode_from_slice(body, CONFIG)
+        .map_err(|error| damaged("a record cannot be read").with_source(error))?;
+    if used == body.len() {
+        Ok(record)
+    } else {
+        Err(damaged("a record has bytes left over"))
+    }
+}
+
+fn check(key: &[u8], versioned: &[u8]) -> [u8; CHECK_BYTES] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(key.len() as u64).to_le_bytes());
+    hasher.update(key);
+    hasher.update(versioned);
+    *hasher.finalize().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_found() {
+        let value = encode(b"key", &(7_u32, "text")).unwrap();
+        let path = Path::new("store");
+        assert_eq!(
+            decode::<(u32, String)>(path, b"key", &value).unwrap(),
+            (7, "text".to_owned())
+        );
+        for position in 0..value.len() {
+            for bit in 0..8 {
+                let mut damaged = value.clone();
+                damaged[position] ^= 1 << bit;
+                assert_eq!(
+                    decode::<(u32, String)>(path, b"key", &damaged)
+                        .unwrap_err()
+                        .kind(),
+                    ErrorKind::State
+                );
+            }
+        }
+        assert!(decode::<(u32, String)>(path, b"other key", &value).is_err());
+        for end in 0..value.len() {
+            assert!(decode::<(u32, String)>(path, b"key", &value[..end]).is_err());
+        }
+    }
+
+    #[test]
+    fn keys_are_in_the_order_of_what_they_name() {
+        let window =
+            |start: &str, end: &str| Window::new(start.parse().unwrap(), end.parse().unwrap()).unwrap();
+        let (october, november) = (
+            window("2025-10-01", "2025-11-01"),
+            window("2025-11-01", "2025-12-01"),
+        );
+        let keys = [
+            chunk_key("A", october, 0),
+            chunk_key("A", october, 300),
+            chunk_key("A", november, 0),
+            chunk_key("AB", october, 0),
+        ];
+        assert!(keys.is_sorted());
+        assert!(!chunk_key("AB", october, 0).starts_with(&prefix("A")));
+    }
+}

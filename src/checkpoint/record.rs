@@ -1,0 +1,188 @@
+//! What the store holds, as the program uses it.
+
+use chrono::{DateTime, Utc};
+
+use crate::chunk::{Chunk, ChunkState};
+use crate::window::{DateRange, Window};
+
+/// How a table's windows are walked. Chosen once a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessPath {
+    /// In the order of (date, key), which an index delivers.
+    Date,
+    /// A day at a time, each sorted by the server.
+    DayWalk,
+}
+
+impl AccessPath {
+    /// Its name, as status and the target's plan have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AccessPath::Date => "date",
+            AccessPath::DayWalk => "day walk",
+        }
+    }
+}
+
+/// A table as a run planned it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRecord {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `schema.name` at the source.
+    pub source: String,
+    /// `schema.name` at the target.
+    pub target: String,
+    /// What must not change between runs, by name.
+    pub fingerprint: Vec<(String, String)>,
+    /// How its windows are walked.
+    pub access_path: AccessPath,
+    /// Rows whose date is NULL, when they were counted last; `None` where the date cannot be NULL.
+    pub undated_rows: Option<u64>,
+    /// What an operator should know of it.
+    pub notes: Vec<String>,
+}
+
+/// Where a window stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowState {
+    /// Known; chunks of it may be verified.
+    Planned,
+    /// A run is at it, or was when it was killed.
+    Loading,
+    /// All that was old enough is verified; its end is still to come.
+    Open,
+    /// All of it is verified.
+    Complete,
+    /// It failed; the other windows went on.
+    Failed,
+    /// A chunk of it differed when it was read back.
+    Mismatched,
+}
+
+impl WindowState {
+    /// Its name, as status has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WindowState::Planned => "planned",
+            WindowState::Loading => "loading",
+            WindowState::Open => "open",
+            WindowState::Complete => "complete",
+            WindowState::Failed => "failed",
+            WindowState::Mismatched => "mismatched",
+        }
+    }
+}
+
+/// A window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowRecord {
+    /// Its dates.
+    pub window: Window,
+    /// Where it stands.
+    pub state: WindowState,
+    /// Why it failed or differed.
+    pub error: Option<String>,
+    /// When this was written.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a window's chunks come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Chunks of any state.
+    pub chunks: u64,
+    /// Verified ones.
+    pub verified: u64,
+    /// Failed ones.
+    pub failed: u64,
+    /// Mismatched ones.
+    pub mismatched: u64,
+    /// Stale ones.
+    pub stale: u64,
+    /// Rows of the verified ones.
+    pub rows: u64,
+    /// Canonical bytes of the verified ones.
+    pub bytes: u64,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, chunk: &Chunk) {
+        self.change(chunk, u64::wrapping_add);
+    }
+
+    pub(super) fn remove(&mut self, chunk: &Chunk) {
+        self.change(chunk, u64::wrapping_sub);
+    }
+
+    fn change(&mut self, chunk: &Chunk, by: fn(u64, u64) -> u64) {
+        self.chunks = by(self.chunks, 1);
+        let of_state = match chunk.state {
+            ChunkState::Verified => {
+                self.rows = by(self.rows, chunk.tally.row_count);
+                self.bytes = by(self.bytes, chunk.tally.byte_count);
+                &mut self.verified
+            }
+            ChunkState::Failed => &mut self.failed,
+            ChunkState::Mismatched => &mut self.mismatched,
+            ChunkState::Stale => &mut self.stale,
+            ChunkState::Planned | ChunkState::Extracted | ChunkState::Loaded => return,
+        };
+        *of_state = by(*of_state, 1);
+    }
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRecord {
+    /// Its identity.
+    pub run_id: u128,
+    /// Its process.
+    pub pid: u32,
+    /// The machine.
+    pub host: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; `None` while it runs, and for ever when it was killed.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How it ended.
+    pub exit_code: Option<u8>,
+    /// The dates it was asked for.
+    pub range: DateRange,
+    /// Why it ended, where that was an error.
+    pub error: Option<String>,
+}
+
+/// A change to the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A table, written over the one of its name.
+    Table(TableRecord),
+    /// A window, written over the one of its dates.
+    Window {
+        /// Its table.
+        table: String,
+        /// What it is now.
+        record: WindowRecord,
+    },
+    /// A chunk, written over the one of its ordinal.
+    Chunk {
+        /// Its table.
+        table: String,
+        /// Its window.
+        window: Window,
+        /// What it is now.
+        chunk: Chunk,
+    },
+    /// A chunk that is no more.
+    RemoveChunk {
+        /// Its table.
+        table: String,
+        /// Its window.
+        window: Window,
+        /// Its number.
+        ordinal: u32,
+    },
+    /// A run, written over the one of its identity.
+    Run(RunRecord),
+}

@@ -1,0 +1,294 @@
+//! Version 1 of every value, frozen: a change of a field here is a new version beside it, never an edit.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::record;
+use crate::chunk::{self, ChunkState, KeyBytes, KeyRange};
+use crate::row::{Digest, Tally};
+use crate::window::DateRange;
+
+#[derive(Serialize, Deserialize)]
+enum AccessPath {
+    Date,
+    DayWalk,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Table {
+    name: String,
+    source: String,
+    target: String,
+    fingerprint: Vec<(String, String)>,
+    access_path: AccessPath,
+    undated_rows: Option<u64>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WindowState {
+    Planned,
+    Loading,
+    Open,
+    Complete,
+    Failed,
+    Mismatched,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Window {
+    window: crate::window::Window,
+    state: WindowState,
+    error: Option<String>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Counts {
+    chunks: u64,
+    verified: u64,
+    failed: u64,
+    mismatched: u64,
+    stale: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum State {
+    Planned,
+    Extracted,
+    Loaded,
+    Verified,
+    Failed,
+    Mismatched,
+    Stale,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Chunk {
+    ordinal: u32,
+    after: Option<Vec<u8>>,
+    through: Option<Vec<u8>>,
+    state: State,
+    row_count: u64,
+    byte_count: u64,
+    digest: [u8; 32],
+    attempts: u32,
+    error: Option<String>,
+    load_id: u128,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Run {
+    run_id: u128,
+    pid: u32,
+    host: String,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    exit_code: Option<u8>,
+    first: NaiveDate,
+    end: NaiveDate,
+    error: Option<String>,
+}
+
+/// Turns one enum into another of the same variants, both ways.
+macro_rules! same_variants {
+    ($ours:ty, $theirs:ty, $($variant:ident),+) => {
+        impl From<$ours> for $theirs {
+            fn from(value: $ours) -> Self {
+                match value { $(<$ours>::$variant => Self::$variant),+ }
+            }
+        }
+        impl From<$theirs> for $ours {
+            fn from(value: $theirs) -> Self {
+                match value { $(<$theirs>::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+
+same_variants!(AccessPath, record::AccessPath, Date, DayWalk);
+same_variants!(
+    WindowState,
+    record::WindowState,
+    Planned,
+    Loading,
+    Open,
+    Complete,
+    Failed,
+    Mismatched
+);
+same_variants!(
+    State, ChunkState, Planned, Extracted, Loaded, Verified, Failed, Mismatched, Stale
+);
+
+impl From<&record::TableRecord> for Table {
+    fn from(record: &record::TableRecord) -> Self {
+        let record = record.clone();
+        Table {
+            name: record.name,
+            source: record.source,
+            target: record.target,
+            fingerprint: record.fingerprint,
+            access_path: record.access_path.into(),
+            undated_rows: record.undated_rows,
+            notes: record.notes,
+        }
+    }
+}
+
+impl From<Table> for record::TableRecord {
+    fn from(stored: Table) -> Self {
+        record::TableRecord {
+            name: stored.name,
+            source: stored.source,
+            target: stored.target,
+            fingerprint: stored.fingerprint,
+            access_path: stored.access_path.into(),
+            undated_rows: stored.undated_rows,
+            notes: stored.notes,
+        }
+    }
+}
+
+impl From<&record::WindowRecord> for Window {
+    fn from(record: &record::WindowRecord) -> Self {
+        Window {
+            window: record.window,
+            state: record.state.into(),
+            error: record.error.clone(),
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+impl From<Window> for record::WindowRecord {
+    fn from(stored: Window) -> Self {
+        record::WindowRecord {
+            window: stored.window,
+            state: stored.state.into(),
+            error: stored.error,
+            updated_at: stored.updated_at,
+        }
+    }
+}
+
+impl From<record::Counts> for Counts {
+    fn from(counts: record::Counts) -> Self {
+        let record::Counts {
+            chunks,
+            verified,
+            failed,
+            mismatched,
+            stale,
+            rows,
+            bytes,
+        } = counts;
+        Counts {
+            chunks,
+            verified,
+            failed,
+            mismatched,
+            stale,
+            rows,
+            bytes,
+        }
+    }
+}
+
+impl From<Counts> for record::Counts {
+    fn from(stored: Counts) -> Self {
+        let Counts {
+            chunks,
+            verified,
+            failed,
+            mismatched,
+            stale,
+            rows,
+            bytes,
+        } = stored;
+        record::Counts {
+            chunks,
+            verified,
+            failed,
+            mismatched,
+            stale,
+            rows,
+            bytes,
+        }
+    }
+}
+
+impl From<&chunk::Chunk> for Chunk {
+    fn from(chunk: &chunk::Chunk) -> Self {
+        let key = |key: &Option<KeyBytes>| key.clone().map(|key| key.0);
+        Chunk {
+            ordinal: chunk.ordinal,
+            after: key(&chunk.range.after),
+            through: key(&chunk.range.through),
+            state: chunk.state.into(),
+            row_count: chunk.tally.row_count,
+            byte_count: chunk.tally.byte_count,
+            digest: chunk.tally.digest.to_bytes(),
+            attempts: chunk.attempts,
+            error: chunk.error.clone(),
+            load_id: chunk.load_id,
+        }
+    }
+}
+
+impl From<Chunk> for chunk::Chunk {
+    fn from(stored: Chunk) -> Self {
+        chunk::Chunk {
+            ordinal: stored.ordinal,
+            range: KeyRange {
+                after: stored.after.map(KeyBytes),
+                through: stored.through.map(KeyBytes),
+            },
+            state: stored.state.into(),
+            tally: Tally {
+                row_count: stored.row_count,
+                byte_count: stored.byte_count,
+                digest: Digest::from_bytes(&stored.digest),
+            },
+            attempts: stored.attempts,
+            error: stored.error,
+            load_id: stored.load_id,
+        }
+    }
+}
+
+impl From<&record::RunRecord> for Run {
+    fn from(run: &record::RunRecord) -> Self {
+        Run {
+            run_id: run.run_id,
+            pid: run.pid,
+            host: run.host.clone(),
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            exit_code: run.exit_code,
+            first: run.range.start,
+            end: run.range.end,
+            error: run.error.clone(),
+        }
+    }
+}
+
+impl From<Run> for record::RunRecord {
+    fn from(stored: Run) -> Self {
+        record::RunRecord {
+            run_id: stored.run_id,
+            pid: stored.pid,
+            host: stored.host,
+            started_at: stored.started_at,
+            ended_at: stored.ended_at,
+            exit_code: stored.exit_code,
+            range: DateRange {
+                start: stored.first,
+                end: stored.end,
+            },
+            error: stored.error,
+        }
+    }
+}

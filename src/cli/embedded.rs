@@ -1,0 +1,133 @@
+//! `server = "embedded"`: the emulator inside this process, on a free loopback port and under a password that
+//! nobody else knows, for as long as a command lasts.
+
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The directory of the database files, from the configuration's.
+#[cfg(feature = "emulator")]
+const DATA: &str = "data";
+
+/// What the embedded server calls itself.
+#[cfg(feature = "emulator")]
+const SERVER_NAME: &str = "EMBEDDED";
+
+/// Its only login.
+#[cfg(feature = "emulator")]
+const USER: &str = "sync";
+
+/// The server that a command works on, where one of its ends is embedded.
+pub(super) struct Embedded {
+    #[cfg(feature = "emulator")]
+    emulator: Option<crate::emulator::Emulator>,
+}
+
+impl Embedded {
+    /// Starts the server if an end of `config` is embedded, and puts its address into that end. An embedded
+    /// source is served as what a source should be: a readable secondary.
+    ///
+    /// # Errors
+    /// `Config` when both ends are one database, or this build has no embedded server; `Preflight` when the
+    /// directory cannot be used.
+    #[cfg(feature = "emulator")]
+    pub(super) async fn start(config: &mut Config, clock: &SharedClock) -> Result<Embedded> {
+        use crate::emulator::{Emulator, EmulatorOptions, TlsMode};
+        use crate::secret::Secret;
+
+        let (source, target) = (config.source.embedded, config.target.embedded);
+        if !source && !target {
+            return Ok(Embedded { emulator: None });
+        }
+        if source && target && same(config) {
+            let text = format!(
+                "{}: an embedded source and target must be two databases; rename one",
+                config.path.display()
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        let password = format!("{:032x}", clock.random());
+        let options = EmulatorOptions {
+            server_name: SERVER_NAME.to_owned(),
+            users: vec![(USER.to_owned(), password.clone())],
+            // Loopback within one process: there is nobody to hide from.
+            tls: TlsMode::Off,
+            ..EmulatorOptions::new(config.directory().join(DATA))
+        };
+        let emulator = Emulator::start(options).await.map_err(failed)?;
+        let ends = [
+            (source, &mut config.source.endpoint),
+            (target, &mut config.target.endpoint),
+        ];
+        for (_, endpoint) in ends.into_iter().filter(|(embedded, _)| *embedded) {
+            emulator.create_database(&endpoint.database).map_err(failed)?;
+            endpoint.host = emulator.addr().ip().to_string();
+            endpoint.port = emulator.addr().port();
+            endpoint.user = USER.to_owned();
+            endpoint.password = Secret::new(password.clone());
+        }
+        let embedded = Embedded {
+            emulator: Some(emulator),
+        };
+        embedded.serve_source(config, Source::Replica);
+        Ok(embedded)
+    }
+
+    /// As above, in a build without the emulator.
+    #[cfg(not(feature = "emulator"))]
+    pub(super) async fn start(config: &mut Config, _: &SharedClock) -> Result<Embedded> {
+        if config.source.embedded || config.target.embedded {
+            let text = format!(
+                "{}: this build has no embedded server; build with the feature `emulator`, or name a server",
+                config.path.display()
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        Ok(Embedded {})
+    }
+
+    /// Changes what an embedded source is served as.
+    #[cfg(feature = "emulator")]
+    pub(super) fn serve_source(&self, config: &Config, as_what: Source) {
+        use crate::emulator::Role;
+        let role = match as_what {
+            Source::Replica => Role::ReadableSecondary,
+            Source::Writable => Role::Primary,
+        };
+        if let Some(emulator) = self.emulator.as_ref().filter(|_| config.source.embedded) {
+            emulator.set_role(&config.source.endpoint.database, role);
+        }
+    }
+
+    /// Stops the server once all its sessions have ended.
+    pub(super) async fn stop(self) {
+        #[cfg(feature = "emulator")]
+        if let Some(emulator) = self.emulator {
+            emulator.stop().await;
+        }
+    }
+}
+
+/// What an embedded source is served as.
+#[cfg(feature = "emulator")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A readable secondary, which proves that it may be read.
+    Replica,
+    /// A primary, for as long as the demo fills it.
+    Writable,
+}
+
+#[cfg(feature = "emulator")]
+fn same(config: &Config) -> bool {
+    config.source.endpoint.database.to_lowercase() == config.target.endpoint.database.to_lowercase()
+}
+
+#[cfg(feature = "emulator")]
+fn failed(error: crate::emulator::Error) -> Error {
+    Error::new(
+        ErrorKind::Preflight,
+        "The embedded server cannot start; see that the directory `data` beside the configuration can be written",
+    )
+    .with_source(error)
+}

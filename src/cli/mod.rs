@@ -1,0 +1,192 @@
+//! The commands: a file each, with its arguments and what it prints.
+//!
+//! stdout is the result and nothing else; the narrative, progress and errors go to stderr. Nothing outside this
+//! module and the tests names the emulator.
+
+mod counts;
+#[cfg(feature = "emulator")]
+mod demo;
+mod embedded;
+#[cfg(feature = "emulator")]
+mod emulator;
+mod run;
+mod status;
+mod voice;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode as ProcessExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exit_code::ExitCode;
+use voice::Voice;
+
+/// Where checkpoints are kept unless `--state` says otherwise, from the configuration's directory.
+const STATE_DEFAULT: &str = "state/checkpoints.redb";
+
+/// Copies years of tables out of a live SQL Server into a warehouse: verified, resumable, gentle on the source
+#[derive(Debug, Parser)]
+#[command(name = "sync", version, max_term_width = 100)]
+struct Cli {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = "sync.toml")]
+    config: PathBuf,
+    /// Checkpoint file; state/checkpoints.redb beside the configuration file where this is not given
+    #[arg(long, global = true, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Say more on stderr, and as lines instead of bars
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// How stderr is written
+    #[arg(long, global = true, value_name = "FORM", value_enum, default_value_t = Log::Text)]
+    log: Log,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How stderr is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Log {
+    /// For people: bars on a terminal, lines elsewhere
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Load the rows of a range of dates; goes on where the last run stopped
+    Run(run::RunArgs),
+    /// Where every table and window stands, also while a run is going; asks no server
+    Status(status::StatusArgs),
+    /// Compare the row counts of source and target
+    Counts(counts::CountsArgs),
+    /// Do the whole job on the embedded server, with made-up sales of two months
+    #[cfg(feature = "emulator")]
+    Demo(demo::DemoArgs),
+    /// Serve the embedded server for any TDS client
+    #[cfg(feature = "emulator")]
+    Emulator(emulator::EmulatorArgs),
+}
+
+/// What every command is given.
+struct Context {
+    config: PathBuf,
+    state: Option<PathBuf>,
+    voice: Voice,
+    clock: SharedClock,
+}
+
+impl Context {
+    /// The configuration, with variables from the environment.
+    fn load(&self) -> Result<Config> {
+        Config::load(&self.config, &|name| std::env::var(name).ok())
+    }
+
+    /// The checkpoint file that belongs to the configuration file at `config`.
+    fn state_of(&self, config: &Path) -> PathBuf {
+        self.state
+            .clone()
+            .unwrap_or_else(|| config.with_file_name("").join(STATE_DEFAULT))
+    }
+}
+
+/// Parses the command line, runs the command and returns its exit code.
+pub fn main() -> ProcessExitCode {
+    // A panic is told by its own message; what remains is to end with the code that says whose fault it is.
+    std::panic::catch_unwind(command)
+        .unwrap_or(ExitCode::Internal)
+        .into()
+}
+
+fn command() -> ExitCode {
+    // Prints help, or what is wrong with the arguments, and exits: 2 is our code for that, too.
+    let cli = Cli::parse();
+    let clock = SystemClock::shared();
+    let voice = Voice::new(cli.log == Log::Json, cli.verbose, SharedClock::clone(&clock));
+    let context = Context {
+        config: cli.config,
+        state: cli.state,
+        voice,
+        clock,
+    };
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Error::new(ErrorKind::Internal, "Cannot start the threads of the program").with_source(error)
+        })
+        .and_then(|runtime| {
+            let ended = runtime.block_on(dispatch(&context, cli.command));
+            // Threads that wait for a server must not keep a finished command from ending.
+            runtime.shutdown_background();
+            ended
+        });
+    ended.unwrap_or_else(|error| {
+        context.voice.error(&error);
+        error.kind().exit_code()
+    })
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(context, args).await,
+        Command::Status(args) => status::run(context, args),
+        Command::Counts(args) => counts::run(context, args).await,
+        #[cfg(feature = "emulator")]
+        Command::Demo(args) => demo::run(context, args).await,
+        #[cfg(feature = "emulator")]
+        Command::Emulator(args) => match emulator::run(args).await {
+            Ok(()) => Ok(ExitCode::Done),
+            Err(text) => Err(Error::new(ErrorKind::Usage, text)),
+        },
+    }
+}
+
+/// Writes a command's result to stdout. A reader that has gone away, as `head` does, is no error.
+fn result(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Internal, "Cannot write the result to stdout").with_source(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A value as indented JSON, with a line's end.
+fn json(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn state_is_beside_the_configuration_unless_it_is_named() {
+        let context = |state: Option<&str>| Context {
+            config: PathBuf::new(),
+            state: state.map(PathBuf::from),
+            voice: Voice::new(false, false, SystemClock::shared()),
+            clock: SystemClock::shared(),
+        };
+        let of = |state, config: &str| context(state).state_of(Path::new(config));
+        assert_eq!(of(None, "sync.toml"), Path::new("state/checkpoints.redb"));
+        assert_eq!(
+            of(None, "/etc/a/sync.toml"),
+            Path::new("/etc/a/state/checkpoints.redb")
+        );
+        assert_eq!(of(Some("x.redb"), "/etc/a/sync.toml"), Path::new("x.redb"));
+    }
+}

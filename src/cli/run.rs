@@ -1,0 +1,328 @@
+//! `sync run`: the backfill, and the table that says what came of it.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::embedded::Embedded;
+use super::{Context, result};
+use crate::checkpoint::Store;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exit_code::ExitCode;
+use crate::report::text::{counted, rows, thousands};
+use crate::report::{RunSummary, TableSummary};
+use crate::schedule::{self, Identity, RunOptions, StopSignal};
+use crate::table::Identifier;
+use crate::window::DateRange;
+
+/// Arguments of `sync run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// First day to load
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    start_date: NaiveDate,
+    /// Last day to load, included
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    end_date: NaiveDate,
+    /// Only these tables, of those in the configuration
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
+    tables: Option<Vec<Identifier>>,
+    /// Windows of a table at once, instead of the configuration's max_workers
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    max_workers: Option<u8>,
+    /// Rows of a chunk at most, instead of the configuration's chunk_rows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    chunk_rows: Option<u32>,
+}
+
+fn day(text: &str) -> Result<NaiveDate, String> {
+    let day: Option<NaiveDate> = text.parse().ok();
+    // chrono also takes days without their zeros, and years with a sign.
+    day.filter(|day| day.to_string() == text)
+        .ok_or_else(|| "this is no day of the calendar, written as YYYY-MM-DD".to_owned())
+}
+
+fn table(text: &str) -> Result<Identifier, String> {
+    Identifier::new(text.trim()).map_err(|error| error.to_string())
+}
+
+pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
+    let options = RunOptions {
+        range: DateRange::inclusive(args.start_date, args.end_date)?,
+        tables: args.tables,
+        max_workers: args.max_workers.map(usize::from),
+        chunk_rows: args.chunk_rows,
+    };
+    let mut config = context.load()?;
+    let store = open_store(context, &config)?;
+    let embedded = Embedded::start(&mut config, &context.clock).await?;
+    let ended = load(context, &config, store, options).await;
+    embedded.stop().await;
+    let summary = ended?;
+    result(&text(&summary))?;
+    Ok(summary.exit)
+}
+
+/// Opens the checkpoint file for writing, in a directory that is made where it is missing.
+pub(super) fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>> {
+    let path = context.state_of(&config.path);
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(|error| {
+            let text = format!(
+                "Cannot make the directory {} of the state file",
+                directory.display()
+            );
+            Error::new(ErrorKind::State, text).with_source(error)
+        })?;
+    }
+    Ok(Arc::new(Store::create_or_open(&path)?))
+}
+
+/// Runs, and hears the wish to stop meanwhile.
+pub(super) async fn load(
+    context: &Context,
+    config: &Config,
+    store: Arc<Store>,
+    options: RunOptions,
+) -> Result<RunSummary> {
+    let stop = StopSignal::new();
+    let identity = Identity {
+        host: host(),
+        process_id: std::process::id(),
+    };
+    let clock = Arc::clone(&context.clock);
+    let running = schedule::run(
+        config,
+        store,
+        clock,
+        options,
+        identity,
+        context.voice.progress(),
+        stop.clone(),
+    );
+    tokio::select! {
+        ended = running => ended,
+        // Never ends: the first signal lets the run end by itself, the second ends the process.
+        never = heed_signals(context, &stop) => match never {},
+    }
+}
+
+/// The first Ctrl-C or SIGTERM asks the run to stop after the chunks in flight; the second does not wait.
+async fn heed_signals(context: &Context, stop: &StopSignal) -> std::convert::Infallible {
+    interrupted().await;
+    context
+        .voice
+        .say("stopping: chunks in flight are finished first; once more to stop at once");
+    stop.stop();
+    interrupted().await;
+    // Nothing is lost: whatever was in flight is rolled back by the target, and the next run goes on there.
+    std::process::exit(ExitCode::Incomplete as i32)
+}
+
+/// Ends when the process is asked to end; never, where the system cannot tell.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                heard = tokio::signal::ctrl_c() => if heard.is_ok() { return },
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_ok() {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// This machine's name, for the records of its runs.
+fn host() -> String {
+    let named = ["HOSTNAME", "COMPUTERNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    named
+        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Whether there was nothing to do.
+pub(super) fn nothing_to_do(summary: &RunSummary) -> bool {
+    summary.exit == ExitCode::Done && summary.tables.iter().all(|table| table.already_complete)
+}
+
+/// What came of a run, as stdout has it.
+pub(super) fn text(summary: &RunSummary) -> String {
+    let total: u64 = summary.tables.iter().map(|table| table.rows_total).sum();
+    let tables = counted(summary.tables.len() as u64, "table");
+    if nothing_to_do(summary) {
+        return format!(
+            "Everything is already loaded and verified: {} in {tables}. No row was read from the source.\n",
+            rows(total)
+        );
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN).set_header([
+        "Table",
+        "Loaded now",
+        "Verified",
+        "Windows",
+        "State",
+    ]);
+    for column in [1, 2, 3] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for line in &summary.tables {
+        let windows = line.windows_done + line.windows_failed + line.windows_open;
+        table.add_row([
+            line.name.clone(),
+            thousands(line.rows_loaded),
+            thousands(line.rows_total),
+            format!("{} of {windows}", line.windows_done),
+            state(line),
+        ]);
+    }
+    let loaded: u64 = summary.tables.iter().map(|table| table.rows_loaded).sum();
+    let ending = match summary.exit {
+        ExitCode::Done => format!("Done: {} loaded now, {} verified in {tables}.", rows(loaded), rows(total)),
+        ExitCode::Mismatch => {
+            "Mismatch: rows that were read back differ from the source's; they were not committed. Run again; \
+             `sync status` names the windows."
+                .to_owned()
+        }
+        ExitCode::Incomplete => {
+            format!("Incomplete: {} loaded now. Run the same command again to go on.", rows(loaded))
+        }
+        ExitCode::Internal | ExitCode::Usage | ExitCode::Busy | ExitCode::State | ExitCode::Preflight => {
+            "Not every table could be worked on; the reasons are above.".to_owned()
+        }
+    };
+    format!("{table}\n\n{ending}\n")
+}
+
+fn state(table: &TableSummary) -> String {
+    if let Some(error) = &table.error {
+        return error.clone();
+    }
+    let mut parts = Vec::new();
+    if table.mismatched > 0 {
+        parts.push(format!(
+            "{} mismatched",
+            counted(table.mismatched as u64, "chunk")
+        ));
+    }
+    if table.windows_failed > 0 {
+        parts.push(format!(
+            "{} failed",
+            counted(table.windows_failed as u64, "window")
+        ));
+    }
+    if table.windows_open > 0 {
+        parts.push(format!("{} open", counted(table.windows_open as u64, "window")));
+    }
+    match (parts.is_empty(), table.already_complete) {
+        (true, true) => "was verified before".to_owned(),
+        (true, false) => "verified".to_owned(),
+        (false, _) => parts.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &str) -> TableSummary {
+        TableSummary {
+            name: name.to_owned(),
+            windows_done: 2,
+            rows_total: 1000,
+            ..TableSummary::default()
+        }
+    }
+
+    #[test]
+    fn a_run_that_loaded_says_what() {
+        let loaded = TableSummary {
+            rows_loaded: 1000,
+            ..line("A")
+        };
+        let before = TableSummary {
+            already_complete: true,
+            ..line("LONGER_NAME")
+        };
+        let summary = RunSummary {
+            tables: vec![loaded, before],
+            exit: ExitCode::Done,
+        };
+        insta::assert_snapshot!(text(&summary), @r"
+        | Table       | Loaded now | Verified | Windows | State               |
+        |-------------|------------|----------|---------|---------------------|
+        | A           |      1,000 |    1,000 |  2 of 2 | verified            |
+        | LONGER_NAME |          0 |    1,000 |  2 of 2 | was verified before |
+
+        Done: 1,000 rows loaded now, 2,000 rows verified in 2 tables.
+        ");
+    }
+
+    #[test]
+    fn a_run_that_did_not_finish_says_so() {
+        let table = TableSummary {
+            windows_done: 0,
+            windows_failed: 1,
+            windows_open: 1,
+            mismatched: 2,
+            ..line("A")
+        };
+        let text = text(&RunSummary {
+            tables: vec![table],
+            exit: ExitCode::Incomplete,
+        });
+        assert!(text.contains("0 of 2"), "{text}");
+        assert!(
+            text.contains("2 chunks mismatched, 1 window failed, 1 window open"),
+            "{text}"
+        );
+        assert!(text.ends_with("Run the same command again to go on.\n"), "{text}");
+    }
+
+    #[test]
+    fn a_run_with_nothing_to_do_is_one_line() {
+        let table = TableSummary {
+            already_complete: true,
+            ..line("A")
+        };
+        let summary = RunSummary {
+            tables: vec![table],
+            exit: ExitCode::Done,
+        };
+        assert_eq!(
+            text(&summary),
+            "Everything is already loaded and verified: 1,000 rows in 1 table. No row was read from the source.\n"
+        );
+    }
+
+    #[test]
+    fn days_are_iso_days() {
+        assert_eq!(day("2025-10-01").unwrap().to_string(), "2025-10-01");
+        for text in [
+            "2025-13-01",
+            "2025-02-29",
+            "01/10/2025",
+            "2025-1-1",
+            "+2025-10-1",
+            "12025-10-01",
+            "",
+        ] {
+            assert!(day(text).is_err(), "{text}");
+        }
+    }
+}

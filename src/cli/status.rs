@@ -1,0 +1,305 @@
+//! `sync status`: where every table and window stands, from the checkpoint file alone. No server is asked, so it
+//! answers while a run is going, after one was killed, and where nothing is reachable.
+
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::json;
+
+use super::{Context, json, result};
+use crate::checkpoint::{Counts, Reader, RunRecord};
+use crate::config::Config;
+use crate::error::Result;
+use crate::exit_code::ExitCode;
+use crate::report::text::{counted, rows, thousands};
+
+/// Arguments of `sync status`.
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is told, whichever way.
+#[derive(Debug, Default)]
+struct Status {
+    tables: Vec<TableStatus>,
+    run: Option<RunStatus>,
+}
+
+#[derive(Debug, Default)]
+struct TableStatus {
+    name: String,
+    mode: String,
+    undated_rows: Option<u64>,
+    notes: Vec<String>,
+    windows: Vec<WindowStatus>,
+}
+
+#[derive(Debug)]
+struct WindowStatus {
+    window: String,
+    start: String,
+    end: String,
+    state: &'static str,
+    error: Option<String>,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+struct RunStatus {
+    record: RunRecord,
+    running: bool,
+}
+
+/// The sum of counts.
+fn sum(all: impl Iterator<Item = Counts>) -> Counts {
+    all.fold(Counts::default(), |mut sum, counts| {
+        sum.chunks += counts.chunks;
+        sum.verified += counts.verified;
+        sum.failed += counts.failed;
+        sum.mismatched += counts.mismatched;
+        sum.stale += counts.stale;
+        sum.rows += counts.rows;
+        sum.bytes += counts.bytes;
+        sum
+    })
+}
+
+impl TableStatus {
+    fn counts(&self) -> Counts {
+        sum(self.windows.iter().map(|window| window.counts))
+    }
+}
+
+impl Status {
+    fn totals(&self) -> Counts {
+        sum(self.tables.iter().map(TableStatus::counts))
+    }
+}
+
+pub(super) fn run(context: &Context, args: StatusArgs) -> Result<ExitCode> {
+    let path = context.state_of(&context.config);
+    let status = match Reader::open(&path)? {
+        Some(reader) => read(&reader, context.load().ok().as_ref())?,
+        None => {
+            let path = path.display();
+            context.voice.say(&format!(
+                "note: there is no state file {path}: nothing is loaded yet"
+            ));
+            Status::default()
+        }
+    };
+    result(&if args.json {
+        json(&as_json(&status))
+    } else {
+        text(&status)
+    })?;
+    Ok(ExitCode::Done)
+}
+
+/// Reads the checkpoint file. `config`, where it can be read, adds the tables whose turn has not come.
+fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
+    let view = reader.view()?;
+    let mut tables = Vec::new();
+    for record in view.tables()? {
+        let mut table = TableStatus {
+            mode: "monthly".to_owned(),
+            undated_rows: record.undated_rows,
+            notes: record.notes,
+            name: record.name,
+            windows: Vec::new(),
+        };
+        for window in view.windows(&table.name)? {
+            table.windows.push(WindowStatus {
+                window: window.window.to_string(),
+                start: window.window.start().to_string(),
+                end: window.window.end().to_string(),
+                state: window.state.as_str(),
+                error: window.error,
+                counts: view.counts(&table.name, window.window)?,
+            });
+        }
+        tables.push(table);
+    }
+    for configured in config.map_or(&[][..], |config| &config.tables) {
+        let mode = configured.mode.to_string();
+        match tables
+            .iter_mut()
+            .find(|table| configured.name.same_as(&table.name))
+        {
+            Some(table) => table.mode = mode,
+            None => tables.push(TableStatus {
+                name: configured.name.to_string(),
+                mode,
+                ..TableStatus::default()
+            }),
+        }
+    }
+    if let Some(config) = config {
+        // In the order in which they are copied; what is no longer configured comes last.
+        let place = |table: &TableStatus| config.tables.iter().position(|of| of.name.same_as(&table.name));
+        tables.sort_by_key(|table| place(table).unwrap_or(usize::MAX));
+    }
+    // Asked first: a run that ends in between is then taken to have ended.
+    let written = reader.is_being_written();
+    let run = view.last_run()?.map(|record| RunStatus {
+        running: written && record.ended_at.is_none(),
+        record,
+    });
+    Ok(Status { tables, run })
+}
+
+fn as_json(status: &Status) -> serde_json::Value {
+    let tables: Vec<_> = status
+        .tables
+        .iter()
+        .map(|table| {
+            let windows: Vec<_> = table
+                .windows
+                .iter()
+                .map(|window| {
+                    let counts = window.counts;
+                    json!({
+                        "window": window.window,
+                        "start": window.start,
+                        "end": window.end,
+                        "state": window.state,
+                        "chunks": counts.chunks,
+                        "verified": counts.verified,
+                        "failed": counts.failed,
+                        "mismatched": counts.mismatched,
+                        "stale": counts.stale,
+                        "rows": counts.rows,
+                        "error": window.error,
+                    })
+                })
+                .collect();
+            json!({
+                "name": table.name,
+                "mode": table.mode,
+                "rows": table.counts().rows,
+                "undated_rows": table.undated_rows,
+                "notes": table.notes,
+                "windows": windows,
+            })
+        })
+        .collect();
+    let totals = status.totals();
+    json!({
+        "totals": {
+            "rows": totals.rows,
+            "chunks": totals.chunks,
+            "verified": totals.verified,
+            "failed": totals.failed,
+            "mismatched": totals.mismatched,
+            "stale": totals.stale,
+        },
+        "tables": tables,
+        "run": status.run.as_ref().map(|run| {
+            let record = &run.record;
+            json!({
+                "run_id": format!("{:032x}", record.run_id),
+                "running": run.running,
+                "pid": record.pid,
+                "host": record.host,
+                "start_date": record.range.start,
+                "end_date": record.range.end.pred_opt(),
+                "started_at": record.started_at,
+                "ended_at": record.ended_at,
+                "exit_code": record.exit_code,
+                "error": record.error,
+            })
+        }),
+    })
+}
+
+fn text(status: &Status) -> String {
+    let mut text = String::new();
+    for table in &status.tables {
+        let counts = table.counts();
+        text.push_str(&format!(
+            "{} ({}): {}\n",
+            table.name,
+            table.mode,
+            rows(counts.rows)
+        ));
+        if !table.windows.is_empty() {
+            text.push_str(&format!("{}\n", windows(table)));
+        }
+        if let Some(count) = table.undated_rows.filter(|count| *count > 0) {
+            text.push_str(&format!("{} have no date and are in no window\n", rows(count)));
+        }
+        for note in &table.notes {
+            text.push_str(&format!("{note}\n"));
+        }
+        text.push('\n');
+    }
+    let totals = status.totals();
+    text.push_str(&format!(
+        "Total: {} verified, {} of {}",
+        rows(totals.rows),
+        thousands(totals.verified),
+        counted(totals.chunks, "chunk")
+    ));
+    for (count, what) in [
+        (totals.failed, "failed"),
+        (totals.mismatched, "mismatched"),
+        (totals.stale, "stale"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!(", {} {what}", thousands(count)));
+        }
+    }
+    text.push('\n');
+    if let Some(run) = &status.run {
+        text.push_str(&last_run(run));
+    }
+    text
+}
+
+fn windows(table: &TableStatus) -> Table {
+    let mut lines = Table::new();
+    lines
+        .load_preset(presets::ASCII_MARKDOWN)
+        .set_header(["Window", "State", "Chunks", "Rows", "Error"]);
+    for column in [2, 3] {
+        if let Some(column) = lines.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for window in &table.windows {
+        let counts = window.counts;
+        lines.add_row([
+            window.window.clone(),
+            window.state.to_owned(),
+            format!("{} of {}", thousands(counts.verified), thousands(counts.chunks)),
+            thousands(counts.rows),
+            window.error.clone().unwrap_or_default(),
+        ]);
+    }
+    lines
+}
+
+fn last_run(run: &RunStatus) -> String {
+    let record = &run.record;
+    let last = record.range.end.pred_opt().unwrap_or(record.range.end);
+    let asked = format!("{} to {last}", record.range.start);
+    let at = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let mut text = format!(
+        "Last run: {asked}, started {} as process {} on {}",
+        at(record.started_at),
+        record.pid,
+        record.host
+    );
+    match (record.ended_at, record.exit_code) {
+        (Some(ended), Some(code)) => text.push_str(&format!(", ended {} with exit code {code}", at(ended))),
+        _ if run.running => text.push_str(", still running"),
+        _ => text.push_str(", ended without a word; run again to go on"),
+    }
+    if let Some(error) = &record.error {
+        text.push_str(&format!("\n  {error}"));
+    }
+    text.push('\n');
+    text
+}

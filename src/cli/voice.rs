@@ -1,0 +1,87 @@
+//! stderr: how a command speaks while it works. Bars on a terminal, lines elsewhere, JSON when asked.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::clock::SharedClock;
+use crate::error::Error;
+use crate::report::{Bars, Log, Plain, Progress};
+
+/// The only part of the process whose log events are written: the driver's hold rows and server texts.
+const TARGET: &str = "mssql_sync";
+
+/// How stderr is written.
+pub(super) struct Voice {
+    json: bool,
+    verbose: bool,
+    clock: SharedClock,
+}
+
+impl Voice {
+    /// Sets up the log of the process.
+    pub(super) fn new(json: bool, verbose: bool, clock: SharedClock) -> Self {
+        let level = match (json, verbose) {
+            (_, true) => Level::DEBUG,
+            (true, false) => Level::INFO,
+            // What a person must know is told as progress; the log is for what nobody foresaw.
+            (false, false) => Level::ERROR,
+        };
+        let registry = tracing_subscriber::registry().with(Targets::new().with_target(TARGET, level));
+        // Where a log is set up already, as in tests, it stays.
+        let _ = if json {
+            registry
+                .with(fmt::layer().json().with_writer(std::io::stderr))
+                .try_init()
+        } else {
+            registry
+                .with(
+                    fmt::layer()
+                        .with_target(false)
+                        .with_ansi(false)
+                        .with_writer(std::io::stderr),
+                )
+                .try_init()
+        };
+        Voice { json, verbose, clock }
+    }
+
+    /// What shows a run.
+    pub(super) fn progress(&self) -> Arc<dyn Progress> {
+        let clock = SharedClock::clone(&self.clock);
+        if self.json {
+            Arc::new(Log)
+        } else if std::io::stderr().is_terminal() && !self.verbose {
+            Arc::new(Bars::stderr(clock))
+        } else {
+            Arc::new(Plain::new(clock, std::io::stderr()))
+        }
+    }
+
+    /// Says something that is no part of the result.
+    pub(super) fn say(&self, text: &str) {
+        if self.json {
+            tracing::info!("{text}");
+        } else {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Says why the command failed.
+    pub(super) fn error(&self, error: &Error) {
+        if self.json {
+            tracing::error!(
+                error = error.chain(),
+                exit_code = error.kind().exit_code() as u8,
+                "failed"
+            );
+        } else {
+            eprintln!("error: {}", error.chain());
+        }
+    }
+}

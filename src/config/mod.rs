@@ -1,0 +1,145 @@
+//! The configuration: `sync.toml`, its `.env` and the environment, as one value that cannot be invalid.
+//!
+//! Parsing refuses what it does not know: an unknown key, a value out of range, a variable that is not set are
+//! errors that name file, line and fix. Secrets are in [`crate::secret::Secret`] from the moment they are read;
+//! no error of this module quotes a value of the file.
+
+mod env;
+mod parse;
+mod section;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::mssql::{Endpoint, Guard};
+use crate::table::{Identifier, TableName};
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where rows come from.
+    pub source: Source,
+    /// Where they go.
+    pub target: Target,
+    /// How a run works.
+    pub run: RunConfig,
+    /// The tables, in the order in which they are copied. At least one; no name twice.
+    pub tables: Vec<TableConfig>,
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// BLAKE3 of the effective settings in hex, secrets left out: what a run record is compared by.
+    pub digest: String,
+}
+
+/// The end that is read.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where and how to log in.
+    pub endpoint: Endpoint,
+    /// Schema of the tables.
+    pub schema: Identifier,
+    /// Whether a server that proves nothing is refused; `false` is said on every run.
+    pub require_replica: bool,
+    /// What every connection proves before it reads.
+    pub guard: Guard,
+    /// Whether `server = "embedded"`: the endpoint has no address before the embedded server is started.
+    pub embedded: bool,
+}
+
+/// The end that is written.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where and how to log in.
+    pub endpoint: Endpoint,
+    /// Schema of the tables.
+    pub schema: Identifier,
+    /// Put in front of a source table's name; may be empty.
+    pub table_prefix: String,
+    /// Whether `server = "embedded"`.
+    pub embedded: bool,
+}
+
+/// How a run works.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// Windows of a table that are worked on at once, 1 to 16: as many connections at each end.
+    pub max_workers: usize,
+    /// Rows of a chunk at most, 1 to 1,000,000.
+    pub chunk_rows: u32,
+    /// Canonical bytes of a chunk at most; memory is bounded by workers x 2 x this.
+    pub chunk_bytes_max: usize,
+    /// An open window ends this long before the source's clock.
+    pub settle_minutes: u32,
+    /// How long an outage of either end is waited out before the run ends as incomplete.
+    pub outage_max: Duration,
+}
+
+/// One table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableConfig {
+    /// Its name at the source.
+    pub name: Identifier,
+    /// How it is copied.
+    pub mode: Mode,
+    /// The column that windows are cut by; always there when `mode` is monthly.
+    pub date_column: Option<Identifier>,
+    /// The unique columns to read by, where they should not be chosen by the program.
+    pub key: Option<Vec<Identifier>>,
+}
+
+/// How a table is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// By windows of its date column.
+    Monthly,
+    /// Whole.
+    Full,
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Mode::Monthly => "monthly",
+            Mode::Full => "full",
+        })
+    }
+}
+
+impl Config {
+    /// Reads and checks the file at `path`. `environment` answers for environment variables.
+    ///
+    /// # Errors
+    /// `Config`: the file, the line and the fix, for the first thing that is wrong.
+    pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
+        parse::load(path, environment)
+    }
+
+    /// A table's name at the source.
+    pub fn source_table(&self, table: &TableConfig) -> TableName {
+        TableName {
+            schema: self.source.schema.clone(),
+            name: table.name.clone(),
+        }
+    }
+
+    /// A table's name at the target.
+    pub fn target_table(&self, table: &TableConfig) -> TableName {
+        TableName {
+            schema: self.target.schema.clone(),
+            name: Identifier::new(format!("{}{}", self.target.table_prefix, table.name))
+                .expect("loading checks the name with its prefix"),
+        }
+    }
+
+    /// The directory of the file, which relative paths and the embedded server's data start from.
+    pub fn directory(&self) -> &Path {
+        match self.path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        }
+    }
+}

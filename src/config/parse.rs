@@ -1,0 +1,485 @@
+//! From the text of `sync.toml` to a [`Config`]: defaults, ranges, and what must not be said together.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::env::Variables;
+use super::section::{At, File, Section};
+use super::server::{self, Server};
+use super::{Config, Mode, RunConfig, Source, TableConfig, Target};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::{Endpoint, Guard, Proof};
+use crate::secret::Secret;
+use crate::table::Identifier;
+
+/// What the server's administrator sees a session of ours as.
+const APPLICATION: &str = "mssql-sync";
+
+/// SQL Server's registered port.
+const PORT_DEFAULT: u16 = 1433;
+
+/// Two windows at once kept a live point-of-sale server usable; four deadlocked at the target.
+const WORKERS_DEFAULT: u64 = 2;
+
+/// More than this many connections is a load that no source was asked for.
+const WORKERS_MAX: u64 = 16;
+
+/// A few seconds of reading: short at the source, and little to repeat after a crash.
+const CHUNK_ROWS_DEFAULT: u64 = 20_000;
+
+/// Above this a chunk's target transaction locks and logs for minutes.
+const CHUNK_ROWS_MAX: u64 = 1_000_000;
+
+/// Bounds memory at `workers x 2 x 16 MiB`: 64 MiB with the default two workers.
+const CHUNK_BYTES_DEFAULT: u64 = 16 << 20;
+
+/// Below this the fixed cost of a chunk outweighs its rows; above 256 MiB memory is no longer bounded by much.
+const CHUNK_BYTES: std::ops::RangeInclusive<u64> = 4096..=256 << 20;
+
+/// Point-of-sale tills that were offline deliver within the hour, as a rule.
+const SETTLE_MINUTES_DEFAULT: u64 = 60;
+
+/// A week: later than that a table needs reconciling, not waiting.
+const SETTLE_MINUTES_MAX: u64 = 7 * 24 * 60;
+
+/// A night's maintenance of either server passes within 12 hours.
+const OUTAGE_MINUTES_DEFAULT: u64 = 12 * 60;
+
+/// Four weeks; nobody means more.
+const OUTAGE_MINUTES_MAX: u64 = 28 * 24 * 60;
+
+const TOP_KEYS: &[&str] = &["source", "target", "run", "table"];
+const SOURCE_KEYS: &[&str] = &[
+    "server",
+    "port",
+    "database",
+    "user",
+    "password",
+    "schema",
+    "encrypt",
+    "trust_server_certificate",
+    "ca_file",
+    "require_replica",
+    "replica_proof",
+    "replica_names",
+    "refuse_names",
+];
+const TARGET_KEYS: &[&str] = &[
+    "server",
+    "port",
+    "database",
+    "user",
+    "password",
+    "schema",
+    "encrypt",
+    "trust_server_certificate",
+    "ca_file",
+    "table_prefix",
+];
+const RUN_KEYS: &[&str] = &[
+    "max_workers",
+    "chunk_rows",
+    "chunk_bytes_max",
+    "settle_minutes",
+    "outage_max_minutes",
+];
+const TABLE_KEYS: &[&str] = &["name", "mode", "date_column", "key"];
+
+/// Keys that say how to reach a server, which the embedded one has no use for.
+const ADDRESS_KEYS: &[&str] = &[
+    "port",
+    "user",
+    "password",
+    "encrypt",
+    "trust_server_certificate",
+    "ca_file",
+];
+
+/// Reads the configuration at `path`.
+pub(super) fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = if error.kind() == std::io::ErrorKind::NotFound {
+            format!(
+                "There is no configuration file {}; name yours with --config FILE, \
+                 or start from the one in docs/operations.md",
+                path.display()
+            )
+        } else {
+            format!("Cannot read the configuration file {}", path.display())
+        };
+        let error_kind = error.kind();
+        let told = Error::new(ErrorKind::Config, text);
+        if error_kind == std::io::ErrorKind::NotFound {
+            told
+        } else {
+            told.with_source(error)
+        }
+    })?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let variables = Variables::read(directory, environment)?;
+    let file = File {
+        path,
+        text: &text,
+        variables: &variables,
+    };
+    let root = DeTable::parse(&text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let message = error.message().replace('\n', ", ");
+        file.error(at, format_args!("This is not TOML: {message}"))
+    })?;
+    let root = Section::of_table(&file, "the file", root.get_ref(), 0, TOP_KEYS)?;
+    let mut config = Config {
+        source: source(&file, &root)?,
+        target: target(&file, &root)?,
+        run: run(&file, &root)?,
+        tables: Vec::new(),
+        path: path.to_owned(),
+        digest: String::new(),
+    };
+    config.tables = tables(&file, &root, &config.target.table_prefix)?;
+    refuse_onto_itself(&config)?;
+    config.digest = digest(&config);
+    Ok(config)
+}
+
+fn section<'a>(
+    file: &'a File<'a>,
+    root: &Section<'a>,
+    key: &str,
+    name: &'static str,
+    keys: &[&str],
+) -> Result<Section<'a>> {
+    let value = root
+        .value(key)
+        .ok_or_else(|| root.error(format_args!("There is no {name}; add the section")))?;
+    Section::open(file, name, value, keys)
+}
+
+fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
+    let section = section(file, root, "source", "[source]", SOURCE_KEYS)?;
+    let (endpoint, embedded) = endpoint(file, &section, "source")?;
+    let require_replica = section.boolean("require_replica")?.unwrap_or(true);
+    let names = section.strings("replica_names")?;
+    let by_name = match section.optional("replica_proof")? {
+        None => false,
+        Some(proof) => match proof.value.as_str() {
+            "read_only" => false,
+            "named" => true,
+            _ => return Err(file.error(proof.at, "`replica_proof` must be \"read_only\" or \"named\"")),
+        },
+    };
+    let names = match (by_name, names) {
+        (false, None) => Vec::new(),
+        (false, Some(list)) => {
+            let text =
+                "`replica_names` counts only with replica_proof = \"named\"; set that, or remove the names";
+            return Err(file.error(list.at, text));
+        }
+        (true, Some(list)) if !list.value.is_empty() => list.value,
+        (true, _) => {
+            let text = "replica_proof = \"named\" needs the names: add replica_names = [\"SERVER/DATABASE\"]";
+            return Err(section.error(text));
+        }
+    };
+    if let Some(name) = names.iter().find(|name| !is_server_and_database(&name.value)) {
+        return Err(file.error(
+            name.at,
+            "A name in `replica_names` must be SERVER/DATABASE, as in \"POSREPL01/POS\"",
+        ));
+    }
+    let proof = if !require_replica {
+        Proof::None
+    } else if by_name {
+        Proof::Named(names.into_iter().map(|name| name.value).collect())
+    } else {
+        Proof::ReadOnly
+    };
+    let refuse_names = section
+        .strings("refuse_names")?
+        .map_or_else(Vec::new, |list| list.value);
+    Ok(Source {
+        endpoint,
+        schema: identifier(file, section.required("schema", "dbo")?)?,
+        require_replica,
+        guard: Guard {
+            proof,
+            refuse_names: refuse_names.into_iter().map(|name| name.value).collect(),
+        },
+        embedded,
+    })
+}
+
+fn is_server_and_database(name: &str) -> bool {
+    name.split_once('/')
+        .is_some_and(|(server, database)| !server.trim().is_empty() && !database.trim().is_empty())
+}
+
+fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
+    let section = section(file, root, "target", "[target]", TARGET_KEYS)?;
+    let (endpoint, embedded) = endpoint(file, &section, "target")?;
+    let table_prefix = match section.string("table_prefix")? {
+        Some(prefix) if !prefix.value.is_empty() => identifier(file, prefix)?.as_str().to_owned(),
+        _ => String::new(),
+    };
+    Ok(Target {
+        endpoint,
+        schema: identifier(file, section.required("schema", "dbo")?)?,
+        table_prefix,
+        embedded,
+    })
+}
+
+fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Result<(Endpoint, bool)> {
+    let server = section.required("server", "HOST")?;
+    let parsed = server::parse(&server.value)
+        .map_err(|fault| file.error(server.at, format_args!("`server` {fault}")))?;
+    let database = section.required("database", "NAME")?;
+    let database = identifier(file, database)?.as_str().to_owned();
+    let read_only_intent = label == "source";
+    let Server::Address { host, instance, port } = parsed else {
+        section.refuse(ADDRESS_KEYS, "has no meaning with server = \"embedded\"")?;
+        let endpoint = Endpoint {
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+            instance: None,
+            database,
+            user: String::new(),
+            password: Secret::new(""),
+            encrypt: false,
+            trust_server_certificate: false,
+            ca_file: None,
+            application: APPLICATION.to_owned(),
+            read_only_intent,
+            label,
+        };
+        return Ok((endpoint, true));
+    };
+    let port = port_of(file, section, instance.as_deref(), port)?;
+    let trust_server_certificate = section.boolean("trust_server_certificate")?.unwrap_or(false);
+    if trust_server_certificate {
+        section.refuse(
+            &["ca_file"],
+            "has no meaning with trust_server_certificate = true",
+        )?;
+    }
+    let endpoint = Endpoint {
+        host,
+        port,
+        instance,
+        database,
+        user: section.required("user", "NAME")?.value,
+        password: Secret::new(
+            section
+                .required("password", &format!("${{{}_PASSWORD}}", label.to_uppercase()))?
+                .value,
+        ),
+        encrypt: section.boolean("encrypt")?.unwrap_or(true),
+        trust_server_certificate,
+        ca_file: section
+            .optional("ca_file")?
+            .map(|path| ca_file(file, path))
+            .transpose()?,
+        application: APPLICATION.to_owned(),
+        read_only_intent,
+        label,
+    };
+    Ok((endpoint, false))
+}
+
+fn port_of(
+    file: &File<'_>,
+    section: &Section<'_>,
+    instance: Option<&str>,
+    in_server: Option<u16>,
+) -> Result<u16> {
+    let key = section.integer("port", 1..=65_535)?;
+    match (key, in_server) {
+        (Some(key), Some(_)) => {
+            Err(file.error(key.at, "`port` is in `server` already; remove one of the two"))
+        }
+        (Some(key), None) if instance.is_some() => {
+            let text = "`server` names an instance, which has its own port; remove `port`, or the instance";
+            Err(file.error(key.at, text))
+        }
+        (Some(key), None) => Ok(u16::try_from(key.value).expect("the range was checked")),
+        (None, in_server) => Ok(in_server.unwrap_or(PORT_DEFAULT)),
+    }
+}
+
+fn ca_file(file: &File<'_>, path: At<String>) -> Result<PathBuf> {
+    let found = file.path.with_file_name(&path.value);
+    if found.is_file() {
+        Ok(found)
+    } else {
+        let text = format!(
+            "`ca_file`: there is no file {}; give the PEM file's path, from this file's directory",
+            found.display()
+        );
+        Err(file.error(path.at, text))
+    }
+}
+
+fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
+    let section = root
+        .value("run")
+        .map(|value| Section::open(file, "[run]", value, RUN_KEYS))
+        .transpose()?;
+    let number = |key: &str, range, default| -> Result<u64> {
+        let found = section
+            .as_ref()
+            .map(|section| section.integer(key, range))
+            .transpose()?;
+        Ok(found.flatten().map_or(default, |found| found.value))
+    };
+    let narrow = |number: u64| u32::try_from(number).expect("the range was checked");
+    let max_workers = number("max_workers", 1..=WORKERS_MAX, WORKERS_DEFAULT)?;
+    let chunk_bytes_max = number("chunk_bytes_max", CHUNK_BYTES, CHUNK_BYTES_DEFAULT)?;
+    let outage_minutes = number(
+        "outage_max_minutes",
+        0..=OUTAGE_MINUTES_MAX,
+        OUTAGE_MINUTES_DEFAULT,
+    )?;
+    Ok(RunConfig {
+        max_workers: narrow(max_workers) as usize,
+        chunk_rows: narrow(number("chunk_rows", 1..=CHUNK_ROWS_MAX, CHUNK_ROWS_DEFAULT)?),
+        chunk_bytes_max: narrow(chunk_bytes_max) as usize,
+        settle_minutes: narrow(number(
+            "settle_minutes",
+            0..=SETTLE_MINUTES_MAX,
+            SETTLE_MINUTES_DEFAULT,
+        )?),
+        outage_max: Duration::from_secs(60 * outage_minutes),
+    })
+}
+
+fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, prefix: &str) -> Result<Vec<TableConfig>> {
+    let none = || root.error("There is no [[table]]; add one for each table, with its name and date_column");
+    let list = root.value("table").ok_or_else(none)?;
+    let at = list.span().start;
+    let list = list.get_ref().as_array().ok_or_else(|| {
+        file.error(
+            at,
+            "This must be a list of tables; write [[table]] with two brackets",
+        )
+    })?;
+    let mut seen = HashSet::new();
+    let mut tables = Vec::new();
+    for value in list.iter() {
+        let section = Section::open(file, "[[table]]", value, TABLE_KEYS)?;
+        let name = section.required("name", "TABLE")?;
+        let at = name.at;
+        let table = table(file, &section, name)?;
+        if !seen.insert(table.name.as_str().to_lowercase()) {
+            return Err(file.error(
+                at,
+                format_args!("The table {} is here twice; remove one", table.name),
+            ));
+        }
+        Identifier::new(format!("{prefix}{}", table.name)).map_err(|error| file.place(at, error))?;
+        tables.push(table);
+    }
+    if tables.is_empty() {
+        Err(none())
+    } else {
+        Ok(tables)
+    }
+}
+
+fn table(file: &File<'_>, section: &Section<'_>, name: At<String>) -> Result<TableConfig> {
+    let name = identifier(file, name)?;
+    let mode = match section.optional("mode")? {
+        None => Mode::Monthly,
+        Some(mode) => match mode.value.as_str() {
+            "monthly" => Mode::Monthly,
+            "full" => Mode::Full,
+            _ => return Err(file.error(mode.at, "`mode` must be \"monthly\" or \"full\"")),
+        },
+    };
+    let date_column = match mode {
+        Mode::Full => {
+            section.refuse(&["date_column"], "has no meaning with mode = \"full\"")?;
+            None
+        }
+        Mode::Monthly => {
+            let text = section.optional("date_column")?.ok_or_else(|| {
+                section.error(format_args!(
+                    "The table {name} has no `date_column`; name the column that its months are cut by, \
+                     or set mode = \"full\""
+                ))
+            })?;
+            Some(identifier(file, text)?)
+        }
+    };
+    let key = match section.strings("key")? {
+        None => None,
+        Some(list) if list.value.is_empty() => {
+            return Err(file.error(
+                list.at,
+                "`key` names no column; remove it to have the key chosen for you",
+            ));
+        }
+        Some(list) => Some(
+            list.value
+                .into_iter()
+                .map(|name| identifier(file, name))
+                .collect::<Result<_>>()?,
+        ),
+    };
+    Ok(TableConfig {
+        name,
+        mode,
+        date_column,
+        key,
+    })
+}
+
+fn identifier(file: &File<'_>, name: At<String>) -> Result<Identifier> {
+    Identifier::new(name.value).map_err(|error| file.place(name.at, error))
+}
+
+/// A source that is its own target would be deleted from as it is read.
+fn refuse_onto_itself(config: &Config) -> Result<()> {
+    let (source, target) = (&config.source, &config.target);
+    let place = |endpoint: &Endpoint, schema: &Identifier| {
+        let instance = endpoint.instance.as_deref().map(str::to_lowercase);
+        let names = (endpoint.host.to_lowercase(), endpoint.database.to_lowercase());
+        (names, instance, endpoint.port, schema.as_str().to_lowercase())
+    };
+    let same = place(&source.endpoint, &source.schema) == place(&target.endpoint, &target.schema);
+    if same && target.table_prefix.is_empty() {
+        let text = format!(
+            "{}: [source] and [target] are the same tables; give the target another database, schema or table_prefix",
+            config.path.display()
+        );
+        return Err(Error::new(ErrorKind::Config, text));
+    }
+    Ok(())
+}
+
+/// The settings that decide what a run does, as BLAKE3 in hex. Logins are no part of it: changing a password
+/// makes no other plan.
+fn digest(config: &Config) -> String {
+    let end = |endpoint: &Endpoint, embedded: bool, schema: &Identifier| {
+        let place = if embedded {
+            None
+        } else {
+            Some((&endpoint.host, &endpoint.instance, endpoint.port))
+        };
+        format!("{place:?} {:?} {schema:?}", endpoint.database)
+    };
+    let (source, target) = (&config.source, &config.target);
+    let text = format!(
+        "{}\n{:?} {:?}\n{}\n{:?}\n{:?}\n{:?}",
+        end(&source.endpoint, source.embedded, &source.schema),
+        source.require_replica,
+        source.guard,
+        end(&target.endpoint, target.embedded, &target.schema),
+        target.table_prefix,
+        config.run,
+        config.tables,
+    );
+    blake3::hash(text.as_bytes()).to_hex().to_string()
+}

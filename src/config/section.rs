@@ -1,0 +1,234 @@
+//! Tables of a TOML file, read with the line of everything at hand: the errors of `sync.toml` come from here.
+//!
+//! A section knows its keys from the start, so that a misspelt key is named before anything else is missed. No
+//! error quotes a value: any of them may be a password in the wrong place.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::env::{FILE_NAME, Variables};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The file that is read: its text, for line numbers, and its variables.
+pub(super) struct File<'a> {
+    pub(super) path: &'a Path,
+    pub(super) text: &'a str,
+    pub(super) variables: &'a Variables<'a>,
+}
+
+impl File<'_> {
+    /// An error at a byte of the file.
+    pub(super) fn error(&self, at: usize, text: impl std::fmt::Display) -> Error {
+        let line = 1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+        Error::new(
+            ErrorKind::Config,
+            format!("{}, line {line}: {text}", self.path.display()),
+        )
+    }
+
+    /// The same error with the place in front.
+    pub(super) fn place(&self, at: usize, error: Error) -> Error {
+        self.error(at, error.chain())
+    }
+
+    fn expand(&self, text: &str, at: usize) -> Result<String> {
+        self.variables.expand(text).map_err(|missing| match missing {
+            Some(name) => {
+                let env = self.path.with_file_name(FILE_NAME);
+                self.error(
+                    at,
+                    format_args!(
+                        "The variable {name} is not set; set it in the environment or write {name}=… into {}",
+                        env.display()
+                    ),
+                )
+            }
+            None => self.error(
+                at,
+                "A `${` begins a variable and has no name and closing brace; write `${NAME}`",
+            ),
+        })
+    }
+}
+
+/// A value and the byte it is at.
+#[derive(Debug, Clone)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) at: usize,
+}
+
+/// One table of the file.
+pub(super) struct Section<'a> {
+    file: &'a File<'a>,
+    /// As the user writes it: `[source]`.
+    name: &'static str,
+    table: &'a DeTable<'a>,
+    at: usize,
+}
+
+impl<'a> Section<'a> {
+    /// The table, whose keys are all among `keys`.
+    pub(super) fn open(
+        file: &'a File<'a>,
+        name: &'static str,
+        value: &'a Spanned<DeValue<'a>>,
+        keys: &[&str],
+    ) -> Result<Self> {
+        let at = value.span().start;
+        let table = value.get_ref().as_table();
+        let table =
+            table.ok_or_else(|| file.error(at, format_args!("This must be a table; write {name}")))?;
+        Section::of_table(file, name, table, at, keys)
+    }
+
+    /// As [`Section::open`], of a table that is at hand.
+    pub(super) fn of_table(
+        file: &'a File<'a>,
+        name: &'static str,
+        table: &'a DeTable<'a>,
+        at: usize,
+        keys: &[&str],
+    ) -> Result<Self> {
+        let mut unknown: Vec<_> = table
+            .keys()
+            .filter(|key| !keys.contains(&key.get_ref().as_ref()))
+            .collect();
+        unknown.sort_by_key(|key| key.span().start);
+        if let Some(key) = unknown.first() {
+            let text = format!(
+                "Unknown key `{}` in {name}; known keys are {}",
+                key.get_ref(),
+                keys.join(", ")
+            );
+            return Err(file.error(key.span().start, text));
+        }
+        Ok(Section {
+            file,
+            name,
+            table,
+            at,
+        })
+    }
+
+    /// An error at the section's own line.
+    pub(super) fn error(&self, text: impl std::fmt::Display) -> Error {
+        self.file.error(self.at, text)
+    }
+
+    /// A value as it stands.
+    pub(super) fn value(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.table.get(key)
+    }
+
+    /// A string with its variables replaced; `None` where the key is absent.
+    pub(super) fn string(&self, key: &str) -> Result<Option<At<String>>> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        self.text_of(key, value).map(Some)
+    }
+
+    /// A string that must be there and hold something.
+    pub(super) fn required(&self, key: &str, example: &str) -> Result<At<String>> {
+        let text = self.string(key)?.ok_or_else(|| {
+            self.error(format_args!(
+                "{} has no `{key}`; add {key} = \"{example}\"",
+                self.name
+            ))
+        })?;
+        self.filled(key, text)
+    }
+
+    /// A string that holds something where it is there.
+    pub(super) fn optional(&self, key: &str) -> Result<Option<At<String>>> {
+        self.string(key)?.map(|text| self.filled(key, text)).transpose()
+    }
+
+    /// A list of strings that hold something; `None` where the key is absent.
+    pub(super) fn strings(&self, key: &str) -> Result<Option<At<Vec<At<String>>>>> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        let at = value.span().start;
+        let list = value
+            .get_ref()
+            .as_array()
+            .ok_or_else(|| self.wrong(key, at, "a list of strings, as in [\"A\", \"B\"]"))?;
+        let value = list
+            .iter()
+            .map(|item| self.text_of(key, item).and_then(|text| self.filled(key, text)))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Some(At { value, at }))
+    }
+
+    /// `true` or `false`; `None` where the key is absent.
+    pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>> {
+        self.value(key)
+            .map(|value| {
+                value
+                    .get_ref()
+                    .as_bool()
+                    .ok_or_else(|| self.wrong(key, value.span().start, "true or false, without quotes"))
+            })
+            .transpose()
+    }
+
+    /// A whole number of `range`; `None` where the key is absent.
+    pub(super) fn integer(&self, key: &str, range: RangeInclusive<u64>) -> Result<Option<At<u64>>> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        let at = value.span().start;
+        value
+            .get_ref()
+            .as_integer()
+            .and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok())
+            .filter(|number| range.contains(number))
+            .map(|value| Some(At { value, at }))
+            .ok_or_else(|| {
+                let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+                self.wrong(key, at, &wanted)
+            })
+    }
+
+    /// Refuses each of `keys`, for the reason given.
+    pub(super) fn refuse(&self, keys: &[&str], reason: &str) -> Result<()> {
+        match keys.iter().find_map(|key| Some((key, self.value(key)?))) {
+            Some((key, value)) => Err(self
+                .file
+                .error(value.span().start, format_args!("`{key}` {reason}; remove it"))),
+            None => Ok(()),
+        }
+    }
+
+    fn text_of(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>> {
+        let at = value.span().start;
+        let text = value
+            .get_ref()
+            .as_str()
+            .ok_or_else(|| self.wrong(key, at, "text in quotes"))?;
+        Ok(At {
+            value: self.file.expand(text, at)?,
+            at,
+        })
+    }
+
+    fn filled(&self, key: &str, text: At<String>) -> Result<At<String>> {
+        if text.value.trim().is_empty() {
+            return Err(self.file.error(
+                text.at,
+                format_args!("`{key}` in {} is empty; give it a value", self.name),
+            ));
+        }
+        Ok(text)
+    }
+
+    fn wrong(&self, key: &str, at: usize, wanted: &str) -> Error {
+        self.file
+            .error(at, format_args!("`{key}` in {} must be {wanted}", self.name))
+    }
+}

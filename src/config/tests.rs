@@ -1,0 +1,279 @@
+//! Whole files: what is read from a good one, and what each bad one is told.
+
+use super::*;
+use crate::error::Error;
+use crate::mssql::Proof;
+
+const GOOD: &str = r#"[source]
+server = "replica.example"
+database = "POS"
+user = "reader"
+password = "${SOURCE_PASSWORD}"
+schema = "COM_5013"
+
+[target]
+server = "127.0.0.1,14330"
+database = "Warehouse"
+user = "etl_user"
+password = "${TARGET_PASSWORD}"
+schema = "dbo"
+table_prefix = "com_5013_"
+
+[[table]]
+name = "APP_4_SALES"
+date_column = "SALES_DATE"
+
+[[table]]
+name = "APP_4_ITEM"
+mode = "full"
+"#;
+
+fn load(text: &str) -> Result<Config, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sync.toml");
+    std::fs::write(&path, text).unwrap();
+    std::fs::write(directory.path().join(".env"), "TARGET_PASSWORD=from-file\n").unwrap();
+    Config::load(&path, &|name| {
+        (name == "SOURCE_PASSWORD").then(|| "from-environment".to_owned())
+    })
+}
+
+/// The error's text after `sync.toml`.
+fn refused(text: &str) -> String {
+    let error = load(text).unwrap_err();
+    assert_eq!(error.kind(), crate::error::ErrorKind::Config);
+    let text = error.chain();
+    text.split_once("sync.toml")
+        .expect("the file is named")
+        .1
+        .to_owned()
+}
+
+fn with(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from));
+    GOOD.replacen(from, to, 1)
+}
+
+#[test]
+fn a_good_file_is_read() {
+    let config = load(GOOD).unwrap();
+    let source = &config.source.endpoint;
+    assert_eq!(
+        (source.host.as_str(), source.port, source.encrypt),
+        ("replica.example", 1433, true)
+    );
+    assert_eq!(source.password.expose(), "from-environment");
+    assert!(source.read_only_intent && !config.target.endpoint.read_only_intent);
+    assert_eq!(config.target.endpoint.port, 14_330);
+    assert_eq!(config.target.endpoint.password.expose(), "from-file");
+    assert!(config.source.require_replica);
+    assert_eq!(config.source.guard.proof, Proof::ReadOnly);
+    assert_eq!((config.run.max_workers, config.run.chunk_rows), (2, 20_000));
+    assert_eq!(
+        (config.run.chunk_bytes_max, config.run.settle_minutes),
+        (16 << 20, 60)
+    );
+    assert_eq!(config.tables[1].mode, Mode::Full);
+    assert_eq!(
+        config.target_table(&config.tables[0]).quoted(),
+        "[dbo].[com_5013_APP_4_SALES]"
+    );
+    assert_eq!(
+        config.source_table(&config.tables[0]).quoted(),
+        "[COM_5013].[APP_4_SALES]"
+    );
+}
+
+#[test]
+fn no_secret_is_printed() {
+    let text = format!("{:?}", load(GOOD).unwrap());
+    assert!(
+        !text.contains("from-environment") && !text.contains("from-file"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_proofs_of_a_replica() {
+    let named = "schema = \"COM_5013\"\nreplica_proof = \"named\"\nreplica_names = [\"R/POS\"]\nrefuse_names = [\"P\"]";
+    let guard = load(&with("schema = \"COM_5013\"", named)).unwrap().source.guard;
+    assert_eq!(guard.proof, Proof::Named(vec!["R/POS".to_owned()]));
+    assert_eq!(guard.refuse_names, ["P"]);
+    let any = "schema = \"COM_5013\"\nrequire_replica = false";
+    let source = load(&with("schema = \"COM_5013\"", any)).unwrap().source;
+    assert_eq!((source.guard.proof, source.require_replica), (Proof::None, false));
+}
+
+#[test]
+fn embedded_ends_have_no_login() {
+    let text = r#"
+[source]
+server = "embedded"
+database = "POS"
+schema = "COM_5013"
+[target]
+server = "embedded"
+database = "Warehouse"
+schema = "dbo"
+[[table]]
+name = "T"
+date_column = "D"
+"#;
+    let config = load(text).unwrap();
+    assert!(config.source.embedded && config.target.embedded);
+    let text = text.replacen("database", "port = 1\ndatabase", 1);
+    assert_eq!(
+        refused(&text),
+        ", line 4: `port` has no meaning with server = \"embedded\"; remove it"
+    );
+}
+
+#[test]
+fn the_digest_is_of_what_decides_and_of_no_secret() {
+    let one = load(GOOD).unwrap().digest;
+    assert_eq!(one, load(&with("${TARGET_PASSWORD}", "other")).unwrap().digest);
+    assert_ne!(one, load(&with("SALES_DATE", "OTHER")).unwrap().digest);
+    assert_ne!(
+        one,
+        load(&format!("[run]\nchunk_rows = 7\n{GOOD}")).unwrap().digest
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line_and_the_fix() {
+    let schema = "schema = \"COM_5013\"";
+    let cases = [
+        (
+            with("user", "usr"),
+            ", line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names",
+        ),
+        (
+            format!("{GOOD}[tables]\n"),
+            ", line 23: Unknown key `tables` in the file; known keys are source, target, run, table",
+        ),
+        (
+            with("user = \"reader\"", ""),
+            ", line 1: [source] has no `user`; add user = \"NAME\"",
+        ),
+        (
+            with("\"reader\"", "\"\""),
+            ", line 4: `user` in [source] is empty; give it a value",
+        ),
+        (
+            with("\"${SOURCE_PASSWORD}\"", "12345"),
+            ", line 5: `password` in [source] must be text in quotes",
+        ),
+        (
+            with("${SOURCE_PASSWORD}", "${SOURCE"),
+            ", line 5: A `${` begins a variable and has no name and closing brace; write `${NAME}`",
+        ),
+        (
+            with("replica.example", "np:x"),
+            ", line 2: `server` names a protocol other than TCP; write \"HOST\" or \"tcp:HOST,PORT\"",
+        ),
+        (
+            with("14330\"", "14330\"\nport = 1"),
+            ", line 10: `port` is in `server` already; remove one of the two",
+        ),
+        (
+            with(schema, "schema = \"a\"\nencrypt = \"yes\""),
+            ", line 7: `encrypt` in [source] must be true or false, without quotes",
+        ),
+        (
+            with(schema, "schema = \"a\"\nreplica_names = [\"A/B\"]"),
+            ", line 7: `replica_names` counts only with replica_proof = \"named\"; set that, or remove the names",
+        ),
+        (
+            with(schema, "schema = \"a\"\nreplica_proof = \"named\""),
+            ", line 1: replica_proof = \"named\" needs the names: add replica_names = [\"SERVER/DATABASE\"]",
+        ),
+        (
+            with(schema, "schema = \"a\"\nreplica_proof = \"maybe\""),
+            ", line 7: `replica_proof` must be \"read_only\" or \"named\"",
+        ),
+        (
+            with("[[table]]", "[run]\nmax_workers = 0\n[[table]]"),
+            ", line 17: `max_workers` in [run] must be a whole number from 1 to 16",
+        ),
+        (
+            with("[[table]]", "[run]\nchunk_rows = -1\n[[table]]"),
+            ", line 17: `chunk_rows` in [run] must be a whole number from 1 to 1000000",
+        ),
+        (
+            with("mode = \"full\"", "mode = \"weekly\""),
+            ", line 22: `mode` must be \"monthly\" or \"full\"",
+        ),
+        (
+            with("mode = \"full\"", ""),
+            ", line 20: The table APP_4_ITEM has no `date_column`; name the column that its months are cut by, or set mode = \"full\"",
+        ),
+        (
+            with("mode = \"full\"", "mode = \"full\"\ndate_column = \"D\""),
+            ", line 23: `date_column` has no meaning with mode = \"full\"; remove it",
+        ),
+        (
+            with("mode = \"full\"", "mode = \"full\"\nkey = []"),
+            ", line 23: `key` names no column; remove it to have the key chosen for you",
+        ),
+        (
+            with("APP_4_ITEM", "app_4_sales"),
+            ", line 21: The table app_4_sales is here twice; remove one",
+        ),
+        (
+            with("[source]", "[source"),
+            ", line 1: This is not TOML: unclosed table, expected `]`",
+        ),
+        (
+            with("user = \"reader\"", "user = \"reader\"\nuser = \"b\""),
+            ", line 5: This is not TOML: duplicate key",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(refused(&text), expected);
+    }
+}
+
+#[test]
+fn a_missing_variable_is_named_with_both_places_to_set_it() {
+    let text = refused(&with("${SOURCE_PASSWORD}", "${NOPE}"));
+    assert!(
+        text.starts_with(
+            ", line 5: The variable NOPE is not set; set it in the environment or write NOPE=… into "
+        ),
+        "{text}"
+    );
+    assert!(text.ends_with(".env"), "{text}");
+}
+
+#[test]
+fn a_prefix_that_makes_a_name_too_long_is_refused() {
+    let told = refused(&with("com_5013_", &"p".repeat(120)));
+    assert!(told.starts_with(", line 17: The name "), "{told}");
+}
+
+#[test]
+fn a_source_that_is_its_own_target_is_refused() {
+    let text = GOOD
+        .replace("127.0.0.1,14330", "REPLICA.example,1433")
+        .replace("Warehouse", "pos")
+        .replace("\"dbo\"", "\"com_5013\"")
+        .replace("\"com_5013_\"", "\"\"");
+    let told = refused(&text);
+    assert!(
+        told.starts_with(": [source] and [target] are the same tables"),
+        "{told}"
+    );
+}
+
+#[test]
+fn no_error_quotes_a_password() {
+    for text in [
+        with("\"${SOURCE_PASSWORD}\"", "\"hunter2"),
+        with("password = \"${SOURCE_PASSWORD}\"", "password = [\"hunter2\"]"),
+        with("password = \"${SOURCE_PASSWORD}\"", "port = \"hunter2\""),
+        with("password = \"${SOURCE_PASSWORD}\"", "password = hunter2"),
+    ] {
+        let told = refused(&text);
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}

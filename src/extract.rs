@@ -1,0 +1,170 @@
+//! One chunk from the source: a bounded, single-threaded query whose rows become canonical bytes as they come.
+//!
+//! Nothing is read before the server has proved, in the same batch as the rows, that it is the one that may be
+//! read (G5): where the proof fails there is no result set at all, which is an error and never an empty chunk.
+//! A query ends with its chunk; none stays open while the target is written.
+
+use chrono::{Days, NaiveDateTime};
+
+use crate::chunk::KeyBytes;
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::{Flow, Guard, Session, predicate};
+use crate::plan::{AccessPath, TablePlan};
+use crate::predicate::{Bounds, Where, midnight};
+use crate::row::{Batch, Value};
+
+/// How large a chunk may become: whichever is reached first ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows.
+    pub rows: usize,
+    /// Canonical bytes; the row that passes it is the last.
+    pub bytes: usize,
+}
+
+/// What to read: the keys of `bounds` after `after`, and up to `through` where the chunk's end is known.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Dates of the window, or of its part that is old enough.
+    pub bounds: Bounds,
+    /// The last key of the chunk before.
+    pub after: Option<KeyBytes>,
+    /// The last key of this chunk, when it is loaded again.
+    pub through: Option<KeyBytes>,
+    /// How much.
+    pub limits: Limits,
+}
+
+/// A chunk's rows.
+#[derive(Debug)]
+pub struct Extracted {
+    /// The rows.
+    pub batch: Batch,
+    /// The key of the last row.
+    pub last_key: Option<KeyBytes>,
+    /// Whether nothing is left after it.
+    pub exhausted: bool,
+}
+
+/// Reads one chunk.
+///
+/// # Errors
+/// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
+pub async fn extract(
+    session: &mut Session,
+    guard: &Guard,
+    plan: &TablePlan,
+    request: &Request,
+) -> Result<Extracted> {
+    let mut batch = Batch::default();
+    let mut rest = request.bounds;
+    // A walk starts at the day of the last key: days before it hold nothing after it.
+    if let (AccessPath::DayWalk, Some(key)) = (plan.access_path, &request.after)
+        && let Some(day) = day_of_key(key)?
+    {
+        rest.start = rest.start.max(day);
+    }
+    let mut exhausted = true;
+    while rest.start < rest.end {
+        let part = match plan.access_path {
+            AccessPath::DayWalk => Bounds {
+                start: rest.start,
+                end: end_of_day(rest.start).min(rest.end),
+            },
+            _ => rest,
+        };
+        if !read(session, guard, plan, request, part, &mut batch).await? {
+            exhausted = false;
+            break;
+        }
+        rest.start = part.end;
+    }
+    let last_key = batch.last_key(&plan.key.order)?.map(KeyBytes);
+    Ok(Extracted {
+        batch,
+        last_key,
+        exhausted,
+    })
+}
+
+/// Reads `part` into the batch; returns whether all of it fitted.
+async fn read(
+    session: &mut Session,
+    guard: &Guard,
+    plan: &TablePlan,
+    request: &Request,
+    part: Bounds,
+    batch: &mut Batch,
+) -> Result<bool> {
+    let limits = request.limits;
+    if batch.row_count() >= limits.rows || batch.byte_count() >= limits.bytes {
+        return Ok(false);
+    }
+    // One row more than fits tells whether there is more, without a chunk of no rows at the end.
+    let ask = i64::try_from(limits.rows - batch.row_count())
+        .unwrap_or(i64::MAX)
+        .saturating_add(1);
+    let (proof, names) = predicate(guard, 1);
+    let mut params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+    params.push(Value::Integer(ask));
+    let top = params.len();
+    let mut clause = Where::after_params(params);
+    clause.dates(plan.date(), part);
+    let key_columns = plan.key_columns();
+    if let Some(after) = &request.after {
+        clause.after(&key_columns, after)?;
+    }
+    if let Some(through) = &request.through {
+        clause.through(&key_columns, through)?;
+    }
+    let (filter, params) = clause.finish();
+    let sql = format!(
+        "IF {proof} SELECT TOP (@P{top}) {} FROM {}{filter} ORDER BY {} OPTION (MAXDOP 1)",
+        plan.source_select(),
+        plan.source.name.quoted(),
+        plan.order_by()
+    );
+    let mut fitted = true;
+    let rows = session
+        .stream(&sql, &params, |row| {
+            if batch.row_count() >= limits.rows {
+                // The one row more; the query ends by itself.
+                fitted = false;
+                return Ok(Flow::Continue);
+            }
+            if batch.byte_count() >= limits.bytes {
+                fitted = false;
+                return Ok(Flow::Stop);
+            }
+            batch.push(|out| row.encode(out))?;
+            Ok(Flow::Continue)
+        })
+        .await?;
+    match rows {
+        Some(_) => Ok(fitted),
+        None => Err(Error::new(
+            ErrorKind::WrongServer,
+            "The source no longer proves to be the server that may be read (it changed its role or its name), \
+             so nothing is read from it; point [source] at the replica, or wait until it is one again",
+        )),
+    }
+}
+
+/// The first instant of the day that a key's date is on.
+fn day_of_key(key: &KeyBytes) -> Result<Option<NaiveDateTime>> {
+    let days = match crate::row::Values::new(&key.0).next_value()? {
+        Some(Value::Date(days) | Value::DateTime2 { days, .. } | Value::DateTimeOffset { days, .. }) => days,
+        Some(Value::DateTime { days, .. }) => days.saturating_add(DAYS_TO_1900),
+        _ => return Ok(None),
+    };
+    Ok(crate::predicate::date_of(days).map(midnight))
+}
+
+/// Days from 0001-01-01 to 1900-01-01.
+const DAYS_TO_1900: i32 = 693_595;
+
+fn end_of_day(at: NaiveDateTime) -> NaiveDateTime {
+    at.date()
+        .checked_add_days(Days::new(1))
+        .map_or(NaiveDateTime::MAX, midnight)
+}

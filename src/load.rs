@@ -1,0 +1,218 @@
+//! A batch into the target: staged beside the table, then moved in by one transaction that proves itself.
+//!
+//! In that transaction the rows are deleted by key range, inserted, read back from the table and digested; only
+//! when count and digest equal what was read from the source is the receipt written and the transaction
+//! committed. A reader of the table sees the old rows or the proven ones. Any error drops the connection, and
+//! with it the transaction.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::{Flow, Session, StageColumn, read_expression, stage_expression, stage_table};
+use crate::plan::TablePlan;
+use crate::predicate::Bounds;
+use crate::receipt::{self, Lease, Receipt};
+use crate::row::{Batch, Tally, Value};
+use crate::table::Identifier;
+use crate::target::Target;
+
+/// The session's own table that a batch is staged in.
+const STAGE: &str = "#load";
+
+/// What became of a load that ran to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loaded {
+    /// Rows and receipt are committed.
+    Committed {
+        /// Rows of other windows that carried the same unique keys and were taken out.
+        displaced: u64,
+    },
+    /// The receipt of this very load was already there: its acknowledgement had been lost.
+    AlreadyCommitted,
+    /// What was read back differs; the transaction was rolled back.
+    Differed {
+        /// What was read back.
+        found: Tally,
+    },
+}
+
+/// Puts the batch into the session's `#load`, whose column types are those that the driver declares truthfully.
+/// Nothing of it is visible to anyone else.
+pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Result<()> {
+    let columns: Vec<StageColumn> = plan
+        .columns()
+        .iter()
+        .enumerate()
+        .map(|(position, column)| {
+            Ok(StageColumn {
+                name: Identifier::new(staged(position))?,
+                data_type: column.data_type,
+            })
+        })
+        .collect::<Result<_>>()?;
+    session
+        .batch(&format!(
+            "DROP TABLE IF EXISTS {STAGE}; {}",
+            stage_table(STAGE, &columns)
+        ))
+        .await?;
+    if batch.row_count() == 0 {
+        return Ok(());
+    }
+    session.bulk_load(STAGE, batch, &columns).await?;
+    Ok(())
+}
+
+/// Moves the staged rows into the table, in one transaction, and proves it (G1, G2).
+///
+/// Once this returns `Committed`, rows and receipt are durable at the target. The caller drops the session on
+/// any error, which rolls the transaction back.
+///
+/// # Errors
+/// `Busy` when the lease was lost; `OutcomeUnknown` when the connection broke at COMMIT; what the session returns.
+pub async fn commit(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    lease: &Lease,
+    bounds: Bounds,
+    claim: &Receipt,
+) -> Result<Loaded> {
+    session.begin().await?;
+    receipt::fence(session, lease).await?;
+    // The fence has waited for whatever an earlier session of this load was doing: now its outcome is known.
+    if receipt::load_id(session, lease, claim.window, claim.chunk.ordinal).await? == Some(claim.chunk.load_id)
+    {
+        session.rollback().await?;
+        return Ok(Loaded::AlreadyCommitted);
+    }
+    receipt::claim(session, lease, claim).await?;
+    let (filter, params) = target.range(plan, bounds, &claim.chunk.range)?;
+    session
+        .execute(&format!("DELETE FROM {}{filter}", target.quoted), &params)
+        .await?;
+    let mut displaced = 0;
+    if claim.chunk.tally.row_count > 0 {
+        displaced = displace(session, plan, target, lease, claim).await?;
+        insert(session, plan, target, claim.chunk.tally.row_count).await?;
+    }
+    let found = read_back(session, plan, target, &filter, &params).await?;
+    if found != claim.chunk.tally {
+        session.rollback().await?;
+        return Ok(Loaded::Differed { found });
+    }
+    receipt::prove(session, lease, claim.window, claim.chunk.ordinal).await?;
+    session.commit().await?;
+    Ok(Loaded::Committed { displaced })
+}
+
+/// Takes out rows elsewhere in the table with the unique keys of the staged ones: they moved, and the windows
+/// they were in become stale in this same transaction.
+async fn displace(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    lease: &Lease,
+    claim: &Receipt,
+) -> Result<u64> {
+    let same: Vec<String> = plan
+        .key
+        .unique
+        .iter()
+        .map(|position| {
+            let column = &target.columns[*position];
+            format!(
+                "t.{} = {}",
+                column.name.quoted(),
+                stage_expression(&format!("l.[{}]", staged(*position)), column)
+            )
+        })
+        .collect();
+    let moved = format!(
+        "FROM {} AS t WHERE EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
+        target.quoted,
+        same.join(" AND ")
+    );
+    let date = target.columns[plan.key.order[0]].name.quoted();
+    let rows = session
+        .rows(&format!("SELECT DISTINCT CAST(t.{date} AS date) {moved}"), &[])
+        .await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    for row in &rows {
+        receipt::mark_stale(session, lease, row.date(0)?, claim.window).await?;
+    }
+    session.execute(&format!("DELETE t {moved}"), &[]).await
+}
+
+async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_count: u64) -> Result<()> {
+    let names: Vec<String> = target.columns.iter().map(|column| column.name.quoted()).collect();
+    let values: Vec<String> = target
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(position, column)| stage_expression(&format!("[{}]", staged(position)), column))
+        .collect();
+    let numbered = target.columns.iter().any(|column| column.identity);
+    if numbered {
+        session
+            .batch(&format!("SET IDENTITY_INSERT {} ON", target.quoted))
+            .await?;
+    }
+    let sql = format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {STAGE}",
+        target.quoted,
+        names.join(", "),
+        values.join(", ")
+    );
+    let inserted = session.execute(&sql, &[]).await?;
+    if numbered {
+        session
+            .batch(&format!("SET IDENTITY_INSERT {} OFF", target.quoted))
+            .await?;
+    }
+    if inserted == row_count {
+        Ok(())
+    } else {
+        Err(Error::new(
+            ErrorKind::Statement,
+            format!(
+                "Target table {} took {inserted} of {row_count} rows; look for triggers on it",
+                plan.target
+            ),
+        ))
+    }
+}
+
+/// Reads the chunk's range back from the table, as the source's types, and digests it.
+async fn read_back(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    filter: &str,
+    params: &[Value<'_>],
+) -> Result<Tally> {
+    let select: Vec<String> = target
+        .columns
+        .iter()
+        .zip(plan.columns())
+        .map(|(column, source)| read_expression(column, source.data_type))
+        .collect();
+    let sql = format!("SELECT {} FROM {}{filter}", select.join(", "), target.quoted);
+    let mut tally = Tally::default();
+    let mut bytes = Vec::new();
+    session
+        .stream(&sql, params, |row| {
+            bytes.clear();
+            row.encode(&mut bytes)?;
+            tally.add_row(&bytes);
+            Ok(Flow::Continue)
+        })
+        .await?
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "Reading back gave no result set"))?;
+    Ok(tally)
+}
+
+/// Name of a staged column: by position, so that no name of the table can be in its way.
+fn staged(position: usize) -> String {
+    format!("c{}", position + 1)
+}

@@ -1,0 +1,153 @@
+//! The scripts of `migrations/`, compiled in, and the one way they are applied to a target.
+//!
+//! Each is applied in one transaction together with the row that records it, under an applock, so that two runs
+//! that start at once apply it once. A script that is recorded is not run again.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::Session;
+use crate::receipt::{applock, release_applock};
+use crate::row::Value;
+
+/// Tries for the applock, about a second each: another run's migration takes moments.
+const APPLOCK_TRIES: u32 = 30;
+
+/// The applock that a migration runs under.
+const LOCK: &str = "sync:migrate";
+
+/// A numbered script.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Its number; scripts are applied in the order of their numbers.
+    pub version: i32,
+    /// Its file's name without the number.
+    pub name: &'static str,
+    /// Its text: batches between lines that say GO.
+    pub script: &'static str,
+}
+
+/// All scripts, in order.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "receipts",
+    script: include_str!("../migrations/0001_receipts.sql"),
+}];
+
+/// Applies the scripts that the target lacks; returns their names.
+///
+/// # Errors
+/// `State` when the target was migrated by a newer version; `Busy` when another migration does not end; what the
+/// session returns.
+pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
+    let newest = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    if applied(session).await? == newest {
+        return Ok(Vec::new());
+    }
+    let mut tries = 0;
+    while !applock(session, LOCK).await? {
+        tries += 1;
+        if tries == APPLOCK_TRIES {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "Another run is preparing schema [sync] of the target database; wait for it to end, then run again",
+            ));
+        }
+    }
+    let version = applied(session).await?;
+    if version > newest {
+        return Err(Error::new(
+            ErrorKind::State,
+            format!(
+                "Schema [sync] of the target database is of version {version}, this program knows {newest}; \
+                 use the newer program"
+            ),
+        ));
+    }
+    let mut names = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+        session.begin().await?;
+        for batch in batches(migration.script) {
+            session.batch(&batch).await?;
+        }
+        let sql = "INSERT INTO [sync].[migration] ([version], [name], [applied_at]) VALUES (@P1, @P2, SYSUTCDATETIME())";
+        session
+            .execute(
+                sql,
+                &[
+                    Value::Integer(i64::from(migration.version)),
+                    Value::Text(migration.name),
+                ],
+            )
+            .await?;
+        session.commit().await?;
+        names.push(migration.name);
+    }
+    release_applock(session, LOCK).await?;
+    Ok(names)
+}
+
+/// The number of the newest script that the target records; 0 for none.
+async fn applied(session: &mut Session) -> Result<i32> {
+    let there = session
+        .rows("SELECT OBJECT_ID(N'[sync].[migration]', N'U')", &[])
+        .await?;
+    if there
+        .first()
+        .map(|row| row.is_null(0))
+        .transpose()?
+        .unwrap_or(true)
+    {
+        return Ok(0);
+    }
+    let rows = session
+        .rows("SELECT MAX([version]) FROM [sync].[migration]", &[])
+        .await?;
+    let version = rows
+        .first()
+        .map(|row| row.optional_integer(0))
+        .transpose()?
+        .flatten()
+        .unwrap_or_default();
+    i32::try_from(version).map_err(|_| {
+        Error::new(
+            ErrorKind::State,
+            "Table [sync].[migration] of the target holds a version that is none",
+        )
+    })
+}
+
+fn batches(script: &str) -> Vec<String> {
+    let mut batches = vec![String::new()];
+    for line in script.lines() {
+        if line.trim() == "GO" {
+            batches.push(String::new());
+        } else if let Some(batch) = batches.last_mut() {
+            batch.push_str(line);
+            batch.push('\n');
+        }
+    }
+    batches.retain(|batch| !batch.trim().is_empty());
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_numbered_without_gaps() {
+        for (position, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(
+                usize::try_from(migration.version).unwrap(),
+                position + 1,
+                "{}",
+                migration.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_that_says_go_ends_a_batch() {
+        assert_eq!(batches("a\nGO\n\nGO\nb\nc\n"), ["a\n", "b\nc\n"]);
+        assert_eq!(batches(MIGRATIONS[0].script).len(), 5);
+    }
+}

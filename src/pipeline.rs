@@ -1,0 +1,532 @@
+//! One window, chunk after chunk: while a chunk is loaded, the next one is read, and no more than these two are
+//! in memory.
+//!
+//! A chunk that was read is never read again because of the target: its rows are kept until they are committed or
+//! the window is given up. A commit whose outcome is unknown is resolved by its receipt before anything is staged
+//! again. One durable checkpoint is written a chunk, after the target's commit; if the power fails between the
+//! two, the receipt is what the next run goes by.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::checkpoint::{Change, Store, WindowRecord, WindowState};
+use crate::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::extract::{Extracted, Limits, Request, extract};
+use crate::load::{self, Loaded};
+use crate::mssql::Guard;
+use crate::plan::TablePlan;
+use crate::predicate::Bounds;
+use crate::receipt::{self, Lease, Receipt};
+use crate::report::{Event, Progress};
+use crate::resume::WindowWork;
+use crate::retry::{Attempts, Verdict};
+use crate::row::Batch;
+use crate::sessions::Sessions;
+use crate::stop::StopSignal;
+use crate::target::Target;
+use crate::window::Window;
+
+/// All that the windows of one table share.
+pub struct TableContext {
+    /// The plan.
+    pub plan: TablePlan,
+    /// The target table.
+    pub target: Target,
+    /// The right to write it.
+    pub lease: Lease,
+    /// The proof that every read of the source carries.
+    pub guard: Guard,
+    /// A chunk's limits.
+    pub limits: Limits,
+    /// How long an outage is waited out.
+    pub outage_max: Duration,
+    /// Connections to the source.
+    pub sources: Arc<Sessions>,
+    /// Connections to the target.
+    pub targets: Arc<Sessions>,
+    /// Load transactions of a table come one at a time; reading and staging do not wait for it.
+    pub load_turn: tokio::sync::Mutex<()>,
+    /// The checkpoints.
+    pub store: Arc<Store>,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Who hears of it.
+    pub progress: Arc<dyn Progress>,
+    /// Whether to stop.
+    pub stop: StopSignal,
+}
+
+/// How a window's turn ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All of it is verified.
+    Complete,
+    /// All that is old enough is verified.
+    Open,
+    /// The run was asked to stop.
+    Stopped,
+    /// A chunk differed when read back, twice.
+    Mismatched(Error),
+    /// It failed for good; other windows go on.
+    Failed(Error),
+}
+
+/// What a window's turn came to.
+#[derive(Debug)]
+pub struct WindowResult {
+    /// The window.
+    pub window: Window,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Rows loaded in this turn.
+    pub rows_loaded: u64,
+    /// Rows of other windows that were taken out because they moved here.
+    pub displaced: u64,
+}
+
+/// The next chunk to read.
+#[derive(Debug, Clone)]
+struct Step {
+    ordinal: u32,
+    after: Option<KeyBytes>,
+    /// Set for a chunk that is loaded again in place.
+    again: Option<Chunk>,
+}
+
+/// Runs one window to its end, or to the run's.
+pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowResult {
+    let mut turn = Turn {
+        rows_loaded: 0,
+        displaced: 0,
+        rows: work.verified_rows,
+        table,
+        work,
+    };
+    let outcome = match turn.run().await {
+        Ok(outcome) => outcome,
+        Err(error) if error.kind() == ErrorKind::Stopped => Outcome::Stopped,
+        Err(error) if error.kind() == ErrorKind::Mismatch => Outcome::Mismatched(error),
+        Err(error) => Outcome::Failed(error),
+    };
+    let outcome = turn.record_end(outcome);
+    WindowResult {
+        window: turn.work.window,
+        outcome,
+        rows_loaded: turn.rows_loaded,
+        displaced: turn.displaced,
+    }
+}
+
+struct Turn {
+    table: Arc<TableContext>,
+    work: WindowWork,
+    rows: u64,
+    rows_loaded: u64,
+    displaced: u64,
+}
+
+impl Turn {
+    async fn run(&mut self) -> Result<Outcome> {
+        self.record_start()?;
+        let mut redo: Vec<Chunk> = std::mem::take(&mut self.work.redo);
+        redo.reverse();
+        let mut following = self.work.next.as_ref().map(|next| Step {
+            ordinal: next.ordinal,
+            after: next.after.clone(),
+            again: None,
+        });
+        let mut step = next_step(&mut redo, &mut following);
+        let mut reading = step.clone().map(|step| self.read(step));
+        while let (Some(current), Some(handle)) = (step, reading) {
+            let extracted = tokio::select! {
+                read = handle => read.map_err(|error| {
+                    Error::new(ErrorKind::Internal, "Reading a chunk broke down").with_source(error)
+                })??,
+                () = self.table.stop.stopped() => return Err(stopped()),
+            };
+            if current.again.is_some() && !extracted.exhausted {
+                // The range holds more than a chunk may: the window is chunked anew from here.
+                self.cut(current.ordinal).await?;
+                redo.clear();
+                following = Some(Step {
+                    ordinal: current.ordinal,
+                    after: current.after.clone(),
+                    again: None,
+                });
+                step = next_step(&mut redo, &mut following);
+                reading = step.clone().map(|step| self.read(step));
+                continue;
+            }
+            let in_place = current.again.is_some();
+            if !in_place && !extracted.exhausted {
+                following = Some(Step {
+                    ordinal: current.ordinal + 1,
+                    after: extracted.last_key.clone(),
+                    again: None,
+                });
+            }
+            step = next_step(&mut redo, &mut following);
+            reading = step.clone().map(|step| self.read(step));
+            let nothing_yet = self.work.open && !in_place && extracted.batch.row_count() == 0;
+            if !nothing_yet {
+                self.load(&current, extracted).await?;
+            }
+            if self.table.stop.is_stopped() && step.is_some() {
+                return Err(stopped());
+            }
+        }
+        Ok(if self.work.open {
+            Outcome::Open
+        } else {
+            Outcome::Complete
+        })
+    }
+
+    /// Starts reading a chunk, on a task of its own that ends with the turn.
+    fn read(&self, step: Step) -> AbortOnDropHandle<Result<Extracted>> {
+        let table = Arc::clone(&self.table);
+        let window = self.work.window;
+        let again = step.again.is_some();
+        let request = Request {
+            // A chunk that is loaded again keeps its range; its window may have been open then.
+            bounds: if again {
+                Bounds::of_window(window)
+            } else {
+                self.work.bounds
+            },
+            after: step.after,
+            through: step.again.as_ref().and_then(|chunk| chunk.range.through.clone()),
+            limits: if again {
+                Limits {
+                    rows: usize::MAX,
+                    ..table.limits
+                }
+            } else {
+                table.limits
+            },
+        };
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            read_with_retries(&table, window, &request).await
+        }))
+    }
+
+    async fn load(&mut self, step: &Step, extracted: Extracted) -> Result<()> {
+        let table = Arc::clone(&self.table);
+        let closes = extracted.exhausted && !self.work.open;
+        let range = match &step.again {
+            Some(chunk) => chunk.range.clone(),
+            None => KeyRange {
+                after: step.after.clone(),
+                through: if closes { None } else { extracted.last_key },
+            },
+        };
+        let before = step
+            .again
+            .as_ref()
+            .map_or(ChunkState::Planned, |chunk| chunk.state);
+        let mut chunk = Chunk {
+            ordinal: step.ordinal,
+            range,
+            state: next_state(before, ChunkEvent::Started)?,
+            tally: extracted.batch.tally(),
+            attempts: 0,
+            error: None,
+            load_id: table.clock.random(),
+        };
+        chunk.state = next_state(chunk.state, ChunkEvent::ReadFromSource)?;
+        match self.load_with_retries(&mut chunk, &extracted.batch).await {
+            Ok(displaced) => {
+                self.displaced += displaced;
+                self.rows += chunk.tally.row_count;
+                self.rows_loaded += chunk.tally.row_count;
+                table.store.commit(&[
+                    self.chunk_change(&chunk),
+                    self.window_change(WindowState::Loading, None),
+                ])?;
+                table.progress.event(Event::ChunkVerified {
+                    table: table.plan.name.as_str(),
+                    window: self.work.window,
+                    ordinal: chunk.ordinal,
+                    row_count: chunk.tally.row_count,
+                    byte_count: chunk.tally.byte_count,
+                });
+                Ok(())
+            }
+            Err(error) => {
+                let event = if error.kind() == ErrorKind::Mismatch {
+                    ChunkEvent::Differed
+                } else {
+                    ChunkEvent::GaveUp
+                };
+                chunk.state = next_state(chunk.state, event)?;
+                chunk.error = Some(error.chain());
+                table.store.commit(&[self.chunk_change(&chunk)])?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Loads from memory until it is committed, differs twice, or fails for good.
+    async fn load_with_retries(&self, chunk: &mut Chunk, batch: &Batch) -> Result<u64> {
+        let table = &self.table;
+        let mut attempts = Attempts::new(&table.clock, table.outage_max);
+        let mut differed = false;
+        loop {
+            chunk.attempts += 1;
+            match self.try_load(chunk, batch).await {
+                Ok(Loaded::Committed { displaced }) => {
+                    chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
+                    return Ok(displaced);
+                }
+                Ok(Loaded::AlreadyCommitted) => {
+                    chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
+                    return Ok(0);
+                }
+                Ok(Loaded::Differed { found }) if differed => {
+                    return Err(Error::new(
+                        ErrorKind::Mismatch,
+                        format!(
+                            "Table {}, window {}, chunk {}: {} rows were read from the source and {} were read back \
+                             from target table {}, with another digest, twice; nothing of it was committed. Look for \
+                             triggers or conversions at the target, then run again",
+                            table.plan.name,
+                            self.work.window,
+                            chunk.ordinal,
+                            chunk.tally.row_count,
+                            found.row_count,
+                            table.plan.target
+                        ),
+                    ));
+                }
+                Ok(Loaded::Differed { .. }) => differed = true,
+                Err(error) => {
+                    let error = error.within(self.place(chunk.ordinal));
+                    retry_or_give_up(table, self.work.window, &mut attempts, error).await?;
+                }
+            }
+        }
+    }
+
+    async fn try_load(&self, chunk: &mut Chunk, batch: &Batch) -> Result<Loaded> {
+        let table = &self.table;
+        // Dropped on any error, which rolls back whatever it had open.
+        let mut session = table.targets.take().await?;
+        load::stage(&mut session, &table.plan, batch).await?;
+        if chunk.state == ChunkState::Extracted {
+            chunk.state = next_state(chunk.state, ChunkEvent::Staged)?;
+        }
+        let claim = Receipt {
+            window: self.work.window,
+            chunk: chunk.clone(),
+            incarnation: table.target.incarnation.clone(),
+        };
+        let bounds = Bounds::of_window(self.work.window);
+        let turn = table.load_turn.lock().await;
+        let loaded = load::commit(
+            &mut session,
+            &table.plan,
+            &table.target,
+            &table.lease,
+            bounds,
+            &claim,
+        )
+        .await?;
+        drop(turn);
+        table.targets.put(session);
+        Ok(loaded)
+    }
+
+    /// Drops receipts and checkpoints of the window from `ordinal` on.
+    async fn cut(&self, ordinal: u32) -> Result<()> {
+        let table = &self.table;
+        let mut session = table.targets.take().await?;
+        let turn = table.load_turn.lock().await;
+        receipt::cut(&mut session, &table.lease, self.work.window, ordinal).await?;
+        drop(turn);
+        table.targets.put(session);
+        let changes = self.removals(ordinal)?;
+        table.store.commit(&changes)
+    }
+
+    /// Takes out what the store has of chunks from `ordinal` on: failed ones of earlier runs, or cut ones.
+    fn removals(&self, ordinal: u32) -> Result<Vec<Change>> {
+        let name = self.table.plan.name.as_str();
+        let chunks = self.table.store.chunks(name, self.work.window)?;
+        let removed = chunks.into_iter().filter(|chunk| chunk.ordinal >= ordinal);
+        Ok(removed
+            .map(|chunk| Change::RemoveChunk {
+                table: name.to_owned(),
+                window: self.work.window,
+                ordinal: chunk.ordinal,
+            })
+            .collect())
+    }
+
+    fn record_start(&self) -> Result<()> {
+        let table = &self.table;
+        table.progress.event(Event::WindowStarted {
+            table: table.plan.name.as_str(),
+            window: self.work.window,
+            rows_expected: None,
+        });
+        let mut changes = match &self.work.next {
+            Some(next) => self.removals(next.ordinal)?,
+            None => Vec::new(),
+        };
+        changes.push(self.window_change(WindowState::Loading, None));
+        table.store.commit(&changes)
+    }
+
+    /// Records how the window ended; a store that cannot be written turns any outcome into that failure.
+    fn record_end(&self, outcome: Outcome) -> Outcome {
+        let table = &self.table;
+        let name = table.plan.name.as_str();
+        let (state, error) = match &outcome {
+            Outcome::Complete => (WindowState::Complete, None),
+            Outcome::Open => (WindowState::Open, None),
+            Outcome::Stopped => (WindowState::Planned, None),
+            Outcome::Mismatched(error) => (WindowState::Mismatched, Some(error.chain())),
+            Outcome::Failed(error) => (WindowState::Failed, Some(error.chain())),
+        };
+        if let Err(error) = table.store.commit(&[self.window_change(state, error)]) {
+            return Outcome::Failed(error);
+        }
+        match &outcome {
+            Outcome::Complete | Outcome::Open => {
+                table.progress.event(Event::WindowDone {
+                    table: name,
+                    window: self.work.window,
+                    rows: self.rows,
+                });
+            }
+            Outcome::Mismatched(error) | Outcome::Failed(error) => {
+                table.progress.event(Event::WindowFailed {
+                    table: name,
+                    window: self.work.window,
+                    error,
+                });
+            }
+            Outcome::Stopped => {}
+        }
+        outcome
+    }
+
+    fn place(&self, ordinal: u32) -> String {
+        format!(
+            "Table {}, window {}, chunk {ordinal}",
+            self.table.plan.name, self.work.window
+        )
+    }
+
+    fn chunk_change(&self, chunk: &Chunk) -> Change {
+        Change::Chunk {
+            table: self.table.plan.name.as_str().to_owned(),
+            window: self.work.window,
+            chunk: chunk.clone(),
+        }
+    }
+
+    fn window_change(&self, state: WindowState, error: Option<String>) -> Change {
+        Change::Window {
+            table: self.table.plan.name.as_str().to_owned(),
+            record: WindowRecord {
+                window: self.work.window,
+                state,
+                error,
+                updated_at: self.table.clock.now(),
+            },
+        }
+    }
+}
+
+fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step> {
+    match redo.pop() {
+        Some(chunk) => Some(Step {
+            ordinal: chunk.ordinal,
+            after: chunk.range.after.clone(),
+            again: Some(chunk),
+        }),
+        None => following.take(),
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(
+        ErrorKind::Stopped,
+        "The run was asked to stop; run again to go on",
+    )
+}
+
+async fn read_with_retries(table: &TableContext, window: Window, request: &Request) -> Result<Extracted> {
+    let mut attempts = Attempts::new(&table.clock, table.outage_max);
+    loop {
+        let error = match try_read(table, request).await {
+            Ok(extracted) => return Ok(extracted),
+            Err(error) => error.within(format!("Table {}, window {window}", table.plan.name)),
+        };
+        retry_or_give_up(table, window, &mut attempts, error).await?;
+    }
+}
+
+async fn try_read(table: &TableContext, request: &Request) -> Result<Extracted> {
+    let mut session = table.sources.take().await?;
+    let extracted = extract(&mut session, &table.guard, &table.plan, request).await?;
+    table.sources.put(session);
+    Ok(extracted)
+}
+
+/// Waits as the policy for the error says, or hands the error back when it is final.
+async fn retry_or_give_up(
+    table: &TableContext,
+    window: Window,
+    attempts: &mut Attempts,
+    error: Error,
+) -> Result<()> {
+    let name = table.plan.name.as_str();
+    wait_or_give_up(
+        attempts,
+        error,
+        &table.clock,
+        &table.stop,
+        |attempt, wait, error| {
+            table.progress.event(Event::Retrying {
+                table: name,
+                window: Some(window),
+                attempt,
+                wait,
+                error,
+            });
+        },
+    )
+    .await
+}
+
+/// Waits before another attempt, or hands the error back when there is to be none.
+///
+/// # Errors
+/// The error itself; `Outage` for a server that stayed away; `Stopped` when the run is asked to stop meanwhile.
+pub async fn wait_or_give_up(
+    attempts: &mut Attempts,
+    error: Error,
+    clock: &SharedClock,
+    stop: &StopSignal,
+    tell: impl FnOnce(u32, Duration, &Error),
+) -> Result<()> {
+    let wait = match attempts.after(error.kind()) {
+        Verdict::Again(wait) => wait,
+        Verdict::GiveUp if error.kind() == ErrorKind::Connection => {
+            let text = "The server was away for longer than a run waits; run again to go on when it is back";
+            return Err(Error::new(ErrorKind::Outage, text).with_source(error));
+        }
+        Verdict::GiveUp => return Err(error),
+    };
+    tell(attempts.made(), wait, &error);
+    tokio::select! {
+        () = clock.sleep(wait) => Ok(()),
+        () = stop.stopped() => Err(stopped().with_source(error)),
+    }
+}

@@ -1,0 +1,68 @@
+//! A run as log events with fixed field names: what `--log json` writes.
+
+use super::{Event, Progress, last_day};
+
+/// Hands every event to `tracing`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Log;
+
+impl Progress for Log {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::RunStarted {
+                run_id,
+                range,
+                tables,
+                max_workers,
+            } => {
+                let (start, end) = (range.start, last_day(range));
+                tracing::info!(run_id = format!("{run_id:032x}"), %start, %end, tables, max_workers, "run started");
+            }
+            Event::Note(text) => tracing::info!("{text}"),
+            Event::Warning(text) => tracing::warn!("{text}"),
+            Event::TableStarted {
+                table,
+                windows,
+                rows_done,
+                rows_expected,
+            } => tracing::info!(table, windows, rows_done, rows_expected, "table started"),
+            Event::WindowStarted {
+                table,
+                window,
+                rows_expected,
+            } => tracing::info!(table, %window, rows_expected, "window started"),
+            Event::ChunkVerified {
+                table,
+                window,
+                ordinal,
+                row_count,
+                byte_count,
+            } => tracing::info!(table, %window, chunk = ordinal, row_count, byte_count, "chunk verified"),
+            Event::Retrying {
+                table,
+                window,
+                attempt,
+                wait,
+                error,
+            } => {
+                let window = window.map(tracing::field::display);
+                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                tracing::warn!(table, window, attempt, wait_ms, error = error.chain(), "retrying");
+            }
+            Event::WindowDone { table, window, rows } => {
+                tracing::info!(table, %window, row_count = rows, "window done");
+            }
+            Event::WindowFailed { table, window, error } => {
+                tracing::error!(table, %window, error = error.chain(), "window failed");
+            }
+            Event::TableDone { table, rows, elapsed } => {
+                let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+                tracing::info!(table, row_count = rows, elapsed_ms, "table done");
+            }
+            Event::RunDone { summary, elapsed } => {
+                let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+                tracing::info!(exit_code = summary.exit as u8, elapsed_ms, "run done");
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a run tells while it goes and when it is done: the events, the summary, and the ways to show them: bars, lines, log events.
+
+mod bars;
+mod log;
+mod pace;
+mod plain;
+#[cfg(test)]
+mod testing;
+pub mod text;
+
+use std::time::Duration;
+
+pub use bars::Bars;
+pub use log::Log;
+pub use plain::Plain;
+
+use crate::error::Error;
+use crate::exit_code::ExitCode;
+use crate::window::{DateRange, Window};
+
+/// Hears what a run does. Called from its workers: must not block.
+pub trait Progress: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: Event<'_>);
+}
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// The run begins.
+    RunStarted {
+        /// Its identity, as its receipts have it.
+        run_id: u128,
+        /// The dates it was asked for.
+        range: DateRange,
+        /// Tables it will go through.
+        tables: usize,
+        /// Windows at once.
+        max_workers: usize,
+    },
+    /// Something that must be said: a guarantee switched off, columns left out, rows without a date.
+    Note(&'a str),
+    /// Something that the user should look into.
+    Warning(&'a str),
+    /// A table's turn.
+    TableStarted {
+        /// Its name at the source.
+        table: &'a str,
+        /// Windows that still need work.
+        windows: usize,
+        /// Rows already verified by earlier runs, in these windows.
+        rows_done: u64,
+        /// Rows of these windows, the ones done included, where that is known; for the ETA only.
+        rows_expected: Option<u64>,
+    },
+    /// A window is taken up.
+    WindowStarted {
+        /// Its table.
+        table: &'a str,
+        /// The window.
+        window: Window,
+        /// Its rows, where that is known; for the ETA only.
+        rows_expected: Option<u64>,
+    },
+    /// A chunk is committed and proven.
+    ChunkVerified {
+        /// Its table.
+        table: &'a str,
+        /// Its window.
+        window: Window,
+        /// Its number in the window.
+        ordinal: u32,
+        /// Its rows.
+        row_count: u64,
+        /// Their canonical bytes.
+        byte_count: u64,
+    },
+    /// An attempt failed and is made again.
+    Retrying {
+        /// The table.
+        table: &'a str,
+        /// The window, where the attempt belongs to one.
+        window: Option<Window>,
+        /// Attempts made so far.
+        attempt: u32,
+        /// Time until the next.
+        wait: Duration,
+        /// Why it failed.
+        error: &'a Error,
+    },
+    /// All of a window is verified.
+    WindowDone {
+        /// Its table.
+        table: &'a str,
+        /// The window.
+        window: Window,
+        /// Its rows.
+        rows: u64,
+    },
+    /// A window failed for good; the others go on.
+    WindowFailed {
+        /// Its table.
+        table: &'a str,
+        /// The window.
+        window: Window,
+        /// Why.
+        error: &'a Error,
+    },
+    /// A table's turn is over.
+    TableDone {
+        /// Its name.
+        table: &'a str,
+        /// Rows loaded by this run.
+        rows: u64,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// The run is over.
+    RunDone {
+        /// What came of it.
+        summary: &'a RunSummary,
+        /// How long it took.
+        elapsed: Duration,
+    },
+}
+
+/// What came of a run.
+#[derive(Debug, Clone)]
+pub struct RunSummary {
+    /// A line a table, in the order they were worked on.
+    pub tables: Vec<TableSummary>,
+    /// How the command ends.
+    pub exit: ExitCode,
+}
+
+/// What came of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableSummary {
+    /// Its name at the source.
+    pub name: String,
+    /// Windows that are complete.
+    pub windows_done: usize,
+    /// Windows that failed for good.
+    pub windows_failed: usize,
+    /// Windows that the run's end left unfinished, or whose end is still to come.
+    pub windows_open: usize,
+    /// Chunks whose rows differed when read back.
+    pub mismatched: usize,
+    /// Rows loaded by this run.
+    pub rows_loaded: u64,
+    /// Rows verified by this run and those before, in the windows asked for.
+    pub rows_total: u64,
+    /// Whether there was nothing to do.
+    pub already_complete: bool,
+    /// Why the table could not be worked on, or what of it is left out.
+    pub error: Option<String>,
+    /// How a run ends whose table failed before its work began.
+    pub preflight: Option<ExitCode>,
+}
+
+/// A progress that shows nothing, for tests and for callers that only want the summary.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _: Event<'_>) {}
+}
+
+/// The last day of a range, as the user gave it.
+fn last_day(range: DateRange) -> chrono::NaiveDate {
+    range.end.pred_opt().unwrap_or(range.end)
+}

@@ -1,0 +1,122 @@
+//! How far the table at work has come, and when it will be done: what both views of a run show.
+
+use std::time::Duration;
+
+use super::text::{duration, rows, thousands};
+
+/// Before this a rate is noise.
+const RATE_FROM: Duration = Duration::from_millis(500);
+
+/// The table at work.
+#[derive(Debug, Clone)]
+pub(super) struct Pace {
+    started: Duration,
+    windows: usize,
+    windows_over: usize,
+    rows_before: u64,
+    rows_now: u64,
+    rows_expected: Option<u64>,
+}
+
+impl Pace {
+    /// A table whose turn begins at `now`, the clock's monotonic time.
+    pub(super) fn start(now: Duration, windows: usize, rows_before: u64, rows_expected: Option<u64>) -> Self {
+        Pace {
+            started: now,
+            windows,
+            windows_over: 0,
+            rows_before,
+            rows_now: 0,
+            rows_expected,
+        }
+    }
+
+    /// A chunk was verified.
+    pub(super) fn add_rows(&mut self, row_count: u64) {
+        self.rows_now += row_count;
+    }
+
+    /// A window is over, one way or the other.
+    pub(super) fn window_over(&mut self) {
+        self.windows_over += 1;
+    }
+
+    /// Rows verified, those of earlier runs included.
+    pub(super) fn position(&self) -> u64 {
+        self.rows_before + self.rows_now
+    }
+
+    /// Rows a second of this run.
+    fn rate(&self, now: Duration) -> Option<f64> {
+        let elapsed = now.saturating_sub(self.started);
+        (elapsed >= RATE_FROM && self.rows_now > 0).then(|| self.rows_now as f64 / elapsed.as_secs_f64())
+    }
+
+    /// Time until the table is done: by rows where their number is known, else by windows.
+    fn eta(&self, now: Duration) -> Option<Duration> {
+        let rate = self.rate(now)?;
+        let seconds = match self.rows_expected {
+            Some(expected) => expected.saturating_sub(self.position()) as f64 / rate,
+            None if self.windows_over > 0 => {
+                let each = now.saturating_sub(self.started).as_secs_f64() / self.windows_over as f64;
+                each * self.windows.saturating_sub(self.windows_over) as f64
+            }
+            None => return None,
+        };
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+
+    /// `120,000 of 227,418 rows, 1 of 2 windows, 9,500 rows/s, ETA 11 s`
+    pub(super) fn text(&self, now: Duration) -> String {
+        let mut text = match self.rows_expected {
+            Some(expected) => format!("{} of {}", thousands(self.position()), rows(expected)),
+            None => rows(self.position()),
+        };
+        text.push_str(&format!(", {} of {} windows", self.windows_over, self.windows));
+        if let Some(rate) = self.rate(now) {
+            text.push_str(&format!(", {} rows/s", thousands(rate.round() as u64)));
+        }
+        if let Some(eta) = self.eta(now) {
+            text.push_str(&format!(", ETA {}", duration(eta)));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn rows_of_earlier_runs_are_done_but_not_fast() {
+        let mut pace = Pace::start(seconds(10), 2, 1000, Some(5000));
+        pace.add_rows(2000);
+        assert_eq!(
+            pace.text(seconds(12)),
+            "3,000 of 5,000 rows, 0 of 2 windows, 1,000 rows/s, ETA 2.0 s"
+        );
+    }
+
+    #[test]
+    fn windows_stand_in_for_rows_that_are_not_known() {
+        let mut pace = Pace::start(seconds(0), 3, 0, None);
+        pace.add_rows(10);
+        assert_eq!(pace.text(seconds(10)), "10 rows, 0 of 3 windows, 1 rows/s");
+        pace.window_over();
+        assert_eq!(
+            pace.text(seconds(10)),
+            "10 rows, 1 of 3 windows, 1 rows/s, ETA 20 s"
+        );
+    }
+
+    #[test]
+    fn there_is_no_rate_at_the_start() {
+        let mut pace = Pace::start(seconds(5), 1, 0, Some(10));
+        pace.add_rows(5);
+        assert_eq!(pace.text(seconds(5)), "5 of 10 rows, 0 of 1 windows");
+    }
+}

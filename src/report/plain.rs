@@ -1,0 +1,230 @@
+//! A run as plain lines: for logs, pipes and terminals with other output on them.
+//!
+//! Every line stands alone. Progress within a table is told at most every few seconds; what must be known is
+//! told at once.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::text::{counted, duration, rows};
+use super::{Event, Progress, last_day};
+use crate::clock::SharedClock;
+
+/// Often enough to see that it lives, seldom enough for a night's log to be read.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Writes the lines of a run.
+pub struct Plain<W> {
+    clock: SharedClock,
+    state: Mutex<State<W>>,
+}
+
+struct State<W> {
+    out: W,
+    pace: Option<Pace>,
+    told_at: Duration,
+}
+
+impl<W: Write + Send> Plain<W> {
+    /// Lines go to `out`.
+    pub fn new(clock: SharedClock, out: W) -> Self {
+        let told_at = clock.monotonic();
+        let state = State {
+            out,
+            pace: None,
+            told_at,
+        };
+        Plain {
+            clock,
+            state: Mutex::new(state),
+        }
+    }
+}
+
+impl<W: Write + Send> Progress for Plain<W> {
+    fn event(&self, event: Event<'_>) {
+        let now = self.clock.monotonic();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = state.line(event, now);
+        if let Some(line) = line {
+            // A closed stderr must not end a run that works.
+            let _ = writeln!(state.out, "{line}");
+        }
+    }
+}
+
+impl<W> State<W> {
+    fn line(&mut self, event: Event<'_>, now: Duration) -> Option<String> {
+        match event {
+            Event::TableStarted {
+                windows,
+                rows_done,
+                rows_expected,
+                ..
+            } => {
+                self.pace = Some(Pace::start(now, windows, rows_done, rows_expected));
+                self.told_at = now;
+            }
+            Event::ChunkVerified { table, row_count, .. } => {
+                let pace = self.pace.as_mut()?;
+                pace.add_rows(row_count);
+                if now.saturating_sub(self.told_at) < EVERY {
+                    return None;
+                }
+                self.told_at = now;
+                return Some(format!("{table}: {}", pace.text(now)));
+            }
+            Event::WindowDone { .. } | Event::WindowFailed { .. } => {
+                if let Some(pace) = &mut self.pace {
+                    pace.window_over();
+                }
+            }
+            Event::TableDone { .. } => self.pace = None,
+            _ => {}
+        }
+        told(event)
+    }
+}
+
+/// The line that an event is told by at once, if it is.
+pub(super) fn told(event: Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::RunStarted {
+            run_id,
+            range,
+            tables,
+            max_workers,
+        } => format!(
+            "run {run_id:032x}: {} from {} to {}, {} at once",
+            counted(tables as u64, "table"),
+            range.start,
+            last_day(range),
+            counted(max_workers as u64, "window"),
+        ),
+        Event::Note(text) => format!("note: {text}"),
+        Event::Warning(text) => format!("warning: {text}"),
+        Event::TableStarted {
+            table,
+            windows,
+            rows_done,
+            ..
+        } => {
+            let before = if rows_done > 0 {
+                format!(", {} there already", rows(rows_done))
+            } else {
+                String::new()
+            };
+            format!("{table}: {} to do{before}", counted(windows as u64, "window"))
+        }
+        Event::Retrying {
+            table,
+            window,
+            attempt,
+            wait,
+            error,
+        } => {
+            let place = window.map_or_else(String::new, |window| format!(" {window}"));
+            let wait = duration(wait);
+            format!(
+                "{table}{place}: attempt {attempt} failed, again in {wait}: {}",
+                error.chain()
+            )
+        }
+        Event::WindowDone {
+            table,
+            window,
+            rows: count,
+        } => format!("{table} {window}: verified, {}", rows(count)),
+        Event::WindowFailed { table, window, error } => {
+            format!("{table} {window}: failed: {}", error.chain())
+        }
+        Event::TableDone {
+            table,
+            rows: count,
+            elapsed,
+        } => {
+            let speed = match elapsed.as_secs_f64() {
+                seconds if seconds >= 0.1 => format!(
+                    ", {} rows/s",
+                    super::text::thousands((count as f64 / seconds) as u64)
+                ),
+                _ => String::new(),
+            };
+            format!("{table}: {} in {}{speed}", rows(count), duration(elapsed))
+        }
+        Event::WindowStarted { .. } | Event::ChunkVerified { .. } | Event::RunDone { .. } => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+    use crate::report::testing::{Hand, window};
+    use crate::window::DateRange;
+
+    #[test]
+    fn a_run_told_in_lines() {
+        let clock = Hand::shared();
+        let plain = Plain::new(clock.clone(), Vec::new());
+        let range = DateRange {
+            start: window().start(),
+            end: window().end(),
+        };
+        let (table, window) = ("T", window());
+        let chunk = |ordinal| Event::ChunkVerified {
+            table,
+            window,
+            ordinal,
+            row_count: 100,
+            byte_count: 1,
+        };
+        plain.event(Event::RunStarted {
+            run_id: 7,
+            range,
+            tables: 1,
+            max_workers: 2,
+        });
+        plain.event(Event::Note("said"));
+        plain.event(Event::TableStarted {
+            table,
+            windows: 1,
+            rows_done: 50,
+            rows_expected: Some(250),
+        });
+        clock.advance(Duration::from_secs(1));
+        plain.event(chunk(0));
+        clock.advance(Duration::from_secs(4));
+        plain.event(chunk(1));
+        let error = Error::new(ErrorKind::Transient, "Deadlock").with_source("1205");
+        plain.event(Event::Retrying {
+            table,
+            window: Some(window),
+            attempt: 1,
+            wait: Duration::from_millis(500),
+            error: &error,
+        });
+        plain.event(Event::WindowDone {
+            table,
+            window,
+            rows: 250,
+        });
+        plain.event(Event::TableDone {
+            table,
+            rows: 200,
+            elapsed: Duration::from_secs(5),
+        });
+        let told = String::from_utf8(plain.state.into_inner().unwrap().out).unwrap();
+        insta::assert_snapshot!(told, @r"
+        run 00000000000000000000000000000007: 1 table from 2025-10-01 to 2025-10-31, 2 windows at once
+        note: said
+        T: 1 window to do, 50 rows there already
+        T: 250 of 250 rows, 0 of 1 windows, 40 rows/s, ETA 0.0 s
+        T 2025-10: attempt 1 failed, again in 0.5 s: Deadlock: 1205
+        T 2025-10: verified, 250 rows
+        T: 200 rows in 5.0 s, 40 rows/s
+        ");
+    }
+}

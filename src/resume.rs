@@ -1,0 +1,329 @@
+//! Where a table stands: receipts, checkpoints and the target compared, and what is left to do.
+//!
+//! Receipts are the truth; the checkpoint store is brought in line with them. A receipt whose rows are no longer
+//! in the target (restored, truncated, made anew) is stale, its chunk is loaded again, and it is said.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDateTime, Timelike};
+
+use crate::checkpoint::{Change, Store, WindowRecord, WindowState};
+use crate::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
+use crate::clock::SharedClock;
+use crate::error::Result;
+use crate::mssql::Session;
+use crate::plan::TablePlan;
+use crate::predicate::Bounds;
+use crate::receipt::{self, Lease, Receipt};
+use crate::target::Target;
+use crate::window::{DateRange, Window, missing};
+
+/// What is left to do in one window.
+#[derive(Debug, Clone)]
+pub struct WindowWork {
+    /// The window.
+    pub window: Window,
+    /// Its dates that are old enough to be read.
+    pub bounds: Bounds,
+    /// Whether the window goes on after `bounds`, so that no chunk closes it yet.
+    pub open: bool,
+    /// Chunks to load again, in place.
+    pub redo: Vec<Chunk>,
+    /// Where to go on, unless the window has its last chunk.
+    pub next: Option<Next>,
+    /// Chunks and rows that are verified.
+    pub verified_chunks: u32,
+    /// Rows in them.
+    pub verified_rows: u64,
+}
+
+/// Where a window goes on.
+#[derive(Debug, Clone)]
+pub struct Next {
+    /// The next chunk's number.
+    pub ordinal: u32,
+    /// The last key before it.
+    pub after: Option<KeyBytes>,
+}
+
+impl WindowWork {
+    /// Whether there is anything to do.
+    pub fn is_complete(&self) -> bool {
+        self.redo.is_empty() && self.next.is_none()
+    }
+}
+
+/// A table's windows, and what was noticed while they were compared.
+#[derive(Debug)]
+pub struct Standing {
+    /// The windows that the run is asked for, complete ones included, by date.
+    pub windows: Vec<WindowWork>,
+    /// What an operator must know.
+    pub warnings: Vec<String>,
+}
+
+/// What a comparison needs to know of the run.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    /// The plan.
+    pub plan: &'a TablePlan,
+    /// Its target.
+    pub target: &'a Target,
+    /// The right to change its receipts.
+    pub lease: &'a Lease,
+    /// The dates that the run is asked for.
+    pub range: DateRange,
+    /// Up to when the source's rows are old enough to be read, by its own clock.
+    pub settled: NaiveDateTime,
+    /// The store to bring in line.
+    pub store: &'a Store,
+    /// The clock.
+    pub clock: &'a SharedClock,
+}
+
+impl Comparison<'_> {
+    /// Compares, brings the store in line, and says what is left. Asks the target only.
+    ///
+    /// # Errors
+    /// `State` when the store or a receipt cannot be read or written; what the session returns.
+    pub async fn run(&self, session: &mut Session) -> Result<Standing> {
+        let name = self.plan.name.as_str();
+        let mut warnings = Vec::new();
+        let mut windows: BTreeMap<Window, Vec<Chunk>> = BTreeMap::new();
+        let receipts = receipt::read_all(session, &self.plan.target).await?;
+        let strangers = receipts
+            .iter()
+            .filter(|receipt| receipt.incarnation != self.target.incarnation)
+            .count();
+        if strangers > 0 {
+            warnings.push(format!(
+                "Table {name}: target table {} was dropped and made anew since it was loaded; \
+                 its {strangers} chunks are loaded again",
+                self.plan.target
+            ));
+        }
+        for receipt in receipts {
+            let chunk = self.weigh(receipt)?;
+            windows.entry(chunk.0).or_default().push(chunk.1);
+        }
+        let mut recounted = 0;
+        for (window, chunks) in &mut windows {
+            recounted += self.recount(session, *window, chunks).await?;
+        }
+        if recounted > 0 {
+            warnings.push(format!(
+                "Table {name}: target table {} no longer holds the rows of {recounted} verified chunks \
+                 (truncated, restored or changed); they are loaded again",
+                self.plan.target
+            ));
+        }
+        for (window, chunks) in &mut windows {
+            self.mend(session, *window, chunks).await?;
+        }
+        let forgotten = self.align_store(&windows)?;
+        if forgotten > 0 {
+            warnings.push(format!(
+                "Table {name}: the target has no receipts of {forgotten} chunks that were recorded as verified \
+                 (an older backup was restored?); they are loaded again"
+            ));
+        }
+        Ok(Standing {
+            windows: self.work(windows)?,
+            warnings,
+        })
+    }
+
+    /// The chunk as its receipt proves it: stale when its rows went into another table of the same name.
+    fn weigh(&self, receipt: Receipt) -> Result<(Window, Chunk)> {
+        let mut chunk = receipt.chunk;
+        if receipt.incarnation != self.target.incarnation {
+            chunk.state = next_state(chunk.state, ChunkEvent::TargetChanged)?;
+        }
+        Ok((receipt.window, chunk))
+    }
+
+    /// Compares the number of rows in the target with the receipts', first for all of the window, then, where
+    /// that differs, chunk by chunk. Returns the number of chunks that became stale.
+    async fn recount(&self, session: &mut Session, window: Window, chunks: &mut [Chunk]) -> Result<u32> {
+        let bounds = Bounds::of_window(window);
+        if chunks.iter().any(|chunk| chunk.state != ChunkState::Verified) {
+            // Part of the window is to be loaded again anyway: only the verified chunks are asked about.
+        } else {
+            let all = KeyRange {
+                after: None,
+                through: chunks.last().and_then(|chunk| chunk.range.through.clone()),
+            };
+            let expected: u64 = chunks.iter().map(|chunk| chunk.tally.row_count).sum();
+            if self.target.count(session, self.plan, bounds, &all).await? == expected {
+                return Ok(0);
+            }
+        }
+        let mut stale = 0;
+        for chunk in chunks
+            .iter_mut()
+            .filter(|chunk| chunk.state == ChunkState::Verified)
+        {
+            if self
+                .target
+                .count(session, self.plan, bounds, &chunk.range)
+                .await?
+                != chunk.tally.row_count
+            {
+                chunk.state = next_state(chunk.state, ChunkEvent::TargetChanged)?;
+                stale += 1;
+            }
+        }
+        Ok(stale)
+    }
+
+    /// Drops the chunks at the end of a window that are stale or do not follow on, so that what is left is a
+    /// gapless run of chunks of which only inner ones may have to be loaded again in place.
+    async fn mend(&self, session: &mut Session, window: Window, chunks: &mut Vec<Chunk>) -> Result<()> {
+        let mut follow = 0;
+        while let Some(chunk) = chunks.get(follow) {
+            let after = follow.checked_sub(1).map(|before| &chunks[before].range.through);
+            let follows = match after {
+                None => chunk.range.after.is_none(),
+                Some(through) => through.is_some() && *through == chunk.range.after,
+            };
+            if usize::try_from(chunk.ordinal) != Ok(follow) || !follows {
+                break;
+            }
+            follow += 1;
+        }
+        let sound = chunks[..follow]
+            .iter()
+            .rposition(|chunk| chunk.state == ChunkState::Verified)
+            .map_or(0, |position| position + 1);
+        if sound < chunks.len() {
+            receipt::cut(
+                session,
+                self.lease,
+                window,
+                u32::try_from(sound).unwrap_or(u32::MAX),
+            )
+            .await?;
+            chunks.truncate(sound);
+        }
+        Ok(())
+    }
+
+    /// Writes into the store what the receipts prove, and takes out what they do not. Returns the number of
+    /// chunks that the store held for verified without a receipt.
+    fn align_store(&self, windows: &BTreeMap<Window, Vec<Chunk>>) -> Result<usize> {
+        let name = self.plan.name.as_str();
+        let mut changes = Vec::new();
+        let mut forgotten = 0;
+        for record in self.store.windows(name)? {
+            let proven = windows.get(&record.window);
+            for chunk in self.store.chunks(name, record.window)? {
+                // Mended chunks are dense: a chunk's number is its position.
+                let receipt = proven.and_then(|chunks| chunks.get(chunk.ordinal as usize));
+                if receipt.is_none() && matches!(chunk.state, ChunkState::Verified | ChunkState::Stale) {
+                    forgotten += usize::from(chunk.state == ChunkState::Verified);
+                    changes.push(Change::RemoveChunk {
+                        table: name.to_owned(),
+                        window: record.window,
+                        ordinal: chunk.ordinal,
+                    });
+                }
+            }
+        }
+        for (window, chunks) in windows {
+            let known: BTreeMap<u32, Chunk> = self
+                .store
+                .chunks(name, *window)?
+                .into_iter()
+                .map(|chunk| (chunk.ordinal, chunk))
+                .collect();
+            let complete = chunks.last().is_some_and(|chunk| chunk.range.through.is_none())
+                && chunks.iter().all(|chunk| chunk.state == ChunkState::Verified);
+            let mut differs = false;
+            for chunk in chunks {
+                let same = known
+                    .get(&chunk.ordinal)
+                    .is_some_and(|record| record.state == chunk.state && record.load_id == chunk.load_id);
+                if !same {
+                    differs = true;
+                    changes.push(Change::Chunk {
+                        table: name.to_owned(),
+                        window: *window,
+                        chunk: chunk.clone(),
+                    });
+                }
+            }
+            if differs {
+                changes.push(Change::Window {
+                    table: name.to_owned(),
+                    record: WindowRecord {
+                        window: *window,
+                        state: if complete {
+                            WindowState::Complete
+                        } else {
+                            WindowState::Planned
+                        },
+                        error: None,
+                        updated_at: self.clock.now(),
+                    },
+                });
+            }
+        }
+        if !changes.is_empty() {
+            self.store.commit(&changes)?;
+        }
+        Ok(forgotten)
+    }
+
+    /// The windows asked for: those that are there, and new ones for the days that none covers.
+    fn work(&self, mut windows: BTreeMap<Window, Vec<Chunk>>) -> Result<Vec<WindowWork>> {
+        for record in self.store.windows(self.plan.name.as_str())? {
+            windows.entry(record.window).or_default();
+        }
+        let existing: Vec<Window> = windows.keys().copied().collect();
+        for window in missing(self.range, &existing)? {
+            windows.insert(window, Vec::new());
+        }
+        let asked = windows
+            .into_iter()
+            .filter(|(window, _)| window.intersects(self.range));
+        Ok(asked
+            .map(|(window, chunks)| self.window_work(window, chunks))
+            .collect())
+    }
+
+    fn window_work(&self, window: Window, chunks: Vec<Chunk>) -> WindowWork {
+        let whole = Bounds::of_window(window);
+        let bounds = Bounds {
+            start: whole.start,
+            end: whole.end.min(self.settled).max(whole.start),
+        };
+        let next = match chunks.last() {
+            Some(last) => last.range.through.clone().map(|key| Next {
+                ordinal: last.ordinal + 1,
+                after: Some(key),
+            }),
+            None => Some(Next {
+                ordinal: 0,
+                after: None,
+            }),
+        };
+        let (verified, redo): (Vec<Chunk>, Vec<Chunk>) = chunks
+            .into_iter()
+            .partition(|chunk| chunk.state == ChunkState::Verified);
+        WindowWork {
+            window,
+            bounds,
+            open: bounds.end < whole.end,
+            redo,
+            next,
+            verified_chunks: u32::try_from(verified.len()).unwrap_or(u32::MAX),
+            verified_rows: verified.iter().map(|chunk| chunk.tally.row_count).sum(),
+        }
+    }
+}
+
+/// Up to when rows are old enough: the source's clock less `settle_minutes`, to the second.
+pub fn settled(source_now: NaiveDateTime, settle_minutes: u32) -> NaiveDateTime {
+    let at = source_now - chrono::TimeDelta::minutes(i64::from(settle_minutes));
+    at.with_nanosecond(0).unwrap_or(at)
+}

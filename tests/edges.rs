@@ -1,0 +1,250 @@
+//! Windows, chunks and keys at their edges: nothing lost, nothing twice.
+
+mod support;
+
+use support::{Project, Server};
+
+/// Copies one table with small chunks, twice, and compares the ends.
+async fn copy(
+    server: &Server,
+    create: &[&str],
+    rows: &[String],
+    date_column: &str,
+    chunk_rows: u32,
+) -> Project {
+    let mut client = server.connect(&server.source).await;
+    for sql in create {
+        client.run(sql).await;
+    }
+    for block in rows.chunks(500) {
+        client
+            .run(&format!("INSERT INTO dbo.T VALUES {}", block.join(", ")))
+            .await;
+    }
+    let table = format!("[[table]]\nname = \"T\"\ndate_column = \"{date_column}\"");
+    let project = Project::with(
+        server,
+        "require_replica = false",
+        &format!("chunk_rows = {chunk_rows}"),
+        &table,
+    );
+    project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+    let receipts = server.receipts().await;
+    project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
+    assert_eq!(server.receipts().await, receipts, "a second run changes nothing");
+    project
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_dates_across_a_chunk_border_and_a_full_day() {
+    let server = Server::start().await;
+    // 250 rows with one date in chunks of 7, with the border of every chunk inside the equal dates.
+    let rows: Vec<String> = (0..250)
+        .map(|n| format!("({n}, '2025-10-15T12:00:00')"))
+        .collect();
+    let create = [
+        "CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL)",
+        "CREATE INDEX IX ON dbo.T (D)",
+    ];
+    copy(&server, &create, &rows, "D", 7).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_without_an_index_on_the_date() {
+    let server = Server::start().await;
+    let rows: Vec<String> = (0..200)
+        .map(|n| {
+            format!(
+                "({n}, '2025-{}-{:02}T12:00:00')",
+                10 + n % 2,
+                if n < 150 { 15 } else { 1 + n % 30 }
+            )
+        })
+        .collect();
+    let create = ["CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL)"];
+    copy(&server, &create, &rows, "D", 7).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_without_rows_and_a_window_of_one_row() {
+    let server = Server::start().await;
+    let create = ["CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D date NOT NULL)"];
+    let project = copy(&server, &create, &["(1, '2025-11-30')".to_owned()], "D", 10).await;
+    let status = project.status().await;
+    assert_eq!(status["tables"][0]["windows"][0]["rows"], 0);
+    assert_eq!(status["tables"][0]["windows"][0]["chunks"], 1);
+    assert_eq!(status["tables"][0]["windows"][1]["rows"], 1);
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_and_the_last_tick_of_a_month() {
+    for (data_type, last) in [
+        ("datetime", "2025-10-31T23:59:59.997"),
+        ("datetime2(7)", "2025-10-31T23:59:59.9999999"),
+        ("datetime2(0)", "2025-10-31T23:59:59"),
+        ("smalldatetime", "2025-10-31T23:59:00"),
+        ("date", "2025-10-31"),
+    ] {
+        let server = Server::start().await;
+        let dates = [
+            "2025-09-30",
+            "2025-10-01",
+            last,
+            "2025-11-01",
+            "2025-11-30",
+            "2025-12-01",
+        ];
+        let rows: Vec<String> = dates
+            .iter()
+            .enumerate()
+            .map(|(n, date)| format!("({n}, '{date}')"))
+            .collect();
+        let mut client = server.connect(&server.source).await;
+        client
+            .run(&format!(
+                "CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY, D {data_type} NOT NULL)"
+            ))
+            .await;
+        client
+            .run(&format!("INSERT INTO dbo.T VALUES {}", rows.join(", ")))
+            .await;
+        let project = Project::with(
+            &server,
+            "require_replica = false",
+            "chunk_rows = 1",
+            "[[table]]\nname = \"T\"\ndate_column = \"D\"",
+        );
+        project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
+        let copied = server
+            .connect(&server.target)
+            .await
+            .rows("SELECT ID FROM dbo.t_T ORDER BY ID")
+            .await;
+        assert_eq!(
+            copied,
+            ["I32(Some(1))", "I32(Some(2))", "I32(Some(3))", "I32(Some(4))"],
+            "{data_type}"
+        );
+        server.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn datetime_keys_with_milliseconds() {
+    let server = Server::start().await;
+    // Every 3 or 4 ms: thirds of hundredths, which a datetime2 parameter would miss.
+    let rows: Vec<String> = (0..300)
+        .map(|n| {
+            format!(
+                "('2025-10-10T10:00:{:02}.{:03}', {n})",
+                n * 10 / 3 / 1000,
+                n * 10 / 3 % 1000
+            )
+        })
+        .collect();
+    let create = [
+        "CREATE TABLE dbo.T (D datetime NOT NULL, N int NOT NULL, CONSTRAINT PK_T PRIMARY KEY CLUSTERED (D, N))",
+    ];
+    copy(&server, &create, &rows, "D", 11).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_composite_key_with_text_in_it() {
+    let server = Server::start().await;
+    let rows: Vec<String> = (0..400)
+        .map(|n: u32| {
+            // Mixed case, trailing blanks, letters beyond ASCII: ordered by the server's collation alone.
+            let name = ["ab", "AC ", "äd", "Ae  ", "b''x", "Ñz", "Z", "a"][n as usize % 8];
+            format!("('{name}', {n}, '2025-10-{:02}T00:00:00', N'王{n}')", 1 + n / 100)
+        })
+        .collect();
+    let create = [
+        "CREATE TABLE dbo.T (NO varchar(20) COLLATE Latin1_General_CI_AS NOT NULL, LINE int NOT NULL, D datetime NOT NULL, \
+         NOTE nvarchar(20) NULL, CONSTRAINT PK_T PRIMARY KEY CLUSTERED (NO, LINE))",
+        "CREATE INDEX IX ON dbo.T (D)",
+    ];
+    copy(&server, &create, &rows, "D", 13).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guid_keys() {
+    let server = Server::start().await;
+    let rows: Vec<String> = (0..300u32)
+        .map(|n| {
+            let scattered = n.wrapping_mul(2_654_435_761);
+            format!(
+                "('{scattered:08X}-{:04X}-4000-8000-{:012X}', '2025-10-05T00:00:00')",
+                n % 7,
+                u64::from(scattered) << 9
+            )
+        })
+        .collect();
+    let create = [
+        "CREATE TABLE dbo.T (ID uniqueidentifier NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL)",
+        "CREATE INDEX IX ON dbo.T (D)",
+    ];
+    copy(&server, &create, &rows, "D", 17).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_an_older_script_filled_is_taken_over() {
+    let server = Server::start().await;
+    let mut client = server.connect(&server.source).await;
+    client
+        .run("CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL, V int NULL)")
+        .await;
+    client
+        .run("INSERT INTO dbo.T VALUES (1, '2025-10-01', 1), (2, '2025-10-02', 2), (3, '2025-11-03', 3)")
+        .await;
+    server
+        .at_target(
+            "CREATE TABLE dbo.t_T (ID bigint NOT NULL PRIMARY KEY, D datetime NOT NULL, V bigint NULL)",
+        )
+        .await;
+    // A stale row, a row that is no longer there, and one whose date has moved since.
+    server
+        .at_target("INSERT INTO dbo.t_T VALUES (1, '2025-10-01', 99), (7, '2025-10-20', 7), (3, '2025-10-03', 3), (8, '2024-01-01', 8)")
+        .await;
+    let project = Project::new(&server, "[[table]]\nname = \"T\"\ndate_column = \"D\"");
+    project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
+    let rows = server
+        .connect(&server.target)
+        .await
+        .rows("SELECT ID, V, D FROM dbo.t_T ORDER BY ID")
+        .await;
+    let ids: Vec<&str> = rows.iter().filter_map(|row| row.split(" | D").next()).collect();
+    assert_eq!(
+        ids,
+        [
+            "I64(Some(1)) | I64(Some(1))",
+            "I64(Some(2)) | I64(Some(2))",
+            "I64(Some(3)) | I64(Some(3))",
+            "I64(Some(8)) | I64(Some(8))"
+        ]
+    );
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_without_a_date_are_counted_and_said() {
+    let server = Server::start().await;
+    let mut client = server.connect(&server.source).await;
+    client
+        .run("CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NULL)")
+        .await;
+    client
+        .run("INSERT INTO dbo.T VALUES (1, '2025-10-01'), (2, NULL), (3, NULL)")
+        .await;
+    let project = Project::new(&server, "[[table]]\nname = \"T\"\ndate_column = \"D\"");
+    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(4);
+    assert!(ended.stderr.contains("2 rows have no D"), "{}", ended.stderr);
+    assert_eq!(server.count(&server.target, "dbo.t_T").await, 1);
+    server.finish().await;
+}

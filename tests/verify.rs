@@ -1,0 +1,103 @@
+//! Verified before visible: what differs when it is read back is never committed, is said, and heals.
+
+mod support;
+
+use mssql_sync::emulator::faults::{Action, At, Match, Rule};
+use support::{Project, Server};
+
+const TABLE: &str = "[[table]]\nname = \"T\"\ndate_column = \"D\"";
+
+async fn fill(server: &Server) {
+    let mut client = server.connect(&server.source).await;
+    client
+        .run("CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL, V int NULL)")
+        .await;
+    client.run("CREATE INDEX IX ON dbo.T (D)").await;
+    let rows: Vec<String> = (0..400)
+        .map(|n| format!("({n}, '2025-{}-{:02}T00:00:00', {n})", 10 + n % 2, 1 + n % 28))
+        .collect();
+    client
+        .run(&format!("INSERT INTO dbo.T VALUES {}", rows.join(", ")))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_changes_on_the_way_in_is_never_visible() {
+    let Some(server) = Server::start_emulator("a_value_that_changes_on_the_way_in_is_never_visible").await
+    else {
+        return;
+    };
+    fill(&server).await;
+    let project = Project::with(
+        &server,
+        "require_replica = false",
+        "chunk_rows = 50\nmax_workers = 1",
+        TABLE,
+    );
+    let faults = server.emulator().faults();
+    // The third and fourth insert: the same chunk, and once more from memory.
+    let rule = faults.add(Rule {
+        when: Match {
+            nth: 3,
+            times: 2,
+            ..Match::statement("INSERT INTO [dbo].[t_T]")
+        },
+        at: At::After,
+        action: Action::Run("UPDATE TOP (1) [dbo].[t_T] SET [V] = -1 WHERE [V] >= 100".to_owned()),
+    });
+    let ended = project.run("2025-10-01", "2025-11-30", &[]).await.expect(3);
+    assert_eq!(faults.fired(rule), 2);
+    assert!(ended.stderr.contains("read back"), "{}", ended.stderr);
+    assert_eq!(
+        server
+            .connect(&server.target)
+            .await
+            .integer("SELECT COUNT_BIG(*) FROM dbo.t_T WHERE V = -1")
+            .await,
+        0
+    );
+    let status = project.status().await;
+    assert_eq!(status["totals"]["mismatched"], 1, "{status}");
+    let windows = status["tables"][0]["windows"].as_array().expect("windows");
+    assert_eq!(windows[0]["state"], "mismatched");
+    assert_eq!(windows[1]["state"], "complete", "the other window goes on");
+
+    project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+    let status = project.status().await;
+    assert_eq!(status["totals"]["mismatched"], 0, "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_from_memory_is_enough_when_it_does_not_happen_again() {
+    let Some(server) =
+        Server::start_emulator("once_from_memory_is_enough_when_it_does_not_happen_again").await
+    else {
+        return;
+    };
+    fill(&server).await;
+    let project = Project::with(
+        &server,
+        "require_replica = false",
+        "chunk_rows = 50\nmax_workers = 1",
+        TABLE,
+    );
+    server.emulator().faults().add(Rule {
+        when: Match {
+            nth: 2,
+            ..Match::statement("INSERT INTO [dbo].[t_T]")
+        },
+        at: At::After,
+        action: Action::Run("DELETE TOP (1) FROM [dbo].[t_T] WHERE [V] >= 50".to_owned()),
+    });
+    let mark = server.mark();
+    project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+    let reads: u64 = server
+        .source_reads(mark, "[T]")
+        .iter()
+        .map(|read| read.rows_sent)
+        .sum();
+    let chunks = server.receipts().await.len() as u64;
+    assert!(reads <= 400 + chunks, "the source was asked for {reads} rows");
+}
