@@ -4,6 +4,8 @@
 //! before it sends anything and takes that back when the answer has been read to its end, so that a future that
 //! is dropped half-way leaves a broken session and never one that would read somebody else's answer.
 
+use std::fmt;
+
 use futures_util::TryStreamExt;
 use tiberius::{ColumnData, QueryItem, ToSql};
 
@@ -28,7 +30,6 @@ pub enum Flow {
 }
 
 /// One connection in its own database, with its session options set.
-#[derive(Debug)]
 pub struct Session {
     pub(super) client: tiberius::Client<Socket>,
     pub(super) watch: std::sync::Arc<Watch>,
@@ -57,6 +58,16 @@ struct Passed {
     count: Option<u64>,
     end: End,
     rest: Result<Rest, tiberius::error::Error>,
+}
+
+impl fmt::Debug for Session {
+    /// Without the driver's own state, which prints what is on the wire.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("place", &self.place)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Session {
