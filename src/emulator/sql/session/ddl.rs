@@ -144,7 +144,7 @@ impl SqlSession {
     }
 
     /// A fresh object id of the database attached under the alias, or of the session for temp tables.
-    fn new_object_id(&mut self, alias: &str) -> Result<i32, SqlError> {
+    pub(super) fn new_object_id(&mut self, alias: &str) -> Result<i32, SqlError> {
         if alias == "temp" {
             return Ok(self.core.new_temp_id());
         }
