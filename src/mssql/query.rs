@@ -16,9 +16,9 @@ use crate::mssql::value::parameter;
 use crate::mssql::{Row, RowReader, Timeouts, fault};
 use crate::row::Value;
 
-/// Rows that a stopped stream still reads in the hope of the end, before it cancels. A short rest is cheaper to
-/// read than to cancel, and a server that has sent everything already can only be read to the end.
-const STOPPED_ROWS_MAX: u32 = 256;
+/// Bytes that a stopped stream still reads in the hope of the end, before it cancels. A short rest is cheaper to read
+/// than to cancel, and a server that has sent everything already can only be read to the end.
+const STOPPED_BYTES_MAX: usize = 256 * 1024;
 
 /// Whether a stream goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -289,13 +289,28 @@ async fn pass_rows(
         };
         if let End::All = passed.end {
             passed.take(item, each);
-        } else if unread == STOPPED_ROWS_MAX {
-            passed.rest = Ok(Rest::Some);
-            return passed;
         } else {
-            unread += 1;
+            unread += weight(&item);
+            if unread > STOPPED_BYTES_MAX {
+                passed.rest = Ok(Rest::Some);
+                return passed;
+            }
         }
     }
+}
+
+/// About how many bytes an item of an answer is.
+fn weight(item: &QueryItem) -> usize {
+    let QueryItem::Row(row) = item else {
+        return 0;
+    };
+    row.cells()
+        .map(|(_, cell)| match cell {
+            ColumnData::String(Some(text)) => text.len(),
+            ColumnData::Binary(Some(bytes)) => bytes.len(),
+            _ => size_of::<u64>(),
+        })
+        .sum()
 }
 
 impl Passed {

@@ -86,7 +86,7 @@ async fn a_stopped_stream_is_cancelled_and_the_session_goes_on() {
 async fn a_stopped_stream_never_leaves_a_wrong_answer_behind() {
     let server = Server::start().await;
     let mut session = server.open("POS").await;
-    fill(&mut session, 1_500, 20).await;
+    fill(&mut session, 1_500, 400).await;
     // A short rest is read to its end.
     assert_eq!(read_some(&mut session, 1_400).await, Some(1_400));
     assert!(!session.is_broken());
