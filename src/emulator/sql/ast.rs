@@ -257,6 +257,6 @@ pub(crate) enum DatabaseOption {
 pub(crate) enum SetOption {
     Switches { names: Vec<String>, on: bool },
     IdentityInsert { table: ObjectName, on: bool },
-    IsolationLevel(String),
-    Value { name: String, value: Expr },
+    IsolationLevel,
+    Value { name: String, value: Box<Expr> },
 }

@@ -168,6 +168,7 @@ pub(crate) struct Core {
     pub session: u64,
     pub options: SessionOptions,
     pub current: Arc<Database>,
+    home: Arc<Database>,
     pub temps: Vec<Temp>,
     /// Grows whenever the temp tables change.
     pub temp_version: u64,
@@ -196,6 +197,7 @@ impl Core {
             server,
             session,
             options,
+            home: Arc::clone(&database),
             current: database,
             temps: Vec::new(),
             temp_version: 0,
@@ -216,6 +218,12 @@ impl Core {
         self.current.users.fetch_sub(1, Ordering::SeqCst);
         self.current = database;
         Ok(())
+    }
+
+    /// Goes back to the database that the session began in.
+    pub fn use_home(&mut self) -> Result<(), SqlError> {
+        let home = Arc::clone(&self.home);
+        self.use_database(home)
     }
 
     /// The alias that a database is attached under, attaching it if it is not.

@@ -135,10 +135,6 @@ pub(crate) fn overflow(ty: &str) -> SqlError {
     )
 }
 
-pub(crate) fn divide_by_zero() -> SqlError {
-    error(8134, 16, 1, "Divide by zero error encountered.")
-}
-
 pub(crate) fn null_refused(column: &str, table: &str, statement: &str) -> SqlError {
     let text = format!(
         "Cannot insert the value NULL into column '{column}', table '{table}'; column does not allow nulls. \

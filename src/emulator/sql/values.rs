@@ -122,9 +122,10 @@ pub(crate) fn concatenated(a: SqlType, b: SqlType) -> SqlType {
     }
 }
 
-/// A fresh uniqueidentifier.
-pub(crate) fn new_guid() -> OwnedCell {
-    OwnedCell::Blob(guid::to_storage(&uuid::Uuid::new_v4().to_bytes_le()).to_vec())
+/// A uniqueidentifier of that much chance, as NEWID makes them.
+pub(crate) fn new_guid(random: u128) -> OwnedCell {
+    let uuid = uuid::Builder::from_random_bytes(random.to_le_bytes()).into_uuid();
+    OwnedCell::Blob(guid::to_storage(&uuid.to_bytes_le()).to_vec())
 }
 
 /// The character of code page 1252 with that code.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Role, fold, now_datetime};
+use super::{Role, fold};
 use crate::emulator::types::SqlError;
 
 /// `master`'s id, as SQL Server numbers it.
@@ -42,13 +42,12 @@ pub(crate) struct Database {
 
 impl Database {
     /// Makes the file and its meta tables.
-    pub fn create(directory: &Path, name: &str, id: i32) -> Result<Database, SqlError> {
+    pub fn create(directory: &Path, name: &str, id: i32, create_date: i64) -> Result<Database, SqlError> {
         if name.is_empty() || name.chars().count() > 128 {
             return Err(io_error(format!("The database name '{name}' is not valid.")));
         }
         let path = directory.join(format!("{}.{EXTENSION}", encode(name)));
         let connection = Connection::open(&path).map_err(|e| file_error(&path, &e))?;
-        let create_date = now_datetime();
         connection
             .execute_batch(
                 "PRAGMA journal_mode=WAL; BEGIN IMMEDIATE;

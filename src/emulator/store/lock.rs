@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::SharedClock;
 
 /// How often a waiter looks at its cancel flag.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
@@ -18,7 +20,7 @@ const CANCEL_POLL: Duration = Duration::from_millis(20);
 pub(crate) enum Wait {
     Granted,
     /// Granted after waiting for somebody.
-    GrantedAfterWait,
+    GrantedLater,
     TimedOut,
     Cancelled,
     Deadlock,
@@ -110,13 +112,22 @@ impl State {
 }
 
 /// All locks of a server.
-#[derive(Default)]
 pub(crate) struct LockManager {
+    clock: SharedClock,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl LockManager {
+    /// No locks yet; waits are timed by the clock.
+    pub fn new(clock: SharedClock) -> LockManager {
+        LockManager {
+            clock,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
     /// Takes a database's write lock, in the order of asking. Held until [`LockManager::unlock_writer`].
     pub fn lock_writer(&self, database: i32, waiter: Waiter<'_>) -> Wait {
         let me = waiter.session;
@@ -135,7 +146,7 @@ impl LockManager {
         });
         let queue = state.writers.entry(database).or_default();
         queue.waiting.retain(|&s| s != me);
-        if matches!(wait, Wait::Granted | Wait::GrantedAfterWait) {
+        if matches!(wait, Wait::Granted | Wait::GrantedLater) {
             queue.holder = Some(me);
         }
         drop(state);
@@ -215,7 +226,7 @@ impl LockManager {
         if let Some(at) = lock.waiting.iter().position(|w| *w == (me, mode)) {
             lock.waiting.remove(at);
         }
-        if matches!(wait, Wait::Granted | Wait::GrantedAfterWait) {
+        if matches!(wait, Wait::Granted | Wait::GrantedLater) {
             lock.holds.push(AppHold {
                 session: me,
                 mode,
@@ -276,14 +287,16 @@ impl LockManager {
         waiter: Waiter<'_>,
         blockers: impl Fn(&State) -> Vec<u64>,
     ) -> (MutexGuard<'s, State>, Wait) {
-        let started = Instant::now();
+        let started = self.clock.monotonic();
         let mut result = Wait::Granted;
         loop {
             let in_the_way = blockers(&state);
             if in_the_way.is_empty() {
                 break;
             }
-            let left = waiter.timeout.map(|t| t.saturating_sub(started.elapsed()));
+            let left = waiter
+                .timeout
+                .map(|t| t.saturating_sub(self.clock.monotonic() - started));
             if state.closes_cycle(waiter.session, &in_the_way) {
                 result = Wait::Deadlock;
             } else if waiter.cancel.load(Ordering::SeqCst) {
@@ -291,9 +304,9 @@ impl LockManager {
             } else if left == Some(Duration::ZERO) {
                 result = Wait::TimedOut;
             } else {
-                result = Wait::GrantedAfterWait;
+                result = Wait::GrantedLater;
             }
-            if result != Wait::GrantedAfterWait {
+            if result != Wait::GrantedLater {
                 break;
             }
             state.waits.insert(waiter.session, in_the_way);
@@ -334,14 +347,17 @@ mod tests {
 
     #[test]
     fn writers_are_served_in_the_order_of_asking() {
-        let (locks, go) = (LockManager::default(), AtomicBool::new(false));
+        let (locks, go) = (
+            LockManager::new(crate::clock::SystemClock::shared()),
+            AtomicBool::new(false),
+        );
         assert_eq!(locks.lock_writer(5, waiter(1, &go)), Wait::Granted);
         let (sender, order) = mpsc::channel();
         std::thread::scope(|scope| {
             for session in 2..5 {
                 let (locks, go, sender) = (&locks, &go, sender.clone());
                 scope.spawn(move || {
-                    assert_eq!(locks.lock_writer(5, waiter(session, go)), Wait::GrantedAfterWait);
+                    assert_eq!(locks.lock_writer(5, waiter(session, go)), Wait::GrantedLater);
                     sender.send(session).unwrap();
                     locks.unlock_writer(5, session);
                 });
@@ -355,7 +371,7 @@ mod tests {
     #[test]
     fn a_wait_ends_by_time_by_cancel_and_by_deadlock() {
         let (locks, go, stop) = (
-            LockManager::default(),
+            LockManager::new(crate::clock::SystemClock::shared()),
             AtomicBool::new(false),
             AtomicBool::new(true),
         );
@@ -372,13 +388,16 @@ mod tests {
             until_waiting(&locks, 1);
             assert_eq!(locks.lock_writer(6, waiter(1, &go)), Wait::Deadlock);
             locks.unlock_writer(5, 1);
-            assert_eq!(second.join().unwrap(), Wait::GrantedAfterWait);
+            assert_eq!(second.join().unwrap(), Wait::GrantedLater);
         });
     }
 
     #[test]
     fn application_locks_share_and_exclude() {
-        let (locks, go) = (LockManager::default(), AtomicBool::new(false));
+        let (locks, go) = (
+            LockManager::new(crate::clock::SystemClock::shared()),
+            AtomicBool::new(false),
+        );
         let key = || (5, "a".to_owned());
         let now = |session| Waiter {
             timeout: Some(Duration::ZERO),

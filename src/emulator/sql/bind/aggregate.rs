@@ -30,7 +30,6 @@ impl Binder<'_> {
         if star {
             return match name {
                 "COUNT" | "COUNT_BIG" if arguments.is_empty() && !distinct => {
-                    self.aggregated = true;
                     Ok(Bound::new("count(*)".into(), count_type).not_null())
                 }
                 _ => Err(error(102, 15, 1, "Incorrect syntax near '*'.")),
@@ -42,7 +41,6 @@ impl Binder<'_> {
         self.aggregates = false;
         let value = self.expr(argument);
         self.aggregates = true;
-        self.aggregated = true;
         let value = value?;
         let collation = value.collation.clone();
         let distinct_word = if distinct { "DISTINCT " } else { "" };

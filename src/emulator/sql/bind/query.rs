@@ -24,6 +24,9 @@ pub(crate) struct BoundQuery {
     pub assigns: Vec<String>,
 }
 
+/// The expressions of a select list with their names, and the variables that they are assigned to.
+type SelectList = (Vec<(String, Bound)>, Vec<String>);
+
 /// A column of a query.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
@@ -106,7 +109,7 @@ impl Binder<'_> {
                 level.insert(fold(&cte.alias.name.value), bound);
             }
         }
-        let outer = (self.aggregates, self.aggregated);
+        let outer = self.aggregates;
         let bound = match query.body.as_ref() {
             SetExpr::Select(select) => self.select(select, Some(query)),
             body => {
@@ -114,7 +117,7 @@ impl Binder<'_> {
                 self.ordered(bound, query)
             }
         };
-        (self.aggregates, self.aggregated) = outer;
+        self.aggregates = outer;
         bound
     }
 
@@ -379,10 +382,7 @@ impl Binder<'_> {
         })
     }
 
-    fn select_list(
-        &mut self,
-        projection: &[SelectItem],
-    ) -> Result<(Vec<(String, Bound)>, Vec<String>), SqlError> {
+    fn select_list(&mut self, projection: &[SelectItem]) -> Result<SelectList, SqlError> {
         let (mut outputs, mut assigns) = (Vec::new(), Vec::new());
         for item in projection {
             match item {

@@ -176,7 +176,10 @@ fn conversions(registry: &Registry<'_>) -> rusqlite::Result<()> {
             "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer.",
         )),
     })?;
-    registry.session("tsql_newid", 0, |_, _| Ok(values::new_guid()))?;
+    registry.session("tsql_newid", 0, |_, shared| {
+        let random = lock(shared).names.server.as_ref().map(|s| s.clock.random());
+        random.map(values::new_guid).ok_or_else(broken)
+    })?;
     registry.session("tsql_identity", 0, |_, shared| {
         let mut shared = lock(shared);
         let Some((counter, increment)) = shared.identity.clone() else {

@@ -138,7 +138,10 @@ impl Reader<'_> {
             "TRANSACTION" => {
                 self.expect("ISOLATION")?;
                 self.expect("LEVEL")?;
-                SetOption::IsolationLevel(self.isolation_level()?)
+                {
+                    self.isolation_level()?;
+                    SetOption::IsolationLevel
+                }
             }
             name if SWITCHES.contains(&name) => {
                 let mut names = vec![word.clone()];
@@ -158,7 +161,7 @@ impl Reader<'_> {
                 }
             }
             name if VALUES.contains(&name) => SetOption::Value {
-                value: self.expr()?,
+                value: Box::new(self.expr()?),
                 name: word,
             },
             _ => return Err(unknown_option(&word)),
@@ -198,23 +201,15 @@ impl Reader<'_> {
         }
     }
 
-    fn isolation_level(&mut self) -> Parsed<String> {
-        if self.take("READ") {
-            for level in ["COMMITTED", "UNCOMMITTED"] {
-                if self.take(level) {
-                    return Ok(format!("READ {level}"));
-                }
-            }
+    fn isolation_level(&mut self) -> Parsed<()> {
+        let known = if self.take("READ") {
+            self.take_one(&["COMMITTED", "UNCOMMITTED"])
         } else if self.take("REPEATABLE") {
-            self.expect("READ")?;
-            return Ok("REPEATABLE READ".into());
-        }
-        for level in ["SNAPSHOT", "SERIALIZABLE"] {
-            if self.take(level) {
-                return Ok(level.into());
-            }
-        }
-        Err(self.near())
+            self.take("READ")
+        } else {
+            self.take_one(&["SNAPSHOT", "SERIALIZABLE"])
+        };
+        if known { Ok(()) } else { Err(self.near()) }
     }
 
     pub(super) fn exec(&mut self) -> Parsed<Stmt> {

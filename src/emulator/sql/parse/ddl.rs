@@ -158,7 +158,7 @@ impl Reader<'_> {
             return Ok(Some(self.references(columns)?));
         }
         let primary = self.peek_word().is_some_and(|w| w == "PRIMARY");
-        if !primary && !self.peek_word().is_some_and(|w| w == "UNIQUE") {
+        if !primary && self.peek_word().is_none_or(|w| w != "UNIQUE") {
             return Ok(None);
         }
         let mut index = self.key(primary)?;

@@ -123,7 +123,7 @@ impl Reader<'_> {
             Ok((target, Some(value)))
         })?;
         self.refuse_output()?;
-        let (from, selection) = self.from_and_where()?;
+        let (from, selection) = self.tables_and_condition()?;
         Ok(Stmt::Update(Box::new(Update {
             top,
             target,
@@ -139,7 +139,7 @@ impl Reader<'_> {
         let target = self.object_name()?;
         self.skip_hints()?;
         self.refuse_output()?;
-        let (from, selection) = self.from_and_where()?;
+        let (from, selection) = self.tables_and_condition()?;
         Ok(Stmt::Delete(Box::new(Delete {
             top,
             target,
@@ -148,7 +148,7 @@ impl Reader<'_> {
         })))
     }
 
-    fn from_and_where(&mut self) -> Parsed<(Vec<TableWithJoins>, Option<Expr>)> {
+    fn tables_and_condition(&mut self) -> Parsed<(Vec<TableWithJoins>, Option<Expr>)> {
         let from = if self.take("FROM") {
             self.list(|r| r.parser.parse_table_and_joins().map_err(Failure::from))?
         } else {

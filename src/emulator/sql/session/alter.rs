@@ -15,7 +15,7 @@ use crate::emulator::sql::core::{NameParts, TableRef};
 use crate::emulator::sql::errors::{self, error, unsupported};
 use crate::emulator::sql::types::{self, Place};
 use crate::emulator::store::catalog::{IndexKind, TableDef, quote};
-use crate::emulator::store::{fold, now_datetime};
+use crate::emulator::store::fold;
 use crate::emulator::types::SqlError;
 
 impl SqlSession {
@@ -64,7 +64,7 @@ impl SqlSession {
         }
         specs.extend(constraints.iter().cloned());
         self.add_constraints(&mut def, &table.alias, &specs, false)?;
-        def.modify_date = now_datetime();
+        def.modify_date = self.core.server.now_datetime();
         let new = TableRef {
             def: Arc::new(def),
             ..table.clone()
@@ -204,7 +204,7 @@ impl SqlSession {
                 ));
             }
         }
-        def.modify_date = now_datetime();
+        def.modify_date = self.core.server.now_datetime();
         self.store_table(&TableRef {
             def: Arc::new(def),
             ..table.clone()
@@ -241,7 +241,7 @@ impl SqlSession {
             );
             return Err(error(4923, 16, 1, text));
         }
-        def.modify_date = now_datetime();
+        def.modify_date = self.core.server.now_datetime();
         let values: Vec<String> = def.columns.iter().map(|c| quote(&c.name)).collect();
         self.rebuild(
             table,
@@ -292,7 +292,7 @@ impl SqlSession {
             );
             return Err(error(4924, 16, 1, text));
         }
-        def.modify_date = now_datetime();
+        def.modify_date = self.core.server.now_datetime();
         self.rebuild(
             table,
             &TableRef {
@@ -358,7 +358,7 @@ impl SqlSession {
             }
             let mut def = TableDef::clone(&table.def);
             def.name = new.to_owned();
-            def.modify_date = now_datetime();
+            def.modify_date = session.core.server.now_datetime();
             session.sqlite(&format!("ALTER TABLE {} RENAME TO {}", table.sqlite(), def.sqlite_name()))?;
             session.store_table(&TableRef { def: Arc::new(def), ..table })
         })
@@ -402,7 +402,7 @@ impl SqlSession {
                 };
                 found.name = new.to_owned();
             }
-            def.modify_date = now_datetime();
+            def.modify_date = session.core.server.now_datetime();
             session.store_table(&TableRef {
                 def: Arc::new(def),
                 ..table

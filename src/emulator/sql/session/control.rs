@@ -305,7 +305,7 @@ impl SqlSession {
                 }
             }
             // Readers see the last commit, or wait for writers in strict mode, at every level.
-            SetOption::IsolationLevel(_) => {}
+            SetOption::IsolationLevel => {}
             SetOption::Value { name, value } => self.set_value(batch, id, name, value)?,
         }
         Ok(())
@@ -495,7 +495,7 @@ impl SqlSession {
                         if !matches!(
                             wait,
                             crate::emulator::store::lock::Wait::Granted
-                                | crate::emulator::store::lock::Wait::GrantedAfterWait
+                                | crate::emulator::store::lock::Wait::GrantedLater
                         ) {
                             return Err(errors::lock_timeout().into());
                         }

@@ -12,7 +12,7 @@ use crate::emulator::sql::core::{NameParts, TableRef};
 use crate::emulator::sql::errors::{self, error, unsupported};
 use crate::emulator::store::catalog::{self, ColumnDef, IndexDef, IndexKind, TableDef};
 use crate::emulator::store::database::Database;
-use crate::emulator::store::{fold, now_datetime};
+use crate::emulator::store::fold;
 use crate::emulator::types::SqlError;
 
 impl SqlSession {
@@ -126,7 +126,7 @@ impl SqlSession {
                 (self.new_object_id(alias)?, schema.to_owned())
             }
         };
-        let now = now_datetime();
+        let now = self.core.server.now_datetime();
         Ok(TableDef {
             object_id,
             schema,
@@ -144,7 +144,7 @@ impl SqlSession {
     }
 
     /// A fresh object id of the database attached under the alias, or of the session for temp tables.
-    fn new_object_id(&mut self, alias: &str) -> Result<i32, SqlError> {
+    pub(super) fn new_object_id(&mut self, alias: &str) -> Result<i32, SqlError> {
         if alias == "temp" {
             return Ok(self.core.new_temp_id());
         }
@@ -262,7 +262,7 @@ impl SqlSession {
             let mut def = TableDef::clone(&table.def);
             let index_name = spec.name.as_ref().map(|n| n.value.clone()).unwrap_or_default();
             add_index(&mut def, spec, index_name, 0, false, false)?;
-            def.modify_date = now_datetime();
+            def.modify_date = session.core.server.now_datetime();
             let table = TableRef {
                 def: Arc::new(def),
                 ..table

@@ -66,7 +66,7 @@ fn sent(result: Result<(), SqlError>) -> Ran<()> {
 }
 
 /// What SET changed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Settings {
     xact_abort: bool,
     no_count: bool,
@@ -75,18 +75,6 @@ struct Settings {
     lock_timeout: Option<Duration>,
     /// The table whose identity column may be given.
     identity_insert: Option<i32>,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            xact_abort: false,
-            no_count: false,
-            implicit_transactions: false,
-            lock_timeout: None,
-            identity_insert: None,
-        }
-    }
 }
 
 /// A variable's type and value.
@@ -354,6 +342,8 @@ impl Session for SqlSession {
         // A temp table that cannot be dropped stays until the connection ends; nothing can name it any more.
         let _ = self.core.end_scope();
         self.core.server.locks.release_apps(self.core.session, None);
+        // It was attached when the session began; if it is gone, the next statement says so.
+        let _ = self.core.use_home();
     }
 }
 

@@ -16,7 +16,7 @@ use crate::emulator::sql::core::lock;
 use crate::emulator::sql::errors::{error, unsupported};
 use crate::emulator::sql::functions::cell;
 use crate::emulator::sql::{ast, types};
-use crate::emulator::store::{catalog, fold, now_100ns, now_datetime};
+use crate::emulator::store::{catalog, fold};
 use crate::emulator::types::{Cell, Column, OwnedCell, Sink, SqlError, SqlType};
 
 /// How many rows pass between two looks at the cancel flag.
@@ -220,7 +220,7 @@ impl SqlSession {
 
     /// The values of a plan's parameters, now.
     fn values(&mut self, prepared: &Prepared) -> Result<Vec<OwnedCell>, SqlError> {
-        let now = now_100ns();
+        let now = self.core.server.now_100ns();
         let mut values = Vec::with_capacity(prepared.parameters.len());
         for parameter in &prepared.parameters {
             values.push(match parameter {
@@ -242,7 +242,7 @@ impl SqlSession {
         let caught = self.caught.last().map(|c| &c.0);
         let of_caught = |f: fn(&SqlError) -> OwnedCell| caught.map_or(OwnedCell::Null, f);
         Ok(match value {
-            System::Now(SqlType::DateTime) => int(now_datetime()),
+            System::Now(SqlType::DateTime) => int(self.core.server.now_datetime()),
             System::Now(ty) => {
                 let exact = SqlType::DateTime2(7);
                 crate::emulator::sql::values::cast(Cell::Integer(now), exact, ty, false)?

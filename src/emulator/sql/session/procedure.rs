@@ -192,7 +192,7 @@ impl SqlSession {
         };
         match self.core.server.locks.lock_app(key, mode, owner, waiter) {
             Wait::Granted => Ok(0),
-            Wait::GrantedAfterWait => Ok(1),
+            Wait::GrantedLater => Ok(1),
             Wait::TimedOut => Ok(-1),
             Wait::Cancelled => Err(errors::cancelled()),
             Wait::Deadlock => Ok(-3),

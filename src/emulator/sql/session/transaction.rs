@@ -176,7 +176,7 @@ impl SqlSession {
 
     fn waited(&self, wait: Wait) -> Result<(), SqlError> {
         match wait {
-            Wait::Granted | Wait::GrantedAfterWait => Ok(()),
+            Wait::Granted | Wait::GrantedLater => Ok(()),
             Wait::TimedOut => Err(errors::lock_timeout()),
             Wait::Cancelled => Err(errors::cancelled()),
             Wait::Deadlock => Err(errors::deadlock(self.core.options.spid)),

@@ -452,7 +452,9 @@ fn reset_forgets_everything() {
         &mut s,
         "SET XACT_ABORT ON; CREATE TABLE #x (a int); BEGIN TRAN; INSERT t VALUES (1, NULL)",
     );
+    ok(&mut s, "USE master");
     s.reset();
+    assert_eq!(one(&mut s, "SELECT DB_NAME()"), "db");
     assert_eq!(one(&mut s, "SELECT @@TRANCOUNT + COUNT(*) FROM t"), "0");
     assert_eq!(fails(&mut s, "SELECT * FROM #x").number, 208);
     let mut other = server.session();
