@@ -154,8 +154,6 @@ pub(crate) struct Binder<'a> {
     next_alias: usize,
     /// Whether aggregates may stand where the binder is.
     aggregates: bool,
-    /// Whether an aggregate was bound since this was last cleared.
-    aggregated: bool,
 }
 
 impl<'a> Binder<'a> {
@@ -170,7 +168,6 @@ impl<'a> Binder<'a> {
             ctes: Vec::new(),
             next_alias: 0,
             aggregates: false,
-            aggregated: false,
         }
     }
 

@@ -41,7 +41,10 @@ impl Server {
         let Server { state, directory } = self;
         assert_eq!(Arc::strong_count(&state), 1, "a session is still open");
         drop(state);
-        Server { state: open(directory.path(), LockMode::Versioned), directory }
+        Server {
+            state: open(directory.path(), LockMode::Versioned),
+            directory,
+        }
     }
 
     pub fn session(&self) -> SqlSession {
@@ -62,12 +65,24 @@ impl Server {
     }
 
     pub fn set_secondary(&self, secondary: bool) {
-        self.state.set_role("db", if secondary { Role::ReadableSecondary } else { Role::Primary });
+        self.state.set_role(
+            "db",
+            if secondary {
+                Role::ReadableSecondary
+            } else {
+                Role::Primary
+            },
+        );
     }
 }
 
 fn open(path: &std::path::Path, locks: LockMode) -> Arc<ServerState> {
-    ServerState::open(ServerConfig { data: path.to_owned(), server_name: "SRV".into(), locks }).unwrap()
+    ServerState::open(ServerConfig {
+        data: path.to_owned(),
+        server_name: "SRV".into(),
+        locks,
+    })
+    .unwrap()
 }
 
 /// Everything a request answered.
@@ -93,10 +108,22 @@ impl Sink for Answer {
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), SqlError> {
         let (columns, rows) = self.sets.last_mut().unwrap();
         if self.gone_at_row == Some(rows.len()) {
-            return Err(SqlError { number: 0, state: 0, class: 20, message: "gone".into(), line: 1 });
+            return Err(SqlError {
+                number: 0,
+                state: 0,
+                class: 20,
+                message: "gone".into(),
+                line: 1,
+            });
         }
         assert_eq!(columns.len(), cells.len());
-        rows.push(cells.iter().zip(columns.iter()).map(|(c, k)| render(*c, k.ty)).collect());
+        rows.push(
+            cells
+                .iter()
+                .zip(columns.iter())
+                .map(|(c, k)| render(*c, k.ty))
+                .collect(),
+        );
         Ok(())
     }
 
@@ -156,7 +183,11 @@ pub(super) fn rows(session: &mut SqlSession, sql: &str) -> Vec<Vec<String>> {
 /// The only value of a batch.
 pub(super) fn one(session: &mut SqlSession, sql: &str) -> String {
     let rows = rows(session, sql);
-    assert_eq!((rows.len(), rows.first().map(Vec::len)), (1, Some(1)), "{sql}: {rows:?}");
+    assert_eq!(
+        (rows.len(), rows.first().map(Vec::len)),
+        (1, Some(1)),
+        "{sql}: {rows:?}"
+    );
     rows[0][0].clone()
 }
 
@@ -182,12 +213,22 @@ pub(super) fn call(session: &mut SqlSession, sql: &str, params: Vec<Param>) -> A
 /// Parameters `@P1`, `@P2`, ...
 pub(super) fn params(values: &[(SqlType, OwnedCell)]) -> Vec<Param> {
     let numbered = values.iter().enumerate();
-    numbered.map(|(i, (ty, value))| Param { name: format!("@P{}", i + 1), ty: *ty, value: value.clone(), output: false }).collect()
+    numbered
+        .map(|(i, (ty, value))| Param {
+            name: format!("@P{}", i + 1),
+            ty: *ty,
+            value: value.clone(),
+            output: false,
+        })
+        .collect()
 }
 
 /// A text parameter of the driver's type.
 pub(super) fn text(value: &str) -> (SqlType, OwnedCell) {
-    (SqlType::NVarChar(crate::emulator::types::Len::N(4000)), OwnedCell::Text(value.into()))
+    (
+        SqlType::NVarChar(crate::emulator::types::Len::N(4000)),
+        OwnedCell::Text(value.into()),
+    )
 }
 
 /// An int parameter.

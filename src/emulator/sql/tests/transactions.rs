@@ -21,14 +21,20 @@ fn rollback_undoes_rows_tables_and_temp_tables() {
     let server = Server::new();
     let mut s = server.session();
     ok(&mut s, TABLE);
-    let answer = ok(&mut s, "BEGIN TRAN; INSERT INTO t VALUES (1, N'a'); CREATE TABLE u (x int); CREATE TABLE #a (x int); SELECT @@TRANCOUNT");
+    let answer = ok(
+        &mut s,
+        "BEGIN TRAN; INSERT INTO t VALUES (1, N'a'); CREATE TABLE u (x int); CREATE TABLE #a (x int); SELECT @@TRANCOUNT",
+    );
     assert_eq!(answer.events, [TransactionEvent::Begun]);
     assert_eq!(answer.sets[0].1[0][0], "1");
     assert_eq!(ok(&mut s, "ROLLBACK").events, [TransactionEvent::RolledBack]);
     assert_eq!(one(&mut s, "SELECT COUNT(*) FROM t"), "0");
     assert_eq!(fails(&mut s, "SELECT * FROM u").number, 208);
     assert_eq!(fails(&mut s, "SELECT * FROM #a").number, 208);
-    ok(&mut s, "CREATE TABLE #b (x int); BEGIN TRAN; INSERT #b VALUES (1); DROP TABLE #b; ROLLBACK TRAN");
+    ok(
+        &mut s,
+        "CREATE TABLE #b (x int); BEGIN TRAN; INSERT #b VALUES (1); DROP TABLE #b; ROLLBACK TRAN",
+    );
     assert_eq!(one(&mut s, "SELECT COUNT(*) FROM #b"), "0");
 }
 
@@ -37,9 +43,15 @@ fn nested_transactions_and_savepoints() {
     let server = Server::new();
     let mut s = server.session();
     ok(&mut s, TABLE);
-    ok(&mut s, "BEGIN TRAN; BEGIN TRAN; INSERT t VALUES (1, NULL); COMMIT");
+    ok(
+        &mut s,
+        "BEGIN TRAN; BEGIN TRAN; INSERT t VALUES (1, NULL); COMMIT",
+    );
     assert_eq!(one(&mut s, "SELECT @@TRANCOUNT"), "1");
-    ok(&mut s, "SAVE TRAN p; INSERT t VALUES (2, NULL); ROLLBACK TRAN p; INSERT t VALUES (3, NULL); COMMIT");
+    ok(
+        &mut s,
+        "SAVE TRAN p; INSERT t VALUES (2, NULL); ROLLBACK TRAN p; INSERT t VALUES (3, NULL); COMMIT",
+    );
     assert_eq!(column(&mut s, "SELECT id FROM t ORDER BY id"), ["1", "3"]);
     assert_eq!(fails(&mut s, "COMMIT").number, 3902);
     assert_eq!(fails(&mut s, "ROLLBACK").number, 3903);
@@ -85,7 +97,10 @@ fn readers_see_the_last_commit_and_a_second_writer_waits() {
         ok(&mut first, "COMMIT");
         assert_eq!(done.recv().unwrap(), "written");
     });
-    assert_eq!(column(&mut first, "SELECT v FROM t ORDER BY id"), ["first", "second"]);
+    assert_eq!(
+        column(&mut first, "SELECT v FROM t ORDER BY id"),
+        ["first", "second"]
+    );
 }
 
 #[test]
@@ -96,9 +111,15 @@ fn a_lock_timeout_is_1222_and_leaves_the_transaction() {
     ok(&mut first, "BEGIN TRAN; INSERT t VALUES (1, NULL)");
     ok(&mut second, "BEGIN TRAN");
     let failure = fails(&mut second, "SET LOCK_TIMEOUT 0; UPDATE t SET v = N'x'");
-    assert_eq!((failure.number, failure.message.as_str()), (1222, "Lock request time out period exceeded."));
+    assert_eq!(
+        (failure.number, failure.message.as_str()),
+        (1222, "Lock request time out period exceeded.")
+    );
     assert_eq!(one(&mut second, "SELECT @@TRANCOUNT"), "1");
-    assert_eq!(fails(&mut second, "SET XACT_ABORT ON; DELETE FROM t").number, 1222);
+    assert_eq!(
+        fails(&mut second, "SET XACT_ABORT ON; DELETE FROM t").number,
+        1222
+    );
     assert_eq!(one(&mut second, "SELECT @@TRANCOUNT"), "0");
 }
 
@@ -107,7 +128,10 @@ fn a_dropped_session_rolls_back_and_frees_its_locks() {
     let server = Server::new();
     let mut first = server.session();
     ok(&mut first, TABLE);
-    ok(&mut first, "BEGIN TRAN; INSERT t VALUES (1, NULL); EXEC sp_getapplock N'a', N'Exclusive', N'Session'");
+    ok(
+        &mut first,
+        "BEGIN TRAN; INSERT t VALUES (1, NULL); EXEC sp_getapplock N'a', N'Exclusive', N'Session'",
+    );
     drop(first);
     let mut second = server.session();
     ok(&mut second, "SET LOCK_TIMEOUT 0; INSERT t VALUES (2, NULL)");
@@ -139,7 +163,10 @@ fn a_running_query_can_be_cancelled_and_the_session_lives_on() {
     let server = Server::new();
     let cancel = Arc::new(AtomicBool::new(false));
     let mut s = server.session_with(Arc::clone(&cancel));
-    ok(&mut s, "CREATE TABLE #n (i int); INSERT #n VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9),(10)");
+    ok(
+        &mut s,
+        "CREATE TABLE #n (i int); INSERT #n VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9),(10)",
+    );
     let cross = "SELECT COUNT(*) FROM #n a, #n b, #n c, #n d, #n e, #n f, #n g, #n h, #n i, #n j, #n k, #n l";
     std::thread::scope(|scope| {
         let (sender, started) = mpsc::channel();
@@ -163,7 +190,10 @@ fn strict_readers_wait_for_writers_of_the_same_table() {
     ok(&mut writer, "CREATE TABLE other (x int)");
     ok(&mut writer, "BEGIN TRAN; INSERT t VALUES (1, NULL)");
     assert_eq!(one(&mut reader, "SELECT COUNT(*) FROM other"), "0");
-    assert_eq!(fails(&mut reader, "SET LOCK_TIMEOUT 0; SELECT COUNT(*) FROM t").number, 1222);
+    assert_eq!(
+        fails(&mut reader, "SET LOCK_TIMEOUT 0; SELECT COUNT(*) FROM t").number,
+        1222
+    );
     assert_eq!(one(&mut writer, "SELECT COUNT(*) FROM t"), "1");
     ok(&mut writer, "COMMIT");
     assert_eq!(one(&mut reader, "SELECT COUNT(*) FROM t"), "1");
@@ -174,7 +204,10 @@ fn a_cycle_of_locks_has_a_victim() {
     let server = Server::new();
     server.state.create_database("db2").unwrap();
     let mut first = server.session();
-    ok(&mut first, "CREATE TABLE t (x int); INSERT t VALUES (0); USE db2; CREATE TABLE t (x int); INSERT t VALUES (0)");
+    ok(
+        &mut first,
+        "CREATE TABLE t (x int); INSERT t VALUES (0); USE db2; CREATE TABLE t (x int); INSERT t VALUES (0)",
+    );
     ok(&mut first, "USE db; BEGIN TRAN; UPDATE t SET x = 1");
     std::thread::scope(|scope| {
         let other = scope.spawn(|| {
@@ -189,7 +222,13 @@ fn a_cycle_of_locks_has_a_victim() {
         other.join().unwrap();
     });
     assert_eq!(one(&mut first, "SELECT @@TRANCOUNT"), "0");
-    assert_eq!(column(&mut first, "SELECT x FROM db.dbo.t UNION ALL SELECT x FROM db2.dbo.t"), ["2", "2"]);
+    assert_eq!(
+        column(
+            &mut first,
+            "SELECT x FROM db.dbo.t UNION ALL SELECT x FROM db2.dbo.t"
+        ),
+        ["2", "2"]
+    );
 }
 
 #[test]
@@ -197,15 +236,24 @@ fn xact_abort_decides_what_an_error_ends() {
     let server = Server::new();
     let mut s = server.session();
     ok(&mut s, TABLE);
-    let off = run(&mut s, "BEGIN TRAN; INSERT t VALUES (1, NULL); INSERT t VALUES (2, NULL), (1, NULL); INSERT t VALUES (3, NULL); COMMIT");
+    let off = run(
+        &mut s,
+        "BEGIN TRAN; INSERT t VALUES (1, NULL); INSERT t VALUES (2, NULL), (1, NULL); INSERT t VALUES (3, NULL); COMMIT",
+    );
     assert_eq!((off.errors.len(), off.errors[0].number), (1, 2627));
     assert_eq!(off.infos[0].number, 3621);
     assert_eq!(column(&mut s, "SELECT id FROM t ORDER BY id"), ["1", "3"]);
-    let on = run(&mut s, "SET XACT_ABORT ON; BEGIN TRAN; INSERT t VALUES (4, NULL); INSERT t VALUES (1, NULL); INSERT t VALUES (5, NULL)");
+    let on = run(
+        &mut s,
+        "SET XACT_ABORT ON; BEGIN TRAN; INSERT t VALUES (4, NULL); INSERT t VALUES (1, NULL); INSERT t VALUES (5, NULL)",
+    );
     assert_eq!(on.events, [TransactionEvent::Begun, TransactionEvent::RolledBack]);
     assert_eq!(column(&mut s, "SELECT id FROM t ORDER BY id"), ["1", "3"]);
     // A conversion error ends the batch even without it.
-    let conversion = run(&mut s, "SET XACT_ABORT OFF; BEGIN TRAN; INSERT t VALUES (6, NULL); INSERT t SELECT CAST(N'x' AS int), NULL; SELECT 1");
+    let conversion = run(
+        &mut s,
+        "SET XACT_ABORT OFF; BEGIN TRAN; INSERT t VALUES (6, NULL); INSERT t SELECT CAST(N'x' AS int), NULL; SELECT 1",
+    );
     assert_eq!(conversion.errors[0].number, 245);
     assert!(conversion.sets.is_empty());
     assert_eq!(one(&mut s, "SELECT @@TRANCOUNT"), "0");
@@ -225,21 +273,41 @@ fn try_and_catch() {
     assert_eq!(answer.sets[0].1[0][0], "-1");
     assert_eq!(answer.errors[0].number, 3930);
     assert_eq!(one(&mut s, "SELECT @@TRANCOUNT"), "0");
-    assert_eq!(fails(&mut s, "BEGIN TRY THROW 50001, N'mine', 3 END TRY BEGIN CATCH THROW; END CATCH").message, "mine");
+    assert_eq!(
+        fails(
+            &mut s,
+            "BEGIN TRY THROW 50001, N'mine', 3 END TRY BEGIN CATCH THROW; END CATCH"
+        )
+        .message,
+        "mine"
+    );
 }
 
 #[test]
 fn a_scope_of_sp_executesql_ends_with_it() {
     let server = Server::new();
     let mut s = server.session();
-    let inner = call(&mut s, "CREATE TABLE #in (x int); SET XACT_ABORT ON; SET NOCOUNT ON; INSERT #in VALUES (@P1); SELECT x FROM #in", params(&[int(7)]));
+    let inner = call(
+        &mut s,
+        "CREATE TABLE #in (x int); SET XACT_ABORT ON; SET NOCOUNT ON; INSERT #in VALUES (@P1); SELECT x FROM #in",
+        params(&[int(7)]),
+    );
     assert!(inner.errors.is_empty(), "{:?}", inner.errors);
     assert_eq!(inner.sets[0].1, [["7"]]);
     assert_eq!(inner.outputs, [(None, "0".to_owned())]);
     assert_eq!(fails(&mut s, "SELECT * FROM #in").number, 208);
-    assert_eq!(ok(&mut s, "CREATE TABLE #out (x int); INSERT #out VALUES (1)").dones.last(), Some(&Some(1)));
+    assert_eq!(
+        ok(&mut s, "CREATE TABLE #out (x int); INSERT #out VALUES (1)")
+            .dones
+            .last(),
+        Some(&Some(1))
+    );
     // The inner scope sees the outer table, and may hide it.
-    let seen = call(&mut s, "SELECT COUNT(*) FROM #out; CREATE TABLE #out (y int); SELECT * FROM #out", Vec::new());
+    let seen = call(
+        &mut s,
+        "SELECT COUNT(*) FROM #out; CREATE TABLE #out (y int); SELECT * FROM #out",
+        Vec::new(),
+    );
     assert_eq!(seen.sets[0].1, [["1"]]);
     assert_eq!(seen.sets[1].0[0].name, "y");
     assert_eq!(one(&mut s, "SELECT x FROM #out"), "1");
@@ -251,7 +319,11 @@ fn a_scope_that_leaves_a_transaction_open_is_told() {
     let mut s = server.session();
     let answer = call(&mut s, "BEGIN TRANSACTION", Vec::new());
     assert_eq!(answer.errors[0].number, 266);
-    assert!(answer.errors[0].message.ends_with("Previous count = 0, current count = 1."));
+    assert!(
+        answer.errors[0]
+            .message
+            .ends_with("Previous count = 0, current count = 1.")
+    );
     assert_eq!(one(&mut s, "SELECT @@TRANCOUNT"), "1");
     assert_eq!(call(&mut s, "COMMIT", Vec::new()).errors[0].number, 266);
     assert_eq!(fails(&mut s, "EXEC(N'BEGIN TRAN')").number, 266);
@@ -265,16 +337,35 @@ fn read_only_databases_refuse_writes_and_nothing_else() {
     ok(&mut s, "INSERT t VALUES (1, NULL)");
     server.set_secondary(true);
     let failure = fails(&mut s, "INSERT t VALUES (2, NULL)");
-    assert_eq!(failure.message, "Failed to update database \"db\" because the database is read-only.");
+    assert_eq!(
+        failure.message,
+        "Failed to update database \"db\" because the database is read-only."
+    );
     assert_eq!(failure.number, 3906);
-    for write in ["UPDATE t SET v = N'x'", "DELETE t", "TRUNCATE TABLE t", "CREATE TABLE u (x int)", "DROP TABLE t", "CREATE SCHEMA q"] {
+    for write in [
+        "UPDATE t SET v = N'x'",
+        "DELETE t",
+        "TRUNCATE TABLE t",
+        "CREATE TABLE u (x int)",
+        "DROP TABLE t",
+        "CREATE SCHEMA q",
+    ] {
         assert_eq!(fails(&mut s, write).number, 3906, "{write}");
     }
     assert_eq!(one(&mut s, "SELECT COUNT(*) FROM t"), "1");
     ok(&mut s, "CREATE TABLE #t (x int); INSERT #t SELECT id FROM t");
-    assert_eq!(one(&mut s, "SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128))"), "READ_ONLY");
+    assert_eq!(
+        one(
+            &mut s,
+            "SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128))"
+        ),
+        "READ_ONLY"
+    );
     server.set_secondary(false);
-    ok(&mut s, "INSERT t VALUES (2, NULL); USE master; ALTER DATABASE [db] SET READ_ONLY WITH ROLLBACK IMMEDIATE; USE [db]");
+    ok(
+        &mut s,
+        "INSERT t VALUES (2, NULL); USE master; ALTER DATABASE [db] SET READ_ONLY WITH ROLLBACK IMMEDIATE; USE [db]",
+    );
     assert_eq!(fails(&mut s, "DELETE t").number, 3906);
     ok(&mut s, "ALTER DATABASE CURRENT SET READ_WRITE");
     ok(&mut s, "DELETE t");
@@ -299,10 +390,16 @@ fn application_locks() {
             call(&mut second, sql, values).sets[0].1[0][0].clone()
         });
         until_waiting(&server, 1);
-        ok(&mut first, "EXEC sp_releaseapplock @Resource = N'backfill', @LockOwner = N'Session'");
+        ok(
+            &mut first,
+            "EXEC sp_releaseapplock @Resource = N'backfill', @LockOwner = N'Session'",
+        );
         assert_eq!(waiting.join().unwrap(), "1");
     });
-    assert_eq!(fails(&mut first, "EXEC sp_releaseapplock N'backfill', N'Session'").number, 1223);
+    assert_eq!(
+        fails(&mut first, "EXEC sp_releaseapplock N'backfill', N'Session'").number,
+        1223
+    );
     let transaction = "DECLARE @r int; EXEC @r = sp_getapplock N't', N'Shared'; SELECT @r";
     assert_eq!(one(&mut first, transaction), "-999");
     assert_eq!(one(&mut first, &format!("BEGIN TRAN; {transaction}")), "0");
@@ -318,7 +415,13 @@ fn implicit_transactions() {
     let mut s = server.session();
     ok(&mut s, TABLE);
     ok(&mut s, "SET IMPLICIT_TRANSACTIONS ON; INSERT t VALUES (1, NULL)");
-    assert_eq!(one(&mut s, "IF @@TRANCOUNT > 0 ROLLBACK; SET IMPLICIT_TRANSACTIONS OFF; SELECT COUNT(*) FROM t"), "0");
+    assert_eq!(
+        one(
+            &mut s,
+            "IF @@TRANCOUNT > 0 ROLLBACK; SET IMPLICIT_TRANSACTIONS OFF; SELECT COUNT(*) FROM t"
+        ),
+        "0"
+    );
 }
 
 #[test]
@@ -327,8 +430,16 @@ fn a_client_that_goes_while_rows_are_sent() {
     let mut s = server.session();
     ok(&mut s, TABLE);
     ok(&mut s, "INSERT t VALUES (1, NULL), (2, NULL)");
-    let mut answer = Answer { gone_at_row: Some(1), ..Answer::default() };
-    assert_eq!(s.batch("SELECT id FROM t; DELETE t", &mut answer).unwrap_err().message, "gone");
+    let mut answer = Answer {
+        gone_at_row: Some(1),
+        ..Answer::default()
+    };
+    assert_eq!(
+        s.batch("SELECT id FROM t; DELETE t", &mut answer)
+            .unwrap_err()
+            .message,
+        "gone"
+    );
     assert_eq!(one(&mut s, "SELECT COUNT(*) FROM t"), "2");
 }
 
@@ -337,8 +448,13 @@ fn reset_forgets_everything() {
     let server = Server::new();
     let mut s = server.session();
     ok(&mut s, TABLE);
-    ok(&mut s, "SET XACT_ABORT ON; CREATE TABLE #x (a int); BEGIN TRAN; INSERT t VALUES (1, NULL)");
+    ok(
+        &mut s,
+        "SET XACT_ABORT ON; CREATE TABLE #x (a int); BEGIN TRAN; INSERT t VALUES (1, NULL)",
+    );
+    ok(&mut s, "USE master");
     s.reset();
+    assert_eq!(one(&mut s, "SELECT DB_NAME()"), "db");
     assert_eq!(one(&mut s, "SELECT @@TRANCOUNT + COUNT(*) FROM t"), "0");
     assert_eq!(fails(&mut s, "SELECT * FROM #x").number, 208);
     let mut other = server.session();

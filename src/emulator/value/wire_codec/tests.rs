@@ -452,7 +452,7 @@ proptest! {
 
     #[test]
     fn round_trip_of_other_code_pages(text in "[ -~你好é]{0,40}", utf8: bool) {
-        let (collation, text) = if utf8 { (UTF8, text) } else { (CHINESE, text.replace('é', "é")) };
+        let (collation, text) = if utf8 { (UTF8, text) } else { (CHINESE, text) };
         for ty in [SqlType::VarChar(Len::N(8000)), SqlType::VarChar(Len::Max)] {
             prop_assert_eq!(through(ty, collation, true, Cell::Text(&text)), Ok(OwnedCell::Text(text.clone())));
         }
