@@ -73,6 +73,7 @@ pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode>
 }
 
 /// What `sync counts` prints of the windows that `view` knows, for a configuration whose servers are up.
+#[cfg(feature = "emulator")]
 pub(super) async fn of_loaded(voice: &Voice, config: &Config, view: &View<'_>) -> Result<(String, ExitCode)> {
     let counts = count(config, &loaded(voice, config, Some(view))?).await?;
     Ok((text(&counts), exit_of(&counts)))
