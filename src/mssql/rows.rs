@@ -241,7 +241,7 @@ mod tests {
             at(ColumnData::DateTime(Some(DateTime::new(-1, 25_919_999)))),
             "1899-12-31 23:59:59.997"
         );
-        let day = Date::new(738_429);
+        let day = Date::new(738_428);
         assert_eq!(
             at(ColumnData::DateTime2(Some(DateTime2::new(
                 day,
