@@ -6,6 +6,7 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::emulator::types::{Cell, Column, SqlError, SqlType, TransactionEvent};
+use crate::emulator::value::collation::Collation;
 use crate::emulator::value::wire_codec;
 use crate::emulator::wire::SERVER_VERSION;
 
@@ -185,10 +186,8 @@ pub(crate) fn utf8_support(out: &mut BytesMut) {
 }
 
 fn column_flags(column: &Column) -> u16 {
-    let case_sensitive = column
-        .collation
-        .as_deref()
-        .is_some_and(|name| name.contains("_CS") || name.contains("_BIN"));
+    let collation = column.collation.as_deref().and_then(Collation::find);
+    let case_sensitive = collation.is_some_and(|collation| collation.is_case_sensitive());
     let mut flags = 0;
     if column.nullable {
         flags |= COLUMN_NULLABLE;
