@@ -152,7 +152,7 @@ impl Run<'_> {
         let sources = Arc::new(Sessions::new(
             config.source.endpoint.clone(),
             Some(config.source.guard.clone()),
-            timeouts.clone(),
+            timeouts,
         ));
         let targets = Arc::new(Sessions::new(config.target.endpoint.clone(), None, timeouts));
         // The source first: where it is the wrong server, nothing at all is done.

@@ -1,5 +1,9 @@
 //! Opening sessions against servers that refuse, stall, redirect or hang up: what the errors say and what the
 //! session is afterwards. The server here is a script of packets, because no real server can be made to do this.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test's helpers cannot do fails the test"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

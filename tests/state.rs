@@ -1,6 +1,8 @@
 //! The checkpoint store: what is written is read, one writes while others read, and damage is never taken for an
 //! empty store.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::Path;
 
 use mssql_sync::checkpoint::{Change, Counts, Reader, RunRecord, Store, WindowRecord, WindowState};

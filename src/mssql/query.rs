@@ -4,6 +4,8 @@
 //! before it sends anything and takes that back when the answer has been read to its end, so that a future that
 //! is dropped half-way leaves a broken session and never one that would read somebody else's answer.
 
+use std::fmt;
+
 use futures_util::TryStreamExt;
 use tiberius::{ColumnData, QueryItem, ToSql};
 
@@ -14,9 +16,9 @@ use crate::mssql::value::parameter;
 use crate::mssql::{Row, RowReader, Timeouts, fault};
 use crate::row::Value;
 
-/// Rows that a stopped stream still reads in the hope of the end, before it cancels. A short rest is cheaper to
-/// read than to cancel, and a server that has sent everything already can only be read to the end.
-const STOPPED_ROWS_MAX: u32 = 256;
+/// Bytes that a stopped stream still reads in the hope of the end, before it cancels. A short rest is cheaper to read
+/// than to cancel, and a server that has sent everything already can only be read to the end.
+const STOPPED_BYTES_MAX: usize = 256 * 1024;
 
 /// Whether a stream goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +30,6 @@ pub enum Flow {
 }
 
 /// One connection in its own database, with its session options set.
-#[derive(Debug)]
 pub struct Session {
     pub(super) client: tiberius::Client<Socket>,
     pub(super) watch: std::sync::Arc<Watch>,
@@ -57,6 +58,16 @@ struct Passed {
     count: Option<u64>,
     end: End,
     rest: Result<Rest, tiberius::error::Error>,
+}
+
+impl fmt::Debug for Session {
+    /// Without the driver's own state, which prints what is on the wire.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("place", &self.place)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -278,13 +289,28 @@ async fn pass_rows(
         };
         if let End::All = passed.end {
             passed.take(item, each);
-        } else if unread == STOPPED_ROWS_MAX {
-            passed.rest = Ok(Rest::Some);
-            return passed;
         } else {
-            unread += 1;
+            unread += weight(&item);
+            if unread > STOPPED_BYTES_MAX {
+                passed.rest = Ok(Rest::Some);
+                return passed;
+            }
         }
     }
+}
+
+/// About how many bytes an item of an answer is.
+fn weight(item: &QueryItem) -> usize {
+    let QueryItem::Row(row) = item else {
+        return 0;
+    };
+    row.cells()
+        .map(|(_, cell)| match cell {
+            ColumnData::String(Some(text)) => text.len(),
+            ColumnData::Binary(Some(bytes)) => bytes.len(),
+            _ => size_of::<u64>(),
+        })
+        .sum()
 }
 
 impl Passed {

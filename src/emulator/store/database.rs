@@ -112,9 +112,13 @@ impl Database {
             .execute(&format!("ATTACH DATABASE ?1 AS \"{alias}\""), [path])
             .and_then(|_| {
                 connection.execute_batch(&format!(
-                    "PRAGMA \"{alias}\".synchronous=NORMAL; PRAGMA \"{alias}\".cache_size=-8192;
-                     PRAGMA \"{alias}\".mmap_size=67108864;"
-                ))
+                    "PRAGMA \"{alias}\".cache_size=-8192; PRAGMA \"{alias}\".mmap_size=67108864;"
+                ))?;
+                // Inside a transaction it stays at FULL, which is as right and slower.
+                if connection.is_autocommit() {
+                    connection.execute_batch(&format!("PRAGMA \"{alias}\".synchronous=NORMAL;"))?;
+                }
+                Ok(())
             })
             .map_err(|e| file_error(&self.path, &e))
     }

@@ -70,7 +70,7 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// Opens the data directory and every database in it; `master` and `tempdb` always exist.
+    /// Opens the data directory and every database in it; `master` always exists.
     ///
     /// # Errors
     /// When the directory cannot be made or read, or a file in it is not a database of this emulator.

@@ -27,6 +27,7 @@ impl Binder<'_> {
         } else {
             SqlType::Int
         };
+        self.grouping.aggregated = true;
         if star {
             return match name {
                 "COUNT" | "COUNT_BIG" if arguments.is_empty() && !distinct => {

@@ -13,6 +13,9 @@ use crate::emulator::store::catalog::{ColumnDef, TableDef, quote};
 use crate::emulator::store::fold;
 use crate::emulator::types::SqlError;
 
+/// How many rows VALUES may list.
+const VALUES_MAX: usize = 1000;
+
 /// A change of one table, as SQLite SQL.
 #[derive(Clone)]
 pub(crate) struct Change {
@@ -66,6 +69,12 @@ impl Binder<'_> {
                 self.rows_of_defaults(&def, &mut names)?
             }
             InsertSource::Values(rows) => {
+                if rows.len() > VALUES_MAX {
+                    let text = format!(
+                        "The number of row value expressions in the INSERT statement exceeds the maximum allowed number of {VALUES_MAX} row values."
+                    );
+                    return Err(error(10738, 15, 1, text));
+                }
                 let mut lines = Vec::with_capacity(rows.len());
                 for row in rows {
                     if row.len() != width {

@@ -18,6 +18,13 @@ use crate::emulator::value::{parse, promote};
 impl Binder<'_> {
     /// A scalar expression.
     pub(crate) fn expr(&mut self, expr: &Expr) -> Result<Bound, SqlError> {
+        let mark = self.grouping.ungrouped.len();
+        let bound = self.any_expr(expr)?;
+        self.grouping.settle(&bound.sql, mark);
+        Ok(bound)
+    }
+
+    fn any_expr(&mut self, expr: &Expr) -> Result<Bound, SqlError> {
         match expr {
             Expr::Nested(inner) => {
                 let inner = self.expr(inner)?;
@@ -113,7 +120,17 @@ impl Binder<'_> {
                     let text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.";
                     return Err(error(116, 16, 1, text));
                 };
-                let sql = format!("({})", query.sql);
+                // More than one row is an error, where SQLite takes the first.
+                let sql = if query.one_row {
+                    format!("({})", query.sql)
+                } else {
+                    let alias = self.alias();
+                    format!(
+                        "(SELECT CASE WHEN count(*) > 1 THEN tsql_many() ELSE max({alias}.c1) END \
+                         FROM (SELECT * FROM ({}) LIMIT 2) AS {alias})",
+                        query.sql
+                    )
+                };
                 Ok(Bound {
                     collation: column.collation.clone(),
                     ..Bound::new(sql, column.ty)

@@ -11,8 +11,10 @@ mod dates;
 pub(crate) mod dml;
 mod expr;
 mod function;
+mod grouping;
 mod predicate;
 pub(crate) mod query;
+mod set_operation;
 mod source;
 
 use std::collections::HashMap;
@@ -154,6 +156,7 @@ pub(crate) struct Binder<'a> {
     next_alias: usize,
     /// Whether aggregates may stand where the binder is.
     aggregates: bool,
+    grouping: grouping::Grouping,
 }
 
 impl<'a> Binder<'a> {
@@ -168,6 +171,7 @@ impl<'a> Binder<'a> {
             ctes: Vec::new(),
             next_alias: 0,
             aggregates: false,
+            grouping: grouping::Grouping::default(),
         }
     }
 

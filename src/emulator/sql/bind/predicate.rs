@@ -225,6 +225,10 @@ impl Binder<'_> {
             && matches!(&select.group_by, sqlparser::ast::GroupByExpr::Expressions(e, m) if e.is_empty() && m.is_empty())
             && !select.from.is_empty()
             && select.projection.iter().all(is_harmless);
+        if self.aggregates {
+            // Beside aggregates there is no row to have an id.
+            return Ok(None);
+        }
         let Some(Scope { sources, .. }) = self.scopes.last() else {
             return Ok(None);
         };

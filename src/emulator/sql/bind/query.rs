@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, LimitClause, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Top, TopQuantity, Value,
+    SelectItemQualifiedWildcardKind, SetExpr, Top, TopQuantity, Value,
 };
 
-use super::convert::{combine, key};
+use super::convert::key;
 use super::source::Scope;
 use super::{Binder, Bound, Collation, Mode};
 use crate::emulator::sql::errors::{error, unsupported};
-use crate::emulator::sql::types;
 use crate::emulator::store::fold;
 use crate::emulator::types::{Column, SqlError, SqlType};
 
@@ -22,6 +21,8 @@ pub(crate) struct BoundQuery {
     pub columns: Vec<Output>,
     /// `SELECT @a = ...`: the variables that take the columns, by folded name.
     pub assigns: Vec<String>,
+    /// It surely has no more than one row.
+    pub one_row: bool,
 }
 
 /// The expressions of a select list with their names, and the variables that they are assigned to.
@@ -40,7 +41,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    fn new(name: String, bound: &Bound) -> Output {
+    pub(super) fn new(name: String, bound: &Bound) -> Output {
         Output {
             name,
             ty: bound.ty,
@@ -121,7 +122,7 @@ impl Binder<'_> {
         bound
     }
 
-    fn set_expr(&mut self, body: &SetExpr) -> Result<BoundQuery, SqlError> {
+    pub(super) fn set_expr(&mut self, body: &SetExpr) -> Result<BoundQuery, SqlError> {
         match body {
             SetExpr::Select(select) => self.select(select, None),
             SetExpr::Query(query) => self.subquery(query),
@@ -147,133 +148,6 @@ impl Binder<'_> {
         }
     }
 
-    /// A table value constructor.
-    fn values(&mut self, rows: Vec<Vec<Bound>>) -> Result<BoundQuery, SqlError> {
-        let width = rows.first().map_or(0, Vec::len);
-        if rows.iter().any(|r| r.len() != width) {
-            let text = "All the derived table's rows must have the same number of expressions.";
-            return Err(error(10709, 16, 1, text));
-        }
-        let mut columns: Vec<(Vec<Bound>, Output)> = Vec::new();
-        for at in 0..width {
-            let (cells, ty, collation) = self.unify(rows.iter().map(|r| r[at].clone()).collect())?;
-            let nullable = cells.iter().any(|c| c.nullable);
-            let output = Output::new(
-                String::new(),
-                &Bound {
-                    collation,
-                    nullable,
-                    ..Bound::new(String::new(), ty)
-                },
-            );
-            columns.push((cells, output));
-        }
-        let selects: Vec<String> = (0..rows.len())
-            .map(|row| {
-                let cells: Vec<String> = columns
-                    .iter()
-                    .enumerate()
-                    .map(|(i, c)| format!("{} AS \"c{}\"", c.0[row].sql, i + 1))
-                    .collect();
-                format!("SELECT {}", cells.join(", "))
-            })
-            .collect();
-        let sql = selects.join(" UNION ALL ");
-        Ok(BoundQuery {
-            sql,
-            columns: columns.into_iter().map(|c| c.1).collect(),
-            assigns: Vec::new(),
-        })
-    }
-
-    fn combined(
-        &mut self,
-        left: BoundQuery,
-        op: SetOperator,
-        quantifier: SetQuantifier,
-        right: BoundQuery,
-    ) -> Result<BoundQuery, SqlError> {
-        if left.columns.len() != right.columns.len() {
-            let text = "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists.";
-            return Err(error(205, 16, 1, text));
-        }
-        let all = quantifier == SetQuantifier::All;
-        let word = match (op, quantifier) {
-            (SetOperator::Union, SetQuantifier::All) => "UNION ALL",
-            (SetOperator::Union, SetQuantifier::None) => "UNION",
-            (SetOperator::Except, SetQuantifier::None) => "EXCEPT",
-            (SetOperator::Intersect, SetQuantifier::None) => "INTERSECT",
-            _ => return Err(unsupported(op)),
-        };
-        let (mut lefts, mut rights, mut columns) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, (l, r)) in left.columns.iter().zip(&right.columns).enumerate() {
-            let name = format!("\"c{}\"", at + 1);
-            let (a, b) = (l.as_bound(&name), r.as_bound(&name));
-            let ty = Self::common_type(&a, &b)?;
-            let collation = if types::is_text(ty) {
-                combine(&l.collation, &r.collation, "UNION")?
-            } else {
-                Collation::Default
-            };
-            let nullable = l.nullable || r.nullable;
-            for (side, into) in [(a, &mut lefts), (b, &mut rights)] {
-                let converted = self.convert(side, ty, Some(collation.name()), Mode::Cast)?;
-                let sql = if all {
-                    converted.sql.clone()
-                } else {
-                    distinct_key(&converted, &collation)
-                };
-                into.push(format!("{sql} AS {name}"));
-            }
-            let output = Bound {
-                collation,
-                nullable,
-                ..Bound::new(String::new(), ty)
-            };
-            columns.push(Output::new(l.name.clone(), &output));
-        }
-        let sql = format!(
-            "SELECT {} FROM ({}) {word} SELECT {} FROM ({})",
-            lefts.join(", "),
-            left.sql,
-            rights.join(", "),
-            right.sql
-        );
-        // The parentheses keep a chain of operations in the order it was written.
-        let sql = format!("SELECT * FROM ({sql})");
-        Ok(BoundQuery {
-            sql,
-            columns,
-            assigns: Vec::new(),
-        })
-    }
-
-    /// ORDER BY and OFFSET over a set operation, whose columns are all that can be named.
-    fn ordered(&mut self, bound: BoundQuery, query: &Query) -> Result<BoundQuery, SqlError> {
-        let (mut order, alias) = (Vec::new(), self.alias());
-        for item in order_items(query.order_by.as_ref())? {
-            let at = position(&item.expr, &bound.columns)?
-                .ok_or_else(|| error(104, 16, 1, "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or EXCEPT operator."))?;
-            let column = &bound.columns[at];
-            let sql = key(
-                &column.as_bound(&format!("{alias}.\"c{}\"", at + 1)),
-                Some(&column.collation),
-            );
-            order.push(format!("{sql}{}", direction(item)));
-        }
-        let limit = self.limit(None, query)?;
-        if order.is_empty() && limit.is_empty() {
-            return Ok(bound);
-        }
-        let order = if order.is_empty() {
-            String::new()
-        } else {
-            format!(" ORDER BY {}", order.join(", "))
-        };
-        let sql = format!("SELECT * FROM ({}) AS {alias}{order}{limit}", bound.sql);
-        Ok(BoundQuery { sql, ..bound })
-    }
-
     fn select(&mut self, select: &Select, query: Option<&Query>) -> Result<BoundQuery, SqlError> {
         let odd = !select.lateral_views.is_empty()
             || select.prewhere.is_some()
@@ -288,7 +162,9 @@ impl Binder<'_> {
             return Err(unsupported(select));
         }
         self.scopes.push(Scope::default());
+        let outer = std::mem::take(&mut self.grouping);
         let bound = self.select_in_scope(select, query);
+        self.grouping = outer;
         self.scopes.pop();
         bound
     }
@@ -305,28 +181,24 @@ impl Binder<'_> {
             Some(Distinct::Distinct) => true,
             Some(Distinct::On(_)) => return Err(unsupported(select)),
         };
+        let group = self.group_by(&select.group_by)?;
         self.aggregates = true;
         let (outputs, assigns) = self.select_list(&select.projection)?;
-        let mut group = Vec::new();
-        match &select.group_by {
-            GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => {
-                self.aggregates = false;
-                for expression in expressions {
-                    let bound = self.expr(expression)?;
-                    group.push(key(&bound, Some(&bound.collation.clone())));
-                }
-                self.aggregates = true;
-            }
-            _ => return Err(unsupported(select)),
-        }
+        let in_list = self.grouping.ungrouped.len();
         let having = match &select.having {
             Some(having) => Some(self.predicate(having)?),
             None => None,
         };
+        let in_having = self.grouping.ungrouped.len();
         let order = match query {
             Some(query) => self.select_order(query.order_by.as_ref(), &outputs)?,
             None => Vec::new(),
         };
+        let grouped = !group.is_empty() || having.is_some() || self.grouping.aggregated;
+        if grouped {
+            self.grouping.check(in_list, in_having)?;
+        }
+        let one_row = grouped && group.is_empty() || from.is_empty() && query.is_some();
         let limit = match query {
             Some(query) => self.limit(select.top.as_ref(), query)?,
             None => self
@@ -375,11 +247,29 @@ impl Binder<'_> {
             .iter()
             .map(|(name, bound)| Output::new(name.clone(), bound))
             .collect();
+        let one_row = one_row || limit == " LIMIT 1";
         Ok(BoundQuery {
             sql,
             columns,
             assigns,
+            one_row,
         })
+    }
+
+    fn group_by(&mut self, group_by: &GroupByExpr) -> Result<Vec<String>, SqlError> {
+        let GroupByExpr::Expressions(expressions, modifiers) = group_by else {
+            return Err(unsupported(group_by));
+        };
+        if !modifiers.is_empty() {
+            return Err(unsupported(group_by));
+        }
+        let mut keys = Vec::with_capacity(expressions.len());
+        for expression in expressions {
+            let bound = self.expr(expression)?;
+            keys.push(key(&bound, Some(&bound.collation)));
+            self.grouping.groups.push(bound.sql);
+        }
+        Ok(keys)
     }
 
     fn select_list(&mut self, projection: &[SelectItem]) -> Result<SelectList, SqlError> {
@@ -473,7 +363,7 @@ impl Binder<'_> {
         Ok(format!("tsql_rows({})", count.sql))
     }
 
-    fn limit(&mut self, top: Option<&Top>, query: &Query) -> Result<String, SqlError> {
+    pub(super) fn limit(&mut self, top: Option<&Top>, query: &Query) -> Result<String, SqlError> {
         let offset = match &query.limit_clause {
             None => None,
             Some(LimitClause::LimitOffset {
@@ -509,7 +399,7 @@ fn named_by_column(bound: Bound) -> (String, Bound) {
 }
 
 /// What SQLite must compare where rows are made distinct: the value itself, with its collation.
-fn distinct_key(bound: &Bound, collation: &Collation) -> String {
+pub(super) fn distinct_key(bound: &Bound, collation: &Collation) -> String {
     if matches!(bound.ty, SqlType::DateTimeOffset(_)) {
         bound.sql.clone()
     } else {
@@ -517,7 +407,7 @@ fn distinct_key(bound: &Bound, collation: &Collation) -> String {
     }
 }
 
-fn order_items(order: Option<&OrderBy>) -> Result<&[OrderByExpr], SqlError> {
+pub(super) fn order_items(order: Option<&OrderBy>) -> Result<&[OrderByExpr], SqlError> {
     match order {
         None => Ok(&[]),
         Some(OrderBy {
@@ -529,7 +419,7 @@ fn order_items(order: Option<&OrderBy>) -> Result<&[OrderByExpr], SqlError> {
 }
 
 /// The output column that an ORDER BY item names by number or by name.
-fn position(expr: &Expr, columns: &[Output]) -> Result<Option<usize>, SqlError> {
+pub(super) fn position(expr: &Expr, columns: &[Output]) -> Result<Option<usize>, SqlError> {
     match expr {
         Expr::Value(value) => match &value.value {
             Value::Number(text, _) => match text.parse::<usize>() {
@@ -553,7 +443,7 @@ fn position(expr: &Expr, columns: &[Output]) -> Result<Option<usize>, SqlError> 
     }
 }
 
-fn direction(item: &OrderByExpr) -> &'static str {
+pub(super) fn direction(item: &OrderByExpr) -> &'static str {
     match item.options.sort {
         Some(sqlparser::ast::OrderBySort::Desc) => " DESC",
         _ => "",

@@ -27,6 +27,8 @@ pub(super) struct Scope {
 pub(super) struct Source {
     /// Its alias in the SQLite SQL.
     pub alias: String,
+    /// What messages call it.
+    label: String,
     /// The names it goes by, folded: alias, or database, schema and name.
     name: String,
     schema: Option<String>,
@@ -51,6 +53,15 @@ pub(super) struct SourceColumn {
     native: bool,
 }
 
+/// A source's column in SQLite SQL.
+fn quoted(source: &Source, column: &SourceColumn) -> String {
+    if source.alias.is_empty() {
+        column.sql.clone()
+    } else {
+        format!("{}.{}", source.alias, column.sql)
+    }
+}
+
 impl Source {
     fn bound(&self, column: &SourceColumn) -> Bound {
         let collation = column
@@ -62,11 +73,7 @@ impl Source {
             identity: column.identity,
             native: column.native,
         };
-        let sql = if self.alias.is_empty() {
-            column.sql.clone()
-        } else {
-            format!("{}.{}", self.alias, column.sql)
-        };
+        let sql = quoted(self, column);
         Bound {
             collation,
             nullable: column.nullable,
@@ -232,6 +239,7 @@ impl Binder<'_> {
         let sql = format!("({}) AS {alias}", query.sql);
         self.add_source(Source {
             alias,
+            label: name.to_owned(),
             name: fold(name),
             schema: None,
             database: None,
@@ -296,6 +304,7 @@ impl Binder<'_> {
         let sql = format!("{} AS {sqlite_alias}", table.sqlite());
         self.add_source(Source {
             alias: sqlite_alias,
+            label: alias.clone().unwrap_or_else(|| def.name.clone()),
             name: fold(alias.as_deref().unwrap_or(&def.name)),
             schema: (!aliased).then(|| fold(&def.schema)),
             database: table
@@ -345,6 +354,7 @@ impl Binder<'_> {
         );
         self.add_source(Source {
             alias: sqlite_alias,
+            label: alias.clone().unwrap_or_else(|| view.name.to_owned()),
             name: alias.map_or_else(|| fold(view.name), |a| fold(&a)),
             schema: (!aliased).then(|| fold(view.schema)),
             database: None,
@@ -381,8 +391,8 @@ impl Binder<'_> {
             return Err(no_column(""));
         };
         let name = fold(&last.value);
-        for scope in self.scopes.iter_mut().rev() {
-            let mut found: Option<Bound> = None;
+        for (outward, scope) in self.scopes.iter_mut().rev().enumerate() {
+            let mut found: Option<(Bound, String)> = None;
             for source in scope
                 .sources
                 .iter_mut()
@@ -399,10 +409,13 @@ impl Binder<'_> {
                         format!("Ambiguous column name '{}'.", last.value),
                     ));
                 }
-                found = Some(source.bound(column));
+                found = Some((source.bound(column), format!("{}.{}", source.label, column.name)));
                 source.touched = true;
             }
-            if let Some(found) = found {
+            if let Some((found, name)) = found {
+                if outward == 0 && self.aggregates {
+                    self.grouping.ungrouped.push(name);
+                }
                 return Ok(found);
             }
         }
@@ -448,6 +461,16 @@ impl Binder<'_> {
             any = true;
             source.touched = true;
             columns.extend(source.columns.iter().map(|c| source.bound(c)));
+            let named = source
+                .columns
+                .iter()
+                .map(|c| (quoted(source, c), format!("{}.{}", source.label, c.name)));
+            let grouping = &mut self.grouping;
+            let ungrouped = named
+                .filter(|(sql, _)| !grouping.groups.contains(sql))
+                .map(|n| n.1)
+                .collect::<Vec<_>>();
+            grouping.ungrouped.extend(ungrouped);
         }
         if any {
             return Ok(columns);

@@ -180,6 +180,10 @@ fn conversions(registry: &Registry<'_>) -> rusqlite::Result<()> {
         let random = lock(shared).names.server.as_ref().map(|s| s.clock.random());
         random.map(values::new_guid).ok_or_else(broken)
     })?;
+    registry.session("tsql_many", 0, |_, _| {
+        let text = "Subquery returned more than 1 value. This is not permitted when the subquery follows =, !=, <, <= , >, >= or when the subquery is used as an expression.";
+        Err(error(512, 16, 1, text))
+    })?;
     registry.session("tsql_identity", 0, |_, shared| {
         let mut shared = lock(shared);
         let Some((counter, increment)) = shared.identity.clone() else {

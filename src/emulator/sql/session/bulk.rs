@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use rusqlite::CachedStatement;
 use sqlparser::ast::{DataType, ObjectName};
 
-use super::constraint::{constraint, duplicate_key, violated};
+use super::constraint::{constraint, duplicate_key, not_null_column, violated};
 use super::ddl::plain;
 use super::plan::Bindable;
 use super::{Ran, SqlSession};
@@ -326,8 +326,11 @@ impl SqlSession {
             return self.core.sqlite_error(failure);
         };
         if code == rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL {
-            let column = message.rsplit('.').next().unwrap_or_default();
-            return null_refused(column, &load.table.three_part_name(), "INSERT");
+            return null_refused(
+                &not_null_column(def, &message),
+                &load.table.three_part_name(),
+                "INSERT",
+            );
         }
         if code == rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER {
             let text = format!(

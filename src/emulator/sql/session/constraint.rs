@@ -28,10 +28,11 @@ impl SqlSession {
         };
         let def = Arc::clone(&change.table.def);
         match code {
-            ffi::SQLITE_CONSTRAINT_NOTNULL => {
-                let column = message.rsplit('.').next().unwrap_or_default();
-                null_refused(column, &change.table.three_part_name(), change.verb)
-            }
+            ffi::SQLITE_CONSTRAINT_NOTNULL => null_refused(
+                &not_null_column(&def, &message),
+                &change.table.three_part_name(),
+                change.verb,
+            ),
             ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
                 let Some(index) = violated(&def, &message) else {
                     return self.core.sqlite_error(failure);
@@ -239,6 +240,18 @@ pub(super) fn constraint(failure: &rusqlite::Error) -> Option<(i32, String)> {
         }
         _ => None,
     }
+}
+
+/// The column that SQLite names in a NOT NULL violation. A name may have dots in it, so the longest one wins.
+pub(super) fn not_null_column(table: &TableDef, message: &str) -> String {
+    let named = table
+        .columns
+        .iter()
+        .filter(|c| message.ends_with(&format!(".{}", c.name)));
+    named
+        .max_by_key(|c| c.name.len())
+        .map(|c| c.name.clone())
+        .unwrap_or_default()
 }
 
 /// The unique index that SQLite names, by its columns or by its name.

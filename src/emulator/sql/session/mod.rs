@@ -32,6 +32,8 @@ use transaction::Transaction;
 
 /// How many SQLite virtual machine steps run between two looks at the cancel flag.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+/// How many parameters a request may have.
+const PARAMETERS_MAX: usize = 2100;
 /// How many parsed batches a session keeps.
 const BATCHES_MAX: usize = 256;
 /// Batches longer than this are not kept: they carry data, and do not come again.
@@ -258,6 +260,10 @@ impl Session for SqlSession {
     fn execute_sql(&mut self, sql: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Result<(), SqlError> {
         self.variables.clear();
         self.pending_bulk = None;
+        if params.len() > PARAMETERS_MAX {
+            let text = "The incoming request has too many parameters. The server supports a maximum of 2100 parameters. Reduce the number of parameters and resend the request.";
+            return self.finish(Err(error(8003, 16, 1, text).into()), sink);
+        }
         let outputs: Vec<(String, SqlType)> = params
             .iter()
             .filter(|p| p.output)

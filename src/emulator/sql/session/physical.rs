@@ -253,8 +253,8 @@ impl SqlSession {
         let filled = self.core.connection.execute_batch(&sql);
         filled.map_err(|e| match super::constraint::constraint(&e) {
             Some((_, message)) => {
-                let column = message.rsplit('.').next().unwrap_or_default();
-                crate::emulator::sql::errors::null_refused(column, &new.three_part_name(), "UPDATE")
+                let column = super::constraint::not_null_column(&new.def, &message);
+                crate::emulator::sql::errors::null_refused(&column, &new.three_part_name(), "UPDATE")
             }
             None => self.core.sqlite_error(&e),
         })?;

@@ -235,6 +235,32 @@ const ERRORS: &[(&str, i32, &str)] = &[
         205,
         "equal number of expressions",
     ),
+    (
+        "SELECT id, COUNT(*) FROM t",
+        8120,
+        "Column 't.id' is invalid in the select list",
+    ),
+    (
+        "SELECT v + N'x' FROM t AS a GROUP BY n HAVING n > 1",
+        8120,
+        "'a.v'",
+    ),
+    (
+        "SELECT n FROM t GROUP BY n HAVING v = N'x'",
+        8121,
+        "the HAVING clause",
+    ),
+    (
+        "SELECT n FROM t GROUP BY n ORDER BY v",
+        8127,
+        "the ORDER BY clause",
+    ),
+    ("SELECT * FROM t GROUP BY id", 8120, "'t.v'"),
+    (
+        "SELECT (SELECT 1 UNION ALL SELECT 2)",
+        512,
+        "Subquery returned more than 1 value.",
+    ),
     ("SELECT id FROM t ORDER BY 5", 108, "position number 5"),
     ("SELECT @@NOPE", 137, "@@NOPE"),
     ("SELECT TOP 1 WITH TIES id FROM t ORDER BY id", 40000, "WITH TIES"),
@@ -276,6 +302,27 @@ fn null_keys_count_as_equal() {
     );
     assert_eq!((failure.number, failure.class), (2601, 14));
     assert_eq!(fails(&mut s, "CREATE UNIQUE INDEX u2 ON t (b)").number, 1505);
+}
+
+#[test]
+fn names_with_dots_in_them() {
+    let server = Server::new();
+    let mut s = server.session();
+    ok(
+        &mut s,
+        "CREATE TABLE [o.t] ([b] int NULL, [a.b] int NOT NULL, [x\"y]]] int CONSTRAINT [u.q] UNIQUE)",
+    );
+    assert!(
+        fails(&mut s, "INSERT [o.t] VALUES (1, NULL, 1)")
+            .message
+            .contains("column 'a.b', table 'db.dbo.o.t'")
+    );
+    ok(&mut s, "INSERT [o.t] VALUES (1, 2, 3)");
+    let duplicate = fails(&mut s, "INSERT [o.t] ([a.b], [x\"y]]]) VALUES (5, 3)");
+    assert_eq!(
+        (duplicate.number, duplicate.message.contains("'u.q'")),
+        (2627, true)
+    );
 }
 
 #[test]

@@ -127,6 +127,13 @@ fn counts_and_groups() {
         one(&mut s, "SELECT COUNT_BIG(*) FROM [dbo].[p] WHERE [born] IS NULL"),
         "1"
     );
+    assert_eq!(
+        rows(
+            &mut s,
+            "SELECT YEAR(born) + 1, UPPER(city) FROM p WHERE id = 1 GROUP BY YEAR(born), city ORDER BY YEAR(born)"
+        ),
+        [["2001", "ROME"]]
+    );
     assert_eq!(fails(&mut s, "SELECT id FROM p WHERE COUNT(*) > 1").number, 147);
     assert_eq!(
         column(
@@ -194,6 +201,13 @@ fn joins_subqueries_and_set_operations() {
             "SELECT id FROM p AS o WHERE NOT EXISTS (SELECT * FROM c WHERE c.city = o.city AND o.pay > 0) ORDER BY id"
         ),
         ["2", "3", "4"]
+    );
+    assert_eq!(
+        column(
+            &mut s,
+            "SELECT (SELECT land FROM c WHERE c.city = p.city) FROM p ORDER BY id"
+        ),
+        ["IT", "IT", "NULL", "NULL"]
     );
     assert_eq!(
         one(

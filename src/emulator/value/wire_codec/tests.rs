@@ -3,7 +3,8 @@
 use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 
-use super::{Reader, read_param, read_type_info, read_value, read_value_into, write_type_info, write_value};
+use super::read::read_value;
+use super::{Reader, read_param, read_type_info, read_value_into, write_type_info, write_value};
 use crate::emulator::types::{Cell, Len, OwnedCell, SqlError, SqlType};
 use crate::emulator::value::temporal::{self, Moment, TICKS_PER_DAY, UNITS_PER_DAY};
 use crate::emulator::value::{decimal, guid, to_owned};
@@ -249,7 +250,6 @@ fn what_clients_send() {
     );
     // The typeless NULL.
     assert_eq!(read(&[0x1F]), Ok(OwnedCell::Null));
-    assert!(read_type_info(&mut Reader::new(&[0x1F])).unwrap().is_null());
     // xml with a byte order mark.
     let xml = [
         &[0xF1, 0][..],
@@ -285,7 +285,6 @@ fn legacy_large_objects() {
     let parameter = [0x23, 9, 0, 0, 0, 0x09, 0x04, 0xD0, 0, 0x34, 1, 0, 0, 0, 0xE9];
     let mut reader = Reader::new(&parameter);
     let ty = read_type_info(&mut reader).unwrap();
-    assert!(ty.is_legacy_lob());
     assert_eq!(read_param(&mut reader, &ty), Ok(OwnedCell::Text("é".to_owned())));
     let image = read_type_info(&mut Reader::new(&[0x22, 0, 0, 0, 0])).unwrap();
     assert_eq!(
