@@ -1,4 +1,5 @@
 //! What the tests of the program share: a directory to work in, and what the program said in it.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fmt;
 use std::path::{Path, PathBuf};

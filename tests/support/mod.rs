@@ -1,7 +1,7 @@
 //! What the integration tests stand on: a server (the emulator, or the one that `SYNC_TEST_SERVER` names), scratch
 //! databases on it, a project directory with a `sync.toml`, the real binary, and plain reads of both ends that
 //! share no code with the engine.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
 pub mod client;
 pub mod project;
