@@ -112,7 +112,7 @@ impl Database {
             .execute(&format!("ATTACH DATABASE ?1 AS \"{alias}\""), [path])
             .and_then(|_| {
                 connection.execute_batch(&format!(
-                    "PRAGMA \"{alias}\".cache_size=-8192; PRAGMA \"{alias}\".mmap_size=67108864;"
+                    "PRAGMA \"{alias}\".cache_size=-4096; PRAGMA \"{alias}\".mmap_size=0;"
                 ))?;
                 // Inside a transaction it stays at FULL, which is as right and slower.
                 if connection.is_autocommit() {
