@@ -97,11 +97,8 @@ async fn read(
     batch: &mut Batch,
 ) -> Result<bool> {
     let limits = request.limits;
-    if batch.row_count() >= limits.rows || batch.byte_count() >= limits.bytes {
-        return Ok(false);
-    }
     // One row more than fits tells whether there is more, without a chunk of no rows at the end.
-    let ask = i64::try_from(limits.rows - batch.row_count())
+    let ask = i64::try_from(limits.rows.saturating_sub(batch.row_count()))
         .unwrap_or(i64::MAX)
         .saturating_add(1);
     let (proof, names) = predicate(guard, 1);

@@ -189,7 +189,8 @@ mod tests {
         let mut clause = Where::after_params(vec![Value::Integer(9)]);
         clause.after(&[&date, &text, &line], &key).unwrap();
         let (sql, params) = clause.finish();
-        let text_parameter = "CAST(@P3 COLLATE Latin1_General_CI_AS AS varchar(20)) COLLATE Latin1_General_CI_AS";
+        let text_parameter =
+            "CAST(@P3 COLLATE Latin1_General_CI_AS AS varchar(20)) COLLATE Latin1_General_CI_AS";
         assert_eq!(
             sql,
             format!(

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::extract::Limits;
 use crate::migrate::migrate;
-use crate::mssql::{Session, Timeouts, catalog, predicate};
+use crate::mssql::{Proof, Session, Timeouts, catalog, predicate};
 use crate::pipeline::{Outcome, TableContext, WindowResult, run_window, wait_or_give_up};
 use crate::plan::TablePlan;
 use crate::receipt::{self, Holder, Lease};
@@ -142,11 +142,17 @@ impl Run<'_> {
                  set it to true to have every connection prove that it is a replica",
             ));
         }
+        if let (true, Proof::Named(names)) = (config.source.require_replica, &config.source.guard.proof) {
+            self.progress.event(Event::Note(&format!(
+                "The source is trusted by name ({}), not by a READ_ONLY database",
+                names.join(", ")
+            )));
+        }
         let timeouts = Timeouts::default();
         let sources = Arc::new(Sessions::new(
             config.source.endpoint.clone(),
             Some(config.source.guard.clone()),
-            timeouts.clone(),
+            timeouts,
         ));
         let targets = Arc::new(Sessions::new(config.target.endpoint.clone(), None, timeouts));
         // The source first: where it is the wrong server, nothing at all is done.

@@ -132,6 +132,20 @@ fn chunk_rows_out_of_range() {
 }
 
 #[test]
+fn unknown_table_in_tables() {
+    let secrets = [("SOURCE_PASSWORD", "a"), ("TARGET_PASSWORD", "b")];
+    let said = home().sync_with(
+        &[&RUN[..], &["--tables", "APP_4_SALES,APP_4_SALE"]].concat(),
+        &secrets,
+    );
+    insta::assert_snapshot!(said, @r"
+    stderr:
+    error: --tables names APP_4_SALE, which sync.toml does not have; add a [[table]] for it
+    exit code: 2
+    ");
+}
+
+#[test]
 fn no_command() {
     let said = home().sync(&[]);
     assert_eq!(said.code, 2);
@@ -163,7 +177,7 @@ fn nobody_listens() {
     assert!(!said.to_string().contains("secret-of"), "{said}");
     insta::assert_snapshot!(said, @r"
     stderr:
-    run 076cd7cb3a9d47dfb72021e47a724193: 1 table from 2025-10-01 to 2025-10-02, 2 windows at once
+    run RUN-ID: 1 table from 2025-10-01 to 2025-10-02, 2 windows at once
     error: Nobody listens at 127.0.0.1:1 for the source; start SQL Server, enable TCP/IP for it, or correct the port: Connection refused (os error 111)
     exit code: 7
     ");

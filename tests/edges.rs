@@ -159,7 +159,7 @@ async fn a_composite_key_with_text_in_it() {
     let rows: Vec<String> = (0..400)
         .map(|n: u32| {
             // Mixed case, trailing blanks, letters beyond ASCII: ordered by the server's collation alone.
-            let name = ["ab", "AC ", "äd", "Ae  ", "b'x", "Ñz", "Z", "a"][n as usize % 8];
+            let name = ["ab", "AC ", "äd", "Ae  ", "b''x", "Ñz", "Z", "a"][n as usize % 8];
             format!("('{name}', {n}, '2025-10-{:02}T00:00:00', N'王{n}')", 1 + n / 100)
         })
         .collect();

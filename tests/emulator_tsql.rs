@@ -71,7 +71,7 @@ async fn tsql_logs_in_and_selects_from_a_table() {
             return;
         };
         assert!(
-            printed.contains("1\t茶 tea\t12.5000\n2\tNULL\t-.0001\n"),
+            printed.contains("1\t茶 tea\t12.5000\n2\tNULL\t-0.0001\n"),
             "{tls:?}: {printed}"
         );
         assert!(printed.contains("Msg 207"), "{tls:?}: {printed}");

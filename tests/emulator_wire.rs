@@ -20,6 +20,7 @@ const ROWS: i32 = 3000;
 
 struct Rig {
     emulator: Emulator,
+    tls: TlsMode,
     _data: TempDir,
 }
 
@@ -36,6 +37,7 @@ impl Rig {
         emulator.create_database("shop").unwrap();
         Rig {
             emulator,
+            tls,
             _data: data,
         }
     }
@@ -45,7 +47,10 @@ impl Rig {
         config.host("localhost");
         config.port(self.emulator.addr().port());
         config.authentication(AuthMethod::sql_server("sync", "sécret"));
-        config.encryption(EncryptionLevel::NotSupported);
+        config.encryption(match self.tls {
+            TlsMode::Required => EncryptionLevel::Required,
+            _ => EncryptionLevel::NotSupported,
+        });
         config.database("shop");
         config.application_name("test");
         config.trust_cert();
@@ -164,10 +169,9 @@ async fn required_tls_shows_a_certificate_that_can_be_checked() {
     config.encryption(EncryptionLevel::Required);
     config.trust_cert_ca(path.to_str().unwrap());
     read(&mut connect(config).await.unwrap()).await.unwrap();
-    assert!(
-        connect(rig.config()).await.is_err(),
-        "a client without TLS is refused"
-    );
+    let mut config = rig.config();
+    config.encryption(EncryptionLevel::NotSupported);
+    assert!(connect(config).await.is_err(), "a client without TLS is refused");
 }
 
 #[tokio::test]
@@ -470,12 +474,13 @@ async fn dropping_connections_and_stopping_roll_back() {
     run(&mut client, "BEGIN TRANSACTION; DELETE FROM t WHERE id > 0")
         .await
         .unwrap();
-    let Rig { emulator, _data } = rig;
+    let Rig { emulator, tls, _data } = rig;
     emulator.stop().await;
     assert!(run(&mut client, "SELECT 1").await.is_err());
     let options = EmulatorOptions::new(_data.path());
     let again = Rig {
         emulator: Emulator::start(options).await.unwrap(),
+        tls,
         _data,
     };
     assert_eq!(count(&mut again.connect().await, "t").await, i64::from(ROWS));

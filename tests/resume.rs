@@ -234,7 +234,7 @@ async fn rows_deleted_from_the_middle_of_the_target_come_back() {
     fill(&server).await;
     let project = Project::with(&server, "require_replica = false", "chunk_rows = 100", TABLES);
     project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
-    server.at_target("DELETE FROM dbo.t_SALES WHERE SOLD_AT >= '2025-10-12T00:00:00' AND SOLD_AT < '2025-10-13T00:00:00'").await;
+    server.at_target("DELETE FROM dbo.t_SALES WHERE SOLD_AT >= '2025-10-13T00:00:00' AND SOLD_AT < '2025-10-14T00:00:00'").await;
     let mark = server.mark();
     project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
     assert_both_equal(&server).await;

@@ -1,7 +1,7 @@
 //! The checkpoint store: what is written is read, one writes while others read, and damage is never taken for an
 //! empty store.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::Path;

@@ -7,6 +7,14 @@ use support::{Project, Server};
 
 const TABLE: &str = "[[table]]\nname = \"T\"\ndate_column = \"D\"";
 
+/// Changes a row of the chunk that was just inserted: the newest of October, as that window is loaded first.
+const NEWEST_CHANGED: &str = "UPDATE [dbo].[t_T] SET [V] = -1 \
+     WHERE [D] = (SELECT MAX([D]) FROM [dbo].[t_T] WHERE [D] < '2025-11-01T00:00:00')";
+
+/// Takes rows out of it.
+const NEWEST_DELETED: &str = "DELETE FROM [dbo].[t_T] \
+     WHERE [D] = (SELECT MAX([D]) FROM [dbo].[t_T] WHERE [D] < '2025-11-01T00:00:00')";
+
 async fn fill(server: &Server) {
     let mut client = server.connect(&server.source).await;
     client
@@ -43,7 +51,7 @@ async fn a_value_that_changes_on_the_way_in_is_never_visible() {
             ..Match::statement("INSERT INTO [dbo].[t_T]")
         },
         at: At::After,
-        action: Action::Run("UPDATE TOP (1) [dbo].[t_T] SET [V] = -1 WHERE [V] >= 100".to_owned()),
+        action: Action::Run(NEWEST_CHANGED.to_owned()),
     });
     let ended = project.run("2025-10-01", "2025-11-30", &[]).await.expect(3);
     assert_eq!(faults.fired(rule), 2);
@@ -88,7 +96,7 @@ async fn once_from_memory_is_enough_when_it_does_not_happen_again() {
             ..Match::statement("INSERT INTO [dbo].[t_T]")
         },
         at: At::After,
-        action: Action::Run("DELETE TOP (1) FROM [dbo].[t_T] WHERE [V] >= 50".to_owned()),
+        action: Action::Run(NEWEST_DELETED.to_owned()),
     });
     let mark = server.mark();
     project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);

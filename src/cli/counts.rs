@@ -73,6 +73,7 @@ pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode>
 }
 
 /// What `sync counts` prints of the windows that `view` knows, for a configuration whose servers are up.
+#[cfg(feature = "emulator")]
 pub(super) async fn of_loaded(voice: &Voice, config: &Config, view: &View<'_>) -> Result<(String, ExitCode)> {
     let counts = count(config, &loaded(voice, config, Some(view))?).await?;
     Ok((text(&counts), exit_of(&counts)))
@@ -159,60 +160,52 @@ async fn count_one(
     table: &TableConfig,
     extent: &Extent,
 ) -> Result<Option<u64>> {
-    let (dates, ranges) = match (extent, &table.date_column) {
+    if matches!(extent, Extent::Days(ranges) if ranges.is_empty()) {
         // Nothing of it is loaded, and so nothing is asked.
-        (Extent::Days(ranges), _) if ranges.is_empty() => return Ok(Some(0)),
-        (Extent::Days(ranges), Some(date)) => {
-            let Some(schema) = catalog::describe(session, name).await? else {
-                return Ok(None);
-            };
-            let position = schema.position(date.as_str()).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Preflight,
-                    format!("Table {name} has no column {date}; set date_column to the one it has"),
-                )
-            })?;
-            (Some(schema.columns[position].clone()), ranges.clone())
-        }
-        _ => {
-            if catalog::describe(session, name).await?.is_none() {
-                return Ok(None);
-            }
-            (None, vec![(NaiveDate::MIN, NaiveDate::MIN)])
-        }
+        return Ok(Some(0));
+    }
+    let Some(schema) = catalog::describe(session, name).await? else {
+        return Ok(None);
     };
+    let (Extent::Days(ranges), Some(date)) = (extent, &table.date_column) else {
+        return count_where(session, guard, name, None).await.map(Some);
+    };
+    let position = schema.position(date.as_str()).ok_or_else(|| {
+        let text = format!("Table {name} has no column {date}; set date_column to the one it has");
+        Error::new(ErrorKind::Preflight, text)
+    })?;
     let mut count = 0;
-    for range in ranges {
-        count += count_range(session, guard, name, dates.as_ref(), range).await?;
+    for (start, end) in ranges {
+        let bounds = Bounds {
+            start: midnight(*start),
+            end: midnight(*end),
+        };
+        count += count_where(session, guard, name, Some((&schema.columns[position], bounds))).await?;
     }
     Ok(Some(count))
 }
 
-async fn count_range(
+/// The rows of a table, or of those dates of it. At the source the proof stands in front of the count.
+async fn count_where(
     session: &mut Session,
     guard: Option<&Guard>,
     name: &TableName,
-    dates: Option<&Column>,
-    (start, end): (NaiveDate, NaiveDate),
+    dates: Option<(&Column, Bounds)>,
 ) -> Result<u64> {
-    let (proof, names) = guard.map_or_else(Default::default, |guard| predicate(guard, 1));
-    let proof = if guard.is_some() {
+    let (proof, names) = guard.map(|guard| predicate(guard, 1)).unwrap_or_default();
+    let condition = if guard.is_some() {
         format!("IF {proof} ")
     } else {
-        proof
+        String::new()
     };
-    let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
-    if let Some(column) = dates {
-        clause.dates(
-            column,
-            Bounds {
-                start: midnight(start),
-                end: midnight(end),
-            },
-        );
+    let mut params = names.iter().map(|name| Value::Text(name)).collect();
+    let mut filter = String::new();
+    if let Some((column, bounds)) = dates {
+        let mut clause = Where::after_params(params);
+        clause.dates(column, bounds);
+        (filter, params) = clause.finish();
     }
-    let (filter, params) = clause.finish();
-    let sql = format!("{proof}SELECT COUNT_BIG(*) FROM {}{filter}", name.quoted());
+    let sql = format!("{condition}SELECT COUNT_BIG(*) FROM {}{filter}", name.quoted());
     let rows = session.rows(&sql, &params).await?;
     let row = rows.first().ok_or_else(|| {
         let text = "The source no longer proves to be the server that may be read; see who is primary, then run again";

@@ -6,7 +6,7 @@
 
 mod spec;
 
-pub(crate) use spec::parse_role;
+pub use spec::parse_role;
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

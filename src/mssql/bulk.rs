@@ -3,15 +3,23 @@
 //! The rows go out as they are held: text and bytes are borrowed from the batch's canonical bytes. A load that
 //! does not count up to the batch is an error, and a load that stops half-way breaks the session, because the
 //! server is then still waiting for its end.
+//!
+//! The driver refuses a value of more than 65,535 bytes in a bulk load, also for a `(max)` column. Such a value
+//! follows by an UPDATE of its own, found by the number of its row, which the session table then has a column for.
 
-use tiberius::{SqlBulkCopyOption, TokenRow};
+use tiberius::{ColumnData, SqlBulkCopyOption, TokenRow};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::Session;
 use crate::mssql::expression::stage_type;
 use crate::mssql::value::staged;
-use crate::row::{Batch, Values};
-use crate::table::{DataType, Identifier};
+use crate::row::{Batch, Value, Values};
+use crate::table::{DataType, Identifier, Length};
+
+/// Bytes of the longest value that the driver takes in a bulk load.
+const BULK_VALUE_BYTES_MAX: usize = 0xffff;
+/// The column that numbers the rows of a session table, where values can be longer than that.
+const ROW_NUMBER: &str = "[sync_row]";
 
 /// A column of a session table: its name, and the source column's type, from which [`stage_type`] follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +30,47 @@ pub struct StageColumn {
     pub data_type: DataType,
 }
 
-/// The statement that makes a session table of these columns; it has to be run by [`Session::batch`].
+/// The statement that makes a session table of these columns; it has to be run by [`Session::batch`]. The table
+/// has a column `[sync_row]` besides where a value can be longer than a bulk load takes.
 pub fn stage_table(table: &str, columns: &[StageColumn]) -> String {
-    let columns: Vec<String> = columns
+    let mut definitions: Vec<String> = columns
         .iter()
         .map(|column| format!("{} {} NULL", column.name.quoted(), stage_type(column.data_type)))
         .collect();
-    format!("CREATE TABLE {table} ({})", columns.join(", "))
+    if has_row_number(columns) {
+        definitions.push(format!("{ROW_NUMBER} int NULL"));
+    }
+    format!("CREATE TABLE {table} ({})", definitions.join(", "))
+}
+
+fn has_row_number(columns: &[StageColumn]) -> bool {
+    columns.iter().any(|column| {
+        matches!(
+            column.data_type,
+            DataType::VarChar(Length::Max)
+                | DataType::NVarChar(Length::Max)
+                | DataType::VarBinary(Length::Max)
+                | DataType::Xml
+        )
+    })
+}
+
+fn is_long(value: Value<'_>) -> bool {
+    match value {
+        // A character is at least as many bytes of UTF-8 as it is units of UTF-16.
+        Value::Text(text) => {
+            text.len() * 2 > BULK_VALUE_BYTES_MAX && text.encode_utf16().count() * 2 > BULK_VALUE_BYTES_MAX
+        }
+        Value::Bytes(bytes) => bytes.len() > BULK_VALUE_BYTES_MAX,
+        _ => false,
+    }
+}
+
+/// A value that is too long for the bulk load: where it belongs.
+struct LongValue<'a> {
+    row: i32,
+    column: usize,
+    value: Value<'a>,
 }
 
 /// What went wrong in a load: on the wire, or in the batch.
@@ -44,8 +86,8 @@ impl From<tiberius::error::Error> for Trouble {
 }
 
 impl Session {
-    /// Loads a batch into `table` (such as `#load`, made by [`stage_table`] of the same columns), NULLs kept, and
-    /// returns the rows loaded, which are the batch's.
+    /// Loads a batch into `table`, which [`stage_table`] made of the same columns, NULLs kept, and returns the rows
+    /// loaded, which are the batch's.
     ///
     /// # Errors
     /// As [`Session::batch`]; `Internal` when the batch does not belong to the columns; `Statement` when the
@@ -55,29 +97,42 @@ impl Session {
             return Ok(0);
         }
         self.start()?;
-        let loaded = match self.send_rows(table, batch, columns).await {
+        let mut long = Vec::new();
+        let loaded = match self.send_rows(table, batch, columns, &mut long).await {
             Ok(loaded) => self.finish(Ok(loaded))?,
             Err(Trouble::Driver(error)) => return self.finish(Err(error)),
             Err(Trouble::Batch(error)) => return Err(error),
         };
-        if loaded == batch.row_count() as u64 {
-            return Ok(loaded);
+        if loaded != batch.row_count() as u64 {
+            let count = batch.row_count();
+            return Err(self.miscounted(&format!("loaded {loaded} of {count} rows into {table}")));
         }
-        Err(Error::new(
-            ErrorKind::Statement,
-            format!(
-                "The {} loaded {loaded} of {} rows into {table}",
-                self.place(),
-                batch.row_count()
-            ),
-        ))
+        for LongValue { row, column, value } in long {
+            let name = columns[column].name.quoted();
+            let sql = format!("UPDATE {table} SET {name} = @P1 WHERE {ROW_NUMBER} = @P2");
+            let updated = self
+                .execute(&sql, &[value, Value::Integer(i64::from(row))])
+                .await?;
+            if updated != 1 {
+                return Err(self.miscounted(&format!("has {updated} rows of one number in {table}")));
+            }
+        }
+        Ok(loaded)
     }
 
-    async fn send_rows(
+    fn miscounted(&self, what: &str) -> Error {
+        Error::new(
+            ErrorKind::Statement,
+            format!("The {} {what}; the load is repeated from the start", self.place()),
+        )
+    }
+
+    async fn send_rows<'a>(
         &mut self,
         table: &str,
-        batch: &Batch,
+        batch: &'a Batch,
         columns: &[StageColumn],
+        long: &mut Vec<LongValue<'a>>,
     ) -> Result<u64, Trouble> {
         let watch = self.watch.clone();
         let statement = self.timeouts.statement;
@@ -85,8 +140,8 @@ impl Session {
             .client
             .bulk_insert_with_options(table, &["*"], SqlBulkCopyOption::KeepNulls.into(), &[])
             .await?;
-        for bytes in batch.rows() {
-            let row = token_row(bytes, columns).map_err(Trouble::Batch)?;
+        for (number, bytes) in (0..).zip(batch.rows()) {
+            let row = token_row(bytes, columns, number, long).map_err(Trouble::Batch)?;
             load.send(row).await?;
         }
         watch.expect(statement);
@@ -94,17 +149,36 @@ impl Session {
     }
 }
 
-fn token_row<'a>(bytes: &'a [u8], columns: &[StageColumn]) -> Result<TokenRow<'a>> {
+/// A row as it is sent; its values that are too long are sent as NULL and noted.
+fn token_row<'a>(
+    bytes: &'a [u8],
+    columns: &[StageColumn],
+    number: i32,
+    long: &mut Vec<LongValue<'a>>,
+) -> Result<TokenRow<'a>> {
     let mut values = Values::new(bytes);
-    let mut row = TokenRow::with_capacity(columns.len());
-    for column in columns {
+    let mut row = TokenRow::with_capacity(columns.len() + 1);
+    for (column, stage) in columns.iter().enumerate() {
         let value = values.next_value()?.ok_or_else(other_columns)?;
-        row.push(staged(value, column.data_type)?);
+        let cell = staged(value, stage.data_type)?;
+        if is_long(value) {
+            long.push(LongValue {
+                row: number,
+                column,
+                value,
+            });
+            row.push(staged(Value::Null, stage.data_type)?);
+        } else {
+            row.push(cell);
+        }
     }
-    match values.next_value()? {
-        None => Ok(row),
-        Some(_) => Err(other_columns()),
+    if values.next_value()?.is_some() {
+        return Err(other_columns());
     }
+    if has_row_number(columns) {
+        row.push(ColumnData::I32(Some(number)));
+    }
+    Ok(row)
 }
 
 fn other_columns() -> Error {
@@ -141,21 +215,56 @@ mod tests {
     fn every_staged_column_takes_null() {
         assert_eq!(
             stage_table("#load", &columns()),
-            "CREATE TABLE #load ([c1] int NULL, [c2] nvarchar(max) NULL)"
+            "CREATE TABLE #load ([c1] int NULL, [c2] nvarchar(max) NULL, [sync_row] int NULL)"
+        );
+        assert_eq!(
+            stage_table("#load", &columns()[..1]),
+            "CREATE TABLE #load ([c1] int NULL)"
         );
     }
 
     #[test]
     fn a_batch_of_other_columns_is_refused() {
         let fits = row(&[Value::Integer(1), Value::Null]);
-        assert_eq!(token_row(&fits, &columns()).unwrap().len(), 2);
+        assert_eq!(token_row(&fits, &columns(), 0, &mut Vec::new()).unwrap().len(), 3);
         for values in [
             &[Value::Integer(1)][..],
             &[Value::Integer(1), Value::Null, Value::Null],
             &[Value::Text("1"), Value::Null],
         ] {
-            let error = token_row(&row(values), &columns()).unwrap_err();
+            let error = token_row(&row(values), &columns(), 0, &mut Vec::new()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Internal);
         }
+    }
+
+    #[test]
+    fn a_value_is_long_by_its_bytes_on_the_wire() {
+        let crabs = "🦀".repeat(16_384);
+        assert!(is_long(Value::Text(&crabs)), "65,536 bytes of UTF-16");
+        assert!(
+            !is_long(Value::Text(&crabs[4..])),
+            "fewer units than bytes of UTF-8"
+        );
+        assert!(is_long(Value::Text(&"x".repeat(32_768))));
+        assert!(!is_long(Value::Text(&"x".repeat(32_767))));
+        assert!(is_long(Value::Bytes(&[0; 65_536])) && !is_long(Value::Bytes(&[0; 65_535])));
+
+        let text = "x".repeat(40_000);
+        let bytes = row(&[Value::Integer(1), Value::Text(&text)]);
+        let mut long = Vec::new();
+        let sent = token_row(&bytes, &columns(), 7, &mut long).unwrap();
+        assert_eq!(sent.get(1), Some(&ColumnData::String(None)));
+        assert_eq!(sent.get(2), Some(&ColumnData::I32(Some(7))));
+        let [
+            LongValue {
+                row: 7,
+                column: 1,
+                value: Value::Text(kept),
+            },
+        ] = long.as_slice()
+        else {
+            panic!("{} long values", long.len());
+        };
+        assert_eq!(*kept, text);
     }
 }

@@ -22,11 +22,12 @@ const COLUMNS: &str = "SELECT c.column_id, c.name, ty.name, ty.is_user_defined, 
 const BASE_TYPES: &str = "SELECT c.column_id, ty.name FROM sys.columns AS c \
     JOIN sys.types AS ty ON ty.user_type_id = c.system_type_id WHERE c.object_id = @P1";
 
+/// A hypothetical index is a tuning tool's note, not an index.
 const INDEXES: &str = "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_primary_key, i.has_filter, \
     i.is_disabled, ic.is_descending_key, c.name \
     FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
     JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
-    WHERE i.object_id = @P1 AND ic.is_included_column = 0 AND ic.key_ordinal > 0 \
+    WHERE i.object_id = @P1 AND i.is_hypothetical = 0 AND ic.is_included_column = 0 AND ic.key_ordinal > 0 \
     ORDER BY i.index_id, ic.key_ordinal";
 
 /// `sys.indexes.type` of the two kinds that order rows.

@@ -126,17 +126,23 @@ fn no_login(endpoint: &Endpoint, timeouts: &Timeouts) -> Error {
     )
 }
 
+fn no_address(label: &str, host: &str) -> Error {
+    Error::new(
+        ErrorKind::Connection,
+        format!("The {label}'s host {host} has no address; check the server's name and the DNS"),
+    )
+}
+
 /// The first of the host's addresses that takes the connection.
 async fn reach(endpoint: &Endpoint, host: &str, port: u16, timeouts: &Timeouts) -> Result<TcpStream> {
     let label = endpoint.label;
-    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|error| {
-        let text = format!("The {label}'s host {host} has no address; check the server's name and the DNS");
-        Error::new(ErrorKind::Connection, text).with_source(error)
-    })?;
-    let mut trouble = Error::new(
-        ErrorKind::Connection,
-        format!("The {label}'s host {host} has no address"),
-    );
+    let lookup = tokio::time::timeout(timeouts.connect, tokio::net::lookup_host((host, port))).await;
+    let addresses = match lookup {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(error)) => return Err(no_address(label, host).with_source(error)),
+        Err(_) => return Err(no_address(label, host)),
+    };
+    let mut trouble = no_address(label, host);
     for address in addresses {
         match tokio::time::timeout(timeouts.connect, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {

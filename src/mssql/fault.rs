@@ -52,14 +52,27 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stalled: b
             );
             (Error::new(ErrorKind::Connection, text), true)
         }
-        // The texts of these name types and offsets, except a conversion's, which can quote the value.
+        // The driver names these only by their text.
+        Driver::Protocol(text) if text.contains("encryption level") => {
+            let text = format!(
+                "The {place} does not speak TLS, and encrypt is set; give it a certificate, or set encrypt = false \
+                 on a network you trust"
+            );
+            (Error::new(ErrorKind::Connection, text), true)
+        }
+        Driver::Protocol(text) if !text.contains("UTF-16") => {
+            let text =
+                format!("The {place} answered out of protocol ({text}); check that it is a SQL Server");
+            (Error::new(ErrorKind::Connection, text), true)
+        }
         Driver::Protocol(_) | Driver::Encoding(_) | Driver::Utf8 | Driver::Utf16 => {
             let text = format!(
-                "The {place} sent or was sent what the driver cannot read; text that is not valid UTF-16 is one \
-                 cause"
+                "The {place} holds a text that is not valid in its encoding, such as half a surrogate pair; correct \
+                 it there, or leave its column out"
             );
-            (Error::new(ErrorKind::Statement, text).with_source(error), true)
+            (Error::new(ErrorKind::Statement, text), true)
         }
+        // The texts of the others can quote a value.
         other => {
             let what = match other {
                 Driver::BulkInput(_) => "a value does not fit the column it is loaded into",
@@ -258,6 +271,16 @@ mod tests {
         assert_eq!((error.kind(), broken), (ErrorKind::Connection, true));
         let (error, broken) = from_driver(tiberius::error::Error::Utf16, "source", false);
         assert_eq!((error.kind(), broken), (ErrorKind::Statement, true));
+        let surrogate = tiberius::error::Error::Protocol("nvarchar: invalid UTF-16 sequence".into());
+        let (error, _) = from_driver(surrogate, "source", false);
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Statement,
+            "it would be no better the next time"
+        );
+        let garbage = tiberius::error::Error::Protocol("invalid token type 0".into());
+        let (error, broken) = from_driver(garbage, "source", false);
+        assert_eq!((error.kind(), broken), (ErrorKind::Connection, true));
         let (error, _) = from_driver(tiberius::error::Error::Utf16, "source", true);
         assert_eq!(
             error.kind(),

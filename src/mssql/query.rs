@@ -4,6 +4,8 @@
 //! before it sends anything and takes that back when the answer has been read to its end, so that a future that
 //! is dropped half-way leaves a broken session and never one that would read somebody else's answer.
 
+use std::fmt;
+
 use futures_util::TryStreamExt;
 use tiberius::{ColumnData, QueryItem, ToSql};
 
@@ -14,9 +16,9 @@ use crate::mssql::value::parameter;
 use crate::mssql::{Row, RowReader, Timeouts, fault};
 use crate::row::Value;
 
-/// Rows that a stopped stream still reads in the hope of the end, before it cancels. A short rest is cheaper to
-/// read than to cancel, and a server that has sent everything already can only be read to the end.
-const STOPPED_ROWS_MAX: u32 = 256;
+/// Bytes that a stopped stream still reads in the hope of the end, before it cancels. A short rest is cheaper to read
+/// than to cancel, and a server that has sent everything already can only be read to the end.
+const STOPPED_BYTES_MAX: usize = 256 * 1024;
 
 /// Whether a stream goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +30,6 @@ pub enum Flow {
 }
 
 /// One connection in its own database, with its session options set.
-#[derive(Debug)]
 pub struct Session {
     pub(super) client: tiberius::Client<Socket>,
     pub(super) watch: std::sync::Arc<Watch>,
@@ -38,11 +39,35 @@ pub struct Session {
     pub(super) broken: bool,
 }
 
-/// Why a stream ended.
+/// Why no more rows were given out.
 enum End {
     All,
     Stopped,
     Refused(Error),
+}
+
+/// What of the answer is still to be read.
+enum Rest {
+    None,
+    Some,
+}
+
+/// How far a stream got.
+struct Passed {
+    /// Rows given out; `None` when there was no result set.
+    count: Option<u64>,
+    end: End,
+    rest: Result<Rest, tiberius::error::Error>,
+}
+
+impl fmt::Debug for Session {
+    /// Without the driver's own state, which prints what is on the wire.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("place", &self.place)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -114,20 +139,22 @@ impl Session {
     ) -> Result<Option<u64>> {
         let params = sent(params)?;
         self.start()?;
-        let (count, end) = match pass_rows(&mut self.client, sql, &params, &mut each).await {
-            Ok(passed) => passed,
-            Err(error) => return self.finish(Err(error)),
-        };
-        match end {
-            End::All => self.finish(Ok(count)),
-            End::Stopped => {
-                self.cancel().await;
-                Ok(count)
+        let passed = pass_rows(&mut self.client, sql, &params, &mut each).await;
+        match passed.rest {
+            Ok(Rest::None) => self.broken = false,
+            Ok(Rest::Some) => self.cancel().await,
+            Err(error) => {
+                let failed = self.finish(Err(error));
+                // What `each` refused is the cause that the caller knows.
+                return match passed.end {
+                    End::Refused(refused) => Err(refused),
+                    End::All | End::Stopped => failed,
+                };
             }
-            End::Refused(error) => {
-                self.cancel().await;
-                Err(error)
-            }
+        }
+        match passed.end {
+            End::Refused(refused) => Err(refused),
+            End::All | End::Stopped => Ok(passed.count),
         }
     }
 
@@ -236,41 +263,76 @@ async fn pass_rows(
     sql: &str,
     params: &[ColumnData<'_>],
     each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>,
-) -> Result<(Option<u64>, End), tiberius::error::Error> {
+) -> Passed {
+    let mut passed = Passed {
+        count: None,
+        end: End::All,
+        rest: Ok(Rest::None),
+    };
     let params = borrowed(params);
-    let mut items = client.query(sql, &params).await?;
-    let mut count = None;
-    let mut end = End::All;
+    let mut items = match client.query(sql, &params).await {
+        Ok(items) => items,
+        Err(error) => {
+            passed.rest = Err(error);
+            return passed;
+        }
+    };
     let mut unread = 0;
-    while let Some(item) = items.try_next().await? {
-        match (item, &end) {
-            (QueryItem::Metadata(meta), End::All) => {
-                count = count.or(Some(0));
-                if meta.result_index() > 0 {
-                    let error = Error::new(
-                        ErrorKind::Internal,
-                        "A statement that is streamed has two results",
-                    );
-                    end = End::Refused(error);
-                } else if let Err(error) = check_columns(meta.columns()) {
-                    end = End::Refused(error);
-                }
+    loop {
+        let item = match items.try_next().await {
+            Ok(Some(item)) => item,
+            Ok(None) => return passed,
+            Err(error) => {
+                passed.rest = Err(error);
+                return passed;
             }
-            (QueryItem::Row(row), End::All) => {
-                count = count.map(|count| count + 1);
-                match each(RowReader(&row)) {
-                    Ok(Flow::Continue) => {}
-                    Ok(Flow::Stop) => end = End::Stopped,
-                    Err(error) => end = End::Refused(error),
-                }
-            }
-            (_, End::Stopped | End::Refused(_)) => {
-                unread += 1;
-                if unread > STOPPED_ROWS_MAX {
-                    return Ok((count, end));
-                }
+        };
+        if let End::All = passed.end {
+            passed.take(item, each);
+        } else {
+            unread += weight(&item);
+            if unread > STOPPED_BYTES_MAX {
+                passed.rest = Ok(Rest::Some);
+                return passed;
             }
         }
     }
-    Ok((count, End::All))
+}
+
+/// About how many bytes an item of an answer is.
+fn weight(item: &QueryItem) -> usize {
+    let QueryItem::Row(row) = item else {
+        return 0;
+    };
+    row.cells()
+        .map(|(_, cell)| match cell {
+            ColumnData::String(Some(text)) => text.len(),
+            ColumnData::Binary(Some(bytes)) => bytes.len(),
+            _ => size_of::<u64>(),
+        })
+        .sum()
+}
+
+impl Passed {
+    fn take(&mut self, item: QueryItem, each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>) {
+        let flow = match item {
+            QueryItem::Metadata(meta) if meta.result_index() > 0 => Err(Error::new(
+                ErrorKind::Internal,
+                "A statement that is streamed has two results",
+            )),
+            QueryItem::Metadata(meta) => {
+                self.count = Some(0);
+                check_columns(meta.columns()).map(|()| Flow::Continue)
+            }
+            QueryItem::Row(row) => {
+                self.count = self.count.map(|count| count + 1);
+                each(RowReader(&row))
+            }
+        };
+        match flow {
+            Ok(Flow::Continue) => {}
+            Ok(Flow::Stop) => self.end = End::Stopped,
+            Err(error) => self.end = End::Refused(error),
+        }
+    }
 }

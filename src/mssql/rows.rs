@@ -1,5 +1,7 @@
 //! Rows as they come: a row that is kept, and a row that passes by.
 
+use std::fmt;
+
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use tiberius::{ColumnData, ColumnType};
 
@@ -11,7 +13,6 @@ use crate::row::{Value, encode};
 const DAYS_TO_1900: i64 = 693_595;
 
 /// A row of a small result.
-#[derive(Debug)]
 pub struct Row(pub(super) tiberius::Row);
 
 impl Row {
@@ -163,7 +164,7 @@ fn cell(row: &tiberius::Row, column: usize) -> Result<&ColumnData<'static>> {
 }
 
 /// A row of a stream: it is gone when the call returns.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct RowReader<'a>(pub(super) &'a tiberius::Row);
 
 impl<'a> RowReader<'a> {
@@ -189,6 +190,20 @@ impl<'a> RowReader<'a> {
             encode(canonical(cell)?, out)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Row {
+    /// Without its values: what is printed can end up in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Row of {} columns", self.0.len())
+    }
+}
+
+impl fmt::Debug for RowReader<'_> {
+    /// Without its values, as [`Row`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Row of {} columns", self.0.len())
     }
 }
 
@@ -241,7 +256,7 @@ mod tests {
             at(ColumnData::DateTime(Some(DateTime::new(-1, 25_919_999)))),
             "1899-12-31 23:59:59.997"
         );
-        let day = Date::new(738_429);
+        let day = Date::new(738_428);
         assert_eq!(
             at(ColumnData::DateTime2(Some(DateTime2::new(
                 day,
@@ -266,6 +281,10 @@ mod tests {
         );
         assert_eq!(row(ColumnData::I32(None)).optional_integer(0).unwrap(), None);
         assert!(row(ColumnData::I32(None)).integer(0).is_err());
+        assert_eq!(
+            format!("{:?}", row(ColumnData::I32(Some(77)))),
+            "Row of 1 columns"
+        );
         assert!(row(ColumnData::I32(None)).value(1).is_err());
     }
 

@@ -89,7 +89,8 @@ impl Progress for Bars {
                 rows_expected,
             } => {
                 self.end_table(&mut state);
-                let bar = self.bar(rows_expected, "");
+                // Where nobody knows how many rows there are, the bar is of windows.
+                let bar = self.bar(Some(rows_expected.unwrap_or(windows as u64)), "");
                 bar.set_prefix(table.to_owned());
                 let pace = Pace::start(now, windows, rows_done, rows_expected);
                 show(&bar, &pace, now);
@@ -142,7 +143,7 @@ impl Progress for Bars {
 }
 
 fn show(bar: &ProgressBar, pace: &Pace, now: Duration) {
-    bar.set_position(pace.position());
+    bar.set_position(pace.steps());
     bar.set_message(pace.text(now));
 }
 

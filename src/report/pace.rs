@@ -42,8 +42,16 @@ impl Pace {
     }
 
     /// Rows verified, those of earlier runs included.
-    pub(super) fn position(&self) -> u64 {
+    fn position(&self) -> u64 {
         self.rows_before + self.rows_now
+    }
+
+    /// How far it has come: in rows where their number is known, else in windows.
+    pub(super) fn steps(&self) -> u64 {
+        match self.rows_expected {
+            Some(_) => self.position(),
+            None => self.windows_over as u64,
+        }
     }
 
     /// Rows a second of this run.
@@ -107,6 +115,7 @@ mod tests {
         pace.add_rows(10);
         assert_eq!(pace.text(seconds(10)), "10 rows, 0 of 3 windows, 1 rows/s");
         pace.window_over();
+        assert_eq!(pace.steps(), 1);
         assert_eq!(
             pace.text(seconds(10)),
             "10 rows, 1 of 3 windows, 1 rows/s, ETA 20 s"

@@ -61,9 +61,8 @@ impl Home {
             .expect("the directory's name is text")
             .to_owned();
         let text = |bytes| {
-            String::from_utf8(bytes)
-                .expect("output is UTF-8")
-                .replace(&directory, "DIR")
+            let text = String::from_utf8(bytes).expect("output is UTF-8");
+            without_run_id(&text.replace(&directory, "DIR"))
         };
         Said {
             stdout: text(output.stdout),

@@ -146,8 +146,11 @@ fn parse_action(value: &str) -> Result<Action, String> {
     }
 }
 
-/// A role by its name.
-pub(crate) fn parse_role(name: &str) -> Result<Role, String> {
+/// A role by its name on the command line: `primary` or `secondary`.
+///
+/// # Errors
+/// A text that says what was expected.
+pub fn parse_role(name: &str) -> Result<Role, String> {
     match name.trim() {
         "primary" => Ok(Role::Primary),
         "secondary" => Ok(Role::ReadableSecondary),

@@ -29,35 +29,78 @@ pub(crate) enum Stmt {
     Update(Box<Update>),
     Delete(Box<Delete>),
     CreateTable(Box<CreateTable>),
-    DropTable { names: Vec<ObjectName>, if_exists: bool },
+    DropTable {
+        names: Vec<ObjectName>,
+        if_exists: bool,
+    },
     Truncate(ObjectName),
-    CreateIndex { table: ObjectName, index: IndexSpec },
-    DropIndex { name: Ident, table: ObjectName, if_exists: bool },
-    AlterTable { table: ObjectName, change: Box<AlterTable> },
+    CreateIndex {
+        table: ObjectName,
+        index: IndexSpec,
+    },
+    DropIndex {
+        name: Ident,
+        table: ObjectName,
+        if_exists: bool,
+    },
+    AlterTable {
+        table: ObjectName,
+        change: Box<AlterTable>,
+    },
     CreateSchema(Ident),
-    DropSchema { name: Ident, if_exists: bool },
+    DropSchema {
+        name: Ident,
+        if_exists: bool,
+    },
     CreateDatabase(Ident),
-    DropDatabase { names: Vec<Ident>, if_exists: bool },
-    AlterDatabase { name: Option<Ident>, option: DatabaseOption },
+    DropDatabase {
+        names: Vec<Ident>,
+        if_exists: bool,
+    },
+    AlterDatabase {
+        name: Option<Ident>,
+        option: DatabaseOption,
+    },
     Use(Ident),
     Begin,
     Commit,
     /// With the name of a savepoint, or of the transaction.
     Rollback(Option<String>),
     Save(String),
-    If { condition: Box<Expr>, then: Box<Statement>, otherwise: Option<Box<Statement>> },
-    While { condition: Box<Expr>, body: Box<Statement> },
+    If {
+        condition: Box<Expr>,
+        then: Box<Statement>,
+        otherwise: Option<Box<Statement>>,
+    },
+    While {
+        condition: Box<Expr>,
+        body: Box<Statement>,
+    },
     Block(Vec<Statement>),
-    TryCatch { body: Vec<Statement>, handler: Vec<Statement> },
+    TryCatch {
+        body: Vec<Statement>,
+        handler: Vec<Statement>,
+    },
     Break,
     Continue,
     Return(Option<Box<Expr>>),
     Declare(Vec<Declaration>),
-    SetVariable { name: String, value: Box<Expr> },
+    SetVariable {
+        name: String,
+        value: Box<Expr>,
+    },
     SetOption(SetOption),
     ExecString(Vec<Expr>),
-    Exec { status: Option<String>, procedure: ObjectName, arguments: Vec<Argument> },
-    InsertBulk { table: ObjectName, columns: Vec<BulkColumn>, options: Vec<String> },
+    Exec {
+        status: Option<String>,
+        procedure: ObjectName,
+        arguments: Vec<Argument>,
+    },
+    InsertBulk {
+        table: ObjectName,
+        columns: Vec<BulkColumn>,
+        options: Vec<String>,
+    },
     Print(Box<Expr>),
     RaiseError(Vec<Expr>),
     Throw(Vec<Expr>),
@@ -152,10 +195,20 @@ pub(crate) struct ConstraintSpec {
 pub(crate) enum ConstraintKind {
     Key(IndexSpec),
     /// The expression, as T-SQL.
-    Default { column: Ident, sql: String },
+    Default {
+        column: Ident,
+        sql: String,
+    },
     /// The condition, as T-SQL.
-    Check { column: Option<Ident>, sql: String },
-    ForeignKey { columns: Vec<Ident>, parent: ObjectName, parent_columns: Vec<Ident> },
+    Check {
+        column: Option<Ident>,
+        sql: String,
+    },
+    ForeignKey {
+        columns: Vec<Ident>,
+        parent: ObjectName,
+        parent_columns: Vec<Ident>,
+    },
 }
 
 /// An index, or the index of a key constraint.
@@ -175,9 +228,18 @@ pub(crate) struct IndexSpec {
 /// What ALTER TABLE does.
 #[derive(Debug, Clone)]
 pub(crate) enum AlterTable {
-    Add { columns: Vec<ColumnSpec>, constraints: Vec<ConstraintSpec> },
-    DropConstraints { names: Vec<Ident>, if_exists: bool },
-    DropColumns { names: Vec<Ident>, if_exists: bool },
+    Add {
+        columns: Vec<ColumnSpec>,
+        constraints: Vec<ConstraintSpec>,
+    },
+    DropConstraints {
+        names: Vec<Ident>,
+        if_exists: bool,
+    },
+    DropColumns {
+        names: Vec<Ident>,
+        if_exists: bool,
+    },
     AlterColumn(ColumnSpec),
 }
 
@@ -195,6 +257,6 @@ pub(crate) enum DatabaseOption {
 pub(crate) enum SetOption {
     Switches { names: Vec<String>, on: bool },
     IdentityInsert { table: ObjectName, on: bool },
-    IsolationLevel(String),
-    Value { name: String, value: Expr },
+    IsolationLevel,
+    Value { name: String, value: Box<Expr> },
 }

@@ -112,7 +112,11 @@ impl NameParts {
         let name = parts.pop().filter(|n| !n.is_empty())?;
         let mut next = || parts.pop().filter(|p| !p.is_empty());
         let (schema, database) = (next(), next());
-        parts.is_empty().then_some(NameParts { database, schema, name })
+        parts.is_empty().then_some(NameParts {
+            database,
+            schema,
+            name,
+        })
     }
 
     /// Of a name in a string, as OBJECT_ID takes it: `[a].[b]`, `a.b`, `"a"."b"`.
@@ -164,6 +168,7 @@ pub(crate) struct Core {
     pub session: u64,
     pub options: SessionOptions,
     pub current: Arc<Database>,
+    home: Arc<Database>,
     pub temps: Vec<Temp>,
     /// Grows whenever the temp tables change.
     pub temp_version: u64,
@@ -176,7 +181,11 @@ pub(crate) struct Core {
 
 impl Core {
     /// Opens the connection and its first database.
-    pub fn open(server: Arc<ServerState>, options: SessionOptions, database: Arc<Database>) -> Result<Core, SqlError> {
+    pub fn open(
+        server: Arc<ServerState>,
+        options: SessionOptions,
+        database: Arc<Database>,
+    ) -> Result<Core, SqlError> {
         let connection = session_connection()?;
         let shared = Arc::new(Mutex::new(Shared::default()));
         lock(&shared).names.server = Some(Arc::clone(&server));
@@ -188,6 +197,7 @@ impl Core {
             server,
             session,
             options,
+            home: Arc::clone(&database),
             current: database,
             temps: Vec::new(),
             temp_version: 0,
@@ -208,6 +218,12 @@ impl Core {
         self.current.users.fetch_sub(1, Ordering::SeqCst);
         self.current = database;
         Ok(())
+    }
+
+    /// Goes back to the database that the session began in.
+    pub fn use_home(&mut self) -> Result<(), SqlError> {
+        let home = Arc::clone(&self.home);
+        self.use_database(home)
     }
 
     /// The alias that a database is attached under, attaching it if it is not.
@@ -237,14 +253,20 @@ impl Core {
 
     fn detach(&mut self, alias: &str) -> Result<(), SqlError> {
         self.connection.flush_prepared_statement_cache();
-        self.connection.execute_batch(&format!("DETACH \"{alias}\"")).map_err(|e| self.sqlite_error(&e))?;
+        self.connection
+            .execute_batch(&format!("DETACH \"{alias}\""))
+            .map_err(|e| self.sqlite_error(&e))?;
         self.attached.retain(|a| a.alias != alias);
         Ok(())
     }
 
     /// Detaches a database that is about to go.
     pub fn forget(&mut self, database: &Arc<Database>) -> Result<(), SqlError> {
-        let alias = self.attached.iter().find(|a| Arc::ptr_eq(&a.database, database)).map(|a| a.alias.clone());
+        let alias = self
+            .attached
+            .iter()
+            .find(|a| Arc::ptr_eq(&a.database, database))
+            .map(|a| a.alias.clone());
         alias.map_or(Ok(()), |alias| self.detach(&alias))
     }
 
@@ -252,11 +274,21 @@ impl Core {
     pub fn catalog(&mut self, database: &Arc<Database>) -> Result<Arc<Catalog>, SqlError> {
         if database.is_closed_to(self.session) {
             let text = "is already open and can only have one user at a time.";
-            return Err(errors::error(924, 14, 1, format!("Database '{}' {text}", database.name)));
+            return Err(errors::error(
+                924,
+                14,
+                1,
+                format!("Database '{}' {text}", database.name),
+            ));
         }
         let alias = self.attach(database)?;
-        let version = Catalog::current_version(&self.connection, &alias).map_err(|e| self.sqlite_error(&e))?;
-        let at = self.attached.iter().position(|a| a.alias == alias).unwrap_or_default();
+        let version =
+            Catalog::current_version(&self.connection, &alias).map_err(|e| self.sqlite_error(&e))?;
+        let at = self
+            .attached
+            .iter()
+            .position(|a| a.alias == alias)
+            .unwrap_or_default();
         if self.attached[at].catalog.version != version {
             let catalog = Catalog::load(&self.connection, &alias).map_err(|e| self.sqlite_error(&e))?;
             self.attached[at].catalog = Arc::new(catalog);
@@ -268,7 +300,10 @@ impl Core {
     pub fn database_of(&self, name: &NameParts) -> Result<Arc<Database>, SqlError> {
         match &name.database {
             None => Ok(Arc::clone(&self.current)),
-            Some(database) => self.server.database(database).ok_or_else(|| errors::no_database(database)),
+            Some(database) => self
+                .server
+                .database(database)
+                .ok_or_else(|| errors::no_database(database)),
         }
     }
 
@@ -288,18 +323,27 @@ impl Core {
             return Ok(Some(Object::View(view, database)));
         }
         let catalog = self.catalog(&database)?;
-        let Some(def) = catalog.table(name.schema(), &name.name) else { return Ok(None) };
+        let Some(def) = catalog.table(name.schema(), &name.name) else {
+            return Ok(None);
+        };
         let alias = self.attach(&database)?;
-        Ok(Some(Object::Table(TableRef { def: Arc::clone(def), database: Some(database), alias })))
+        Ok(Some(Object::Table(TableRef {
+            def: Arc::clone(def),
+            database: Some(database),
+            alias,
+        })))
     }
 
     /// The table of that name, for statements that change one.
     pub fn table(&mut self, name: &ObjectName) -> Result<Option<TableRef>, SqlError> {
         match self.find(&NameParts::new(name)?)? {
             Some(Object::Table(table)) => Ok(Some(table)),
-            Some(Object::View(..)) => {
-                Err(errors::error(259, 16, 1, "Ad hoc updates to system catalogs are not allowed."))
-            }
+            Some(Object::View(..)) => Err(errors::error(
+                259,
+                16,
+                1,
+                "Ad hoc updates to system catalogs are not allowed.",
+            )),
             None => Ok(None),
         }
     }
@@ -308,7 +352,11 @@ impl Core {
     pub fn temp(&self, name: &str) -> Option<TableRef> {
         let name = fold(name);
         let temp = self.temps.iter().rev().find(|t| fold(&t.def.name) == name)?;
-        Some(TableRef { def: Arc::clone(&temp.def), database: None, alias: "temp".into() })
+        Some(TableRef {
+            def: Arc::clone(&temp.def),
+            database: None,
+            alias: "temp".into(),
+        })
     }
 
     /// Puts a temp table in place of the one with its id, or adds it to the current scope.
@@ -330,12 +378,19 @@ impl Core {
     /// Ends a scope: its temp tables go.
     pub fn end_scope(&mut self) -> Result<(), SqlError> {
         let depth = self.depth;
-        let gone: Vec<_> = self.temps.iter().filter(|t| t.depth >= depth).map(|t| Arc::clone(&t.def)).collect();
+        let gone: Vec<_> = self
+            .temps
+            .iter()
+            .filter(|t| t.depth >= depth)
+            .map(|t| Arc::clone(&t.def))
+            .collect();
         self.depth = depth.saturating_sub(1);
         for def in gone {
             self.remove_temp(def.object_id);
             let drop = format!("DROP TABLE IF EXISTS temp.{}", def.sqlite_name());
-            self.connection.execute_batch(&drop).map_err(|e| self.sqlite_error(&e))?;
+            self.connection
+                .execute_batch(&drop)
+                .map_err(|e| self.sqlite_error(&e))?;
         }
         Ok(())
     }

@@ -7,13 +7,24 @@ pub(crate) const UNSUPPORTED: i32 = 40000;
 
 /// An error at line 1; the session sets the statement's line.
 pub(crate) fn error(number: i32, class: u8, state: u8, message: impl Into<String>) -> SqlError {
-    SqlError { number, state, class, message: message.into(), line: 1 }
+    SqlError {
+        number,
+        state,
+        class,
+        message: message.into(),
+        line: 1,
+    }
 }
 
 /// T-SQL that is valid but not built, quoting it.
 pub(crate) fn unsupported(what: impl std::fmt::Display) -> SqlError {
     let what: String = what.to_string().chars().take(300).collect();
-    error(UNSUPPORTED, 16, 1, format!("Incorrect syntax or not implemented by the emulator: {what}"))
+    error(
+        UNSUPPORTED,
+        16,
+        1,
+        format!("Incorrect syntax or not implemented by the emulator: {what}"),
+    )
 }
 
 /// The request was cancelled, or its client is gone.
@@ -22,7 +33,12 @@ pub(crate) fn cancelled() -> SqlError {
 }
 
 pub(crate) fn no_variable(name: &str) -> SqlError {
-    error(137, 15, 2, format!("Must declare the scalar variable \"{name}\"."))
+    error(
+        137,
+        15,
+        2,
+        format!("Must declare the scalar variable \"{name}\"."),
+    )
 }
 
 pub(crate) fn no_column(name: &str) -> SqlError {
@@ -34,12 +50,22 @@ pub(crate) fn no_object(name: &str) -> SqlError {
 }
 
 pub(crate) fn no_database(name: &str) -> SqlError {
-    error(911, 16, 1, format!("Database '{name}' does not exist. Make sure that the name is entered correctly."))
+    error(
+        911,
+        16,
+        1,
+        format!("Database '{name}' does not exist. Make sure that the name is entered correctly."),
+    )
 }
 
 pub(crate) fn no_schema(name: &str) -> SqlError {
     let text = "either does not exist or you do not have permission to use it.";
-    error(2760, 16, 1, format!("The specified schema name \"{name}\" {text}"))
+    error(
+        2760,
+        16,
+        1,
+        format!("The specified schema name \"{name}\" {text}"),
+    )
 }
 
 pub(crate) fn no_procedure(name: &str) -> SqlError {
@@ -48,20 +74,40 @@ pub(crate) fn no_procedure(name: &str) -> SqlError {
 
 pub(crate) fn cannot_find(number: i32, state: u8, name: &str) -> SqlError {
     let text = "because it does not exist or you do not have permissions.";
-    error(number, 16, state, format!("Cannot find the object \"{name}\" {text}"))
+    error(
+        number,
+        16,
+        state,
+        format!("Cannot find the object \"{name}\" {text}"),
+    )
 }
 
 pub(crate) fn cannot_drop(kind: &str, name: &str, state: u8) -> SqlError {
     let text = "because it does not exist or you do not have permission.";
-    error(3701, 11, state, format!("Cannot drop the {kind} '{name}', {text}"))
+    error(
+        3701,
+        11,
+        state,
+        format!("Cannot drop the {kind} '{name}', {text}"),
+    )
 }
 
 pub(crate) fn object_exists(name: &str) -> SqlError {
-    error(2714, 16, 6, format!("There is already an object named '{name}' in the database."))
+    error(
+        2714,
+        16,
+        6,
+        format!("There is already an object named '{name}' in the database."),
+    )
 }
 
 pub(crate) fn read_only(database: &str) -> SqlError {
-    error(3906, 16, 1, format!("Failed to update database \"{database}\" because the database is read-only."))
+    error(
+        3906,
+        16,
+        1,
+        format!("Failed to update database \"{database}\" because the database is read-only."),
+    )
 }
 
 pub(crate) fn lock_timeout() -> SqlError {
@@ -81,11 +127,12 @@ pub(crate) fn doomed() -> SqlError {
 }
 
 pub(crate) fn overflow(ty: &str) -> SqlError {
-    error(8115, 16, 2, format!("Arithmetic overflow error converting expression to data type {ty}."))
-}
-
-pub(crate) fn divide_by_zero() -> SqlError {
-    error(8134, 16, 1, "Divide by zero error encountered.")
+    error(
+        8115,
+        16,
+        2,
+        format!("Arithmetic overflow error converting expression to data type {ty}."),
+    )
 }
 
 pub(crate) fn null_refused(column: &str, table: &str, statement: &str) -> SqlError {
@@ -97,23 +144,55 @@ pub(crate) fn null_refused(column: &str, table: &str, statement: &str) -> SqlErr
 }
 
 pub(crate) fn wrong_count() -> SqlError {
-    error(213, 16, 1, "Column name or number of supplied values does not match table definition.")
+    error(
+        213,
+        16,
+        1,
+        "Column name or number of supplied values does not match table definition.",
+    )
 }
 
 pub(crate) fn wrong_arguments(function: &str, count: &str) -> SqlError {
-    error(174, 15, 1, format!("The {function} function requires {count} argument(s)."))
+    error(
+        174,
+        15,
+        1,
+        format!("The {function} function requires {count} argument(s)."),
+    )
 }
 
 pub(crate) fn bad_bulk_type(column: usize) -> SqlError {
-    error(4816, 16, 1, format!("Invalid column type from bcp client for colid {column}."))
+    error(
+        4816,
+        16,
+        1,
+        format!("Invalid column type from bcp client for colid {column}."),
+    )
 }
 
 /// Whether an error leaves the transaction open and the batch running when XACT_ABORT is off.
 pub(crate) fn ends_statement_only(number: i32) -> bool {
     matches!(
         number,
-        515 | 544 | 545 | 547 | 1222 | 2601 | 2627 | 2628 | 3701 | 3902 | 3903 | 4902 | 8115 | 8134 | 8152 | 15023 | 15225
-            | 15248 | 15335 | 50000
+        515 | 544
+            | 545
+            | 547
+            | 1222
+            | 2601
+            | 2627
+            | 2628
+            | 3701
+            | 3902
+            | 3903
+            | 4902
+            | 8115
+            | 8134
+            | 8152
+            | 15023
+            | 15225
+            | 15248
+            | 15335
+            | 50000
     )
 }
 

@@ -7,6 +7,8 @@ pub(crate) mod errors;
 pub(crate) mod functions;
 pub(crate) mod parse;
 mod session;
+#[cfg(test)]
+mod tests;
 pub(crate) mod types;
 pub(crate) mod values;
 pub(crate) mod views;

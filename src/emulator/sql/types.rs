@@ -17,11 +17,27 @@ pub(crate) struct TypeRow {
 }
 
 const fn row(name: &'static str, id: i64, max_length: i64, precision: i64, scale: i64) -> TypeRow {
-    TypeRow { name, system_type_id: id, user_type_id: id, max_length, precision, scale, text: false }
+    TypeRow {
+        name,
+        system_type_id: id,
+        user_type_id: id,
+        max_length,
+        precision,
+        scale,
+        text: false,
+    }
 }
 
 const fn text_row(name: &'static str, id: i64, max_length: i64) -> TypeRow {
-    TypeRow { name, system_type_id: id, user_type_id: id, max_length, precision: 0, scale: 0, text: true }
+    TypeRow {
+        name,
+        system_type_id: id,
+        user_type_id: id,
+        max_length,
+        precision: 0,
+        scale: 0,
+        text: true,
+    }
 }
 
 /// `sysname`'s `user_type_id`.
@@ -136,7 +152,10 @@ fn fraction(scale: u8) -> i64 {
 
 /// Whether values of the type are text.
 pub(crate) fn is_text(ty: SqlType) -> bool {
-    matches!(ty, SqlType::Char(_) | SqlType::VarChar(_) | SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::Xml)
+    matches!(
+        ty,
+        SqlType::Char(_) | SqlType::VarChar(_) | SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::Xml
+    )
 }
 
 /// Whether values of the type are bytes.
@@ -146,7 +165,10 @@ pub(crate) fn is_binary(ty: SqlType) -> bool {
 
 /// Whether the type is a whole number.
 pub(crate) fn is_integer(ty: SqlType) -> bool {
-    matches!(ty, SqlType::Bit | SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt)
+    matches!(
+        ty,
+        SqlType::Bit | SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt
+    )
 }
 
 /// Whether the type is a number of any kind.
@@ -172,7 +194,12 @@ pub(crate) fn sql_type(ty: &DataType, place: Place) -> Result<(SqlType, bool), S
     let text = ty.to_string().replace(['[', ']', '"'], "").to_ascii_lowercase();
     let (name, rest) = text.split_once('(').unwrap_or((&text, ""));
     let name = name.trim().trim_start_matches("sys.");
-    let arguments: Vec<&str> = rest.trim_end_matches(')').split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
+    let arguments: Vec<&str> = rest
+        .trim_end_matches(')')
+        .split(',')
+        .map(str::trim)
+        .filter(|s| !s.is_empty())
+        .collect();
     let unknown = || error(243, 16, 1, format!("Type {name} is not a defined system type."));
     let numbers: Option<Vec<u32>> = arguments.iter().map(|a| a.parse().ok()).collect();
     let max = arguments == ["max"];
@@ -185,19 +212,32 @@ pub(crate) fn sql_type(ty: &DataType, place: Place) -> Result<(SqlType, bool), S
     let length = |limit: u32| -> Result<u16, SqlError> {
         let n = one(default)?;
         if n == 0 {
-            return Err(error(1001, 15, 1, "Length or precision specification 0 is invalid."));
+            return Err(error(
+                1001,
+                15,
+                1,
+                "Length or precision specification 0 is invalid.",
+            ));
         }
         u16::try_from(n).ok().filter(|_| n <= limit).ok_or_else(|| {
-            let text = format!("The size ({n}) given to the type '{name}' exceeds the maximum allowed ({limit}).");
+            let text =
+                format!("The size ({n}) given to the type '{name}' exceeds the maximum allowed ({limit}).");
             error(2717, 16, 2, text)
         })
     };
-    let len = |limit: u32| if max { Ok(Len::Max) } else { length(limit).map(Len::N) };
+    let len = |limit: u32| {
+        if max {
+            Ok(Len::Max)
+        } else {
+            length(limit).map(Len::N)
+        }
+    };
     let scale = || -> Result<u8, SqlError> {
         let n = one(7)?;
-        u8::try_from(n).ok().filter(|n| *n <= 7).ok_or_else(|| {
-            error(1002, 16, 1, format!("Line 1: Specified scale {n} is invalid."))
-        })
+        u8::try_from(n)
+            .ok()
+            .filter(|n| *n <= 7)
+            .ok_or_else(|| error(1002, 16, 1, format!("Line 1: Specified scale {n} is invalid.")))
     };
     let ty = match name {
         "bit" => SqlType::Bit,
@@ -213,15 +253,22 @@ pub(crate) fn sql_type(ty: &DataType, place: Place) -> Result<(SqlType, bool), S
                 _ => return Err(unknown()),
             };
             if !(1..=38).contains(&precision) {
-                let text = format!("Column or parameter #1: Specified column precision {precision} is greater than the maximum precision of 38.");
+                let text = format!(
+                    "Column or parameter #1: Specified column precision {precision} is greater than the maximum precision of 38."
+                );
                 return Err(error(2750, 16, 1, text));
             }
             if scale > precision {
-                let text = format!("The scale ({scale}) must be less than or equal to the precision ({precision}).");
+                let text =
+                    format!("The scale ({scale}) must be less than or equal to the precision ({precision}).");
                 return Err(error(192, 15, 1, text));
             }
             let small = |n: u32| u8::try_from(n).map_err(|_| unknown());
-            SqlType::Decimal { precision: small(precision)?, scale: small(scale)?, numeric: name == "numeric" }
+            SqlType::Decimal {
+                precision: small(precision)?,
+                scale: small(scale)?,
+                numeric: name == "numeric",
+            }
         }
         "money" => SqlType::Money,
         "smallmoney" => SqlType::SmallMoney,
@@ -229,7 +276,14 @@ pub(crate) fn sql_type(ty: &DataType, place: Place) -> Result<(SqlType, bool), S
         "float" => match one(53)? {
             1..=24 => SqlType::Real,
             25..=53 => SqlType::Float,
-            n => return Err(error(2750, 16, 1, format!("Specified column precision {n} is greater than 53."))),
+            n => {
+                return Err(error(
+                    2750,
+                    16,
+                    1,
+                    format!("Specified column precision {n} is greater than 53."),
+                ));
+            }
         },
         "double precision" => SqlType::Float,
         "char" | "character" => SqlType::Char(length(8000)?),
@@ -267,5 +321,9 @@ pub(crate) fn sql_type(ty: &DataType, place: Place) -> Result<(SqlType, bool), S
             | SqlType::DateTime2(_)
             | SqlType::DateTimeOffset(_)
     );
-    if arguments.is_empty() || takes_arguments { Ok((ty, false)) } else { Err(unknown()) }
+    if arguments.is_empty() || takes_arguments {
+        Ok((ty, false))
+    } else {
+        Err(unknown())
+    }
 }

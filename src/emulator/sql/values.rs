@@ -48,7 +48,10 @@ pub(crate) fn same_char(class: &str, a: char, b: char) -> bool {
     if a == ' ' || b == ' ' {
         return false;
     }
-    let name = COLLATIONS.iter().find(|c| c.0 == class).map_or(collation::DEFAULT, |c| c.1);
+    let name = COLLATIONS
+        .iter()
+        .find(|c| c.0 == class)
+        .map_or(collation::DEFAULT, |c| c.1);
     let (mut x, mut y) = ([0; 4], [0; 4]);
     collation::compare(name, a.encode_utf8(&mut x), b.encode_utf8(&mut y)) == Ordering::Equal
 }
@@ -85,7 +88,11 @@ pub(crate) fn assign(cell: Cell<'_>, from: SqlType, to: SqlType, utf8: bool) -> 
 
 /// Whether the conversion exists at all: errors 529, 206 and 257.
 pub(crate) fn check_convertible(from: SqlType, to: SqlType, assigning: bool) -> Result<(), SqlError> {
-    if assigning { conversions::check_assignable(from, to) } else { conversions::check_castable(from, to) }
+    if assigning {
+        conversions::check_assignable(from, to)
+    } else {
+        conversions::check_castable(from, to)
+    }
 }
 
 /// Whether CONVERT's style changes anything between two types.
@@ -115,9 +122,10 @@ pub(crate) fn concatenated(a: SqlType, b: SqlType) -> SqlType {
     }
 }
 
-/// A fresh uniqueidentifier.
-pub(crate) fn new_guid() -> OwnedCell {
-    OwnedCell::Blob(guid::to_storage(&uuid::Uuid::new_v4().to_bytes_le()).to_vec())
+/// A uniqueidentifier of that much chance, as NEWID makes them.
+pub(crate) fn new_guid(random: u128) -> OwnedCell {
+    let uuid = uuid::Builder::from_random_bytes(random.to_le_bytes()).into_uuid();
+    OwnedCell::Blob(guid::to_storage(&uuid.to_bytes_le()).to_vec())
 }
 
 /// The character of code page 1252 with that code.
@@ -127,8 +135,14 @@ pub(crate) fn code_page_char(code: u8) -> OwnedCell {
 
 /// The operator with that code, as the arithmetic function receives it.
 pub(crate) fn operator(code: i64) -> Result<Operator, SqlError> {
-    [Operator::Add, Operator::Subtract, Operator::Multiply, Operator::Divide, Operator::Modulo]
-        .into_iter()
-        .find(|op| *op as i64 == code)
-        .ok_or_else(|| error(823, 24, 5, "An unknown operator."))
+    [
+        Operator::Add,
+        Operator::Subtract,
+        Operator::Multiply,
+        Operator::Divide,
+        Operator::Modulo,
+    ]
+    .into_iter()
+    .find(|op| *op as i64 == code)
+    .ok_or_else(|| error(823, 24, 5, "An unknown operator."))
 }

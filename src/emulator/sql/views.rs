@@ -78,16 +78,40 @@ const VIEWS: &[View] = &[
         ],
         rows: rows::tables,
     },
-    View { schema: "sys", name: "objects", columns: OBJECT_COLUMNS, rows: rows::objects },
-    View { schema: "sys", name: "all_objects", columns: OBJECT_COLUMNS, rows: rows::objects },
+    View {
+        schema: "sys",
+        name: "objects",
+        columns: OBJECT_COLUMNS,
+        rows: rows::objects,
+    },
+    View {
+        schema: "sys",
+        name: "all_objects",
+        columns: OBJECT_COLUMNS,
+        rows: rows::objects,
+    },
     View {
         schema: "sys",
         name: "schemas",
-        columns: &[("name", NAME, false), ("schema_id", INT, false), ("principal_id", INT, true)],
+        columns: &[
+            ("name", NAME, false),
+            ("schema_id", INT, false),
+            ("principal_id", INT, true),
+        ],
         rows: rows::schemas,
     },
-    View { schema: "sys", name: "columns", columns: COLUMN_COLUMNS, rows: rows::columns },
-    View { schema: "sys", name: "all_columns", columns: COLUMN_COLUMNS, rows: rows::columns },
+    View {
+        schema: "sys",
+        name: "columns",
+        columns: COLUMN_COLUMNS,
+        rows: rows::columns,
+    },
+    View {
+        schema: "sys",
+        name: "all_columns",
+        columns: COLUMN_COLUMNS,
+        rows: rows::columns,
+    },
     View {
         schema: "sys",
         name: "identity_columns",
@@ -303,13 +327,19 @@ impl View {
     /// The view of that schema and name, in any case.
     pub fn find(schema: Option<&str>, name: &str) -> Option<&'static View> {
         let schema = schema?;
-        VIEWS.iter().find(|v| v.schema.eq_ignore_ascii_case(schema) && v.name.eq_ignore_ascii_case(name))
+        VIEWS
+            .iter()
+            .find(|v| v.schema.eq_ignore_ascii_case(schema) && v.name.eq_ignore_ascii_case(name))
     }
 
     /// Its rows now, as a JSON array of arrays.
     pub fn json(&self, core: &mut Core, database: &Arc<Database>) -> Result<String, SqlError> {
         let catalog = core.catalog(database)?;
-        let mut context = Context { core, database: Arc::clone(database), catalog };
+        let mut context = Context {
+            core,
+            database: Arc::clone(database),
+            catalog,
+        };
         Ok(Value::Array((self.rows)(&mut context)?).to_string())
     }
 }

@@ -169,18 +169,25 @@ impl Catalog {
     /// The version in the file, as the connection's transaction sees it.
     pub fn current_version(connection: &Connection, alias: &str) -> rusqlite::Result<i64> {
         connection
-            .prepare_cached(&format!("SELECT value FROM \"{alias}\"._meta WHERE key = 'version'"))?
+            .prepare_cached(&format!(
+                "SELECT value FROM \"{alias}\"._meta WHERE key = 'version'"
+            ))?
             .query_row([], |row| row.get(0))
     }
 
     /// Loads the whole catalog.
     pub fn load(connection: &Connection, alias: &str) -> rusqlite::Result<Catalog> {
         let version = Catalog::current_version(connection, alias)?;
-        let schemas: String =
-            connection.query_row(&format!("SELECT value FROM \"{alias}\"._meta WHERE key = 'schemas'"), [], |row| {
-                row.get(0)
-            })?;
-        let mut catalog = Catalog { version, schemas: from_json(&schemas)?, ..Catalog::default() };
+        let schemas: String = connection.query_row(
+            &format!("SELECT value FROM \"{alias}\"._meta WHERE key = 'schemas'"),
+            [],
+            |row| row.get(0),
+        )?;
+        let mut catalog = Catalog {
+            version,
+            schemas: from_json(&schemas)?,
+            ..Catalog::default()
+        };
         let mut statement = connection.prepare(&format!("SELECT definition FROM \"{alias}\"._catalog"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -191,7 +198,8 @@ impl Catalog {
 
     fn insert(&mut self, table: Arc<TableDef>) {
         self.by_id.insert(table.object_id, Arc::clone(&table));
-        self.tables.insert((fold(&table.schema), fold(&table.name)), table);
+        self.tables
+            .insert((fold(&table.schema), fold(&table.name)), table);
     }
 
     /// The table of that schema and name, in any case.
@@ -212,18 +220,29 @@ impl Catalog {
     /// The id and the exact name of a schema.
     pub fn schema(&self, name: &str) -> Option<(i32, &str)> {
         let name = fold(name);
-        self.schemas.iter().find(|(_, s)| fold(s) == name).map(|(id, s)| (*id, s.as_str()))
+        self.schemas
+            .iter()
+            .find(|(_, s)| fold(s) == name)
+            .map(|(id, s)| (*id, s.as_str()))
     }
 
     /// Whether a constraint, index-backed or not, has that name in a schema.
     pub fn has_constraint(&self, schema: &str, name: &str) -> bool {
         let (schema, name) = (fold(schema), fold(name));
-        self.by_id.values().filter(|t| fold(&t.schema) == schema).any(|t| {
-            t.indexes.iter().any(|i| i.kind != IndexKind::Index && fold(&i.name) == name)
-                || t.checks.iter().any(|c| fold(&c.name) == name)
-                || t.foreign_keys.iter().any(|f| fold(&f.name) == name)
-                || t.columns.iter().filter_map(|c| c.default.as_ref()).any(|d| fold(&d.name) == name)
-        })
+        self.by_id
+            .values()
+            .filter(|t| fold(&t.schema) == schema)
+            .any(|t| {
+                t.indexes
+                    .iter()
+                    .any(|i| i.kind != IndexKind::Index && fold(&i.name) == name)
+                    || t.checks.iter().any(|c| fold(&c.name) == name)
+                    || t.foreign_keys.iter().any(|f| fold(&f.name) == name)
+                    || t.columns
+                        .iter()
+                        .filter_map(|c| c.default.as_ref())
+                        .any(|d| fold(&d.name) == name)
+            })
     }
 }
 
@@ -239,8 +258,14 @@ pub(crate) fn save_table(connection: &Connection, alias: &str, table: &TableDef)
 
 /// Removes a table's definition.
 pub(crate) fn delete_table(connection: &Connection, alias: &str, object_id: i32) -> rusqlite::Result<()> {
-    connection.execute(&format!("DELETE FROM \"{alias}\"._catalog WHERE object_id = ?1"), [object_id])?;
-    connection.execute(&format!("DELETE FROM \"{alias}\"._identity WHERE object_id = ?1"), [object_id])?;
+    connection.execute(
+        &format!("DELETE FROM \"{alias}\"._catalog WHERE object_id = ?1"),
+        [object_id],
+    )?;
+    connection.execute(
+        &format!("DELETE FROM \"{alias}\"._identity WHERE object_id = ?1"),
+        [object_id],
+    )?;
     bump(connection, alias)
 }
 
@@ -251,25 +276,35 @@ pub(crate) fn save_schemas(
     schemas: &BTreeMap<i32, String>,
 ) -> rusqlite::Result<()> {
     let json = to_json(schemas)?;
-    connection.execute(&format!("UPDATE \"{alias}\"._meta SET value = ?1 WHERE key = 'schemas'"), [json])?;
+    connection.execute(
+        &format!("UPDATE \"{alias}\"._meta SET value = ?1 WHERE key = 'schemas'"),
+        [json],
+    )?;
     bump(connection, alias)
 }
 
 /// Takes a fresh object id. Steps like SQL Server's, so that nobody takes ids for dense.
 pub(crate) fn new_object_id(connection: &Connection, alias: &str) -> rusqlite::Result<i32> {
     const STEP: i64 = 16_000_057;
-    let id: i64 =
-        connection.query_row(&format!("SELECT value FROM \"{alias}\"._meta WHERE key = 'next_object_id'"), [], |row| {
-            row.get(0)
-        })?;
+    let id: i64 = connection.query_row(
+        &format!("SELECT value FROM \"{alias}\"._meta WHERE key = 'next_object_id'"),
+        [],
+        |row| row.get(0),
+    )?;
     let next = (id + STEP - 1) % (i64::from(i32::MAX) - 1) + 1;
-    connection.execute(&format!("UPDATE \"{alias}\"._meta SET value = ?1 WHERE key = 'next_object_id'"), [next])?;
+    connection.execute(
+        &format!("UPDATE \"{alias}\"._meta SET value = ?1 WHERE key = 'next_object_id'"),
+        [next],
+    )?;
     i32::try_from(id).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, id))
 }
 
 fn bump(connection: &Connection, alias: &str) -> rusqlite::Result<()> {
     connection
-        .execute(&format!("UPDATE \"{alias}\"._meta SET value = value + 1 WHERE key = 'version'"), [])
+        .execute(
+            &format!("UPDATE \"{alias}\"._meta SET value = value + 1 WHERE key = 'version'"),
+            [],
+        )
         .map(|_| ())
 }
 
@@ -293,11 +328,16 @@ mod shared_name {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(name: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        name: &Option<Arc<str>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         name.as_deref().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Arc<str>>, D::Error> {
         Ok(Option::<String>::deserialize(deserializer)?.map(Arc::from))
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Role, fold, now_datetime};
+use super::{Role, fold};
 use crate::emulator::types::SqlError;
 
 /// `master`'s id, as SQL Server numbers it.
@@ -42,13 +42,12 @@ pub(crate) struct Database {
 
 impl Database {
     /// Makes the file and its meta tables.
-    pub fn create(directory: &Path, name: &str, id: i32) -> Result<Database, SqlError> {
+    pub fn create(directory: &Path, name: &str, id: i32, create_date: i64) -> Result<Database, SqlError> {
         if name.is_empty() || name.chars().count() > 128 {
             return Err(io_error(format!("The database name '{name}' is not valid.")));
         }
         let path = directory.join(format!("{}.{EXTENSION}", encode(name)));
         let connection = Connection::open(&path).map_err(|e| file_error(&path, &e))?;
-        let create_date = now_datetime();
         connection
             .execute_batch(
                 "PRAGMA journal_mode=WAL; BEGIN IMMEDIATE;
@@ -91,7 +90,12 @@ impl Database {
             connection.query_row("SELECT value FROM _meta WHERE key = ?1", [key], |row| row.get(0))
         };
         let read = || -> rusqlite::Result<(String, i64, i64, i64)> {
-            Ok((text(get("name")?), integer(&get("id")?), integer(&get("create_date")?), integer(&get("read_only")?)))
+            Ok((
+                text(get("name")?),
+                integer(&get("id")?),
+                integer(&get("create_date")?),
+                integer(&get("read_only")?),
+            ))
         };
         let (name, id, create_date, read_only) = read().map_err(|e| file_error(&path, &e))?;
         let id = i32::try_from(id).map_err(|_| io_error(format!("{}: bad database id", path.display())))?;
@@ -100,14 +104,21 @@ impl Database {
 
     /// Attaches it to a session's connection under `alias`.
     pub fn attach(&self, connection: &Connection, alias: &str) -> Result<(), SqlError> {
-        let path = self.path.to_str().ok_or_else(|| io_error("The data directory's path is not UTF-8.".into()))?;
+        let path = self
+            .path
+            .to_str()
+            .ok_or_else(|| io_error("The data directory's path is not UTF-8.".into()))?;
         connection
             .execute(&format!("ATTACH DATABASE ?1 AS \"{alias}\""), [path])
             .and_then(|_| {
                 connection.execute_batch(&format!(
-                    "PRAGMA \"{alias}\".synchronous=NORMAL; PRAGMA \"{alias}\".cache_size=-8192;
-                     PRAGMA \"{alias}\".mmap_size=67108864;"
-                ))
+                    "PRAGMA \"{alias}\".cache_size=-8192; PRAGMA \"{alias}\".mmap_size=67108864;"
+                ))?;
+                // Inside a transaction it stays at FULL, which is as right and slower.
+                if connection.is_autocommit() {
+                    connection.execute_batch(&format!("PRAGMA \"{alias}\".synchronous=NORMAL;"))?;
+                }
+                Ok(())
             })
             .map_err(|e| file_error(&self.path, &e))
     }
@@ -128,7 +139,8 @@ impl Database {
     }
 
     pub fn set_role(&self, role: Role) {
-        self.secondary.store(role == Role::ReadableSecondary, Ordering::SeqCst);
+        self.secondary
+            .store(role == Role::ReadableSecondary, Ordering::SeqCst);
     }
 
     pub fn is_read_only(&self) -> bool {
@@ -141,7 +153,10 @@ impl Database {
         connection
             .busy_timeout(OTHER_PROCESS_WAIT)
             .and_then(|()| {
-                connection.execute("UPDATE _meta SET value = ?1 WHERE key = 'read_only'", [i64::from(read_only)])
+                connection.execute(
+                    "UPDATE _meta SET value = ?1 WHERE key = 'read_only'",
+                    [i64::from(read_only)],
+                )
             })
             .map_err(|e| file_error(&self.path, &e))?;
         self.read_only.store(read_only, Ordering::SeqCst);
@@ -166,7 +181,11 @@ impl Database {
 
     /// The counter of a table's identity column, made from `last` when this process has not used it yet. Like SQL
     /// Server's, it is not undone by a rollback.
-    pub fn identity(&self, object_id: i32, last: impl FnOnce() -> Result<i64, SqlError>) -> Result<Arc<AtomicI64>, SqlError> {
+    pub fn identity(
+        &self,
+        object_id: i32,
+        last: impl FnOnce() -> Result<i64, SqlError>,
+    ) -> Result<Arc<AtomicI64>, SqlError> {
         if let Some(counter) = self.identities().get(&object_id) {
             return Ok(Arc::clone(counter));
         }
@@ -240,5 +259,11 @@ fn file_error(path: &Path, error: &rusqlite::Error) -> SqlError {
 
 /// 823 is SQL Server's number for the storage below it failing.
 fn io_error(message: String) -> SqlError {
-    SqlError { number: 823, state: 1, class: 24, message, line: 1 }
+    SqlError {
+        number: 823,
+        state: 1,
+        class: 24,
+        message,
+        line: 1,
+    }
 }

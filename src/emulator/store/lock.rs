@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::SharedClock;
 
 /// How often a waiter looks at its cancel flag.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
@@ -18,7 +20,7 @@ const CANCEL_POLL: Duration = Duration::from_millis(20);
 pub(crate) enum Wait {
     Granted,
     /// Granted after waiting for somebody.
-    GrantedAfterWait,
+    GrantedLater,
     TimedOut,
     Cancelled,
     Deadlock,
@@ -110,13 +112,22 @@ impl State {
 }
 
 /// All locks of a server.
-#[derive(Default)]
 pub(crate) struct LockManager {
+    clock: SharedClock,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl LockManager {
+    /// No locks yet; waits are timed by the clock.
+    pub fn new(clock: SharedClock) -> LockManager {
+        LockManager {
+            clock,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
     /// Takes a database's write lock, in the order of asking. Held until [`LockManager::unlock_writer`].
     pub fn lock_writer(&self, database: i32, waiter: Waiter<'_>) -> Wait {
         let me = waiter.session;
@@ -127,13 +138,15 @@ impl LockManager {
         }
         queue.waiting.push(me);
         let (mut state, wait) = self.wait(state, waiter, |state| {
-            let Some(queue) = state.writers.get(&database) else { return Vec::new() };
+            let Some(queue) = state.writers.get(&database) else {
+                return Vec::new();
+            };
             let ahead = queue.waiting.iter().copied().take_while(|&s| s != me);
             queue.holder.into_iter().chain(ahead).collect()
         });
         let queue = state.writers.entry(database).or_default();
         queue.waiting.retain(|&s| s != me);
-        if matches!(wait, Wait::Granted | Wait::GrantedAfterWait) {
+        if matches!(wait, Wait::Granted | Wait::GrantedLater) {
             queue.holder = Some(me);
         }
         drop(state);
@@ -144,7 +157,9 @@ impl LockManager {
     /// Gives the write lock back, and the marks of the tables written under it.
     pub fn unlock_writer(&self, database: i32, session: u64) {
         let mut state = self.state();
-        state.tables.retain(|(d, _), owner| *d != database || *owner != session);
+        state
+            .tables
+            .retain(|(d, _), owner| *d != database || *owner != session);
         if let Some(queue) = state.writers.get_mut(&database)
             && queue.holder == Some(session)
         {
@@ -163,8 +178,15 @@ impl LockManager {
     pub fn wait_for_table(&self, database: i32, table: i32, waiter: Waiter<'_>) -> Wait {
         let me = waiter.session;
         let state = self.state();
-        let blockers =
-            |state: &State| state.tables.get(&(database, table)).copied().filter(|&owner| owner != me).into_iter().collect();
+        let blockers = |state: &State| {
+            state
+                .tables
+                .get(&(database, table))
+                .copied()
+                .filter(|&owner| owner != me)
+                .into_iter()
+                .collect()
+        };
         self.wait(state, waiter, blockers).1
     }
 
@@ -172,21 +194,44 @@ impl LockManager {
     pub fn lock_app(&self, key: (i32, String), mode: AppMode, owner: AppOwner, waiter: Waiter<'_>) -> Wait {
         let me = waiter.session;
         let mut state = self.state();
-        state.apps.entry(key.clone()).or_default().waiting.push((me, mode));
+        state
+            .apps
+            .entry(key.clone())
+            .or_default()
+            .waiting
+            .push((me, mode));
         let (mut state, wait) = self.wait(state, waiter, |state| {
-            let Some(lock) = state.apps.get(&key) else { return Vec::new() };
-            let held = lock.holds.iter().filter(|h| h.session != me && !mode.goes_with(h.mode)).map(|h| h.session);
+            let Some(lock) = state.apps.get(&key) else {
+                return Vec::new();
+            };
+            let held = lock
+                .holds
+                .iter()
+                .filter(|h| h.session != me && !mode.goes_with(h.mode))
+                .map(|h| h.session);
             // A session that holds the lock already does not queue behind those that wait for it.
-            let queue = if lock.holds.iter().any(|h| h.session == me) { &[][..] } else { &lock.waiting[..] };
-            let ahead = queue.iter().take_while(|w| w.0 != me).filter(|w| !mode.goes_with(w.1)).map(|w| w.0);
+            let queue = if lock.holds.iter().any(|h| h.session == me) {
+                &[][..]
+            } else {
+                &lock.waiting[..]
+            };
+            let ahead = queue
+                .iter()
+                .take_while(|w| w.0 != me)
+                .filter(|w| !mode.goes_with(w.1))
+                .map(|w| w.0);
             held.chain(ahead).collect()
         });
         let lock = state.apps.entry(key.clone()).or_default();
         if let Some(at) = lock.waiting.iter().position(|w| *w == (me, mode)) {
             lock.waiting.remove(at);
         }
-        if matches!(wait, Wait::Granted | Wait::GrantedAfterWait) {
-            lock.holds.push(AppHold { session: me, mode, owner });
+        if matches!(wait, Wait::Granted | Wait::GrantedLater) {
+            lock.holds.push(AppHold {
+                session: me,
+                mode,
+                owner,
+            });
         }
         if lock.holds.is_empty() && lock.waiting.is_empty() {
             state.apps.remove(&key);
@@ -199,8 +244,14 @@ impl LockManager {
     /// `sp_releaseapplock`: gives one hold back. Returns whether there was one.
     pub fn unlock_app(&self, key: &(i32, String), owner: AppOwner, session: u64) -> bool {
         let mut state = self.state();
-        let Some(lock) = state.apps.get_mut(key) else { return false };
-        let Some(at) = lock.holds.iter().rposition(|h| h.session == session && h.owner == owner) else {
+        let Some(lock) = state.apps.get_mut(key) else {
+            return false;
+        };
+        let Some(at) = lock
+            .holds
+            .iter()
+            .rposition(|h| h.session == session && h.owner == owner)
+        else {
             return false;
         };
         lock.holds.remove(at);
@@ -216,7 +267,8 @@ impl LockManager {
     pub fn release_apps(&self, session: u64, only: Option<AppOwner>) {
         let mut state = self.state();
         state.apps.retain(|_, lock| {
-            lock.holds.retain(|h| h.session != session || only.is_some_and(|o| o != h.owner));
+            lock.holds
+                .retain(|h| h.session != session || only.is_some_and(|o| o != h.owner));
             !(lock.holds.is_empty() && lock.waiting.is_empty())
         });
         drop(state);
@@ -235,14 +287,16 @@ impl LockManager {
         waiter: Waiter<'_>,
         blockers: impl Fn(&State) -> Vec<u64>,
     ) -> (MutexGuard<'s, State>, Wait) {
-        let started = Instant::now();
+        let started = self.clock.monotonic();
         let mut result = Wait::Granted;
         loop {
             let in_the_way = blockers(&state);
             if in_the_way.is_empty() {
                 break;
             }
-            let left = waiter.timeout.map(|t| t.saturating_sub(started.elapsed()));
+            let left = waiter
+                .timeout
+                .map(|t| t.saturating_sub(self.clock.monotonic() - started));
             if state.closes_cycle(waiter.session, &in_the_way) {
                 result = Wait::Deadlock;
             } else if waiter.cancel.load(Ordering::SeqCst) {
@@ -250,14 +304,18 @@ impl LockManager {
             } else if left == Some(Duration::ZERO) {
                 result = Wait::TimedOut;
             } else {
-                result = Wait::GrantedAfterWait;
+                result = Wait::GrantedLater;
             }
-            if result != Wait::GrantedAfterWait {
+            if result != Wait::GrantedLater {
                 break;
             }
             state.waits.insert(waiter.session, in_the_way);
             let nap = left.map_or(CANCEL_POLL, |l| l.min(CANCEL_POLL));
-            state = self.changed.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, nap)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         state.waits.remove(&waiter.session);
         (state, result)
@@ -274,7 +332,11 @@ mod tests {
     use std::sync::mpsc;
 
     fn waiter(session: u64, cancel: &AtomicBool) -> Waiter<'_> {
-        Waiter { session, timeout: None, cancel }
+        Waiter {
+            session,
+            timeout: None,
+            cancel,
+        }
     }
 
     fn until_waiting(locks: &LockManager, sessions: usize) {
@@ -285,14 +347,17 @@ mod tests {
 
     #[test]
     fn writers_are_served_in_the_order_of_asking() {
-        let (locks, go) = (LockManager::default(), AtomicBool::new(false));
+        let (locks, go) = (
+            LockManager::new(crate::clock::SystemClock::shared()),
+            AtomicBool::new(false),
+        );
         assert_eq!(locks.lock_writer(5, waiter(1, &go)), Wait::Granted);
         let (sender, order) = mpsc::channel();
         std::thread::scope(|scope| {
             for session in 2..5 {
                 let (locks, go, sender) = (&locks, &go, sender.clone());
                 scope.spawn(move || {
-                    assert_eq!(locks.lock_writer(5, waiter(session, go)), Wait::GrantedAfterWait);
+                    assert_eq!(locks.lock_writer(5, waiter(session, go)), Wait::GrantedLater);
                     sender.send(session).unwrap();
                     locks.unlock_writer(5, session);
                 });
@@ -305,9 +370,16 @@ mod tests {
 
     #[test]
     fn a_wait_ends_by_time_by_cancel_and_by_deadlock() {
-        let (locks, go, stop) = (LockManager::default(), AtomicBool::new(false), AtomicBool::new(true));
+        let (locks, go, stop) = (
+            LockManager::new(crate::clock::SystemClock::shared()),
+            AtomicBool::new(false),
+            AtomicBool::new(true),
+        );
         locks.lock_writer(5, waiter(1, &go));
-        let in_time = Waiter { timeout: Some(Duration::ZERO), ..waiter(2, &go) };
+        let in_time = Waiter {
+            timeout: Some(Duration::ZERO),
+            ..waiter(2, &go)
+        };
         assert_eq!(locks.lock_writer(5, in_time), Wait::TimedOut);
         assert_eq!(locks.lock_writer(5, waiter(2, &stop)), Wait::Cancelled);
         locks.lock_writer(6, waiter(2, &go));
@@ -316,21 +388,33 @@ mod tests {
             until_waiting(&locks, 1);
             assert_eq!(locks.lock_writer(6, waiter(1, &go)), Wait::Deadlock);
             locks.unlock_writer(5, 1);
-            assert_eq!(second.join().unwrap(), Wait::GrantedAfterWait);
+            assert_eq!(second.join().unwrap(), Wait::GrantedLater);
         });
     }
 
     #[test]
     fn application_locks_share_and_exclude() {
-        let (locks, go) = (LockManager::default(), AtomicBool::new(false));
+        let (locks, go) = (
+            LockManager::new(crate::clock::SystemClock::shared()),
+            AtomicBool::new(false),
+        );
         let key = || (5, "a".to_owned());
-        let now = |session| Waiter { timeout: Some(Duration::ZERO), ..waiter(session, &go) };
+        let now = |session| Waiter {
+            timeout: Some(Duration::ZERO),
+            ..waiter(session, &go)
+        };
         let shared = |s| locks.lock_app(key(), AppMode::Shared, AppOwner::Session, now(s));
         assert_eq!(shared(1), Wait::Granted);
         assert_eq!(shared(2), Wait::Granted);
-        assert_eq!(locks.lock_app(key(), AppMode::Exclusive, AppOwner::Transaction, now(1)), Wait::TimedOut);
+        assert_eq!(
+            locks.lock_app(key(), AppMode::Exclusive, AppOwner::Transaction, now(1)),
+            Wait::TimedOut
+        );
         assert!(locks.unlock_app(&key(), AppOwner::Session, 2));
-        assert_eq!(locks.lock_app(key(), AppMode::Exclusive, AppOwner::Transaction, now(1)), Wait::Granted);
+        assert_eq!(
+            locks.lock_app(key(), AppMode::Exclusive, AppOwner::Transaction, now(1)),
+            Wait::Granted
+        );
         assert_eq!(shared(2), Wait::TimedOut);
         locks.release_apps(1, Some(AppOwner::Transaction));
         assert_eq!(shared(2), Wait::Granted);

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
+use crate::clock::{SharedClock, SystemClock};
 use crate::emulator::types::SqlError;
 use database::Database;
 use lock::LockManager;
@@ -22,8 +22,11 @@ use lock::LockManager;
 /// What `@@VERSION` answers: a build of SQL Server 2019, the newest whose behaviour the emulator follows.
 pub const VERSION_TEXT: &str = "Microsoft SQL Server 2019 (RTM) - 15.0.2000.5 (X64) \n\tSep 24 2019 13:48:23 \n\tEmulated by mssql-sync over SQLite\n\tDeveloper Edition (64-bit)";
 
-/// The ticks between 1900-01-01 and 1970-01-01, in days.
+/// Days from 1900-01-01 to 1970-01-01.
 const DAYS_1900_TO_1970: i64 = 25_567;
+/// Days from 0001-01-01 to 1970-01-01.
+const DAYS_0001_TO_1970: i64 = 719_162;
+const SECONDS_A_DAY: i64 = 86_400;
 
 /// The role of a database in its availability group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,22 +64,25 @@ pub struct ServerState {
     pub(crate) server_name: String,
     pub(crate) lock_mode: LockMode,
     pub(crate) locks: LockManager,
+    pub(crate) clock: SharedClock,
     databases: Mutex<BTreeMap<String, Arc<Database>>>,
     next_session: AtomicU64,
 }
 
 impl ServerState {
-    /// Opens the data directory and every database in it; `master` and `tempdb` always exist.
+    /// Opens the data directory and every database in it; `master` always exists.
     ///
     /// # Errors
     /// When the directory cannot be made or read, or a file in it is not a database of this emulator.
     pub fn open(config: ServerConfig) -> Result<Arc<ServerState>, SqlError> {
         let databases = database::open_all(&config.data)?;
+        let clock = SystemClock::shared();
         let state = ServerState {
             data: config.data,
             server_name: config.server_name,
             lock_mode: config.locks,
-            locks: LockManager::default(),
+            locks: LockManager::new(clock.clone()),
+            clock,
             databases: Mutex::new(databases),
             next_session: AtomicU64::new(1),
         };
@@ -96,16 +102,22 @@ impl ServerState {
         let id = if fold(name) == "master" {
             database::MASTER_ID
         } else {
-            databases.values().map(|d| d.id).fold(database::FIRST_USER_ID - 1, i32::max) + 1
+            databases
+                .values()
+                .map(|d| d.id)
+                .fold(database::FIRST_USER_ID - 1, i32::max)
+                + 1
         };
-        let database = Database::create(&self.data, name, id)?;
+        let database = Database::create(&self.data, name, id, self.now_datetime())?;
         databases.insert(fold(name), Arc::new(database));
         Ok(())
     }
 
     /// Takes a database out of the server and deletes its files. Returns whether there was one.
     pub(crate) fn drop_database(&self, name: &str) -> Result<bool, SqlError> {
-        let Some(database) = self.databases().remove(&fold(name)) else { return Ok(false) };
+        let Some(database) = self.databases().remove(&fold(name)) else {
+            return Ok(false);
+        };
         database.delete_files()?;
         Ok(true)
     }
@@ -129,6 +141,20 @@ impl ServerState {
         all
     }
 
+    /// Now, in 100 ns units since 0001-01-01, UTC.
+    pub(crate) fn now_100ns(&self) -> i64 {
+        let now = self.clock.now();
+        let seconds = DAYS_0001_TO_1970 * SECONDS_A_DAY + now.timestamp();
+        seconds * 10_000_000 + i64::from(now.timestamp_subsec_nanos() / 100)
+    }
+
+    /// Now as a `datetime`, in ticks of 1/300 s since 1900-01-01.
+    pub(crate) fn now_datetime(&self) -> i64 {
+        let now = self.clock.now();
+        let seconds = DAYS_1900_TO_1970 * SECONDS_A_DAY + now.timestamp();
+        seconds * 300 + i64::from(now.timestamp_subsec_millis()) * 300 / 1000
+    }
+
     /// A number that no other session of this server has.
     pub(crate) fn new_session(&self) -> u64 {
         self.next_session.fetch_add(1, Ordering::Relaxed)
@@ -142,19 +168,4 @@ impl ServerState {
 /// A name as the case-insensitive catalog compares it.
 pub(crate) fn fold(name: &str) -> String {
     name.chars().flat_map(char::to_lowercase).collect()
-}
-
-/// Now, in 100 ns units since 0001-01-01, UTC: the only place where the SQL side reads the clock.
-pub(crate) fn now_100ns() -> i64 {
-    const DAYS_0001_TO_1970: i64 = 719_162;
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let units = i64::try_from(since.as_nanos() / 100).unwrap_or(i64::MAX / 2);
-    DAYS_0001_TO_1970 * 864_000_000_000 + units
-}
-
-/// Now as a `datetime`, in ticks of 1/300 s since 1900-01-01.
-pub(crate) fn now_datetime() -> i64 {
-    const DAYS_0001_TO_1970: i64 = 719_162;
-    let since_1970 = now_100ns() - DAYS_0001_TO_1970 * 864_000_000_000;
-    DAYS_1900_TO_1970 * 86_400 * 300 + since_1970 / 100 * 300 / 100_000
 }

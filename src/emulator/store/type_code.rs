@@ -18,9 +18,14 @@ pub(crate) fn encode(ty: SqlType) -> i64 {
         SqlType::SmallInt => (3, 0),
         SqlType::Int => (4, 0),
         SqlType::BigInt => (5, 0),
-        SqlType::Decimal { precision, scale, numeric } => {
-            (if numeric { 7 } else { 6 }, i64::from(precision) << 8 | i64::from(scale))
-        }
+        SqlType::Decimal {
+            precision,
+            scale,
+            numeric,
+        } => (
+            if numeric { 7 } else { 6 },
+            i64::from(precision) << 8 | i64::from(scale),
+        ),
         SqlType::Money => (8, 0),
         SqlType::SmallMoney => (9, 0),
         SqlType::Real => (10, 0),
@@ -54,15 +59,27 @@ fn len_code(len: Len) -> i64 {
 pub(crate) fn decode(code: i64) -> Option<SqlType> {
     let size = u16::try_from(code & 0xFFFF).ok()?;
     let [precision, scale] = size.to_be_bytes();
-    let len = if i64::from(size) == MAX { Len::Max } else { Len::N(size) };
+    let len = if i64::from(size) == MAX {
+        Len::Max
+    } else {
+        Len::N(size)
+    };
     Some(match code >> 16 {
         1 => SqlType::Bit,
         2 => SqlType::TinyInt,
         3 => SqlType::SmallInt,
         4 => SqlType::Int,
         5 => SqlType::BigInt,
-        6 => SqlType::Decimal { precision, scale, numeric: false },
-        7 => SqlType::Decimal { precision, scale, numeric: true },
+        6 => SqlType::Decimal {
+            precision,
+            scale,
+            numeric: false,
+        },
+        7 => SqlType::Decimal {
+            precision,
+            scale,
+            numeric: true,
+        },
         8 => SqlType::Money,
         9 => SqlType::SmallMoney,
         10 => SqlType::Real,
@@ -103,8 +120,16 @@ mod tests {
     fn every_type_survives() {
         let types = [
             SqlType::Bit,
-            SqlType::Decimal { precision: 38, scale: 10, numeric: false },
-            SqlType::Decimal { precision: 5, scale: 0, numeric: true },
+            SqlType::Decimal {
+                precision: 38,
+                scale: 10,
+                numeric: false,
+            },
+            SqlType::Decimal {
+                precision: 5,
+                scale: 0,
+                numeric: true,
+            },
             SqlType::Char(8000),
             SqlType::VarChar(Len::Max),
             SqlType::NVarChar(Len::N(4000)),

@@ -11,7 +11,7 @@ use crate::emulator::value::temporal::{self, Moment, TICKS_PER_DAY};
 use crate::emulator::value::text::{self, TooLong};
 use crate::emulator::value::{CowCell, cast_binary, decimal, error, parse, render};
 
-pub(crate) use super::conversion::{Conversion, check_assignable, check_castable, conversion};
+pub(crate) use super::conversion::{check_assignable, check_castable};
 
 /// `CAST(cell AS to [COLLATE to_collation])`. When `from` is character and `to` binary, `to_collation` is that of the
 /// source.

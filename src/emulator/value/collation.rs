@@ -113,11 +113,6 @@ impl Collation {
         self.encoding == UTF_8
     }
 
-    /// Whether letter case matters to it.
-    pub(crate) fn is_case_sensitive(&self) -> bool {
-        !matches!(self.rule, Rule::Dictionary { case: false, .. })
-    }
-
     /// The code page that a client's 5 bytes name; 1252 where they name none that is known.
     pub(super) fn encoding_of_wire(bytes: [u8; 5]) -> &'static Encoding {
         let info = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);

@@ -159,17 +159,11 @@ pub(crate) fn from_float(value: f64, scale: u8) -> Option<i128> {
     let exponent: i32 = exponent.parse().ok()?;
     let digits = parse(mantissa, 16).ok()?;
     let shift = exponent - 16 + i32::from(scale);
-    match u8::try_from(shift) {
-        Ok(up) => digits.checked_mul(*POWERS.get(usize::from(up))?),
-        Err(_) => {
-            let down = shift.unsigned_abs() as usize;
-            Some(
-                POWERS
-                    .get(down)
-                    .map_or(0, |divisor| divide_rounded(digits, *divisor)),
-            )
-        }
+    let power = POWERS.get(shift.unsigned_abs() as usize);
+    if shift >= 0 {
+        return digits.checked_mul(*power?);
     }
+    Some(power.map_or(0, |divisor| divide_rounded(digits, *divisor)))
 }
 
 /// The nearest float.
@@ -233,6 +227,7 @@ mod tests {
         assert_eq!(from_float(0.1, 2), Some(10));
         assert_eq!(from_float(-2.5, 0), Some(-3));
         assert_eq!(from_float(1e38, 1), None);
+        assert_eq!(from_float(f64::MAX, 0), None);
         assert_eq!(from_float(1e-300, 4), Some(0));
         assert_eq!(from_float(f64::NAN, 4), None);
         assert_eq!(from_float(123_456_789.123, 3), Some(123_456_789_123));

@@ -10,7 +10,7 @@ pub(crate) mod cast;
 mod cast_binary;
 pub(crate) mod collation;
 mod collation_names;
-mod conversion;
+pub(crate) mod conversion;
 pub(crate) mod decimal;
 pub(crate) mod error;
 pub(crate) mod guid;

@@ -5,26 +5,11 @@ use crate::emulator::value::decimal::{self, NotDecimal};
 use crate::emulator::value::text::{self, TooLong};
 use crate::emulator::value::{error, guid, parse_datetime, temporal};
 
-/// A string to a value of `to`, as CAST from `varchar` (`unicode` false) or `nvarchar` reads it.
+/// A string to a value of `to`, as CAST reads it; errors name the type `from`.
 ///
 /// # Errors
 /// 245, 248, 244, 8114, 8115, 241, 242, 295, 8169, 235: the error of the target type; 529 for `binary`, which
 /// [`cast`](super::cast::cast) converts and this does not.
-pub(crate) fn parse(
-    text: &str,
-    unicode: bool,
-    to: SqlType,
-    to_collation: Option<&str>,
-) -> Result<OwnedCell, SqlError> {
-    let from = if unicode {
-        SqlType::NVarChar(Len::Max)
-    } else {
-        SqlType::VarChar(Len::Max)
-    };
-    parse_from(text, from, to, to_collation)
-}
-
-/// As [`parse`], with the type that the errors name.
 pub(super) fn parse_from(
     text: &str,
     from: SqlType,
@@ -299,7 +284,7 @@ mod tests {
     use super::*;
 
     fn number(text: &str, to: SqlType) -> Result<OwnedCell, i32> {
-        parse(text, false, to, None).map_err(|e| e.number)
+        parse_from(text, SqlType::VarChar(Len::Max), to, None).map_err(|e| e.number)
     }
 
     #[test]
@@ -319,7 +304,7 @@ mod tests {
         assert_eq!(number("99999999999999999999", SqlType::Int), Err(248));
         assert_eq!(number("1.0", SqlType::Int), Err(245));
         assert_eq!(number("x", SqlType::BigInt), Err(8114));
-        let error = parse("abc", true, SqlType::Int, None).unwrap_err();
+        let error = parse_from("abc", SqlType::NVarChar(Len::Max), SqlType::Int, None).unwrap_err();
         assert_eq!(
             error.message,
             "Conversion failed when converting the nvarchar value 'abc' to data type int."

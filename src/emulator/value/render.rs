@@ -92,29 +92,6 @@ pub(crate) fn render_style(cell: Cell<'_>, ty: SqlType, style: i32) -> Result<St
     }
 }
 
-/// As a T-SQL literal of the type, for messages and logs: `N'it''s'`, `0x0FAB`, `1.50`, `NULL`.
-pub(crate) fn literal(cell: Cell<'_>, ty: SqlType) -> String {
-    let text = match (ty, cell) {
-        (SqlType::Float, Cell::Real(_)) | (SqlType::Real, Cell::Real(_)) => {
-            return render_style(cell, ty, 3).unwrap_or_else(|_| raw(cell));
-        }
-        // ISO, which every language and date format reads alike.
-        _ if temporal::is_temporal(ty) => render_style(cell, ty, 126).unwrap_or_else(|_| raw(cell)),
-        _ => render(cell, ty),
-    };
-    match (ty, cell) {
-        (_, Cell::Null) => text,
-        (SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::Xml, _) => {
-            format!("N'{}'", text.replace('\'', "''"))
-        }
-        (SqlType::Char(_) | SqlType::VarChar(_) | SqlType::UniqueIdentifier, _) => {
-            format!("'{}'", text.replace('\'', "''"))
-        }
-        _ if temporal::is_temporal(ty) => format!("'{text}'"),
-        _ => text,
-    }
-}
-
 fn raw(cell: Cell<'_>) -> String {
     match cell {
         Cell::Null => "NULL".to_owned(),
@@ -342,7 +319,6 @@ impl Printer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emulator::types::Len;
 
     fn at(y: i32, m: u32, d: u32, units: i64, ty: SqlType, style: i32) -> String {
         let moment = Moment {
@@ -431,38 +407,5 @@ mod tests {
         assert_eq!(print(-1_234_567_890_000, 1), "-123,456,789.00");
         assert_eq!(print(-9_950, 0), "-1.00");
         assert_eq!(print(i64::MIN, 2), "-922337203685477.5808");
-    }
-
-    #[test]
-    fn literals() {
-        assert_eq!(
-            literal(Cell::Text("it's"), SqlType::NVarChar(Len::Max)),
-            "N'it''s'"
-        );
-        assert_eq!(
-            literal(Cell::Blob(&[0x0F, 0xAB]), SqlType::VarBinary(Len::N(2))),
-            "0x0FAB"
-        );
-        assert_eq!(literal(Cell::Null, SqlType::Int), "NULL");
-        assert_eq!(
-            literal(
-                Cell::Integer(150),
-                SqlType::Decimal {
-                    precision: 5,
-                    scale: 2,
-                    numeric: false
-                }
-            ),
-            "1.50"
-        );
-        assert_eq!(
-            literal(Cell::Integer(0), SqlType::DateTime),
-            "'1900-01-01T00:00:00'"
-        );
-        assert_eq!(
-            literal(Cell::Real(0.5), SqlType::Float),
-            "5.0000000000000000e-001"
-        );
-        assert_eq!(render(Cell::Blob(&[]), SqlType::VarBinary(Len::Max)), "0x");
     }
 }

@@ -249,10 +249,13 @@ mod tests {
         };
         assert_eq!(refuse("abc"), Err(8152));
         assert_eq!(refuse("ab   "), Ok(Cow::Borrowed("ab")));
-        let bytes =
-            |b: &'static [u8], ty| fit_bytes(Cow::Borrowed(b), ty, TooLong::Refuse).map_err(|e| e.number);
+        let bytes = |b: &'static [u8], ty| {
+            fit_bytes(Cow::Borrowed(b), ty, TooLong::Refuse)
+                .map(Cow::into_owned)
+                .map_err(|e| e.number)
+        };
         assert_eq!(bytes(&[1, 0], SqlType::Binary(1)), Err(8152));
-        assert_eq!(bytes(&[1], SqlType::Binary(3)), Ok(Cow::Borrowed(&[1, 0, 0])));
-        assert_eq!(bytes(&[], SqlType::VarBinary(Len::N(3))), Ok(Cow::Borrowed(&[])));
+        assert_eq!(bytes(&[1], SqlType::Binary(3)), Ok(vec![1, 0, 0]));
+        assert_eq!(bytes(&[], SqlType::VarBinary(Len::N(3))), Ok(vec![]));
     }
 }

@@ -24,7 +24,8 @@ pub(crate) struct Wire {
     pub(crate) server_name: String,
     /// The current database.
     pub(crate) database: String,
-    pub(crate) in_transaction: bool,
+    /// The open transaction that the client knows of, 0 without one.
+    pub(crate) transaction: u64,
 }
 
 /// Why an answer stopped before the session was done.
@@ -206,7 +207,7 @@ impl<'a> Answer<'a> {
         if more || done.token == token::DONE_IN_PROC {
             status |= token::DONE_MORE;
         }
-        if self.wire.in_transaction {
+        if self.wire.transaction != 0 {
             status |= token::DONE_IN_TRANSACTION;
         }
         token::done(
@@ -221,6 +222,16 @@ impl<'a> Answer<'a> {
     fn hold(&mut self, done: Done) {
         self.release(true);
         self.pending = Some(done);
+    }
+
+    /// Tells the client of a rollback that the session had no one to tell of, because the client had cancelled.
+    pub(crate) fn settle_transaction(&mut self, open: u64) {
+        let known = self.wire.transaction;
+        if open == 0 && known != 0 {
+            self.release(true);
+            token::transaction(&mut self.wire.writer.payload, TransactionEvent::RolledBack, known);
+            self.wire.transaction = 0;
+        }
     }
 
     /// Writes an error whatever the state.
@@ -415,7 +426,11 @@ impl Sink for Answer<'_> {
     fn transaction(&mut self, event: TransactionEvent, descriptor: u64) -> Result<(), SqlError> {
         self.release(true);
         token::transaction(&mut self.wire.writer.payload, event, descriptor);
-        self.wire.in_transaction = event == TransactionEvent::Begun;
+        self.wire.transaction = if event == TransactionEvent::Begun {
+            descriptor
+        } else {
+            0
+        };
         Ok(())
     }
 

@@ -21,6 +21,7 @@ use crate::emulator::wire::packet::{
     STATUS_RESET, STATUS_RESET_KEEP_TRANSACTION, TRANSACTION_MANAGER,
 };
 use crate::emulator::wire::perform::{Peer, PendingBulk, PreparedStatements, Turn};
+use crate::emulator::wire::quiet::Quiet;
 use crate::emulator::wire::{protocol_error, request, rpc, token};
 
 /// The collation of the server, which the login's answer announces.
@@ -47,7 +48,7 @@ pub(crate) fn run(server: &Server, login: &Login, spid: i16, lines: Lines) {
         link: lines.link,
         server_name: server.name.clone(),
         database: database.to_owned(),
-        in_transaction: false,
+        transaction: 0,
     };
     let mut refused = |errors: &[SqlError]| {
         for error in errors {
@@ -266,7 +267,7 @@ impl Conversation<'_> {
     }
 
     fn request(&mut self, kind: u8, status: u8, message: &[u8], packets: u64) -> Result<(), Gone> {
-        let keeps_transaction = status & STATUS_RESET_KEEP_TRANSACTION != 0 && self.wire.in_transaction;
+        let keeps_transaction = status & STATUS_RESET_KEEP_TRANSACTION != 0 && self.wire.transaction != 0;
         if status & (STATUS_RESET | STATUS_RESET_KEEP_TRANSACTION) != 0 && !keeps_transaction {
             self.reset();
         }
@@ -286,13 +287,20 @@ impl Conversation<'_> {
         })
     }
 
+    /// Makes the session as it was after the login, and tells the client so ahead of the answer.
     fn reset(&mut self) {
         self.session.reset();
         self.prepared.clear();
-        self.wire.in_transaction = false;
+        self.wire.transaction = 0;
         if self.wire.database != self.login_database {
-            let old = std::mem::replace(&mut self.wire.database, self.login_database.clone());
-            token::database_changed(&mut self.wire.writer.payload, &self.login_database, &old);
+            let back = format!("USE [{}]", self.login_database.replace(']', "]]"));
+            let mut answer = Answer::new(&mut self.wire, &self.server.faults, &|_, _| {});
+            let mut quiet = Quiet {
+                answer: &mut answer,
+                error: None,
+            };
+            // A database that is gone by now leaves the session where it is, which is what the client is then told.
+            let _ = self.session.batch(&back, &mut quiet);
         }
         token::reset(&mut self.wire.writer.payload);
     }

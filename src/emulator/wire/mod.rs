@@ -9,6 +9,7 @@
 pub(crate) mod answer;
 pub(crate) mod bulk;
 pub(crate) mod conversation;
+pub(crate) mod declaration;
 pub(crate) mod extent;
 pub(crate) mod link;
 pub(crate) mod load;

@@ -8,6 +8,7 @@ use crate::emulator::server::Server;
 use crate::emulator::types::{Cell, OwnedCell, Param, Session, Sink, SqlError, SqlType, TransactionRequest};
 use crate::emulator::value::render;
 use crate::emulator::wire::answer::{Answer, Stop};
+use crate::emulator::wire::declaration;
 use crate::emulator::wire::quiet::Quiet;
 use crate::emulator::wire::request::TransactionAction;
 use crate::emulator::wire::rpc::{self, Call, Procedure};
@@ -202,7 +203,7 @@ impl Turn<'_> {
         let mut ordinals = vec![String::new(); before];
         let bound = statement.and_then(|statement| {
             let declaration = declaration?;
-            let params = rpc::bind(&declaration, &statement, values)?;
+            let params = declaration::bind(&declaration, &statement, values)?;
             Ok((statement, params))
         });
         match bound {
@@ -332,6 +333,8 @@ impl Turn<'_> {
             // The error that the client gets is the fault's; one of the rollback would only hide it.
             let _ = self.session.transaction(TransactionRequest::Rollback, &mut quiet);
         }
+        self.answer
+            .settle_transaction(self.session.transaction_descriptor());
         if !matches!(self.answer.stop, Some(Stop::Ended)) {
             self.server.log.end(sequence, self.answer.outcome);
         }

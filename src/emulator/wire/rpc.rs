@@ -147,81 +147,6 @@ fn text(bytes: &[u8]) -> Result<String, SqlError> {
     utf16(bytes).ok_or_else(|| protocol_error("a name that is not UTF-16"))
 }
 
-/// The names in a parameter declaration, `@P1 int, @P2 decimal(10, 2) OUTPUT`, in order.
-pub(crate) fn declared_names(declaration: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut depth = 0usize;
-    let mut starts = true;
-    let mut characters = declaration.char_indices().peekable();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => starts = true,
-            '@' if starts => {
-                let mut end = declaration.len();
-                while let Some(&(next, c)) = characters.peek() {
-                    if c.is_whitespace() || c == ',' {
-                        end = next;
-                        break;
-                    }
-                    characters.next();
-                }
-                names.push(declaration[at..end].to_owned());
-                starts = false;
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
-/// Gives every value the name of the parameter it is for: by name where the client sent one, else by place.
-///
-/// # Errors
-/// 8178 for a declared parameter without a value, 8144 for more values than parameters.
-pub(crate) fn bind(declaration: &str, statement: &str, values: Vec<Param>) -> Result<Vec<Param>, SqlError> {
-    let names = declared_names(declaration);
-    let mut bound: Vec<Option<Param>> = vec![None; names.len()];
-    for (place, mut value) in values.into_iter().enumerate() {
-        let slot = if value.name.is_empty() {
-            place
-        } else {
-            let sent = value.name.trim_start_matches('@').to_lowercase();
-            let is = |name: &String| name.trim_start_matches('@').to_lowercase() == sent;
-            names.iter().position(is).unwrap_or(usize::MAX)
-        };
-        let Some(slot) = bound.get_mut(slot) else {
-            return Err(SqlError {
-                number: 8144,
-                state: 2,
-                class: 16,
-                message: "Procedure or function  has too many arguments specified.".into(),
-                line: 1,
-            });
-        };
-        value.name.clear();
-        *slot = Some(value);
-    }
-    let mut params = Vec::with_capacity(names.len());
-    for (name, value) in names.into_iter().zip(bound) {
-        let Some(mut value) = value else {
-            return Err(SqlError {
-                number: 8178,
-                state: 1,
-                class: 16,
-                message: format!(
-                    "The parameterized query '({declaration}){statement}' expects the parameter '{name}', which was not supplied."
-                ),
-                line: 1,
-            });
-        };
-        value.name = name;
-        params.push(value);
-    }
-    Ok(params)
-}
-
 /// The text of a character argument of one of the system's own procedures; 214 for another type.
 pub(crate) fn text_argument(param: Option<&Param>, name: &str, of: &str) -> Result<String, SqlError> {
     match param.map(|param| &param.value) {
@@ -336,26 +261,5 @@ mod tests {
             Procedure::Named("dbo.x".into())
         );
         assert!(Procedure::by_number(99).is_err());
-    }
-
-    #[test]
-    fn values_find_their_parameters() {
-        let declaration = "@P1 int,@b decimal(10, 2) OUTPUT , @c nvarchar(max)";
-        assert_eq!(declared_names(declaration), ["@P1", "@b", "@c"]);
-        assert_eq!(declared_names(""), Vec::<String>::new());
-        let bound = bind(declaration, "S", vec![int("", 1), int("@C", 3), int("B", 2)]).unwrap();
-        assert_eq!(bound, [int("@P1", 1), int("@b", 2), int("@c", 3)]);
-        let error = bind("@a int", "SELECT @a", vec![]).unwrap_err();
-        assert_eq!(
-            error.message,
-            "The parameterized query '(@a int)SELECT @a' expects the parameter '@a', which was not supplied."
-        );
-        assert_eq!(
-            bind("@a int", "", vec![int("", 1), int("", 2)])
-                .unwrap_err()
-                .number,
-            8144
-        );
-        assert_eq!(bind("@a int", "", vec![int("@b", 1)]).unwrap_err().number, 8144);
     }
 }

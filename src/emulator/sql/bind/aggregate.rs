@@ -11,26 +11,37 @@ use crate::emulator::types::{SqlError, SqlType};
 
 impl Binder<'_> {
     /// COUNT, COUNT_BIG, SUM, MIN, MAX and AVG.
-    pub(super) fn aggregate(&mut self, name: &str, arguments: &[&Expr], star: bool, distinct: bool) -> Result<Bound, SqlError> {
+    pub(super) fn aggregate(
+        &mut self,
+        name: &str,
+        arguments: &[&Expr],
+        star: bool,
+        distinct: bool,
+    ) -> Result<Bound, SqlError> {
         if !self.aggregates {
             let text = "An aggregate may not appear in the WHERE clause unless it is in a subquery contained in a HAVING clause or a select list, and the column being aggregated is an outer reference.";
             return Err(error(147, 15, 1, text));
         }
-        let count_type = if name == "COUNT_BIG" { SqlType::BigInt } else { SqlType::Int };
+        let count_type = if name == "COUNT_BIG" {
+            SqlType::BigInt
+        } else {
+            SqlType::Int
+        };
+        self.grouping.aggregated = true;
         if star {
             return match name {
                 "COUNT" | "COUNT_BIG" if arguments.is_empty() && !distinct => {
-                    self.aggregated = true;
                     Ok(Bound::new("count(*)".into(), count_type).not_null())
                 }
                 _ => Err(error(102, 15, 1, "Incorrect syntax near '*'.")),
             };
         }
-        let [argument] = arguments else { return Err(wrong_arguments(&name.to_ascii_lowercase(), "1")) };
+        let [argument] = arguments else {
+            return Err(wrong_arguments(&name.to_ascii_lowercase(), "1"));
+        };
         self.aggregates = false;
         let value = self.expr(argument);
         self.aggregates = true;
-        self.aggregated = true;
         let value = value?;
         let collation = value.collation.clone();
         let distinct_word = if distinct { "DISTINCT " } else { "" };
@@ -48,28 +59,51 @@ impl Binder<'_> {
                     SqlType::DateTimeOffset(_) => format!("{function}({})", value.sql),
                     _ => format!("{function}({})", key(&value, Some(&collation))),
                 };
-                Ok(Bound { collation, ..Bound::new(sql, value.ty) })
+                Ok(Bound {
+                    collation,
+                    ..Bound::new(sql, value.ty)
+                })
             }
             _ if distinct => Err(unsupported(format!("{name}(DISTINCT {argument})"))),
             "SUM" => {
                 let ty = sum_type(value.ty).ok_or_else(|| invalid(value.ty, name))?;
-                Ok(Bound::new(format!("tsql_sum({}, {}, {})", value.sql, encode(value.ty), encode(ty)), ty))
+                Ok(Bound::new(
+                    format!("tsql_sum({}, {}, {})", value.sql, encode(value.ty), encode(ty)),
+                    ty,
+                ))
             }
             _ => {
                 let ty = match sum_type(value.ty).ok_or_else(|| invalid(value.ty, name))? {
-                    SqlType::Decimal { precision, scale, numeric } => {
-                        SqlType::Decimal { precision, scale: scale.max(6), numeric }
-                    }
+                    SqlType::Decimal {
+                        precision,
+                        scale,
+                        numeric,
+                    } => SqlType::Decimal {
+                        precision,
+                        scale: scale.max(6),
+                        numeric,
+                    },
                     ty => ty,
                 };
-                Ok(Bound::new(format!("tsql_avg({}, {}, {})", value.sql, encode(value.ty), encode(ty)), ty))
+                Ok(Bound::new(
+                    format!("tsql_avg({}, {}, {})", value.sql, encode(value.ty), encode(ty)),
+                    ty,
+                ))
             }
         }
     }
 
     /// `ROW_NUMBER() OVER (...)` and its like.
-    pub(super) fn window(&mut self, name: &str, arguments: &[&Expr], star: bool, over: &WindowType) -> Result<Bound, SqlError> {
-        let WindowType::WindowSpec(spec) = over else { return Err(unsupported(name)) };
+    pub(super) fn window(
+        &mut self,
+        name: &str,
+        arguments: &[&Expr],
+        star: bool,
+        over: &WindowType,
+    ) -> Result<Bound, SqlError> {
+        let WindowType::WindowSpec(spec) = over else {
+            return Err(unsupported(name));
+        };
         if spec.window_name.is_some() || spec.window_frame.is_some() {
             return Err(unsupported(spec));
         }
@@ -93,11 +127,16 @@ impl Binder<'_> {
             parts.push(format!("ORDER BY {}", order.join(", ")));
         }
         let function = match (name, arguments) {
-            ("ROW_NUMBER" | "RANK" | "DENSE_RANK", []) if !order.is_empty() => format!("{}()", name.to_ascii_lowercase()),
+            ("ROW_NUMBER" | "RANK" | "DENSE_RANK", []) if !order.is_empty() => {
+                format!("{}()", name.to_ascii_lowercase())
+            }
             ("COUNT_BIG", []) if star => "count(*)".to_owned(),
             _ => return Err(unsupported(format!("{name}(...) OVER (...)"))),
         };
-        Ok(Bound::new(format!("{function} OVER ({})", parts.join(" ")), SqlType::BigInt))
+        Ok(Bound::new(
+            format!("{function} OVER ({})", parts.join(" ")),
+            SqlType::BigInt,
+        ))
     }
 }
 
@@ -106,7 +145,11 @@ fn sum_type(ty: SqlType) -> Option<SqlType> {
     Some(match ty {
         SqlType::TinyInt | SqlType::SmallInt | SqlType::Int => SqlType::Int,
         SqlType::BigInt => SqlType::BigInt,
-        SqlType::Decimal { scale, numeric, .. } => SqlType::Decimal { precision: 38, scale, numeric },
+        SqlType::Decimal { scale, numeric, .. } => SqlType::Decimal {
+            precision: 38,
+            scale,
+            numeric,
+        },
         SqlType::Money | SqlType::SmallMoney => SqlType::Money,
         SqlType::Real | SqlType::Float => SqlType::Float,
         _ => return None,
@@ -114,6 +157,10 @@ fn sum_type(ty: SqlType) -> Option<SqlType> {
 }
 
 fn invalid(ty: SqlType, name: &str) -> SqlError {
-    let text = format!("Operand data type {} is invalid for {} operator.", types::name(ty), name.to_ascii_lowercase());
+    let text = format!(
+        "Operand data type {} is invalid for {} operator.",
+        types::name(ty),
+        name.to_ascii_lowercase()
+    );
     error(8117, 16, 1, text)
 }

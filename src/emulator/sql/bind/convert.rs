@@ -40,8 +40,8 @@ fn size(len: Len) -> u32 {
 /// Whether every value of `from` is, in storage, the same value of `to`.
 pub(crate) fn is_identity(from: SqlType, to: SqlType) -> bool {
     use SqlType::{
-        BigInt, Binary, Bit, Char, DateTime2, DateTimeOffset, Decimal, Float, Int, Money, NChar, NVarChar, Real,
-        SmallInt, SmallMoney, Time, TinyInt, VarBinary, VarChar,
+        BigInt, Binary, Bit, Char, DateTime2, DateTimeOffset, Decimal, Float, Int, Money, NChar, NVarChar,
+        Real, SmallInt, SmallMoney, Time, TinyInt, VarBinary, VarChar,
     };
     match (from, to) {
         (a, b) if a == b => true,
@@ -51,9 +51,18 @@ pub(crate) fn is_identity(from: SqlType, to: SqlType) -> bool {
         | (Int, BigInt)
         | (SmallMoney, Money)
         | (Real, Float) => true,
-        (Decimal { precision: p, scale: s, .. }, Decimal { precision: q, scale: t, .. }) => {
-            s == t && q >= p && (p <= 18) == (q <= 18)
-        }
+        (
+            Decimal {
+                precision: p,
+                scale: s,
+                ..
+            },
+            Decimal {
+                precision: q,
+                scale: t,
+                ..
+            },
+        ) => s == t && q >= p && (p <= 18) == (q <= 18),
         (Char(n), VarChar(m)) => covers(m, u32::from(n)),
         (NChar(n), NVarChar(m)) => covers(m, u32::from(n)),
         (Char(n), NVarChar(m)) => covers(m, u32::from(n)),
@@ -111,16 +120,29 @@ impl Binder<'_> {
             OwnedCell::Real(_) | OwnedCell::Text(_) => self.parameter(Parameter::Constant(value.clone())),
         };
         let nullable = value == OwnedCell::Null;
-        Bound { constant: Some(value), nullable, ..Bound::new(sql, ty) }
+        Bound {
+            constant: Some(value),
+            nullable,
+            ..Bound::new(sql, ty)
+        }
     }
 
     /// NULL without a type of its own.
     pub(super) fn null(&mut self) -> Bound {
-        Bound { untyped_null: true, ..self.literal(OwnedCell::Null, SqlType::Int) }
+        Bound {
+            untyped_null: true,
+            ..self.literal(OwnedCell::Null, SqlType::Int)
+        }
     }
 
     /// Converts to a type; the collation is the target's (for text).
-    pub(crate) fn convert(&mut self, bound: Bound, to: SqlType, collation: Option<&str>, mode: Mode) -> Result<Bound, SqlError> {
+    pub(crate) fn convert(
+        &mut self,
+        bound: Bound,
+        to: SqlType,
+        collation: Option<&str>,
+        mode: Mode,
+    ) -> Result<Bound, SqlError> {
         let from = bound.ty;
         if bound.untyped_null || bound.constant == Some(OwnedCell::Null) {
             return Ok(self.literal(OwnedCell::Null, to));
@@ -129,13 +151,18 @@ impl Binder<'_> {
         let keeps_utf8 = match to {
             // A code page holds fewer characters than what an nvarchar or a UTF-8 column may hold.
             SqlType::Char(_) | SqlType::VarChar(_) => {
-                utf8 || matches!(from, SqlType::Char(_) | SqlType::VarChar(_)) && !values::is_utf8(bound.collation.name())
+                utf8 || matches!(from, SqlType::Char(_) | SqlType::VarChar(_))
+                    && !values::is_utf8(bound.collation.name())
             }
             _ => true,
         };
         if is_identity(from, to) && keeps_utf8 {
             let keeps_column = mode == Mode::Assign || from == to;
-            return Ok(Bound { ty: to, column: bound.column.clone().filter(|_| keeps_column), ..bound });
+            return Ok(Bound {
+                ty: to,
+                column: bound.column.clone().filter(|_| keeps_column),
+                ..bound
+            });
         }
         values::check_convertible(from, to, mode == Mode::Assign)?;
         if let Some(value) = &bound.constant {
@@ -144,17 +171,35 @@ impl Binder<'_> {
                 Mode::Cast | Mode::Try => values::cast(value.as_cell(), from, to, utf8),
             };
             match folded {
-                Ok(value) => return Ok(Bound { collation: bound.collation, ..self.literal(value, to) }),
+                Ok(value) => {
+                    return Ok(Bound {
+                        collation: bound.collation,
+                        ..self.literal(value, to)
+                    });
+                }
                 // Left for the run, where the statement's other errors come from.
                 Err(_) if mode != Mode::Try => {}
                 Err(_) => return Ok(self.literal(OwnedCell::Null, to)),
             }
         }
         let flags = if utf8 { UTF8 } else { 0 } | if mode == Mode::Try { TRY } else { 0 };
-        let function = if mode == Mode::Assign { "tsql_assign" } else { "tsql_cast" };
-        let sql = format!("{function}({}, {}, {}, {flags})", bound.sql, encode(from), encode(to));
+        let function = if mode == Mode::Assign {
+            "tsql_assign"
+        } else {
+            "tsql_cast"
+        };
+        let sql = format!(
+            "{function}({}, {}, {}, {flags})",
+            bound.sql,
+            encode(from),
+            encode(to)
+        );
         let nullable = bound.nullable || mode == Mode::Try;
-        Ok(Bound { collation: bound.collation, nullable, ..Bound::new(sql, to) })
+        Ok(Bound {
+            collation: bound.collation,
+            nullable,
+            ..Bound::new(sql, to)
+        })
     }
 
     /// Converts for a comparison or a CASE: to a type that the other side has too.
@@ -173,15 +218,27 @@ impl Binder<'_> {
     }
 
     /// Both sides of a comparison in one storage form, and the collation that it is made by, if they are text.
-    pub(super) fn comparable(&mut self, a: Bound, b: Bound, what: &str) -> Result<(Bound, Bound, Option<Collation>), SqlError> {
+    pub(super) fn comparable(
+        &mut self,
+        a: Bound,
+        b: Bound,
+        what: &str,
+    ) -> Result<(Bound, Bound, Option<Collation>), SqlError> {
         let common = Self::common_type(&a, &b)?;
-        let collation =
-            if types::is_text(common) { Some(combine(&a.collation, &b.collation, what)?) } else { None };
+        let collation = if types::is_text(common) {
+            Some(combine(&a.collation, &b.collation, what)?)
+        } else {
+            None
+        };
         if compares_as_stored(a.ty, b.ty) && !a.untyped_null && !b.untyped_null {
             return Ok((a, b, collation));
         }
         let side = |binder: &mut Self, bound: Bound| {
-            if compares_as_stored(bound.ty, common) { Ok(bound) } else { binder.cast(bound, common) }
+            if compares_as_stored(bound.ty, common) {
+                Ok(bound)
+            } else {
+                binder.cast(bound, common)
+            }
         };
         Ok((side(self, a)?, side(self, b)?, collation))
     }
@@ -191,11 +248,20 @@ impl Binder<'_> {
 pub(super) fn combine(a: &Collation, b: &Collation, what: &str) -> Result<Collation, SqlError> {
     use Collation::{Default, Explicit, Implicit};
     let conflict = |x: &str, y: &str| {
-        Err(error(468, 16, 9, format!("Cannot resolve the collation conflict between \"{x}\" and \"{y}\" in the {what} operation.")))
+        Err(error(
+            468,
+            16,
+            9,
+            format!(
+                "Cannot resolve the collation conflict between \"{x}\" and \"{y}\" in the {what} operation."
+            ),
+        ))
     };
     match (a, b) {
         (x, y) if x == y => Ok(x.clone()),
-        (Explicit(x), Explicit(y)) | (Implicit(x), Implicit(y)) if !x.eq_ignore_ascii_case(y) => conflict(x, y),
+        (Explicit(x), Explicit(y)) | (Implicit(x), Implicit(y)) if !x.eq_ignore_ascii_case(y) => {
+            conflict(x, y)
+        }
         (Explicit(_), _) | (_, Default) => Ok(a.clone()),
         (_, Explicit(_)) | (Default, _) => Ok(b.clone()),
         (Implicit(_), Implicit(_)) => Ok(a.clone()),
@@ -212,7 +278,15 @@ pub(super) fn key(bound: &Bound, collation: Option<&Collation>) -> String {
         Some(collation) if types::is_text(bound.ty) => {
             let native = matches!(&bound.column, Some(Origin { native: true, .. }))
                 && matches!(&bound.collation, Collation::Implicit(own) if own.eq_ignore_ascii_case(collation.name()));
-            if native { bound.sql.clone() } else { format!("({} COLLATE \"{}\")", bound.sql, values::sqlite_collation(collation.name())) }
+            if native {
+                bound.sql.clone()
+            } else {
+                format!(
+                    "({} COLLATE \"{}\")",
+                    bound.sql,
+                    values::sqlite_collation(collation.name())
+                )
+            }
         }
         _ => bound.sql.clone(),
     }

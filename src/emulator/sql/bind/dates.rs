@@ -14,7 +14,11 @@ const EXACT: SqlType = SqlType::DateTime2(7);
 
 impl Binder<'_> {
     /// A date function, if the name is one.
-    pub(super) fn date_function(&mut self, name: &str, arguments: &[&Expr]) -> Result<Option<Bound>, SqlError> {
+    pub(super) fn date_function(
+        &mut self,
+        name: &str,
+        arguments: &[&Expr],
+    ) -> Result<Option<Bound>, SqlError> {
         let now = match (name, arguments) {
             ("GETDATE" | "CURRENT_TIMESTAMP" | "GETUTCDATE", []) => Some(SqlType::DateTime),
             ("SYSDATETIME" | "SYSUTCDATETIME", []) => Some(EXACT),
@@ -57,20 +61,39 @@ impl Binder<'_> {
             ("DATEDIFF" | "DATEDIFF_BIG", [part, from, to]) => {
                 let part = self.part(name, part)?;
                 let (from, to) = (self.exact(from)?, self.exact(to)?);
-                let (ty, small) = if name == "DATEDIFF" { (SqlType::Int, 1) } else { (SqlType::BigInt, 0) };
+                let (ty, small) = if name == "DATEDIFF" {
+                    (SqlType::Int, 1)
+                } else {
+                    (SqlType::BigInt, 0)
+                };
                 let nullable = from.nullable || to.nullable;
-                let sql = format!("tsql_datediff({}, {}, {}, {small})", part as i64, from.sql, to.sql);
-                Bound { nullable, ..Bound::new(sql, ty) }
+                let sql = format!(
+                    "tsql_datediff({}, {}, {}, {small})",
+                    part as i64, from.sql, to.sql
+                );
+                Bound {
+                    nullable,
+                    ..Bound::new(sql, ty)
+                }
             }
             ("EOMONTH", [value]) => {
                 let value = self.exact(value)?;
                 Bound::new(format!("tsql_eomonth({})", value.sql), SqlType::Date)
             }
             ("DATEFROMPARTS", [year, month, day]) => {
-                let (year, month, day) = (self.int_argument(year)?, self.int_argument(month)?, self.int_argument(day)?);
-                Bound::new(format!("tsql_datefromparts({}, {}, {})", year.sql, month.sql, day.sql), SqlType::Date)
+                let (year, month, day) = (
+                    self.int_argument(year)?,
+                    self.int_argument(month)?,
+                    self.int_argument(day)?,
+                );
+                Bound::new(
+                    format!("tsql_datefromparts({}, {}, {})", year.sql, month.sql, day.sql),
+                    SqlType::Date,
+                )
             }
-            ("DATEADD" | "DATEDIFF" | "DATEDIFF_BIG" | "DATEFROMPARTS", _) => return Err(wrong_arguments(&name.to_ascii_lowercase(), "3")),
+            ("DATEADD" | "DATEDIFF" | "DATEDIFF_BIG" | "DATEFROMPARTS", _) => {
+                return Err(wrong_arguments(&name.to_ascii_lowercase(), "3"));
+            }
             ("DATEPART" | "DATENAME", _) => return Err(wrong_arguments(&name.to_ascii_lowercase(), "2")),
             ("YEAR" | "MONTH" | "DAY", _) => return Err(wrong_arguments(&name.to_ascii_lowercase(), "1")),
             _ => return Ok(None),
@@ -81,7 +104,12 @@ impl Binder<'_> {
         let name = literal_text(expr).unwrap_or_default();
         Part::parse(name).ok_or_else(|| {
             let function = function.to_ascii_lowercase();
-            error(155, 15, 1, format!("'{expr}' is not a recognized {function} option."))
+            error(
+                155,
+                15,
+                1,
+                format!("'{expr}' is not a recognized {function} option."),
+            )
         })
     }
 
@@ -103,22 +131,41 @@ impl Binder<'_> {
     fn date_part(&mut self, part: Part, value: &Expr) -> Result<Bound, SqlError> {
         let value = self.exact(value)?;
         let sql = format!("tsql_datepart({}, {})", part as i64, value.sql);
-        Ok(Bound { nullable: value.nullable, ..Bound::new(sql, SqlType::Int) })
+        Ok(Bound {
+            nullable: value.nullable,
+            ..Bound::new(sql, SqlType::Int)
+        })
     }
 
     fn date_add(&mut self, part: Part, number: &Bound, value: &Expr) -> Result<Bound, SqlError> {
         let value = self.expr(value)?;
         let ty = match value.ty {
-            ty @ (SqlType::Date | SqlType::Time(_) | SqlType::SmallDateTime | SqlType::DateTime2(_) | SqlType::DateTimeOffset(_)) => ty,
+            ty @ (SqlType::Date
+            | SqlType::Time(_)
+            | SqlType::SmallDateTime
+            | SqlType::DateTime2(_)
+            | SqlType::DateTimeOffset(_)) => ty,
             _ => SqlType::DateTime,
         };
         let nullable = value.nullable || number.nullable;
         if matches!(ty, SqlType::DateTimeOffset(_)) {
-            let sql = format!("tsql_dateadd_offset({}, {}, {})", part as i64, number.sql, value.sql);
-            return Ok(Bound { nullable, ..Bound::new(sql, ty) });
+            let sql = format!(
+                "tsql_dateadd_offset({}, {}, {})",
+                part as i64, number.sql, value.sql
+            );
+            return Ok(Bound {
+                nullable,
+                ..Bound::new(sql, ty)
+            });
         }
         let exact = self.as_exact(value)?;
-        let sum = Bound { nullable, ..Bound::new(format!("tsql_dateadd({}, {}, {})", part as i64, number.sql, exact.sql), EXACT) };
+        let sum = Bound {
+            nullable,
+            ..Bound::new(
+                format!("tsql_dateadd({}, {}, {})", part as i64, number.sql, exact.sql),
+                EXACT,
+            )
+        };
         self.cast(sum, ty)
     }
 }

@@ -13,6 +13,9 @@ use crate::emulator::store::catalog::{ColumnDef, TableDef, quote};
 use crate::emulator::store::fold;
 use crate::emulator::types::SqlError;
 
+/// How many rows VALUES may list.
+const VALUES_MAX: usize = 1000;
+
 /// A change of one table, as SQLite SQL.
 #[derive(Clone)]
 pub(crate) struct Change {
@@ -29,12 +32,18 @@ pub(crate) struct Change {
 
 impl Binder<'_> {
     /// INSERT. `identity_insert` is whether IDENTITY_INSERT is on for the table.
-    pub(crate) fn insert(&mut self, insert: &Insert, identity_insert: Option<i32>) -> Result<Change, SqlError> {
+    pub(crate) fn insert(
+        &mut self,
+        insert: &Insert,
+        identity_insert: Option<i32>,
+    ) -> Result<Change, SqlError> {
         let table = self.target(&insert.table)?;
         let def = std::sync::Arc::clone(&table.def);
         let identity_on = identity_insert == Some(def.object_id);
         let listed = listed_columns(&def, &insert.columns, identity_on)?;
-        let explicit = def.identity_column().map(|(c, _)| listed.iter().any(|l| l.id == c.id));
+        let explicit = def
+            .identity_column()
+            .map(|(c, _)| listed.iter().any(|l| l.id == c.id));
         if let Some(explicit) = explicit {
             check_identity(&def, explicit, identity_on)?;
         }
@@ -42,7 +51,11 @@ impl Binder<'_> {
         // Columns that the statement leaves out take their default or their identity value.
         let mut names: Vec<String> = listed.iter().map(|c| quote(&c.name)).collect();
         let mut rest = Vec::new();
-        for column in def.columns.iter().filter(|c| !listed.iter().any(|l| l.id == c.id)) {
+        for column in def
+            .columns
+            .iter()
+            .filter(|c| !listed.iter().any(|l| l.id == c.id))
+        {
             if let Some(value) = self.absent(column)? {
                 names.push(quote(&column.name));
                 rest.push(value);
@@ -56,6 +69,12 @@ impl Binder<'_> {
                 self.rows_of_defaults(&def, &mut names)?
             }
             InsertSource::Values(rows) => {
+                if rows.len() > VALUES_MAX {
+                    let text = format!(
+                        "The number of row value expressions in the INSERT statement exceeds the maximum allowed number of {VALUES_MAX} row values."
+                    );
+                    return Err(error(10738, 15, 1, text));
+                }
                 let mut lines = Vec::with_capacity(rows.len());
                 for row in rows {
                     if row.len() != width {
@@ -77,7 +96,13 @@ impl Binder<'_> {
         };
         let sql = format!("INSERT INTO {} ({}) {source}", table.sqlite(), names.join(", "));
         let rows = (!names.is_empty()).then(|| format!("WITH n({}) AS ({source})", names.join(", ")));
-        Ok(Change { table, sql, rows, explicit_identity: explicit, verb: "INSERT" })
+        Ok(Change {
+            table,
+            sql,
+            rows,
+            explicit_identity: explicit,
+            verb: "INSERT",
+        })
     }
 
     fn rows_of_defaults(&mut self, def: &TableDef, names: &mut Vec<String>) -> Result<String, SqlError> {
@@ -90,18 +115,35 @@ impl Binder<'_> {
         Ok(format!("VALUES ({})", values.join(", ")))
     }
 
-    fn rows_of_query(&mut self, query: BoundQuery, listed: &[ColumnDef], rest: &[String], named: bool) -> Result<String, SqlError> {
+    fn rows_of_query(
+        &mut self,
+        query: BoundQuery,
+        listed: &[ColumnDef],
+        rest: &[String],
+        named: bool,
+    ) -> Result<String, SqlError> {
         if query.columns.len() != listed.len() {
-            return Err(if named { select_count_error(query.columns.len(), listed.len()) } else { wrong_count() });
+            return Err(if named {
+                select_count_error(query.columns.len(), listed.len())
+            } else {
+                wrong_count()
+            });
         }
         let alias = self.alias();
         let mut values = Vec::with_capacity(listed.len());
         for (at, (output, column)) in query.columns.iter().zip(listed).enumerate() {
             let value = output.as_bound(&format!("{alias}.\"c{}\"", at + 1));
-            values.push(self.convert(value, column.ty, column.collation.as_deref(), Mode::Assign)?.sql);
+            values.push(
+                self.convert(value, column.ty, column.collation.as_deref(), Mode::Assign)?
+                    .sql,
+            );
         }
         values.extend(rest.iter().cloned());
-        Ok(format!("SELECT {} FROM ({}) AS {alias}", values.join(", "), query.sql))
+        Ok(format!(
+            "SELECT {} FROM ({}) AS {alias}",
+            values.join(", "),
+            query.sql
+        ))
     }
 
     /// A value on its way into a column; `None` is DEFAULT.
@@ -116,7 +158,9 @@ impl Binder<'_> {
     }
 
     fn assign(&mut self, value: Bound, column: &ColumnDef) -> Result<String, SqlError> {
-        Ok(self.convert(value, column.ty, column.collation.as_deref(), Mode::Assign)?.sql)
+        Ok(self
+            .convert(value, column.ty, column.collation.as_deref(), Mode::Assign)?
+            .sql)
     }
 
     /// What a column that an INSERT leaves out gets: its identity value, its default, or nothing.
@@ -137,8 +181,15 @@ impl Binder<'_> {
 
     /// A column as an expression, under the SQL that reaches it.
     pub(crate) fn table_column(&self, column: &ColumnDef, sql: &str) -> Bound {
-        let collation = column.collation.clone().map_or(super::Collation::Default, super::Collation::Implicit);
-        Bound { collation, nullable: column.nullable, ..Bound::new(sql.to_owned(), column.ty) }
+        let collation = column
+            .collation
+            .clone()
+            .map_or(super::Collation::Default, super::Collation::Implicit);
+        Bound {
+            collation,
+            nullable: column.nullable,
+            ..Bound::new(sql.to_owned(), column.ty)
+        }
     }
 
     /// UPDATE.
@@ -153,17 +204,30 @@ impl Binder<'_> {
         let (table, from, alias) = self.target_and_from(&update.target, &update.from)?;
         let mut sets: Vec<(String, String)> = Vec::new();
         for (target, value) in &update.assignments {
-            let Some(last) = target.last() else { return Err(unsupported(&update.target)) };
+            let Some(last) = target.last() else {
+                return Err(unsupported(&update.target));
+            };
             if last.value.starts_with('@') && last.quote_style.is_none() {
                 return Err(unsupported(format!("UPDATE ... SET {last} = ...")));
             }
-            let column = table.def.column(&last.value).ok_or_else(|| crate::emulator::sql::errors::no_column(&last.value))?;
+            let column = table
+                .def
+                .column(&last.value)
+                .ok_or_else(|| crate::emulator::sql::errors::no_column(&last.value))?;
             if column.identity.is_some() {
-                return Err(error(8102, 16, 1, format!("Cannot update identity column '{}'.", column.name)));
+                return Err(error(
+                    8102,
+                    16,
+                    1,
+                    format!("Cannot update identity column '{}'.", column.name),
+                ));
             }
             let name = quote(&column.name);
             if sets.iter().any(|s| s.0 == name) {
-                let text = format!("The column name '{}' is specified more than once in the SET clause or column list of an INSERT.", column.name);
+                let text = format!(
+                    "The column name '{}' is specified more than once in the SET clause or column list of an INSERT.",
+                    column.name
+                );
                 return Err(error(264, 16, 1, text));
             }
             let value = match value {
@@ -186,15 +250,29 @@ impl Binder<'_> {
             format!("UPDATE {target} AS {alias} SET {}{condition}", sets.join(", "))
         } else {
             let from = from.unwrap_or_else(|| format!("{target} AS {alias}"));
-            let values: Vec<String> = sets.iter().enumerate().map(|(i, (_, v))| format!("{v} AS v{i}")).collect();
-            let sets: Vec<String> = sets.iter().enumerate().map(|(i, (c, _))| format!("{c} = s.v{i}")).collect();
+            let values: Vec<String> = sets
+                .iter()
+                .enumerate()
+                .map(|(i, (_, v))| format!("{v} AS v{i}"))
+                .collect();
+            let sets: Vec<String> = sets
+                .iter()
+                .enumerate()
+                .map(|(i, (c, _))| format!("{c} = s.v{i}"))
+                .collect();
             format!(
                 "UPDATE {target} AS u SET {} FROM (SELECT {alias}._rowid_ AS id, {} FROM {from}{condition}{limit}) AS s WHERE u._rowid_ = s.id",
                 sets.join(", "),
                 values.join(", ")
             )
         };
-        Ok(Change { table, sql, rows: None, explicit_identity: None, verb: "UPDATE" })
+        Ok(Change {
+            table,
+            sql,
+            rows: None,
+            explicit_identity: None,
+            verb: "UPDATE",
+        })
     }
 
     /// DELETE.
@@ -217,9 +295,17 @@ impl Binder<'_> {
             format!("DELETE FROM {target} AS {alias}{condition}")
         } else {
             let from = from.unwrap_or_else(|| format!("{target} AS {alias}"));
-            format!("DELETE FROM {target} WHERE _rowid_ IN (SELECT {alias}._rowid_ FROM {from}{condition}{limit})")
+            format!(
+                "DELETE FROM {target} WHERE _rowid_ IN (SELECT {alias}._rowid_ FROM {from}{condition}{limit})"
+            )
         };
-        Ok(Change { table, sql, rows: None, explicit_identity: None, verb: "DELETE" })
+        Ok(Change {
+            table,
+            sql,
+            rows: None,
+            explicit_identity: None,
+            verb: "DELETE",
+        })
     }
 
     fn change_limit(&mut self, top: Option<&Expr>) -> Result<String, SqlError> {
@@ -239,7 +325,11 @@ impl Binder<'_> {
     }
 
     /// The table that UPDATE or DELETE changes, FROM when it is more than that table, and the table's SQLite alias.
-    fn target_and_from(&mut self, target: &ObjectName, from: &[TableWithJoins]) -> Result<(TableRef, Option<String>, String), SqlError> {
+    fn target_and_from(
+        &mut self,
+        target: &ObjectName,
+        from: &[TableWithJoins],
+    ) -> Result<(TableRef, Option<String>, String), SqlError> {
         if from.is_empty() {
             let table = self.target(target)?;
             self.table_source(&table, None)?;
@@ -251,7 +341,10 @@ impl Binder<'_> {
         let wanted = NameParts::new(target)?;
         let folded = fold(&wanted.name);
         let scope = self.scopes.last().cloned().unwrap_or_default();
-        let by_alias = scope.sources.iter().find(|s| s.object_id == table.def.object_id && s.goes_by(&folded));
+        let by_alias = scope
+            .sources
+            .iter()
+            .find(|s| s.object_id == table.def.object_id && s.goes_by(&folded));
         let source = by_alias
             .or_else(|| scope.sources.iter().find(|s| s.object_id == table.def.object_id))
             .ok_or_else(|| no_object(&plain(target)))?;
@@ -260,23 +353,38 @@ impl Binder<'_> {
     }
 
     fn last_alias(&self) -> String {
-        self.scopes.last().and_then(|s| s.sources.last()).map(|s| s.alias.clone()).unwrap_or_default()
+        self.scopes
+            .last()
+            .and_then(|s| s.sources.last())
+            .map(|s| s.alias.clone())
+            .unwrap_or_default()
     }
 
     /// The table that an alias in FROM stands for.
     fn aliased_table(&self, target: &ObjectName, from: &[TableWithJoins]) -> Option<ObjectName> {
         let [part] = target.0.as_slice() else { return None };
         let wanted = fold(&part.as_ident()?.value);
-        let factors = from.iter().flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
+        let factors = from
+            .iter()
+            .flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
         factors.into_iter().find_map(|factor| match factor {
-            TableFactor::Table { name, alias: Some(alias), .. } if fold(&alias.name.value) == wanted => Some(name.clone()),
+            TableFactor::Table {
+                name,
+                alias: Some(alias),
+                ..
+            } if fold(&alias.name.value) == wanted => Some(name.clone()),
             _ => None,
         })
     }
 
     /// A condition over one table's columns, as a trigger or a partial index has it: `owner` stands before the
     /// column names, if it is not empty.
-    pub(crate) fn table_condition(&mut self, table: &TableRef, condition: &str, owner: &str) -> Result<String, SqlError> {
+    pub(crate) fn table_condition(
+        &mut self,
+        table: &TableRef,
+        condition: &str,
+        owner: &str,
+    ) -> Result<String, SqlError> {
         self.scopes.push(Scope::default());
         let bound = self.table_source(table, None).and_then(|_| {
             if let Some(source) = self.scopes.last_mut().and_then(|s| s.sources.last_mut()) {
@@ -286,7 +394,11 @@ impl Binder<'_> {
         });
         self.scopes.pop();
         // What SQLite keeps in its schema cannot have parameters.
-        if self.parameters.is_empty() { bound } else { Err(unsupported(condition)) }
+        if self.parameters.is_empty() {
+            bound
+        } else {
+            Err(unsupported(condition))
+        }
     }
 }
 
@@ -297,13 +409,23 @@ fn plain(name: &ObjectName) -> String {
 /// The columns that an INSERT fills, in its order.
 fn listed_columns(def: &TableDef, names: &[Ident], identity_on: bool) -> Result<Vec<ColumnDef>, SqlError> {
     if names.is_empty() {
-        return Ok(def.columns.iter().filter(|c| c.identity.is_none() || identity_on).cloned().collect());
+        return Ok(def
+            .columns
+            .iter()
+            .filter(|c| c.identity.is_none() || identity_on)
+            .cloned()
+            .collect());
     }
     let mut listed: Vec<ColumnDef> = Vec::with_capacity(names.len());
     for name in names {
-        let column = def.column(&name.value).ok_or_else(|| crate::emulator::sql::errors::no_column(&name.value))?;
+        let column = def
+            .column(&name.value)
+            .ok_or_else(|| crate::emulator::sql::errors::no_column(&name.value))?;
         if listed.iter().any(|l| l.id == column.id) {
-            let text = format!("The column name '{}' is specified more than once in the SET clause or column list of an INSERT.", column.name);
+            let text = format!(
+                "The column name '{}' is specified more than once in the SET clause or column list of an INSERT.",
+                column.name
+            );
             return Err(error(264, 16, 1, text));
         }
         listed.push(column.clone());
@@ -314,11 +436,17 @@ fn listed_columns(def: &TableDef, names: &[Ident], identity_on: bool) -> Result<
 fn check_identity(def: &TableDef, explicit: bool, on: bool) -> Result<(), SqlError> {
     match (explicit, on) {
         (true, false) => {
-            let text = format!("Cannot insert explicit value for identity column in table '{}' when IDENTITY_INSERT is set to OFF.", def.name);
+            let text = format!(
+                "Cannot insert explicit value for identity column in table '{}' when IDENTITY_INSERT is set to OFF.",
+                def.name
+            );
             Err(error(544, 16, 1, text))
         }
         (false, true) => {
-            let text = format!("Explicit value must be specified for identity column in table '{}' either when IDENTITY_INSERT is set to ON or when a replication user is inserting into a NOT FOR REPLICATION identity column.", def.name);
+            let text = format!(
+                "Explicit value must be specified for identity column in table '{}' either when IDENTITY_INSERT is set to ON or when a replication user is inserting into a NOT FOR REPLICATION identity column.",
+                def.name
+            );
             Err(error(545, 16, 1, text))
         }
         _ => Ok(()),
@@ -328,15 +456,35 @@ fn check_identity(def: &TableDef, explicit: bool, on: bool) -> Result<(), SqlErr
 fn count_error(given: usize, wanted: usize, named: bool) -> SqlError {
     match (named, given < wanted) {
         (false, _) => wrong_count(),
-        (true, true) => error(109, 15, 1, "There are more columns in the INSERT statement than values specified in the VALUES clause. The number of values in the VALUES clause must match the number of columns specified in the INSERT statement."),
-        (true, false) => error(110, 15, 1, "There are fewer columns in the INSERT statement than values specified in the VALUES clause. The number of values in the VALUES clause must match the number of columns specified in the INSERT statement."),
+        (true, true) => error(
+            109,
+            15,
+            1,
+            "There are more columns in the INSERT statement than values specified in the VALUES clause. The number of values in the VALUES clause must match the number of columns specified in the INSERT statement.",
+        ),
+        (true, false) => error(
+            110,
+            15,
+            1,
+            "There are fewer columns in the INSERT statement than values specified in the VALUES clause. The number of values in the VALUES clause must match the number of columns specified in the INSERT statement.",
+        ),
     }
 }
 
 fn select_count_error(given: usize, wanted: usize) -> SqlError {
     if given < wanted {
-        error(120, 15, 1, "The select list for the INSERT statement contains fewer items than the insert list. The number of SELECT values must match the number of INSERT columns.")
+        error(
+            120,
+            15,
+            1,
+            "The select list for the INSERT statement contains fewer items than the insert list. The number of SELECT values must match the number of INSERT columns.",
+        )
     } else {
-        error(121, 15, 1, "The select list for the INSERT statement contains more items than the insert list. The number of SELECT values must match the number of INSERT columns.")
+        error(
+            121,
+            15,
+            1,
+            "The select list for the INSERT statement contains more items than the insert list. The number of SELECT values must match the number of INSERT columns.",
+        )
     }
 }

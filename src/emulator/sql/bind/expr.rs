@@ -18,10 +18,21 @@ use crate::emulator::value::{parse, promote};
 impl Binder<'_> {
     /// A scalar expression.
     pub(crate) fn expr(&mut self, expr: &Expr) -> Result<Bound, SqlError> {
+        let mark = self.grouping.ungrouped.len();
+        let bound = self.any_expr(expr)?;
+        self.grouping.settle(&bound.sql, mark);
+        Ok(bound)
+    }
+
+    fn any_expr(&mut self, expr: &Expr) -> Result<Bound, SqlError> {
         match expr {
             Expr::Nested(inner) => {
                 let inner = self.expr(inner)?;
-                let sql = if inner.column.is_some() || inner.constant.is_some() { inner.sql } else { format!("({})", inner.sql) };
+                let sql = if inner.column.is_some() || inner.constant.is_some() {
+                    inner.sql
+                } else {
+                    format!("({})", inner.sql)
+                };
                 Ok(Bound { sql, ..inner })
             }
             Expr::Value(value) => self.value(&value.value),
@@ -31,18 +42,28 @@ impl Binder<'_> {
             Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.starts_with('@') => {
                 self.variable(&ident.value)
             }
-            Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("CURRENT_TIMESTAMP") => {
+            Expr::Identifier(ident)
+                if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("CURRENT_TIMESTAMP") =>
+            {
                 self.function_named("CURRENT_TIMESTAMP", &[])
             }
             Expr::Identifier(ident) => self.column(std::slice::from_ref(ident)),
             Expr::CompoundIdentifier(idents) => self.column(idents),
-            Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.expr(expr),
-            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
+            Expr::UnaryOp {
+                op: UnaryOperator::Plus,
+                expr,
+            } => self.expr(expr),
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr,
+            } => {
                 let inner = self.expr(expr)?;
                 self.negate(inner)
             }
             Expr::BinaryOp { left, op, right } => {
-                let Some(operator) = operator(op) else { return Err(unsupported(expr)) };
+                let Some(operator) = operator(op) else {
+                    return Err(unsupported(expr));
+                };
                 let (left, right) = (self.expr(left)?, self.expr(right)?);
                 self.arithmetic(left, operator, right)
             }
@@ -51,7 +72,12 @@ impl Binder<'_> {
                 let inner = self.expr(expr)?;
                 self.collate(inner, &name)
             }
-            Expr::Cast { kind, expr, data_type, format: None } => {
+            Expr::Cast {
+                kind,
+                expr,
+                data_type,
+                format: None,
+            } => {
                 let mode = match kind {
                     CastKind::Cast => Mode::Cast,
                     CastKind::TryCast => Mode::Try,
@@ -63,17 +89,30 @@ impl Binder<'_> {
                 }
                 let (ty, _) = types::sql_type(data_type, Place::Cast)?;
                 let collation = inner.collation.name().to_owned();
-                let inner = Bound { column: None, ..inner };
+                let inner = Bound {
+                    column: None,
+                    ..inner
+                };
                 self.convert(inner, ty, Some(&collation), mode)
             }
-            Expr::Convert { is_try, expr, data_type: Some(ty), charset: None, styles, .. } => {
+            Expr::Convert {
+                is_try,
+                expr,
+                data_type: Some(ty),
+                charset: None,
+                styles,
+                ..
+            } => {
                 let mode = if *is_try { Mode::Try } else { Mode::Cast };
                 let (ty, _) = types::sql_type(ty, Place::Cast)?;
                 self.convert_function(expr, ty, styles, mode)
             }
-            Expr::Case { operand, conditions, else_result, .. } => {
-                self.case(operand.as_deref(), conditions, else_result.as_deref())
-            }
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
             Expr::Function(function) => self.function(function),
             Expr::Subquery(query) => {
                 let query = self.subquery(query)?;
@@ -81,15 +120,34 @@ impl Binder<'_> {
                     let text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.";
                     return Err(error(116, 16, 1, text));
                 };
-                let sql = format!("({})", query.sql);
-                Ok(Bound { collation: column.collation.clone(), ..Bound::new(sql, column.ty) })
+                // More than one row is an error, where SQLite takes the first.
+                let sql = if query.one_row {
+                    format!("({})", query.sql)
+                } else {
+                    let alias = self.alias();
+                    format!(
+                        "(SELECT CASE WHEN count(*) > 1 THEN tsql_many() ELSE max({alias}.c1) END \
+                         FROM (SELECT * FROM ({}) LIMIT 2) AS {alias})",
+                        query.sql
+                    )
+                };
+                Ok(Bound {
+                    collation: column.collation.clone(),
+                    ..Bound::new(sql, column.ty)
+                })
             }
-            Expr::Substring { expr, substring_from: Some(from), substring_for: Some(len), .. } => {
-                self.function_named("SUBSTRING", &[expr, from, len])
-            }
-            Expr::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
-                self.function_named("TRIM", &[expr])
-            }
+            Expr::Substring {
+                expr,
+                substring_from: Some(from),
+                substring_for: Some(len),
+                ..
+            } => self.function_named("SUBSTRING", &[expr, from, len]),
+            Expr::Trim {
+                trim_where: None,
+                trim_what: None,
+                expr,
+                trim_characters: None,
+            } => self.function_named("TRIM", &[expr]),
             Expr::Ceil { expr, .. } => self.function_named("CEILING", &[expr]),
             Expr::Floor { expr, .. } => self.function_named("FLOOR", &[expr]),
             _ => Err(unsupported(expr)),
@@ -99,7 +157,8 @@ impl Binder<'_> {
     fn value(&mut self, value: &Value) -> Result<Bound, SqlError> {
         match value {
             Value::Null => Ok(self.null()),
-            Value::Number(text, _) => {
+            // sqlparser takes a money literal for a placeholder.
+            Value::Number(text, _) | Value::Placeholder(text) => {
                 let (value, ty) = parse::number_literal(text)?;
                 Ok(self.literal(value, ty))
             }
@@ -113,9 +172,10 @@ impl Binder<'_> {
                 };
                 Ok(self.literal(kept, ty))
             }
-            Value::NationalStringLiteral(text) => {
-                Ok(self.literal(OwnedCell::Text(text.clone()), parse::string_literal_type(text, true)))
-            }
+            Value::NationalStringLiteral(text) => Ok(self.literal(
+                OwnedCell::Text(text.clone()),
+                parse::string_literal_type(text, true),
+            )),
             Value::HexStringLiteral(text) => {
                 let (bytes, ty) = parse::binary_literal(&format!("0x{text}"))?;
                 Ok(self.literal(bytes, ty))
@@ -132,7 +192,10 @@ impl Binder<'_> {
 
     fn negate(&mut self, inner: Bound) -> Result<Bound, SqlError> {
         if !types::is_number(inner.ty) && !inner.untyped_null {
-            let text = format!("Operand data type {} is invalid for minus operator.", types::name(inner.ty));
+            let text = format!(
+                "Operand data type {} is invalid for minus operator.",
+                types::name(inner.ty)
+            );
             return Err(error(8117, 16, 1, text));
         }
         let ty = inner.ty;
@@ -141,7 +204,10 @@ impl Binder<'_> {
         {
             return Ok(self.literal(negated, ty));
         }
-        Ok(Bound { nullable: inner.nullable, ..Bound::new(format!("tsql_negate({}, {})", inner.sql, encode(ty)), ty) })
+        Ok(Bound {
+            nullable: inner.nullable,
+            ..Bound::new(format!("tsql_negate({}, {})", inner.sql, encode(ty)), ty)
+        })
     }
 
     /// `left op right`, with SQL Server's result type.
@@ -157,6 +223,8 @@ impl Binder<'_> {
             let ty = values::concatenated(left.ty, right.ty);
             return Ok(Bound::new(format!("tsql_bytes({}, {})", left.sql, right.sql), ty));
         }
+        let right = self.narrowed(right, left.ty);
+        let left = self.narrowed(left, right.ty);
         let ty = promote::arithmetic_type(op, left.ty, right.ty)?;
         let code = op as i64;
         let sql = format!(
@@ -167,37 +235,77 @@ impl Binder<'_> {
             encode(right.ty)
         );
         let nullable = left.nullable || right.nullable;
-        Ok(Bound { nullable, ..Bound::new(sql, ty) })
+        Ok(Bound {
+            nullable,
+            ..Bound::new(sql, ty)
+        })
+    }
+
+    /// A whole literal beside a decimal has the precision of its digits, not that of int.
+    fn narrowed(&mut self, bound: Bound, other: SqlType) -> Bound {
+        match (&bound.constant, bound.ty, other) {
+            (Some(OwnedCell::Integer(value)), SqlType::Int, SqlType::Decimal { .. }) => {
+                let digits = value.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+                let precision = u8::try_from(digits).unwrap_or(10);
+                let ty = SqlType::Decimal {
+                    precision,
+                    scale: 0,
+                    numeric: true,
+                };
+                self.literal(OwnedCell::Integer(*value), ty)
+            }
+            _ => bound,
+        }
     }
 
     fn concatenate(&mut self, left: Bound, right: Bound) -> Result<Bound, SqlError> {
         let ty = values::concatenated(left.ty, right.ty);
         let collation = combine(&left.collation, &right.collation, "add")?;
         let nullable = left.nullable || right.nullable;
-        Ok(Bound { collation, nullable, ..Bound::new(format!("({} || {})", left.sql, right.sql), ty) })
+        Ok(Bound {
+            collation,
+            nullable,
+            ..Bound::new(format!("({} || {})", left.sql, right.sql), ty)
+        })
     }
 
     /// `x COLLATE name`.
     fn collate(&mut self, inner: Bound, name: &str) -> Result<Bound, SqlError> {
         if !types::is_text(inner.ty) {
-            let text = format!("Expression type {} is invalid for COLLATE clause.", types::name(inner.ty));
+            let text = format!(
+                "Expression type {} is invalid for COLLATE clause.",
+                types::name(inner.ty)
+            );
             return Err(error(447, 16, 0, text));
         }
         if !values::known_collation(name) {
             return Err(error(448, 16, 1, format!("Invalid collation '{name}'.")));
         }
-        let wanted: Option<Arc<str>> =
-            if name.eq_ignore_ascii_case("database_default") { None } else { Some(Arc::from(name)) };
+        let wanted: Option<Arc<str>> = if name.eq_ignore_ascii_case("database_default") {
+            None
+        } else {
+            Some(Arc::from(name))
+        };
         // Within one type, a code page may hold fewer characters than UTF-8 does.
         let inner = match inner.ty {
-            ty @ (SqlType::Char(_) | SqlType::VarChar(_)) => self.convert(inner, ty, wanted.as_deref(), Mode::Cast)?,
+            ty @ (SqlType::Char(_) | SqlType::VarChar(_)) => {
+                self.convert(inner, ty, wanted.as_deref(), Mode::Cast)?
+            }
             _ => inner,
         };
-        let collation = wanted.map_or(Collation::Explicit(Arc::from(super::DEFAULT_COLLATION)), Collation::Explicit);
+        let collation = wanted.map_or(
+            Collation::Explicit(Arc::from(super::DEFAULT_COLLATION)),
+            Collation::Explicit,
+        );
         Ok(Bound { collation, ..inner })
     }
 
-    fn case(&mut self, operand: Option<&Expr>, conditions: &[CaseWhen], otherwise: Option<&Expr>) -> Result<Bound, SqlError> {
+    fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        conditions: &[CaseWhen],
+        otherwise: Option<&Expr>,
+    ) -> Result<Bound, SqlError> {
         let (mut tests, mut results) = (Vec::new(), Vec::new());
         for CaseWhen { condition, result } in conditions {
             tests.push(match operand {
@@ -223,7 +331,11 @@ impl Binder<'_> {
         }
         sql.push_str(" END");
         let nullable = results.iter().any(|r| r.nullable);
-        Ok(Bound { collation, nullable, ..Bound::new(sql, ty) })
+        Ok(Bound {
+            collation,
+            nullable,
+            ..Bound::new(sql, ty)
+        })
     }
 
     /// Values of which one is the result: their common type, and each converted to it.
@@ -240,7 +352,11 @@ impl Binder<'_> {
                         Collation::Default
                     };
                     let untyped_null = common.untyped_null && value.untyped_null;
-                    Bound { collation, untyped_null, ..Bound::new(String::new(), ty) }
+                    Bound {
+                        collation,
+                        untyped_null,
+                        ..Bound::new(String::new(), ty)
+                    }
                 }
             });
         }

@@ -11,8 +11,10 @@ mod dates;
 pub(crate) mod dml;
 mod expr;
 mod function;
+mod grouping;
 mod predicate;
 pub(crate) mod query;
+mod set_operation;
 mod source;
 
 use std::collections::HashMap;
@@ -154,8 +156,7 @@ pub(crate) struct Binder<'a> {
     next_alias: usize,
     /// Whether aggregates may stand where the binder is.
     aggregates: bool,
-    /// Whether an aggregate was bound since this was last cleared.
-    aggregated: bool,
+    grouping: grouping::Grouping,
 }
 
 impl<'a> Binder<'a> {
@@ -170,7 +171,7 @@ impl<'a> Binder<'a> {
             ctes: Vec::new(),
             next_alias: 0,
             aggregates: false,
-            aggregated: false,
+            grouping: grouping::Grouping::default(),
         }
     }
 

@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, LimitClause, OrderBy, OrderByKind, OrderByExpr, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Top, TopQuantity, Value,
+    Distinct, Expr, GroupByExpr, LimitClause, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Top, TopQuantity, Value,
 };
 
-use super::convert::{combine, key};
+use super::convert::key;
 use super::source::Scope;
 use super::{Binder, Bound, Collation, Mode};
 use crate::emulator::sql::errors::{error, unsupported};
-use crate::emulator::sql::types;
 use crate::emulator::store::fold;
 use crate::emulator::types::{Column, SqlError, SqlType};
 
@@ -22,7 +21,12 @@ pub(crate) struct BoundQuery {
     pub columns: Vec<Output>,
     /// `SELECT @a = ...`: the variables that take the columns, by folded name.
     pub assigns: Vec<String>,
+    /// It surely has no more than one row.
+    pub one_row: bool,
 }
+
+/// The expressions of a select list with their names, and the variables that they are assigned to.
+type SelectList = (Vec<(String, Bound)>, Vec<String>);
 
 /// A column of a query.
 #[derive(Debug, Clone)]
@@ -37,7 +41,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    fn new(name: String, bound: &Bound) -> Output {
+    pub(super) fn new(name: String, bound: &Bound) -> Output {
         Output {
             name,
             ty: bound.ty,
@@ -75,7 +79,11 @@ impl Output {
 impl Binder<'_> {
     /// A query, at the top or anywhere below.
     pub(crate) fn subquery(&mut self, query: &Query) -> Result<BoundQuery, SqlError> {
-        if query.for_clause.is_some() || !query.locks.is_empty() || query.settings.is_some() || !query.pipe_operators.is_empty() {
+        if query.for_clause.is_some()
+            || !query.locks.is_empty()
+            || query.settings.is_some()
+            || !query.pipe_operators.is_empty()
+        {
             return Err(unsupported(query));
         }
         self.ctes.push(HashMap::new());
@@ -89,7 +97,10 @@ impl Binder<'_> {
             let mut bound = self.subquery(&cte.query)?;
             let names = &cte.alias.columns;
             if !names.is_empty() && names.len() != bound.columns.len() {
-                let text = format!("'{}' has fewer columns than were specified in the column list.", cte.alias.name.value);
+                let text = format!(
+                    "'{}' has fewer columns than were specified in the column list.",
+                    cte.alias.name.value
+                );
                 return Err(error(8158, 16, 1, text));
             }
             for (column, name) in bound.columns.iter_mut().zip(names) {
@@ -99,7 +110,7 @@ impl Binder<'_> {
                 level.insert(fold(&cte.alias.name.value), bound);
             }
         }
-        let outer = (self.aggregates, self.aggregated);
+        let outer = self.aggregates;
         let bound = match query.body.as_ref() {
             SetExpr::Select(select) => self.select(select, Some(query)),
             body => {
@@ -107,112 +118,34 @@ impl Binder<'_> {
                 self.ordered(bound, query)
             }
         };
-        (self.aggregates, self.aggregated) = outer;
+        self.aggregates = outer;
         bound
     }
 
-    fn set_expr(&mut self, body: &SetExpr) -> Result<BoundQuery, SqlError> {
+    pub(super) fn set_expr(&mut self, body: &SetExpr) -> Result<BoundQuery, SqlError> {
         match body {
             SetExpr::Select(select) => self.select(select, None),
             SetExpr::Query(query) => self.subquery(query),
-            SetExpr::SetOperation { left, op, set_quantifier, right } => {
+            SetExpr::SetOperation {
+                left,
+                op,
+                set_quantifier,
+                right,
+            } => {
                 let (left, right) = (self.set_expr(left)?, self.set_expr(right)?);
                 self.combined(left, *op, *set_quantifier, right)
             }
             SetExpr::Values(values) => {
                 let mut rows = Vec::with_capacity(values.rows.len());
                 for row in &values.rows {
-                    let row: Result<Vec<Bound>, SqlError> = row.content.iter().map(|e| self.expr(e)).collect();
+                    let row: Result<Vec<Bound>, SqlError> =
+                        row.content.iter().map(|e| self.expr(e)).collect();
                     rows.push(row?);
                 }
                 self.values(rows)
             }
             _ => Err(unsupported(body)),
         }
-    }
-
-    /// A table value constructor.
-    fn values(&mut self, rows: Vec<Vec<Bound>>) -> Result<BoundQuery, SqlError> {
-        let width = rows.first().map_or(0, Vec::len);
-        if rows.iter().any(|r| r.len() != width) {
-            let text = "All the derived table's rows must have the same number of expressions.";
-            return Err(error(10709, 16, 1, text));
-        }
-        let mut columns: Vec<(Vec<Bound>, Output)> = Vec::new();
-        for at in 0..width {
-            let (cells, ty, collation) = self.unify(rows.iter().map(|r| r[at].clone()).collect())?;
-            let nullable = cells.iter().any(|c| c.nullable);
-            let output = Output::new(String::new(), &Bound { collation, nullable, ..Bound::new(String::new(), ty) });
-            columns.push((cells, output));
-        }
-        let selects: Vec<String> = (0..rows.len())
-            .map(|row| {
-                let cells: Vec<String> =
-                    columns.iter().enumerate().map(|(i, c)| format!("{} AS \"c{}\"", c.0[row].sql, i + 1)).collect();
-                format!("SELECT {}", cells.join(", "))
-            })
-            .collect();
-        let sql = selects.join(" UNION ALL ");
-        Ok(BoundQuery { sql, columns: columns.into_iter().map(|c| c.1).collect(), assigns: Vec::new() })
-    }
-
-    fn combined(&mut self, left: BoundQuery, op: SetOperator, quantifier: SetQuantifier, right: BoundQuery) -> Result<BoundQuery, SqlError> {
-        if left.columns.len() != right.columns.len() {
-            let text = "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists.";
-            return Err(error(205, 16, 1, text));
-        }
-        let all = quantifier == SetQuantifier::All;
-        let word = match (op, quantifier) {
-            (SetOperator::Union, SetQuantifier::All) => "UNION ALL",
-            (SetOperator::Union, SetQuantifier::None) => "UNION",
-            (SetOperator::Except, SetQuantifier::None) => "EXCEPT",
-            (SetOperator::Intersect, SetQuantifier::None) => "INTERSECT",
-            _ => return Err(unsupported(op)),
-        };
-        let (mut lefts, mut rights, mut columns) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, (l, r)) in left.columns.iter().zip(&right.columns).enumerate() {
-            let name = format!("\"c{}\"", at + 1);
-            let (a, b) = (l.as_bound(&name), r.as_bound(&name));
-            let ty = Self::common_type(&a, &b)?;
-            let collation = if types::is_text(ty) { combine(&l.collation, &r.collation, "UNION")? } else { Collation::Default };
-            let nullable = l.nullable || r.nullable;
-            for (side, into) in [(a, &mut lefts), (b, &mut rights)] {
-                let converted = self.convert(side, ty, Some(collation.name()), Mode::Cast)?;
-                let sql = if all { converted.sql.clone() } else { distinct_key(&converted, &collation) };
-                into.push(format!("{sql} AS {name}"));
-            }
-            let output = Bound { collation, nullable, ..Bound::new(String::new(), ty) };
-            columns.push(Output::new(l.name.clone(), &output));
-        }
-        let sql = format!(
-            "SELECT {} FROM ({}) {word} SELECT {} FROM ({})",
-            lefts.join(", "),
-            left.sql,
-            rights.join(", "),
-            right.sql
-        );
-        // The parentheses keep a chain of operations in the order it was written.
-        let sql = format!("SELECT * FROM ({sql})");
-        Ok(BoundQuery { sql, columns, assigns: Vec::new() })
-    }
-
-    /// ORDER BY and OFFSET over a set operation, whose columns are all that can be named.
-    fn ordered(&mut self, bound: BoundQuery, query: &Query) -> Result<BoundQuery, SqlError> {
-        let (mut order, alias) = (Vec::new(), self.alias());
-        for item in order_items(query.order_by.as_ref())? {
-            let at = position(&item.expr, &bound.columns)?
-                .ok_or_else(|| error(104, 16, 1, "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or EXCEPT operator."))?;
-            let column = &bound.columns[at];
-            let sql = key(&column.as_bound(&format!("{alias}.\"c{}\"", at + 1)), Some(&column.collation));
-            order.push(format!("{sql}{}", direction(item)));
-        }
-        let limit = self.limit(None, query)?;
-        if order.is_empty() && limit.is_empty() {
-            return Ok(bound);
-        }
-        let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
-        let sql = format!("SELECT * FROM ({}) AS {alias}{order}{limit}", bound.sql);
-        Ok(BoundQuery { sql, ..bound })
     }
 
     fn select(&mut self, select: &Select, query: Option<&Query>) -> Result<BoundQuery, SqlError> {
@@ -229,7 +162,9 @@ impl Binder<'_> {
             return Err(unsupported(select));
         }
         self.scopes.push(Scope::default());
+        let outer = std::mem::take(&mut self.grouping);
         let bound = self.select_in_scope(select, query);
+        self.grouping = outer;
         self.scopes.pop();
         bound
     }
@@ -246,41 +181,47 @@ impl Binder<'_> {
             Some(Distinct::Distinct) => true,
             Some(Distinct::On(_)) => return Err(unsupported(select)),
         };
+        let group = self.group_by(&select.group_by)?;
         self.aggregates = true;
         let (outputs, assigns) = self.select_list(&select.projection)?;
-        let mut group = Vec::new();
-        match &select.group_by {
-            GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => {
-                self.aggregates = false;
-                for expression in expressions {
-                    let bound = self.expr(expression)?;
-                    group.push(key(&bound, Some(&bound.collation.clone())));
-                }
-                self.aggregates = true;
-            }
-            _ => return Err(unsupported(select)),
-        }
+        let in_list = self.grouping.ungrouped.len();
         let having = match &select.having {
             Some(having) => Some(self.predicate(having)?),
             None => None,
         };
+        let in_having = self.grouping.ungrouped.len();
         let order = match query {
             Some(query) => self.select_order(query.order_by.as_ref(), &outputs)?,
             None => Vec::new(),
         };
+        let grouped = !group.is_empty() || having.is_some() || self.grouping.aggregated;
+        if grouped {
+            self.grouping.check(in_list, in_having)?;
+        }
+        let one_row = grouped && group.is_empty() || from.is_empty() && query.is_some();
         let limit = match query {
             Some(query) => self.limit(select.top.as_ref(), query)?,
-            None => self.top(select.top.as_ref())?.map_or(String::new(), |top| format!(" LIMIT {top}")),
+            None => self
+                .top(select.top.as_ref())?
+                .map_or(String::new(), |top| format!(" LIMIT {top}")),
         };
         let list: Vec<String> = outputs
             .iter()
             .enumerate()
             .map(|(i, (_, bound))| {
-                let sql = if distinct { distinct_key(bound, &bound.collation) } else { bound.sql.clone() };
+                let sql = if distinct {
+                    distinct_key(bound, &bound.collation)
+                } else {
+                    bound.sql.clone()
+                };
                 format!("{sql} AS \"c{}\"", i + 1)
             })
             .collect();
-        let mut sql = format!("SELECT {}{}", if distinct { "DISTINCT " } else { "" }, list.join(", "));
+        let mut sql = format!(
+            "SELECT {}{}",
+            if distinct { "DISTINCT " } else { "" },
+            list.join(", ")
+        );
         if !from.is_empty() {
             sql.push_str(&format!(" FROM {from}"));
         }
@@ -302,29 +243,65 @@ impl Binder<'_> {
             // An operand of a set operation cannot have a LIMIT of its own in SQLite.
             sql = format!("SELECT * FROM ({sql})");
         }
-        let columns = outputs.iter().map(|(name, bound)| Output::new(name.clone(), bound)).collect();
-        Ok(BoundQuery { sql, columns, assigns })
+        let columns = outputs
+            .iter()
+            .map(|(name, bound)| Output::new(name.clone(), bound))
+            .collect();
+        let one_row = one_row || limit == " LIMIT 1";
+        Ok(BoundQuery {
+            sql,
+            columns,
+            assigns,
+            one_row,
+        })
     }
 
-    fn select_list(&mut self, projection: &[SelectItem]) -> Result<(Vec<(String, Bound)>, Vec<String>), SqlError> {
+    fn group_by(&mut self, group_by: &GroupByExpr) -> Result<Vec<String>, SqlError> {
+        let GroupByExpr::Expressions(expressions, modifiers) = group_by else {
+            return Err(unsupported(group_by));
+        };
+        if !modifiers.is_empty() {
+            return Err(unsupported(group_by));
+        }
+        let mut keys = Vec::with_capacity(expressions.len());
+        for expression in expressions {
+            let bound = self.expr(expression)?;
+            keys.push(key(&bound, Some(&bound.collation)));
+            self.grouping.groups.push(bound.sql);
+        }
+        Ok(keys)
+    }
+
+    fn select_list(&mut self, projection: &[SelectItem]) -> Result<SelectList, SqlError> {
         let (mut outputs, mut assigns) = (Vec::new(), Vec::new());
         for item in projection {
             match item {
-                SelectItem::Wildcard(_) => outputs.extend(self.all_columns(None)?.into_iter().map(named_by_column)),
+                SelectItem::Wildcard(_) => {
+                    outputs.extend(self.all_columns(None)?.into_iter().map(named_by_column))
+                }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
                     outputs.extend(self.all_columns(Some(name))?.into_iter().map(named_by_column));
                 }
-                SelectItem::ExprWithAlias { expr, alias } if alias.value.starts_with('@') && alias.quote_style.is_none() => {
+                SelectItem::ExprWithAlias { expr, alias }
+                    if alias.value.starts_with('@') && alias.quote_style.is_none() =>
+                {
                     let variable = fold(&alias.value);
-                    let ty = *self.variables.get(&variable).ok_or_else(|| crate::emulator::sql::errors::no_variable(&alias.value))?;
+                    let ty = *self
+                        .variables
+                        .get(&variable)
+                        .ok_or_else(|| crate::emulator::sql::errors::no_variable(&alias.value))?;
                     let value = self.expr(expr)?;
                     let value = self.convert(value, ty, None, Mode::Cast)?;
                     assigns.push(variable);
                     outputs.push((String::new(), value));
                 }
-                SelectItem::ExprWithAlias { expr, alias } => outputs.push((alias.value.clone(), self.expr(expr)?)),
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    outputs.push((alias.value.clone(), self.expr(expr)?))
+                }
                 SelectItem::UnnamedExpr(expr) => outputs.push(named_by_column(self.expr(expr)?)),
-                SelectItem::QualifiedWildcard(..) | SelectItem::ExprWithAliases { .. } => return Err(unsupported(item)),
+                SelectItem::QualifiedWildcard(..) | SelectItem::ExprWithAliases { .. } => {
+                    return Err(unsupported(item));
+                }
             }
         }
         if !assigns.is_empty() && assigns.len() != outputs.len() {
@@ -334,8 +311,15 @@ impl Binder<'_> {
         Ok((outputs, assigns))
     }
 
-    fn select_order(&mut self, order: Option<&OrderBy>, outputs: &[(String, Bound)]) -> Result<Vec<String>, SqlError> {
-        let columns: Vec<Output> = outputs.iter().map(|(name, bound)| Output::new(name.clone(), bound)).collect();
+    fn select_order(
+        &mut self,
+        order: Option<&OrderBy>,
+        outputs: &[(String, Bound)],
+    ) -> Result<Vec<String>, SqlError> {
+        let columns: Vec<Output> = outputs
+            .iter()
+            .map(|(name, bound)| Output::new(name.clone(), bound))
+            .collect();
         let mut items = Vec::new();
         for item in order_items(order)? {
             let bound = match position(&item.expr, &columns)? {
@@ -346,7 +330,11 @@ impl Binder<'_> {
                 // A constant orders nothing, and SQLite would take a number for a position.
                 continue;
             }
-            items.push(format!("{}{}", key(&bound, Some(&bound.collation.clone())), direction(item)));
+            items.push(format!(
+                "{}{}",
+                key(&bound, Some(&bound.collation.clone())),
+                direction(item)
+            ));
         }
         Ok(items)
     }
@@ -354,10 +342,16 @@ impl Binder<'_> {
     fn top(&mut self, top: Option<&Top>) -> Result<Option<String>, SqlError> {
         match top {
             None => Ok(None),
-            Some(Top { with_ties: false, percent: false, quantity: Some(TopQuantity::Constant(n)) }) => Ok(Some(n.to_string())),
-            Some(Top { with_ties: false, percent: false, quantity: Some(TopQuantity::Expr(expr)) }) => {
-                self.row_count(expr).map(Some)
-            }
+            Some(Top {
+                with_ties: false,
+                percent: false,
+                quantity: Some(TopQuantity::Constant(n)),
+            }) => Ok(Some(n.to_string())),
+            Some(Top {
+                with_ties: false,
+                percent: false,
+                quantity: Some(TopQuantity::Expr(expr)),
+            }) => self.row_count(expr).map(Some),
             Some(top) => Err(unsupported(top)),
         }
     }
@@ -369,12 +363,14 @@ impl Binder<'_> {
         Ok(format!("tsql_rows({})", count.sql))
     }
 
-    fn limit(&mut self, top: Option<&Top>, query: &Query) -> Result<String, SqlError> {
+    pub(super) fn limit(&mut self, top: Option<&Top>, query: &Query) -> Result<String, SqlError> {
         let offset = match &query.limit_clause {
             None => None,
-            Some(LimitClause::LimitOffset { limit: None, offset: Some(offset), limit_by }) if limit_by.is_empty() => {
-                Some(self.row_count(&offset.value)?)
-            }
+            Some(LimitClause::LimitOffset {
+                limit: None,
+                offset: Some(offset),
+                limit_by,
+            }) if limit_by.is_empty() => Some(self.row_count(&offset.value)?),
             Some(_) => return Err(unsupported(query)),
         };
         let count = match &query.fetch {
@@ -388,35 +384,54 @@ impl Binder<'_> {
         Ok(match (count, offset) {
             (None, None) => String::new(),
             (Some(count), None) => format!(" LIMIT {count}"),
-            (count, Some(offset)) => format!(" LIMIT {} OFFSET {offset}", count.unwrap_or_else(|| "-1".into())),
+            (count, Some(offset)) => {
+                format!(" LIMIT {} OFFSET {offset}", count.unwrap_or_else(|| "-1".into()))
+            }
         })
     }
 }
 
 fn named_by_column(bound: Bound) -> (String, Bound) {
-    (bound.column.as_ref().map_or(String::new(), |c| c.name.clone()), bound)
+    (
+        bound.column.as_ref().map_or(String::new(), |c| c.name.clone()),
+        bound,
+    )
 }
 
 /// What SQLite must compare where rows are made distinct: the value itself, with its collation.
-fn distinct_key(bound: &Bound, collation: &Collation) -> String {
-    if matches!(bound.ty, SqlType::DateTimeOffset(_)) { bound.sql.clone() } else { key(bound, Some(collation)) }
+pub(super) fn distinct_key(bound: &Bound, collation: &Collation) -> String {
+    if matches!(bound.ty, SqlType::DateTimeOffset(_)) {
+        bound.sql.clone()
+    } else {
+        key(bound, Some(collation))
+    }
 }
 
-fn order_items(order: Option<&OrderBy>) -> Result<&[OrderByExpr], SqlError> {
+pub(super) fn order_items(order: Option<&OrderBy>) -> Result<&[OrderByExpr], SqlError> {
     match order {
         None => Ok(&[]),
-        Some(OrderBy { kind: OrderByKind::Expressions(items), interpolate: None }) => Ok(items),
+        Some(OrderBy {
+            kind: OrderByKind::Expressions(items),
+            interpolate: None,
+        }) => Ok(items),
         Some(order) => Err(unsupported(order)),
     }
 }
 
 /// The output column that an ORDER BY item names by number or by name.
-fn position(expr: &Expr, columns: &[Output]) -> Result<Option<usize>, SqlError> {
+pub(super) fn position(expr: &Expr, columns: &[Output]) -> Result<Option<usize>, SqlError> {
     match expr {
         Expr::Value(value) => match &value.value {
             Value::Number(text, _) => match text.parse::<usize>() {
                 Ok(n) if (1..=columns.len()).contains(&n) => Ok(Some(n - 1)),
-                _ => Err(error(108, 15, 1, format!("The ORDER BY position number {text} is out of range of the number of items in the select list."))),
+                _ => Err(error(
+                    108,
+                    15,
+                    1,
+                    format!(
+                        "The ORDER BY position number {text} is out of range of the number of items in the select list."
+                    ),
+                )),
             },
             _ => Ok(None),
         },
@@ -428,7 +443,7 @@ fn position(expr: &Expr, columns: &[Output]) -> Result<Option<usize>, SqlError> 
     }
 }
 
-fn direction(item: &OrderByExpr) -> &'static str {
+pub(super) fn direction(item: &OrderByExpr) -> &'static str {
     match item.options.sort {
         Some(sqlparser::ast::OrderBySort::Desc) => " DESC",
         _ => "",

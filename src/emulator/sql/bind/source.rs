@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, TableFactor, TableWithJoins,
+};
 
 use super::query::BoundQuery;
 use super::{Binder, Bound, Collation, Origin, Parameter};
@@ -25,6 +27,8 @@ pub(super) struct Scope {
 pub(super) struct Source {
     /// Its alias in the SQLite SQL.
     pub alias: String,
+    /// What messages call it.
+    label: String,
     /// The names it goes by, folded: alias, or database, schema and name.
     name: String,
     schema: Option<String>,
@@ -49,13 +53,33 @@ pub(super) struct SourceColumn {
     native: bool,
 }
 
+/// A source's column in SQLite SQL.
+fn quoted(source: &Source, column: &SourceColumn) -> String {
+    if source.alias.is_empty() {
+        column.sql.clone()
+    } else {
+        format!("{}.{}", source.alias, column.sql)
+    }
+}
+
 impl Source {
     fn bound(&self, column: &SourceColumn) -> Bound {
-        let collation = column.collation.clone().map_or(Collation::Default, Collation::Implicit);
-        let origin = Origin { name: column.name.clone(), identity: column.identity, native: column.native };
-        let sql =
-            if self.alias.is_empty() { column.sql.clone() } else { format!("{}.{}", self.alias, column.sql) };
-        Bound { collation, nullable: column.nullable, column: Some(origin), ..Bound::new(sql, column.ty) }
+        let collation = column
+            .collation
+            .clone()
+            .map_or(Collation::Default, Collation::Implicit);
+        let origin = Origin {
+            name: column.name.clone(),
+            identity: column.identity,
+            native: column.native,
+        };
+        let sql = quoted(self, column);
+        Bound {
+            collation,
+            nullable: column.nullable,
+            column: Some(origin),
+            ..Bound::new(sql, column.ty)
+        }
     }
 
     /// Whether that is its alias, or its name where it has none.
@@ -65,7 +89,12 @@ impl Source {
 
     /// Whether the qualifier of a column, innermost part last, means this source.
     fn answers_to(&self, qualifier: &[Ident]) -> bool {
-        let part = |n: usize| qualifier.len().checked_sub(n).map(|at| fold(&qualifier[at].value));
+        let part = |n: usize| {
+            qualifier
+                .len()
+                .checked_sub(n)
+                .map(|at| fold(&qualifier[at].value))
+        };
         let fits = |own: &Option<String>, asked: Option<String>| match asked {
             None => true,
             Some(asked) => own.as_ref() == Some(&asked) || asked.is_empty(),
@@ -89,8 +118,15 @@ impl Binder<'_> {
 
     fn joined(&mut self, table: &TableWithJoins) -> Result<String, SqlError> {
         let mut sql = self.factor(&table.relation)?;
-        for Join { relation, join_operator, global } in &table.joins {
-            use JoinOperator::{CrossJoin, FullOuter, Inner, Join as Plain, Left, LeftOuter, Right, RightOuter};
+        for Join {
+            relation,
+            join_operator,
+            global,
+        } in &table.joins
+        {
+            use JoinOperator::{
+                CrossJoin, FullOuter, Inner, Join as Plain, Left, LeftOuter, Right, RightOuter,
+            };
             let (word, constraint) = match join_operator {
                 Plain(c) | Inner(c) => ("JOIN", c),
                 Left(c) | LeftOuter(c) => ("LEFT JOIN", c),
@@ -125,14 +161,31 @@ impl Binder<'_> {
     }
 
     fn make_nullable(&mut self, from: usize, to: usize) {
-        let sources = self.scopes.last_mut().into_iter().flat_map(|s| &mut s.sources[from..to]);
-        sources.flat_map(|s| &mut s.columns).for_each(|c| c.nullable = true);
+        let sources = self
+            .scopes
+            .last_mut()
+            .into_iter()
+            .flat_map(|s| &mut s.sources[from..to]);
+        sources
+            .flat_map(|s| &mut s.columns)
+            .for_each(|c| c.nullable = true);
     }
 
     fn factor(&mut self, factor: &TableFactor) -> Result<String, SqlError> {
         match factor {
-            TableFactor::Table { name, alias, args: None, sample: None, version: None, with_hints, .. } => {
-                if let Some(hint) = with_hints.iter().find(|h| !matches!(h, Expr::Identifier(_) | Expr::Function(_) | Expr::BinaryOp { .. })) {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                sample: None,
+                version: None,
+                with_hints,
+                ..
+            } => {
+                if let Some(hint) = with_hints
+                    .iter()
+                    .find(|h| !matches!(h, Expr::Identifier(_) | Expr::Function(_) | Expr::BinaryOp { .. }))
+                {
                     return Err(unsupported(hint));
                 }
                 let alias = match alias {
@@ -142,7 +195,12 @@ impl Binder<'_> {
                 };
                 self.named_source(name, alias)
             }
-            TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None } => {
+            TableFactor::Derived {
+                lateral: false,
+                subquery,
+                alias: Some(alias),
+                sample: None,
+            } => {
                 // A derived table does not see its siblings.
                 let siblings = self.scopes.pop();
                 let query = self.subquery(subquery);
@@ -150,9 +208,10 @@ impl Binder<'_> {
                 let names: Vec<String> = alias.columns.iter().map(|c| c.name.value.clone()).collect();
                 self.derived(query?, &alias.name.value, &names)
             }
-            TableFactor::NestedJoin { table_with_joins, alias: None } => {
-                Ok(format!("({})", self.joined(table_with_joins)?))
-            }
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias: None,
+            } => Ok(format!("({})", self.joined(table_with_joins)?)),
             _ => Err(unsupported(factor)),
         }
     }
@@ -180,6 +239,7 @@ impl Binder<'_> {
         let sql = format!("({}) AS {alias}", query.sql);
         self.add_source(Source {
             alias,
+            label: name.to_owned(),
             name: fold(name),
             schema: None,
             database: None,
@@ -195,7 +255,12 @@ impl Binder<'_> {
         let parts = NameParts::new(name)?;
         if parts.schema.is_none() && parts.database.is_none() {
             let folded = fold(&parts.name);
-            let cte = self.ctes.iter().rev().find_map(|level| level.get(&folded)).cloned();
+            let cte = self
+                .ctes
+                .iter()
+                .rev()
+                .find_map(|level| level.get(&folded))
+                .cloned();
             if let Some(query) = cte {
                 return self.derived(query, alias.as_deref().unwrap_or(&parts.name), &[]);
             }
@@ -208,7 +273,11 @@ impl Binder<'_> {
     }
 
     /// Adds a base table to the innermost scope.
-    pub(super) fn table_source(&mut self, table: &TableRef, alias: Option<String>) -> Result<String, SqlError> {
+    pub(super) fn table_source(
+        &mut self,
+        table: &TableRef,
+        alias: Option<String>,
+    ) -> Result<String, SqlError> {
         let def = &table.def;
         match &table.database {
             Some(database) => {
@@ -235,9 +304,14 @@ impl Binder<'_> {
         let sql = format!("{} AS {sqlite_alias}", table.sqlite());
         self.add_source(Source {
             alias: sqlite_alias,
+            label: alias.clone().unwrap_or_else(|| def.name.clone()),
             name: fold(alias.as_deref().unwrap_or(&def.name)),
             schema: (!aliased).then(|| fold(&def.schema)),
-            database: table.database.as_ref().filter(|_| !aliased).map(|d| fold(&d.name)),
+            database: table
+                .database
+                .as_ref()
+                .filter(|_| !aliased)
+                .map(|d| fold(&d.name)),
             columns,
             table: Some(table.sqlite()),
             object_id: def.object_id,
@@ -246,7 +320,12 @@ impl Binder<'_> {
         Ok(sql)
     }
 
-    fn view_source(&mut self, view: &'static View, database: Arc<Database>, alias: Option<String>) -> Result<String, SqlError> {
+    fn view_source(
+        &mut self,
+        view: &'static View,
+        database: Arc<Database>,
+        alias: Option<String>,
+    ) -> Result<String, SqlError> {
         let columns: Vec<_> = view
             .columns
             .iter()
@@ -260,14 +339,22 @@ impl Binder<'_> {
                 native: false,
             })
             .collect();
-        let fields: Vec<String> =
-            view.columns.iter().enumerate().map(|(i, c)| format!("value->>{i} AS {}", quote(c.0))).collect();
+        let fields: Vec<String> = view
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| format!("value->>{i} AS {}", quote(c.0)))
+            .collect();
         let rows = self.parameter(Parameter::View(view, database));
         let aliased = alias.is_some();
         let sqlite_alias = self.alias();
-        let sql = format!("(SELECT {} FROM json_each({rows})) AS {sqlite_alias}", fields.join(", "));
+        let sql = format!(
+            "(SELECT {} FROM json_each({rows})) AS {sqlite_alias}",
+            fields.join(", ")
+        );
         self.add_source(Source {
             alias: sqlite_alias,
+            label: alias.clone().unwrap_or_else(|| view.name.to_owned()),
             name: alias.map_or_else(|| fold(view.name), |a| fold(&a)),
             schema: (!aliased).then(|| fold(view.schema)),
             database: None,
@@ -280,10 +367,18 @@ impl Binder<'_> {
     }
 
     fn add_source(&mut self, source: Source) -> Result<(), SqlError> {
-        let Some(scope) = self.scopes.last_mut() else { return Err(unsupported(&source.name)) };
-        let clash = scope.sources.iter().any(|s| s.name == source.name && (s.schema == source.schema));
+        let Some(scope) = self.scopes.last_mut() else {
+            return Err(unsupported(&source.name));
+        };
+        let clash = scope
+            .sources
+            .iter()
+            .any(|s| s.name == source.name && (s.schema == source.schema));
         if clash {
-            let text = format!("The objects \"{0}\" and \"{0}\" in the FROM clause have the same exposed names. Use correlation names to distinguish them.", source.name);
+            let text = format!(
+                "The objects \"{0}\" and \"{0}\" in the FROM clause have the same exposed names. Use correlation names to distinguish them.",
+                source.name
+            );
             return Err(error(1013, 16, 1, text));
         }
         scope.sources.push(source);
@@ -292,30 +387,59 @@ impl Binder<'_> {
 
     /// A column, looked up from the innermost scope outwards.
     pub(super) fn column(&mut self, idents: &[Ident]) -> Result<Bound, SqlError> {
-        let Some((last, qualifier)) = idents.split_last() else { return Err(no_column("")) };
+        let Some((last, qualifier)) = idents.split_last() else {
+            return Err(no_column(""));
+        };
         let name = fold(&last.value);
-        for scope in self.scopes.iter_mut().rev() {
-            let mut found: Option<Bound> = None;
-            for source in scope.sources.iter_mut().filter(|s| qualifier.is_empty() || s.answers_to(qualifier)) {
-                let Some(column) = source.columns.iter().find(|c| fold(&c.name) == name) else { continue };
+        for (outward, scope) in self.scopes.iter_mut().rev().enumerate() {
+            let mut found: Option<(Bound, String)> = None;
+            for source in scope
+                .sources
+                .iter_mut()
+                .filter(|s| qualifier.is_empty() || s.answers_to(qualifier))
+            {
+                let Some(column) = source.columns.iter().find(|c| fold(&c.name) == name) else {
+                    continue;
+                };
                 if found.is_some() {
-                    return Err(error(209, 16, 1, format!("Ambiguous column name '{}'.", last.value)));
+                    return Err(error(
+                        209,
+                        16,
+                        1,
+                        format!("Ambiguous column name '{}'.", last.value),
+                    ));
                 }
-                found = Some(source.bound(column));
+                found = Some((source.bound(column), format!("{}.{}", source.label, column.name)));
                 source.touched = true;
             }
-            if let Some(found) = found {
+            if let Some((found, name)) = found {
+                if outward == 0 && self.aggregates {
+                    self.grouping.ungrouped.push(name);
+                }
                 return Ok(found);
             }
         }
         if qualifier.is_empty() {
             return Err(no_column(&last.value));
         }
-        if self.scopes.iter().flat_map(|s| &s.sources).any(|s| s.answers_to(qualifier)) {
+        if self
+            .scopes
+            .iter()
+            .flat_map(|s| &s.sources)
+            .any(|s| s.answers_to(qualifier))
+        {
             return Err(no_column(&last.value));
         }
         let name: Vec<&str> = idents.iter().map(|i| i.value.as_str()).collect();
-        Err(error(4104, 16, 1, format!("The multi-part identifier \"{}\" could not be bound.", name.join("."))))
+        Err(error(
+            4104,
+            16,
+            1,
+            format!(
+                "The multi-part identifier \"{}\" could not be bound.",
+                name.join(".")
+            ),
+        ))
     }
 
     /// Every column of the innermost scope, or of one source of it, for `*`.
@@ -324,13 +448,29 @@ impl Binder<'_> {
             None => Vec::new(),
             Some(name) => name.0.iter().filter_map(|p| p.as_ident().cloned()).collect(),
         };
-        let Some(scope) = self.scopes.last_mut() else { return Ok(Vec::new()) };
+        let Some(scope) = self.scopes.last_mut() else {
+            return Ok(Vec::new());
+        };
         let mut columns = Vec::new();
         let mut any = false;
-        for source in scope.sources.iter_mut().filter(|s| idents.is_empty() || s.answers_to(&idents)) {
+        for source in scope
+            .sources
+            .iter_mut()
+            .filter(|s| idents.is_empty() || s.answers_to(&idents))
+        {
             any = true;
             source.touched = true;
             columns.extend(source.columns.iter().map(|c| source.bound(c)));
+            let named = source
+                .columns
+                .iter()
+                .map(|c| (quoted(source, c), format!("{}.{}", source.label, c.name)));
+            let grouping = &mut self.grouping;
+            let ungrouped = named
+                .filter(|(sql, _)| !grouping.groups.contains(sql))
+                .map(|n| n.1)
+                .collect::<Vec<_>>();
+            grouping.ungrouped.extend(ungrouped);
         }
         if any {
             return Ok(columns);
@@ -338,7 +478,9 @@ impl Binder<'_> {
         match qualifier {
             None => Err(error(263, 16, 1, "Must specify table to select from.")),
             Some(name) => {
-                let text = format!("The column prefix '{name}' does not match with a table name or alias name used in the query.");
+                let text = format!(
+                    "The column prefix '{name}' does not match with a table name or alias name used in the query."
+                );
                 Err(error(107, 15, 1, text))
             }
         }

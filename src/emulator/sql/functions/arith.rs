@@ -26,7 +26,9 @@ pub(super) fn exact(cell: Cell<'_>, ty: SqlType) -> Result<(i128, u8), SqlError>
     match (cell, ty) {
         (Cell::Integer(v), SqlType::Money | SqlType::SmallMoney) => Ok((i128::from(v), 4)),
         (Cell::Integer(v), ty) if types::is_integer(ty) => Ok((i128::from(v), 0)),
-        (cell, SqlType::Decimal { scale, .. }) => decimal::from_cell(cell).map(|v| (v, scale)).ok_or_else(broken),
+        (cell, SqlType::Decimal { scale, .. }) => {
+            decimal::from_cell(cell).map(|v| (v, scale)).ok_or_else(broken)
+        }
         _ => Err(broken()),
     }
 }
@@ -50,7 +52,11 @@ pub(super) fn exact_cell(value: i128, ty: SqlType) -> Answer {
                 SqlType::SmallMoney => i32::try_from(value).is_ok(),
                 _ => true,
             };
-            if fits { Ok(OwnedCell::Integer(value)) } else { Err(too_big()) }
+            if fits {
+                Ok(OwnedCell::Integer(value))
+            } else {
+                Err(too_big())
+            }
         }
     }
 }
@@ -58,7 +64,9 @@ pub(super) fn exact_cell(value: i128, ty: SqlType) -> Answer {
 fn math(context: &Context<'_>) -> Answer {
     let name = string(context, 0)?.unwrap_or_default();
     let (value, ty) = (argument(context, 1)?, sql_type(context, 2)?);
-    let Some(digits) = integer(context, 3)? else { return Ok(OwnedCell::Null) };
+    let Some(digits) = integer(context, 3)? else {
+        return Ok(OwnedCell::Null);
+    };
     match value {
         Cell::Null => Ok(OwnedCell::Null),
         Cell::Real(v) => Ok(OwnedCell::Real(match name {

@@ -52,11 +52,17 @@ impl Part {
     /// By any of its names.
     pub fn parse(name: &str) -> Option<Part> {
         let name = name.to_ascii_lowercase();
-        PARTS.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(part, _)| *part)
+        PARTS
+            .iter()
+            .find(|(_, names)| names.contains(&name.as_str()))
+            .map(|(part, _)| *part)
     }
 
     fn decode(code: i64) -> Option<Part> {
-        PARTS.iter().map(|(part, _)| *part).find(|part| *part as i64 == code)
+        PARTS
+            .iter()
+            .map(|(part, _)| *part)
+            .find(|part| *part as i64 == code)
     }
 
     /// The length of the parts that have one.
@@ -89,16 +95,22 @@ fn days(date: NaiveDate) -> i64 {
 
 pub(super) fn register(registry: &Registry<'_>) -> rusqlite::Result<()> {
     registry.pure("tsql_datepart", 2, |c| {
-        let (part, Some(at)) = (part(c)?, integer(c, 1)?) else { return Ok(OwnedCell::Null) };
+        let (part, Some(at)) = (part(c)?, integer(c, 1)?) else {
+            return Ok(OwnedCell::Null);
+        };
         Ok(OwnedCell::Integer(date_part(part, at)?))
     })?;
     registry.pure("tsql_datename", 2, |c| {
-        let (part, Some(at)) = (part(c)?, integer(c, 1)?) else { return Ok(OwnedCell::Null) };
+        let (part, Some(at)) = (part(c)?, integer(c, 1)?) else {
+            return Ok(OwnedCell::Null);
+        };
         let format = if part == Part::Month { "%B" } else { "%A" };
         Ok(OwnedCell::Text(date(at)?.format(format).to_string()))
     })?;
     registry.pure("tsql_dateadd", 3, |c| {
-        let (Some(n), Some(at)) = (integer(c, 1)?, integer(c, 2)?) else { return Ok(OwnedCell::Null) };
+        let (Some(n), Some(at)) = (integer(c, 1)?, integer(c, 2)?) else {
+            return Ok(OwnedCell::Null);
+        };
         Ok(OwnedCell::Integer(add(part(c)?, n, at)?))
     })?;
     registry.pure("tsql_dateadd_offset", 3, add_offset)?;
@@ -112,7 +124,9 @@ pub(super) fn register(registry: &Registry<'_>) -> rusqlite::Result<()> {
         Ok(OwnedCell::Integer(difference))
     })?;
     registry.pure("tsql_eomonth", 1, |c| {
-        let Some(at) = integer(c, 0)? else { return Ok(OwnedCell::Null) };
+        let Some(at) = integer(c, 0)? else {
+            return Ok(OwnedCell::Null);
+        };
         let first = date(at)?.with_day(1).ok_or_else(broken)?;
         let next = first.checked_add_months(Months::new(1)).ok_or_else(overflow)?;
         Ok(OwnedCell::Integer(days(next) - 1))
@@ -122,9 +136,13 @@ pub(super) fn register(registry: &Registry<'_>) -> rusqlite::Result<()> {
             return Ok(OwnedCell::Null);
         };
         let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-        let date = i32::try_from(y).ok().filter(|y| (1..=9999).contains(y)).and_then(|y| NaiveDate::from_ymd_opt(y, small(m), small(d)));
+        let date = i32::try_from(y)
+            .ok()
+            .filter(|y| (1..=9999).contains(y))
+            .and_then(|y| NaiveDate::from_ymd_opt(y, small(m), small(d)));
         let text = "Cannot construct data type date, some of the arguments have values which are not valid.";
-        date.map(|d| OwnedCell::Integer(days(d))).ok_or_else(|| error(289, 16, 1, text))
+        date.map(|d| OwnedCell::Integer(days(d)))
+            .ok_or_else(|| error(289, 16, 1, text))
     })
 }
 
@@ -138,7 +156,11 @@ fn date_part(part: Part, at: i64) -> Result<i64, SqlError> {
         Part::DayOfYear => i64::from(date.ordinal()),
         Part::Day => i64::from(date.day()),
         Part::Week => {
-            let first = date.with_ordinal(1).ok_or_else(broken)?.weekday().num_days_from_sunday();
+            let first = date
+                .with_ordinal(1)
+                .ok_or_else(broken)?
+                .weekday()
+                .num_days_from_sunday();
             i64::from((date.ordinal0() + first) / 7 + 1)
         }
         Part::Weekday => i64::from(date.weekday().num_days_from_sunday() + 1),
@@ -153,7 +175,12 @@ fn date_part(part: Part, at: i64) -> Result<i64, SqlError> {
 }
 
 fn overflow() -> SqlError {
-    error(517, 16, 1, "Adding a value to a 'datetime' column caused an overflow.")
+    error(
+        517,
+        16,
+        1,
+        "Adding a value to a 'datetime' column caused an overflow.",
+    )
 }
 
 fn add(part: Part, n: i64, at: i64) -> Result<i64, SqlError> {
@@ -167,19 +194,30 @@ fn add(part: Part, n: i64, at: i64) -> Result<i64, SqlError> {
                 _ => Some(n),
             };
             let months = months.ok_or_else(overflow)?;
-            let size = u32::try_from(months.unsigned_abs()).map(Months::new).map_err(|_| overflow())?;
+            let size = u32::try_from(months.unsigned_abs())
+                .map(Months::new)
+                .map_err(|_| overflow())?;
             let date = date(at)?;
-            let moved = if months < 0 { date.checked_sub_months(size) } else { date.checked_add_months(size) };
-            moved.and_then(|d| days(d).checked_mul(DAY)).map(|d| d + at.rem_euclid(DAY))
+            let moved = if months < 0 {
+                date.checked_sub_months(size)
+            } else {
+                date.checked_add_months(size)
+            };
+            moved
+                .and_then(|d| days(d).checked_mul(DAY))
+                .map(|d| d + at.rem_euclid(DAY))
         }
     };
     // 10000-01-01 is the first instant that no type holds.
-    sum.filter(|s| (0..3_652_059 * DAY).contains(s)).ok_or_else(overflow)
+    sum.filter(|s| (0..3_652_059 * DAY).contains(s))
+        .ok_or_else(overflow)
 }
 
 /// Over a datetimeoffset: the local time moves, the offset stays.
 fn add_offset(context: &Context<'_>) -> Answer {
-    let (Some(n), Cell::Blob(bytes)) = (integer(context, 1)?, argument(context, 2)?) else { return Ok(OwnedCell::Null) };
+    let (Some(n), Cell::Blob(bytes)) = (integer(context, 1)?, argument(context, 2)?) else {
+        return Ok(OwnedCell::Null);
+    };
     let (utc, offset) = bytes.split_first_chunk::<8>().ok_or_else(broken)?;
     let minutes: [u8; 2] = offset.try_into().map_err(|_| broken())?;
     // The offset is kept with its sign bit flipped, so that it orders as bytes.
@@ -220,8 +258,22 @@ mod tests {
     #[test]
     fn parts_of_a_date() {
         let noon = at(2025, 10, 5) + 12 * 3600 * SECOND + 30 * 60 * SECOND + 7 * SECOND + 1_234_567;
-        let expected =
-            [2025, 4, 10, 278, 5, 41, 1, 12, 30, 7, 123, 123_456, 123_456_700, 40];
+        let expected = [
+            2025,
+            4,
+            10,
+            278,
+            5,
+            41,
+            1,
+            12,
+            30,
+            7,
+            123,
+            123_456,
+            123_456_700,
+            40,
+        ];
         for ((part, _), expected) in PARTS.iter().zip(expected) {
             assert_eq!(date_part(*part, noon).unwrap(), expected, "{part:?}");
         }
@@ -232,8 +284,17 @@ mod tests {
         assert_eq!(add(Part::Month, 1, at(2024, 1, 31)).unwrap(), at(2024, 2, 29));
         assert_eq!(add(Part::Year, -1, at(2024, 2, 29)).unwrap(), at(2023, 2, 28));
         assert!(add(Part::Day, 1, at(9999, 12, 31)).is_err());
-        assert_eq!(boundaries(Part::Year, at(2024, 12, 31), at(2025, 1, 1)).unwrap(), 1);
-        assert_eq!(boundaries(Part::Week, at(2025, 10, 4), at(2025, 10, 5)).unwrap(), 1);
-        assert_eq!(boundaries(Part::Hour, at(2025, 1, 2), at(2025, 1, 1)).unwrap(), -24);
+        assert_eq!(
+            boundaries(Part::Year, at(2024, 12, 31), at(2025, 1, 1)).unwrap(),
+            1
+        );
+        assert_eq!(
+            boundaries(Part::Week, at(2025, 10, 4), at(2025, 10, 5)).unwrap(),
+            1
+        );
+        assert_eq!(
+            boundaries(Part::Hour, at(2025, 1, 2), at(2025, 1, 1)).unwrap(),
+            -24
+        );
     }
 }

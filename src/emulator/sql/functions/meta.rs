@@ -48,20 +48,36 @@ fn meta(context: &Context<'_>, shared: &Mutex<Shared>) -> Answer {
         "OBJECT_ID" => object_id(&names, first.as_deref(), word(context, 2)?.as_deref())?.map(number),
         "OBJECT_NAME" => table_by_id(&names, id(context, 1)?).map(|t| text(&t.name)),
         "OBJECT_SCHEMA_NAME" => table_by_id(&names, id(context, 1)?).map(|t| text(&t.schema)),
-        "SCHEMA_ID" => names.catalog.schema(first.as_deref().unwrap_or("dbo")).filter(|_| first.is_some() || context.len() == 1).map(|s| number(s.0)),
+        "SCHEMA_ID" => names
+            .catalog
+            .schema(first.as_deref().unwrap_or("dbo"))
+            .filter(|_| first.is_some() || context.len() == 1)
+            .map(|s| number(s.0)),
         "SCHEMA_NAME" if context.len() == 1 => Some(text("dbo")),
-        "SCHEMA_NAME" => id(context, 1)?.and_then(|id| names.catalog.schemas.get(&id)).map(text),
-        "DB_ID" => first.and_then(|n| names.server.as_ref()?.database(&n)).map(|d| number(d.id)),
+        "SCHEMA_NAME" => id(context, 1)?
+            .and_then(|id| names.catalog.schemas.get(&id))
+            .map(text),
+        "DB_ID" => first
+            .and_then(|n| names.server.as_ref()?.database(&n))
+            .map(|d| number(d.id)),
         "DB_NAME" => {
             let id = id(context, 1)?;
-            let all = names.server.as_ref().map(|s| s.all_databases()).unwrap_or_default();
+            let all = names
+                .server
+                .as_ref()
+                .map(|s| s.all_databases())
+                .unwrap_or_default();
             all.iter().find(|d| Some(d.id) == id).map(|d| text(&d.name))
         }
         "TYPE_NAME" => id(context, 1)?.and_then(|id| type_name(i64::from(id))).map(text),
         "TYPE_ID" => first.and_then(|n| type_id(&n)).map(number),
         "COL_LENGTH" => column_length(&names, first.as_deref(), word(context, 2)?.as_deref())?.map(number),
         "HAS_PERMS_BY_NAME" => Some(number(1)),
-        "HAS_DBACCESS" => first.map(|n| number(i32::from(names.server.as_ref().is_some_and(|s| s.database(&n).is_some())))),
+        "HAS_DBACCESS" => first.map(|n| {
+            number(i32::from(
+                names.server.as_ref().is_some_and(|s| s.database(&n).is_some()),
+            ))
+        }),
         "SERVERPROPERTY" => first.and_then(|p| server_property(&names, &p)),
         "DATABASEPROPERTYEX" => match (first, word(context, 2)?) {
             (Some(database), Some(property)) => database_property(&names, &database, &property),
@@ -76,19 +92,26 @@ fn meta(context: &Context<'_>, shared: &Mutex<Shared>) -> Answer {
 fn catalog(names: &Names, name: &NameParts) -> Result<Option<Arc<Catalog>>, SqlError> {
     match &name.database {
         Some(other) if fold(other) != fold(&names.database) => {
-            let Some(database) = names.server.as_ref().and_then(|s| s.database(other)) else { return Ok(None) };
+            let Some(database) = names.server.as_ref().and_then(|s| s.database(other)) else {
+                return Ok(None);
+            };
             let load = || -> rusqlite::Result<Catalog> {
-                let connection = Connection::open_with_flags(&database.path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+                let connection =
+                    Connection::open_with_flags(&database.path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
                 Catalog::load(&connection, "main")
             };
-            load().map(|c| Some(Arc::new(c))).map_err(|e| super::error(823, 24, 6, e.to_string()))
+            load()
+                .map(|c| Some(Arc::new(c)))
+                .map_err(|e| super::error(823, 24, 6, e.to_string()))
         }
         _ => Ok(Some(Arc::clone(&names.catalog))),
     }
 }
 
 fn object_id(names: &Names, name: Option<&str>, kind: Option<&str>) -> Result<Option<i32>, SqlError> {
-    let Some(name) = name.and_then(NameParts::parse) else { return Ok(None) };
+    let Some(name) = name.and_then(NameParts::parse) else {
+        return Ok(None);
+    };
     let kind = kind.map(|k| k.trim().to_ascii_uppercase());
     let table_wanted = kind.as_deref().is_none_or(|k| k == "U");
     if name.is_temp() {
@@ -96,29 +119,54 @@ fn object_id(names: &Names, name: Option<&str>, kind: Option<&str>) -> Result<Op
         let temp = names.temps.iter().find(|t| fold(&t.name) == folded);
         return Ok(temp.filter(|_| table_wanted).map(|t| t.object_id));
     }
-    let Some(catalog) = catalog(names, &name)? else { return Ok(None) };
+    let Some(catalog) = catalog(names, &name)? else {
+        return Ok(None);
+    };
     if table_wanted && let Some(table) = catalog.table(name.schema(), &name.name) {
         return Ok(Some(table.object_id));
     }
     let (schema, folded) = (fold(name.schema()), fold(&name.name));
     let in_schema = catalog.all_tables().filter(|t| fold(&t.schema) == schema);
     let mut constraints = in_schema.flat_map(|t| constraints(t));
-    Ok(constraints.find(|c| fold(&c.1) == folded && kind.as_deref().is_none_or(|k| k == c.2)).map(|c| c.0))
+    Ok(constraints
+        .find(|c| fold(&c.1) == folded && kind.as_deref().is_none_or(|k| k == c.2))
+        .map(|c| c.0))
 }
 
 /// A table's constraints: id, name and type.
 pub(in crate::emulator::sql) fn constraints(table: &TableDef) -> Vec<(i32, String, &'static str)> {
     let keys = table.indexes.iter().filter(|i| i.kind != IndexKind::Index);
-    let keys = keys.map(|i| (i.object_id, i.name.clone(), if i.kind == IndexKind::PrimaryKey { "PK" } else { "UQ" }));
-    let defaults = table.columns.iter().filter_map(|c| c.default.as_ref()).map(|d| (d.object_id, d.name.clone(), "D"));
+    let keys = keys.map(|i| {
+        (
+            i.object_id,
+            i.name.clone(),
+            if i.kind == IndexKind::PrimaryKey {
+                "PK"
+            } else {
+                "UQ"
+            },
+        )
+    });
+    let defaults = table
+        .columns
+        .iter()
+        .filter_map(|c| c.default.as_ref())
+        .map(|d| (d.object_id, d.name.clone(), "D"));
     let checks = table.checks.iter().map(|c| (c.object_id, c.name.clone(), "C"));
-    let foreign = table.foreign_keys.iter().map(|f| (f.object_id, f.name.clone(), "F"));
+    let foreign = table
+        .foreign_keys
+        .iter()
+        .map(|f| (f.object_id, f.name.clone(), "F"));
     keys.chain(defaults).chain(checks).chain(foreign).collect()
 }
 
 fn table_by_id(names: &Names, id: Option<i32>) -> Option<Arc<TableDef>> {
     let id = id?;
-    names.catalog.table_by_id(id).cloned().or_else(|| names.temps.iter().find(|t| t.object_id == id).cloned())
+    names
+        .catalog
+        .table_by_id(id)
+        .cloned()
+        .or_else(|| names.temps.iter().find(|t| t.object_id == id).cloned())
 }
 
 fn type_name(id: i64) -> Option<&'static str> {
@@ -137,11 +185,17 @@ fn type_id(name: &str) -> Option<i64> {
 }
 
 fn column_length(names: &Names, table: Option<&str>, column: Option<&str>) -> Result<Option<i64>, SqlError> {
-    let (Some(table), Some(column)) = (table, column) else { return Ok(None) };
+    let (Some(table), Some(column)) = (table, column) else {
+        return Ok(None);
+    };
     let id = object_id(names, Some(table), Some("U"))?;
-    let Some(name) = NameParts::parse(table) else { return Ok(None) };
+    let Some(name) = NameParts::parse(table) else {
+        return Ok(None);
+    };
     let found = match catalog(names, &name)? {
-        Some(catalog) => id.and_then(|id| catalog.table_by_id(id).cloned()).or_else(|| table_by_id(names, id)),
+        Some(catalog) => id
+            .and_then(|id| catalog.table_by_id(id).cloned())
+            .or_else(|| table_by_id(names, id)),
         None => None,
     };
     Ok(found.and_then(|t| t.column(column).map(|c| measures(c.ty).0)))
@@ -167,11 +221,19 @@ fn server_property(names: &Names, property: &str) -> Option<OwnedCell> {
 fn database_property(names: &Names, database: &str, property: &str) -> Option<OwnedCell> {
     let database = names.server.as_ref()?.database(database)?;
     Some(match property.to_ascii_lowercase().as_str() {
-        "updateability" => text(if database.is_read_only() { "READ_ONLY" } else { "READ_WRITE" }),
+        "updateability" => text(if database.is_read_only() {
+            "READ_ONLY"
+        } else {
+            "READ_WRITE"
+        }),
         "status" => text("ONLINE"),
         "collation" => text(DEFAULT_COLLATION),
         "recovery" => text("SIMPLE"),
-        "useraccess" => text(if database.is_single_user() { "SINGLE_USER" } else { "MULTI_USER" }),
+        "useraccess" => text(if database.is_single_user() {
+            "SINGLE_USER"
+        } else {
+            "MULTI_USER"
+        }),
         "isansinullsenabled" | "isautoclose" | "isautoshrink" | "isinstandby" => text("0"),
         _ => return None,
     })

@@ -30,7 +30,9 @@ type Answer = Result<OwnedCell, SqlError>;
 pub(crate) fn register(connection: &Connection, shared: &Arc<Mutex<Shared>>) -> Result<(), SqlError> {
     let wrap = |e: rusqlite::Error| error(823, 24, 1, e.to_string());
     for class in values::COLLATIONS {
-        connection.create_collation(class.0, |a: &str, b: &str| values::compare(class.1, a, b)).map_err(wrap)?;
+        connection
+            .create_collation(class.0, |a: &str, b: &str| values::compare(class.1, a, b))
+            .map_err(wrap)?;
     }
     let registry = Registry { connection, shared };
     conversions(&registry)
@@ -51,19 +53,30 @@ struct Registry<'a> {
 impl Registry<'_> {
     /// Registers a function that always answers the same to the same arguments.
     fn pure(&self, name: &str, arguments: i32, function: fn(&Context<'_>) -> Answer) -> rusqlite::Result<()> {
-        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+        let flags = FunctionFlags::SQLITE_UTF8
+            | FunctionFlags::SQLITE_DETERMINISTIC
+            | FunctionFlags::SQLITE_INNOCUOUS;
         let shared = Arc::clone(self.shared);
-        self.connection.create_scalar_function(name, arguments, flags, move |context| {
-            function(context).map(value).map_err(|e| raise(&shared, e))
-        })
+        self.connection
+            .create_scalar_function(name, arguments, flags, move |context| {
+                function(context).map(value).map_err(|e| raise(&shared, e))
+            })
     }
 
     /// Registers a function of the session.
-    fn session(&self, name: &str, arguments: i32, function: fn(&Context<'_>, &Mutex<Shared>) -> Answer) -> rusqlite::Result<()> {
+    fn session(
+        &self,
+        name: &str,
+        arguments: i32,
+        function: fn(&Context<'_>, &Mutex<Shared>) -> Answer,
+    ) -> rusqlite::Result<()> {
         let shared = Arc::clone(self.shared);
-        self.connection.create_scalar_function(name, arguments, FunctionFlags::SQLITE_UTF8, move |context| {
-            function(context, &shared).map(value).map_err(|e| raise(&shared, e))
-        })
+        self.connection
+            .create_scalar_function(name, arguments, FunctionFlags::SQLITE_UTF8, move |context| {
+                function(context, &shared)
+                    .map(value)
+                    .map_err(|e| raise(&shared, e))
+            })
     }
 }
 
@@ -90,9 +103,9 @@ pub(crate) fn cell(value: ValueRef<'_>) -> Result<Cell<'_>, SqlError> {
         ValueRef::Null => Cell::Null,
         ValueRef::Integer(v) => Cell::Integer(v),
         ValueRef::Real(v) => Cell::Real(v),
-        ValueRef::Text(bytes) => {
-            Cell::Text(std::str::from_utf8(bytes).map_err(|_| error(823, 24, 2, "A stored text is not UTF-8."))?)
-        }
+        ValueRef::Text(bytes) => Cell::Text(
+            std::str::from_utf8(bytes).map_err(|_| error(823, 24, 2, "A stored text is not UTF-8."))?,
+        ),
         ValueRef::Blob(bytes) => Cell::Blob(bytes),
     })
 }
@@ -122,7 +135,9 @@ fn string<'a>(context: &'a Context<'_>, at: usize) -> Result<Option<&'a str>, Sq
 
 /// An argument that is a type's code.
 fn sql_type(context: &Context<'_>, at: usize) -> Result<SqlType, SqlError> {
-    integer(context, at)?.and_then(type_code::decode).ok_or_else(broken)
+    integer(context, at)?
+        .and_then(type_code::decode)
+        .ok_or_else(broken)
 }
 
 /// The binder and a function disagree: the binder's fault, and never the client's.
@@ -134,7 +149,10 @@ fn conversions(registry: &Registry<'_>) -> rusqlite::Result<()> {
     registry.pure("tsql_cast", 4, |context| {
         let flags = integer(context, 3)?.unwrap_or(0);
         let (from, to) = (sql_type(context, 1)?, sql_type(context, 2)?);
-        or_null(flags, values::cast(argument(context, 0)?, from, to, flags & UTF8 != 0))
+        or_null(
+            flags,
+            values::cast(argument(context, 0)?, from, to, flags & UTF8 != 0),
+        )
     })?;
     registry.pure("tsql_assign", 4, |context| {
         let flags = integer(context, 3)?.unwrap_or(0);
@@ -143,18 +161,34 @@ fn conversions(registry: &Registry<'_>) -> rusqlite::Result<()> {
     })?;
     registry.pure("tsql_convert", 5, |context| {
         let flags = integer(context, 3)?.unwrap_or(0);
-        let Some(style) = integer(context, 4)? else { return Ok(OwnedCell::Null) };
+        let Some(style) = integer(context, 4)? else {
+            return Ok(OwnedCell::Null);
+        };
         let (from, to) = (sql_type(context, 1)?, sql_type(context, 2)?);
         or_null(flags, values::convert(argument(context, 0)?, from, to, style))
     })?;
     registry.pure("tsql_rows", 1, |context| match integer(context, 0)? {
         Some(n) if n >= 0 => Ok(OwnedCell::Integer(n)),
-        _ => Err(error(1060, 15, 1, "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer.")),
+        _ => Err(error(
+            1060,
+            15,
+            1,
+            "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer.",
+        )),
     })?;
-    registry.session("tsql_newid", 0, |_, _| Ok(values::new_guid()))?;
+    registry.session("tsql_newid", 0, |_, shared| {
+        let random = lock(shared).names.server.as_ref().map(|s| s.clock.random());
+        random.map(values::new_guid).ok_or_else(broken)
+    })?;
+    registry.session("tsql_many", 0, |_, _| {
+        let text = "Subquery returned more than 1 value. This is not permitted when the subquery follows =, !=, <, <= , >, >= or when the subquery is used as an expression.";
+        Err(error(512, 16, 1, text))
+    })?;
     registry.session("tsql_identity", 0, |_, shared| {
         let mut shared = lock(shared);
-        let Some((counter, increment)) = shared.identity.clone() else { return Err(broken()) };
+        let Some((counter, increment)) = shared.identity.clone() else {
+            return Err(broken());
+        };
         let value = counter.fetch_add(increment, Ordering::SeqCst) + increment;
         shared.last_identity = Some(value);
         Ok(OwnedCell::Integer(value))

@@ -28,8 +28,13 @@ struct Summing {
 pub(super) fn register(registry: &Registry<'_>) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     for (name, average) in [("tsql_sum", false), ("tsql_avg", true)] {
-        let summing = Summing { average, shared: Arc::clone(registry.shared) };
-        registry.connection.create_aggregate_function(name, 3, flags, summing)?;
+        let summing = Summing {
+            average,
+            shared: Arc::clone(registry.shared),
+        };
+        registry
+            .connection
+            .create_aggregate_function(name, 3, flags, summing)?;
     }
     Ok(())
 }
@@ -45,7 +50,10 @@ impl Summing {
             Cell::Real(v) => sum.real += v,
             cell => {
                 let (v, _) = exact(cell, from)?;
-                sum.exact = sum.exact.checked_add(v).ok_or_else(|| overflow(types::name(to)))?;
+                sum.exact = sum
+                    .exact
+                    .checked_add(v)
+                    .ok_or_else(|| overflow(types::name(to)))?;
             }
         }
         sum.rows += 1;
@@ -53,7 +61,9 @@ impl Summing {
     }
 
     fn result(&self, sum: &Sum) -> Result<OwnedCell, SqlError> {
-        let Some((from, to)) = sum.from.filter(|_| sum.rows > 0) else { return Ok(OwnedCell::Null) };
+        let Some((from, to)) = sum.from.filter(|_| sum.rows > 0) else {
+            return Ok(OwnedCell::Null);
+        };
         if to == SqlType::Float {
             #[allow(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
             let rows = if self.average { sum.rows as f64 } else { 1.0 };
@@ -67,13 +77,25 @@ impl Summing {
             .checked_pow(scale(to).saturating_sub(scale(from)))
             .and_then(|f| sum.exact.checked_mul(f))
             .ok_or_else(|| overflow(types::name(to)))?;
-        exact_cell(if self.average { grown / i128::from(sum.rows) } else { grown }, to)
+        exact_cell(
+            if self.average {
+                grown / i128::from(sum.rows)
+            } else {
+                grown
+            },
+            to,
+        )
     }
 }
 
 impl Aggregate<Sum, Value> for Summing {
     fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Sum> {
-        Ok(Sum { exact: 0, real: 0.0, rows: 0, from: None })
+        Ok(Sum {
+            exact: 0,
+            real: 0.0,
+            rows: 0,
+            from: None,
+        })
     }
 
     fn step(&self, context: &mut Context<'_>, sum: &mut Sum) -> rusqlite::Result<()> {

@@ -12,16 +12,28 @@ pub(super) fn register(registry: &Registry<'_>) -> rusqlite::Result<()> {
     registry.pure("tsql_datalength", 3, datalength)?;
     registry.pure("tsql_upper", 1, |c| one(c, |s| OwnedCell::Text(s.to_uppercase())))?;
     registry.pure("tsql_lower", 1, |c| one(c, |s| OwnedCell::Text(s.to_lowercase())))?;
-    registry.pure("tsql_ltrim", 1, |c| one(c, |s| OwnedCell::Text(s.trim_start_matches(' ').to_owned())))?;
-    registry.pure("tsql_rtrim", 1, |c| one(c, |s| OwnedCell::Text(s.trim_end_matches(' ').to_owned())))?;
-    registry.pure("tsql_trim", 1, |c| one(c, |s| OwnedCell::Text(s.trim_matches(' ').to_owned())))?;
-    registry.pure("tsql_reverse", 1, |c| one(c, |s| OwnedCell::Text(s.chars().rev().collect())))?;
+    registry.pure("tsql_ltrim", 1, |c| {
+        one(c, |s| OwnedCell::Text(s.trim_start_matches(' ').to_owned()))
+    })?;
+    registry.pure("tsql_rtrim", 1, |c| {
+        one(c, |s| OwnedCell::Text(s.trim_end_matches(' ').to_owned()))
+    })?;
+    registry.pure("tsql_trim", 1, |c| {
+        one(c, |s| OwnedCell::Text(s.trim_matches(' ').to_owned()))
+    })?;
+    registry.pure("tsql_reverse", 1, |c| {
+        one(c, |s| OwnedCell::Text(s.chars().rev().collect()))
+    })?;
     registry.pure("tsql_left", 2, |c| {
-        let (Some(s), Some(n)) = (string(c, 0)?, integer(c, 1)?) else { return Ok(OwnedCell::Null) };
+        let (Some(s), Some(n)) = (string(c, 0)?, integer(c, 1)?) else {
+            return Ok(OwnedCell::Null);
+        };
         slice(s, 1, positive(n, "left")?)
     })?;
     registry.pure("tsql_right", 2, |c| {
-        let (Some(s), Some(n)) = (string(c, 0)?, integer(c, 1)?) else { return Ok(OwnedCell::Null) };
+        let (Some(s), Some(n)) = (string(c, 0)?, integer(c, 1)?) else {
+            return Ok(OwnedCell::Null);
+        };
         let (n, all) = (positive(n, "right")?, units(s));
         slice(s, (all - n).max(0) + 1, n)
     })?;
@@ -44,11 +56,25 @@ pub(super) fn register(registry: &Registry<'_>) -> rusqlite::Result<()> {
         _ => Ok(OwnedCell::Null),
     })?;
     registry.pure("tsql_nchar", 1, |c| {
-        let code = integer(c, 0)?.and_then(|n| u32::try_from(n).ok()).and_then(char::from_u32);
+        let code = integer(c, 0)?
+            .and_then(|n| u32::try_from(n).ok())
+            .and_then(char::from_u32);
         Ok(code.map_or(OwnedCell::Null, |c| OwnedCell::Text(c.to_string())))
     })?;
-    registry.pure("tsql_ascii", 1, |c| one(c, |s| s.chars().next().map_or(OwnedCell::Null, |c| OwnedCell::Integer(i64::from(u32::from(c).min(255))))))?;
-    registry.pure("tsql_unicode", 1, |c| one(c, |s| s.encode_utf16().next().map_or(OwnedCell::Null, |u| OwnedCell::Integer(i64::from(u)))))?;
+    registry.pure("tsql_ascii", 1, |c| {
+        one(c, |s| {
+            s.chars().next().map_or(OwnedCell::Null, |c| {
+                OwnedCell::Integer(i64::from(u32::from(c).min(255)))
+            })
+        })
+    })?;
+    registry.pure("tsql_unicode", 1, |c| {
+        one(c, |s| {
+            s.encode_utf16()
+                .next()
+                .map_or(OwnedCell::Null, |u| OwnedCell::Integer(i64::from(u)))
+        })
+    })?;
     registry.pure("tsql_like", 4, like)
 }
 
@@ -57,7 +83,11 @@ fn one(context: &Context<'_>, function: impl Fn(&str) -> OwnedCell) -> Answer {
 }
 
 fn units(s: &str) -> i64 {
-    let n = if s.is_ascii() { s.len() } else { s.encode_utf16().count() };
+    let n = if s.is_ascii() {
+        s.len()
+    } else {
+        s.encode_utf16().count()
+    };
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
@@ -67,7 +97,12 @@ fn length(s: &str) -> OwnedCell {
 
 fn positive(n: i64, function: &str) -> Result<i64, SqlError> {
     if n < 0 {
-        return Err(error(537, 16, 2, format!("Invalid length parameter passed to the {function} function.")));
+        return Err(error(
+            537,
+            16,
+            2,
+            format!("Invalid length parameter passed to the {function} function."),
+        ));
     }
     Ok(n)
 }
@@ -92,11 +127,21 @@ fn slice(s: &str, start: i64, n: i64) -> Answer {
 }
 
 fn subbytes(context: &Context<'_>) -> Answer {
-    let Cell::Blob(bytes) = argument(context, 0)? else { return Ok(OwnedCell::Null) };
-    let (Some(start), Some(n)) = (integer(context, 1)?, integer(context, 2)?) else { return Ok(OwnedCell::Null) };
+    let Cell::Blob(bytes) = argument(context, 0)? else {
+        return Ok(OwnedCell::Null);
+    };
+    let (Some(start), Some(n)) = (integer(context, 1)?, integer(context, 2)?) else {
+        return Ok(OwnedCell::Null);
+    };
     let end = start.saturating_add(positive(n, "substring")?);
-    let clamp = |at: i64| usize::try_from((at - 1).max(0)).unwrap_or(usize::MAX).min(bytes.len());
-    Ok(OwnedCell::Blob(bytes[clamp(start)..clamp(end).max(clamp(start))].to_vec()))
+    let clamp = |at: i64| {
+        usize::try_from((at - 1).max(0))
+            .unwrap_or(usize::MAX)
+            .min(bytes.len())
+    };
+    Ok(OwnedCell::Blob(
+        bytes[clamp(start)..clamp(end).max(clamp(start))].to_vec(),
+    ))
 }
 
 fn datalength(context: &Context<'_>) -> Answer {
@@ -108,7 +153,9 @@ fn datalength(context: &Context<'_>) -> Answer {
             i64::try_from(if utf8 { s.len() } else { s.chars().count() }).unwrap_or(i64::MAX)
         }
         (Cell::Text(s), _) => units(s) * 2,
-        (Cell::Blob(b), SqlType::Binary(_) | SqlType::VarBinary(_)) => i64::try_from(b.len()).unwrap_or(i64::MAX),
+        (Cell::Blob(b), SqlType::Binary(_) | SqlType::VarBinary(_)) => {
+            i64::try_from(b.len()).unwrap_or(i64::MAX)
+        }
         (_, ty) => crate::emulator::sql::types::measures(ty).0,
     };
     Ok(OwnedCell::Integer(n))
@@ -117,8 +164,12 @@ fn datalength(context: &Context<'_>) -> Answer {
 fn replicate(context: &Context<'_>) -> Answer {
     /// What REPLICATE of a string that is not max cuts at.
     const BYTES_MAX: usize = 8000;
-    let (Some(s), Some(n)) = (string(context, 0)?, integer(context, 1)?) else { return Ok(OwnedCell::Null) };
-    let Ok(n) = usize::try_from(n) else { return Ok(OwnedCell::Null) };
+    let (Some(s), Some(n)) = (string(context, 0)?, integer(context, 1)?) else {
+        return Ok(OwnedCell::Null);
+    };
+    let Ok(n) = usize::try_from(n) else {
+        return Ok(OwnedCell::Null);
+    };
     if s.is_empty() {
         return Ok(OwnedCell::Text(String::new()));
     }
@@ -132,7 +183,8 @@ fn replicate(context: &Context<'_>) -> Answer {
 }
 
 fn replace(context: &Context<'_>) -> Answer {
-    let (Some(s), Some(from), Some(to)) = (string(context, 0)?, string(context, 1)?, string(context, 2)?) else {
+    let (Some(s), Some(from), Some(to)) = (string(context, 0)?, string(context, 1)?, string(context, 2)?)
+    else {
         return Ok(OwnedCell::Null);
     };
     let class = string(context, 3)?.unwrap_or_default();
@@ -151,7 +203,8 @@ fn replace(context: &Context<'_>) -> Answer {
 }
 
 fn charindex(context: &Context<'_>) -> Answer {
-    let (Some(part), Some(s), Some(start)) = (string(context, 0)?, string(context, 1)?, integer(context, 2)?) else {
+    let (Some(part), Some(s), Some(start)) = (string(context, 0)?, string(context, 1)?, integer(context, 2)?)
+    else {
         return Ok(OwnedCell::Null);
     };
     let class = string(context, 3)?.unwrap_or_default();
@@ -161,8 +214,14 @@ fn charindex(context: &Context<'_>) -> Answer {
         Some((here, c.len_utf8()))
     });
     let skipped: usize = skip.take_while(|(at, _)| *at < start).map(|(_, n)| n).sum();
-    let found = if part.is_empty() { None } else { find(&s[skipped..], part, class) };
-    Ok(OwnedCell::Integer(found.map_or(0, |(at, _)| units(&s[..skipped + at]) + 1)))
+    let found = if part.is_empty() {
+        None
+    } else {
+        find(&s[skipped..], part, class)
+    };
+    Ok(OwnedCell::Integer(
+        found.map_or(0, |(at, _)| units(&s[..skipped + at]) + 1),
+    ))
 }
 
 /// The first place where `part` stands in `s` under a collation, and how many bytes it takes there.
@@ -172,18 +231,25 @@ fn find(s: &str, part: &str, class: &str) -> Option<(usize, usize)> {
         let n: usize = s[at..].chars().take(count).map(char::len_utf8).sum();
         let there = &s[at..at + n];
         let same = there.chars().count() == count
-            && there.chars().zip(part.chars()).all(|(a, b)| values::same_char(class, a, b));
+            && there
+                .chars()
+                .zip(part.chars())
+                .all(|(a, b)| values::same_char(class, a, b));
         same.then_some((at, n))
     })
 }
 
 fn like(context: &Context<'_>) -> Answer {
-    let (Some(s), Some(pattern)) = (string(context, 0)?, string(context, 1)?) else { return Ok(OwnedCell::Null) };
+    let (Some(s), Some(pattern)) = (string(context, 0)?, string(context, 1)?) else {
+        return Ok(OwnedCell::Null);
+    };
     let escape = string(context, 2)?.and_then(|e| e.chars().next());
     let class = string(context, 3)?.unwrap_or_default();
     let s: Vec<char> = s.chars().collect();
     let pattern: Vec<char> = pattern.chars().collect();
-    Ok(OwnedCell::Integer(i64::from(matches(&s, &pattern, escape, class))))
+    Ok(OwnedCell::Integer(i64::from(matches(
+        &s, &pattern, escape, class,
+    ))))
 }
 
 /// LIKE: `%`, `_`, `[set]`, `[^set]` and an escape. Backtracks to the last `%` only, which is enough.
@@ -196,7 +262,11 @@ fn matches(s: &[char], pattern: &[char], escape: Option<char>, class: &str) -> b
             p += 1;
             continue;
         }
-        let step = if at < s.len() { single(s[at], &pattern[p..], escape, class) } else { None };
+        let step = if at < s.len() {
+            single(s[at], &pattern[p..], escape, class)
+        } else {
+            None
+        };
         if let Some(n) = step {
             at += 1;
             p += n;
@@ -235,7 +305,9 @@ fn single(c: char, pattern: &[char], escape: Option<char>, class: &str) -> Optio
             while at < members.len() {
                 if at + 2 < members.len() && members[at + 1] == '-' {
                     let within = |c: char| (members[at]..=members[at + 2]).contains(&c);
-                    inside |= within(c) || class.starts_with("CI") && (c.to_lowercase().any(within) || c.to_uppercase().any(within));
+                    inside |= within(c)
+                        || class.starts_with("CI")
+                            && (c.to_lowercase().any(within) || c.to_uppercase().any(within));
                     at += 3;
                 } else {
                     inside |= same(members[at]);

@@ -9,14 +9,37 @@ use crate::emulator::types::SqlError;
 
 /// SET options that are on or off. What they ask for is either how the emulator works anyway, or kept in the session.
 const SWITCHES: [&str; 20] = [
-    "ANSI_DEFAULTS", "ANSI_NULLS", "ANSI_NULL_DFLT_ON", "ANSI_NULL_DFLT_OFF", "ANSI_PADDING", "ANSI_WARNINGS",
-    "ARITHABORT", "ARITHIGNORE", "CONCAT_NULL_YIELDS_NULL", "CURSOR_CLOSE_ON_COMMIT", "FMTONLY",
-    "IMPLICIT_TRANSACTIONS", "NOCOUNT", "NOEXEC", "NUMERIC_ROUNDABORT", "QUOTED_IDENTIFIER", "REMOTE_PROC_TRANSACTIONS",
-    "XACT_ABORT", "STATISTICS", "FORCEPLAN",
+    "ANSI_DEFAULTS",
+    "ANSI_NULLS",
+    "ANSI_NULL_DFLT_ON",
+    "ANSI_NULL_DFLT_OFF",
+    "ANSI_PADDING",
+    "ANSI_WARNINGS",
+    "ARITHABORT",
+    "ARITHIGNORE",
+    "CONCAT_NULL_YIELDS_NULL",
+    "CURSOR_CLOSE_ON_COMMIT",
+    "FMTONLY",
+    "IMPLICIT_TRANSACTIONS",
+    "NOCOUNT",
+    "NOEXEC",
+    "NUMERIC_ROUNDABORT",
+    "QUOTED_IDENTIFIER",
+    "REMOTE_PROC_TRANSACTIONS",
+    "XACT_ABORT",
+    "STATISTICS",
+    "FORCEPLAN",
 ];
 /// SET options with a value.
 const VALUES: [&str; 8] = [
-    "LOCK_TIMEOUT", "DEADLOCK_PRIORITY", "TEXTSIZE", "DATEFORMAT", "DATEFIRST", "LANGUAGE", "ROWCOUNT", "CONTEXT_INFO",
+    "LOCK_TIMEOUT",
+    "DEADLOCK_PRIORITY",
+    "TEXTSIZE",
+    "DATEFORMAT",
+    "DATEFIRST",
+    "LANGUAGE",
+    "ROWCOUNT",
+    "CONTEXT_INFO",
 ];
 
 impl Reader<'_> {
@@ -51,7 +74,10 @@ impl Reader<'_> {
     }
 
     pub(super) fn transaction_name(&mut self) -> Parsed<Option<String>> {
-        if self.at_end() || self.at_statement_start() || !matches!(self.parser.peek_token().token, Token::Word(_)) {
+        if self.at_end()
+            || self.at_statement_start()
+            || !matches!(self.parser.peek_token().token, Token::Word(_))
+        {
             return Ok(None);
         }
         Ok(Some(self.ident()?.value))
@@ -63,8 +89,16 @@ impl Reader<'_> {
         if self.peek_is(&Token::SemiColon) && self.peek_nth_word(1).as_deref() == Some("ELSE") {
             self.parser.next_token();
         }
-        let otherwise = if self.take("ELSE") { Some(Box::new(self.statement()?)) } else { None };
-        Ok(Stmt::If { condition, then, otherwise })
+        let otherwise = if self.take("ELSE") {
+            Some(Box::new(self.statement()?))
+        } else {
+            None
+        };
+        Ok(Stmt::If {
+            condition,
+            then,
+            otherwise,
+        })
     }
 
     pub(super) fn declare(&mut self) -> Parsed<Stmt> {
@@ -75,14 +109,20 @@ impl Reader<'_> {
             if matches!(&ty, DataType::Custom(n, _) if n.to_string().eq_ignore_ascii_case("table")) {
                 return Err(r.near());
             }
-            let value = if r.parser.consume_token(&Token::Eq) { Some(r.expr()?) } else { None };
+            let value = if r.parser.consume_token(&Token::Eq) {
+                Some(r.expr()?)
+            } else {
+                None
+            };
             Ok(Declaration { name, ty, value })
         })?;
         Ok(Stmt::Declare(declarations))
     }
 
     pub(super) fn set(&mut self) -> Parsed<Stmt> {
-        let Some(word) = self.peek_word() else { return Err(self.near()) };
+        let Some(word) = self.peek_word() else {
+            return Err(self.near());
+        };
         if word.starts_with('@') {
             return self.set_variable();
         }
@@ -90,12 +130,18 @@ impl Reader<'_> {
         let option = match word.as_str() {
             "IDENTITY_INSERT" => {
                 let table = self.object_name()?;
-                SetOption::IdentityInsert { table, on: self.on_or_off()? }
+                SetOption::IdentityInsert {
+                    table,
+                    on: self.on_or_off()?,
+                }
             }
             "TRANSACTION" => {
                 self.expect("ISOLATION")?;
                 self.expect("LEVEL")?;
-                SetOption::IsolationLevel(self.isolation_level()?)
+                {
+                    self.isolation_level()?;
+                    SetOption::IsolationLevel
+                }
             }
             name if SWITCHES.contains(&name) => {
                 let mut names = vec![word.clone()];
@@ -109,9 +155,15 @@ impl Reader<'_> {
                     }
                     names.push(next);
                 }
-                SetOption::Switches { names, on: self.on_or_off()? }
+                SetOption::Switches {
+                    names,
+                    on: self.on_or_off()?,
+                }
             }
-            name if VALUES.contains(&name) => SetOption::Value { value: self.expr()?, name: word },
+            name if VALUES.contains(&name) => SetOption::Value {
+                value: Box::new(self.expr()?),
+                name: word,
+            },
             _ => return Err(unknown_option(&word)),
         };
         Ok(Stmt::SetOption(option))
@@ -133,7 +185,10 @@ impl Reader<'_> {
                 right: Box::new(Expr::Nested(Box::new(value))),
             },
         };
-        Ok(Stmt::SetVariable { name, value: Box::new(value) })
+        Ok(Stmt::SetVariable {
+            name,
+            value: Box::new(value),
+        })
     }
 
     fn on_or_off(&mut self) -> Parsed<bool> {
@@ -146,23 +201,15 @@ impl Reader<'_> {
         }
     }
 
-    fn isolation_level(&mut self) -> Parsed<String> {
-        if self.take("READ") {
-            for level in ["COMMITTED", "UNCOMMITTED"] {
-                if self.take(level) {
-                    return Ok(format!("READ {level}"));
-                }
-            }
+    fn isolation_level(&mut self) -> Parsed<()> {
+        let known = if self.take("READ") {
+            self.take_one(&["COMMITTED", "UNCOMMITTED"])
         } else if self.take("REPEATABLE") {
-            self.expect("READ")?;
-            return Ok("REPEATABLE READ".into());
-        }
-        for level in ["SNAPSHOT", "SERIALIZABLE"] {
-            if self.take(level) {
-                return Ok(level.into());
-            }
-        }
-        Err(self.near())
+            self.take("READ")
+        } else {
+            self.take_one(&["SNAPSHOT", "SERIALIZABLE"])
+        };
+        if known { Ok(()) } else { Err(self.near()) }
     }
 
     pub(super) fn exec(&mut self) -> Parsed<Stmt> {
@@ -183,8 +230,16 @@ impl Reader<'_> {
     pub(super) fn exec_procedure(&mut self, status: Option<String>) -> Parsed<Stmt> {
         let procedure = self.object_name()?;
         let none = self.at_end() || self.at_statement_start() || self.peek_is(&Token::SemiColon);
-        let arguments = if none { Vec::new() } else { self.list(Self::argument)? };
-        Ok(Stmt::Exec { status, procedure, arguments })
+        let arguments = if none {
+            Vec::new()
+        } else {
+            self.list(Self::argument)?
+        };
+        Ok(Stmt::Exec {
+            status,
+            procedure,
+            arguments,
+        })
     }
 
     fn argument(&mut self) -> Parsed<Argument> {
@@ -205,7 +260,13 @@ impl Reader<'_> {
     pub(super) fn raiserror(&mut self) -> Parsed<Stmt> {
         let arguments = self.parenthesized(Self::expr)?;
         if self.take("WITH") {
-            self.list(|r| if r.take_one(&["NOWAIT", "SETERROR", "LOG"]) { Ok(()) } else { Err(r.near()) })?;
+            self.list(|r| {
+                if r.take_one(&["NOWAIT", "SETERROR", "LOG"]) {
+                    Ok(())
+                } else {
+                    Err(r.near())
+                }
+            })?;
         }
         Ok(Stmt::RaiseError(arguments))
     }
@@ -213,5 +274,11 @@ impl Reader<'_> {
 
 fn unknown_option(name: &str) -> Failure {
     let message = format!("'{name}' is not a recognized SET option.");
-    Failure::Sql(SqlError { number: 195, state: 5, class: 15, message, line: 1 })
+    Failure::Sql(SqlError {
+        number: 195,
+        state: 5,
+        class: 15,
+        message,
+        line: 1,
+    })
 }

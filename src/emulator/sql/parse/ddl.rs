@@ -40,8 +40,16 @@ impl Reader<'_> {
         self.expect("ON")?;
         let table = self.object_name()?;
         let keys = self.key_columns()?;
-        let include = if self.take("INCLUDE") { self.parenthesized(Self::ident)? } else { Vec::new() };
-        let filter = if self.take("WHERE") { Some(self.expr_text()?) } else { None };
+        let include = if self.take("INCLUDE") {
+            self.parenthesized(Self::ident)?
+        } else {
+            Vec::new()
+        };
+        let filter = if self.take("WHERE") {
+            Some(self.expr_text()?)
+        } else {
+            None
+        };
         self.storage_options()?;
         let index = IndexSpec {
             name: Some(name),
@@ -95,7 +103,11 @@ impl Reader<'_> {
             elements
         };
         self.storage_options()?;
-        Ok(Stmt::CreateTable(Box::new(CreateTable { name, columns, constraints })))
+        Ok(Stmt::CreateTable(Box::new(CreateTable {
+            name,
+            columns,
+            constraints,
+        })))
     }
 
     fn elements(&mut self) -> Parsed<(Vec<ColumnSpec>, Vec<ConstraintSpec>)> {
@@ -128,10 +140,16 @@ impl Reader<'_> {
         if self.take("DEFAULT") {
             let sql = self.expr_text()?;
             self.expect("FOR")?;
-            return Ok(Some(ConstraintKind::Default { column: self.ident()?, sql }));
+            return Ok(Some(ConstraintKind::Default {
+                column: self.ident()?,
+                sql,
+            }));
         }
         if self.take("CHECK") {
-            return Ok(Some(ConstraintKind::Check { column: None, sql: self.condition()? }));
+            return Ok(Some(ConstraintKind::Check {
+                column: None,
+                sql: self.condition()?,
+            }));
         }
         if self.take("FOREIGN") {
             self.expect("KEY")?;
@@ -140,7 +158,7 @@ impl Reader<'_> {
             return Ok(Some(self.references(columns)?));
         }
         let primary = self.peek_word().is_some_and(|w| w == "PRIMARY");
-        if !primary && !self.peek_word().is_some_and(|w| w == "UNIQUE") {
+        if !primary && self.peek_word().is_none_or(|w| w != "UNIQUE") {
             return Ok(None);
         }
         let mut index = self.key(primary)?;
@@ -177,8 +195,11 @@ impl Reader<'_> {
     /// After REFERENCES. Actions other than NO ACTION are refused.
     fn references(&mut self, columns: Vec<Ident>) -> Parsed<ConstraintKind> {
         let parent = self.object_name()?;
-        let parent_columns =
-            if self.peek_is(&Token::LParen) { self.parenthesized(Self::ident)? } else { Vec::new() };
+        let parent_columns = if self.peek_is(&Token::LParen) {
+            self.parenthesized(Self::ident)?
+        } else {
+            Vec::new()
+        };
         while self.take("ON") {
             if !self.take_one(&["DELETE", "UPDATE"]) {
                 return Err(self.near());
@@ -186,14 +207,24 @@ impl Reader<'_> {
             self.expect("NO")?;
             self.expect("ACTION")?;
         }
-        Ok(ConstraintKind::ForeignKey { columns, parent, parent_columns })
+        Ok(ConstraintKind::ForeignKey {
+            columns,
+            parent,
+            parent_columns,
+        })
     }
 
     fn column(&mut self) -> Parsed<ColumnSpec> {
         let name = self.ident()?;
         let ty = self.parser.parse_data_type()?;
-        let mut column =
-            ColumnSpec { name, ty, collation: None, nullable: None, identity: None, constraints: Vec::new() };
+        let mut column = ColumnSpec {
+            name,
+            ty,
+            collation: None,
+            nullable: None,
+            identity: None,
+            constraints: Vec::new(),
+        };
         loop {
             if self.take("COLLATE") {
                 column.collation = Some(self.ident()?.value);
@@ -226,11 +257,21 @@ impl Reader<'_> {
     }
 
     fn column_constraint(&mut self, column: &Ident) -> Parsed<Option<ConstraintSpec>> {
-        let name = if self.take("CONSTRAINT") { Some(self.ident()?) } else { None };
-        let kind = if self.take("DEFAULT") {
-            ConstraintKind::Default { column: column.clone(), sql: self.expr_text()? }
+        let name = if self.take("CONSTRAINT") {
+            Some(self.ident()?)
+        } else {
+            None
+        };
+        let kind = if self.peek_word().is_some_and(|w| w == "DEFAULT") {
+            ConstraintKind::Default {
+                column: column.clone(),
+                sql: self.column_default()?,
+            }
         } else if self.take("CHECK") {
-            ConstraintKind::Check { column: Some(column.clone()), sql: self.condition()? }
+            ConstraintKind::Check {
+                column: Some(column.clone()),
+                sql: self.condition()?,
+            }
         } else if self.take("REFERENCES") {
             self.references(vec![column.clone()])?
         } else if let Some(word @ ("PRIMARY" | "UNIQUE")) = self.peek_word().as_deref() {
@@ -246,17 +287,32 @@ impl Reader<'_> {
     }
 
     pub(super) fn drop(&mut self) -> Parsed<Stmt> {
-        let Some(what) = self.peek_word() else { return Err(self.near()) };
+        let Some(what) = self.peek_word() else {
+            return Err(self.near());
+        };
         self.parser.next_token();
         let if_exists = self.if_exists()?;
         match what.as_str() {
-            "TABLE" => Ok(Stmt::DropTable { names: self.list(Self::object_name)?, if_exists }),
-            "SCHEMA" => Ok(Stmt::DropSchema { name: self.ident()?, if_exists }),
-            "DATABASE" => Ok(Stmt::DropDatabase { names: self.list(Self::ident)?, if_exists }),
+            "TABLE" => Ok(Stmt::DropTable {
+                names: self.list(Self::object_name)?,
+                if_exists,
+            }),
+            "SCHEMA" => Ok(Stmt::DropSchema {
+                name: self.ident()?,
+                if_exists,
+            }),
+            "DATABASE" => Ok(Stmt::DropDatabase {
+                names: self.list(Self::ident)?,
+                if_exists,
+            }),
             "INDEX" => {
                 let name = self.ident()?;
                 self.expect("ON")?;
-                Ok(Stmt::DropIndex { name, table: self.object_name()?, if_exists })
+                Ok(Stmt::DropIndex {
+                    name,
+                    table: self.object_name()?,
+                    if_exists,
+                })
             }
             _ => {
                 self.parser.prev_token();
@@ -288,11 +344,17 @@ impl Reader<'_> {
         } else if self.take("DROP") {
             if self.take("COLUMN") {
                 let if_exists = self.if_exists()?;
-                AlterTable::DropColumns { names: self.list(Self::ident)?, if_exists }
+                AlterTable::DropColumns {
+                    names: self.list(Self::ident)?,
+                    if_exists,
+                }
             } else {
                 self.take("CONSTRAINT");
                 let if_exists = self.if_exists()?;
-                AlterTable::DropConstraints { names: self.list(Self::ident)?, if_exists }
+                AlterTable::DropConstraints {
+                    names: self.list(Self::ident)?,
+                    if_exists,
+                }
             }
         } else if self.take("ALTER") {
             self.expect("COLUMN")?;
@@ -300,12 +362,19 @@ impl Reader<'_> {
         } else {
             return Err(self.near());
         };
-        Ok(Stmt::AlterTable { table, change: Box::new(change) })
+        Ok(Stmt::AlterTable {
+            table,
+            change: Box::new(change),
+        })
     }
 
     fn alter_database(&mut self) -> Parsed<Stmt> {
         let name = self.ident()?;
-        let name = if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("CURRENT") { None } else { Some(name) };
+        let name = if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("CURRENT") {
+            None
+        } else {
+            Some(name)
+        };
         self.expect("SET")?;
         let option = match self.peek_word().as_deref() {
             Some("READ_ONLY") => DatabaseOption::ReadOnly(true),
@@ -318,7 +387,9 @@ impl Reader<'_> {
             _ => return Err(self.near()),
         };
         self.parser.next_token();
-        if option == DatabaseOption::Neutral && !self.take_one(&["ON", "OFF", "SIMPLE", "FULL", "BULK_LOGGED"]) {
+        if option == DatabaseOption::Neutral
+            && !self.take_one(&["ON", "OFF", "SIMPLE", "FULL", "BULK_LOGGED"])
+        {
             return Err(self.near());
         }
         if self.take("WITH") {

@@ -84,11 +84,14 @@ impl Dialect for Tsql {
     }
 
     fn is_select_item_alias(&self, explicit: bool, keyword: &Keyword, parser: &mut Parser) -> bool {
-        explicit || (!starts_something(*keyword, parser) && self.0.is_select_item_alias(explicit, keyword, parser))
+        explicit
+            || (!starts_something(*keyword, parser) && self.0.is_select_item_alias(explicit, keyword, parser))
     }
 
     fn is_table_factor_alias(&self, explicit: bool, keyword: &Keyword, parser: &mut Parser) -> bool {
-        explicit || (!starts_something(*keyword, parser) && self.0.is_table_factor_alias(explicit, keyword, parser))
+        explicit
+            || (!starts_something(*keyword, parser)
+                && self.0.is_table_factor_alias(explicit, keyword, parser))
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, sqlparser::parser::ParserError>> {

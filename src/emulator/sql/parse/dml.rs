@@ -1,7 +1,7 @@
 //! INSERT, INSERT BULK, UPDATE and DELETE.
 
-use sqlparser::ast::{Expr, Ident, TableWithJoins};
 use sqlparser::ast::BinaryOperator;
+use sqlparser::ast::{Expr, Ident, TableWithJoins};
 use sqlparser::tokenizer::Token;
 
 use super::{Failure, Parsed, Reader};
@@ -26,13 +26,19 @@ impl Reader<'_> {
             InsertSource::DefaultValues
         } else if self.take("VALUES") {
             InsertSource::Values(self.list(|r| r.parenthesized(Self::value_or_default))?)
-        } else if matches!(self.peek_word().as_deref(), Some("SELECT" | "WITH")) || self.peek_is(&Token::LParen) {
+        } else if matches!(self.peek_word().as_deref(), Some("SELECT" | "WITH"))
+            || self.peek_is(&Token::LParen)
+        {
             InsertSource::Query(self.parser.parse_query()?)
         } else {
             return Err(self.near());
         };
         self.option_clause()?;
-        Ok(Stmt::Insert(Box::new(Insert { table, columns, source })))
+        Ok(Stmt::Insert(Box::new(Insert {
+            table,
+            columns,
+            source,
+        })))
     }
 
     fn parenthesis_opens_query(&self) -> bool {
@@ -40,7 +46,11 @@ impl Reader<'_> {
     }
 
     fn value_or_default(&mut self) -> Parsed<Option<Expr>> {
-        if self.take("DEFAULT") { Ok(None) } else { self.expr().map(Some) }
+        if self.take("DEFAULT") {
+            Ok(None)
+        } else {
+            self.expr().map(Some)
+        }
     }
 
     fn insert_bulk(&mut self) -> Parsed<Stmt> {
@@ -73,7 +83,11 @@ impl Reader<'_> {
                 Ok(name)
             })?;
         }
-        Ok(Stmt::InsertBulk { table, columns, options })
+        Ok(Stmt::InsertBulk {
+            table,
+            columns,
+            options,
+        })
     }
 
     pub(super) fn update(&mut self) -> Parsed<Stmt> {
@@ -109,8 +123,14 @@ impl Reader<'_> {
             Ok((target, Some(value)))
         })?;
         self.refuse_output()?;
-        let (from, selection) = self.from_and_where()?;
-        Ok(Stmt::Update(Box::new(Update { top, target, assignments, from, selection })))
+        let (from, selection) = self.tables_and_condition()?;
+        Ok(Stmt::Update(Box::new(Update {
+            top,
+            target,
+            assignments,
+            from,
+            selection,
+        })))
     }
 
     pub(super) fn delete(&mut self) -> Parsed<Stmt> {
@@ -119,17 +139,26 @@ impl Reader<'_> {
         let target = self.object_name()?;
         self.skip_hints()?;
         self.refuse_output()?;
-        let (from, selection) = self.from_and_where()?;
-        Ok(Stmt::Delete(Box::new(Delete { top, target, from, selection })))
+        let (from, selection) = self.tables_and_condition()?;
+        Ok(Stmt::Delete(Box::new(Delete {
+            top,
+            target,
+            from,
+            selection,
+        })))
     }
 
-    fn from_and_where(&mut self) -> Parsed<(Vec<TableWithJoins>, Option<Expr>)> {
+    fn tables_and_condition(&mut self) -> Parsed<(Vec<TableWithJoins>, Option<Expr>)> {
         let from = if self.take("FROM") {
             self.list(|r| r.parser.parse_table_and_joins().map_err(Failure::from))?
         } else {
             Vec::new()
         };
-        let selection = if self.take("WHERE") { Some(self.expr()?) } else { None };
+        let selection = if self.take("WHERE") {
+            Some(self.expr()?)
+        } else {
+            None
+        };
         self.option_clause()?;
         Ok((from, selection))
     }
@@ -146,13 +175,21 @@ impl Reader<'_> {
 
     /// OUTPUT would have to return rows; it is refused by name.
     fn refuse_output(&mut self) -> Parsed<()> {
-        if self.peek_word().is_some_and(|w| w == "OUTPUT") { Err(self.near()) } else { Ok(()) }
+        if self.peek_word().is_some_and(|w| w == "OUTPUT") {
+            Err(self.near())
+        } else {
+            Ok(())
+        }
     }
 
     /// `@x` as a variable's name.
     pub(super) fn variable(&mut self) -> Parsed<String> {
         let Ident { value, .. } = self.ident()?;
-        if value.starts_with('@') && !value.starts_with("@@") { Ok(value) } else { Err(self.near()) }
+        if value.starts_with('@') && !value.starts_with("@@") {
+            Ok(value)
+        } else {
+            Err(self.near())
+        }
     }
 }
 

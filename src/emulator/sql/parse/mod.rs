@@ -23,20 +23,34 @@ const DEPTH_MAX: usize = 120;
 /// Parses a batch.
 pub(crate) fn parse(sql: &str) -> Result<Batch, SqlError> {
     let dialect = Tsql::default();
-    let tokens =
-        Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|e| tokenizer_error(&e))?;
-    let parser = Parser::new(&dialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
-    let mut reader = Reader { parser, source: sql, ids: 0, depth: 0 };
+    let tokens = Tokenizer::new(&dialect, sql)
+        .tokenize_with_location()
+        .map_err(|e| tokenizer_error(&e))?;
+    let parser = Parser::new(&dialect)
+        .with_recursion_limit(DEPTH_MAX)
+        .with_tokens_with_locations(tokens);
+    let mut reader = Reader {
+        parser,
+        source: sql,
+        ids: 0,
+        depth: 0,
+    };
     let statements = reader.statements(|_| false).map_err(|e| e.into_sql(sql))?;
-    Ok(Batch { statements, ids: reader.ids })
+    Ok(Batch {
+        statements,
+        ids: reader.ids,
+    })
 }
 
 /// Parses one expression: a default, a check or a filter out of the catalog.
 pub(crate) fn parse_expression(sql: &str) -> Result<Expr, SqlError> {
     let dialect = Tsql::default();
-    let tokens =
-        Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|e| tokenizer_error(&e))?;
-    let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
+    let tokens = Tokenizer::new(&dialect, sql)
+        .tokenize_with_location()
+        .map_err(|e| tokenizer_error(&e))?;
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(DEPTH_MAX)
+        .with_tokens_with_locations(tokens);
     parser.parse_expr().map_err(|e| Failure::from(e).into_sql(sql))
 }
 
@@ -66,13 +80,23 @@ impl From<ParserError> for Failure {
             }
         };
         let (rest, line) = match message.rsplit_once(" at Line: ") {
-            Some((rest, place)) => {
-                (rest, place.split(',').next().and_then(|l| l.trim().parse().ok()).unwrap_or(1))
-            }
-            None => (message.as_str(), 1),
+            Some((rest, place)) => (
+                rest,
+                place
+                    .split(',')
+                    .next()
+                    .and_then(|l| l.trim().parse().ok())
+                    .unwrap_or(1),
+            ),
+            // The end of the text has no place of its own.
+            None => (message.as_str(), 0),
         };
         let text = rest.rsplit_once("found: ").map_or(rest, |(_, found)| found);
-        Failure::Near { text: text.to_owned(), keyword: false, line }
+        Failure::Near {
+            text: text.to_owned(),
+            keyword: false,
+            line,
+        }
     }
 }
 
@@ -88,7 +112,12 @@ impl Failure {
                     state: 1,
                     class: 15,
                     message: format!("Incorrect syntax near {kind}'{text}'. The statement was: {statement}"),
-                    line: u32::try_from(line).unwrap_or(1),
+                    line: u32::try_from(if line == 0 {
+                        sql.lines().count().max(1) as u64
+                    } else {
+                        line
+                    })
+                    .unwrap_or(1),
                 }
             }
         }
@@ -99,9 +128,21 @@ fn tokenizer_error(error: &TokenizerError) -> SqlError {
     let line = u32::try_from(error.location.line).unwrap_or(1);
     if error.message.contains("Unterminated string") {
         let message = "Unclosed quotation mark after the character string.".to_owned();
-        return SqlError { number: 105, state: 1, class: 15, message, line };
+        return SqlError {
+            number: 105,
+            state: 1,
+            class: 15,
+            message,
+            line,
+        };
     }
-    SqlError { number: 102, state: 1, class: 15, message: format!("Incorrect syntax: {}.", error.message), line }
+    SqlError {
+        number: 102,
+        state: 1,
+        class: 15,
+        message: format!("Incorrect syntax: {}.", error.message),
+        line,
+    }
 }
 
 type Parsed<T> = Result<T, Failure>;
@@ -144,7 +185,9 @@ impl Reader<'_> {
         if self.parser.peek_token().token == Token::LParen {
             return self.query_statement();
         }
-        let Some(word) = self.peek_word() else { return Err(self.near()) };
+        let Some(word) = self.peek_word() else {
+            return Err(self.near());
+        };
         if matches!(word.as_str(), "SELECT" | "WITH") {
             return self.query_statement();
         }
@@ -179,13 +222,20 @@ impl Reader<'_> {
             "IF" => self.if_statement(),
             "WHILE" => {
                 let condition = Box::new(self.expr()?);
-                Ok(Stmt::While { condition, body: Box::new(self.statement()?) })
+                Ok(Stmt::While {
+                    condition,
+                    body: Box::new(self.statement()?),
+                })
             }
             "BREAK" => Ok(Stmt::Break),
             "CONTINUE" => Ok(Stmt::Continue),
             "RETURN" => {
                 let bare = self.at_end() || self.at_statement_start() || self.peek_is(&Token::SemiColon);
-                Ok(Stmt::Return(if bare { None } else { Some(Box::new(self.expr()?)) }))
+                Ok(Stmt::Return(if bare {
+                    None
+                } else {
+                    Some(Box::new(self.expr()?))
+                }))
             }
             "DECLARE" => self.declare(),
             "SET" => self.set(),
@@ -194,7 +244,11 @@ impl Reader<'_> {
             "RAISERROR" => self.raiserror(),
             "THROW" => {
                 let bare = self.at_end() || self.at_statement_start() || self.peek_is(&Token::SemiColon);
-                Ok(Stmt::Throw(if bare { Vec::new() } else { self.list(Self::expr)? }))
+                Ok(Stmt::Throw(if bare {
+                    Vec::new()
+                } else {
+                    self.list(Self::expr)?
+                }))
             }
             // A batch may open with a procedure's name alone.
             _ if first && is_procedure(&word) => {
@@ -217,7 +271,11 @@ impl Reader<'_> {
 
     /// `OPTION (MAXDOP 1, ...)`: hints to an optimizer that is not here.
     fn option_clause(&mut self) -> Parsed<()> {
-        if self.take("OPTION") { self.skip_parentheses() } else { Ok(()) }
+        if self.take("OPTION") {
+            self.skip_parentheses()
+        } else {
+            Ok(())
+        }
     }
 
     /// Skips a parenthesized list, whatever is in it.
@@ -237,7 +295,11 @@ impl Reader<'_> {
 
     /// `WITH (...)` after a table's name.
     fn skip_hints(&mut self) -> Parsed<()> {
-        if self.take("WITH") { self.skip_parentheses() } else { Ok(()) }
+        if self.take("WITH") {
+            self.skip_parentheses()
+        } else {
+            Ok(())
+        }
     }
 
     fn at_end(&self) -> bool {
@@ -246,9 +308,34 @@ impl Reader<'_> {
 
     fn at_statement_start(&self) -> bool {
         const STARTS: [&str; 28] = [
-            "SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "TRUNCATE", "USE", "BEGIN",
-            "COMMIT", "ROLLBACK", "SAVE", "IF", "ELSE", "WHILE", "BREAK", "CONTINUE", "RETURN", "DECLARE", "SET",
-            "EXEC", "EXECUTE", "PRINT", "RAISERROR", "THROW", "END",
+            "SELECT",
+            "WITH",
+            "INSERT",
+            "UPDATE",
+            "DELETE",
+            "CREATE",
+            "DROP",
+            "ALTER",
+            "TRUNCATE",
+            "USE",
+            "BEGIN",
+            "COMMIT",
+            "ROLLBACK",
+            "SAVE",
+            "IF",
+            "ELSE",
+            "WHILE",
+            "BREAK",
+            "CONTINUE",
+            "RETURN",
+            "DECLARE",
+            "SET",
+            "EXEC",
+            "EXECUTE",
+            "PRINT",
+            "RAISERROR",
+            "THROW",
+            "END",
         ];
         self.peek_word().is_some_and(|w| STARTS.contains(&w.as_str()))
     }
@@ -288,7 +375,11 @@ impl Reader<'_> {
     }
 
     fn expect_token(&mut self, token: &Token) -> Parsed<()> {
-        if self.parser.consume_token(token) { Ok(()) } else { Err(self.near()) }
+        if self.parser.consume_token(token) {
+            Ok(())
+        } else {
+            Err(self.near())
+        }
     }
 
     /// The error that the next token is out of place.
@@ -300,7 +391,11 @@ impl Reader<'_> {
             Token::EOF => "the end of the statement".to_owned(),
             token => token.to_string(),
         };
-        Failure::Near { text, keyword, line: next.span.start.line }
+        Failure::Near {
+            text,
+            keyword,
+            line: next.span.start.line,
+        }
     }
 
     fn expr(&mut self) -> Parsed<Expr> {
@@ -311,6 +406,18 @@ impl Reader<'_> {
     fn expr_text(&mut self) -> Parsed<String> {
         let start = self.parser.peek_token().span.start;
         self.parser.parse_expr()?;
+        let end = self.parser.get_current_token().span.end;
+        let (from, to) = (self.offset(start), self.offset(end));
+        Ok(self.source.get(from..to).unwrap_or_default().trim().to_owned())
+    }
+
+    /// DEFAULT and its expression in a column's definition, where `NOT NULL` after it is not part of it: sqlparser
+    /// knows that only of a whole column option.
+    fn column_default(&mut self) -> Parsed<String> {
+        let start = self.parser.peek_nth_token(1).span.start;
+        if self.parser.parse_optional_column_option()?.is_none() {
+            return Err(self.near());
+        }
         let end = self.parser.get_current_token().span.end;
         let (from, to) = (self.offset(start), self.offset(end));
         Ok(self.source.get(from..to).unwrap_or_default().trim().to_owned())
@@ -346,7 +453,11 @@ impl Reader<'_> {
     fn object_name(&mut self) -> Parsed<ObjectName> {
         let mut parts = vec![ObjectNamePart::Identifier(self.ident()?)];
         while self.parser.consume_token(&Token::Period) {
-            let part = if self.peek_is(&Token::Period) { Ident::new("") } else { self.ident()? };
+            let part = if self.peek_is(&Token::Period) {
+                Ident::new("")
+            } else {
+                self.ident()?
+            };
             parts.push(ObjectNamePart::Identifier(part));
         }
         Ok(ObjectName(parts))
@@ -436,7 +547,9 @@ mod tests {
     fn a_default_keeps_its_text() {
         let sql = "CREATE TABLE t (a int DEFAULT\n  (1 + 2) NOT NULL, [é] nvarchar(9) DEFAULT N'it''s' NULL)";
         let batch = parse(sql).unwrap();
-        let Stmt::CreateTable(table) = &batch.statements[0].kind else { panic!("{batch:?}") };
+        let Stmt::CreateTable(table) = &batch.statements[0].kind else {
+            panic!("{batch:?}")
+        };
         let text = |n: usize| match &table.columns[n].constraints[0].kind {
             super::super::ast::ConstraintKind::Default { sql, .. } => sql.clone(),
             other => panic!("{other:?}"),
@@ -448,7 +561,10 @@ mod tests {
     fn what_is_not_understood_is_named() {
         let error = parse("SELECT 1;\nFROB x").unwrap_err();
         assert_eq!((error.number, error.line), (102, 2));
-        assert!(error.message.starts_with("Incorrect syntax near 'FROB'."), "{error}");
+        assert!(
+            error.message.starts_with("Incorrect syntax near 'FROB'."),
+            "{error}"
+        );
         assert_eq!(parse("SELECT 'a").unwrap_err().number, 105);
         assert_eq!(parse("SET FROB ON").unwrap_err().number, 195);
         let deep = format!("SELECT {}1{}", "(".repeat(1000), ")".repeat(1000));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use rusqlite::CachedStatement;
 use sqlparser::ast::{DataType, ObjectName};
 
-use super::constraint::{constraint, duplicate_key, violated};
+use super::constraint::{constraint, duplicate_key, not_null_column, violated};
 use super::ddl::plain;
 use super::plan::Bindable;
 use super::{Ran, SqlSession};
@@ -66,14 +66,21 @@ pub(super) struct Load {
 
 impl SqlSession {
     /// INSERT BULK.
-    pub(super) fn prepare_bulk(&mut self, name: &ObjectName, columns: &[BulkColumn], options: &[String]) -> Ran<()> {
+    pub(super) fn prepare_bulk(
+        &mut self,
+        name: &ObjectName,
+        columns: &[BulkColumn],
+        options: &[String],
+    ) -> Ran<()> {
         let table = self.core.table(name)?.ok_or_else(|| no_object(&plain(name)))?;
         if let Some(database) = &table.database {
             self.check_writable(&database.clone())?;
         }
         let (mut declared, mut places) = (Vec::new(), Vec::new());
         for (at, column) in columns.iter().enumerate() {
-            let place = table.def.columns.iter().position(|c| crate::emulator::store::fold(&c.name) == crate::emulator::store::fold(&column.name.value));
+            let place = table.def.columns.iter().position(|c| {
+                crate::emulator::store::fold(&c.name) == crate::emulator::store::fold(&column.name.value)
+            });
             let place = place.ok_or_else(|| no_column(&column.name.value))?;
             let target = &table.def.columns[place];
             let ty = declared_type(&column.ty, at + 1)?;
@@ -89,7 +96,13 @@ impl SqlSession {
             places.push(place);
         }
         let keep_nulls = options.iter().any(|o| o == "KEEP_NULLS");
-        self.pending_bulk = Some(Pending { table, columns: declared, places, keep_nulls, announced: false });
+        self.pending_bulk = Some(Pending {
+            table,
+            columns: declared,
+            places,
+            keep_nulls,
+            announced: false,
+        });
         Ok(())
     }
 
@@ -97,13 +110,20 @@ impl SqlSession {
     pub(super) fn announce_bulk(&mut self) -> Option<BulkTarget> {
         let pending = self.pending_bulk.as_mut().filter(|p| !p.announced)?;
         pending.announced = true;
-        Some(BulkTarget { declared: pending.columns.clone() })
+        Some(BulkTarget {
+            declared: pending.columns.clone(),
+        })
     }
 
     /// Starts the load.
     pub(super) fn begin_load(&mut self, columns: &[Column]) -> Result<(), SqlError> {
         let Some(pending) = self.pending_bulk.take() else {
-            return Err(error(4002, 16, 1, "The incoming tabular data stream (TDS) protocol stream is incorrect: a BULK LOAD without INSERT BULK."));
+            return Err(error(
+                4002,
+                16,
+                1,
+                "The incoming tabular data stream (TDS) protocol stream is incorrect: a BULK LOAD without INSERT BULK.",
+            ));
         };
         if columns.len() != pending.columns.len() {
             return Err(bad_bulk_type(columns.len().min(pending.columns.len()) + 1));
@@ -129,8 +149,17 @@ impl SqlSession {
         // The table may have changed since the announcement.
         let id = table.def.object_id;
         let now = match &table.database {
-            Some(database) => self.core.catalog(&database.clone())?.table_by_id(id).map(|d| d.modify_date),
-            None => self.core.temps.iter().find(|t| t.def.object_id == id).map(|t| t.def.modify_date),
+            Some(database) => self
+                .core
+                .catalog(&database.clone())?
+                .table_by_id(id)
+                .map(|d| d.modify_date),
+            None => self
+                .core
+                .temps
+                .iter()
+                .find(|t| t.def.object_id == id)
+                .map(|t| t.def.modify_date),
         };
         if now != Some(table.def.modify_date) {
             return Err(no_object(&table.def.full_name()));
@@ -140,7 +169,11 @@ impl SqlSession {
         for (sent, place) in columns.iter().zip(&pending.places) {
             let column = &table.def.columns[*place];
             let utf8 = column.collation.as_deref().is_some_and(values::is_utf8);
-            let default = if pending.keep_nulls { None } else { self.default_value(column)? };
+            let default = if pending.keep_nulls {
+                None
+            } else {
+                self.default_value(column)?
+            };
             names.push(column.name.clone());
             targets.push(Target {
                 from: sent.ty,
@@ -152,9 +185,18 @@ impl SqlSession {
             });
         }
         let mut extras = Vec::new();
-        for (_, column) in table.def.columns.iter().enumerate().filter(|(at, _)| !pending.places.contains(at)) {
+        for (_, column) in table
+            .def
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !pending.places.contains(at))
+        {
             if let Some(definition) = column.identity {
-                extras.push(Extra::Identity(self.identity_counter(&table)?, definition.increment));
+                extras.push(Extra::Identity(
+                    self.identity_counter(&table)?,
+                    definition.increment,
+                ));
                 names.push(column.name.clone());
             } else if let Some(value) = self.default_value(column)? {
                 extras.push(Extra::Default(value));
@@ -165,18 +207,40 @@ impl SqlSession {
         }
         let list: Vec<String> = names.iter().map(|n| quote(n)).collect();
         let marks: Vec<String> = (1..=names.len()).map(|n| format!("?{n}")).collect();
-        let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.sqlite(), list.join(", "), marks.join(", "));
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            table.sqlite(),
+            list.join(", "),
+            marks.join(", ")
+        );
         let temps = self.core.temps.clone();
         self.start_change(table.database.as_ref(), id)?;
-        self.bulk = Some(Load { table, sql, targets, names, extras, rows: 0, temps, failed: false });
+        self.bulk = Some(Load {
+            table,
+            sql,
+            targets,
+            names,
+            extras,
+            rows: 0,
+            temps,
+            failed: false,
+        });
         Ok(())
     }
 
     /// A default's value, evaluated once for the whole load.
-    fn default_value(&mut self, column: &crate::emulator::store::catalog::ColumnDef) -> Result<Option<OwnedCell>, SqlError> {
-        let Some(default) = &column.default else { return Ok(None) };
+    fn default_value(
+        &mut self,
+        column: &crate::emulator::store::catalog::ColumnDef,
+    ) -> Result<Option<OwnedCell>, SqlError> {
+        let Some(default) = &column.default else {
+            return Ok(None);
+        };
         let expression = crate::emulator::sql::parse::parse_expression(&default.sql)?;
-        let scratch = super::Batch { parsed: crate::emulator::sql::ast::Batch::default(), plans: Vec::new() };
+        let scratch = super::Batch {
+            parsed: crate::emulator::sql::ast::Batch::default(),
+            plans: Vec::new(),
+        };
         let value = self.scalar(&scratch, 0, 0, &expression, None)?;
         let utf8 = column.collation.as_deref().is_some_and(values::is_utf8);
         values::assign(value.value.as_cell(), value.ty, column.ty, utf8).map(Some)
@@ -185,7 +249,12 @@ impl SqlSession {
     /// One row of the load.
     pub(super) fn load_row(&mut self, cells: &[Cell<'_>]) -> Result<(), SqlError> {
         let Some(load) = &self.bulk else {
-            return Err(error(4002, 16, 1, "The incoming tabular data stream (TDS) protocol stream is incorrect: a row without BULK LOAD."));
+            return Err(error(
+                4002,
+                16,
+                1,
+                "The incoming tabular data stream (TDS) protocol stream is incorrect: a row without BULK LOAD.",
+            ));
         };
         if load.rows.is_multiple_of(256) && self.core.options.cancel.load(Ordering::Relaxed) {
             return Err(errors::cancelled());
@@ -204,16 +273,25 @@ impl SqlSession {
         if cells.len() != load.targets.len() {
             return Err(bad_bulk_type(cells.len().min(load.targets.len()) + 1));
         }
-        let mut statement =
-            self.core.connection.prepare_cached(&load.sql).map_err(|e| self.core.sqlite_error(&e))?;
+        let mut statement = self
+            .core
+            .connection
+            .prepare_cached(&load.sql)
+            .map_err(|e| self.core.sqlite_error(&e))?;
         let bind = |statement: &mut CachedStatement<'_>, at: usize, cell: Cell<'_>| {
-            statement.raw_bind_parameter(at + 1, Bindable(cell)).map_err(|e| self.core.sqlite_error(&e))
+            statement
+                .raw_bind_parameter(at + 1, Bindable(cell))
+                .map_err(|e| self.core.sqlite_error(&e))
         };
         for (at, (cell, target)) in cells.iter().zip(&load.targets).enumerate() {
             match (cell, &target.default) {
                 (Cell::Null, Some(default)) => bind(&mut statement, at, default.as_cell())?,
                 (Cell::Null, None) if !target.nullable => {
-                    return Err(null_refused(&load.names[at], &load.table.three_part_name(), "INSERT"));
+                    return Err(null_refused(
+                        &load.names[at],
+                        &load.table.three_part_name(),
+                        "INSERT",
+                    ));
                 }
                 (Cell::Null, None) => bind(&mut statement, at, Cell::Null)?,
                 (cell, _) if target.as_is => {
@@ -236,24 +314,41 @@ impl SqlSession {
                 }
             }
         }
-        statement.raw_execute().map(|_| ()).map_err(|e| self.row_error(load, cells, &e))
+        statement
+            .raw_execute()
+            .map(|_| ())
+            .map_err(|e| self.row_error(load, cells, &e))
     }
 
     fn row_error(&self, load: &Load, cells: &[Cell<'_>], failure: &rusqlite::Error) -> SqlError {
         let def = &load.table.def;
-        let Some((code, message)) = constraint(failure) else { return self.core.sqlite_error(failure) };
+        let Some((code, message)) = constraint(failure) else {
+            return self.core.sqlite_error(failure);
+        };
         if code == rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL {
-            let column = message.rsplit('.').next().unwrap_or_default();
-            return null_refused(column, &load.table.three_part_name(), "INSERT");
+            return null_refused(
+                &not_null_column(def, &message),
+                &load.table.three_part_name(),
+                "INSERT",
+            );
         }
         if code == rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER {
-            let text = format!("The INSERT statement conflicted with a constraint of table \"{}\".", def.full_name());
+            let text = format!(
+                "The INSERT statement conflicted with a constraint of table \"{}\".",
+                def.full_name()
+            );
             return error(547, 16, 0, text);
         }
-        let Some(index) = violated(def, &message) else { return self.core.sqlite_error(failure) };
+        let Some(index) = violated(def, &message) else {
+            return self.core.sqlite_error(failure);
+        };
         let part = |id: i32| {
             let name = &def.column_by_id(id)?.name;
-            let at = load.names.iter().position(|n| n == name).filter(|at| *at < cells.len())?;
+            let at = load
+                .names
+                .iter()
+                .position(|n| n == name)
+                .filter(|at| *at < cells.len())?;
             Some(render(cells[at], load.targets[at].from).trim_end().to_owned())
         };
         let parts: Option<Vec<String>> = index.keys.iter().map(|k| part(k.0)).collect();
@@ -316,8 +411,16 @@ fn agrees(sent: SqlType, declared: SqlType) -> bool {
         | (SqlType::NChar(a), SqlType::NChar(b))
         | (SqlType::Binary(a), SqlType::Binary(b)) => a <= b,
         (
-            SqlType::Decimal { precision: p, scale: s, .. },
-            SqlType::Decimal { precision: q, scale: t, .. },
+            SqlType::Decimal {
+                precision: p,
+                scale: s,
+                ..
+            },
+            SqlType::Decimal {
+                precision: q,
+                scale: t,
+                ..
+            },
         ) => p == q && s == t,
         (a, b) => a == b,
     }
@@ -328,7 +431,13 @@ fn stored_as_is(sent: SqlType, column: SqlType) -> bool {
     match (sent, column) {
         (SqlType::NVarChar(_) | SqlType::NChar(_), SqlType::NVarChar(_))
         | (SqlType::VarBinary(_) | SqlType::Binary(_), SqlType::VarBinary(_)) => true,
-        (a, b) => a == b && !matches!(a, SqlType::Char(_) | SqlType::VarChar(_) | SqlType::NChar(_) | SqlType::Binary(_)),
+        (a, b) => {
+            a == b
+                && !matches!(
+                    a,
+                    SqlType::Char(_) | SqlType::VarChar(_) | SqlType::NChar(_) | SqlType::Binary(_)
+                )
+        }
     }
 }
 
@@ -340,5 +449,9 @@ fn check_length(cell: Cell<'_>, to: SqlType) -> Result<(), SqlError> {
         (Cell::Blob(b), SqlType::VarBinary(Len::N(n))) => b.len() <= usize::from(n),
         _ => true,
     };
-    if fits { Ok(()) } else { Err(crate::emulator::value::error::truncated()) }
+    if fits {
+        Ok(())
+    } else {
+        Err(crate::emulator::value::error::truncated())
+    }
 }

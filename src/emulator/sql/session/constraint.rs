@@ -17,17 +17,30 @@ use crate::emulator::value::render::render;
 
 impl SqlSession {
     /// A failed change's error.
-    pub(super) fn constraint_error(&mut self, failure: &rusqlite::Error, change: &Change, values: &[OwnedCell]) -> SqlError {
-        let Some((code, message)) = constraint(failure) else { return self.core.sqlite_error(failure) };
+    pub(super) fn constraint_error(
+        &mut self,
+        failure: &rusqlite::Error,
+        change: &Change,
+        values: &[OwnedCell],
+    ) -> SqlError {
+        let Some((code, message)) = constraint(failure) else {
+            return self.core.sqlite_error(failure);
+        };
         let def = Arc::clone(&change.table.def);
         match code {
-            ffi::SQLITE_CONSTRAINT_NOTNULL => {
-                let column = message.rsplit('.').next().unwrap_or_default();
-                null_refused(column, &change.table.three_part_name(), change.verb)
-            }
+            ffi::SQLITE_CONSTRAINT_NOTNULL => null_refused(
+                &not_null_column(&def, &message),
+                &change.table.three_part_name(),
+                change.verb,
+            ),
             ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
-                let Some(index) = violated(&def, &message) else { return self.core.sqlite_error(failure) };
-                let key = change.rows.as_ref().and_then(|rows| self.duplicate(&change.table, index, rows, values));
+                let Some(index) = violated(&def, &message) else {
+                    return self.core.sqlite_error(failure);
+                };
+                let key = change
+                    .rows
+                    .as_ref()
+                    .and_then(|rows| self.duplicate(&change.table, index, rows, values));
                 duplicate_key(&def, index, key.as_deref())
             }
             ffi::SQLITE_CONSTRAINT_TRIGGER => self.trigger_error(&change.table, &message, change.verb),
@@ -37,8 +50,16 @@ impl SqlSession {
 
     /// What a constraint's trigger raised: 547. The message is `kind id`.
     pub(super) fn trigger_error(&mut self, table: &TableRef, message: &str, verb: &str) -> SqlError {
-        let id: i32 = message.rsplit(' ').next().and_then(|id| id.parse().ok()).unwrap_or(0);
-        let database = table.database.as_ref().map_or("tempdb", |d| d.name.as_str()).to_owned();
+        let id: i32 = message
+            .rsplit(' ')
+            .next()
+            .and_then(|id| id.parse().ok())
+            .unwrap_or(0);
+        let database = table
+            .database
+            .as_ref()
+            .map_or("tempdb", |d| d.name.as_str())
+            .to_owned();
         let conflict = |kind: &str, name: &str, table: &str, column: Option<&str>| {
             let column = column.map_or(String::new(), |c| format!(", column '{c}'"));
             let text = format!(
@@ -52,14 +73,20 @@ impl SqlSession {
             return conflict("CHECK", &check.name, &def.full_name(), check.column.as_deref());
         }
         let tables: Vec<Arc<TableDef>> = match &table.database {
-            Some(database) => {
-                self.core.catalog(&database.clone()).map(|c| c.all_tables().cloned().collect()).unwrap_or_default()
-            }
+            Some(database) => self
+                .core
+                .catalog(&database.clone())
+                .map(|c| c.all_tables().cloned().collect())
+                .unwrap_or_default(),
             None => Vec::new(),
         };
         for child in &tables {
-            let Some(key) = child.foreign_keys.iter().find(|f| f.object_id == id) else { continue };
-            let name = |t: &TableDef, id: Option<&i32>| id.and_then(|id| t.column_by_id(*id)).map(|c| c.name.clone());
+            let Some(key) = child.foreign_keys.iter().find(|f| f.object_id == id) else {
+                continue;
+            };
+            let name = |t: &TableDef, id: Option<&i32>| {
+                id.and_then(|id| t.column_by_id(*id)).map(|c| c.name.clone())
+            };
             return if message.starts_with("parent") {
                 let column = name(child, key.columns.first());
                 conflict("REFERENCE", &key.name, &child.full_name(), column.as_deref())
@@ -74,26 +101,48 @@ impl SqlSession {
     }
 
     /// The first key among the new rows that is in the table already or comes twice, as the message lists it.
-    fn duplicate(&self, table: &TableRef, index: &IndexDef, rows: &str, values: &[OwnedCell]) -> Option<String> {
-        let columns: Vec<_> = index.keys.iter().filter_map(|k| table.def.column_by_id(k.0)).collect();
+    fn duplicate(
+        &self,
+        table: &TableRef,
+        index: &IndexDef,
+        rows: &str,
+        values: &[OwnedCell],
+    ) -> Option<String> {
+        let columns: Vec<_> = index
+            .keys
+            .iter()
+            .filter_map(|k| table.def.column_by_id(k.0))
+            .collect();
         let list: Vec<String> = columns.iter().map(|c| format!("n.{}", quote(&c.name))).collect();
-        let same: Vec<String> =
-            columns.iter().map(|c| format!("t.{0} IS n.{0}", quote(&c.name))).collect();
+        let same: Vec<String> = columns
+            .iter()
+            .map(|c| format!("t.{0} IS n.{0}", quote(&c.name)))
+            .collect();
         let list = list.join(", ");
         let queries = [
-            format!("{rows} SELECT {list} FROM n WHERE EXISTS (SELECT 1 FROM {} AS t WHERE {}) LIMIT 1", table.sqlite(), same.join(" AND ")),
+            format!(
+                "{rows} SELECT {list} FROM n WHERE EXISTS (SELECT 1 FROM {} AS t WHERE {}) LIMIT 1",
+                table.sqlite(),
+                same.join(" AND ")
+            ),
             format!("{rows} SELECT {list} FROM n GROUP BY {list} HAVING count(*) > 1 LIMIT 1"),
         ];
         queries.iter().find_map(|sql| {
             let mut statement = self.core.connection.prepare(sql).ok()?;
             for (at, value) in values.iter().enumerate().take(statement.parameter_count()) {
-                statement.raw_bind_parameter(at + 1, Bindable(value.as_cell())).ok()?;
+                statement
+                    .raw_bind_parameter(at + 1, Bindable(value.as_cell()))
+                    .ok()?;
             }
             let mut rows = statement.raw_query();
             let row = rows.next().ok()??;
             let mut parts = Vec::with_capacity(columns.len());
             for (at, column) in columns.iter().enumerate() {
-                parts.push(render(cell(row.get_ref(at).ok()?).ok()?, column.ty).trim_end().to_owned());
+                parts.push(
+                    render(cell(row.get_ref(at).ok()?).ok()?, column.ty)
+                        .trim_end()
+                        .to_owned(),
+                );
             }
             Some(parts.join(", "))
         })
@@ -112,14 +161,25 @@ impl SqlSession {
 
     /// Keeps how far the identity counter came.
     pub(super) fn end_identity(&mut self, change: &Change) -> Result<(), SqlError> {
-        let Some(explicit) = change.explicit_identity else { return Ok(()) };
+        let Some(explicit) = change.explicit_identity else {
+            return Ok(());
+        };
         let counter = self.identity_counter(&change.table)?;
-        let Some((column, identity)) = change.table.def.identity_column() else { return Ok(()) };
+        let Some((column, identity)) = change.table.def.identity_column() else {
+            return Ok(());
+        };
         if explicit {
             let function = if identity.increment < 0 { "min" } else { "max" };
-            let sql = format!("SELECT {function}({}) FROM {}", quote(&column.name), change.table.sqlite());
-            let furthest: Option<i64> =
-                self.core.connection.query_row(&sql, [], |r| r.get(0)).map_err(|e| self.core.sqlite_error(&e))?;
+            let sql = format!(
+                "SELECT {function}({}) FROM {}",
+                quote(&column.name),
+                change.table.sqlite()
+            );
+            let furthest: Option<i64> = self
+                .core
+                .connection
+                .query_row(&sql, [], |r| r.get(0))
+                .map_err(|e| self.core.sqlite_error(&e))?;
             if let Some(furthest) = furthest {
                 if identity.increment < 0 {
                     counter.fetch_min(furthest, Ordering::SeqCst);
@@ -135,7 +195,11 @@ impl SqlSession {
     pub(super) fn save_identity(&self, table: &TableRef, last: i64) -> Result<(), SqlError> {
         if table.database.is_some() {
             let sql = format!("INSERT OR REPLACE INTO {}._identity VALUES (?1, ?2)", table.alias);
-            let saved = self.core.connection.prepare_cached(&sql).and_then(|mut s| s.execute((table.def.object_id, last)));
+            let saved = self
+                .core
+                .connection
+                .prepare_cached(&sql)
+                .and_then(|mut s| s.execute((table.def.object_id, last)));
             saved.map_err(|e| self.core.sqlite_error(&e))?;
         }
         Ok(())
@@ -144,9 +208,16 @@ impl SqlSession {
     /// The counter of a table's identity column.
     pub(super) fn identity_counter(&mut self, table: &TableRef) -> Result<Arc<AtomicI64>, SqlError> {
         let id = table.def.object_id;
-        let before_first = table.def.identity_column().map_or(0, |(_, i)| i.seed - i.increment);
+        let before_first = table
+            .def
+            .identity_column()
+            .map_or(0, |(_, i)| i.seed - i.increment);
         match &table.database {
-            None => Ok(Arc::clone(self.identities.entry(id).or_insert_with(|| Arc::new(AtomicI64::new(before_first))))),
+            None => Ok(Arc::clone(
+                self.identities
+                    .entry(id)
+                    .or_insert_with(|| Arc::new(AtomicI64::new(before_first))),
+            )),
             Some(database) => database.identity(id, || {
                 let sql = format!("SELECT last FROM {}._identity WHERE object_id = ?1", table.alias);
                 match self.core.connection.query_row(&sql, [id], |r| r.get(0)) {
@@ -162,11 +233,25 @@ impl SqlSession {
 /// SQLite's extended code and message of a violated constraint.
 pub(super) fn constraint(failure: &rusqlite::Error) -> Option<(i32, String)> {
     match failure {
-        rusqlite::Error::SqliteFailure(code, message) if code.code == rusqlite::ErrorCode::ConstraintViolation => {
+        rusqlite::Error::SqliteFailure(code, message)
+            if code.code == rusqlite::ErrorCode::ConstraintViolation =>
+        {
             Some((code.extended_code, message.clone().unwrap_or_default()))
         }
         _ => None,
     }
+}
+
+/// The column that SQLite names in a NOT NULL violation. A name may have dots in it, so the longest one wins.
+pub(super) fn not_null_column(table: &TableDef, message: &str) -> String {
+    let named = table
+        .columns
+        .iter()
+        .filter(|c| message.ends_with(&format!(".{}", c.name)));
+    named
+        .max_by_key(|c| c.name.len())
+        .map(|c| c.name.clone())
+        .unwrap_or_default()
 }
 
 /// The unique index that SQLite names, by its columns or by its name.
@@ -198,7 +283,10 @@ pub(super) fn duplicate_key(table: &TableDef, index: &IndexDef, key: Option<&str
         IndexKind::PrimaryKey => "PRIMARY KEY",
         IndexKind::UniqueConstraint => "UNIQUE KEY",
         IndexKind::Index => {
-            let text = format!("Cannot insert duplicate key row in object '{object}' with unique index '{}'.{value}", index.name);
+            let text = format!(
+                "Cannot insert duplicate key row in object '{object}' with unique index '{}'.{value}",
+                index.name
+            );
             return error(2601, 14, 1, text);
         }
     };

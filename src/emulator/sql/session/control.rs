@@ -23,7 +23,12 @@ pub(super) enum Flow {
 }
 
 impl SqlSession {
-    pub(super) fn run_statements(&mut self, batch: &Arc<Batch>, statements: &[Statement], sink: &mut dyn Sink) -> Ran<Flow> {
+    pub(super) fn run_statements(
+        &mut self,
+        batch: &Arc<Batch>,
+        statements: &[Statement],
+        sink: &mut dyn Sink,
+    ) -> Ran<Flow> {
         for statement in statements {
             let flow = self.run_statement(batch, statement, sink)?;
             if flow != Flow::Next {
@@ -34,12 +39,24 @@ impl SqlSession {
     }
 
     fn run_statement(&mut self, batch: &Arc<Batch>, statement: &Statement, sink: &mut dyn Sink) -> Ran<Flow> {
-        if self.core.options.cancel.load(std::sync::atomic::Ordering::Relaxed) {
+        if self
+            .core
+            .options
+            .cancel
+            .load(std::sync::atomic::Ordering::Relaxed)
+        {
             return Err(Stop::Gone(errors::cancelled()));
         }
         match self.dispatch(batch, statement, sink) {
             Ok(flow) => {
-                if !matches!(statement.kind, Stmt::If { .. } | Stmt::While { .. } | Stmt::Block(_) | Stmt::TryCatch { .. } | Stmt::RaiseError(_)) {
+                if !matches!(
+                    statement.kind,
+                    Stmt::If { .. }
+                        | Stmt::While { .. }
+                        | Stmt::Block(_)
+                        | Stmt::TryCatch { .. }
+                        | Stmt::RaiseError(_)
+                ) {
                     self.last_error = 0;
                 }
                 Ok(flow)
@@ -70,7 +87,9 @@ impl SqlSession {
                 if let SetExpr::Select(select) = query.body.as_ref()
                     && let Some(into) = &select.into
                 {
-                    let [target] = into.targets.as_slice() else { return Err(unsupported(query).into()) };
+                    let [target] = into.targets.as_slice() else {
+                        return Err(unsupported(query).into());
+                    };
                     self.select_into(target, query, sink)?;
                 } else {
                     let prepared = self.prepare_query(batch, statement, query)?;
@@ -82,7 +101,11 @@ impl SqlSession {
                 let prepared = self.prepare_change(batch, statement)?;
                 self.run_change(&prepared, sink)?;
             }
-            Stmt::If { condition, then, otherwise } => {
+            Stmt::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 return if self.condition(batch, id, condition)? {
                     self.run_statement(batch, then, sink)
                 } else {
@@ -152,14 +175,28 @@ impl SqlSession {
                 }
                 self.run_scope(&sql, std::collections::HashMap::new(), sink)?;
             }
-            Stmt::Exec { status, procedure, arguments } => {
+            Stmt::Exec {
+                status,
+                procedure,
+                arguments,
+            } => {
                 self.exec(batch, id, status.as_deref(), procedure, arguments, sink)?;
             }
-            Stmt::InsertBulk { table, columns, options } => self.prepare_bulk(table, columns, options)?,
+            Stmt::InsertBulk {
+                table,
+                columns,
+                options,
+            } => self.prepare_bulk(table, columns, options)?,
             Stmt::Print(message) => {
                 let text = self.scalar(batch, id, 0, message, Some(SqlType::NVarChar(Len::N(4000))))?;
                 let message = render(text.value.as_cell(), text.ty);
-                sent(sink.info(&SqlError { number: 0, state: 1, class: 0, message, line: statement.line }))?;
+                sent(sink.info(&SqlError {
+                    number: 0,
+                    state: 1,
+                    class: 0,
+                    message,
+                    line: statement.line,
+                }))?;
             }
             Stmt::RaiseError(arguments) => self.raise_error(batch, id, arguments, sink)?,
             Stmt::Throw(arguments) => return Err(self.throw(batch, id, arguments)?.into()),
@@ -176,7 +213,13 @@ impl SqlSession {
         Ok(Flow::Next)
     }
 
-    fn try_catch(&mut self, batch: &Arc<Batch>, body: &[Statement], handler: &[Statement], sink: &mut dyn Sink) -> Ran<Flow> {
+    fn try_catch(
+        &mut self,
+        batch: &Arc<Batch>,
+        body: &[Statement],
+        handler: &[Statement],
+        sink: &mut dyn Sink,
+    ) -> Ran<Flow> {
         self.tries += 1;
         let ran = self.run_statements(batch, body, sink);
         self.tries -= 1;
@@ -208,7 +251,10 @@ impl SqlSession {
             };
             let name = fold(&declaration.name);
             // In a loop the declaration is met again and keeps its variable.
-            self.variables.entry(name).and_modify(|v| v.value = value.clone()).or_insert(Variable { ty, value });
+            self.variables
+                .entry(name)
+                .and_modify(|v| v.value = value.clone())
+                .or_insert(Variable { ty, value });
         }
         Ok(())
     }
@@ -221,7 +267,11 @@ impl SqlSession {
                         ("XACT_ABORT", on) => self.settings.xact_abort = on,
                         ("NOCOUNT", on) => self.settings.no_count = on,
                         ("IMPLICIT_TRANSACTIONS", on) => self.settings.implicit_transactions = on,
-                        ("FMTONLY" | "NOEXEC" | "NUMERIC_ROUNDABORT" | "STATISTICS" | "FORCEPLAN" | "ARITHIGNORE", true) => {
+                        (
+                            "FMTONLY" | "NOEXEC" | "NUMERIC_ROUNDABORT" | "STATISTICS" | "FORCEPLAN"
+                            | "ARITHIGNORE",
+                            true,
+                        ) => {
                             return Err(unsupported(format!("SET {name} ON")).into());
                         }
                         ("ANSI_NULLS" | "CONCAT_NULL_YIELDS_NULL" | "QUOTED_IDENTIFIER", false) => {
@@ -234,14 +284,20 @@ impl SqlSession {
             }
             SetOption::IdentityInsert { table, on } => {
                 let found = self.core.table(table)?;
-                let found = found.ok_or_else(|| errors::cannot_find(1088, 11, &table.to_string().replace(['[', ']'], "")))?;
+                let found = found.ok_or_else(|| {
+                    errors::cannot_find(1088, 11, &table.to_string().replace(['[', ']'], ""))
+                })?;
                 if found.def.identity_column().is_none() {
-                    let text = format!("Table '{}' does not have the identity property. Cannot perform SET operation.", found.def.full_name());
+                    let text = format!(
+                        "Table '{}' does not have the identity property. Cannot perform SET operation.",
+                        found.def.full_name()
+                    );
                     return Err(error(8106, 16, 1, text).into());
                 }
                 match (on, self.settings.identity_insert) {
                     (true, Some(other)) if other != found.def.object_id => {
-                        let text = "IDENTITY_INSERT is already ON for another table. Cannot perform SET operation.";
+                        let text =
+                            "IDENTITY_INSERT is already ON for another table. Cannot perform SET operation.";
                         return Err(error(8107, 16, 1, text).into());
                     }
                     (true, _) => self.settings.identity_insert = Some(found.def.object_id),
@@ -249,7 +305,7 @@ impl SqlSession {
                 }
             }
             // Readers see the last commit, or wait for writers in strict mode, at every level.
-            SetOption::IsolationLevel(_) => {}
+            SetOption::IsolationLevel => {}
             SetOption::Value { name, value } => self.set_value(batch, id, name, value)?,
         }
         Ok(())
@@ -257,15 +313,23 @@ impl SqlSession {
 
     fn set_value(&mut self, batch: &Arc<Batch>, id: usize, name: &str, value: &Expr) -> Ran<()> {
         let word = match value {
-            Expr::Identifier(ident) if !ident.value.starts_with('@') => Some(ident.value.to_ascii_lowercase()),
+            Expr::Identifier(ident) if !ident.value.starts_with('@') => {
+                Some(ident.value.to_ascii_lowercase())
+            }
             _ => None,
         };
         match (name, word.as_deref()) {
-            ("DEADLOCK_PRIORITY", Some("low" | "normal" | "high")) | ("LANGUAGE", Some("us_english")) | ("DATEFORMAT", Some("mdy" | "ymd")) => Ok(()),
-            ("DATEFORMAT" | "LANGUAGE", _) | (_, Some(_)) => Err(unsupported(format!("SET {name} {value}")).into()),
+            ("DEADLOCK_PRIORITY", Some("low" | "normal" | "high"))
+            | ("LANGUAGE", Some("us_english"))
+            | ("DATEFORMAT", Some("mdy" | "ymd")) => Ok(()),
+            ("DATEFORMAT" | "LANGUAGE", _) | (_, Some(_)) => {
+                Err(unsupported(format!("SET {name} {value}")).into())
+            }
             _ => {
                 let number = self.scalar(batch, id, 0, value, Some(SqlType::BigInt))?.value;
-                let OwnedCell::Integer(number) = number else { return Err(unsupported(format!("SET {name} {value}")).into()) };
+                let OwnedCell::Integer(number) = number else {
+                    return Err(unsupported(format!("SET {name} {value}")).into());
+                };
                 match name {
                     "LOCK_TIMEOUT" => {
                         self.settings.lock_timeout = u64::try_from(number).ok().map(Duration::from_millis);
@@ -281,7 +345,11 @@ impl SqlSession {
     }
 
     fn use_database(&mut self, name: &str, sink: &mut dyn Sink) -> Ran<()> {
-        let database = self.core.server.database(name).ok_or_else(|| errors::no_database(name))?;
+        let database = self
+            .core
+            .server
+            .database(name)
+            .ok_or_else(|| errors::no_database(name))?;
         if database.is_closed_to(self.core.session) {
             let text = "is already open and can only have one user at a time.";
             return Err(error(924, 14, 1, format!("Database '{}' {text}", database.name)).into());
@@ -296,7 +364,13 @@ impl SqlSession {
     }
 
     /// RAISERROR(message, severity, state, arguments...).
-    fn raise_error(&mut self, batch: &Arc<Batch>, id: usize, arguments: &[Expr], sink: &mut dyn Sink) -> Ran<()> {
+    fn raise_error(
+        &mut self,
+        batch: &Arc<Batch>,
+        id: usize,
+        arguments: &[Expr],
+        sink: &mut dyn Sink,
+    ) -> Ran<()> {
         let [message, severity, state, rest @ ..] = arguments else {
             return Err(error(102, 15, 1, "Incorrect syntax near ')'.").into());
         };
@@ -310,7 +384,12 @@ impl SqlSession {
                 text.replace_range(place..place + 2, &value);
             }
         }
-        let raised = error(50_000, u8::try_from(severity).unwrap_or(16), u8::try_from(state).unwrap_or(1), text);
+        let raised = error(
+            50_000,
+            u8::try_from(severity).unwrap_or(16),
+            u8::try_from(state).unwrap_or(1),
+            text,
+        );
         if severity <= 10 {
             sent(sink.info(&raised))
         } else {
@@ -331,7 +410,12 @@ impl SqlSession {
                 let number = self.number(batch, id, 0, number)?;
                 let message = self.word(batch, id, 1, message)?;
                 let state = self.number(batch, id, 2, state)?;
-                Ok(error(i32::try_from(number).unwrap_or(50_000), 16, u8::try_from(state).unwrap_or(1), message))
+                Ok(error(
+                    i32::try_from(number).unwrap_or(50_000),
+                    16,
+                    u8::try_from(state).unwrap_or(1),
+                    message,
+                ))
             }
             _ => Ok(error(102, 15, 1, "Incorrect syntax near 'THROW'.")),
         }
@@ -356,14 +440,18 @@ impl SqlSession {
     /// CREATE, DROP and ALTER DATABASE.
     fn database_statement(&mut self, statement: &Stmt) -> Ran<()> {
         if self.transaction.count > 0 {
-            let text = "CREATE, DROP or ALTER DATABASE statement not allowed within multi-statement transaction.";
+            let text =
+                "CREATE, DROP or ALTER DATABASE statement not allowed within multi-statement transaction.";
             return Err(error(226, 16, 6, text).into());
         }
         let server = Arc::clone(&self.core.server);
         match statement {
             Stmt::CreateDatabase(name) => {
                 if server.database(&name.value).is_some() {
-                    let text = format!("Database '{}' already exists. Choose a different database name.", name.value);
+                    let text = format!(
+                        "Database '{}' already exists. Choose a different database name.",
+                        name.value
+                    );
                     return Err(error(1801, 16, 3, text).into());
                 }
                 server.create_database(&name.value)?;
@@ -379,8 +467,14 @@ impl SqlSession {
                     let users = database.users.load(std::sync::atomic::Ordering::SeqCst);
                     let mine = Arc::ptr_eq(&database, &self.core.current);
                     let taken = database.is_single_user() && !database.is_closed_to(self.core.session);
-                    if mine || database.id < crate::emulator::store::database::FIRST_USER_ID || users > 0 && !taken {
-                        let text = format!("Cannot drop database \"{}\" because it is currently in use.", database.name);
+                    if mine
+                        || database.id < crate::emulator::store::database::FIRST_USER_ID
+                        || users > 0 && !taken
+                    {
+                        let text = format!(
+                            "Cannot drop database \"{}\" because it is currently in use.",
+                            database.name
+                        );
                         return Err(error(3702, 16, 3, text).into());
                     }
                     self.core.forget(&database)?;
@@ -388,7 +482,9 @@ impl SqlSession {
                 }
             }
             Stmt::AlterDatabase { name, option } => {
-                let name = name.as_ref().map_or_else(|| self.core.current.name.clone(), |n| n.value.clone());
+                let name = name
+                    .as_ref()
+                    .map_or_else(|| self.core.current.name.clone(), |n| n.value.clone());
                 let database = server.database(&name).ok_or_else(|| {
                     let text = format!("User does not have permission to alter database '{name}', the database does not exist, or the database is not in a state that allows access checks.");
                     error(5011, 14, 5, text)
@@ -396,7 +492,11 @@ impl SqlSession {
                 match option {
                     DatabaseOption::ReadOnly(on) => {
                         let wait = server.locks.lock_writer(database.id, self.waiter());
-                        if !matches!(wait, crate::emulator::store::lock::Wait::Granted | crate::emulator::store::lock::Wait::GrantedAfterWait) {
+                        if !matches!(
+                            wait,
+                            crate::emulator::store::lock::Wait::Granted
+                                | crate::emulator::store::lock::Wait::GrantedLater
+                        ) {
                             return Err(errors::lock_timeout().into());
                         }
                         let set = database.set_read_only(*on);

@@ -6,29 +6,30 @@ use sqlparser::ast::{Ident, ObjectName};
 
 use super::SqlSession;
 use super::constraint::constraint;
-use crate::emulator::sql::ast::{ColumnSpec, ConstraintKind, ConstraintSpec, CreateTable, IndexSpec, Stmt};
+use super::define::{add_index, check_columns};
+use crate::emulator::sql::ast::{CreateTable, IndexSpec, Stmt};
 use crate::emulator::sql::core::{NameParts, TableRef};
 use crate::emulator::sql::errors::{self, error, unsupported};
-use crate::emulator::sql::types::{self, Place};
-use crate::emulator::sql::values;
-use crate::emulator::store::catalog::{
-    self, CheckDef, ColumnDef, DEFAULT_COLLATION, DefaultDef, ForeignKeyDef, IdentityDef, IndexDef, IndexKind, TableDef,
-};
+use crate::emulator::store::catalog::{self, ColumnDef, IndexDef, IndexKind, TableDef};
 use crate::emulator::store::database::Database;
-use crate::emulator::store::{fold, now_datetime};
-use crate::emulator::types::{SqlError, SqlType};
+use crate::emulator::store::fold;
+use crate::emulator::types::SqlError;
 
 impl SqlSession {
     /// A statement that changes the schema of the current database or the session's temp tables.
     pub(super) fn define(&mut self, statement: &Stmt) -> Result<(), SqlError> {
         match statement {
             Stmt::CreateTable(create) => self.create_table(create),
-            Stmt::DropTable { names, if_exists } => {
-                names.iter().try_for_each(|name| self.drop_table(name, *if_exists))
-            }
+            Stmt::DropTable { names, if_exists } => names
+                .iter()
+                .try_for_each(|name| self.drop_table(name, *if_exists)),
             Stmt::Truncate(name) => self.truncate(name),
             Stmt::CreateIndex { table, index } => self.create_index(table, index),
-            Stmt::DropIndex { name, table, if_exists } => self.drop_index(name, table, *if_exists),
+            Stmt::DropIndex {
+                name,
+                table,
+                if_exists,
+            } => self.drop_index(name, table, *if_exists),
             Stmt::AlterTable { table, change } => self.alter_table(table, change),
             Stmt::CreateSchema(name) => self.create_schema(&name.value),
             Stmt::DropSchema { name, if_exists } => self.drop_schema(&name.value, *if_exists),
@@ -49,7 +50,11 @@ impl SqlSession {
     }
 
     /// A table of given columns and nothing else.
-    pub(super) fn create_plain_table(&mut self, name: &ObjectName, columns: Vec<ColumnDef>) -> Result<(), SqlError> {
+    pub(super) fn create_plain_table(
+        &mut self,
+        name: &ObjectName,
+        columns: Vec<ColumnDef>,
+    ) -> Result<(), SqlError> {
         self.new_table(name, |_, def, _| {
             def.last_column_id = i32::try_from(columns.len()).unwrap_or(i32::MAX);
             def.columns = columns;
@@ -64,7 +69,11 @@ impl SqlSession {
     ) -> Result<(), SqlError> {
         let parts = NameParts::new(name)?;
         let temp = parts.is_temp();
-        let database = if temp { None } else { Some(self.core.database_of(&parts)?) };
+        let database = if temp {
+            None
+        } else {
+            Some(self.core.database_of(&parts)?)
+        };
         self.change(database.as_ref(), 0, |session| {
             let alias = match &database {
                 Some(database) => session.core.attach(database)?,
@@ -74,33 +83,50 @@ impl SqlSession {
             fill(session, &mut def, &alias)?;
             check_columns(&def)?;
             let def = Arc::new(def);
-            let table = TableRef { def: Arc::clone(&def), database: database.clone(), alias };
+            let table = TableRef {
+                def: Arc::clone(&def),
+                database: database.clone(),
+                alias,
+            };
             session.create_physical(&table, &table.def.sqlite_name())?;
             session.create_dependents(&table)?;
             session.store_table(&table)
         })
     }
 
-    fn empty_table(&mut self, parts: &NameParts, database: Option<&Arc<Database>>, alias: &str) -> Result<TableDef, SqlError> {
+    fn empty_table(
+        &mut self,
+        parts: &NameParts,
+        database: Option<&Arc<Database>>,
+        alias: &str,
+    ) -> Result<TableDef, SqlError> {
         let (object_id, schema) = match database {
             None => {
                 let folded = fold(&parts.name);
                 let depth = self.core.depth;
-                if self.core.temps.iter().any(|t| t.depth == depth && fold(&t.def.name) == folded) {
+                if self
+                    .core
+                    .temps
+                    .iter()
+                    .any(|t| t.depth == depth && fold(&t.def.name) == folded)
+                {
                     return Err(errors::object_exists(&parts.name));
                 }
                 (self.core.new_temp_id(), "dbo".to_owned())
             }
             Some(database) => {
                 let catalog = self.core.catalog(database)?;
-                let Some((_, schema)) = catalog.schema(parts.schema()) else { return Err(errors::no_schema(parts.schema())) };
-                if catalog.table(schema, &parts.name).is_some() || catalog.has_constraint(schema, &parts.name) {
+                let Some((_, schema)) = catalog.schema(parts.schema()) else {
+                    return Err(errors::no_schema(parts.schema()));
+                };
+                if catalog.table(schema, &parts.name).is_some() || catalog.has_constraint(schema, &parts.name)
+                {
                     return Err(errors::object_exists(&parts.name));
                 }
                 (self.new_object_id(alias)?, schema.to_owned())
             }
         };
-        let now = now_datetime();
+        let now = self.core.server.now_datetime();
         Ok(TableDef {
             object_id,
             schema,
@@ -118,179 +144,18 @@ impl SqlSession {
     }
 
     /// A fresh object id of the database attached under the alias, or of the session for temp tables.
-    fn new_object_id(&mut self, alias: &str) -> Result<i32, SqlError> {
+    pub(super) fn new_object_id(&mut self, alias: &str) -> Result<i32, SqlError> {
         if alias == "temp" {
             return Ok(self.core.new_temp_id());
         }
         catalog::new_object_id(&self.core.connection, alias).map_err(|e| self.core.sqlite_error(&e))
     }
 
-    /// Adds a column without its constraints.
-    pub(super) fn add_column(&mut self, def: &mut TableDef, spec: &ColumnSpec) -> Result<(), SqlError> {
-        let (ty, sysname) = types::sql_type(&spec.ty, Place::Declaration)?;
-        let collation = column_collation(ty, spec.collation.as_deref())?;
-        if def.column(&spec.name.value).is_some() {
-            let text = format!(
-                "Column names in each table must be unique. Column name '{}' in table '{}' is specified more than once.",
-                spec.name.value, def.name
-            );
-            return Err(error(2705, 16, 3, text));
-        }
-        if spec.identity.is_some() {
-            let whole = types::is_integer(ty) && ty != SqlType::Bit
-                || matches!(ty, SqlType::Decimal { precision: 0..=18, scale: 0, .. });
-            if !whole || spec.nullable == Some(true) {
-                let text = format!(
-                    "Identity column '{}' must be of data type int, bigint, smallint, tinyint, or decimal or numeric \
-                     with a scale of 0, unencrypted, and constrained to be nonnullable.",
-                    spec.name.value
-                );
-                return Err(error(2749, 16, 2, text));
-            }
-            if def.identity_column().is_some() {
-                let text = format!("Multiple identity columns specified for table '{}'. Only one identity column per table is allowed.", def.name);
-                return Err(error(2744, 16, 2, text));
-            }
-        }
-        def.last_column_id += 1;
-        def.columns.push(ColumnDef {
-            id: def.last_column_id,
-            name: spec.name.value.clone(),
-            ty,
-            collation,
-            nullable: spec.nullable.unwrap_or(spec.identity.is_none() && !sysname),
-            identity: spec.identity.map(|(seed, increment)| IdentityDef { seed, increment }),
-            default: None,
-            sysname,
-        });
-        // A column of a primary key that is not declared NULL is NOT NULL; an explicit NULL is found there.
-        if spec.nullable == Some(true) && spec.constraints.iter().any(|c| matches!(&c.kind, ConstraintKind::Key(k) if k.primary)) {
-            return Err(nullable_key(&def.name));
-        }
-        Ok(())
-    }
-
-    /// Adds constraints to a definition. `new` is whether the table is being created, when a primary key makes its
-    /// columns NOT NULL.
-    pub(super) fn add_constraints(&mut self, def: &mut TableDef, alias: &str, specs: &[ConstraintSpec], new: bool) -> Result<(), SqlError> {
-        let clustered_elsewhere =
-            specs.iter().any(|s| matches!(&s.kind, ConstraintKind::Key(k) if k.clustered == Some(true)));
-        for spec in specs {
-            let object_id = self.new_object_id(alias)?;
-            let name = |kind: &str| match &spec.name {
-                Some(name) => name.value.clone(),
-                None => format!("{kind}__{:.9}__{object_id:08X}", def.name),
-            };
-            match &spec.kind {
-                ConstraintKind::Key(key) => {
-                    let kind = if key.primary { "PK" } else { "UQ" };
-                    let name = name(kind);
-                    self.check_name(def, alias, &name)?;
-                    let default_clustered = key.primary && !clustered_elsewhere && !def.indexes.iter().any(|i| i.clustered);
-                    add_index(def, key, name, object_id, default_clustered, new)?;
-                }
-                ConstraintKind::Default { column, sql } => {
-                    let name = name("DF");
-                    self.check_name(def, alias, &name)?;
-                    add_default(def, column, DefaultDef { object_id, name, sql: sql.clone() })?;
-                }
-                ConstraintKind::Check { column, sql } => {
-                    let name = name("CK");
-                    self.check_name(def, alias, &name)?;
-                    let column = column.as_ref().map(|c| c.value.clone());
-                    def.checks.push(CheckDef { object_id, name, sql: sql.clone(), column });
-                }
-                ConstraintKind::ForeignKey { columns, parent, parent_columns } => {
-                    let name = name("FK");
-                    self.check_name(def, alias, &name)?;
-                    let key = self.foreign_key(def, object_id, name, columns, parent, parent_columns)?;
-                    def.foreign_keys.push(key);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn check_name(&mut self, def: &TableDef, alias: &str, name: &str) -> Result<(), SqlError> {
-        let folded = fold(name);
-        let own = def.indexes.iter().filter(|i| i.kind != IndexKind::Index).map(|i| &i.name);
-        let own = own.chain(def.checks.iter().map(|c| &c.name)).chain(def.foreign_keys.iter().map(|f| &f.name));
-        let taken = own.into_iter().any(|n| fold(n) == folded)
-            || def.columns.iter().filter_map(|c| c.default.as_ref()).any(|d| fold(&d.name) == folded);
-        let elsewhere = if alias == "temp" {
-            false
-        } else {
-            let database = self.core.server.all_databases().into_iter().find(|d| format!("d{}", d.id) == alias);
-            match database {
-                Some(database) => {
-                    let catalog = self.core.catalog(&database)?;
-                    catalog.has_constraint(&def.schema, name) || catalog.table(&def.schema, name).is_some()
-                }
-                None => false,
-            }
-        };
-        if taken || elsewhere { Err(errors::object_exists(name)) } else { Ok(()) }
-    }
-
-    fn foreign_key(
-        &mut self,
-        def: &TableDef,
-        object_id: i32,
-        name: String,
-        columns: &[Ident],
-        parent: &ObjectName,
-        parent_columns: &[Ident],
-    ) -> Result<ForeignKeyDef, SqlError> {
-        let parts = NameParts::new(parent)?;
-        let own = parts.database.is_none() && fold(parts.schema()) == fold(&def.schema) && fold(&parts.name) == fold(&def.name);
-        let parent_def = if own {
-            Arc::new(def.clone())
-        } else {
-            let found = self.core.table(parent)?.map(|t| t.def);
-            found.ok_or_else(|| {
-                let text = format!("Foreign key '{name}' references invalid table '{parent}'.");
-                error(1767, 16, 0, text)
-            })?
-        };
-        let column = |table: &TableDef, ident: &Ident| {
-            table.column(&ident.value).cloned().ok_or_else(|| {
-                let text = format!("Foreign key '{name}' references invalid column '{}' in table '{}'.", ident.value, table.name);
-                error(1769, 16, 1, text)
-            })
-        };
-        let children: Result<Vec<ColumnDef>, SqlError> = columns.iter().map(|c| column(def, c)).collect();
-        let parents: Result<Vec<ColumnDef>, SqlError> = if parent_columns.is_empty() {
-            let key = parent_def.indexes.iter().find(|i| i.kind == IndexKind::PrimaryKey);
-            Ok(key.into_iter().flat_map(|k| &k.keys).filter_map(|k| parent_def.column_by_id(k.0)).cloned().collect())
-        } else {
-            parent_columns.iter().map(|c| column(&parent_def, c)).collect()
-        };
-        let (children, parents) = (children?, parents?);
-        let ids: Vec<i32> = parents.iter().map(|c| c.id).collect();
-        let keyed = parent_def.indexes.iter().any(|i| {
-            i.unique && i.filter.is_none() && i.keys.len() == ids.len() && i.keys.iter().all(|k| ids.contains(&k.0))
-        });
-        if !keyed || children.len() != parents.len() {
-            let text = format!("There are no primary or candidate keys in the referenced table '{parent}' that match the referencing column list in the foreign key '{name}'.");
-            return Err(error(1776, 16, 0, text));
-        }
-        if children.iter().zip(&parents).any(|(a, b)| a.ty != b.ty) {
-            let text = format!("The referencing columns of foreign key '{name}' are not of the same data type as the referenced columns.");
-            return Err(error(1778, 16, 0, text));
-        }
-        Ok(ForeignKeyDef {
-            object_id,
-            name,
-            columns: children.iter().map(|c| c.id).collect(),
-            parent: parent_def.object_id,
-            parent_columns: ids,
-        })
-    }
-
     /// Writes a table's definition where it belongs.
     pub(super) fn store_table(&mut self, table: &TableRef) -> Result<(), SqlError> {
         match &table.database {
-            Some(_) => catalog::save_table(&self.core.connection, &table.alias, &table.def).map_err(|e| self.core.sqlite_error(&e)),
+            Some(_) => catalog::save_table(&self.core.connection, &table.alias, &table.def)
+                .map_err(|e| self.core.sqlite_error(&e)),
             None => {
                 self.core.put_temp(Arc::clone(&table.def));
                 Ok(())
@@ -300,7 +165,11 @@ impl SqlSession {
 
     fn drop_table(&mut self, name: &ObjectName, if_exists: bool) -> Result<(), SqlError> {
         let parts = NameParts::new(name)?;
-        let database = if parts.is_temp() { None } else { Some(self.core.database_of(&parts)?) };
+        let database = if parts.is_temp() {
+            None
+        } else {
+            Some(self.core.database_of(&parts)?)
+        };
         if self.core.table(name)?.is_none() {
             if if_exists {
                 return Ok(());
@@ -311,7 +180,9 @@ impl SqlSession {
             return Err(errors::cannot_drop("table", &plain(name), 5));
         }
         self.change(database.as_ref(), 0, |session| {
-            let Some(table) = session.core.table(name)? else { return Err(errors::cannot_drop("table", &plain(name), 5)) };
+            let Some(table) = session.core.table(name)? else {
+                return Err(errors::cannot_drop("table", &plain(name), 5));
+            };
             session.refuse_if_referenced(&table, true)?;
             session.drop_parent_triggers(&table)?;
             session.sqlite(&format!("DROP TABLE {}", table.sqlite()))?;
@@ -328,33 +199,50 @@ impl SqlSession {
     }
 
     fn refuse_if_referenced(&mut self, table: &TableRef, dropping: bool) -> Result<(), SqlError> {
-        let Some(database) = &table.database else { return Ok(()) };
+        let Some(database) = &table.database else {
+            return Ok(());
+        };
         let id = table.def.object_id;
         let catalog = self.core.catalog(&database.clone())?;
-        let referenced = catalog.all_tables().any(|t| t.object_id != id && t.foreign_keys.iter().any(|f| f.parent == id));
+        let referenced = catalog
+            .all_tables()
+            .any(|t| t.object_id != id && t.foreign_keys.iter().any(|f| f.parent == id));
         let name = table.def.full_name();
         match (referenced, dropping) {
             (false, _) => Ok(()),
             (true, true) => {
-                let text = format!("Could not drop object '{name}' because it is referenced by a FOREIGN KEY constraint.");
+                let text = format!(
+                    "Could not drop object '{name}' because it is referenced by a FOREIGN KEY constraint."
+                );
                 Err(error(3726, 16, 1, text))
             }
             (true, false) => {
-                let text = format!("Cannot truncate table '{name}' because it is being referenced by a FOREIGN KEY constraint.");
+                let text = format!(
+                    "Cannot truncate table '{name}' because it is being referenced by a FOREIGN KEY constraint."
+                );
                 Err(error(4712, 16, 1, text))
             }
         }
     }
 
     fn truncate(&mut self, name: &ObjectName) -> Result<(), SqlError> {
-        let table = self.core.table(name)?.ok_or_else(|| errors::cannot_find(4701, 1, &plain(name)))?;
+        let table = self
+            .core
+            .table(name)?
+            .ok_or_else(|| errors::cannot_find(4701, 1, &plain(name)))?;
         self.change(table.database.as_ref(), table.def.object_id, |session| {
-            let table = session.core.table(name)?.ok_or_else(|| errors::cannot_find(4701, 1, &plain(name)))?;
+            let table = session
+                .core
+                .table(name)?
+                .ok_or_else(|| errors::cannot_find(4701, 1, &plain(name)))?;
             session.refuse_if_referenced(&table, false)?;
             session.sqlite(&format!("DELETE FROM {}", table.sqlite()))?;
             if let Some((_, identity)) = table.def.identity_column() {
                 let counter = session.identity_counter(&table)?;
-                counter.store(identity.seed - identity.increment, std::sync::atomic::Ordering::SeqCst);
+                counter.store(
+                    identity.seed - identity.increment,
+                    std::sync::atomic::Ordering::SeqCst,
+                );
                 session.save_identity(&table, identity.seed - identity.increment)?;
             }
             Ok(())
@@ -363,7 +251,10 @@ impl SqlSession {
 
     fn create_index(&mut self, name: &ObjectName, spec: &IndexSpec) -> Result<(), SqlError> {
         let find = |session: &mut SqlSession| {
-            session.core.table(name)?.ok_or_else(|| errors::cannot_find(1088, 12, &plain(name)))
+            session
+                .core
+                .table(name)?
+                .ok_or_else(|| errors::cannot_find(1088, 12, &plain(name)))
         };
         let table = find(self)?;
         self.change(table.database.as_ref(), table.def.object_id, |session| {
@@ -371,8 +262,11 @@ impl SqlSession {
             let mut def = TableDef::clone(&table.def);
             let index_name = spec.name.as_ref().map(|n| n.value.clone()).unwrap_or_default();
             add_index(&mut def, spec, index_name, 0, false, false)?;
-            def.modify_date = now_datetime();
-            let table = TableRef { def: Arc::new(def), ..table };
+            def.modify_date = session.core.server.now_datetime();
+            let table = TableRef {
+                def: Arc::new(def),
+                ..table
+            };
             if let Some(index) = table.def.indexes.last() {
                 session.create_physical_index(&table, index)?;
             }
@@ -388,17 +282,29 @@ impl SqlSession {
             None => return Err(missing()),
         };
         let folded = fold(&name.value);
-        let Some(index) = table.def.indexes.iter().find(|i| fold(&i.name) == folded).cloned() else {
+        let Some(index) = table
+            .def
+            .indexes
+            .iter()
+            .find(|i| fold(&i.name) == folded)
+            .cloned()
+        else {
             return if if_exists { Ok(()) } else { Err(missing()) };
         };
         if index.kind != IndexKind::Index {
-            let text = format!("An explicit DROP INDEX is not allowed on index '{}.{}'. It is being used for constraint enforcement.", table.def.name, index.name);
+            let text = format!(
+                "An explicit DROP INDEX is not allowed on index '{}.{}'. It is being used for constraint enforcement.",
+                table.def.name, index.name
+            );
             return Err(error(3723, 16, 4, text));
         }
         self.change(table.database.as_ref(), table.def.object_id, |session| {
             let mut def = TableDef::clone(&table.def);
             def.indexes.retain(|i| i.id != index.id);
-            let table = TableRef { def: Arc::new(def), ..table.clone() };
+            let table = TableRef {
+                def: Arc::new(def),
+                ..table.clone()
+            };
             session.drop_physical_index(&table, &index)?;
             session.store_table(&table)
         })
@@ -415,7 +321,8 @@ impl SqlSession {
             let id = schemas.keys().max().copied().unwrap_or(0).max(4) + 1;
             schemas.insert(id, name.to_owned());
             let alias = session.core.attach(&database)?;
-            catalog::save_schemas(&session.core.connection, &alias, &schemas).map_err(|e| session.core.sqlite_error(&e))
+            catalog::save_schemas(&session.core.connection, &alias, &schemas)
+                .map_err(|e| session.core.sqlite_error(&e))
         })
     }
 
@@ -439,7 +346,12 @@ impl SqlSession {
     }
 
     /// The error of a unique index that the rows already there do not allow.
-    pub(super) fn index_error(&mut self, failure: &rusqlite::Error, table: &TableRef, index: &IndexDef) -> SqlError {
+    pub(super) fn index_error(
+        &mut self,
+        failure: &rusqlite::Error,
+        table: &TableRef,
+        index: &IndexDef,
+    ) -> SqlError {
         if constraint(failure).is_none() {
             return self.core.sqlite_error(failure);
         }
@@ -451,112 +363,6 @@ impl SqlSession {
         );
         error(1505, 16, 1, text)
     }
-}
-
-/// The collation of a column of that type.
-pub(super) fn column_collation(ty: SqlType, name: Option<&str>) -> Result<Option<Arc<str>>, SqlError> {
-    match name {
-        Some(name) if !values::known_collation(name) => Err(error(448, 16, 1, format!("Invalid collation '{name}'."))),
-        _ if !types::is_text(ty) || ty == SqlType::Xml => Ok(None),
-        Some(name) if !name.eq_ignore_ascii_case("database_default") => Ok(Some(Arc::from(name))),
-        _ => Ok(Some(Arc::from(DEFAULT_COLLATION))),
-    }
-}
-
-fn check_columns(def: &TableDef) -> Result<(), SqlError> {
-    /// SQL Server's limit of columns a table.
-    const COLUMNS_MAX: usize = 1024;
-    if def.columns.len() > COLUMNS_MAX {
-        let text = format!("CREATE TABLE failed because a column in table '{}' exceeds the maximum of {COLUMNS_MAX} columns.", def.name);
-        return Err(error(1702, 16, 1, text));
-    }
-    Ok(())
-}
-
-fn nullable_key(table: &str) -> SqlError {
-    error(8111, 16, 1, format!("Cannot define PRIMARY KEY constraint on nullable column in table '{table}'."))
-}
-
-fn add_default(def: &mut TableDef, column: &Ident, default: DefaultDef) -> Result<(), SqlError> {
-    let folded = fold(&column.value);
-    let table = def.name.clone();
-    let Some(found) = def.columns.iter_mut().find(|c| fold(&c.name) == folded) else {
-        let text = format!("Column name '{}' does not exist in the target table or view.", column.value);
-        return Err(error(1752, 16, 0, text));
-    };
-    if found.default.is_some() || found.identity.is_some() {
-        let text = format!("Column already has a DEFAULT bound to it, or is an identity column: '{}' in table '{table}'.", found.name);
-        return Err(error(1781, 16, 1, text));
-    }
-    found.default = Some(default);
-    Ok(())
-}
-
-/// Adds an index to a definition.
-fn add_index(def: &mut TableDef, spec: &IndexSpec, name: String, object_id: i32, default_clustered: bool, new: bool) -> Result<(), SqlError> {
-    let folded = fold(&name);
-    if def.indexes.iter().any(|i| fold(&i.name) == folded) {
-        let text = format!("The operation failed because an index or statistics with name '{name}' already exists on table '{}'.", def.full_name());
-        return Err(error(1913, 16, 1, text));
-    }
-    let clustered = spec.clustered.unwrap_or(default_clustered);
-    if clustered && let Some(other) = def.indexes.iter().find(|i| i.clustered) {
-        let text = format!("Cannot create more than one clustered index on table '{}'. Drop the existing clustered index '{}' before creating another.", def.full_name(), other.name);
-        return Err(error(1902, 16, 3, text));
-    }
-    if spec.primary && def.indexes.iter().any(|i| i.kind == IndexKind::PrimaryKey) {
-        return Err(error(1779, 16, 0, format!("Table '{}' already has a primary key defined on it.", def.name)));
-    }
-    let id_of = |def: &TableDef, ident: &Ident| {
-        def.column(&ident.value).map(|c| c.id).ok_or_else(|| {
-            error(1911, 16, 1, format!("Column name '{}' does not exist in the target table or view.", ident.value))
-        })
-    };
-    let mut keys = Vec::with_capacity(spec.keys.len());
-    for (column, descending) in &spec.keys {
-        let id = id_of(def, column)?;
-        if keys.iter().any(|(other, _)| *other == id) {
-            let text = format!("Cannot use duplicate column names in index. Column name '{}' listed more than once.", column.value);
-            return Err(error(1909, 16, 1, text));
-        }
-        keys.push((id, *descending));
-    }
-    let include: Result<Vec<i32>, SqlError> = spec.include.iter().map(|c| id_of(def, c)).collect();
-    for column in def.columns.iter_mut().filter(|c| keys.iter().any(|k| k.0 == c.id)) {
-        if types::measures(column.ty).0 == -1 {
-            let text = format!("Column '{}' in table '{}' is of a type that is invalid for use as a key column in an index.", column.name, def.name);
-            return Err(error(1919, 16, 1, text));
-        }
-        if spec.primary && column.nullable {
-            if !new {
-                return Err(nullable_key(&def.name));
-            }
-            column.nullable = false;
-        }
-    }
-    let id = if clustered {
-        1
-    } else {
-        def.last_index_id += 1;
-        def.last_index_id
-    };
-    let kind = match (spec.constraint, spec.primary) {
-        (_, true) => IndexKind::PrimaryKey,
-        (true, false) => IndexKind::UniqueConstraint,
-        (false, false) => IndexKind::Index,
-    };
-    def.indexes.push(IndexDef {
-        id,
-        object_id,
-        name,
-        kind,
-        unique: spec.unique,
-        clustered,
-        keys,
-        include: include?,
-        filter: spec.filter.clone(),
-    });
-    Ok(())
 }
 
 /// A name as messages give it.

@@ -8,14 +8,15 @@ mod bulk;
 mod constraint;
 mod control;
 mod ddl;
+mod define;
 mod physical;
 mod plan;
 mod procedure;
 mod transaction;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::core::Core;
@@ -23,13 +24,16 @@ use super::errors::{self, error};
 use super::{ast, parse};
 use crate::emulator::store::{ServerState, fold};
 use crate::emulator::types::{
-    BulkTarget, Cell, Column, OwnedCell, Param, Session, SessionOptions, Sink, SqlError, SqlType, TransactionRequest,
+    BulkTarget, Cell, Column, OwnedCell, Param, Session, SessionOptions, Sink, SqlError, SqlType,
+    TransactionRequest,
 };
 use plan::Prepared;
 use transaction::Transaction;
 
 /// How many SQLite virtual machine steps run between two looks at the cancel flag.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+/// How many parameters a request may have.
+const PARAMETERS_MAX: usize = 2100;
 /// How many parsed batches a session keeps.
 const BATCHES_MAX: usize = 256;
 /// Batches longer than this are not kept: they carry data, and do not come again.
@@ -48,7 +52,11 @@ enum Stop {
 
 impl From<SqlError> for Stop {
     fn from(error: SqlError) -> Stop {
-        if error == errors::cancelled() { Stop::Gone(error) } else { Stop::Error(error) }
+        if error == errors::cancelled() {
+            Stop::Gone(error)
+        } else {
+            Stop::Error(error)
+        }
     }
 }
 
@@ -60,7 +68,7 @@ fn sent(result: Result<(), SqlError>) -> Ran<()> {
 }
 
 /// What SET changed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Settings {
     xact_abort: bool,
     no_count: bool,
@@ -69,18 +77,6 @@ struct Settings {
     lock_timeout: Option<Duration>,
     /// The table whose identity column may be given.
     identity_insert: Option<i32>,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            xact_abort: false,
-            no_count: false,
-            implicit_transactions: false,
-            lock_timeout: None,
-            identity_insert: None,
-        }
-    }
 }
 
 /// A variable's type and value.
@@ -93,7 +89,7 @@ struct Variable {
 /// A parsed batch with the plans made of its statements.
 struct Batch {
     parsed: ast::Batch,
-    plans: Vec<std::cell::RefCell<HashMap<usize, Arc<Prepared>>>>,
+    plans: Vec<Mutex<HashMap<usize, Arc<Prepared>>>>,
 }
 
 /// The error that a CATCH handles.
@@ -120,7 +116,11 @@ pub(super) struct SqlSession {
 impl SqlSession {
     /// Opens a session; 4060 when there is no such database.
     pub fn open(server: Arc<ServerState>, options: SessionOptions) -> Result<SqlSession, SqlError> {
-        let name = if options.database.is_empty() { "master" } else { &options.database };
+        let name = if options.database.is_empty() {
+            "master"
+        } else {
+            &options.database
+        };
         let database = server.database(name).ok_or_else(|| {
             let text = format!("Cannot open database \"{name}\" requested by the login. The login failed.");
             error(4060, 11, 1, text)
@@ -157,8 +157,7 @@ impl SqlSession {
             return Ok(Arc::clone(batch));
         }
         let parsed = parse::parse(sql)?;
-        let plans = (0..parsed.ids).map(|_| std::cell::RefCell::default()).collect();
-        #[allow(clippy::arc_with_non_send_sync, reason = "it never leaves the session's thread")]
+        let plans = (0..parsed.ids).map(|_| Mutex::default()).collect();
         let batch = Arc::new(Batch { parsed, plans });
         if sql.len() <= BATCH_LENGTH_MAX {
             if self.batches.len() >= BATCHES_MAX {
@@ -179,16 +178,23 @@ impl SqlSession {
                 return Err(Stop::Reported);
             }
         };
-        self.run_statements(&batch, &batch.parsed.statements, sink).map(|_| ())
+        self.run_statements(&batch, &batch.parsed.statements, sink)
+            .map(|_| ())
     }
 
     /// Runs a text in a scope of its own, as `sp_executesql` and EXEC(...) do: its variables, temp tables and SET
     /// options end with it, and 266 is raised when it leaves more or fewer transactions open than it found.
-    fn run_scope(&mut self, sql: &str, parameters: HashMap<String, Variable>, sink: &mut dyn Sink) -> Ran<HashMap<String, Variable>> {
+    fn run_scope(
+        &mut self,
+        sql: &str,
+        parameters: HashMap<String, Variable>,
+        sink: &mut dyn Sink,
+    ) -> Ran<HashMap<String, Variable>> {
         /// As deep as SQL Server nests.
         const NESTING_MAX: u32 = 32;
         if self.core.depth >= NESTING_MAX {
-            let text = "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).";
+            let text =
+                "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).";
             return Err(error(217, 16, 1, text).into());
         }
         let settings = self.settings.clone();
@@ -254,15 +260,34 @@ impl Session for SqlSession {
     fn execute_sql(&mut self, sql: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Result<(), SqlError> {
         self.variables.clear();
         self.pending_bulk = None;
-        let outputs: Vec<(String, SqlType)> =
-            params.iter().filter(|p| p.output).map(|p| (p.name.clone(), p.ty)).collect();
-        let parameters =
-            params.into_iter().map(|p| (fold(&p.name), Variable { ty: p.ty, value: p.value })).collect();
+        if params.len() > PARAMETERS_MAX {
+            let text = "The incoming request has too many parameters. The server supports a maximum of 2100 parameters. Reduce the number of parameters and resend the request.";
+            return self.finish(Err(error(8003, 16, 1, text).into()), sink);
+        }
+        let outputs: Vec<(String, SqlType)> = params
+            .iter()
+            .filter(|p| p.output)
+            .map(|p| (p.name.clone(), p.ty))
+            .collect();
+        let parameters = params
+            .into_iter()
+            .map(|p| {
+                (
+                    fold(&p.name),
+                    Variable {
+                        ty: p.ty,
+                        value: p.value,
+                    },
+                )
+            })
+            .collect();
         let ran = match self.run_scope(sql, parameters, sink) {
             Ok(variables) => {
                 let mut ran = sent(sink.output(None, SqlType::Int, Cell::Integer(0)));
                 for (name, ty) in outputs {
-                    let value = variables.get(&fold(&name)).map_or(Cell::Null, |v| v.value.as_cell());
+                    let value = variables
+                        .get(&fold(&name))
+                        .map_or(Cell::Null, |v| v.value.as_cell());
                     ran = ran.and_then(|()| sent(sink.output(Some(&name), ty, value)));
                 }
                 ran
@@ -304,7 +329,11 @@ impl Session for SqlSession {
     }
 
     fn transaction_descriptor(&self) -> u64 {
-        if self.transaction.count == 0 { 0 } else { self.transaction.descriptor }
+        if self.transaction.count == 0 {
+            0
+        } else {
+            self.transaction.descriptor
+        }
     }
 
     fn reset(&mut self) {
@@ -319,6 +348,8 @@ impl Session for SqlSession {
         // A temp table that cannot be dropped stays until the connection ends; nothing can name it any more.
         let _ = self.core.end_scope();
         self.core.server.locks.release_apps(self.core.session, None);
+        // It was attached when the session began; if it is gone, the next statement says so.
+        let _ = self.core.use_home();
     }
 }
 

@@ -17,10 +17,21 @@ impl SqlSession {
             .def
             .columns
             .iter()
-            .map(|c| format!("{}{}{}", quote(&c.name), collate(c), if c.nullable { "" } else { " NOT NULL" }))
+            .map(|c| {
+                format!(
+                    "{}{}{}",
+                    quote(&c.name),
+                    collate(c),
+                    if c.nullable { "" } else { " NOT NULL" }
+                )
+            })
             .collect();
         // No column has a SQLite type, so no affinity ever changes a value.
-        self.sqlite(&format!("CREATE TABLE {}.{name} ({})", table.alias, columns.join(", ")))
+        self.sqlite(&format!(
+            "CREATE TABLE {}.{name} ({})",
+            table.alias,
+            columns.join(", ")
+        ))
     }
 
     /// Creates everything that hangs on the table.
@@ -50,13 +61,22 @@ impl SqlSession {
 
     /// Creates an index. A unique index over nullable columns gets a second one that lets one NULL key in, as SQL
     /// Server does; SQLite by itself lets in any number.
-    pub(super) fn create_physical_index(&mut self, table: &TableRef, index: &IndexDef) -> Result<(), SqlError> {
+    pub(super) fn create_physical_index(
+        &mut self,
+        table: &TableRef,
+        index: &IndexDef,
+    ) -> Result<(), SqlError> {
         let filter = match &index.filter {
-            Some(filter) => Some(Binder::new(&mut self.core, &HashMap::new()).table_condition(table, filter, "")?),
+            Some(filter) => {
+                Some(Binder::new(&mut self.core, &HashMap::new()).table_condition(table, filter, "")?)
+            }
             None => None,
         };
-        let columns: Vec<(&ColumnDef, bool)> =
-            index.keys.iter().filter_map(|k| table.def.column_by_id(k.0).map(|c| (c, k.1))).collect();
+        let columns: Vec<(&ColumnDef, bool)> = index
+            .keys
+            .iter()
+            .filter_map(|k| table.def.column_by_id(k.0).map(|c| (c, k.1)))
+            .collect();
         let keys: Vec<String> = columns
             .iter()
             .map(|(c, descending)| format!("{}{}", key_expression(c), if *descending { " DESC" } else { "" }))
@@ -65,16 +85,27 @@ impl SqlSession {
         let unique = if index.unique { "UNIQUE " } else { "" };
         let bare = table.def.sqlite_name();
         let condition = filter.as_ref().map_or(String::new(), |f| format!(" WHERE {f}"));
-        let sql = format!("CREATE {unique}INDEX {}.{} ON {bare} ({}){condition}", table.alias, quote(&name), keys.join(", "));
+        let sql = format!(
+            "CREATE {unique}INDEX {}.{} ON {bare} ({}){condition}",
+            table.alias,
+            quote(&name),
+            keys.join(", ")
+        );
         self.create_index_sql(&sql, table, index)?;
-        let nullable: Vec<String> =
-            columns.iter().filter(|c| c.0.nullable).map(|c| format!("{} IS NULL", quote(&c.0.name))).collect();
+        let nullable: Vec<String> = columns
+            .iter()
+            .filter(|c| c.0.nullable)
+            .map(|c| format!("{} IS NULL", quote(&c.0.name)))
+            .collect();
         if index.unique && !nullable.is_empty() {
             let parts: Vec<String> = columns
                 .iter()
                 .flat_map(|(c, _)| {
                     let name = quote(&c.name);
-                    [format!("({name} IS NULL)"), format!("ifnull({}, 0){}", key_expression(c), collate(c))]
+                    [
+                        format!("({name} IS NULL)"),
+                        format!("ifnull({}, 0){}", key_expression(c), collate(c)),
+                    ]
                 })
                 .collect();
             let mut condition = format!("({})", nullable.join(" OR "));
@@ -82,7 +113,11 @@ impl SqlSession {
                 condition = format!("{condition} AND {filter}");
             }
             let name = quote(&format!("{name}_null"));
-            let sql = format!("CREATE UNIQUE INDEX {}.{name} ON {bare} ({}) WHERE {condition}", table.alias, parts.join(", "));
+            let sql = format!(
+                "CREATE UNIQUE INDEX {}.{name} ON {bare} ({}) WHERE {condition}",
+                table.alias,
+                parts.join(", ")
+            );
             self.create_index_sql(&sql, table, index)?;
         }
         Ok(())
@@ -104,7 +139,8 @@ impl SqlSession {
 
     /// Creates a CHECK constraint's triggers.
     pub(super) fn create_check(&mut self, table: &TableRef, check: &CheckDef) -> Result<(), SqlError> {
-        let condition = Binder::new(&mut self.core, &HashMap::new()).table_condition(table, &check.sql, "NEW")?;
+        let condition =
+            Binder::new(&mut self.core, &HashMap::new()).table_condition(table, &check.sql, "NEW")?;
         for event in ["INSERT", "UPDATE"] {
             let name = quote(&format!("ck_{}_{event}", check.object_id));
             self.sqlite(&format!(
@@ -118,11 +154,18 @@ impl SqlSession {
     }
 
     /// Creates a FOREIGN KEY's triggers, on its own table and on the parent's.
-    pub(super) fn create_foreign_key(&mut self, table: &TableRef, key: &ForeignKeyDef) -> Result<(), SqlError> {
-        let Some(parent) = self.parent(table, key)? else { return Ok(()) };
+    pub(super) fn create_foreign_key(
+        &mut self,
+        table: &TableRef,
+        key: &ForeignKeyDef,
+    ) -> Result<(), SqlError> {
+        let Some(parent) = self.parent(table, key)? else {
+            return Ok(());
+        };
         let pairs = pairs(&table.def, &parent, key);
         let (child_name, parent_name, id) = (table.def.sqlite_name(), parent.sqlite_name(), key.object_id);
-        let all = |f: &dyn Fn(&(String, String)) -> String| pairs.iter().map(f).collect::<Vec<_>>().join(" AND ");
+        let all =
+            |f: &dyn Fn(&(String, String)) -> String| pairs.iter().map(f).collect::<Vec<_>>().join(" AND ");
         let given = all(&|(c, _)| format!("NEW.{c} IS NOT NULL"));
         let found = all(&|(c, p)| format!("p.{p} = NEW.{c}"));
         for event in ["INSERT", "UPDATE"] {
@@ -134,7 +177,11 @@ impl SqlSession {
             ))?;
         }
         let used = all(&|(c, p)| format!("c.{c} = OLD.{p}"));
-        let moved = pairs.iter().map(|(_, p)| format!("OLD.{p} IS NOT NEW.{p}")).collect::<Vec<_>>().join(" OR ");
+        let moved = pairs
+            .iter()
+            .map(|(_, p)| format!("OLD.{p} IS NOT NEW.{p}"))
+            .collect::<Vec<_>>()
+            .join(" OR ");
         for (event, when) in [("DELETE", String::new()), ("UPDATE", format!("({moved}) AND "))] {
             let name = quote(&format!("fk_{id}_parent_{event}"));
             self.sqlite(&format!(
@@ -150,13 +197,23 @@ impl SqlSession {
         if key.parent == table.def.object_id {
             return Ok(Some(Arc::clone(&table.def)));
         }
-        let Some(database) = &table.database else { return Ok(None) };
-        Ok(self.core.catalog(&database.clone())?.table_by_id(key.parent).cloned())
+        let Some(database) = &table.database else {
+            return Ok(None);
+        };
+        Ok(self
+            .core
+            .catalog(&database.clone())?
+            .table_by_id(key.parent)
+            .cloned())
     }
 
     /// Drops the triggers that a table's foreign keys have on other tables.
     pub(super) fn drop_parent_triggers(&mut self, table: &TableRef) -> Result<(), SqlError> {
-        table.def.foreign_keys.iter().try_for_each(|key| self.drop_foreign_key(table, key))
+        table
+            .def
+            .foreign_keys
+            .iter()
+            .try_for_each(|key| self.drop_foreign_key(table, key))
     }
 
     /// Drops a foreign key's triggers.
@@ -179,16 +236,25 @@ impl SqlSession {
 
     /// Makes the SQLite table anew from a changed definition. `values` are the new columns' values, as SQLite
     /// expressions over the old table's.
-    pub(super) fn rebuild(&mut self, old: &TableRef, new: &TableRef, values: &[String]) -> Result<(), SqlError> {
+    pub(super) fn rebuild(
+        &mut self,
+        old: &TableRef,
+        new: &TableRef,
+        values: &[String],
+    ) -> Result<(), SqlError> {
         const SCRATCH: &str = "\"_rebuild\"";
         let alias = &new.alias;
         self.create_physical(new, SCRATCH)?;
-        let sql = format!("INSERT INTO {alias}.{SCRATCH} SELECT {} FROM {}", values.join(", "), old.sqlite());
+        let sql = format!(
+            "INSERT INTO {alias}.{SCRATCH} SELECT {} FROM {}",
+            values.join(", "),
+            old.sqlite()
+        );
         let filled = self.core.connection.execute_batch(&sql);
         filled.map_err(|e| match super::constraint::constraint(&e) {
             Some((_, message)) => {
-                let column = message.rsplit('.').next().unwrap_or_default();
-                crate::emulator::sql::errors::null_refused(column, &new.three_part_name(), "UPDATE")
+                let column = super::constraint::not_null_column(&new.def, &message);
+                crate::emulator::sql::errors::null_refused(&column, &new.three_part_name(), "UPDATE")
             }
             None => self.core.sqlite_error(&e),
         })?;
@@ -198,7 +264,10 @@ impl SqlSession {
         }
         self.drop_parent_triggers(old)?;
         self.sqlite(&format!("DROP TABLE {}", old.sqlite()))?;
-        self.sqlite(&format!("ALTER TABLE {alias}.{SCRATCH} RENAME TO {}", new.def.sqlite_name()))?;
+        self.sqlite(&format!(
+            "ALTER TABLE {alias}.{SCRATCH} RENAME TO {}",
+            new.def.sqlite_name()
+        ))?;
         self.create_dependents(new)?;
         self.store_table(new)?;
         for (child, key) in &referencing {
@@ -209,14 +278,22 @@ impl SqlSession {
 
     /// The foreign keys of other tables that reference this one.
     fn referencing(&mut self, table: &TableRef) -> Result<Vec<(TableRef, ForeignKeyDef)>, SqlError> {
-        let Some(database) = &table.database else { return Ok(Vec::new()) };
+        let Some(database) = &table.database else {
+            return Ok(Vec::new());
+        };
         let catalog = self.core.catalog(&database.clone())?;
         let id = table.def.object_id;
         let others = catalog.all_tables().filter(|t| t.object_id != id);
         Ok(others
             .flat_map(|t| {
-                let child = TableRef { def: Arc::clone(t), ..table.clone() };
-                t.foreign_keys.iter().filter(|f| f.parent == id).map(move |f| (child.clone(), f.clone()))
+                let child = TableRef {
+                    def: Arc::clone(t),
+                    ..table.clone()
+                };
+                t.foreign_keys
+                    .iter()
+                    .filter(|f| f.parent == id)
+                    .map(move |f| (child.clone(), f.clone()))
             })
             .collect())
     }
@@ -225,15 +302,26 @@ impl SqlSession {
 /// The column pairs of a foreign key, quoted.
 fn pairs(child: &TableDef, parent: &TableDef, key: &ForeignKeyDef) -> Vec<(String, String)> {
     let name = |table: &TableDef, id: i32| table.column_by_id(id).map(|c| quote(&c.name)).unwrap_or_default();
-    key.columns.iter().zip(&key.parent_columns).map(|(c, p)| (name(child, *c), name(parent, *p))).collect()
+    key.columns
+        .iter()
+        .zip(&key.parent_columns)
+        .map(|(c, p)| (name(child, *c), name(parent, *p)))
+        .collect()
 }
 
 fn collate(column: &ColumnDef) -> String {
-    column.collation.as_ref().map_or(String::new(), |c| format!(" COLLATE \"{}\"", sqlite_collation(c)))
+    column
+        .collation
+        .as_ref()
+        .map_or(String::new(), |c| format!(" COLLATE \"{}\"", sqlite_collation(c)))
 }
 
 /// What an index holds for a column: a datetimeoffset without its offset, which takes no part in comparisons.
 fn key_expression(column: &ColumnDef) -> String {
     let name = quote(&column.name);
-    if matches!(column.ty, SqlType::DateTimeOffset(_)) { format!("substr({name}, 1, 8)") } else { name }
+    if matches!(column.ty, SqlType::DateTimeOffset(_)) {
+        format!("substr({name}, 1, 8)")
+    } else {
+        name
+    }
 }

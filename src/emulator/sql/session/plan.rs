@@ -1,8 +1,8 @@
 //! Bound statements, kept with the batch they are in, and how they run: parameters in, rows into the sink.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, ToSql};
@@ -16,7 +16,7 @@ use crate::emulator::sql::core::lock;
 use crate::emulator::sql::errors::{error, unsupported};
 use crate::emulator::sql::functions::cell;
 use crate::emulator::sql::{ast, types};
-use crate::emulator::store::{catalog, fold, now_100ns, now_datetime};
+use crate::emulator::store::{catalog, fold};
 use crate::emulator::types::{Cell, Column, OwnedCell, Sink, SqlError, SqlType};
 
 /// How many rows pass between two looks at the cancel flag.
@@ -62,12 +62,13 @@ impl SqlSession {
         bind: impl FnOnce(&mut Binder<'_>) -> Result<Bound, SqlError>,
     ) -> Result<Arc<Prepared>, SqlError> {
         let slot = batch.plans.get(id);
-        if let Some(kept) = slot.and_then(|s| s.borrow().get(&part).cloned())
+        if let Some(kept) = slot.and_then(|s| plans(s).get(&part).cloned())
             && self.is_current(&kept)?
         {
             return Ok(kept);
         }
-        let variables: HashMap<String, SqlType> = self.variables.iter().map(|(n, v)| (n.clone(), v.ty)).collect();
+        let variables: HashMap<String, SqlType> =
+            self.variables.iter().map(|(n, v)| (n.clone(), v.ty)).collect();
         let identity_insert = self.settings.identity_insert;
         let database = self.core.current.id;
         let mut binder = Binder::new(&mut self.core, &variables);
@@ -85,7 +86,7 @@ impl SqlSession {
             change: bound.change,
         });
         if let Some(slot) = slot {
-            slot.borrow_mut().insert(part, Arc::clone(&prepared));
+            plans(slot).insert(part, Arc::clone(&prepared));
         }
         Ok(prepared)
     }
@@ -106,7 +107,12 @@ impl SqlSession {
     }
 
     /// The plan of a query.
-    pub(super) fn prepare_query(&mut self, batch: &Batch, statement: &Statement, query: &Query) -> Result<Arc<Prepared>, SqlError> {
+    pub(super) fn prepare_query(
+        &mut self,
+        batch: &Batch,
+        statement: &Statement,
+        query: &Query,
+    ) -> Result<Arc<Prepared>, SqlError> {
         self.prepared(batch, statement.id, 0, |binder| {
             let query = binder.subquery(query)?;
             Ok(Bound {
@@ -119,7 +125,11 @@ impl SqlSession {
     }
 
     /// The plan of INSERT, UPDATE or DELETE.
-    pub(super) fn prepare_change(&mut self, batch: &Batch, statement: &Statement) -> Result<Arc<Prepared>, SqlError> {
+    pub(super) fn prepare_change(
+        &mut self,
+        batch: &Batch,
+        statement: &Statement,
+    ) -> Result<Arc<Prepared>, SqlError> {
         let identity_insert = self.settings.identity_insert;
         self.prepared(batch, statement.id, 0, |binder| {
             let change = match &statement.kind {
@@ -128,7 +138,12 @@ impl SqlSession {
                 Stmt::Delete(delete) => binder.delete(delete)?,
                 _ => return Err(unsupported("a change that is not INSERT, UPDATE or DELETE")),
             };
-            Ok(Bound { sql: change.sql.clone(), columns: Vec::new(), assigns: Vec::new(), change: Some(change) })
+            Ok(Bound {
+                sql: change.sql.clone(),
+                columns: Vec::new(),
+                assigns: Vec::new(),
+                change: Some(change),
+            })
         })
     }
 
@@ -136,13 +151,23 @@ impl SqlSession {
     pub(super) fn condition(&mut self, batch: &Batch, id: usize, condition: &Expr) -> Result<bool, SqlError> {
         let prepared = self.prepared(batch, id, 1, |binder| {
             let sql = binder.predicate(condition)?;
-            Ok(Bound { sql: format!("SELECT CASE WHEN {sql} THEN 1 ELSE 0 END"), ..Bound::default() })
+            Ok(Bound {
+                sql: format!("SELECT CASE WHEN {sql} THEN 1 ELSE 0 END"),
+                ..Bound::default()
+            })
         })?;
         Ok(self.single(&prepared)? == OwnedCell::Integer(1))
     }
 
     /// The value of an expression, of its own type or converted to one. `part` tells a statement's expressions apart.
-    pub(super) fn scalar(&mut self, batch: &Batch, id: usize, part: usize, expr: &Expr, to: Option<SqlType>) -> Result<Variable, SqlError> {
+    pub(super) fn scalar(
+        &mut self,
+        batch: &Batch,
+        id: usize,
+        part: usize,
+        expr: &Expr,
+        to: Option<SqlType>,
+    ) -> Result<Variable, SqlError> {
         let prepared = self.prepared(batch, id, 2 + part, |binder| {
             let mut value = binder.expr(expr)?;
             if let Some(to) = to {
@@ -156,10 +181,17 @@ impl SqlSession {
                 updateable: false,
                 collation: None,
             };
-            Ok(Bound { sql: format!("SELECT {}", value.sql), columns: vec![column], ..Bound::default() })
+            Ok(Bound {
+                sql: format!("SELECT {}", value.sql),
+                columns: vec![column],
+                ..Bound::default()
+            })
         })?;
         let ty = prepared.columns.first().map_or(SqlType::Int, |c| c.ty);
-        Ok(Variable { ty, value: self.single(&prepared)? })
+        Ok(Variable {
+            ty,
+            value: self.single(&prepared)?,
+        })
     }
 
     fn single(&mut self, prepared: &Prepared) -> Result<OwnedCell, SqlError> {
@@ -179,16 +211,23 @@ impl SqlSession {
 
     fn before_running(&mut self, prepared: &Prepared) -> Result<(), SqlError> {
         self.before_reading(&prepared.uses.reads)?;
-        if prepared.uses.names { self.core.refresh_names() } else { Ok(()) }
+        if prepared.uses.names {
+            self.core.refresh_names()
+        } else {
+            Ok(())
+        }
     }
 
     /// The values of a plan's parameters, now.
     fn values(&mut self, prepared: &Prepared) -> Result<Vec<OwnedCell>, SqlError> {
-        let now = now_100ns();
+        let now = self.core.server.now_100ns();
         let mut values = Vec::with_capacity(prepared.parameters.len());
         for parameter in &prepared.parameters {
             values.push(match parameter {
-                Parameter::Variable(name) => self.variables.get(name).map_or(OwnedCell::Null, |v| v.value.clone()),
+                Parameter::Variable(name) => self
+                    .variables
+                    .get(name)
+                    .map_or(OwnedCell::Null, |v| v.value.clone()),
                 Parameter::Constant(value) => value.clone(),
                 Parameter::System(value) => self.system(*value, now)?,
                 Parameter::View(view, database) => OwnedCell::Text(view.json(&mut self.core, database)?),
@@ -203,7 +242,7 @@ impl SqlSession {
         let caught = self.caught.last().map(|c| &c.0);
         let of_caught = |f: fn(&SqlError) -> OwnedCell| caught.map_or(OwnedCell::Null, f);
         Ok(match value {
-            System::Now(SqlType::DateTime) => int(now_datetime()),
+            System::Now(SqlType::DateTime) => int(self.core.server.now_datetime()),
             System::Now(ty) => {
                 let exact = SqlType::DateTime2(7);
                 crate::emulator::sql::values::cast(Cell::Integer(now), exact, ty, false)?
@@ -223,7 +262,10 @@ impl SqlSession {
                 Some(value) => crate::emulator::value::decimal::to_cell(i128::from(value), 38),
                 None => OwnedCell::Null,
             },
-            System::LockTimeout => int(self.settings.lock_timeout.map_or(-1, |t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX))),
+            System::LockTimeout => int(self
+                .settings
+                .lock_timeout
+                .map_or(-1, |t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX))),
             System::Login => text(&self.core.options.login),
             System::Application => text(&self.core.options.application),
             System::Host => text(&self.core.options.host),
@@ -239,7 +281,9 @@ impl SqlSession {
         let wrap = |e: rusqlite::Error| self.core.sqlite_error(&e);
         let mut statement = self.core.connection.prepare_cached(sql).map_err(wrap)?;
         for (at, value) in values.iter().enumerate().take(statement.parameter_count()) {
-            statement.raw_bind_parameter(at + 1, Bindable(value.as_cell())).map_err(wrap)?;
+            statement
+                .raw_bind_parameter(at + 1, Bindable(value.as_cell()))
+                .map_err(wrap)?;
         }
         Ok(statement)
     }
@@ -266,7 +310,9 @@ impl SqlSession {
                 sent(sink.row(&cells))?;
                 spare = recycled(cells);
                 count += 1;
-                if count.is_multiple_of(ROWS_BETWEEN_LOOKS) && self.core.options.cancel.load(Ordering::Relaxed) {
+                if count.is_multiple_of(ROWS_BETWEEN_LOOKS)
+                    && self.core.options.cancel.load(Ordering::Relaxed)
+                {
                     return Err(Stop::Gone(crate::emulator::sql::errors::cancelled()));
                 }
             }
@@ -301,7 +347,9 @@ impl SqlSession {
 
     /// Runs INSERT, UPDATE or DELETE.
     pub(super) fn run_change(&mut self, prepared: &Prepared, sink: &mut dyn Sink) -> Ran<()> {
-        let Some(change) = &prepared.change else { return Err(unsupported(&prepared.sql).into()) };
+        let Some(change) = &prepared.change else {
+            return Err(unsupported(&prepared.sql).into());
+        };
         self.before_running(prepared)?;
         let values = self.values(prepared)?;
         let database = change.table.database.clone();
@@ -336,12 +384,16 @@ impl SqlSession {
         if let SetExpr::Select(select) = bare.body.as_mut() {
             select.into = None;
         }
-        let variables: HashMap<String, SqlType> = self.variables.iter().map(|(n, v)| (n.clone(), v.ty)).collect();
+        let variables: HashMap<String, SqlType> =
+            self.variables.iter().map(|(n, v)| (n.clone(), v.ty)).collect();
         let bound = Binder::new(&mut self.core, &variables).subquery(&bare)?;
         let mut columns = Vec::with_capacity(bound.columns.len());
         for (at, column) in bound.columns.iter().enumerate() {
             if column.name.is_empty() {
-                let text = format!("An object or column name is missing or empty. For SELECT INTO statements, verify each column has a name (column {}).", at + 1);
+                let text = format!(
+                    "An object or column name is missing or empty. For SELECT INTO statements, verify each column has a name (column {}).",
+                    at + 1
+                );
                 return Err(error(1038, 15, 5, text).into());
             }
             let column = column.column();
@@ -349,7 +401,11 @@ impl SqlSession {
                 id: i32::try_from(at + 1).unwrap_or(i32::MAX),
                 name: column.name,
                 ty: column.ty,
-                collation: if types::is_text(column.ty) { column.collation } else { None },
+                collation: if types::is_text(column.ty) {
+                    column.collation
+                } else {
+                    None
+                },
                 nullable: column.nullable,
                 identity: None,
                 default: None,
@@ -357,9 +413,20 @@ impl SqlSession {
             });
         }
         self.create_plain_table(&name, columns)?;
-        let insert = ast::Insert { table: name, columns: Vec::new(), source: ast::InsertSource::Query(Box::new(bare)) };
-        let statement = Statement { kind: Stmt::Insert(Box::new(insert)), line: 1, id: 0 };
-        let scratch = Batch { parsed: ast::Batch::default(), plans: Vec::new() };
+        let insert = ast::Insert {
+            table: name,
+            columns: Vec::new(),
+            source: ast::InsertSource::Query(Box::new(bare)),
+        };
+        let statement = Statement {
+            kind: Stmt::Insert(Box::new(insert)),
+            line: 1,
+            id: 0,
+        };
+        let scratch = Batch {
+            parsed: ast::Batch::default(),
+            plans: Vec::new(),
+        };
         let prepared = self.prepare_change(&scratch, &statement)?;
         self.run_change(&prepared, sink)
     }
@@ -371,17 +438,47 @@ impl SqlSession {
         }
     }
 
+    /// Gives the session variables of those types, for tests.
+    #[cfg(test)]
+    pub(in crate::emulator::sql) fn declare_for_test(&mut self, declarations: &str) {
+        let batch = crate::emulator::sql::parse::parse(&format!("DECLARE {declarations}")).unwrap();
+        let Stmt::Declare(declared) = &batch.statements[0].kind else {
+            panic!("{declarations}")
+        };
+        self.variables = declared
+            .iter()
+            .map(|d| {
+                let (ty, _) = types::sql_type(&d.ty, types::Place::Declaration).unwrap();
+                (
+                    fold(&d.name),
+                    Variable {
+                        ty,
+                        value: OwnedCell::Null,
+                    },
+                )
+            })
+            .collect();
+    }
+
     /// SQLite's plan of a query, for tests.
     #[cfg(test)]
-    pub(super) fn explain(&mut self, sql: &str) -> Vec<String> {
+    pub(in crate::emulator::sql) fn explain(&mut self, sql: &str) -> Vec<String> {
         let batch = self.parsed(sql).unwrap();
-        let Stmt::Query(query) = &batch.parsed.statements[0].kind else { panic!("not a query: {sql}") };
-        let prepared = self.prepare_query(&batch, &batch.parsed.statements[0], query).unwrap();
+        let Stmt::Query(query) = &batch.parsed.statements[0].kind else {
+            panic!("not a query: {sql}")
+        };
+        let prepared = self
+            .prepare_query(&batch, &batch.parsed.statements[0], query)
+            .unwrap();
         let explain = format!("EXPLAIN QUERY PLAN {}", prepared.sql);
         let mut statement = self.core.connection.prepare(&explain).unwrap();
-        let rows = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        let rows = statement.raw_query().mapped(|row| row.get::<_, String>(3));
         rows.map(Result::unwrap).collect()
     }
+}
+
+fn plans(slot: &Mutex<HashMap<usize, Arc<Prepared>>>) -> MutexGuard<'_, HashMap<usize, Arc<Prepared>>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What binding made.

@@ -62,7 +62,12 @@ impl SqlSession {
                 value => self.scalar(batch, id, at, value, None)?,
             };
             let name = argument.name.clone().unwrap_or_default();
-            values.push(Param { name, ty, value, output: argument.output });
+            values.push(Param {
+                name,
+                ty,
+                value,
+                output: argument.output,
+            });
         }
         if let Some(status) = status
             && !self.variables.contains_key(&fold(status))
@@ -84,18 +89,34 @@ impl SqlSession {
     }
 
     /// An RPC by a procedure's name.
-    pub(super) fn call_procedure(&mut self, procedure: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Ran<()> {
-        let asked: Vec<(String, SqlType)> = params.iter().filter(|p| p.output).map(|p| (p.name.clone(), p.ty)).collect();
+    pub(super) fn call_procedure(
+        &mut self,
+        procedure: &str,
+        params: Vec<Param>,
+        sink: &mut dyn Sink,
+    ) -> Ran<()> {
+        let asked: Vec<(String, SqlType)> = params
+            .iter()
+            .filter(|p| p.output)
+            .map(|p| (p.name.clone(), p.ty))
+            .collect();
         let (answer, outputs) = self.procedure(procedure, params, sink)?;
         sent(sink.output(None, SqlType::Int, Cell::Integer(answer)))?;
         for (name, ty) in asked {
-            let value = outputs.get(&fold(&name)).map_or(Cell::Null, |v| v.value.as_cell());
+            let value = outputs
+                .get(&fold(&name))
+                .map_or(Cell::Null, |v| v.value.as_cell());
             sent(sink.output(Some(&name), ty, value))?;
         }
         Ok(())
     }
 
-    fn procedure(&mut self, name: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Ran<(i64, HashMap<String, Variable>)> {
+    fn procedure(
+        &mut self,
+        name: &str,
+        params: Vec<Param>,
+        sink: &mut dyn Sink,
+    ) -> Ran<(i64, HashMap<String, Variable>)> {
         let bare = NameParts::parse(name).map_or_else(|| name.to_owned(), |p| p.name);
         let arguments = Arguments(params);
         let status = match bare.to_ascii_lowercase().as_str() {
@@ -103,7 +124,8 @@ impl SqlSession {
             "sp_releaseapplock" => self.release_app_lock(&arguments)?,
             "sp_rename" => {
                 self.rename(&arguments)?;
-                let text = "Caution: Changing any part of an object name could break scripts and stored procedures.";
+                let text =
+                    "Caution: Changing any part of an object name could break scripts and stored procedures.";
                 sent(sink.info(&error(15477, 0, 1, text)))?;
                 0
             }
@@ -122,10 +144,15 @@ impl SqlSession {
         Ok((status, HashMap::new()))
     }
 
-    fn app_key(&self, arguments: &Arguments) -> Option<((i32, String), AppOwner)> {
+    /// The lock that a call names, its owner being in the given place.
+    fn app_key(&self, arguments: &Arguments, owner_place: usize) -> Option<((i32, String), AppOwner)> {
         let resource = arguments.text("@Resource", 0).filter(|r| !r.is_empty())?;
-        // The release takes its owner in second place, the request in third; by name they agree.
-        let owner = match arguments.text("@LockOwner", usize::MAX).unwrap_or_default().to_ascii_lowercase().as_str() {
+        let owner = match arguments
+            .text("@LockOwner", owner_place)
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "session" => AppOwner::Session,
             "" | "transaction" => AppOwner::Transaction,
             _ => return None,
@@ -136,7 +163,12 @@ impl SqlSession {
     /// 0 granted, 1 granted after waiting, -1 timed out, -2 cancelled, -3 deadlock, -999 bad call.
     fn get_app_lock(&mut self, arguments: &Arguments) -> Result<i64, SqlError> {
         const BAD_CALL: i64 = -999;
-        let mode = match arguments.text("@LockMode", 1).unwrap_or_default().to_ascii_lowercase().as_str() {
+        let mode = match arguments
+            .text("@LockMode", 1)
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "shared" => AppMode::Shared,
             "update" => AppMode::Update,
             "exclusive" => AppMode::Exclusive,
@@ -144,7 +176,9 @@ impl SqlSession {
             "intentexclusive" => AppMode::IntentExclusive,
             _ => return Ok(BAD_CALL),
         };
-        let Some((key, owner)) = self.app_key(arguments) else { return Ok(BAD_CALL) };
+        let Some((key, owner)) = self.app_key(arguments, 2) else {
+            return Ok(BAD_CALL);
+        };
         if owner == AppOwner::Transaction && self.transaction.count == 0 {
             return Ok(BAD_CALL);
         }
@@ -152,10 +186,13 @@ impl SqlSession {
             None => self.settings.lock_timeout,
             Some(millis) => u64::try_from(millis).ok().map(Duration::from_millis),
         };
-        let waiter = Waiter { timeout, ..self.waiter() };
+        let waiter = Waiter {
+            timeout,
+            ..self.waiter()
+        };
         match self.core.server.locks.lock_app(key, mode, owner, waiter) {
             Wait::Granted => Ok(0),
-            Wait::GrantedAfterWait => Ok(1),
+            Wait::GrantedLater => Ok(1),
             Wait::TimedOut => Ok(-1),
             Wait::Cancelled => Err(errors::cancelled()),
             Wait::Deadlock => Ok(-3),
@@ -163,16 +200,28 @@ impl SqlSession {
     }
 
     fn release_app_lock(&mut self, arguments: &Arguments) -> Result<i64, SqlError> {
-        let Some((key, owner)) = self.app_key(arguments) else { return Ok(-999) };
+        let Some((key, owner)) = self.app_key(arguments, 1) else {
+            return Ok(-999);
+        };
         if self.core.server.locks.unlock_app(&key, owner, self.core.session) {
             return Ok(0);
         }
-        let text = format!("Cannot release the application lock (Database Principal: 'public', Resource: '{}') because it is not currently held.", key.1);
+        let text = format!(
+            "Cannot release the application lock (Database Principal: 'public', Resource: '{}') because it is not currently held.",
+            key.1
+        );
         Err(error(1223, 16, 1, text))
     }
 
-    fn execute_sql_procedure(&mut self, mut arguments: Arguments, sink: &mut dyn Sink) -> Ran<(i64, HashMap<String, Variable>)> {
-        let Some(sql) = arguments.text("@stmt", 0).or_else(|| arguments.text("@statement", 0)) else {
+    fn execute_sql_procedure(
+        &mut self,
+        mut arguments: Arguments,
+        sink: &mut dyn Sink,
+    ) -> Ran<(i64, HashMap<String, Variable>)> {
+        let Some(sql) = arguments
+            .text("@stmt", 0)
+            .or_else(|| arguments.text("@statement", 0))
+        else {
             let text = "Procedure expects parameter '@statement' of type 'ntext/nchar/nvarchar'.";
             return Err(error(214, 16, 2, text).into());
         };
@@ -180,12 +229,19 @@ impl SqlSession {
         let mut parameters = HashMap::new();
         if !declared.trim().is_empty() {
             let batch = parse::parse(&format!("DECLARE {}", strip_output(&declared)))?;
-            let [statement] = batch.statements.as_slice() else { return Err(errors::unsupported(&declared).into()) };
-            let Stmt::Declare(declarations) = &statement.kind else { return Err(errors::unsupported(&declared).into()) };
+            let [statement] = batch.statements.as_slice() else {
+                return Err(errors::unsupported(&declared).into());
+            };
+            let Stmt::Declare(declarations) = &statement.kind else {
+                return Err(errors::unsupported(&declared).into());
+            };
             for (at, declaration) in declarations.iter().enumerate() {
                 let (ty, _) = sql_type(&declaration.ty, Place::Declaration)?;
                 let given = arguments.find(&declaration.name, at + 2).ok_or_else(|| {
-                    let text = format!("The parameterized query expects the parameter '{}', which was not supplied.", declaration.name);
+                    let text = format!(
+                        "The parameterized query expects the parameter '{}', which was not supplied.",
+                        declaration.name
+                    );
                     error(8178, 16, 1, text)
                 })?;
                 let value = crate::emulator::sql::values::assign(given.value.as_cell(), given.ty, ty, false)?;
@@ -222,7 +278,10 @@ fn strip_output(declared: &str) -> String {
         .map(|part| {
             let trimmed = part.trim_end();
             let lower = trimmed.to_ascii_lowercase();
-            let cut = [" output", " out"].iter().find(|w| lower.ends_with(**w)).map_or(0, |w| w.len());
+            let cut = [" output", " out"]
+                .iter()
+                .find(|w| lower.ends_with(**w))
+                .map_or(0, |w| w.len());
             &trimmed[..trimmed.len() - cut]
         })
         .collect();

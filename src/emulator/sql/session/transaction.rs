@@ -37,7 +37,10 @@ pub(super) struct Transaction {
 
 impl SqlSession {
     pub(super) fn sqlite(&self, sql: &str) -> Result<(), SqlError> {
-        self.core.connection.execute_batch(sql).map_err(|e| self.core.sqlite_error(&e))
+        self.core
+            .connection
+            .execute_batch(sql)
+            .map_err(|e| self.core.sqlite_error(&e))
     }
 
     /// BEGIN TRANSACTION.
@@ -108,7 +111,9 @@ impl SqlSession {
         self.open_sqlite()?;
         let at = self.transaction.savepoints.len();
         self.sqlite(&format!("SAVEPOINT user{at}"))?;
-        self.transaction.savepoints.push((name.to_owned(), self.core.temps.clone()));
+        self.transaction
+            .savepoints
+            .push((name.to_owned(), self.core.temps.clone()));
         Ok(())
     }
 
@@ -130,9 +135,15 @@ impl SqlSession {
     fn end_transaction(&mut self) -> u64 {
         let ended = std::mem::take(&mut self.transaction);
         for database in &ended.locked {
-            self.core.server.locks.unlock_writer(database.id, self.core.session);
+            self.core
+                .server
+                .locks
+                .unlock_writer(database.id, self.core.session);
         }
-        self.core.server.locks.release_apps(self.core.session, Some(AppOwner::Transaction));
+        self.core
+            .server
+            .locks
+            .release_apps(self.core.session, Some(AppOwner::Transaction));
         ended.descriptor
     }
 
@@ -165,7 +176,7 @@ impl SqlSession {
 
     fn waited(&self, wait: Wait) -> Result<(), SqlError> {
         match wait {
-            Wait::Granted | Wait::GrantedAfterWait => Ok(()),
+            Wait::Granted | Wait::GrantedLater => Ok(()),
             Wait::TimedOut => Err(errors::lock_timeout()),
             Wait::Cancelled => Err(errors::cancelled()),
             Wait::Deadlock => Err(errors::deadlock(self.core.options.spid)),
@@ -176,7 +187,11 @@ impl SqlSession {
     pub(super) fn before_reading(&mut self, reads: &[(i32, i32)]) -> Result<(), SqlError> {
         if self.core.server.lock_mode == LockMode::Strict {
             for (database, table) in reads {
-                let wait = self.core.server.locks.wait_for_table(*database, *table, self.waiter());
+                let wait = self
+                    .core
+                    .server
+                    .locks
+                    .wait_for_table(*database, *table, self.waiter());
                 self.waited(wait)?;
             }
         }
@@ -193,7 +208,11 @@ impl SqlSession {
 
     /// Refuses what a read-only database refuses.
     pub(super) fn check_writable(&self, database: &Database) -> Result<(), SqlError> {
-        if database.is_read_only() { Err(errors::read_only(&database.name)) } else { Ok(()) }
+        if database.is_read_only() {
+            Err(errors::read_only(&database.name))
+        } else {
+            Ok(())
+        }
     }
 
     /// Runs a change as one statement: all of it stays, or nothing. `database` is `None` for temp tables; `table` is
@@ -211,7 +230,11 @@ impl SqlSession {
     }
 
     /// The first half of a change.
-    pub(super) fn start_change(&mut self, database: Option<&Arc<Database>>, table: i32) -> Result<(), SqlError> {
+    pub(super) fn start_change(
+        &mut self,
+        database: Option<&Arc<Database>>,
+        table: i32,
+    ) -> Result<(), SqlError> {
         if self.transaction.doomed {
             return Err(errors::doomed());
         }
@@ -224,13 +247,17 @@ impl SqlSession {
                 return Err(e);
             }
             if self.core.server.lock_mode == LockMode::Strict {
-                self.core.server.locks.mark_table(database.id, table, self.core.session);
+                self.core
+                    .server
+                    .locks
+                    .mark_table(database.id, table, self.core.session);
             }
         }
         let opened = if self.transaction.count == 0 {
             self.sqlite("BEGIN")
         } else {
-            self.open_sqlite().and_then(|()| self.sqlite("SAVEPOINT statement"))
+            self.open_sqlite()
+                .and_then(|()| self.sqlite("SAVEPOINT statement"))
         };
         if opened.is_err() {
             self.unlock_if_autocommit();
@@ -239,7 +266,11 @@ impl SqlSession {
     }
 
     /// The second half of a change.
-    pub(super) fn end_change<T>(&mut self, done: Result<T, SqlError>, temps: Vec<Temp>) -> Result<T, SqlError> {
+    pub(super) fn end_change<T>(
+        &mut self,
+        done: Result<T, SqlError>,
+        temps: Vec<Temp>,
+    ) -> Result<T, SqlError> {
         let autocommit = self.transaction.count == 0;
         let ended = match &done {
             Ok(_) if autocommit => self.sqlite("COMMIT"),
@@ -248,7 +279,11 @@ impl SqlSession {
         };
         if done.is_err() || ended.is_err() {
             if !self.core.connection.is_autocommit() {
-                let undo = if autocommit { "ROLLBACK" } else { "ROLLBACK TO statement; RELEASE statement" };
+                let undo = if autocommit {
+                    "ROLLBACK"
+                } else {
+                    "ROLLBACK TO statement; RELEASE statement"
+                };
                 // The error that led here is the one to tell.
                 let _ = self.sqlite(undo);
             }
@@ -262,14 +297,21 @@ impl SqlSession {
     fn unlock_if_autocommit(&mut self) {
         if self.transaction.count == 0 {
             for database in std::mem::take(&mut self.transaction.locked) {
-                self.core.server.locks.unlock_writer(database.id, self.core.session);
+                self.core
+                    .server
+                    .locks
+                    .unlock_writer(database.id, self.core.session);
             }
         }
     }
 
     /// IMPLICIT_TRANSACTIONS: a statement opens a transaction where none is open.
     pub(super) fn implicit_begin(&mut self, sink: &mut dyn Sink) -> Ran<()> {
-        if self.settings.implicit_transactions && self.transaction.count == 0 { self.begin(sink) } else { Ok(()) }
+        if self.settings.implicit_transactions && self.transaction.count == 0 {
+            self.begin(sink)
+        } else {
+            Ok(())
+        }
     }
 
     /// After an error: what XACT_ABORT and the error's own weight make of the transaction and the batch.

@@ -25,8 +25,20 @@ impl Context<'_> {
 pub(super) fn tables(context: &mut Context<'_>) -> Rows {
     let row = |t: &Arc<TableDef>| {
         json!([
-            t.name, t.object_id, null, context.schema_id(t), 0, "U ", "USER_TABLE", t.create_date, t.modify_date, 0,
-            t.last_column_id, 0, 0, 0
+            t.name,
+            t.object_id,
+            null,
+            context.schema_id(t),
+            0,
+            "U ",
+            "USER_TABLE",
+            t.create_date,
+            t.modify_date,
+            0,
+            t.last_column_id,
+            0,
+            0,
+            0
         ])
     };
     Ok(context.all().iter().map(row).collect())
@@ -37,11 +49,29 @@ pub(super) fn objects(context: &mut Context<'_>) -> Rows {
     for t in context.all() {
         let schema = context.schema_id(&t);
         rows.push(json!([
-            t.name, t.object_id, null, schema, 0, "U ", "USER_TABLE", t.create_date, t.modify_date, 0
+            t.name,
+            t.object_id,
+            null,
+            schema,
+            0,
+            "U ",
+            "USER_TABLE",
+            t.create_date,
+            t.modify_date,
+            0
         ]));
         for (id, name, kind) in constraints(&t) {
             rows.push(json!([
-                name, id, null, schema, t.object_id, padded(kind), kind_name(kind), t.create_date, t.modify_date, 0
+                name,
+                id,
+                null,
+                schema,
+                t.object_id,
+                padded(kind),
+                kind_name(kind),
+                t.create_date,
+                t.modify_date,
+                0
             ]));
         }
     }
@@ -63,7 +93,12 @@ fn kind_name(kind: &str) -> &'static str {
 }
 
 pub(super) fn schemas(context: &mut Context<'_>) -> Rows {
-    Ok(context.catalog.schemas.iter().map(|(id, name)| json!([name, id, 1])).collect())
+    Ok(context
+        .catalog
+        .schemas
+        .iter()
+        .map(|(id, name)| json!([name, id, 1]))
+        .collect())
 }
 
 pub(super) fn columns(context: &mut Context<'_>) -> Rows {
@@ -100,21 +135,49 @@ pub(super) fn columns(context: &mut Context<'_>) -> Rows {
 
 fn type_id(ty: SqlType) -> i64 {
     let name = types::name(ty);
-    TYPES.iter().find(|t| t.name == name).map_or(0, |t| t.system_type_id)
+    TYPES
+        .iter()
+        .find(|t| t.name == name)
+        .map_or(0, |t| t.system_type_id)
 }
 
 pub(super) fn identity_columns(context: &mut Context<'_>) -> Rows {
-    let row = |t: &Arc<TableDef>| t.identity_column().map(|(c, i)| json!([t.object_id, c.name, c.id, i.seed, i.increment]));
+    let row = |t: &Arc<TableDef>| {
+        t.identity_column()
+            .map(|(c, i)| json!([t.object_id, c.name, c.id, i.seed, i.increment]))
+    };
     Ok(context.all().iter().filter_map(row).collect())
 }
 
 pub(super) fn types(_: &mut Context<'_>) -> Rows {
     let row = |name: &str, t: &types::TypeRow, user: i64, length: i64, nullable: i32| {
         let collation = t.text.then_some(DEFAULT_COLLATION);
-        json!([name, t.system_type_id, user, 4, null, length, t.precision, t.scale, collation, nullable, 0, 0, 0])
+        json!([
+            name,
+            t.system_type_id,
+            user,
+            4,
+            null,
+            length,
+            t.precision,
+            t.scale,
+            collation,
+            nullable,
+            0,
+            0,
+            0
+        ])
     };
-    let mut rows: Vec<Value> = TYPES.iter().map(|t| row(t.name, t, t.user_type_id, t.max_length, 1)).collect();
-    rows.extend(TYPES.iter().filter(|t| t.name == "nvarchar").map(|t| row("sysname", t, SYSNAME_ID, 256, 0)));
+    let mut rows: Vec<Value> = TYPES
+        .iter()
+        .map(|t| row(t.name, t, t.user_type_id, t.max_length, 1))
+        .collect();
+    rows.extend(
+        TYPES
+            .iter()
+            .filter(|t| t.name == "nvarchar")
+            .map(|t| row("sysname", t, SYSNAME_ID, 256, 0)),
+    );
     Ok(rows)
 }
 
@@ -122,10 +185,30 @@ pub(super) fn indexes(context: &mut Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         if !t.indexes.iter().any(|i| i.clustered) {
-            rows.push(json!([t.object_id, null, 0, 0, "HEAP", 0, 0, 0, 0, 0, 0, 0, 0, 0, null]));
+            rows.push(json!([
+                t.object_id,
+                null,
+                0,
+                0,
+                "HEAP",
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                null
+            ]));
         }
         for i in sorted(&t) {
-            let (kind, name) = if i.clustered { (1, "CLUSTERED") } else { (2, "NONCLUSTERED") };
+            let (kind, name) = if i.clustered {
+                (1, "CLUSTERED")
+            } else {
+                (2, "NONCLUSTERED")
+            };
             rows.push(json!([
                 t.object_id,
                 i.name,
@@ -159,10 +242,28 @@ pub(super) fn index_columns(context: &mut Context<'_>) -> Rows {
     for t in context.all() {
         for i in sorted(&t) {
             for (at, (column, descending)) in i.keys.iter().enumerate() {
-                rows.push(json!([t.object_id, i.id, at + 1, column, at + 1, 0, i32::from(*descending), 0]));
+                rows.push(json!([
+                    t.object_id,
+                    i.id,
+                    at + 1,
+                    column,
+                    at + 1,
+                    0,
+                    i32::from(*descending),
+                    0
+                ]));
             }
             for (at, column) in i.include.iter().enumerate() {
-                rows.push(json!([t.object_id, i.id, i.keys.len() + at + 1, column, 0, 0, 0, 1]));
+                rows.push(json!([
+                    t.object_id,
+                    i.id,
+                    i.keys.len() + at + 1,
+                    column,
+                    0,
+                    0,
+                    0,
+                    1
+                ]));
             }
         }
     }
@@ -173,9 +274,20 @@ pub(super) fn key_constraints(context: &mut Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         for i in t.indexes.iter().filter(|i| i.kind != IndexKind::Index) {
-            let kind = if i.kind == IndexKind::PrimaryKey { "PK" } else { "UQ" };
+            let kind = if i.kind == IndexKind::PrimaryKey {
+                "PK"
+            } else {
+                "UQ"
+            };
             rows.push(json!([
-                i.name, i.object_id, context.schema_id(&t), t.object_id, kind, kind_name(kind), t.create_date, i.id
+                i.name,
+                i.object_id,
+                context.schema_id(&t),
+                t.object_id,
+                kind,
+                kind_name(kind),
+                t.create_date,
+                i.id
             ]));
         }
     }
@@ -188,7 +300,14 @@ pub(super) fn default_constraints(context: &mut Context<'_>) -> Rows {
         for c in &t.columns {
             if let Some(d) = &c.default {
                 let definition = format!("({})", d.sql);
-                rows.push(json!([d.name, d.object_id, context.schema_id(&t), t.object_id, c.id, definition]));
+                rows.push(json!([
+                    d.name,
+                    d.object_id,
+                    context.schema_id(&t),
+                    t.object_id,
+                    c.id,
+                    definition
+                ]));
             }
         }
     }
@@ -200,7 +319,14 @@ pub(super) fn check_constraints(context: &mut Context<'_>) -> Rows {
     for t in context.all() {
         for c in &t.checks {
             let definition = format!("({})", c.sql);
-            rows.push(json!([c.name, c.object_id, context.schema_id(&t), t.object_id, definition, 0]));
+            rows.push(json!([
+                c.name,
+                c.object_id,
+                context.schema_id(&t),
+                t.object_id,
+                definition,
+                0
+            ]));
         }
     }
     Ok(rows)
@@ -210,7 +336,14 @@ pub(super) fn foreign_keys(context: &mut Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         for f in &t.foreign_keys {
-            rows.push(json!([f.name, f.object_id, context.schema_id(&t), t.object_id, f.parent, 0]));
+            rows.push(json!([
+                f.name,
+                f.object_id,
+                context.schema_id(&t),
+                t.object_id,
+                f.parent,
+                0
+            ]));
         }
     }
     Ok(rows)
@@ -221,10 +354,16 @@ pub(super) fn partitions(context: &mut Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         let sql = format!("SELECT count(*) FROM {alias}.{}", t.sqlite_name());
-        let count: i64 =
-            context.core.connection.query_row(&sql, [], |r| r.get(0)).map_err(|e| context.core.sqlite_error(&e))?;
+        let count: i64 = context
+            .core
+            .connection
+            .query_row(&sql, [], |r| r.get(0))
+            .map_err(|e| context.core.sqlite_error(&e))?;
         let heap = !t.indexes.iter().any(|i| i.clustered);
-        let ids = heap.then_some(0).into_iter().chain(sorted(&t).into_iter().map(|i| i.id));
+        let ids = heap
+            .then_some(0)
+            .into_iter()
+            .chain(sorted(&t).into_iter().map(|i| i.id));
         for id in ids {
             let partition = (i64::from(t.object_id) << 16) + i64::from(id);
             rows.push(json!([partition, t.object_id, id, 1, count]));
@@ -235,10 +374,26 @@ pub(super) fn partitions(context: &mut Context<'_>) -> Rows {
 
 pub(super) fn databases(context: &mut Context<'_>) -> Rows {
     let row = |d: &Arc<crate::emulator::store::database::Database>| {
-        let (access, access_name) = if d.is_single_user() { (1, "SINGLE_USER") } else { (0, "MULTI_USER") };
+        let (access, access_name) = if d.is_single_user() {
+            (1, "SINGLE_USER")
+        } else {
+            (0, "MULTI_USER")
+        };
         json!([
-            d.name, d.id, d.create_date, 150, DEFAULT_COLLATION, access, access_name, i32::from(d.is_read_only()), 0,
-            "ONLINE", 0, 1, 3, "SIMPLE"
+            d.name,
+            d.id,
+            d.create_date,
+            150,
+            DEFAULT_COLLATION,
+            access,
+            access_name,
+            i32::from(d.is_read_only()),
+            0,
+            "ONLINE",
+            0,
+            1,
+            3,
+            "SIMPLE"
         ])
     };
     Ok(context.core.server.all_databases().iter().map(row).collect())
@@ -246,7 +401,11 @@ pub(super) fn databases(context: &mut Context<'_>) -> Rows {
 
 pub(super) fn information_tables(context: &mut Context<'_>) -> Rows {
     let database = &context.database.name;
-    Ok(context.all().iter().map(|t| json!([database, t.schema, t.name, "BASE TABLE"])).collect())
+    Ok(context
+        .all()
+        .iter()
+        .map(|t| json!([database, t.schema, t.name, "BASE TABLE"]))
+        .collect())
 }
 
 pub(super) fn information_columns(context: &mut Context<'_>) -> Rows {
@@ -262,7 +421,12 @@ pub(super) fn information_columns(context: &mut Context<'_>) -> Rows {
             let number = types::is_number(c.ty) && c.ty != SqlType::Bit;
             let time = matches!(
                 c.ty,
-                SqlType::Time(_) | SqlType::DateTime | SqlType::SmallDateTime | SqlType::DateTime2(_) | SqlType::DateTimeOffset(_) | SqlType::Date
+                SqlType::Time(_)
+                    | SqlType::DateTime
+                    | SqlType::SmallDateTime
+                    | SqlType::DateTime2(_)
+                    | SqlType::DateTimeOffset(_)
+                    | SqlType::Date
             );
             rows.push(json!([
                 context.database.name,

@@ -79,16 +79,6 @@ impl WireType {
     pub(crate) fn sql_type(&self) -> SqlType {
         self.ty
     }
-
-    /// Whether it is the typeless NULL (0x1F), which has no value and converts to anything.
-    pub(crate) fn is_null(&self) -> bool {
-        self.form == Form::Nothing
-    }
-
-    /// Whether it is `text`, `ntext` or `image`, after which COLMETADATA has a table name.
-    pub(crate) fn is_legacy_lob(&self) -> bool {
-        self.form == Form::LongLength
-    }
 }
 
 /// Bytes of a decimal's value, its sign byte included.

@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::type_info::{decimal_length, time_length};
 use crate::emulator::types::{Cell, Len, SqlError, SqlType};
-use crate::emulator::value::temporal::{self, DAYS_TO_1900, TICKS_PER_DAY, UNITS_PER_DAY};
+use crate::emulator::value::temporal::{self, TICKS_PER_DAY, UNITS_PER_DAY};
 use crate::emulator::value::{collation, decimal, error, guid};
 
 /// NULL, or a length that is told chunk by chunk, in the 8 bytes before the chunks of a value.

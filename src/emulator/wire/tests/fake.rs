@@ -110,6 +110,11 @@ impl FakeSession {
                 Err(error(3617, "Cancelled."))
             }
             "use" => sink.database_changed("master", rest),
+            "USE" => sink.database_changed("other", rest.trim_matches(['[', ']'])),
+            "vanish" => {
+                self.descriptor = 0;
+                Ok(())
+            }
             "insert-bulk" => {
                 (self.bulk, self.rows) = (true, 0);
                 Ok(())
