@@ -219,18 +219,40 @@ mod tests {
     }
 
     #[test]
+    fn passing_errors_between_outages_do_not_make_one_outage_of_them() {
+        let clock = Arc::new(TestClock::default());
+        let shared: SharedClock = clock.clone();
+        let mut attempts = Attempts::new(&shared, Duration::from_secs(60));
+        assert!(matches!(attempts.after(ErrorKind::Connection), Verdict::Again(_)));
+        clock.seconds.store(59, Ordering::Relaxed);
+        assert!(matches!(attempts.after(ErrorKind::Transient), Verdict::Again(_)));
+        clock.seconds.store(118, Ordering::Relaxed);
+        assert!(matches!(attempts.after(ErrorKind::Connection), Verdict::Again(_)));
+    }
+
+    #[test]
     fn what_cannot_get_better_is_final() {
         let clock: SharedClock = Arc::new(TestClock::default());
         for kind in [
+            ErrorKind::Outage,
+            ErrorKind::Usage,
+            ErrorKind::Config,
+            ErrorKind::Login,
             ErrorKind::WrongServer,
+            ErrorKind::Preflight,
+            ErrorKind::TargetFull,
+            ErrorKind::Statement,
+            ErrorKind::Mismatch,
             ErrorKind::Busy,
             ErrorKind::State,
-            ErrorKind::Mismatch,
+            ErrorKind::Plan,
+            ErrorKind::Stopped,
             ErrorKind::Internal,
         ] {
             assert_eq!(
                 Attempts::new(&clock, Duration::from_secs(9)).after(kind),
-                Verdict::GiveUp
+                Verdict::GiveUp,
+                "{kind:?}"
             );
         }
     }

@@ -15,17 +15,21 @@ use crate::window::Window;
 /// The version that every value begins with.
 const VERSION: u8 = 1;
 
-/// The most that one value may take: a chunk with two keys of the widest index (1,700 bytes) and an error's text is
-/// some kilobytes; a table of a thousand columns some hundred.
-const VALUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most that one value's body may take: a chunk with two keys of the widest index (1,700 bytes) and an error's
+/// text is some kilobytes; a table of a thousand columns some hundred.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most that decoding may ask for. bincode counts a list by what its elements take in memory, which for a pair
+/// of texts is three times what two empty ones take as bytes: whatever was written can be read.
+const DECODE_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 
 /// Length of the check.
 const CHECK_BYTES: usize = 32;
 
-const CONFIG: Configuration<LittleEndian, Fixint, Limit<VALUE_BYTES_MAX>> = bincode::config::standard()
+const CONFIG: Configuration<LittleEndian, Fixint, Limit<DECODE_BYTES_MAX>> = bincode::config::standard()
     .with_little_endian()
     .with_fixed_int_encoding()
-    .with_limit::<VALUE_BYTES_MAX>();
+    .with_limit::<DECODE_BYTES_MAX>();
 
 /// Key of a table: its name and a zero, which no name holds.
 pub(super) fn table_key(table: &str) -> Vec<u8> {
@@ -69,6 +73,16 @@ pub(super) fn encode(key: &[u8], record: &impl Serialize) -> Result<Vec<u8>> {
     let body = bincode::serde::encode_to_vec(record, CONFIG).map_err(|error| {
         Error::new(ErrorKind::Internal, "A checkpoint cannot be put into bytes").with_source(error)
     })?;
+    // bincode keeps its limit when it decodes only: what is written too long could never be read again.
+    if body.len() > BODY_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::Internal,
+            format!(
+                "A checkpoint of {} bytes is longer than any should be",
+                body.len()
+            ),
+        ));
+    }
     let mut value = Vec::with_capacity(1 + body.len() + CHECK_BYTES);
     value.push(VERSION);
     value.extend_from_slice(&body);
@@ -155,6 +169,43 @@ mod tests {
         for end in 0..value.len() {
             assert!(decode::<(u32, String)>(path, b"key", &value[..end]).is_err());
         }
+    }
+
+    #[test]
+    fn whatever_is_written_can_be_read() {
+        let path = Path::new("store");
+        // The list that takes the most memory for its bytes, as long as a body may be.
+        let pairs = vec![(String::new(), String::new()); BODY_BYTES_MAX / 16 - 1];
+        let value = encode(b"key", &pairs).unwrap();
+        assert!(decode::<Vec<(String, String)>>(path, b"key", &value).unwrap() == pairs);
+        let error = encode(b"key", &vec![0_u8; BODY_BYTES_MAX]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
+    }
+
+    #[test]
+    fn a_length_that_lies_asks_for_no_memory() {
+        let path = Path::new("store");
+        let value = encode(b"key", &u64::MAX).unwrap();
+        assert!(decode::<Vec<u8>>(path, b"key", &value).is_err());
+        let value = encode(b"key", &(7_u32, 8_u32)).unwrap();
+        assert!(
+            decode::<u32>(path, b"key", &value).is_err(),
+            "bytes are left over"
+        );
+    }
+
+    #[test]
+    fn a_version_that_is_not_known_is_refused_as_such() {
+        let mut value = encode(b"key", &7_u32).unwrap();
+        value[0] = VERSION + 1;
+        let end = value.len() - CHECK_BYTES;
+        let renewed = check(b"key", &value[..end]);
+        value[end..].copy_from_slice(&renewed);
+        let error = decode::<u32>(Path::new("store"), b"key", &value).unwrap_err();
+        assert!(
+            error.to_string().contains("version 2, this program knows 1"),
+            "{error}"
+        );
     }
 
     #[test]

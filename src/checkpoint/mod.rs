@@ -8,6 +8,7 @@
 mod codec;
 mod open;
 mod record;
+mod rehearsal;
 mod v1;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ const WINDOWS: Bytes = TableDefinition::new("windows");
 const COUNTS: Bytes = TableDefinition::new("counts");
 const CHUNKS: Bytes = TableDefinition::new("chunks");
 const RUNS: Bytes = TableDefinition::new("runs");
+
+/// Key in `meta` of the process that opened the store for writing last.
+const WRITER_KEY: &[u8] = b"writer";
 
 /// All tables of a store, made when it is.
 const ALL: [Bytes; 6] = [META, TABLES, WINDOWS, COUNTS, CHUNKS, RUNS];
@@ -54,7 +58,8 @@ pub struct View<'a> {
 }
 
 impl Store {
-    /// Opens the store at `path`, or makes it when there is nothing at all.
+    /// Opens the store at `path`, or makes it when there is nothing at all. Waits for another process that is just
+    /// opening it, never for one that has it open.
     ///
     /// # Errors
     /// `Busy` when another process writes it, naming its run; `State` when what is there is no whole store.
@@ -67,7 +72,28 @@ impl Store {
     /// # Errors
     /// `State` when they cannot be written: the run must stop.
     pub fn commit(&self, changes: &[Change]) -> Result<()> {
-        self.try_commit(changes).map_err(|error| match error {
+        self.try_commit(changes).map_err(|error| self.unwritten(error))
+    }
+
+    /// Puts down which process writes the store, for a second one to name.
+    fn sign(&self) -> Result<()> {
+        self.try_sign().map_err(|error| self.unwritten(error))
+    }
+
+    fn try_sign(&self) -> std::result::Result<(), Fault> {
+        let writer = v1::Writer {
+            pid: std::process::id(),
+        };
+        let transaction = self.database.begin_write().map_err(redb::Error::from)?;
+        let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
+        put(&mut meta, WRITER_KEY, &codec::encode(WRITER_KEY, &writer)?)?;
+        drop(meta);
+        transaction.commit().map_err(redb::Error::from)?;
+        Ok(())
+    }
+
+    fn unwritten(&self, fault: Fault) -> Error {
+        match fault {
             Fault::Ours(error) => error,
             Fault::Redb(error) => Error::new(
                 ErrorKind::State,
@@ -77,7 +103,7 @@ impl Store {
                 ),
             )
             .with_source(error),
-        })
+        }
     }
 
     fn try_commit(&self, changes: &[Change]) -> std::result::Result<(), Fault> {
@@ -160,7 +186,7 @@ impl Store {
         if let Some(new) = new {
             sums.add(new);
         }
-        put(counts, &key, &codec::encode(&key, &v1::Counts::from(sums))?)
+        put(counts, &key, &codec::encode(&key, &v1::Counts::from(&sums))?)
     }
 
     /// A view of the store as it is now.

@@ -1,16 +1,21 @@
 //! Opening a store: for writing, for reading, and telling what is wrong with one that is none.
 //!
 //! A new store is made beside its place and linked into it when it is whole, so that a crash leaves a store or
-//! nothing. What is already there is never written over.
+//! nothing. What is already there is never written over, and it is tried on a rehearsal before redb may write to
+//! it, so that a damaged file stays as it is. Two empty files lie beside a store: `.lock` is locked as long as a
+//! writer lives, `.opening` while somebody opens, makes or repairs the store. Whoever waits for the second waits
+//! for an opening, never for a run; and under it the first tells truly whether a writer lives.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind as IoErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, ConcurrencyMode, DatabaseError, ReadableDatabase};
+use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageError};
 
-use super::{ALL, META, Reader, Store, View, damaged};
+use super::rehearsal::Rehearsal;
+use super::{ALL, META, Reader, Store, View, WRITER_KEY, codec, damaged, v1};
 use crate::error::{Error, ErrorKind, Result};
 
 /// redb's cache: a run touches the end of a window, a status the counts.
@@ -19,6 +24,9 @@ const CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// Key and value by which a redb file is known for a checkpoint store.
 const FORMAT_KEY: &[u8] = b"format";
 const FORMAT: &[u8] = b"mssql-sync checkpoints 1";
+
+/// What a reader tries: a writer that it found alive may be killed before the reader has opened the store.
+const READ_ATTEMPTS: usize = 3;
 
 fn builder() -> Builder {
     let mut builder = Builder::new();
@@ -29,48 +37,103 @@ fn builder() -> Builder {
 }
 
 pub(super) fn create_or_open(path: &Path) -> Result<Store> {
+    if !inspect(path)?
+        && let Some(directory) = directory(path)
+    {
+        fs::create_dir_all(directory).map_err(|error| unusable(path, error))?;
+    }
+    let opening = beside(path, ".opening")?;
+    opening.lock().map_err(|error| unusable(path, error))?;
+    let presence = beside(path, ".lock")?;
+    match presence.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(busy(path)),
+        Err(TryLockError::Error(error)) => return Err(unusable(path, error)),
+    }
     if !inspect(path)? {
         create(path)?;
     }
-    let opened = guarded(path, || builder().set_check_integrity_on_open(true).open(path))?;
-    let database = opened.map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => busy(path),
-        error => damaged(path, error),
-    })?;
-    check_format(&database, path)?;
-    // A status that looks for a writer holds this for a moment at most.
-    let presence = presence_file(path)?;
-    presence.lock().map_err(|error| unusable(path, error))?;
-    Ok(Store {
+    verify(path)?;
+    let database = guarded(path, || builder().open(path))?.map_err(|error| refused(path, error))?;
+    let store = Store {
         database,
         path: path.to_owned(),
         _presence: presence,
-    })
+    };
+    store.sign()?;
+    Ok(store)
 }
 
 pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
     if !inspect(path)? {
         return Ok(None);
     }
-    let mut opened = guarded(path, || builder().open_read_only(path))?;
-    if matches!(opened, Err(DatabaseError::RepairAborted)) {
-        // A writer was killed: opening the store for writing once repairs it.
-        drop(guarded(path, || builder().open(path))?);
-        opened = guarded(path, || builder().open_read_only(path))?;
-    }
-    let database = opened.map_err(|error| damaged(path, error))?;
+    // Who may only read can neither look for a writer nor repair: redb alone decides then.
+    let (Ok(opening), Ok(_)) = (beside(path, ".opening"), for_writing(path)) else {
+        let database = open_read_only(path)?.map_err(|error| refused(path, error))?;
+        return Ok(Some(reader(database, path)?));
+    };
+    opening.lock().map_err(|error| unusable(path, error))?;
+    let mut attempt = 1;
+    let database = loop {
+        let written = beside(path, ".lock").is_ok_and(|file| is_locked(&file));
+        if !written {
+            verify(path)?;
+        }
+        match open_read_only(path)? {
+            Ok(database) => break database,
+            // A writer was killed: opening the store for writing once repairs it.
+            Err(DatabaseError::RepairAborted) if !written => {
+                drop(guarded(path, || builder().open(path))?.map_err(|error| refused(path, error))?);
+            }
+            Err(DatabaseError::RepairAborted) if attempt < READ_ATTEMPTS => {}
+            Err(error) => return Err(refused(path, error)),
+        }
+        attempt += 1;
+    };
+    Ok(Some(reader(database, path)?))
+}
+
+fn open_read_only(path: &Path) -> Result<std::result::Result<ReadOnlyDatabase, DatabaseError>> {
+    guarded(path, || builder().open_read_only(path))
+}
+
+fn reader(database: ReadOnlyDatabase, path: &Path) -> Result<Reader> {
     check_format(&database, path)?;
-    Ok(Some(Reader {
+    Ok(Reader {
         database,
         path: path.to_owned(),
-    }))
+    })
 }
 
 pub(super) fn is_being_written(path: &Path) -> bool {
-    match presence_file(path) {
-        Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
-        Err(_) => false,
-    }
+    // Only under the lock of openings is a lock that is held a writer's, and not somebody's who looks for one.
+    let Ok(opening) = beside(path, ".opening") else {
+        return false;
+    };
+    opening.lock().is_ok() && beside(path, ".lock").is_ok_and(|file| is_locked(&file))
+}
+
+fn is_locked(file: &File) -> bool {
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Opens the store as a writer would, with every page checked and repaired, without a byte of it written.
+fn verify(path: &Path) -> Result<()> {
+    let file = for_writing(path)?;
+    let database = guarded(path, || {
+        builder()
+            .set_check_integrity_on_open(true)
+            .create_with_backend(Rehearsal::new(file)?)
+    })?
+    .map_err(|error| refused(path, error))?;
+    check_format(&database, path)
+}
+
+fn for_writing(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).open(path);
+    file.map_err(|error| unusable(path, error))
 }
 
 /// Whether there is something at `path`; an error when it cannot be a store.
@@ -94,17 +157,15 @@ fn inspect(path: &Path) -> Result<bool> {
     ))
 }
 
+/// Makes a store where nothing is. The caller holds the lock of openings.
 fn create(path: &Path) -> Result<()> {
-    if let Some(directory) = path
-        .parent()
-        .filter(|directory| !directory.as_os_str().is_empty())
-    {
-        fs::create_dir_all(directory).map_err(|error| unusable(path, error))?;
+    let new = PathBuf::from(named(path, ".new"));
+    // What a crash left of an earlier attempt.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != IoErrorKind::NotFound => return Err(unusable(path, error)),
+        _ => {}
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".new-{}", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let made = make(&beside).map_err(|error| {
+    make(&new).map_err(|error| {
         Error::new(
             ErrorKind::State,
             format!(
@@ -113,16 +174,17 @@ fn create(path: &Path) -> Result<()> {
             ),
         )
         .with_source(error)
-    });
-    let placed = made.and_then(|()| match fs::hard_link(&beside, path) {
-        Ok(()) => Ok(()),
-        // Another process was faster: its store is as good.
-        Err(error) if error.kind() == IoErrorKind::AlreadyExists => Ok(()),
+    })?;
+    let placed = match fs::hard_link(&new, path) {
+        Ok(()) => fs::remove_file(&new),
+        Err(error) if error.kind() == IoErrorKind::AlreadyExists => Err(error),
         // A file system without links.
-        Err(_) => fs::rename(&beside, path).map_err(|error| unusable(path, error)),
-    });
-    let _ = fs::remove_file(&beside);
-    placed
+        Err(_) => fs::rename(&new, path),
+    };
+    // A directory is made durable on Unix only; elsewhere it cannot be opened, and its changes are journaled.
+    #[cfg(unix)]
+    let placed = placed.and_then(|()| File::open(directory(path).unwrap_or(Path::new(".")))?.sync_all());
+    placed.map_err(|error| unusable(path, error))
 }
 
 fn make(path: &Path) -> std::result::Result<(), redb::Error> {
@@ -166,39 +228,82 @@ fn guarded<T>(path: &Path, action: impl FnOnce() -> T) -> Result<T> {
     })
 }
 
-fn presence_file(path: &Path) -> Result<File> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
+/// Opens the empty file beside the store that is locked.
+fn beside(path: &Path, suffix: &str) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     options
-        .open(PathBuf::from(name))
+        .open(named(path, suffix))
         .map_err(|error| unusable(path, error))
 }
 
-/// Names the run that has the store, as far as it can be read.
+fn named(path: &Path, suffix: &str) -> OsString {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name
+}
+
+fn directory(path: &Path) -> Option<&Path> {
+    path.parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+}
+
+/// Names the process that has the store, and its run, as far as they can be read.
 fn busy(path: &Path) -> Error {
-    let run = read(path)
+    let who = open_read_only(path)
         .ok()
-        .flatten()
-        .and_then(|reader| reader.view().ok()?.last_run().ok()?);
-    let who = run
-        .filter(|run| run.ended_at.is_none())
-        .map_or_else(String::new, |run| {
-            format!(
-                " (process {} on {}, started {})",
-                run.pid,
-                run.host,
-                run.started_at.format("%Y-%m-%d %H:%M:%S UTC")
-            )
-        });
+        .and_then(std::result::Result::ok)
+        .and_then(|database| holder(&View::new(&database, path).ok()?));
     Error::new(
         ErrorKind::Busy,
         format!(
-            "Another run{who} has the checkpoint store {} open; wait for it to end, or stop it, then run again",
+            "Another run{} has the checkpoint store {} open; wait for it to end, or stop it, then run again",
+            who.unwrap_or_default(),
             path.display()
         ),
     )
+}
+
+fn holder(view: &View<'_>) -> Option<String> {
+    let meta = view.transaction.open_table(META).ok()?;
+    let value = meta.get(WRITER_KEY).ok()??;
+    let pid = codec::decode::<v1::Writer>(view.path, WRITER_KEY, value.value())
+        .ok()?
+        .pid;
+    // The last run may be one that was killed, while the writer has not recorded its own yet.
+    let run = view.last_run().ok()?;
+    let run = run.filter(|run| run.pid == pid && run.ended_at.is_none());
+    Some(run.map_or_else(
+        || format!(" (process {pid})"),
+        |run| {
+            let started = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+            format!(" (process {pid} on {}, started {started})", run.host)
+        },
+    ))
+}
+
+/// What redb says of a store that it does not open: the place is at fault, or the store is.
+fn refused(path: &Path, error: DatabaseError) -> Error {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => busy(path),
+        DatabaseError::RepairAborted => Error::new(
+            ErrorKind::State,
+            format!(
+                "The checkpoint store {} was left by a run that was killed, and cannot be repaired from here; run \
+                 again as a user that may write it and its directory",
+                path.display()
+            ),
+        ),
+        DatabaseError::Storage(StorageError::Io(error))
+            if !matches!(
+                error.kind(),
+                IoErrorKind::InvalidData | IoErrorKind::InvalidInput | IoErrorKind::UnexpectedEof
+            ) =>
+        {
+            unusable(path, error)
+        }
+        error => damaged(path, error),
+    }
 }
 
 fn unusable(path: &Path, error: std::io::Error) -> Error {
@@ -210,4 +315,45 @@ fn unusable(path: &Path, error: std::io::Error) -> Error {
         ),
     )
     .with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_cannot_be_read_is_not_called_damage() {
+        let says = |kind: IoErrorKind| {
+            let error = refused(
+                Path::new("store"),
+                DatabaseError::Storage(StorageError::Io(kind.into())),
+            );
+            assert_eq!(error.kind(), ErrorKind::State);
+            error.to_string()
+        };
+        assert!(says(IoErrorKind::PermissionDenied).contains("cannot be opened; see to its place"));
+        assert!(says(IoErrorKind::StorageFull).contains("cannot be opened; see to its place"));
+        assert!(says(IoErrorKind::InvalidData).contains("`sync rebuild`"));
+        assert!(says(IoErrorKind::UnexpectedEof).contains("`sync rebuild`"));
+    }
+
+    #[test]
+    fn a_format_of_another_version_is_refused_as_such() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let database = builder().create(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let newer: &[u8] = b"mssql-sync checkpoints 2";
+        transaction
+            .open_table(META)
+            .unwrap()
+            .insert(FORMAT_KEY, newer)
+            .unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        for error in [create_or_open(&path).unwrap_err(), read(&path).err().unwrap()] {
+            assert_eq!(error.kind(), ErrorKind::State);
+            assert!(error.to_string().contains("of another version"), "{error}");
+        }
+    }
 }
