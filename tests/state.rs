@@ -105,7 +105,7 @@ fn what_is_written_is_read_and_counted() {
         window: window(10),
         ordinal: 0,
     };
-    store.commit(&[remove.clone()]).unwrap();
+    store.commit(std::slice::from_ref(&remove)).unwrap();
     store
         .commit(&[remove])
         .unwrap_or_else(|error| panic!("removing what is not there: {error}"));
