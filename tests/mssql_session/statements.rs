@@ -129,7 +129,12 @@ async fn a_server_that_goes_away_breaks_the_session() {
     let server = Server::start().await;
     let mut session = server.open("POS").await;
     server.emulator.drop_connections();
-    let error = session.batch("SELECT 1").await.unwrap_err();
+    // Statements that were under way when the connections were told to go may still be answered.
+    let error = loop {
+        if let Err(error) = session.batch("SELECT 1").await {
+            break error;
+        }
+    };
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(session.is_broken());
     assert_eq!(

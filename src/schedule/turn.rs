@@ -1,0 +1,363 @@
+//! One table's turn in a run: prepared under its lease, compared, and its windows run so many at once.
+//!
+//! All of a turn can be repeated: it begins with what receipts prove, whatever an earlier attempt left behind.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::Run;
+use crate::checkpoint::{Change, TableRecord};
+use crate::error::{Error, ErrorKind, Result};
+use crate::extract::Limits;
+use crate::mssql::{Session, catalog, predicate};
+use crate::pipeline::{Outcome, TableContext, WindowResult, run_window, wait_or_give_up};
+use crate::plan::TablePlan;
+use crate::receipt::{self, Holder, Lease};
+use crate::report::{Event, TableSummary};
+use crate::resume::{Comparison, Standing, WindowWork, settled};
+use crate::retry::Attempts;
+use crate::row::Value;
+use crate::sessions::Sessions;
+use crate::target::Target;
+
+/// Times a table's windows are gone through in one run: again only after rows moved between windows meanwhile.
+const PASSES_MAX: usize = 3;
+
+impl Run<'_> {
+    /// A table's turn, taken again when a connection breaks outside of its windows: all of it can be repeated.
+    pub(super) async fn table_with_retries(
+        &self,
+        plan: &TablePlan,
+        sources: &Arc<Sessions>,
+        targets: &Arc<Sessions>,
+    ) -> Result<TableSummary> {
+        let mut attempts = Attempts::new(&self.clock, self.config.run.outage_max);
+        loop {
+            let error = match self.table(plan, sources, targets).await {
+                Ok(summary) => return Ok(summary),
+                Err(error) => error.within(format!("Table {}", plan.name)),
+            };
+            let tell = |attempt, wait, error: &Error| {
+                self.progress.event(Event::Retrying {
+                    table: plan.name.as_str(),
+                    window: None,
+                    attempt,
+                    wait,
+                    error,
+                });
+            };
+            match wait_or_give_up(&mut attempts, error, &self.clock, &self.stop, tell).await {
+                Err(error) if error.kind() == ErrorKind::Stopped => {
+                    let name = plan.name.as_str().to_owned();
+                    return Ok(TableSummary {
+                        name,
+                        ..TableSummary::default()
+                    });
+                }
+                waited => waited?,
+            }
+        }
+    }
+
+    async fn table(
+        &self,
+        plan: &TablePlan,
+        sources: &Arc<Sessions>,
+        targets: &Arc<Sessions>,
+    ) -> Result<TableSummary> {
+        let started = self.clock.monotonic();
+        let name = plan.name.as_str().to_owned();
+        // Holds the table's applock until the table is done.
+        let mut keeper = targets.take().await?;
+        let holder = Holder {
+            run_id: self.run_id,
+            host: self.identity.host.clone(),
+            process_id: self.identity.process_id,
+        };
+        let lease = receipt::take_lease(&mut keeper, &plan.target, &holder).await?;
+        let prepared = self.prepare(&mut keeper, plan).await;
+        let target = match prepared {
+            Ok(target) => target,
+            // The table cannot be worked on; the others can.
+            Err(error) if matches!(error.kind(), ErrorKind::Preflight | ErrorKind::Plan) => {
+                self.progress.event(Event::Warning(&error.chain()));
+                let failed = Some(error.chain());
+                return Ok(TableSummary {
+                    name,
+                    error: failed,
+                    preflight: Some(error.kind().exit_code()),
+                    ..TableSummary::default()
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let mut summary = TableSummary {
+            name: name.clone(),
+            ..TableSummary::default()
+        };
+        for pass in 0..PASSES_MAX {
+            let standing = self.compare(&mut keeper, plan, &target, &lease, sources).await?;
+            for warning in &standing.warnings {
+                self.progress.event(Event::Warning(warning));
+            }
+            if pass == 0 {
+                self.announce(plan, sources, &standing, &mut summary).await?;
+            }
+            let displaced = self
+                .windows(plan, &target, &lease, standing, sources, targets, &mut summary)
+                .await?;
+            if displaced == 0 {
+                break;
+            }
+            self.progress.event(Event::Warning(&format!(
+                "Table {name}: {displaced} rows had moved to another date; the windows they left are loaded again"
+            )));
+        }
+        receipt::release(&mut keeper, &lease).await?;
+        targets.put(keeper);
+        let elapsed = self.clock.monotonic().saturating_sub(started);
+        self.progress.event(Event::TableDone {
+            table: &name,
+            rows: summary.rows_loaded,
+            elapsed,
+        });
+        Ok(summary)
+    }
+
+    /// Finds or makes the target table, and sees to it that the plan is the one it was loaded by.
+    async fn prepare(&self, session: &mut Session, plan: &TablePlan) -> Result<Target> {
+        match receipt::plan(session, &plan.target).await? {
+            Some(older) => {
+                let differences = plan.differences(&older);
+                if !differences.is_empty() {
+                    return Err(Error::new(
+                        ErrorKind::Plan,
+                        format!(
+                            "Table {}: what it was loaded by has changed ({}); set it back, or load the table anew \
+                             with `sync forget --table {}`",
+                            plan.name,
+                            differences.join("; "),
+                            plan.name
+                        ),
+                    ));
+                }
+            }
+            None => {
+                receipt::put_plan(
+                    session,
+                    &plan.target,
+                    plan.access_path.as_str(),
+                    &plan.fingerprint,
+                )
+                .await?;
+            }
+        }
+        let (target, made) = Target::open(session, plan).await?;
+        if made {
+            self.progress.event(Event::Note(&format!(
+                "Table {}: made target table {}",
+                plan.name, plan.target
+            )));
+        }
+        Ok(target)
+    }
+
+    async fn compare(
+        &self,
+        session: &mut Session,
+        plan: &TablePlan,
+        target: &Target,
+        lease: &Lease,
+        sources: &Sessions,
+    ) -> Result<Standing> {
+        let mut source = sources.take().await?;
+        let now = catalog::server(&mut source).await?.now;
+        sources.put(source);
+        let comparison = Comparison {
+            plan,
+            target,
+            lease,
+            range: self.options.range,
+            settled: settled(now, self.config.run.settle_minutes),
+            store: &self.store,
+            clock: &self.clock,
+        };
+        comparison.run(session).await
+    }
+
+    /// Says what a table's turn begins with, and records the table.
+    async fn announce(
+        &self,
+        plan: &TablePlan,
+        sources: &Sessions,
+        standing: &Standing,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
+        let name = plan.name.as_str();
+        let left = standing.windows.iter().filter(|work| needs_work(work)).count();
+        let known = self.store.table(name)?.and_then(|record| record.undated_rows);
+        let undated_rows = match known {
+            // Counted once, and again only when the table is read anyway.
+            Some(count) if left == 0 => Some(count),
+            _ if left > 0 => self.count_undated(plan, sources).await?,
+            _ => None,
+        };
+        if let Some(count) = undated_rows
+            && count > 0
+        {
+            let text = format!(
+                "Table {name}: {count} rows have no {} and are in no month; they are not loaded",
+                plan.date().name
+            );
+            self.progress.event(Event::Warning(&text));
+            summary.error = Some(text);
+        }
+        self.store.commit(&[Change::Table(TableRecord {
+            name: name.to_owned(),
+            source: plan.source.name.to_string(),
+            target: plan.target.to_string(),
+            fingerprint: plan.fingerprint.clone(),
+            access_path: plan.access_path,
+            undated_rows,
+            notes: plan.notes.clone(),
+        })])?;
+        summary.already_complete = left == 0;
+        let rows_done = standing.windows.iter().map(|work| work.verified_rows).sum();
+        self.progress.event(Event::TableStarted {
+            table: name,
+            windows: left,
+            rows_done,
+            rows_expected: None,
+        });
+        Ok(())
+    }
+
+    /// Number of rows whose date is NULL; `None` where the column cannot be.
+    async fn count_undated(&self, plan: &TablePlan, sources: &Sessions) -> Result<Option<u64>> {
+        if !plan.date().nullable {
+            return Ok(None);
+        }
+        let mut session = sources.take().await?;
+        let (proof, names) = predicate(&self.config.source.guard, 1);
+        let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+        let sql = format!(
+            "IF {proof} SELECT COUNT_BIG(*) FROM {} WHERE {} IS NULL",
+            plan.source.name.quoted(),
+            plan.date().name.quoted()
+        );
+        let rows = session.rows(&sql, &params).await?;
+        sources.put(session);
+        match rows.first().map(|row| row.value(0)).transpose()? {
+            Some(Value::Integer(count)) => Ok(Some(count.cast_unsigned())),
+            _ => Err(Error::new(
+                ErrorKind::WrongServer,
+                "The source no longer proves to be the server that may be read",
+            )),
+        }
+    }
+
+    /// Runs the windows that need it, so many at once; returns the number of rows that moved between windows.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a table's windows share, gathered here into their context"
+    )]
+    async fn windows(
+        &self,
+        plan: &TablePlan,
+        target: &Target,
+        lease: &Lease,
+        standing: Standing,
+        sources: &Arc<Sessions>,
+        targets: &Arc<Sessions>,
+        summary: &mut TableSummary,
+    ) -> Result<u64> {
+        let context = Arc::new(TableContext {
+            plan: plan.clone(),
+            target: target.clone(),
+            lease: lease.clone(),
+            guard: self.config.source.guard.clone(),
+            limits: Limits {
+                rows: self.options.chunk_rows.unwrap_or(self.config.run.chunk_rows) as usize,
+                bytes: self.config.run.chunk_bytes_max,
+            },
+            outage_max: self.config.run.outage_max,
+            sources: Arc::clone(sources),
+            targets: Arc::clone(targets),
+            load_turn: tokio::sync::Mutex::new(()),
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            progress: Arc::clone(&self.progress),
+            stop: self.stop.clone(),
+        });
+        summary.windows_done = standing.windows.iter().filter(|work| !needs_work(work)).count();
+        summary.rows_total = standing.windows.iter().map(|work| work.verified_rows).sum();
+        (summary.windows_open, summary.windows_failed, summary.mismatched) = (0, 0, 0);
+        let mut waiting: VecDeque<WindowWork> = standing.windows.into_iter().filter(needs_work).collect();
+        let mut running = JoinSet::new();
+        let mut displaced = 0;
+        let mut fatal = None;
+        loop {
+            while running.len() < self.max_workers() && fatal.is_none() && !self.stop.is_stopped() {
+                let Some(work) = waiting.pop_front() else { break };
+                running.spawn(run_window(Arc::clone(&context), work));
+            }
+            let Some(ended) = running.join_next().await else {
+                break;
+            };
+            let ended: WindowResult = ended.map_err(|error| {
+                Error::new(
+                    ErrorKind::Internal,
+                    format!("A window of table {} broke down", plan.name),
+                )
+                .with_source(error)
+            })?;
+            summary.rows_loaded += ended.rows_loaded;
+            summary.rows_total += ended.rows_loaded;
+            displaced += ended.displaced;
+            match ended.outcome {
+                Outcome::Complete => summary.windows_done += 1,
+                Outcome::Open | Outcome::Stopped => summary.windows_open += 1,
+                Outcome::Mismatched(_) => summary.mismatched += 1,
+                Outcome::Failed(error) if ends_the_run(error.kind()) => {
+                    fatal.get_or_insert(error);
+                }
+                Outcome::Failed(_) => summary.windows_failed += 1,
+            }
+        }
+        summary.windows_open += waiting.len();
+        match fatal {
+            Some(error) => Err(error),
+            None => Ok(displaced),
+        }
+    }
+}
+
+/// Whether a window has anything that can be read now.
+fn needs_work(work: &WindowWork) -> bool {
+    !work.redo.is_empty() || (work.next.is_some() && work.bounds.start < work.bounds.end)
+}
+
+/// Whether an error makes every further window pointless or wrong.
+fn ends_the_run(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::WrongServer
+        | ErrorKind::Login
+        | ErrorKind::Outage
+        | ErrorKind::TargetFull
+        | ErrorKind::Busy
+        | ErrorKind::State
+        | ErrorKind::Plan
+        | ErrorKind::Internal => true,
+        ErrorKind::Usage
+        | ErrorKind::Config
+        | ErrorKind::Connection
+        | ErrorKind::OutcomeUnknown
+        | ErrorKind::Transient
+        | ErrorKind::Preflight
+        | ErrorKind::Statement
+        | ErrorKind::Mismatch
+        | ErrorKind::Stopped => false,
+    }
+}
