@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::RunRecord;
+use super::WAY_OUT;
 use crate::error::{Error, ErrorKind, Result};
 use crate::window::Window;
 
@@ -97,8 +98,7 @@ pub(super) fn decode<T: DeserializeOwned>(path: &Path, key: &[u8], value: &[u8])
         Error::new(
             ErrorKind::State,
             format!(
-                "The checkpoint store {} is damaged ({what}); it is left as it is: put it aside and make it anew from \
-                 the target's receipts with `sync rebuild`",
+                "The checkpoint store {} is damaged ({what}); it is left as it is: {WAY_OUT}",
                 path.display()
             ),
         )

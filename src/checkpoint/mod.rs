@@ -356,12 +356,14 @@ fn put(
     Ok(())
 }
 
+/// What to do about a store that is none: it is a cache, and a run brings it in line with the receipts.
+const WAY_OUT: &str = "put it aside and run again; a run makes it anew from the target's receipts";
+
 fn damaged(path: &Path, error: impl Into<redb::Error>) -> Error {
     Error::new(
         ErrorKind::State,
         format!(
-            "The checkpoint store {} is damaged; it is left as it is: put it aside and make it anew from the target's \
-             receipts with `sync rebuild`",
+            "The checkpoint store {} is damaged; it is left as it is: {WAY_OUT}",
             path.display()
         ),
     )

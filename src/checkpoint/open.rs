@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageError};
 
 use super::rehearsal::Rehearsal;
-use super::{ALL, META, Reader, Store, View, WRITER_KEY, codec, damaged, v1};
+use super::{ALL, META, Reader, Store, View, WAY_OUT, WRITER_KEY, codec, damaged, v1};
 use crate::error::{Error, ErrorKind, Result};
 
 /// redb's cache: a run touches the end of a window, a status the counts.
@@ -144,10 +144,9 @@ fn inspect(path: &Path) -> Result<bool> {
         Err(error) => return Err(unusable(path, error)),
     };
     let fault = if metadata.is_dir() {
-        "is a directory; name a file with --state"
+        "is a directory; name a file with --state".to_owned()
     } else if metadata.len() == 0 {
-        "is empty, which a checkpoint store never is; put it aside and make it anew from the target's receipts with \
-         `sync rebuild`"
+        format!("is empty, which a checkpoint store never is; {WAY_OUT}")
     } else {
         return Ok(true);
     };
@@ -333,8 +332,8 @@ mod tests {
         };
         assert!(says(IoErrorKind::PermissionDenied).contains("cannot be opened; see to its place"));
         assert!(says(IoErrorKind::StorageFull).contains("cannot be opened; see to its place"));
-        assert!(says(IoErrorKind::InvalidData).contains("`sync rebuild`"));
-        assert!(says(IoErrorKind::UnexpectedEof).contains("`sync rebuild`"));
+        assert!(says(IoErrorKind::InvalidData).contains(WAY_OUT));
+        assert!(says(IoErrorKind::UnexpectedEof).contains(WAY_OUT));
     }
 
     #[test]

@@ -135,11 +135,11 @@ impl Run<'_> {
                     return Err(Error::new(
                         ErrorKind::Plan,
                         format!(
-                            "Table {}: what it was loaded by has changed ({}); set it back, or load the table anew \
-                             with `sync forget --table {}`",
+                            "Table {}: what it was loaded by has changed ({}); set it back, or load the table anew: \
+                             drop {} and delete its rows from [sync].[plan] and [sync].[receipt]",
                             plan.name,
                             differences.join("; "),
-                            plan.name
+                            plan.target
                         ),
                     ));
                 }

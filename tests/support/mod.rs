@@ -115,7 +115,12 @@ impl Server {
         if self.emulator.is_none() {
             let mut master = self.connect("master").await;
             for database in [&self.source, &self.target] {
-                master.run(&format!("DROP DATABASE [{database}]")).await;
+                // A connection that a test has just closed may still count as a user of the database.
+                let mut tries = 0;
+                while let Err(error) = master.try_run(&format!("DROP DATABASE [{database}]")).await {
+                    tries += 1;
+                    assert!(tries < 100, "{database} cannot be dropped: {error}");
+                }
             }
         }
     }
