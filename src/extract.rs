@@ -10,7 +10,7 @@ use crate::chunk::KeyBytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::{Flow, Guard, Session, predicate};
 use crate::plan::{AccessPath, TablePlan};
-use crate::predicate::{Bounds, Where, midnight};
+use crate::predicate::{Bounds, Where, instant_of_key, midnight};
 use crate::row::{Batch, Value};
 
 /// How large a chunk may become: whichever is reached first ends it.
@@ -60,9 +60,9 @@ pub async fn extract(
     let mut rest = request.bounds;
     // A walk starts at the day of the last key: days before it hold nothing after it.
     if let (AccessPath::DayWalk, Some(key)) = (plan.access_path, &request.after)
-        && let Some(day) = day_of_key(key)?
+        && let Some(at) = instant_of_key(key)?
     {
-        rest.start = rest.start.max(day);
+        rest.start = rest.start.max(midnight(at.date()));
     }
     let mut exhausted = true;
     while rest.start < rest.end {
@@ -146,19 +146,6 @@ async fn read(
         )),
     }
 }
-
-/// The first instant of the day that a key's date is on.
-fn day_of_key(key: &KeyBytes) -> Result<Option<NaiveDateTime>> {
-    let days = match crate::row::Values::new(&key.0).next_value()? {
-        Some(Value::Date(days) | Value::DateTime2 { days, .. } | Value::DateTimeOffset { days, .. }) => days,
-        Some(Value::DateTime { days, .. }) => days.saturating_add(DAYS_TO_1900),
-        _ => return Ok(None),
-    };
-    Ok(crate::predicate::date_of(days).map(midnight))
-}
-
-/// Days from 0001-01-01 to 1900-01-01.
-const DAYS_TO_1900: i32 = 693_595;
 
 fn end_of_day(at: NaiveDateTime) -> NaiveDateTime {
     at.date()

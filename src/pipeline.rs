@@ -19,7 +19,7 @@ use crate::extract::{Extracted, Limits, Request, extract};
 use crate::load::{self, Loaded};
 use crate::mssql::Guard;
 use crate::plan::TablePlan;
-use crate::predicate::Bounds;
+use crate::predicate::{Bounds, instant_of_key};
 use crate::receipt::{self, Lease, Receipt};
 use crate::report::{Event, Progress};
 use crate::resume::WindowWork;
@@ -253,6 +253,7 @@ impl Turn {
                     ordinal: chunk.ordinal,
                     row_count: chunk.tally.row_count,
                     byte_count: chunk.tally.byte_count,
+                    dates: self.share(&chunk.range)?,
                 });
                 Ok(())
             }
@@ -413,6 +414,19 @@ impl Turn {
             Outcome::Stopped => {}
         }
         outcome
+    }
+
+    /// Which part of the window's dates a range covers, both ends from 0 to 1.
+    fn share(&self, range: &KeyRange) -> Result<(f64, f64)> {
+        let whole = Bounds::of_window(self.work.window);
+        let seconds = (whole.end - whole.start).as_seconds_f64();
+        let at = |key: &Option<KeyBytes>, open: f64| -> Result<f64> {
+            let instant = key.as_ref().map(instant_of_key).transpose()?.flatten();
+            Ok(instant.map_or(open, |at| {
+                ((at - whole.start).as_seconds_f64() / seconds).clamp(0.0, 1.0)
+            }))
+        };
+        Ok((at(&range.after, 0.0)?, at(&range.through, 1.0)?))
     }
 
     fn place(&self, ordinal: u32) -> String {

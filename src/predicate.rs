@@ -17,6 +17,9 @@ use crate::window::Window;
 /// 0001-01-01 as chrono counts days from the common era.
 const FIRST_DAY_CE: i32 = 1;
 
+/// Days from 0001-01-01 to 1900-01-01.
+const DAYS_TO_1900: i32 = 693_595;
+
 /// The dates that a read is held to: from the start of `start` to just before `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -61,6 +64,23 @@ pub fn day(date: NaiveDate) -> Value<'static> {
 /// The day that a [`Value::Date`] means.
 pub fn date_of(days: i32) -> Option<NaiveDate> {
     NaiveDate::from_num_days_from_ce_opt(days.checked_add(FIRST_DAY_CE)?)
+}
+
+/// The instant of a key's date; `None` for a key that begins with none.
+///
+/// # Errors
+/// `State` when the key's bytes are damaged.
+pub fn instant_of_key(key: &KeyBytes) -> Result<Option<NaiveDateTime>> {
+    let (days, seconds) = match Values::new(&key.0).next_value()? {
+        Some(Value::Date(days)) => (days, 0),
+        Some(Value::DateTime2 { days, ticks } | Value::DateTimeOffset { days, ticks, .. }) => {
+            (days, ticks / 10_000_000)
+        }
+        Some(Value::DateTime { days, ticks }) => (days.saturating_add(DAYS_TO_1900), u64::from(ticks / 300)),
+        _ => return Ok(None),
+    };
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    Ok(date_of(days).and_then(|date| midnight(date).checked_add_signed(chrono::TimeDelta::seconds(seconds))))
 }
 
 /// A WHERE clause being put together, with the parameters it refers to.

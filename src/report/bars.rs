@@ -106,7 +106,10 @@ impl Progress for Bars {
                 state.windows.insert(window, (bar, 0));
             }
             Event::ChunkVerified {
-                window, row_count, ..
+                window,
+                row_count,
+                dates,
+                ..
             } => {
                 if let Some((bar, count)) = state.windows.get_mut(&window) {
                     *count += row_count;
@@ -115,6 +118,7 @@ impl Progress for Bars {
                 }
                 if let Some((bar, pace)) = &mut state.table {
                     pace.add_rows(row_count);
+                    pace.add_dates(window, dates);
                     show(bar, pace, now);
                 }
             }
@@ -123,7 +127,7 @@ impl Progress for Bars {
                     bar.finish_and_clear();
                 }
                 if let Some((bar, pace)) = &mut state.table {
-                    pace.window_over();
+                    pace.window_over(window);
                     show(bar, pace, now);
                 }
                 if matches!(event, Event::WindowFailed { .. }) {
@@ -175,6 +179,7 @@ mod tests {
             ordinal: 0,
             row_count: 100,
             byte_count: 1,
+            dates: (0.0, 0.5),
         });
         let state = bars.state.lock().unwrap();
         assert_eq!(state.windows[&window].0.message(), "100 rows");

@@ -37,6 +37,7 @@ impl Progress for Log {
                 ordinal,
                 row_count,
                 byte_count,
+                dates: _,
             } => tracing::info!(table, %window, chunk = ordinal, row_count, byte_count, "chunk verified"),
             Event::Retrying {
                 table,

@@ -74,6 +74,9 @@ pub enum Event<'a> {
         row_count: u64,
         /// Their canonical bytes.
         byte_count: u64,
+        /// Which part of the window's dates it covers, both ends from 0 to 1: what is left is judged by the
+        /// calendar, as counting rows would cost the source a query.
+        dates: (f64, f64),
     },
     /// An attempt failed and is made again.
     Retrying {

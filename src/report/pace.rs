@@ -1,6 +1,9 @@
 //! How far the table at work has come, and when it will be done: what both views of a run show.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use crate::window::Window;
 
 use super::text::{duration, rows, thousands};
 
@@ -16,6 +19,10 @@ pub(super) struct Pace {
     rows_before: u64,
     rows_now: u64,
     rows_expected: Option<u64>,
+    /// Windows' worth of dates that this run has verified.
+    dates_now: f64,
+    /// How far the windows at work have come in their dates.
+    reached: BTreeMap<Window, f64>,
 }
 
 impl Pace {
@@ -28,7 +35,16 @@ impl Pace {
             rows_before,
             rows_now: 0,
             rows_expected,
+            dates_now: 0.0,
+            reached: BTreeMap::new(),
         }
+    }
+
+    /// A chunk of these dates of its window was verified.
+    pub(super) fn add_dates(&mut self, window: Window, (from, to): (f64, f64)) {
+        self.dates_now += (to - from).max(0.0);
+        let reached = self.reached.entry(window).or_default();
+        *reached = reached.max(to);
     }
 
     /// A chunk was verified.
@@ -37,8 +53,9 @@ impl Pace {
     }
 
     /// A window is over, one way or the other.
-    pub(super) fn window_over(&mut self) {
+    pub(super) fn window_over(&mut self, window: Window) {
         self.windows_over += 1;
+        self.reached.remove(&window);
     }
 
     /// Rows verified, those of earlier runs included.
@@ -60,14 +77,16 @@ impl Pace {
         (elapsed >= RATE_FROM && self.rows_now > 0).then(|| self.rows_now as f64 / elapsed.as_secs_f64())
     }
 
-    /// Time until the table is done: by rows where their number is known, else by windows.
+    /// Time until the table is done: by rows where their number is known, else by the dates that are left.
     fn eta(&self, now: Duration) -> Option<Duration> {
         let rate = self.rate(now)?;
         let seconds = match self.rows_expected {
             Some(expected) => expected.saturating_sub(self.position()) as f64 / rate,
-            None if self.windows_over > 0 => {
-                let each = now.saturating_sub(self.started).as_secs_f64() / self.windows_over as f64;
-                each * self.windows.saturating_sub(self.windows_over) as f64
+            None if self.dates_now > 0.0 => {
+                let left = self.windows.saturating_sub(self.windows_over) as f64
+                    - self.reached.values().sum::<f64>();
+                let elapsed = now.saturating_sub(self.started).as_secs_f64();
+                elapsed / self.dates_now * left.max(0.0)
             }
             None => return None,
         };
@@ -94,6 +113,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::testing::window;
 
     const fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
@@ -114,11 +134,18 @@ mod tests {
         let mut pace = Pace::start(seconds(0), 3, 0, None);
         pace.add_rows(10);
         assert_eq!(pace.text(seconds(10)), "10 rows, 0 of 3 windows, 1 rows/s");
-        pace.window_over();
-        assert_eq!(pace.steps(), 1);
+        // A window that an earlier run left at a quarter has come to three quarters in ten seconds.
+        pace.add_dates(window(), (0.25, 0.75));
         assert_eq!(
             pace.text(seconds(10)),
-            "10 rows, 1 of 3 windows, 1 rows/s, ETA 20 s"
+            "10 rows, 0 of 3 windows, 1 rows/s, ETA 45 s"
+        );
+        pace.add_dates(window(), (0.75, 1.0));
+        pace.window_over(window());
+        assert_eq!(pace.steps(), 1);
+        assert_eq!(
+            pace.text(seconds(15)),
+            "10 rows, 1 of 3 windows, 1 rows/s, ETA 40 s"
         );
     }
 

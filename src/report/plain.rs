@@ -67,18 +67,25 @@ impl<W> State<W> {
                 self.pace = Some(Pace::start(now, windows, rows_done, rows_expected));
                 self.told_at = now;
             }
-            Event::ChunkVerified { table, row_count, .. } => {
+            Event::ChunkVerified {
+                table,
+                window,
+                row_count,
+                dates,
+                ..
+            } => {
                 let pace = self.pace.as_mut()?;
                 pace.add_rows(row_count);
+                pace.add_dates(window, dates);
                 if now.saturating_sub(self.told_at) < EVERY {
                     return None;
                 }
                 self.told_at = now;
                 return Some(format!("{table}: {}", pace.text(now)));
             }
-            Event::WindowDone { .. } | Event::WindowFailed { .. } => {
+            Event::WindowDone { window, .. } | Event::WindowFailed { window, .. } => {
                 if let Some(pace) = &mut self.pace {
-                    pace.window_over();
+                    pace.window_over(window);
                 }
             }
             Event::TableDone { .. } => self.pace = None,
@@ -180,6 +187,7 @@ mod tests {
             ordinal,
             row_count: 100,
             byte_count: 1,
+            dates: (0.0, 0.5),
         };
         plain.event(Event::RunStarted {
             run_id: 7,
