@@ -54,9 +54,6 @@ pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Re
             stage_table(STAGE, &columns)
         ))
         .await?;
-    if batch.row_count() == 0 {
-        return Ok(());
-    }
     session.bulk_load(STAGE, batch, &columns).await?;
     Ok(())
 }

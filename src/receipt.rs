@@ -45,13 +45,6 @@ pub struct Lease {
     run_id: u128,
 }
 
-impl Lease {
-    /// The target table it is for.
-    pub fn table(&self) -> &str {
-        &self.table
-    }
-}
-
 /// Which table the rows are in: another `object_id` or `create_date` means it was made anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incarnation {

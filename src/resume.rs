@@ -31,9 +31,7 @@ pub struct WindowWork {
     pub redo: Vec<Chunk>,
     /// Where to go on, unless the window has its last chunk.
     pub next: Option<Next>,
-    /// Chunks and rows that are verified.
-    pub verified_chunks: u32,
-    /// Rows in them.
+    /// Rows that are verified.
     pub verified_rows: u64,
 }
 
@@ -44,13 +42,6 @@ pub struct Next {
     pub ordinal: u32,
     /// The last key before it.
     pub after: Option<KeyBytes>,
-}
-
-impl WindowWork {
-    /// Whether there is anything to do.
-    pub fn is_complete(&self) -> bool {
-        self.redo.is_empty() && self.next.is_none()
-    }
 }
 
 /// A table's windows, and what was noticed while they were compared.
@@ -146,9 +137,8 @@ impl Comparison<'_> {
     /// that differs, chunk by chunk. Returns the number of chunks that became stale.
     async fn recount(&self, session: &mut Session, window: Window, chunks: &mut [Chunk]) -> Result<u32> {
         let bounds = Bounds::of_window(window);
-        if chunks.iter().any(|chunk| chunk.state != ChunkState::Verified) {
-            // Part of the window is to be loaded again anyway: only the verified chunks are asked about.
-        } else {
+        // Where part of the window is to be loaded again anyway, only its verified chunks are asked about.
+        if chunks.iter().all(|chunk| chunk.state == ChunkState::Verified) {
             let all = KeyRange {
                 after: None,
                 through: chunks.last().and_then(|chunk| chunk.range.through.clone()),
@@ -316,7 +306,6 @@ impl Comparison<'_> {
             open: bounds.end < whole.end,
             redo,
             next,
-            verified_chunks: u32::try_from(verified.len()).unwrap_or(u32::MAX),
             verified_rows: verified.iter().map(|chunk| chunk.tally.row_count).sum(),
         }
     }

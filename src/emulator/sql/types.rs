@@ -77,35 +77,7 @@ pub(crate) const TYPES: [TypeRow; 29] = [
 ];
 
 /// A type's name without length or precision.
-pub(crate) fn name(ty: SqlType) -> &'static str {
-    match ty {
-        SqlType::Bit => "bit",
-        SqlType::TinyInt => "tinyint",
-        SqlType::SmallInt => "smallint",
-        SqlType::Int => "int",
-        SqlType::BigInt => "bigint",
-        SqlType::Decimal { numeric: false, .. } => "decimal",
-        SqlType::Decimal { numeric: true, .. } => "numeric",
-        SqlType::Money => "money",
-        SqlType::SmallMoney => "smallmoney",
-        SqlType::Real => "real",
-        SqlType::Float => "float",
-        SqlType::Char(_) => "char",
-        SqlType::VarChar(_) => "varchar",
-        SqlType::NChar(_) => "nchar",
-        SqlType::NVarChar(_) => "nvarchar",
-        SqlType::Binary(_) => "binary",
-        SqlType::VarBinary(_) => "varbinary",
-        SqlType::Date => "date",
-        SqlType::Time(_) => "time",
-        SqlType::DateTime => "datetime",
-        SqlType::SmallDateTime => "smalldatetime",
-        SqlType::DateTime2(_) => "datetime2",
-        SqlType::DateTimeOffset(_) => "datetimeoffset",
-        SqlType::UniqueIdentifier => "uniqueidentifier",
-        SqlType::Xml => "xml",
-    }
-}
+pub(crate) use crate::emulator::value::error::type_name as name;
 
 /// `max_length`, `precision` and `scale` as `sys.columns` has them.
 pub(crate) fn measures(ty: SqlType) -> (i64, i64, i64) {
