@@ -24,10 +24,14 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// The server ended the statement for a passing reason: deadlock victim, lock timeout, out of memory, throttled.
     Transient,
+    /// The server did not begin to answer a statement in time.
+    Timeout,
     /// The server could not be reached for longer than a run waits.
     Outage,
     /// The login was refused.
     Login,
+    /// A login that was good before was refused: the server is starting, or its password was changed.
+    LoginAgain,
     /// The server, database or role is not the one that is required (G5).
     WrongServer,
     /// A table, column, index or permission that the work needs is missing or unfit.
@@ -55,11 +59,14 @@ impl ErrorKind {
     pub fn exit_code(self) -> ExitCode {
         match self {
             ErrorKind::Usage | ErrorKind::Config => ExitCode::Usage,
-            ErrorKind::Connection | ErrorKind::Login | ErrorKind::WrongServer | ErrorKind::Preflight => {
-                ExitCode::Preflight
-            }
+            ErrorKind::Connection
+            | ErrorKind::Login
+            | ErrorKind::LoginAgain
+            | ErrorKind::WrongServer
+            | ErrorKind::Preflight => ExitCode::Preflight,
             ErrorKind::OutcomeUnknown
             | ErrorKind::Transient
+            | ErrorKind::Timeout
             | ErrorKind::Outage
             | ErrorKind::TargetFull
             | ErrorKind::Statement
@@ -107,6 +114,12 @@ impl Error {
     /// Puts the place in front of the text, as in `Table X, window 2025-10, chunk 3: …`.
     pub fn within(mut self, place: impl fmt::Display) -> Self {
         self.context = format!("{place}: {}", self.context);
+        self
+    }
+
+    /// As an error of another kind: the same trouble, seen in another light.
+    pub fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
         self
     }
 

@@ -6,11 +6,15 @@ pub mod report;
 pub mod secret;
 
 pub mod extract;
+pub mod forget;
+pub mod lease;
 pub mod load;
 pub mod migrate;
 pub mod pipeline;
+pub mod rebuild;
 pub mod receipt;
 pub mod resume;
+pub mod retrier;
 pub mod schedule;
 pub mod sessions;
 pub mod stop;
@@ -30,6 +34,7 @@ pub mod retry;
 pub mod clock;
 pub mod error;
 pub mod exit_code;
+pub mod failpoint;
 
 #[cfg(feature = "emulator")]
 pub mod emulator;

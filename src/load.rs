@@ -6,10 +6,12 @@
 //! with it the transaction.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
+use crate::lease::{self, Lease};
 use crate::mssql::{Flow, Session, StageColumn, read_expression, stage_expression, stage_table};
 use crate::plan::TablePlan;
 use crate::predicate::Bounds;
-use crate::receipt::{self, Lease, Receipt};
+use crate::receipt::{self, Receipt};
 use crate::row::{Batch, Tally, Value};
 use crate::table::Identifier;
 use crate::target::Target;
@@ -54,7 +56,9 @@ pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Re
             stage_table(STAGE, &columns)
         ))
         .await?;
+    failpoint::step("load: before the bulk load");
     session.bulk_load(STAGE, batch, &columns).await?;
+    failpoint::step("load: after the bulk load");
     Ok(())
 }
 
@@ -74,7 +78,9 @@ pub async fn commit(
     claim: &Receipt,
 ) -> Result<Loaded> {
     session.begin().await?;
-    receipt::fence(session, lease).await?;
+    failpoint::step("load: after BEGIN");
+    lease::fence(session, lease).await?;
+    failpoint::step("load: after the fence");
     // The fence has waited for whatever an earlier session of this load was doing: now its outcome is known.
     if receipt::load_id(session, lease, claim.window, claim.chunk.ordinal).await? == Some(claim.chunk.load_id)
     {
@@ -82,22 +88,28 @@ pub async fn commit(
         return Ok(Loaded::AlreadyCommitted);
     }
     receipt::claim(session, lease, claim).await?;
+    failpoint::step("load: after the claim");
     let (filter, params) = target.range(plan, bounds, &claim.chunk.range)?;
     session
         .execute(&format!("DELETE FROM {}{filter}", target.quoted), &params)
         .await?;
+    failpoint::step("load: after DELETE");
     let mut displaced = 0;
     if claim.chunk.tally.row_count > 0 {
         displaced = displace(session, plan, target, lease, claim).await?;
         insert(session, plan, target, claim.chunk.tally.row_count).await?;
     }
+    failpoint::step("load: after INSERT");
     let found = read_back(session, plan, target, &filter, &params).await?;
+    failpoint::step("load: after reading back");
     if found != claim.chunk.tally {
         session.rollback().await?;
         return Ok(Loaded::Differed { found });
     }
     receipt::prove(session, lease, claim.window, claim.chunk.ordinal).await?;
+    failpoint::step("load: before COMMIT");
     session.commit().await?;
+    failpoint::step("load: after COMMIT");
     Ok(Loaded::Committed { displaced })
 }
 

@@ -4,8 +4,9 @@
 //! that start at once apply it once. A script that is recorded is not run again.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
+use crate::lease::{applock, release_applock};
 use crate::mssql::Session;
-use crate::receipt::{applock, release_applock};
 use crate::row::Value;
 
 /// Tries for the applock, about a second each: another run's migration takes moments.
@@ -38,8 +39,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 /// `State` when the target was migrated by a newer version; `Busy` when another migration does not end; what the
 /// session returns.
 pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
-    let newest = MIGRATIONS.last().map_or(0, |migration| migration.version);
-    if applied(session).await? == newest {
+    if version(session).await? == newest() {
         return Ok(Vec::new());
     }
     let mut tries = 0;
@@ -52,21 +52,14 @@ pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
             ));
         }
     }
-    let version = applied(session).await?;
-    if version > newest {
-        return Err(Error::new(
-            ErrorKind::State,
-            format!(
-                "Schema [sync] of the target database is of version {version}, this program knows {newest}; \
-                 use the newer program"
-            ),
-        ));
-    }
+    failpoint::step("migrate: after the applock");
+    let found = version(session).await?;
     let mut names = Vec::new();
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         session.begin().await?;
         for batch in batches(migration.script) {
             session.batch(&batch).await?;
+            failpoint::step("migrate: after a batch");
         }
         let sql = "INSERT INTO [sync].[migration] ([version], [name], [applied_at]) VALUES (@P1, @P2, SYSUTCDATETIME())";
         session
@@ -78,15 +71,38 @@ pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
                 ],
             )
             .await?;
+        failpoint::step("migrate: before COMMIT");
         session.commit().await?;
+        failpoint::step("migrate: after COMMIT");
         names.push(migration.name);
     }
     release_applock(session, LOCK).await?;
     Ok(names)
 }
 
-/// The number of the newest script that the target records; 0 for none.
-async fn applied(session: &mut Session) -> Result<i32> {
+fn newest() -> i32 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// The number of the newest script that the target records, one that this program knows; 0 for none.
+///
+/// # Errors
+/// `State` when the target was migrated by a newer program; what the session returns.
+pub async fn version(session: &mut Session) -> Result<i32> {
+    let found = recorded(session).await?;
+    if found <= newest() {
+        return Ok(found);
+    }
+    Err(Error::new(
+        ErrorKind::State,
+        format!(
+            "Schema [sync] of the target database is of version {found}, this program knows {}; use the newer program",
+            newest()
+        ),
+    ))
+}
+
+async fn recorded(session: &mut Session) -> Result<i32> {
     let there = session
         .rows("SELECT OBJECT_ID(N'[sync].[migration]', N'U')", &[])
         .await?;

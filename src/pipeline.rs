@@ -7,26 +7,26 @@
 //! two, the receipt is what the next run goes by.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::checkpoint::{Change, Store, WindowRecord, WindowState};
+use crate::checkpoint::{Change, WindowRecord, WindowState};
 use crate::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
-use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extract::{Extracted, Limits, Request, extract};
+use crate::lease::Lease;
 use crate::load::{self, Loaded};
 use crate::mssql::Guard;
 use crate::plan::TablePlan;
 use crate::predicate::{Bounds, instant_of_key};
-use crate::receipt::{self, Lease, Receipt};
-use crate::report::{Event, Progress};
+use crate::receipt::{self, Receipt};
+use crate::report::Event;
 use crate::resume::WindowWork;
-use crate::retry::{Attempts, Verdict};
+use crate::retrier::Retrier;
+use crate::retry::Attempts;
 use crate::row::Batch;
 use crate::sessions::Sessions;
-use crate::stop::StopSignal;
+use crate::stop::stopped;
 use crate::target::Target;
 use crate::window::Window;
 
@@ -42,22 +42,14 @@ pub struct TableContext {
     pub guard: Guard,
     /// A chunk's limits.
     pub limits: Limits,
-    /// How long an outage is waited out.
-    pub outage_max: Duration,
     /// Connections to the source.
     pub sources: Arc<Sessions>,
     /// Connections to the target.
     pub targets: Arc<Sessions>,
     /// Load transactions of a table come one at a time; reading and staging do not wait for it.
     pub load_turn: tokio::sync::Mutex<()>,
-    /// The checkpoints.
-    pub store: Arc<Store>,
-    /// The clock.
-    pub clock: SharedClock,
-    /// Who hears of it.
-    pub progress: Arc<dyn Progress>,
-    /// Whether to stop.
-    pub stop: StopSignal,
+    /// The clock, the store, the wish to stop, and what is done about errors.
+    pub retrier: Retrier,
 }
 
 /// How a window's turn ended.
@@ -146,7 +138,7 @@ impl Turn {
                 read = handle => read.map_err(|error| {
                     Error::new(ErrorKind::Internal, "Reading a chunk broke down").with_source(error)
                 })??,
-                () = self.table.stop.stopped() => return Err(stopped()),
+                () = self.table.retrier.stop.stopped() => return Err(stopped()),
             };
             if current.again.is_some() && !extracted.exhausted {
                 // The range holds more than a chunk may: the window is chunked anew from here.
@@ -175,7 +167,7 @@ impl Turn {
             if !nothing_yet {
                 self.load(&current, extracted).await?;
             }
-            if self.table.stop.is_stopped() && step.is_some() {
+            if self.table.retrier.stop.is_stopped() && step.is_some() {
                 return Err(stopped());
             }
         }
@@ -235,7 +227,7 @@ impl Turn {
             tally: extracted.batch.tally(),
             attempts: 0,
             error: None,
-            load_id: table.clock.random(),
+            load_id: table.retrier.clock.random(),
         };
         chunk.state = next_state(chunk.state, ChunkEvent::ReadFromSource)?;
         match self.load_with_retries(&mut chunk, &extracted.batch).await {
@@ -243,11 +235,11 @@ impl Turn {
                 self.displaced += displaced;
                 self.rows += chunk.tally.row_count;
                 self.rows_loaded += chunk.tally.row_count;
-                table.store.commit(&[
+                table.retrier.store.commit(&[
                     self.chunk_change(&chunk),
                     self.window_change(WindowState::Loading, None),
                 ])?;
-                table.progress.event(Event::ChunkVerified {
+                table.retrier.progress.event(Event::ChunkVerified {
                     table: table.plan.name.as_str(),
                     window: self.work.window,
                     ordinal: chunk.ordinal,
@@ -265,7 +257,7 @@ impl Turn {
                 };
                 chunk.state = next_state(chunk.state, event)?;
                 chunk.error = Some(error.chain());
-                table.store.commit(&[self.chunk_change(&chunk)])?;
+                table.retrier.store.commit(&[self.chunk_change(&chunk)])?;
                 Err(error)
             }
         }
@@ -274,16 +266,18 @@ impl Turn {
     /// Loads from memory until it is committed, differs twice, or fails for good.
     async fn load_with_retries(&self, chunk: &mut Chunk, batch: &Batch) -> Result<u64> {
         let table = &self.table;
-        let mut attempts = Attempts::new(&table.clock, table.outage_max);
+        let mut attempts = table.retrier.attempts();
         let mut differed = false;
         loop {
             chunk.attempts += 1;
             match self.try_load(chunk, batch).await {
                 Ok(Loaded::Committed { displaced }) => {
+                    table.retrier.succeeded(&attempts)?;
                     chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
                     return Ok(displaced);
                 }
                 Ok(Loaded::AlreadyCommitted) => {
+                    table.retrier.succeeded(&attempts)?;
                     chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
                     return Ok(0);
                 }
@@ -306,7 +300,7 @@ impl Turn {
                 Ok(Loaded::Differed { .. }) => differed = true,
                 Err(error) => {
                     let error = error.within(self.place(chunk.ordinal));
-                    retry_or_give_up(table, self.work.window, &mut attempts, error).await?;
+                    table.wait(&mut attempts, error, self.work.window).await?;
                 }
             }
         }
@@ -344,19 +338,30 @@ impl Turn {
     /// Drops receipts and checkpoints of the window from `ordinal` on.
     async fn cut(&self, ordinal: u32) -> Result<()> {
         let table = &self.table;
+        let mut attempts = table.retrier.attempts();
+        while let Err(error) = self.try_cut(ordinal).await {
+            let error = error.within(self.place(ordinal));
+            table.wait(&mut attempts, error, self.work.window).await?;
+        }
+        table.retrier.succeeded(&attempts)?;
+        let changes = self.removals(ordinal)?;
+        table.retrier.store.commit(&changes)
+    }
+
+    async fn try_cut(&self, ordinal: u32) -> Result<()> {
+        let table = &self.table;
         let mut session = table.targets.take().await?;
         let turn = table.load_turn.lock().await;
         receipt::cut(&mut session, &table.lease, self.work.window, ordinal).await?;
         drop(turn);
         table.targets.put(session);
-        let changes = self.removals(ordinal)?;
-        table.store.commit(&changes)
+        Ok(())
     }
 
     /// Takes out what the store has of chunks from `ordinal` on: failed ones of earlier runs, or cut ones.
     fn removals(&self, ordinal: u32) -> Result<Vec<Change>> {
         let name = self.table.plan.name.as_str();
-        let chunks = self.table.store.chunks(name, self.work.window)?;
+        let chunks = self.table.retrier.store.chunks(name, self.work.window)?;
         let removed = chunks.into_iter().filter(|chunk| chunk.ordinal >= ordinal);
         Ok(removed
             .map(|chunk| Change::RemoveChunk {
@@ -369,7 +374,7 @@ impl Turn {
 
     fn record_start(&self) -> Result<()> {
         let table = &self.table;
-        table.progress.event(Event::WindowStarted {
+        table.retrier.progress.event(Event::WindowStarted {
             table: table.plan.name.as_str(),
             window: self.work.window,
             rows_expected: None,
@@ -379,7 +384,7 @@ impl Turn {
             None => Vec::new(),
         };
         changes.push(self.window_change(WindowState::Loading, None));
-        table.store.commit(&changes)
+        table.retrier.store.commit(&changes)
     }
 
     /// Records how the window ended; a store that cannot be written turns any outcome into that failure.
@@ -393,19 +398,19 @@ impl Turn {
             Outcome::Mismatched(error) => (WindowState::Mismatched, Some(error.chain())),
             Outcome::Failed(error) => (WindowState::Failed, Some(error.chain())),
         };
-        if let Err(error) = table.store.commit(&[self.window_change(state, error)]) {
+        if let Err(error) = table.retrier.store.commit(&[self.window_change(state, error)]) {
             return Outcome::Failed(error);
         }
         match &outcome {
             Outcome::Complete | Outcome::Open => {
-                table.progress.event(Event::WindowDone {
+                table.retrier.progress.event(Event::WindowDone {
                     table: name,
                     window: self.work.window,
                     rows: self.rows,
                 });
             }
             Outcome::Mismatched(error) | Outcome::Failed(error) => {
-                table.progress.event(Event::WindowFailed {
+                table.retrier.progress.event(Event::WindowFailed {
                     table: name,
                     window: self.work.window,
                     error,
@@ -451,7 +456,7 @@ impl Turn {
                 window: self.work.window,
                 state,
                 error,
-                updated_at: self.table.clock.now(),
+                updated_at: self.table.retrier.clock.now(),
             },
         }
     }
@@ -468,21 +473,19 @@ fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step
     }
 }
 
-fn stopped() -> Error {
-    Error::new(
-        ErrorKind::Stopped,
-        "The run was asked to stop; run again to go on",
-    )
-}
-
 async fn read_with_retries(table: &TableContext, window: Window, request: &Request) -> Result<Extracted> {
-    let mut attempts = Attempts::new(&table.clock, table.outage_max);
+    let mut attempts = table.retrier.attempts();
     loop {
-        let error = match try_read(table, request).await {
-            Ok(extracted) => return Ok(extracted),
-            Err(error) => error.within(format!("Table {}, window {window}", table.plan.name)),
-        };
-        retry_or_give_up(table, window, &mut attempts, error).await?;
+        match try_read(table, request).await {
+            Ok(extracted) => {
+                table.retrier.succeeded(&attempts)?;
+                return Ok(extracted);
+            }
+            Err(error) => {
+                let error = error.within(format!("Table {}, window {window}", table.plan.name));
+                table.wait(&mut attempts, error, window).await?;
+            }
+        }
     }
 }
 
@@ -493,54 +496,9 @@ async fn try_read(table: &TableContext, request: &Request) -> Result<Extracted> 
     Ok(extracted)
 }
 
-/// Waits as the policy for the error says, or hands the error back when it is final.
-async fn retry_or_give_up(
-    table: &TableContext,
-    window: Window,
-    attempts: &mut Attempts,
-    error: Error,
-) -> Result<()> {
-    let name = table.plan.name.as_str();
-    wait_or_give_up(
-        attempts,
-        error,
-        &table.clock,
-        &table.stop,
-        |attempt, wait, error| {
-            table.progress.event(Event::Retrying {
-                table: name,
-                window: Some(window),
-                attempt,
-                wait,
-                error,
-            });
-        },
-    )
-    .await
-}
-
-/// Waits before another attempt, or hands the error back when there is to be none.
-///
-/// # Errors
-/// The error itself; `Outage` for a server that stayed away; `Stopped` when the run is asked to stop meanwhile.
-pub async fn wait_or_give_up(
-    attempts: &mut Attempts,
-    error: Error,
-    clock: &SharedClock,
-    stop: &StopSignal,
-    tell: impl FnOnce(u32, Duration, &Error),
-) -> Result<()> {
-    let wait = match attempts.after(error.kind()) {
-        Verdict::Again(wait) => wait,
-        Verdict::GiveUp if error.kind() == ErrorKind::Connection => {
-            let text = "The server was away for longer than a run waits; run again to go on when it is back";
-            return Err(Error::new(ErrorKind::Outage, text).with_source(error));
-        }
-        Verdict::GiveUp => return Err(error),
-    };
-    tell(attempts.made(), wait, &error);
-    tokio::select! {
-        () = clock.sleep(wait) => Ok(()),
-        () = stop.stopped() => Err(stopped().with_source(error)),
+impl TableContext {
+    async fn wait(&self, attempts: &mut Attempts, error: Error, window: Window) -> Result<()> {
+        let name = self.plan.name.as_str();
+        self.retrier.wait(attempts, error, name, Some(window)).await
     }
 }

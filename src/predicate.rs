@@ -147,7 +147,7 @@ impl<'a> Where<'a> {
         let (Some((first, _)), true) = (columns.split_first(), values.len() == columns.len()) else {
             return Err(Error::new(
                 ErrorKind::State,
-                "A stored key has another number of columns than the plan's key; put the state file aside and run again",
+                "A stored key has another number of columns than the plan's key; run `sync rebuild`, then run again",
             ));
         };
         let parameters: Vec<String> = columns

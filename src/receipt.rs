@@ -1,49 +1,29 @@
-//! Receipts, leases and plans in the target: the truth about what was loaded, in the same database as the rows.
+//! Receipts and plans in the target: the truth about what was loaded, in the same database as the rows.
 //!
 //! A receipt is committed in the transaction that commits its chunk's rows, so that there is never one without
-//! the other. A lease says which run may write a table: taking it raises its epoch, and every load transaction
-//! begins by writing the lease's row under its own epoch, so that a run that lost the lease commits nothing
-//! more, and a second session of the same run waits there for the outcome of the first.
+//! the other. Whoever changes receipts holds the table's lease (`lease.rs`) and writes it first.
+
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
+use crate::checkpoint::AccessPath;
 use crate::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
+use crate::lease::{Lease, fence};
 use crate::mssql::Session;
 use crate::predicate::day;
 use crate::row::{Digest, Tally, Value};
 use crate::table::TableName;
 use crate::window::Window;
 
-/// How long one try for a table's applock waits at the server.
-const APPLOCK_TRY_MS: i64 = 1_000;
-
-/// Tries for a table's applock: a server keeps a dead session's locks for a while after a power cut, until it
-/// notices that nobody is there.
-const APPLOCK_TRIES: u32 = 60;
+/// What a table was loaded by, part by part: a name and a value each.
+pub type Fingerprint = Vec<(String, String)>;
 
 /// The columns of a receipt, in the order [`Receipt::from_row`] reads them.
 const COLUMNS: &str = "[window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], \
                        [row_count], [byte_count], [digest], [target_object_id], [target_created]";
-
-/// Who is writing: named in the lease, so that another run can say who holds it.
-#[derive(Debug, Clone)]
-pub struct Holder {
-    /// The run.
-    pub run_id: u128,
-    /// The machine.
-    pub host: String,
-    /// The process.
-    pub process_id: u32,
-}
-
-/// The right to write a target table, as long as its epoch is the newest.
-#[derive(Debug, Clone)]
-pub struct Lease {
-    table: String,
-    epoch: i64,
-    run_id: u128,
-}
 
 /// Which table the rows are in: another `object_id` or `create_date` means it was made anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,126 +45,89 @@ pub struct Receipt {
     pub incarnation: Incarnation,
 }
 
-/// Takes the lease of a target table for a run: waits up to a minute for another session to let go of it.
-/// The applock lives as long as `session`; the epoch outlives it.
+/// What a window's receipts come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sums {
+    /// Receipts of any state.
+    pub chunks: u64,
+    /// Verified ones.
+    pub verified: u64,
+    /// Those whose rows went into the table that is there now.
+    pub here: u64,
+    /// Rows of all.
+    pub rows: u64,
+    /// Canonical bytes of all.
+    pub bytes: u64,
+    /// Sum of [`crate::checkpoint::load_mark`] of all.
+    pub marks: i64,
+}
+
+/// What the receipts of each window of a target table come to: one row a window, however many receipts there are.
 ///
 /// # Errors
-/// `Busy`, naming the holder, when another run keeps it.
-pub async fn take_lease(session: &mut Session, table: &TableName, holder: &Holder) -> Result<Lease> {
+/// `State` when a receipt is not as this version writes it; what the session returns. So for all reads below.
+pub async fn sums(
+    session: &mut Session,
+    table: &TableName,
+    incarnation: &Incarnation,
+) -> Result<BTreeMap<Window, Sums>> {
     let name = table.to_string();
-    let mut taken = false;
-    for _ in 0..APPLOCK_TRIES {
-        if applock(session, &format!("sync:{name}")).await? {
-            taken = true;
-            break;
-        }
-    }
-    if !taken {
-        return Err(held_by_another(session, &name).await);
-    }
-    let run_id = holder.run_id.to_be_bytes();
+    let sql = "SELECT [window_start], [window_end], COUNT_BIG(*), \
+               SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END), \
+               SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END), \
+               SUM([row_count]), SUM([byte_count]), \
+               SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)) \
+               FROM [sync].[receipt] WHERE [table_name] = @P1 GROUP BY [window_start], [window_end]";
     let params = [
         Value::Text(&name),
-        Value::Bytes(&run_id),
-        Value::Text(&holder.host),
-        Value::Integer(i64::from(holder.process_id)),
+        Value::Integer(i64::from(incarnation.object_id)),
+        Value::Text(&incarnation.created),
     ];
-    let sql = "UPDATE [sync].[lease] SET [epoch] = [epoch] + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, \
-               [process_id] = @P4, [renewed_at] = SYSUTCDATETIME() WHERE [table_name] = @P1";
-    if session.execute(sql, &params).await? == 0 {
-        let sql = "INSERT INTO [sync].[lease] ([table_name], [epoch], [run_id], [host], [process_id], [renewed_at]) \
-                   VALUES (@P1, 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())";
-        session.execute(sql, &params).await?;
+    let mut sums = BTreeMap::new();
+    for row in session.rows(sql, &params).await? {
+        let count = |column: usize| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
+        sums.insert(
+            Window::new(row.date(0)?, row.date(1)?)?,
+            Sums {
+                chunks: count(2)?,
+                verified: count(3)?,
+                here: count(4)?,
+                rows: count(5)?,
+                bytes: count(6)?,
+                marks: row.integer(7)?,
+            },
+        );
     }
-    let rows = session
-        .rows(
-            "SELECT [epoch] FROM [sync].[lease] WHERE [table_name] = @P1",
-            &params[..1],
-        )
-        .await?;
-    let epoch = rows.first().ok_or_else(|| lost(&name))?.integer(0)?;
-    Ok(Lease {
-        table: name,
-        epoch,
-        run_id: holder.run_id,
-    })
+    Ok(sums)
 }
 
-/// Lets go of the applock that [`take_lease`] took, so that the session can be used for another table.
-pub async fn release(session: &mut Session, lease: &Lease) -> Result<()> {
-    release_applock(session, &format!("sync:{}", lease.table)).await
+/// The windows of a target table that have receipts.
+pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Window>> {
+    let name = table.to_string();
+    let sql = "SELECT DISTINCT [window_start], [window_end] FROM [sync].[receipt] WHERE [table_name] = @P1 \
+               ORDER BY [window_start]";
+    let rows = session.rows(sql, &[Value::Text(&name)]).await?;
+    rows.iter()
+        .map(|row| Window::new(row.date(0)?, row.date(1)?))
+        .collect()
 }
 
-/// Lets go of a session-owned applock.
-pub async fn release_applock(session: &mut Session, resource: &str) -> Result<()> {
-    let sql =
-        "DECLARE @r int; EXEC @r = sp_releaseapplock @Resource = @P1, @LockOwner = N'Session'; SELECT @r";
-    session.rows(sql, &[Value::Text(resource)]).await.map(|_| ())
-}
-
-/// Asks once for a session-owned exclusive applock.
-pub async fn applock(session: &mut Session, resource: &str) -> Result<bool> {
-    let sql = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = @P1, @LockMode = N'Exclusive', \
-               @LockOwner = N'Session', @LockTimeout = @P2; SELECT @r";
-    let rows = session
-        .rows(sql, &[Value::Text(resource), Value::Integer(APPLOCK_TRY_MS)])
-        .await?;
-    let granted = rows.first().map(|row| row.integer(0)).transpose()?;
-    Ok(granted.is_some_and(|code| code >= 0))
-}
-
-async fn held_by_another(session: &mut Session, name: &str) -> Error {
-    let sql = "SELECT [host], [process_id] FROM [sync].[lease] WHERE [table_name] = @P1";
-    let holder = match session.rows(sql, &[Value::Text(name)]).await {
-        Ok(rows) => rows
-            .first()
-            .and_then(|row| Some((row.text(0).ok()?.to_owned(), row.integer(1).ok()?))),
-        Err(_) => None,
-    };
-    let who = holder.map_or_else(String::new, |(host, pid)| format!(" (process {pid} on {host})"));
-    Error::new(
-        ErrorKind::Busy,
-        format!(
-            "Another run{who} is loading target table {name}; wait for it to end, or stop it, then run again"
-        ),
-    )
-}
-
-fn lost(table: &str) -> Error {
-    Error::new(
-        ErrorKind::Busy,
-        format!("Another run has taken over target table {table}; this run commits nothing more to it"),
-    )
-}
-
-/// Writes the lease's row inside a load's transaction: waits for any other load of the table, and proves that the
-/// lease is still this run's.
-///
-/// # Errors
-/// `Busy` when another run has taken the lease.
-pub async fn fence(session: &mut Session, lease: &Lease) -> Result<()> {
-    let sql = "UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME() \
-               WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16))";
-    let run_id = lease.run_id.to_be_bytes();
-    let params = [
-        Value::Text(&lease.table),
-        Value::Integer(lease.epoch),
-        Value::Bytes(&run_id),
-    ];
-    match session.execute(sql, &params).await? {
-        1 => Ok(()),
-        _ => Err(lost(&lease.table)),
-    }
-}
-
-/// All receipts of a target table, by window and ordinal.
-pub async fn read_all(session: &mut Session, table: &TableName) -> Result<Vec<Receipt>> {
+/// The receipts of a window, by ordinal.
+pub async fn read(session: &mut Session, table: &TableName, window: Window) -> Result<Vec<Receipt>> {
     let name = table.to_string();
     let sql = format!(
-        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 ORDER BY [window_start], [ordinal]"
+        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 ORDER BY [ordinal]"
     );
-    let rows = session.rows(&sql, &[Value::Text(&name)]).await?;
+    let params = [Value::Text(&name), day(window.start())];
+    let rows = session.rows(&sql, &params).await?;
     rows.iter().map(Receipt::from_row).collect()
+}
+
+/// The target tables that there are plans of, as receipts name them.
+pub async fn tables(session: &mut Session) -> Result<Vec<String>> {
+    let sql = "SELECT [table_name] FROM [sync].[plan] ORDER BY [table_name]";
+    let rows = session.rows(sql, &[]).await?;
+    rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
 }
 
 /// The load that the receipt of a chunk names, where there is one.
@@ -300,32 +243,40 @@ pub async fn cut(session: &mut Session, lease: &Lease, window: Window, ordinal: 
             ],
         )
         .await?;
-    session.commit().await
+    failpoint::step("cut: before COMMIT");
+    session.commit().await?;
+    failpoint::step("cut: after COMMIT");
+    Ok(())
 }
 
-/// The plan that a target table was loaded by, as [`put_plan`] wrote it.
-pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<Vec<(String, String)>>> {
+/// The access path and fingerprint that a target table was loaded by, as [`put_plan`] wrote them.
+///
+/// # Errors
+/// `State` when they are not as this version writes them; what the session returns.
+pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<(AccessPath, Fingerprint)>> {
     let name = table.to_string();
-    let sql = "SELECT [fingerprint] FROM [sync].[plan] WHERE [table_name] = @P1";
+    let sql = "SELECT [access_path], [fingerprint] FROM [sync].[plan] WHERE [table_name] = @P1";
     let rows = session.rows(sql, &[Value::Text(&name)]).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
-    serde_json::from_str(row.text(0)?).map(Some).map_err(|error| {
+    let unreadable = || {
         Error::new(
             ErrorKind::State,
-            format!("The plan of target table {name} in [sync].[plan] cannot be read"),
+            format!("The plan of target table {name} in [sync].[plan] is not as this version writes it"),
         )
-        .with_source(error)
-    })
+    };
+    let access_path = AccessPath::named(row.text(0)?).ok_or_else(unreadable)?;
+    let fingerprint = serde_json::from_str(row.text(1)?).map_err(|error| unreadable().with_source(error))?;
+    Ok(Some((access_path, fingerprint)))
 }
 
-/// Writes the plan of a target table, once.
+/// Writes the plan of a target table that has none.
 pub async fn put_plan(
     session: &mut Session,
     table: &TableName,
-    access_path: &str,
-    fingerprint: &[(String, String)],
+    access_path: AccessPath,
+    fingerprint: &Fingerprint,
 ) -> Result<()> {
     let name = table.to_string();
     let fingerprint = serde_json::to_string(fingerprint).map_err(|error| {
@@ -333,16 +284,45 @@ pub async fn put_plan(
     })?;
     let sql = "INSERT INTO [sync].[plan] ([table_name], [access_path], [fingerprint], [planned_at]) \
                VALUES (@P1, @P2, @P3, SYSUTCDATETIME())";
-    session
-        .execute(
-            sql,
-            &[
-                Value::Text(&name),
-                Value::Text(access_path),
-                Value::Text(&fingerprint),
-            ],
-        )
-        .await?;
+    let params = [
+        Value::Text(&name),
+        Value::Text(access_path.as_str()),
+        Value::Text(&fingerprint),
+    ];
+    session.execute(sql, &params).await.map(|_| ())
+}
+
+/// Drops the receipts of a table, or of the windows that begin within `days` (the first, and the day after the
+/// last), and with all of them the table's plan. Once it returns, the next run loads what they covered anew.
+///
+/// # Errors
+/// `Busy` when the lease was lost; what the session returns.
+pub async fn forget(
+    session: &mut Session,
+    lease: &Lease,
+    days: Option<(NaiveDate, NaiveDate)>,
+) -> Result<()> {
+    session.begin().await?;
+    fence(session, lease).await?;
+    let table = Value::Text(&lease.table);
+    match days {
+        Some((first, end)) => {
+            let sql = "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] >= @P2 \
+                       AND [window_start] < @P3";
+            session.execute(sql, &[table, day(first), day(end)]).await?;
+        }
+        None => {
+            for sql in [
+                "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1",
+                "DELETE FROM [sync].[plan] WHERE [table_name] = @P1",
+            ] {
+                session.execute(sql, &[table]).await?;
+            }
+        }
+    }
+    failpoint::step("forget: before COMMIT");
+    session.commit().await?;
+    failpoint::step("forget: after COMMIT");
     Ok(())
 }
 

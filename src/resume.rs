@@ -11,10 +11,11 @@ use crate::checkpoint::{Change, Store, WindowRecord, WindowState};
 use crate::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
 use crate::clock::SharedClock;
 use crate::error::Result;
+use crate::lease::Lease;
 use crate::mssql::Session;
 use crate::plan::TablePlan;
 use crate::predicate::Bounds;
-use crate::receipt::{self, Lease, Receipt};
+use crate::receipt::{self, Receipt, Sums};
 use crate::target::Target;
 use crate::window::{DateRange, Window, missing};
 
@@ -73,19 +74,31 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Compares, brings the store in line, and says what is left. Asks the target only.
+    /// Compares, brings the store in line, and says what is left. Asks the target only. Where a window's receipts
+    /// come to what the store has, they are not read: a table of many chunks is compared by a row a window.
     ///
     /// # Errors
     /// `State` when the store or a receipt cannot be read or written; what the session returns.
     pub async fn run(&self, session: &mut Session) -> Result<Standing> {
         let name = self.plan.name.as_str();
         let mut warnings = Vec::new();
-        let mut windows: BTreeMap<Window, Vec<Chunk>> = BTreeMap::new();
-        let receipts = receipt::read_all(session, &self.plan.target).await?;
-        let strangers = receipts
-            .iter()
-            .filter(|receipt| receipt.incarnation != self.target.incarnation)
-            .count();
+        let mut windows: BTreeMap<Window, Reached> = BTreeMap::new();
+        let mut loose: BTreeMap<Window, Vec<Chunk>> = BTreeMap::new();
+        let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
+        let mut strangers = 0;
+        for (window, sums) in &sums {
+            if let Some(reached) = self.in_step(session, *window, sums).await? {
+                windows.insert(*window, reached);
+                continue;
+            }
+            let receipts = receipt::read(session, &self.plan.target, *window).await?;
+            strangers += receipts
+                .iter()
+                .filter(|receipt| receipt.incarnation != self.target.incarnation)
+                .count();
+            let chunks = receipts.into_iter().map(|receipt| self.weigh(receipt));
+            loose.insert(*window, chunks.collect::<Result<_>>()?);
+        }
         if strangers > 0 {
             warnings.push(format!(
                 "Table {name}: target table {} was dropped and made anew since it was loaded; \
@@ -93,12 +106,8 @@ impl Comparison<'_> {
                 self.plan.target
             ));
         }
-        for receipt in receipts {
-            let chunk = self.weigh(receipt)?;
-            windows.entry(chunk.0).or_default().push(chunk.1);
-        }
         let mut recounted = 0;
-        for (window, chunks) in &mut windows {
+        for (window, chunks) in &mut loose {
             recounted += self.recount(session, *window, chunks).await?;
         }
         if recounted > 0 {
@@ -108,29 +117,60 @@ impl Comparison<'_> {
                 self.plan.target
             ));
         }
-        for (window, chunks) in &mut windows {
+        for (window, chunks) in &mut loose {
             self.mend(session, *window, chunks).await?;
         }
-        let forgotten = self.align_store(&windows)?;
+        let forgotten = self.align_store(&windows, &loose)?;
         if forgotten > 0 {
             warnings.push(format!(
                 "Table {name}: the target has no receipts of {forgotten} chunks that were recorded as verified \
                  (an older backup was restored?); they are loaded again"
             ));
         }
+        windows.extend(
+            loose
+                .into_iter()
+                .map(|(window, chunks)| (window, Reached::by(chunks))),
+        );
         Ok(Standing {
             windows: self.work(windows)?,
             warnings,
         })
     }
 
+    /// How far a window is whose receipts, checkpoints and rows agree in number; `None` where they do not.
+    async fn in_step(&self, session: &mut Session, window: Window, sums: &Sums) -> Result<Option<Reached>> {
+        let name = self.plan.name.as_str();
+        let view = self.store.view()?;
+        let counts = view.counts(name, window)?;
+        let agree = [sums.verified, sums.here, counts.chunks, counts.verified]
+            .iter()
+            .all(|count| *count == sums.chunks)
+            && (sums.rows, sums.bytes) == (counts.rows, counts.bytes)
+            && sums.marks == view.marks(name, window)?;
+        let Some(last) = view.last_chunk(name, window)?.filter(|_| agree) else {
+            return Ok(None);
+        };
+        let all = KeyRange {
+            after: None,
+            through: last.range.through.clone(),
+        };
+        let bounds = Bounds::of_window(window);
+        let rows = self.target.count(session, self.plan, bounds, &all).await?;
+        Ok((rows == sums.rows).then_some(Reached {
+            redo: Vec::new(),
+            next: following(&last),
+            verified_rows: rows,
+        }))
+    }
+
     /// The chunk as its receipt proves it: stale when its rows went into another table of the same name.
-    fn weigh(&self, receipt: Receipt) -> Result<(Window, Chunk)> {
+    fn weigh(&self, receipt: Receipt) -> Result<Chunk> {
         let mut chunk = receipt.chunk;
         if receipt.incarnation != self.target.incarnation {
             chunk.state = next_state(chunk.state, ChunkEvent::TargetChanged)?;
         }
-        Ok((receipt.window, chunk))
+        Ok(chunk)
     }
 
     /// Compares the number of rows in the target with the receipts', first for all of the window, then, where
@@ -198,14 +238,23 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Writes into the store what the receipts prove, and takes out what they do not. Returns the number of
-    /// chunks that the store held for verified without a receipt.
-    fn align_store(&self, windows: &BTreeMap<Window, Vec<Chunk>>) -> Result<usize> {
+    /// Writes into the store what the receipts prove of the `loose` windows, and takes out what they do not. Returns
+    /// the number of chunks that the store held for verified without a receipt.
+    fn align_store(
+        &self,
+        in_step: &BTreeMap<Window, Reached>,
+        loose: &BTreeMap<Window, Vec<Chunk>>,
+    ) -> Result<usize> {
         let name = self.plan.name.as_str();
         let mut changes = Vec::new();
         let mut forgotten = 0;
+        let mut states = BTreeMap::new();
         for record in self.store.windows(name)? {
-            let proven = windows.get(&record.window);
+            states.insert(record.window, record.state);
+            if in_step.contains_key(&record.window) {
+                continue;
+            }
+            let proven = loose.get(&record.window);
             for chunk in self.store.chunks(name, record.window)? {
                 // Mended chunks are dense: a chunk's number is its position.
                 let receipt = proven.and_then(|chunks| chunks.get(chunk.ordinal as usize));
@@ -219,22 +268,24 @@ impl Comparison<'_> {
                 }
             }
         }
-        for (window, chunks) in windows {
+        // A run that died after a window's last chunk has not said that the window is complete.
+        for (window, reached) in in_step {
+            if reached.next.is_none() && states.get(window) != Some(&WindowState::Complete) {
+                changes.push(self.window_change(*window, WindowState::Complete));
+            }
+        }
+        for (window, chunks) in loose {
             let known: BTreeMap<u32, Chunk> = self
                 .store
                 .chunks(name, *window)?
                 .into_iter()
                 .map(|chunk| (chunk.ordinal, chunk))
                 .collect();
-            let complete = chunks.last().is_some_and(|chunk| chunk.range.through.is_none())
-                && chunks.iter().all(|chunk| chunk.state == ChunkState::Verified);
-            let mut differs = false;
             for chunk in chunks {
                 let same = known
                     .get(&chunk.ordinal)
                     .is_some_and(|record| record.state == chunk.state && record.load_id == chunk.load_id);
                 if !same {
-                    differs = true;
                     changes.push(Change::Chunk {
                         table: name.to_owned(),
                         window: *window,
@@ -242,20 +293,14 @@ impl Comparison<'_> {
                     });
                 }
             }
-            if differs {
-                changes.push(Change::Window {
-                    table: name.to_owned(),
-                    record: WindowRecord {
-                        window: *window,
-                        state: if complete {
-                            WindowState::Complete
-                        } else {
-                            WindowState::Planned
-                        },
-                        error: None,
-                        updated_at: self.clock.now(),
-                    },
-                });
+            let complete = is_complete(chunks);
+            if complete != (states.get(window) == Some(&WindowState::Complete)) {
+                let state = if complete {
+                    WindowState::Complete
+                } else {
+                    WindowState::Planned
+                };
+                changes.push(self.window_change(*window, state));
             }
         }
         if !changes.is_empty() {
@@ -264,34 +309,67 @@ impl Comparison<'_> {
         Ok(forgotten)
     }
 
+    fn window_change(&self, window: Window, state: WindowState) -> Change {
+        Change::Window {
+            table: self.plan.name.as_str().to_owned(),
+            record: WindowRecord {
+                window,
+                state,
+                error: None,
+                updated_at: self.clock.now(),
+            },
+        }
+    }
+
     /// The windows asked for: those that are there, and new ones for the days that none covers.
-    fn work(&self, mut windows: BTreeMap<Window, Vec<Chunk>>) -> Result<Vec<WindowWork>> {
+    fn work(&self, mut windows: BTreeMap<Window, Reached>) -> Result<Vec<WindowWork>> {
         for record in self.store.windows(self.plan.name.as_str())? {
-            windows.entry(record.window).or_default();
+            windows
+                .entry(record.window)
+                .or_insert_with(|| Reached::by(Vec::new()));
         }
         let existing: Vec<Window> = windows.keys().copied().collect();
         for window in missing(self.range, &existing)? {
-            windows.insert(window, Vec::new());
+            windows.insert(window, Reached::by(Vec::new()));
         }
         let asked = windows
             .into_iter()
             .filter(|(window, _)| window.intersects(self.range));
         Ok(asked
-            .map(|(window, chunks)| self.window_work(window, chunks))
+            .map(|(window, reached)| self.window_work(window, reached))
             .collect())
     }
 
-    fn window_work(&self, window: Window, chunks: Vec<Chunk>) -> WindowWork {
+    fn window_work(&self, window: Window, reached: Reached) -> WindowWork {
         let whole = Bounds::of_window(window);
         let bounds = Bounds {
             start: whole.start,
             end: whole.end.min(self.settled).max(whole.start),
         };
+        WindowWork {
+            window,
+            bounds,
+            open: bounds.end < whole.end,
+            redo: reached.redo,
+            next: reached.next,
+            verified_rows: reached.verified_rows,
+        }
+    }
+}
+
+/// How far a window is.
+#[derive(Debug)]
+struct Reached {
+    redo: Vec<Chunk>,
+    next: Option<Next>,
+    verified_rows: u64,
+}
+
+impl Reached {
+    /// As the mended chunks of a window say.
+    fn by(chunks: Vec<Chunk>) -> Reached {
         let next = match chunks.last() {
-            Some(last) => last.range.through.clone().map(|key| Next {
-                ordinal: last.ordinal + 1,
-                after: Some(key),
-            }),
+            Some(last) => following(last),
             None => Some(Next {
                 ordinal: 0,
                 after: None,
@@ -300,15 +378,26 @@ impl Comparison<'_> {
         let (verified, redo): (Vec<Chunk>, Vec<Chunk>) = chunks
             .into_iter()
             .partition(|chunk| chunk.state == ChunkState::Verified);
-        WindowWork {
-            window,
-            bounds,
-            open: bounds.end < whole.end,
+        Reached {
             redo,
             next,
             verified_rows: verified.iter().map(|chunk| chunk.tally.row_count).sum(),
         }
     }
+}
+
+/// Whether a window's chunks are all of it, and all verified.
+pub fn is_complete(chunks: &[Chunk]) -> bool {
+    chunks.last().is_some_and(|chunk| chunk.range.through.is_none())
+        && chunks.iter().all(|chunk| chunk.state == ChunkState::Verified)
+}
+
+/// Where a window goes on after a chunk: nowhere, after its last.
+fn following(chunk: &Chunk) -> Option<Next> {
+    chunk.range.through.clone().map(|key| Next {
+        ordinal: chunk.ordinal + 1,
+        after: Some(key),
+    })
 }
 
 /// Up to when rows are old enough: the source's clock less `settle_minutes`, to the second.

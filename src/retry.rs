@@ -2,14 +2,18 @@
 //!
 //! | kind | policy | why |
 //! |---|---|---|
-//! | Connection | wait the outage out | the network and servers come back; a backfill has time |
-//! | OutcomeUnknown | again, a few times | the next attempt looks for the receipt before it loads anything |
-//! | Transient | again, a few times | deadlock, lock timeout, memory: another moment is enough |
+//! | Connection | wait the outage out | networks and servers come back, and a backfill has time |
+//! | OutcomeUnknown | again, some times | the next attempt looks for the receipt before it loads anything |
+//! | Transient | again, some times | deadlock, lock timeout, no memory: another moment is enough |
+//! | LoginAgain | again, some times | a server that starts refuses logins for a minute; more tries could lock the login |
+//! | Timeout | again, a few times | the server may have been busy; a statement that is too slow is not to be paid for often |
 //! | Outage | give up | it was waited out for as long as a run waits |
 //! | Login, WrongServer, Preflight, Usage, Config | give up | only a person can change it |
 //! | TargetFull, Statement, Mismatch | give up | the same again would fail the same way |
 //! | Busy, State, Plan, Internal | give up | going on could make a wrong row |
 //! | Stopped | give up | somebody asked for it |
+//!
+//! Which of a server's errors is of which kind is in `mssql/fault.rs`.
 
 use std::time::Duration;
 
@@ -23,14 +27,17 @@ use crate::error::ErrorKind;
 const WAIT_FIRST: Duration = Duration::from_millis(500);
 /// The longest wait: an outage that ends is noticed within half a minute.
 const WAIT_MAX: Duration = Duration::from_secs(30);
-/// Attempts at something that fails for a passing reason: with these waits about two minutes.
-const ATTEMPTS_MAX: u32 = 8;
+/// Attempts at something that fails for a passing reason: with these waits one and a half to three minutes, so that a
+/// server that refuses logins for a minute while it starts is lived through.
+const ATTEMPTS_MAX: u32 = 12;
+/// Attempts at a statement that is not answered in time.
+const TIMEOUT_ATTEMPTS_MAX: u32 = 3;
 
 /// What is done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Policy {
     /// Try again, so many times in all.
-    Again,
+    Again(u32),
     /// Try again until the outage has lasted too long.
     WaitOut,
     /// It is final.
@@ -40,7 +47,10 @@ enum Policy {
 fn policy(kind: ErrorKind) -> Policy {
     match kind {
         ErrorKind::Connection => Policy::WaitOut,
-        ErrorKind::OutcomeUnknown | ErrorKind::Transient => Policy::Again,
+        ErrorKind::OutcomeUnknown | ErrorKind::Transient | ErrorKind::LoginAgain => {
+            Policy::Again(ATTEMPTS_MAX)
+        }
+        ErrorKind::Timeout => Policy::Again(TIMEOUT_ATTEMPTS_MAX),
         ErrorKind::Outage
         | ErrorKind::Login
         | ErrorKind::WrongServer
@@ -107,15 +117,21 @@ impl Attempts {
         self.made
     }
 
+    /// How long the server has been away; `None` while it is there.
+    pub fn away(&self) -> Option<Duration> {
+        let since = self.away_since?;
+        Some(self.clock.monotonic().saturating_sub(since))
+    }
+
     /// What to do after another attempt failed with an error of this kind.
     pub fn after(&mut self, kind: ErrorKind) -> Verdict {
         self.made += 1;
         match policy(kind) {
             Policy::GiveUp => return Verdict::GiveUp,
-            Policy::Again => {
+            Policy::Again(attempts_max) => {
                 self.away_since = None;
                 self.passing += 1;
-                if self.passing >= ATTEMPTS_MAX {
+                if self.passing >= attempts_max {
                     return Verdict::GiveUp;
                 }
             }
@@ -204,6 +220,32 @@ mod tests {
         }
         assert_eq!(attempts.after(ErrorKind::Transient), Verdict::GiveUp);
         assert_eq!(attempts.made(), ATTEMPTS_MAX);
+    }
+
+    #[test]
+    fn a_login_that_is_refused_for_a_minute_is_tried_again_after_it() {
+        // The shortest waits that chance can make.
+        let clock: SharedClock = Arc::new(TestClock::default());
+        let mut attempts = Attempts::new(&clock, Duration::ZERO);
+        let mut waited = Duration::ZERO;
+        while let Verdict::Again(wait) = attempts.after(ErrorKind::LoginAgain) {
+            waited += wait;
+        }
+        assert!(waited > Duration::from_secs(75), "{waited:?}");
+        assert_eq!(
+            attempts.made(),
+            ATTEMPTS_MAX,
+            "a login is not tried until it is locked"
+        );
+    }
+
+    #[test]
+    fn a_slow_statement_is_not_asked_for_often() {
+        let clock: SharedClock = Arc::new(TestClock::default());
+        let mut attempts = Attempts::new(&clock, Duration::from_secs(3600));
+        assert!(matches!(attempts.after(ErrorKind::Timeout), Verdict::Again(_)));
+        assert!(matches!(attempts.after(ErrorKind::Timeout), Verdict::Again(_)));
+        assert_eq!(attempts.after(ErrorKind::Timeout), Verdict::GiveUp);
     }
 
     #[test]

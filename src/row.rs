@@ -231,7 +231,7 @@ impl<'a> Values<'a> {
 fn damaged() -> Error {
     Error::new(
         ErrorKind::State,
-        "A stored key is not in the format of this version; put the state file aside and run again",
+        "A stored key is not in the format of this version; run `sync rebuild`, then run again",
     )
 }
 

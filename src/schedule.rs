@@ -8,21 +8,32 @@ mod turn;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::checkpoint::{Change, RunRecord, Store};
 use crate::clock::SharedClock;
 use crate::config::{Config, Mode, TableConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
+use crate::failpoint;
+use crate::forget;
+use crate::lease::Holder;
 use crate::migrate::migrate;
-use crate::mssql::{Proof, Session, Timeouts, catalog};
+use crate::mssql::{Proof, Session, catalog};
 use crate::plan::TablePlan;
 use crate::report::{Event, Progress, RunSummary, TableSummary};
+use crate::retrier::Retrier;
 use crate::sessions::Sessions;
 use crate::table::Identifier;
 use crate::window::DateRange;
 
+use crate::stop::stopped;
+
 pub use crate::stop::StopSignal;
+
+/// How long chunks in flight may take once the run is asked to stop: a system that shuts down, or an operator who
+/// waits, gives a program about ten seconds.
+const STOP_GRACE: Duration = Duration::from_secs(8);
 
 /// What a run is asked to do, beside what the configuration says.
 #[derive(Debug, Clone)]
@@ -74,18 +85,27 @@ pub async fn run(
         range: options.range,
         error: None,
     };
-    store.commit(&[Change::Run(record.clone())])?;
+    failpoint::step("run: before its record");
+    store.commit(&[Change::Waiting(None), Change::Run(record.clone())])?;
     let run = Run {
         config,
-        store: Arc::clone(&store),
-        clock: Arc::clone(&clock),
         options,
         identity,
-        progress,
-        stop,
         run_id: record.run_id,
+        retrier: Retrier {
+            clock: Arc::clone(&clock),
+            stop: stop.clone(),
+            store: Arc::clone(&store),
+            progress: Arc::clone(&progress),
+            outage_max: config.run.outage_max,
+        },
     };
-    let result = run.tables().await;
+    let result = tokio::select! {
+        result = run.tables() => result,
+        // What is still under way then is dropped, and with its connection the target rolls it back.
+        () = grace(&clock, &stop) => Err(stopped()),
+    };
+    failpoint::step("run: before its end");
     record.ended_at = Some(clock.now());
     let exit = match &result {
         Ok(summary) => summary.exit,
@@ -95,73 +115,65 @@ pub async fn run(
         }
     };
     record.exit_code = Some(exit as u8);
-    store.commit(&[Change::Run(record)])?;
+    store.commit(&[Change::Waiting(None), Change::Run(record)])?;
     let summary = result?;
     let elapsed = clock.monotonic().saturating_sub(started);
-    run.progress.event(Event::RunDone {
+    progress.event(Event::RunDone {
         summary: &summary,
         elapsed,
     });
     Ok(summary)
 }
 
+/// Ends so long after the run was asked to stop that what is under way had time to end by itself.
+async fn grace(clock: &SharedClock, stop: &StopSignal) {
+    stop.stopped().await;
+    clock.sleep(STOP_GRACE).await;
+}
+
 struct Run<'a> {
     config: &'a Config,
-    store: Arc<Store>,
-    clock: SharedClock,
     options: RunOptions,
     identity: Identity,
-    progress: Arc<dyn Progress>,
-    stop: StopSignal,
     run_id: u128,
+    retrier: Retrier,
 }
 
 impl Run<'_> {
     async fn tables(&self) -> Result<RunSummary> {
         let config = self.config;
         let tables = self.chosen()?;
-        self.progress.event(Event::RunStarted {
+        self.retrier.progress.event(Event::RunStarted {
             run_id: self.run_id,
             range: self.options.range,
             tables: tables.len(),
             max_workers: self.max_workers(),
         });
         if !config.source.require_replica {
-            self.progress.event(Event::Note(
+            self.retrier.progress.event(Event::Note(
                 "require_replica = false: the source may be a primary that shops are selling on; \
                  set it to true to have every connection prove that it is a replica",
             ));
         }
         if let (true, Proof::Named(names)) = (config.source.require_replica, &config.source.guard.proof) {
-            self.progress.event(Event::Note(&format!(
+            self.retrier.progress.event(Event::Note(&format!(
                 "The source is trusted by name ({}), not by a READ_ONLY database",
                 names.join(", ")
             )));
         }
-        let timeouts = Timeouts::default();
+        let timeouts = config.run.timeouts;
         let sources = Arc::new(Sessions::new(
             config.source.endpoint.clone(),
             Some(config.source.guard.clone()),
             timeouts,
         ));
         let targets = Arc::new(Sessions::new(config.target.endpoint.clone(), None, timeouts));
-        // The source first: where it is the wrong server, nothing at all is done.
-        let mut source = sources.take().await?;
-        let server = catalog::server(&mut source).await?;
-        let mut plans = VecDeque::new();
-        for table in &tables {
-            if table.mode == Mode::Monthly {
-                plans.push_back(self.plan(&mut source, table, &server.database).await?);
-            }
+        // Where an earlier run has worked with both ends, one that is away now is waited for from the start.
+        if !self.retrier.store.view()?.tables()?.is_empty() {
+            sources.assume_known();
+            targets.assume_known();
         }
-        let mut target = targets.take().await?;
-        for name in migrate(&mut target).await? {
-            self.progress.event(Event::Note(&format!(
-                "Target: applied migration {name} to schema [sync]"
-            )));
-        }
-        sources.put(source);
-        targets.put(target);
+        let mut plans = self.prepared(&tables, &sources, &targets).await?;
         let mut summaries = Vec::new();
         for table in tables {
             let name = table.name.as_str();
@@ -173,15 +185,82 @@ impl Run<'_> {
                 },
             };
             summaries.push(summary);
-            if self.stop.is_stopped() {
+            if self.retrier.stop.is_stopped() {
                 break;
             }
         }
-        let exit = exit_of(&summaries, self.stop.is_stopped());
+        let exit = exit_of(&summaries, self.retrier.stop.is_stopped());
         Ok(RunSummary {
             tables: summaries,
             exit,
         })
+    }
+
+    /// The preflight, made again while an end is away that was there in an earlier run. A first run fails at once:
+    /// the name of a server may be wrong.
+    async fn prepared(
+        &self,
+        tables: &[TableConfig],
+        sources: &Sessions,
+        targets: &Sessions,
+    ) -> Result<VecDeque<TablePlan>> {
+        let mut attempts = self.retrier.attempts();
+        loop {
+            let error = match self.preflight(tables, sources, targets).await {
+                Ok(plans) => {
+                    self.retrier.succeeded(&attempts)?;
+                    return Ok(plans);
+                }
+                Err(error) => error,
+            };
+            if !(sources.is_known() && targets.is_known()) {
+                return Err(error);
+            }
+            self.retrier.wait(&mut attempts, error, "preflight", None).await?;
+        }
+    }
+
+    /// The source first: where it is the wrong server, nothing at all is done. Then the target is prepared, and
+    /// what an earlier command was to forget is forgotten.
+    async fn preflight(
+        &self,
+        tables: &[TableConfig],
+        sources: &Sessions,
+        targets: &Sessions,
+    ) -> Result<VecDeque<TablePlan>> {
+        let mut source = sources.take().await?;
+        let server = catalog::server(&mut source).await?;
+        let mut plans = VecDeque::new();
+        for table in tables {
+            if table.mode == Mode::Monthly {
+                plans.push_back(self.plan(&mut source, table, &server.database).await?);
+            }
+        }
+        sources.put(source);
+        let mut target = targets.take().await?;
+        for name in migrate(&mut target).await? {
+            self.retrier.progress.event(Event::Note(&format!(
+                "Target: applied migration {name} to schema [sync]"
+            )));
+        }
+        for tombstone in self.retrier.store.view()?.tombstones()? {
+            forget::finish(&mut target, &self.retrier, &self.holder(), &tombstone).await?;
+            self.retrier.progress.event(Event::Note(&format!(
+                "Table {}: was being forgotten when that was cut short; it is now",
+                tombstone.table
+            )));
+        }
+        targets.put(target);
+        Ok(plans)
+    }
+
+    /// Who this run is, for the leases it takes.
+    fn holder(&self) -> Holder {
+        Holder {
+            run_id: self.run_id,
+            host: self.identity.host.clone(),
+            process_id: self.identity.process_id,
+        }
     }
 
     /// The configured tables that the run goes through, in the configuration's order.
@@ -215,7 +294,7 @@ impl Run<'_> {
 
     fn left_out(&self, name: &str) -> TableSummary {
         let text = format!("Table {name}: mode = \"full\" is not in this version, so the table is left out");
-        self.progress.event(Event::Warning(&text));
+        self.retrier.progress.event(Event::Warning(&text));
         TableSummary {
             name: name.to_owned(),
             error: Some(text),
@@ -257,7 +336,7 @@ impl Run<'_> {
             database,
         )?;
         for note in &plan.notes {
-            self.progress.event(Event::Note(note));
+            self.retrier.progress.event(Event::Note(note));
         }
         Ok(plan)
     }

@@ -1,10 +1,14 @@
 //! The connections of a run: opened when one is needed, handed back when it is whole, never more at once than
 //! there are workers that hold one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::{Endpoint, Guard, Session, Timeouts};
+
+/// A database that this login may not open, as the server says it while the database recovers, too.
+const NO_DATABASE: u32 = 4060;
 
 /// The connections to one end.
 #[derive(Debug)]
@@ -13,6 +17,8 @@ pub struct Sessions {
     guard: Option<Guard>,
     timeouts: Timeouts,
     idle: Mutex<Vec<Session>>,
+    /// Whether this login was good at this end before, in this run or an earlier one.
+    known: AtomicBool,
 }
 
 impl Sessions {
@@ -23,18 +29,37 @@ impl Sessions {
             guard,
             timeouts,
             idle: Mutex::new(Vec::new()),
+            known: AtomicBool::new(false),
         }
+    }
+
+    /// An earlier run has worked with this end: what refuses a login now may pass.
+    pub fn assume_known(&self) {
+        self.known.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a login was good before.
+    pub fn is_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
     }
 
     /// An idle connection, or a new one.
     ///
     /// # Errors
-    /// Those of [`Session::open`].
+    /// Those of [`Session::open`]; once a login was good, `LoginAgain` for one that is refused, and `Connection`
+    /// for a database that cannot be opened.
     pub async fn take(&self) -> Result<Session> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match idle {
-            Some(session) => Ok(session),
-            None => Session::open(&self.endpoint, self.guard.as_ref(), &self.timeouts).await,
+        if let Some(session) = idle {
+            return Ok(session);
+        }
+        match Session::open(&self.endpoint, self.guard.as_ref(), &self.timeouts).await {
+            Ok(session) => {
+                self.assume_known();
+                Ok(session)
+            }
+            Err(error) if self.is_known() => Err(refused_again(error)),
+            Err(error) => Err(error),
         }
     }
 
@@ -46,5 +71,14 @@ impl Sessions {
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(session);
         }
+    }
+}
+
+/// What a refusal means where the login was good before: the server or the database is starting, most likely.
+fn refused_again(error: Error) -> Error {
+    match (error.kind(), error.number()) {
+        (ErrorKind::Login, Some(NO_DATABASE)) => error.of_kind(ErrorKind::Connection),
+        (ErrorKind::Login, _) => error.of_kind(ErrorKind::LoginAgain),
+        _ => error,
     }
 }

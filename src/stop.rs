@@ -2,6 +2,16 @@
 
 use tokio::sync::watch;
 
+use crate::error::{Error, ErrorKind};
+
+/// What ends a piece of work that the wish to stop found unfinished.
+pub fn stopped() -> Error {
+    Error::new(
+        ErrorKind::Stopped,
+        "The run was asked to stop; run the same command again to go on",
+    )
+}
+
 /// Shared by whoever may ask a run to stop and all who must hear it. Once said, it stays said.
 #[derive(Debug, Clone)]
 pub struct StopSignal {

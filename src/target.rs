@@ -2,6 +2,7 @@
 
 use crate::chunk::KeyRange;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::mssql::{Session, catalog};
 use crate::plan::TablePlan;
 use crate::predicate::{Bounds, Where};
@@ -33,6 +34,7 @@ impl Target {
         if let Some(schema) = catalog::describe(session, &plan.target).await? {
             return Ok((Target::new(plan, &schema)?, false));
         }
+        failpoint::step("target: before the table is made");
         // DDL of one transaction: a crash leaves the table with its indexes, or no table.
         session
             .batch(&format!(
@@ -40,6 +42,7 @@ impl Target {
                 create_sql(plan)
             ))
             .await?;
+        failpoint::step("target: after the table is made");
         let schema = catalog::describe(session, &plan.target).await?.ok_or_else(|| {
             Error::new(
                 ErrorKind::Preflight,

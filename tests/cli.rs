@@ -161,12 +161,12 @@ fn a_state_file_that_is_none() {
     );
     insta::assert_snapshot!(run(&home), @r"
     stderr:
-    error: The checkpoint store state/checkpoints.redb is damaged; it is left as it is: put it aside and run again; a run makes it anew from the target's receipts: I/O error: Not a redb database: magic number mismatch
+    error: The checkpoint store state/checkpoints.redb is damaged; it is left as it is: `sync rebuild` keeps it aside and makes it anew from the target's receipts: I/O error: Not a redb database: magic number mismatch
     exit code: 6
     ");
     insta::assert_snapshot!(home.sync(&["status"]), @r"
     stderr:
-    error: The checkpoint store state/checkpoints.redb is damaged; it is left as it is: put it aside and run again; a run makes it anew from the target's receipts: I/O error: Not a redb database: magic number mismatch
+    error: The checkpoint store state/checkpoints.redb is damaged; it is left as it is: `sync rebuild` keeps it aside and makes it anew from the target's receipts: I/O error: Not a redb database: magic number mismatch
     exit code: 6
     ");
 }
@@ -190,12 +190,13 @@ fn status_before_anything_ran() {
     stdout:
     Total: 0 rows verified, 0 of 0 chunks
     stderr:
-    note: there is no state file state/checkpoints.redb: nothing is loaded yet
+    note: there is no state file state/checkpoints.redb: no run has been here, or it was lost; a run or `sync rebuild` makes it from what the target proves
     exit code: 0
     ");
     insta::assert_snapshot!(home.sync(&["status", "--json"]), @r#"
     stdout:
     {
+      "forgetting": [],
       "run": null,
       "tables": [],
       "totals": {
@@ -208,7 +209,7 @@ fn status_before_anything_ran() {
       }
     }
     stderr:
-    note: there is no state file state/checkpoints.redb: nothing is loaded yet
+    note: there is no state file state/checkpoints.redb: no run has been here, or it was lost; a run or `sync rebuild` makes it from what the target proves
     exit code: 0
     "#);
 }

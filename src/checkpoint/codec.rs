@@ -4,12 +4,11 @@
 use std::path::Path;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
-use chrono::Datelike;
+use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::RunRecord;
-use super::WAY_OUT;
+use super::{RunRecord, Tombstone, WAY_OUT};
 use crate::error::{Error, ErrorKind, Result};
 use crate::window::Window;
 
@@ -48,8 +47,30 @@ pub(super) fn prefix(table: &str) -> Vec<u8> {
 pub(super) fn window_key(table: &str, window: Window) -> Vec<u8> {
     let mut key = prefix(table);
     for day in [window.start(), window.end()] {
-        key.extend_from_slice(&(day.num_days_from_ce().cast_unsigned() ^ (1 << 31)).to_be_bytes());
+        key.extend_from_slice(&day_bytes(day));
     }
+    key
+}
+
+fn day_bytes(day: NaiveDate) -> [u8; 4] {
+    (day.num_days_from_ce().cast_unsigned() ^ (1 << 31)).to_be_bytes()
+}
+
+/// Whether the window of a window's or chunk's key begins from `first` on and before `end`.
+pub(super) fn starts_within(key: &[u8], prefix: &[u8], first: NaiveDate, end: NaiveDate) -> bool {
+    key.get(prefix.len()..prefix.len() + 4)
+        .is_some_and(|start| day_bytes(first).as_slice() <= start && start < day_bytes(end).as_slice())
+}
+
+/// The window's key in a chunk's.
+pub(super) fn window_of(chunk_key: &[u8]) -> &[u8] {
+    &chunk_key[..chunk_key.len().saturating_sub(4)]
+}
+
+/// Key of a tombstone: the table's, then the month's first day where it is about a month.
+pub(super) fn tombstone_key(tombstone: &Tombstone) -> Vec<u8> {
+    let mut key = prefix(&tombstone.table);
+    key.extend(tombstone.month.map(day_bytes).into_iter().flatten());
     key
 }
 

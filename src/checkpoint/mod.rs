@@ -9,17 +9,28 @@ mod codec;
 mod open;
 mod record;
 mod rehearsal;
+mod replace;
 mod v1;
+mod write;
 
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    TableDefinition, TableError,
+};
 
 use crate::chunk::Chunk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::window::Window;
+use write::{Fault, Tables};
 
-pub use record::{AccessPath, Change, Counts, RunRecord, TableRecord, WindowRecord, WindowState};
+pub use record::{
+    AccessPath, Change, Counts, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord, WindowState,
+    load_mark,
+};
+pub use replace::Replacement;
 
 type Bytes = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -33,8 +44,19 @@ const RUNS: Bytes = TableDefinition::new("runs");
 /// Key in `meta` of the process that opened the store for writing last.
 const WRITER_KEY: &[u8] = b"writer";
 
+/// Sums of load marks, a window each; not in the first stores of this format, where they are made when it is opened.
+const MARKS: Bytes = TableDefinition::new("marks");
+/// What is to be forgotten; not in the first stores of this format.
+const TOMBSTONES: Bytes = TableDefinition::new("tombstones");
+
+/// Names of the tables that the first stores of this format do not have.
+const LATER: [&str; 2] = ["marks", "tombstones"];
+
+/// Key in `meta` of the server that a run waits for.
+const WAITING_KEY: &[u8] = b"waiting";
+
 /// All tables of a store, made when it is.
-const ALL: [Bytes; 6] = [META, TABLES, WINDOWS, COUNTS, CHUNKS, RUNS];
+const ALL: [Bytes; 8] = [META, TABLES, WINDOWS, COUNTS, CHUNKS, RUNS, MARKS, TOMBSTONES];
 
 /// The store, open for writing: no other process writes it meanwhile.
 #[derive(Debug)]
@@ -42,7 +64,7 @@ pub struct Store {
     database: Database,
     path: PathBuf,
     /// Locked as long as the store is open: how a reader knows that somebody writes.
-    _presence: std::fs::File,
+    presence: std::fs::File,
 }
 
 /// The store, open for reading, also while another process writes it.
@@ -85,9 +107,10 @@ impl Store {
             pid: std::process::id(),
         };
         let transaction = self.database.begin_write().map_err(redb::Error::from)?;
-        let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
-        put(&mut meta, WRITER_KEY, &codec::encode(WRITER_KEY, &writer)?)?;
-        drop(meta);
+        let mut tables = Tables::open(&transaction, &self.path)?;
+        tables.sign(&writer)?;
+        tables.mark_all()?;
+        drop(tables);
         transaction.commit().map_err(redb::Error::from)?;
         Ok(())
     }
@@ -108,85 +131,15 @@ impl Store {
 
     fn try_commit(&self, changes: &[Change]) -> std::result::Result<(), Fault> {
         let transaction = self.database.begin_write().map_err(redb::Error::from)?;
-        {
-            let mut tables = transaction.open_table(TABLES).map_err(redb::Error::from)?;
-            let mut windows = transaction.open_table(WINDOWS).map_err(redb::Error::from)?;
-            let mut counts = transaction.open_table(COUNTS).map_err(redb::Error::from)?;
-            let mut chunks = transaction.open_table(CHUNKS).map_err(redb::Error::from)?;
-            let mut runs = transaction.open_table(RUNS).map_err(redb::Error::from)?;
-            for change in changes {
-                match change {
-                    Change::Table(record) => {
-                        let key = codec::table_key(&record.name);
-                        put(&mut tables, &key, &codec::encode(&key, &v1::Table::from(record))?)?;
-                    }
-                    Change::Window { table, record } => {
-                        let key = codec::window_key(table, record.window);
-                        put(
-                            &mut windows,
-                            &key,
-                            &codec::encode(&key, &v1::Window::from(record))?,
-                        )?;
-                    }
-                    Change::Chunk { table, window, chunk } => {
-                        self.count(
-                            &mut counts,
-                            &mut chunks,
-                            table,
-                            *window,
-                            chunk.ordinal,
-                            Some(chunk),
-                        )?;
-                        let key = codec::chunk_key(table, *window, chunk.ordinal);
-                        put(&mut chunks, &key, &codec::encode(&key, &v1::Chunk::from(chunk))?)?;
-                    }
-                    Change::RemoveChunk {
-                        table,
-                        window,
-                        ordinal,
-                    } => {
-                        self.count(&mut counts, &mut chunks, table, *window, *ordinal, None)?;
-                        let key = codec::chunk_key(table, *window, *ordinal);
-                        chunks.remove(key.as_slice()).map_err(redb::Error::from)?;
-                    }
-                    Change::Run(record) => {
-                        let key = codec::run_key(record);
-                        put(&mut runs, &key, &codec::encode(&key, &v1::Run::from(record))?)?;
-                    }
-                }
-            }
+        let mut tables = Tables::open(&transaction, &self.path)?;
+        for change in changes {
+            tables.apply(change)?;
         }
+        drop(tables);
+        failpoint::step("checkpoint: before the commit");
         transaction.commit().map_err(redb::Error::from)?;
+        failpoint::step("checkpoint: after the commit");
         Ok(())
-    }
-
-    /// Keeps a window's counts in step with its chunks: the old chunk out, the new one in.
-    fn count(
-        &self,
-        counts: &mut redb::Table<'_, &'static [u8], &'static [u8]>,
-        chunks: &mut redb::Table<'_, &'static [u8], &'static [u8]>,
-        table: &str,
-        window: Window,
-        ordinal: u32,
-        new: Option<&Chunk>,
-    ) -> std::result::Result<(), Fault> {
-        let chunk_key = codec::chunk_key(table, window, ordinal);
-        let old: Option<Chunk> = match chunks.get(chunk_key.as_slice()).map_err(redb::Error::from)? {
-            Some(value) => Some(codec::decode::<v1::Chunk>(&self.path, &chunk_key, value.value())?.into()),
-            None => None,
-        };
-        let key = codec::window_key(table, window);
-        let mut sums: Counts = match counts.get(key.as_slice()).map_err(redb::Error::from)? {
-            Some(value) => codec::decode::<v1::Counts>(&self.path, &key, value.value())?.into(),
-            None => Counts::default(),
-        };
-        if let Some(old) = &old {
-            sums.remove(old);
-        }
-        if let Some(new) = new {
-            sums.add(new);
-        }
-        put(counts, &key, &codec::encode(&key, &v1::Counts::from(&sums))?)
     }
 
     /// A view of the store as it is now.
@@ -252,20 +205,9 @@ impl<'a> View<'a> {
 
     /// One table.
     pub fn table(&self, name: &str) -> Result<Option<TableRecord>> {
-        let key = codec::table_key(name);
-        let table = self
-            .transaction
-            .open_table(TABLES)
-            .map_err(|error| damaged(self.path, error))?;
-        match table
-            .get(key.as_slice())
-            .map_err(|error| damaged(self.path, error))?
-        {
-            Some(value) => Ok(Some(
-                codec::decode::<v1::Table>(self.path, &key, value.value())?.into(),
-            )),
-            None => Ok(None),
-        }
+        Ok(self
+            .get::<v1::Table>(TABLES, &codec::table_key(name))?
+            .map(Into::into))
     }
 
     /// A table's windows, by date.
@@ -280,26 +222,53 @@ impl<'a> View<'a> {
 
     /// What a window's chunks come to, without reading them.
     pub fn counts(&self, table: &str, window: Window) -> Result<Counts> {
+        let counts = self.get::<v1::Counts>(COUNTS, &codec::window_key(table, window))?;
+        Ok(counts.map(Into::into).unwrap_or_default())
+    }
+
+    /// The sum of the load marks of a window's verified chunks.
+    pub fn marks(&self, table: &str, window: Window) -> Result<i64> {
         let key = codec::window_key(table, window);
-        let counts = self
-            .transaction
-            .open_table(COUNTS)
-            .map_err(|error| damaged(self.path, error))?;
-        match counts
-            .get(key.as_slice())
-            .map_err(|error| damaged(self.path, error))?
-        {
-            Some(value) => Ok(codec::decode::<v1::Counts>(self.path, &key, value.value())?.into()),
-            None => Ok(Counts::default()),
+        let sum = self.get::<v1::Marks>(MARKS, &key)?;
+        Ok(sum.map_or(0, |sum| sum.sum))
+    }
+
+    /// A window's last chunk.
+    pub fn last_chunk(&self, table: &str, window: Window) -> Result<Option<Chunk>> {
+        let Some(chunks) = self.open(CHUNKS)? else {
+            return Ok(None);
+        };
+        let (first, last) = (
+            codec::chunk_key(table, window, 0),
+            codec::chunk_key(table, window, u32::MAX),
+        );
+        let range = chunks.range(first.as_slice()..=last.as_slice());
+        match range.map_err(|error| damaged(self.path, error))?.next_back() {
+            Some(entry) => {
+                let (key, value) = entry.map_err(|error| damaged(self.path, error))?;
+                Ok(Some(
+                    codec::decode::<v1::Chunk>(self.path, key.value(), value.value())?.into(),
+                ))
+            }
+            None => Ok(None),
         }
+    }
+
+    /// What is still to be forgotten.
+    pub fn tombstones(&self) -> Result<Vec<Tombstone>> {
+        self.scan::<v1::Tombstone, Tombstone>(TOMBSTONES, &[])
+    }
+
+    /// The server that is waited for.
+    pub fn waiting(&self) -> Result<Option<Waiting>> {
+        Ok(self.get::<v1::Waiting>(META, WAITING_KEY)?.map(Into::into))
     }
 
     /// The run that began last.
     pub fn last_run(&self) -> Result<Option<RunRecord>> {
-        let runs = self
-            .transaction
-            .open_table(RUNS)
-            .map_err(|error| damaged(self.path, error))?;
+        let Some(runs) = self.open(RUNS)? else {
+            return Ok(None);
+        };
         match runs.last().map_err(|error| damaged(self.path, error))? {
             Some((key, value)) => Ok(Some(
                 codec::decode::<v1::Run>(self.path, key.value(), value.value())?.into(),
@@ -308,16 +277,34 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A table of the store; `None` where the store is older than that table.
+    fn open(&self, definition: Bytes) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
+        match self.transaction.open_table(definition) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(name)) if LATER.contains(&name.as_str()) => Ok(None),
+            Err(error) => Err(damaged(self.path, error)),
+        }
+    }
+
+    fn get<S: serde::de::DeserializeOwned>(&self, definition: Bytes, key: &[u8]) -> Result<Option<S>> {
+        let Some(table) = self.open(definition)? else {
+            return Ok(None);
+        };
+        let found = table.get(key).map_err(|error| damaged(self.path, error))?;
+        found
+            .map(|value| codec::decode::<S>(self.path, key, value.value()))
+            .transpose()
+    }
+
     fn scan<S, T>(&self, definition: Bytes, prefix: &[u8]) -> Result<Vec<T>>
     where
         S: serde::de::DeserializeOwned,
         T: From<S>,
     {
-        let table = self
-            .transaction
-            .open_table(definition)
-            .map_err(|error| damaged(self.path, error))?;
         let mut records = Vec::new();
+        let Some(table) = self.open(definition)? else {
+            return Ok(records);
+        };
         for entry in table.range(prefix..).map_err(|error| damaged(self.path, error))? {
             let (key, value) = entry.map_err(|error| damaged(self.path, error))?;
             if !key.value().starts_with(prefix) {
@@ -329,35 +316,8 @@ impl<'a> View<'a> {
     }
 }
 
-/// Why a commit failed: an error of ours, or one of redb's.
-enum Fault {
-    Ours(Error),
-    Redb(redb::Error),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Fault::Ours(error)
-    }
-}
-
-impl From<redb::Error> for Fault {
-    fn from(error: redb::Error) -> Self {
-        Fault::Redb(error)
-    }
-}
-
-fn put(
-    table: &mut redb::Table<'_, &'static [u8], &'static [u8]>,
-    key: &[u8],
-    value: &[u8],
-) -> std::result::Result<(), Fault> {
-    table.insert(key, value).map_err(redb::Error::from)?;
-    Ok(())
-}
-
-/// What to do about a store that is none: it is a cache, and a run brings it in line with the receipts.
-const WAY_OUT: &str = "put it aside and run again; a run makes it anew from the target's receipts";
+/// What to do about a store that is none: it is a cache of the receipts.
+const WAY_OUT: &str = "`sync rebuild` keeps it aside and makes it anew from the target's receipts";
 
 fn damaged(path: &Path, error: impl Into<redb::Error>) -> Error {
     Error::new(

@@ -17,6 +17,7 @@ use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, ReadableDa
 use super::rehearsal::Rehearsal;
 use super::{ALL, META, Reader, Store, View, WAY_OUT, WRITER_KEY, codec, damaged, v1};
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 
 /// redb's cache: a run touches the end of a window, a status the counts.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -42,14 +43,7 @@ pub(super) fn create_or_open(path: &Path) -> Result<Store> {
     {
         fs::create_dir_all(directory).map_err(|error| unusable(path, error))?;
     }
-    let opening = beside(path, ".opening")?;
-    opening.lock().map_err(|error| unusable(path, error))?;
-    let presence = beside(path, ".lock")?;
-    match presence.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(busy(path)),
-        Err(TryLockError::Error(error)) => return Err(unusable(path, error)),
-    }
+    let (_opening, presence) = lock(path)?;
     if !inspect(path)? {
         create(path)?;
     }
@@ -58,10 +52,42 @@ pub(super) fn create_or_open(path: &Path) -> Result<Store> {
     let store = Store {
         database,
         path: path.to_owned(),
-        _presence: presence,
+        presence,
     };
     store.sign()?;
     Ok(store)
+}
+
+/// Makes an empty store at `new`, which is to be at `path` later: this process is the writer of both until then.
+pub(super) fn begin(path: &Path, new: &Path) -> Result<Store> {
+    if path.is_dir() {
+        inspect(path)?;
+    }
+    if let Some(directory) = directory(path) {
+        fs::create_dir_all(directory).map_err(|error| unusable(path, error))?;
+    }
+    let (_opening, presence) = lock(path)?;
+    remove(new).map_err(|error| unusable(path, error))?;
+    let database = make(new)
+        .and_then(|()| Ok(builder().open(new)?))
+        .map_err(|error| unmade(path, error))?;
+    Ok(Store {
+        database,
+        path: new.to_owned(),
+        presence,
+    })
+}
+
+/// The lock of openings, and the presence of the writer that this process becomes.
+fn lock(path: &Path) -> Result<(File, File)> {
+    let opening = beside(path, ".opening")?;
+    opening.lock().map_err(|error| unusable(path, error))?;
+    let presence = beside(path, ".lock")?;
+    match presence.try_lock() {
+        Ok(()) => Ok((opening, presence)),
+        Err(TryLockError::WouldBlock) => Err(busy(path)),
+        Err(TryLockError::Error(error)) => Err(unusable(path, error)),
+    }
 }
 
 pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
@@ -160,30 +186,45 @@ fn inspect(path: &Path) -> Result<bool> {
 fn create(path: &Path) -> Result<()> {
     let new = PathBuf::from(named(path, ".new"));
     // What a crash left of an earlier attempt.
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != IoErrorKind::NotFound => return Err(unusable(path, error)),
-        _ => {}
-    }
-    make(&new).map_err(|error| {
-        Error::new(
-            ErrorKind::State,
-            format!(
-                "The checkpoint store {} cannot be made; see to the disk",
-                path.display()
-            ),
-        )
-        .with_source(error)
-    })?;
+    remove(&new).map_err(|error| unusable(path, error))?;
+    make(&new).map_err(|error| unmade(path, error))?;
+    failpoint::step("checkpoint: before a new store is placed");
     let placed = match fs::hard_link(&new, path) {
         Ok(()) => fs::remove_file(&new),
         Err(error) if error.kind() == IoErrorKind::AlreadyExists => Err(error),
         // A file system without links.
         Err(_) => fs::rename(&new, path),
     };
-    // A directory is made durable on Unix only; elsewhere it cannot be opened, and its changes are journaled.
-    #[cfg(unix)]
-    let placed = placed.and_then(|()| File::open(directory(path).unwrap_or(Path::new(".")))?.sync_all());
-    placed.map_err(|error| unusable(path, error))
+    placed
+        .and_then(|()| sync_directory(path))
+        .map_err(|error| unusable(path, error))
+}
+
+/// Makes the names in the directory of `path` durable: on Unix only, as elsewhere a directory cannot be opened, and
+/// its changes are journaled.
+pub(super) fn sync_directory(path: &Path) -> std::io::Result<()> {
+    if cfg!(unix) {
+        File::open(directory(path).unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != IoErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn unmade(path: &Path, error: redb::Error) -> Error {
+    Error::new(
+        ErrorKind::State,
+        format!(
+            "The checkpoint store {} cannot be made; see to the disk",
+            path.display()
+        ),
+    )
+    .with_source(error)
 }
 
 fn make(path: &Path) -> std::result::Result<(), redb::Error> {
@@ -236,7 +277,7 @@ fn beside(path: &Path, suffix: &str) -> Result<File> {
         .map_err(|error| unusable(path, error))
 }
 
-fn named(path: &Path, suffix: &str) -> OsString {
+pub(super) fn named(path: &Path, suffix: &str) -> OsString {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name

@@ -1,6 +1,6 @@
 //! What the store holds, as the program uses it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 
 use crate::chunk::{Chunk, ChunkState};
 use crate::window::{DateRange, Window};
@@ -21,6 +21,13 @@ impl AccessPath {
             AccessPath::Date => "date",
             AccessPath::DayWalk => "day walk",
         }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<AccessPath> {
+        [AccessPath::Date, AccessPath::DayWalk]
+            .into_iter()
+            .find(|path| path.as_str() == name)
     }
 }
 
@@ -106,6 +113,14 @@ pub struct Counts {
     pub bytes: u64,
 }
 
+/// A load's mark: the first four bytes of its identity as a signed integer, which is what a server makes of
+/// `CAST(SUBSTRING(load_id, 1, 4) AS int)`. The sum of a window's marks tells, together with its counts, whether
+/// store and target have the same chunks, without reading them.
+pub fn load_mark(load_id: u128) -> i64 {
+    let [a, b, c, d, ..] = load_id.to_be_bytes();
+    i64::from(i32::from_be_bytes([a, b, c, d]))
+}
+
 impl Counts {
     pub(super) fn add(&mut self, chunk: &Chunk) {
         self.change(chunk, u64::wrapping_add);
@@ -153,6 +168,43 @@ pub struct RunRecord {
     pub error: Option<String>,
 }
 
+/// A server that a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// When it was first missed.
+    pub since: DateTime<Utc>,
+    /// When it is tried again.
+    pub next_try_at: DateTime<Utc>,
+    /// What it was missed by, without row values.
+    pub error: String,
+}
+
+/// What is to be forgotten of a table: written before anything is, so that a forgetting that is cut short is
+/// finished later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// The table's name in the configuration.
+    pub table: String,
+    /// The target tables whose receipts go, as receipts name them.
+    pub targets: Vec<String>,
+    /// The first day of the month that is forgotten; `None` for all of the table, its plan included.
+    pub month: Option<NaiveDate>,
+}
+
+impl Tombstone {
+    /// Whether a window is among what is forgotten.
+    pub fn covers(&self, window: Window) -> bool {
+        self.days()
+            .is_none_or(|(first, end)| first <= window.start() && window.start() < end)
+    }
+
+    /// The month's first day and the day after its last.
+    pub fn days(&self) -> Option<(NaiveDate, NaiveDate)> {
+        let first = self.month?.with_day(1)?;
+        Some((first, first.checked_add_months(Months::new(1))?))
+    }
+}
+
 /// A change to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -185,4 +237,10 @@ pub enum Change {
     },
     /// A run, written over the one of its identity.
     Run(RunRecord),
+    /// A server is waited for, or no more.
+    Waiting(Option<Waiting>),
+    /// A table, or a month of it, is to be forgotten.
+    Forget(Tombstone),
+    /// It is forgotten: its chunks, windows and, where it is a whole table, its record go, and the tombstone.
+    Forgotten(Tombstone),
 }

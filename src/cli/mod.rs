@@ -9,6 +9,8 @@ mod demo;
 mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
+mod forget;
+mod rebuild;
 mod run;
 mod status;
 mod voice;
@@ -64,6 +66,10 @@ enum Command {
     Status(status::StatusArgs),
     /// Compare the row counts of source and target
     Counts(counts::CountsArgs),
+    /// Make the checkpoint file anew from what the target proves; the old one is kept aside
+    Rebuild,
+    /// Forget what is loaded of a table, or of a month of it, so that the next run loads it again
+    Forget(forget::ForgetArgs),
     /// Do the whole job on the embedded server, with made-up sales of two months
     #[cfg(feature = "emulator")]
     Demo(demo::DemoArgs),
@@ -136,6 +142,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args),
         Command::Counts(args) => counts::run(context, args).await,
+        Command::Rebuild => rebuild::run(context).await,
+        Command::Forget(args) => forget::run(context, args).await,
         #[cfg(feature = "emulator")]
         Command::Demo(args) => demo::run(context, args).await,
         #[cfg(feature = "emulator")]

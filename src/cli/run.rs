@@ -45,7 +45,7 @@ fn day(text: &str) -> Result<NaiveDate, String> {
         .ok_or_else(|| "this is no day of the calendar, written as YYYY-MM-DD".to_owned())
 }
 
-fn table(text: &str) -> Result<Identifier, String> {
+pub(super) fn table(text: &str) -> Result<Identifier, String> {
     Identifier::new(text.trim()).map_err(|error| error.to_string())
 }
 
@@ -134,7 +134,27 @@ async fn interrupted() {
             }
         }
     }
-    #[cfg(not(unix))]
+    #[cfg(windows)]
+    {
+        use tokio::signal::windows;
+        // Ctrl-C, Ctrl-Break, the console's window closed, the user logged off, the system shut down.
+        if let (Ok(mut c), Ok(mut brk), Ok(mut close), Ok(mut logoff), Ok(mut shutdown)) = (
+            windows::ctrl_c(),
+            windows::ctrl_break(),
+            windows::ctrl_close(),
+            windows::ctrl_logoff(),
+            windows::ctrl_shutdown(),
+        ) {
+            tokio::select! {
+                _ = c.recv() => return,
+                _ = brk.recv() => return,
+                _ = close.recv() => return,
+                _ = logoff.recv() => return,
+                _ = shutdown.recv() => return,
+            }
+        }
+    }
+    #[cfg(not(any(unix, windows)))]
     if tokio::signal::ctrl_c().await.is_ok() {
         return;
     }
@@ -142,7 +162,7 @@ async fn interrupted() {
 }
 
 /// This machine's name, for the records of its runs.
-fn host() -> String {
+pub(super) fn host() -> String {
     let named = ["HOSTNAME", "COMPUTERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok());

@@ -1,12 +1,13 @@
 //! `sync status`: where every table and window stands, from the checkpoint file alone. No server is asked, so it
 //! answers while a run is going, after one was killed, and where nothing is reachable.
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
 
 use super::{Context, json, result};
-use crate::checkpoint::{Counts, Reader, RunRecord};
+use crate::checkpoint::{Counts, Reader, RunRecord, Tombstone, Waiting};
 use crate::config::Config;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
@@ -25,6 +26,8 @@ pub(super) struct StatusArgs {
 struct Status {
     tables: Vec<TableStatus>,
     run: Option<RunStatus>,
+    /// What a `forget` that was cut short has left to do.
+    forgetting: Vec<Tombstone>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +53,8 @@ struct WindowStatus {
 struct RunStatus {
     record: RunRecord,
     running: bool,
+    /// The server that it waits for.
+    waiting: Option<Waiting>,
 }
 
 /// The sum of counts.
@@ -85,7 +90,8 @@ pub(super) fn run(context: &Context, args: StatusArgs) -> Result<ExitCode> {
         None => {
             let path = path.display();
             context.voice.say(&format!(
-                "note: there is no state file {path}: nothing is loaded yet"
+                "note: there is no state file {path}: no run has been here, or it was lost; a run or `sync rebuild` makes it \
+                 from what the target proves"
             ));
             Status::default()
         }
@@ -143,11 +149,20 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
     }
     // Asked first: a run that ends in between is then taken to have ended.
     let written = reader.is_being_written();
-    let run = view.last_run()?.map(|record| RunStatus {
-        running: written && record.ended_at.is_none(),
-        record,
+    let waiting = view.waiting()?;
+    let run = view.last_run()?.map(|record| {
+        let running = written && record.ended_at.is_none();
+        RunStatus {
+            running,
+            record,
+            waiting: waiting.filter(|_| running),
+        }
     });
-    Ok(Status { tables, run })
+    Ok(Status {
+        tables,
+        run,
+        forgetting: view.tombstones()?,
+    })
 }
 
 fn as_json(status: &Status) -> serde_json::Value {
@@ -209,8 +224,18 @@ fn as_json(status: &Status) -> serde_json::Value {
                 "ended_at": record.ended_at,
                 "exit_code": record.exit_code,
                 "error": record.error,
+                "waiting": run.waiting.as_ref().map(|waiting| {
+                    json!({
+                        "since": waiting.since,
+                        "next_try_at": waiting.next_try_at,
+                        "error": waiting.error,
+                    })
+                }),
             })
         }),
+        "forgetting": status.forgetting.iter().map(|tombstone| {
+            json!({ "table": tombstone.table, "month": tombstone.month })
+        }).collect::<Vec<_>>(),
     })
 }
 
@@ -252,6 +277,15 @@ fn text(status: &Status) -> String {
         }
     }
     text.push('\n');
+    for tombstone in &status.forgetting {
+        let month = tombstone
+            .month
+            .map_or_else(String::new, |month| format!(", {}", month.format("%Y-%m")));
+        text.push_str(&format!(
+            "{}{month}: is being forgotten; the next run finishes that\n",
+            tombstone.table
+        ));
+    }
     if let Some(run) = &status.run {
         text.push_str(&last_run(run));
     }
@@ -285,7 +319,7 @@ fn last_run(run: &RunStatus) -> String {
     let record = &run.record;
     let last = record.range.end.pred_opt().unwrap_or(record.range.end);
     let asked = format!("{} to {last}", record.range.start);
-    let at = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let at = |time: DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let mut text = format!(
         "Last run: {asked}, started {} as process {} on {}",
         at(record.started_at),
@@ -299,6 +333,14 @@ fn last_run(run: &RunStatus) -> String {
     }
     if let Some(error) = &record.error {
         text.push_str(&format!("\n  {error}"));
+    }
+    if let Some(waiting) = &run.waiting {
+        text.push_str(&format!(
+            "\n  waiting since {}, next try {}: {}",
+            at(waiting.since),
+            at(waiting.next_try_at),
+            waiting.error
+        ));
     }
     text.push('\n');
     text

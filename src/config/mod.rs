@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::mssql::{Endpoint, Guard};
+use crate::mssql::{Endpoint, Guard, Timeouts};
 use crate::table::{Identifier, TableName};
 
 /// The whole configuration.
@@ -76,6 +76,8 @@ pub struct RunConfig {
     pub settle_minutes: u32,
     /// How long an outage of either end is waited out before the run ends as incomplete.
     pub outage_max: Duration,
+    /// How long a server may take for what.
+    pub timeouts: Timeouts,
 }
 
 /// One table.

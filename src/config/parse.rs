@@ -11,7 +11,7 @@ use super::section::{At, File, Section};
 use super::server::{self, Server};
 use super::{Config, Mode, RunConfig, Source, TableConfig, Target};
 use crate::error::{Error, ErrorKind, Result};
-use crate::mssql::{Endpoint, Guard, Proof};
+use crate::mssql::{Endpoint, Guard, Proof, Timeouts};
 use crate::secret::Secret;
 use crate::table::Identifier;
 
@@ -51,6 +51,9 @@ const OUTAGE_MINUTES_DEFAULT: u64 = 12 * 60;
 /// Four weeks; nobody means more.
 const OUTAGE_MINUTES_MAX: u64 = 28 * 24 * 60;
 
+/// A day: a statement that takes longer is not one of a copy.
+const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
+
 const TOP_KEYS: &[&str] = &["source", "target", "run", "table"];
 const SOURCE_KEYS: &[&str] = &[
     "server",
@@ -85,6 +88,8 @@ const RUN_KEYS: &[&str] = &[
     "chunk_bytes_max",
     "settle_minutes",
     "outage_max_minutes",
+    "answer_max_seconds",
+    "silence_max_seconds",
 ];
 const TABLE_KEYS: &[&str] = &["name", "mode", "date_column", "key"];
 
@@ -342,6 +347,13 @@ fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
         0..=OUTAGE_MINUTES_MAX,
         OUTAGE_MINUTES_DEFAULT,
     )?;
+    let mut timeouts = Timeouts::default();
+    for (key, timeout) in [
+        ("answer_max_seconds", &mut timeouts.statement),
+        ("silence_max_seconds", &mut timeouts.liveness),
+    ] {
+        *timeout = Duration::from_secs(number(key, 1..=WAIT_SECONDS_MAX, timeout.as_secs())?);
+    }
     Ok(RunConfig {
         max_workers: narrow(max_workers) as usize,
         chunk_rows: narrow(number("chunk_rows", 1..=CHUNK_ROWS_MAX, CHUNK_ROWS_DEFAULT)?),
@@ -352,6 +364,7 @@ fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
             SETTLE_MINUTES_DEFAULT,
         )?),
         outage_max: Duration::from_secs(60 * outage_minutes),
+        timeouts,
     })
 }
 

@@ -6,7 +6,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tiberius::{AuthMethod, Client, EncryptionLevel};
 use tokio::net::TcpStream;
 
@@ -27,7 +29,7 @@ impl Endpoint {
         }
     }
 
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         format!("{} at {}, database {}", self.label, self.address(), self.database)
     }
 }
@@ -90,16 +92,10 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
                 port = at;
             }
             tiberius::error::Error::Server(token) => {
-                let place = endpoint.place();
-                return Err(fault::login_refused(
-                    &token,
-                    &place,
-                    &endpoint.user,
-                    &endpoint.database,
-                ));
+                return Err(fault::login_refused(&token, endpoint));
             }
-            _ if watch.stalled() => return Err(no_login(endpoint, timeouts)),
-            other => return Err(fault::from_driver(other, &endpoint.place(), false).0),
+            _ if watch.stall().is_some() => return Err(no_login(endpoint, timeouts)),
+            other => return Err(fault::from_driver(other, &endpoint.place(), None).0),
         }
     }
 }
@@ -150,6 +146,9 @@ async fn reach(endpoint: &Endpoint, host: &str, port: u16, timeouts: &Timeouts) 
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY could not be set");
                 }
+                if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keep_alive()) {
+                    tracing::debug!(%error, "TCP keep-alive could not be set");
+                }
                 return Ok(stream);
             }
             Ok(Err(error)) => {
@@ -173,6 +172,14 @@ async fn reach(endpoint: &Endpoint, host: &str, port: u16, timeouts: &Timeouts) 
         }
     }
     Err(trouble)
+}
+
+/// A peer that vanished while a statement waits for its answer is found out by this, and not after the minutes that
+/// the statement may take. Microsoft's drivers set the same.
+fn keep_alive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(1))
 }
 
 fn driver_config(endpoint: &Endpoint, host: &str, port: u16) -> Result<tiberius::Config> {

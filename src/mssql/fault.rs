@@ -7,6 +7,8 @@
 use tiberius::error::TokenError;
 
 use crate::error::{Error, ErrorKind};
+use crate::mssql::Endpoint;
+use crate::mssql::socket::Stall;
 
 /// From this severity on the server ends the connection.
 const FATAL_CLASS: u8 = 20;
@@ -20,14 +22,25 @@ const NAMES_ONLY: &[u32] = &[
 ];
 
 /// An error of the driver as the program's, and whether the connection cannot be used any more.
-pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stalled: bool) -> (Error, bool) {
+pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Option<Stall>) -> (Error, bool) {
     use tiberius::error::Error as Driver;
 
-    if stalled {
-        let text = format!(
-            "The {place} stayed silent for too long and is taken for dead; if it was only slow, try again later"
-        );
-        return (Error::new(ErrorKind::Connection, text), true);
+    if let Some(stall) = stall {
+        let (kind, text) = match stall {
+            Stall::Unanswered(waited) => (
+                ErrorKind::Timeout,
+                format!(
+                    "The {place} did not begin to answer within {} s; see what it is busy with or what blocks it, or \
+                     raise answer_max_seconds in [run]",
+                    waited.as_secs_f32()
+                ),
+            ),
+            Stall::Silent => (
+                ErrorKind::Connection,
+                format!("The {place} fell silent and is taken for dead; check the network and the server"),
+            ),
+        };
+        return (Error::new(kind, text), true);
     }
     match error {
         Driver::Server(token) => {
@@ -95,17 +108,26 @@ pub(super) fn from_token(token: &TokenError, kind: ErrorKind, place: &str) -> Er
     Error::new(kind, text).with_number(token.code())
 }
 
-/// The kind of a server's error.
+/// The number -2 as the wire has it: a timeout, as clients and the gateways that speak for them report it.
+const TIMED_OUT: u32 = (-2_i32).cast_unsigned();
+
+/// The kind of a server's error. `retry.rs` has what is done about each kind.
+///
+/// The numbers of Azure SQL are those of
+/// <https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues>.
 pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
     match number {
-        // Deadlock victim, lock timeout, no lock memory, no memory, no memory grant, snapshot conflict.
+        // Deadlock victim, lock timeout, no lock memory, no memory, no memory grant in time, snapshot conflict.
         1205 | 1222 | 1204 | 701 | 8645 | 8651 | 3960 => ErrorKind::Transient,
-        // Client-side transport numbers that a proxy or a gateway reports in a server's name.
-        233 | 10053 | 10054 | 10060 => ErrorKind::Transient,
-        // Azure SQL: busy, throttled, moving, too many workers or sessions.
-        40197 | 40501 | 40613 | 49918 | 49919 | 49920 | 10928 | 10929 => ErrorKind::Transient,
-        // The database is starting, or its replica is changing roles.
-        921 | 922 | 976 | 983 | 18401 => ErrorKind::Transient,
+        // Azure SQL: at the limit of workers or sessions, throttled, too many operations at once.
+        10928 | 10929 | 40501 | 49918 | 49919 | 49920 => ErrorKind::Transient,
+        TIMED_OUT => ErrorKind::Timeout,
+        // Transport numbers that a proxy or a gateway reports in a server's name.
+        233 | 10053 | 10054 | 10060 => ErrorKind::Connection,
+        // Azure SQL: the database moves to another node, or cannot be had just now.
+        40197 | 40613 => ErrorKind::Connection,
+        // The server shuts down, is paused or upgrades itself; the database starts, or its replica changes roles.
+        6005 | 17142 | 18401 | 921 | 922 | 976 | 983 => ErrorKind::Connection,
         4060 | 18452 | 18456 | 18470 | 18486 | 18487 | 18488 => ErrorKind::Login,
         9002 | 1105 | 1101 => ErrorKind::TargetFull,
         // Missing columns, tables, permissions, and a database that this login may not enter.
@@ -174,7 +196,8 @@ fn without_values(message: &str) -> String {
 
 /// What a refused login means. The server tells a client state 1 unless it is made to tell more; the state
 /// that says why is in its error log.
-pub(super) fn login_refused(token: &TokenError, place: &str, user: &str, database: &str) -> Error {
+pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
+    let (place, user, database) = (endpoint.place(), &endpoint.user, &endpoint.database);
     let (kind, text) = match token.code() {
         18456 => {
             let meaning = match token.state() {
@@ -203,14 +226,33 @@ pub(super) fn login_refused(token: &TokenError, place: &str, user: &str, databas
                 "The {place} has no database {database} that the login {user} may open (error 4060); check the \
                  database's name, its state and the login's user in it"
             );
-            (ErrorKind::Login, text)
+            // Azure SQL answers so while it moves a database, too.
+            let kind = if is_azure(&endpoint.host) {
+                ErrorKind::Connection
+            } else {
+                ErrorKind::Login
+            };
+            (kind, text)
         }
         number => {
             let kind = kind_of(number, token.class());
-            return from_token(token, kind, place).with_number(number);
+            return from_token(token, kind, &place).with_number(number);
         }
     };
     Error::new(kind, text).with_number(token.code())
+}
+
+/// Whether a host is one of Azure SQL's, in any of its clouds.
+fn is_azure(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    [
+        ".database.windows.net",
+        ".database.azure.com",
+        ".database.usgovcloudapi.net",
+        ".database.chinacloudapi.cn",
+    ]
+    .iter()
+    .any(|suffix| host.ends_with(suffix))
 }
 
 #[cfg(test)]
@@ -252,13 +294,40 @@ mod tests {
 
     #[test]
     fn kinds_by_number() {
-        assert_eq!(kind_of(1205, 13), ErrorKind::Transient);
-        assert_eq!(kind_of(40_613, 17), ErrorKind::Transient);
-        assert_eq!(kind_of(4060, 11), ErrorKind::Login);
-        assert_eq!(kind_of(9002, 17), ErrorKind::TargetFull);
-        assert_eq!(kind_of(2627, 14), ErrorKind::Statement);
-        assert_eq!(kind_of(208, 16), ErrorKind::Preflight);
+        let kinds = [
+            (
+                ErrorKind::Transient,
+                &[1205, 1222, 1204, 701, 8645, 8651, 3960][..],
+            ),
+            (ErrorKind::Transient, &[10928, 10929, 40501, 49918, 49919, 49920]),
+            (ErrorKind::Timeout, &[TIMED_OUT]),
+            (ErrorKind::Connection, &[233, 10053, 10054, 10060, 40197, 40613]),
+            (ErrorKind::Connection, &[6005, 17142, 18401, 921, 922, 976, 983]),
+            (
+                ErrorKind::Login,
+                &[4060, 18452, 18456, 18470, 18486, 18487, 18488],
+            ),
+            (ErrorKind::TargetFull, &[9002, 1105, 1101]),
+            (
+                ErrorKind::Preflight,
+                &[207, 208, 229, 230, 262, 297, 300, 916, 978],
+            ),
+            (ErrorKind::Statement, &[2627, 245, 547]),
+        ];
+        for (kind, numbers) in kinds {
+            for number in numbers {
+                assert_eq!(kind_of(*number, 16), kind, "error {number}");
+            }
+        }
         assert_eq!(kind_of(596, 21), ErrorKind::Connection, "the session was killed");
+    }
+
+    #[test]
+    fn azure_is_known_by_its_name() {
+        assert!(is_azure("shop.database.windows.net"));
+        assert!(is_azure("SHOP.DATABASE.WINDOWS.NET."));
+        assert!(!is_azure("database.windows.net.example"));
+        assert!(!is_azure("10.0.1.194"));
     }
 
     #[test]
@@ -267,21 +336,21 @@ mod tests {
             kind: std::io::ErrorKind::ConnectionReset,
             message: "reset".to_owned(),
         };
-        let (error, broken) = from_driver(io, "source at a:1, database POS", false);
+        let (error, broken) = from_driver(io, "source at a:1, database POS", None);
         assert_eq!((error.kind(), broken), (ErrorKind::Connection, true));
-        let (error, broken) = from_driver(tiberius::error::Error::Utf16, "source", false);
+        let (error, broken) = from_driver(tiberius::error::Error::Utf16, "source", None);
         assert_eq!((error.kind(), broken), (ErrorKind::Statement, true));
         let surrogate = tiberius::error::Error::Protocol("nvarchar: invalid UTF-16 sequence".into());
-        let (error, _) = from_driver(surrogate, "source", false);
+        let (error, _) = from_driver(surrogate, "source", None);
         assert_eq!(
             error.kind(),
             ErrorKind::Statement,
             "it would be no better the next time"
         );
         let garbage = tiberius::error::Error::Protocol("invalid token type 0".into());
-        let (error, broken) = from_driver(garbage, "source", false);
+        let (error, broken) = from_driver(garbage, "source", None);
         assert_eq!((error.kind(), broken), (ErrorKind::Connection, true));
-        let (error, _) = from_driver(tiberius::error::Error::Utf16, "source", true);
+        let (error, _) = from_driver(tiberius::error::Error::Utf16, "source", Some(Stall::Silent));
         assert_eq!(
             error.kind(),
             ErrorKind::Connection,

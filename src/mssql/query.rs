@@ -171,7 +171,10 @@ impl Session {
     pub async fn commit(&mut self) -> Result<()> {
         // A session that is broken already sends nothing: that transaction surely ended without a commit.
         self.usable()?;
+        // There is nothing to sort or to wait for: a commit that is not answered soon is not going to be.
+        let statement = std::mem::replace(&mut self.timeouts.statement, self.timeouts.liveness);
         let result = self.batch("COMMIT TRANSACTION").await;
+        self.timeouts.statement = statement;
         match result {
             Err(error) if self.broken => {
                 let text = format!("The {} did not say whether it committed", self.place);
@@ -215,7 +218,7 @@ impl Session {
                 Ok(value)
             }
             Err(error) => {
-                let (error, broken) = fault::from_driver(error, &self.place, self.watch.stalled());
+                let (error, broken) = fault::from_driver(error, &self.place, self.watch.stall());
                 self.broken = broken;
                 Err(error)
             }

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,13 +17,27 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
+/// A wait that was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stall {
+    /// No byte of an answer came for so long.
+    Unanswered(Duration),
+    /// An answer stopped in its middle, or nothing more was taken.
+    Silent,
+}
+
+const NO_STALL: u8 = 0;
+const UNANSWERED: u8 = 1;
+const SILENT: u8 = 2;
+
 /// What a session and its socket agree on: how long the next silence may last.
 #[derive(Debug)]
 pub(super) struct Watch {
     first_ms: AtomicU64,
     rest_ms: AtomicU64,
     answered: AtomicBool,
-    stalled: AtomicBool,
+    /// How the wait that was given up stood; see [`Stall`].
+    stall: AtomicU8,
 }
 
 impl Watch {
@@ -32,7 +46,7 @@ impl Watch {
             first_ms: AtomicU64::new(0),
             rest_ms: AtomicU64::new(millis(rest)),
             answered: AtomicBool::new(false),
-            stalled: AtomicBool::new(false),
+            stall: AtomicU8::new(NO_STALL),
         };
         watch.expect(first);
         Arc::new(watch)
@@ -49,9 +63,15 @@ impl Watch {
         self.rest_ms.store(millis(rest), Ordering::Relaxed);
     }
 
-    /// Whether a wait was given up: what the driver reports then is only a consequence.
-    pub(super) fn stalled(&self) -> bool {
-        self.stalled.load(Ordering::Relaxed)
+    /// The wait that was given up, if one was: what the driver reports then is only a consequence.
+    pub(super) fn stall(&self) -> Option<Stall> {
+        match self.stall.load(Ordering::Relaxed) {
+            UNANSWERED => Some(Stall::Unanswered(Duration::from_millis(
+                self.first_ms.load(Ordering::Relaxed),
+            ))),
+            SILENT => Some(Stall::Silent),
+            _ => None,
+        }
     }
 
     /// How long the wire may be silent now.
@@ -62,6 +82,11 @@ impl Watch {
             &self.first_ms
         };
         Duration::from_millis(limit.load(Ordering::Relaxed))
+    }
+
+    fn give_up(&self, stall: u8) -> io::Error {
+        self.stall.store(stall, Ordering::Relaxed);
+        io::Error::new(io::ErrorKind::TimedOut, "The wire was silent for too long")
     }
 
     fn rest(&self) -> Duration {
@@ -123,14 +148,9 @@ impl Socket {
             return poll;
         }
         match self.writing.poll(cx, self.watch.rest()) {
-            Poll::Ready(()) => Poll::Ready(Err(self.give_up())),
+            Poll::Ready(()) => Poll::Ready(Err(self.watch.give_up(SILENT))),
             Poll::Pending => Poll::Pending,
         }
-    }
-
-    fn give_up(&self) -> io::Error {
-        self.watch.stalled.store(true, Ordering::Relaxed);
-        io::Error::new(io::ErrorKind::TimedOut, "The wire was silent for too long")
     }
 }
 
@@ -139,7 +159,10 @@ impl AsyncRead for Socket {
         let this = self.get_mut();
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
             Poll::Pending => match this.reading.poll(cx, this.watch.limit()) {
-                Poll::Ready(()) => Poll::Ready(Err(this.give_up())),
+                Poll::Ready(()) if this.watch.answered.load(Ordering::Relaxed) => {
+                    Poll::Ready(Err(this.watch.give_up(SILENT)))
+                }
+                Poll::Ready(()) => Poll::Ready(Err(this.watch.give_up(UNANSWERED))),
                 Poll::Pending => Poll::Pending,
             },
             ready => {

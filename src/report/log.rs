@@ -44,11 +44,21 @@ impl Progress for Log {
                 window,
                 attempt,
                 wait,
+                away,
                 error,
             } => {
                 let window = window.map(tracing::field::display);
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(table, window, attempt, wait_ms, error = error.chain(), "retrying");
+                let away_ms = away.map(|away| u64::try_from(away.as_millis()).unwrap_or(u64::MAX));
+                tracing::warn!(
+                    table,
+                    window,
+                    attempt,
+                    wait_ms,
+                    away_ms,
+                    error = error.chain(),
+                    "retrying"
+                );
             }
             Event::WindowDone { table, window, rows } => {
                 tracing::info!(table, %window, row_count = rows, "window done");

@@ -88,6 +88,8 @@ pub enum Event<'a> {
         attempt: u32,
         /// Time until the next.
         wait: Duration,
+        /// How long the server has been away, where that is why.
+        away: Option<Duration>,
         /// Why it failed.
         error: &'a Error,
     },

@@ -130,12 +130,16 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
             window,
             attempt,
             wait,
+            away,
             error,
         } => {
             let place = window.map_or_else(String::new, |window| format!(" {window}"));
-            let wait = duration(wait);
+            let away = away
+                .filter(|away| away.as_secs() > 0)
+                .map_or_else(String::new, |away| format!(" (away for {})", duration(away)));
             format!(
-                "{table}{place}: attempt {attempt} failed, again in {wait}: {}",
+                "{table}{place}: attempt {attempt} failed, again in {}{away}: {}",
+                duration(wait),
                 error.chain()
             )
         }
@@ -212,6 +216,16 @@ mod tests {
             window: Some(window),
             attempt: 1,
             wait: Duration::from_millis(500),
+            away: None,
+            error: &error,
+        });
+        let error = Error::new(ErrorKind::Connection, "Nobody listens");
+        plain.event(Event::Retrying {
+            table,
+            window: None,
+            attempt: 9,
+            wait: Duration::from_secs(30),
+            away: Some(Duration::from_secs(200)),
             error: &error,
         });
         plain.event(Event::WindowDone {
@@ -231,6 +245,7 @@ mod tests {
         T: 1 window to do, 50 rows there already
         T: 250 of 250 rows, 0 of 1 windows, 40 rows/s, ETA 0.0 s
         T 2025-10: attempt 1 failed, again in 0.5 s: Deadlock: 1205
+        T: attempt 9 failed, again in 30 s (away for 3 min 20 s): Nobody listens
         T 2025-10: verified, 250 rows
         T: 200 rows in 5.0 s, 40 rows/s
         ");

@@ -11,13 +11,14 @@ use super::Run;
 use crate::checkpoint::{Change, TableRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::extract::Limits;
+use crate::failpoint;
+use crate::lease::{self, Lease};
 use crate::mssql::{Session, catalog, predicate};
-use crate::pipeline::{Outcome, TableContext, WindowResult, run_window, wait_or_give_up};
+use crate::pipeline::{Outcome, TableContext, WindowResult, run_window};
 use crate::plan::TablePlan;
-use crate::receipt::{self, Holder, Lease};
+use crate::receipt;
 use crate::report::{Event, TableSummary};
 use crate::resume::{Comparison, Standing, WindowWork, settled};
-use crate::retry::Attempts;
 use crate::row::Value;
 use crate::sessions::Sessions;
 use crate::target::Target;
@@ -33,22 +34,20 @@ impl Run<'_> {
         sources: &Arc<Sessions>,
         targets: &Arc<Sessions>,
     ) -> Result<TableSummary> {
-        let mut attempts = Attempts::new(&self.clock, self.config.run.outage_max);
+        let mut attempts = self.retrier.attempts();
         loop {
             let error = match self.table(plan, sources, targets).await {
-                Ok(summary) => return Ok(summary),
+                Ok(summary) => {
+                    self.retrier.succeeded(&attempts)?;
+                    return Ok(summary);
+                }
                 Err(error) => error.within(format!("Table {}", plan.name)),
             };
-            let tell = |attempt, wait, error: &Error| {
-                self.progress.event(Event::Retrying {
-                    table: plan.name.as_str(),
-                    window: None,
-                    attempt,
-                    wait,
-                    error,
-                });
-            };
-            match wait_or_give_up(&mut attempts, error, &self.clock, &self.stop, tell).await {
+            match self
+                .retrier
+                .wait(&mut attempts, error, plan.name.as_str(), None)
+                .await
+            {
                 Err(error) if error.kind() == ErrorKind::Stopped => {
                     let name = plan.name.as_str().to_owned();
                     return Ok(TableSummary {
@@ -67,22 +66,24 @@ impl Run<'_> {
         sources: &Arc<Sessions>,
         targets: &Arc<Sessions>,
     ) -> Result<TableSummary> {
-        let started = self.clock.monotonic();
+        let started = self.retrier.clock.monotonic();
         let name = plan.name.as_str().to_owned();
         // Holds the table's applock until the table is done.
         let mut keeper = targets.take().await?;
-        let holder = Holder {
-            run_id: self.run_id,
-            host: self.identity.host.clone(),
-            process_id: self.identity.process_id,
-        };
-        let lease = receipt::take_lease(&mut keeper, &plan.target, &holder).await?;
+        let lease = lease::take(
+            &mut keeper,
+            &plan.target.to_string(),
+            &self.holder(),
+            &self.retrier.clock,
+            &self.retrier.stop,
+        )
+        .await?;
         let prepared = self.prepare(&mut keeper, plan).await;
         let target = match prepared {
             Ok(target) => target,
             // The table cannot be worked on; the others can.
             Err(error) if matches!(error.kind(), ErrorKind::Preflight | ErrorKind::Plan) => {
-                self.progress.event(Event::Warning(&error.chain()));
+                self.retrier.progress.event(Event::Warning(&error.chain()));
                 let failed = Some(error.chain());
                 return Ok(TableSummary {
                     name,
@@ -100,7 +101,7 @@ impl Run<'_> {
         for pass in 0..PASSES_MAX {
             let standing = self.compare(&mut keeper, plan, &target, &lease, sources).await?;
             for warning in &standing.warnings {
-                self.progress.event(Event::Warning(warning));
+                self.retrier.progress.event(Event::Warning(warning));
             }
             if pass == 0 {
                 self.announce(plan, sources, &standing, &mut summary).await?;
@@ -111,14 +112,14 @@ impl Run<'_> {
             if displaced == 0 {
                 break;
             }
-            self.progress.event(Event::Warning(&format!(
+            self.retrier.progress.event(Event::Warning(&format!(
                 "Table {name}: {displaced} rows had moved to another date; the windows they left are loaded again"
             )));
         }
-        receipt::release(&mut keeper, &lease).await?;
+        lease::release(&mut keeper, &lease).await?;
         targets.put(keeper);
-        let elapsed = self.clock.monotonic().saturating_sub(started);
-        self.progress.event(Event::TableDone {
+        let elapsed = self.retrier.clock.monotonic().saturating_sub(started);
+        self.retrier.progress.event(Event::TableDone {
             table: &name,
             rows: summary.rows_loaded,
             elapsed,
@@ -128,40 +129,46 @@ impl Run<'_> {
 
     /// Finds or makes the target table, and sees to it that the plan is the one it was loaded by.
     async fn prepare(&self, session: &mut Session, plan: &TablePlan) -> Result<Target> {
-        match receipt::plan(session, &plan.target).await? {
-            Some(older) => {
-                let differences = plan.differences(&older);
-                if !differences.is_empty() {
-                    return Err(Error::new(
-                        ErrorKind::Plan,
-                        format!(
-                            "Table {}: what it was loaded by has changed ({}); set it back, or load the table anew: \
-                             drop {} and delete its rows from [sync].[plan] and [sync].[receipt]",
-                            plan.name,
-                            differences.join("; "),
-                            plan.target
-                        ),
-                    ));
-                }
-            }
-            None => {
-                receipt::put_plan(
-                    session,
-                    &plan.target,
-                    plan.access_path.as_str(),
-                    &plan.fingerprint,
-                )
-                .await?;
-            }
+        let older = receipt::plan(session, &plan.target).await?;
+        let differences = match &older {
+            Some((_, older)) => plan.differences(older),
+            None => self.moved(plan)?,
+        };
+        if !differences.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Plan,
+                format!(
+                    "Table {name}: what it was loaded by has changed ({}); set it back, or run `sync forget --table \
+                     {name}` and then this command again to load the table anew",
+                    differences.join("; "),
+                    name = plan.name
+                ),
+            ));
         }
+        if older.is_none() {
+            receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await?;
+        }
+        failpoint::step("plan: after it is written");
         let (target, made) = Target::open(session, plan).await?;
         if made {
-            self.progress.event(Event::Note(&format!(
+            self.retrier.progress.event(Event::Note(&format!(
                 "Table {}: made target table {}",
                 plan.name, plan.target
             )));
         }
         Ok(target)
+    }
+
+    /// What of a plan that the target does not know is not as the store has it: rows that go to another table than
+    /// before would leave the old one behind without a word.
+    fn moved(&self, plan: &TablePlan) -> Result<Vec<String>> {
+        let known = self.retrier.store.table(plan.name.as_str())?;
+        let (now, then) = (plan.target.to_string(), known.map(|record| record.target));
+        Ok(then
+            .filter(|then| *then != now)
+            .map(|then| format!("target table: was {then}, is {now}"))
+            .into_iter()
+            .collect())
     }
 
     async fn compare(
@@ -181,8 +188,8 @@ impl Run<'_> {
             lease,
             range: self.options.range,
             settled: settled(now, self.config.run.settle_minutes),
-            store: &self.store,
-            clock: &self.clock,
+            store: &self.retrier.store,
+            clock: &self.retrier.clock,
         };
         comparison.run(session).await
     }
@@ -197,7 +204,11 @@ impl Run<'_> {
     ) -> Result<()> {
         let name = plan.name.as_str();
         let left = standing.windows.iter().filter(|work| needs_work(work)).count();
-        let known = self.store.table(name)?.and_then(|record| record.undated_rows);
+        let known = self
+            .retrier
+            .store
+            .table(name)?
+            .and_then(|record| record.undated_rows);
         let undated_rows = match known {
             // Counted once, and again only when the table is read anyway.
             Some(count) if left == 0 => Some(count),
@@ -211,10 +222,10 @@ impl Run<'_> {
                 "Table {name}: {count} rows have no {} and are in no month; they are not loaded",
                 plan.date().name
             );
-            self.progress.event(Event::Warning(&text));
+            self.retrier.progress.event(Event::Warning(&text));
             summary.error = Some(text);
         }
-        self.store.commit(&[Change::Table(TableRecord {
+        self.retrier.store.commit(&[Change::Table(TableRecord {
             name: name.to_owned(),
             source: plan.source.name.to_string(),
             target: plan.target.to_string(),
@@ -225,7 +236,7 @@ impl Run<'_> {
         })])?;
         summary.already_complete = left == 0;
         let rows_done = standing.windows.iter().map(|work| work.verified_rows).sum();
-        self.progress.event(Event::TableStarted {
+        self.retrier.progress.event(Event::TableStarted {
             table: name,
             windows: left,
             rows_done,
@@ -282,14 +293,10 @@ impl Run<'_> {
                 rows: self.options.chunk_rows.unwrap_or(self.config.run.chunk_rows) as usize,
                 bytes: self.config.run.chunk_bytes_max,
             },
-            outage_max: self.config.run.outage_max,
             sources: Arc::clone(sources),
             targets: Arc::clone(targets),
             load_turn: tokio::sync::Mutex::new(()),
-            store: Arc::clone(&self.store),
-            clock: Arc::clone(&self.clock),
-            progress: Arc::clone(&self.progress),
-            stop: self.stop.clone(),
+            retrier: self.retrier.clone(),
         });
         summary.windows_done = standing.windows.iter().filter(|work| !needs_work(work)).count();
         summary.rows_total = standing.windows.iter().map(|work| work.verified_rows).sum();
@@ -299,7 +306,7 @@ impl Run<'_> {
         let mut displaced = 0;
         let mut fatal = None;
         loop {
-            while running.len() < self.max_workers() && fatal.is_none() && !self.stop.is_stopped() {
+            while running.len() < self.max_workers() && fatal.is_none() && !self.retrier.stop.is_stopped() {
                 let Some(work) = waiting.pop_front() else { break };
                 running.spawn(run_window(Arc::clone(&context), work));
             }
@@ -344,6 +351,7 @@ fn ends_the_run(kind: ErrorKind) -> bool {
     match kind {
         ErrorKind::WrongServer
         | ErrorKind::Login
+        | ErrorKind::LoginAgain
         | ErrorKind::Outage
         | ErrorKind::TargetFull
         | ErrorKind::Busy
@@ -355,6 +363,7 @@ fn ends_the_run(kind: ErrorKind) -> bool {
         | ErrorKind::Connection
         | ErrorKind::OutcomeUnknown
         | ErrorKind::Transient
+        | ErrorKind::Timeout
         | ErrorKind::Preflight
         | ErrorKind::Statement
         | ErrorKind::Mismatch

@@ -1,0 +1,198 @@
+//! What version 1 looks like on disk.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use super::*;
+use crate::checkpoint::codec;
+
+/// Holds `record` to its frozen value, under the key `k`, and reads it back from there.
+fn frozen<S, T>(record: &T, frozen: &str)
+where
+    S: for<'a> From<&'a T> + Into<T> + Serialize + DeserializeOwned,
+    T: PartialEq + Debug,
+{
+    let value = codec::encode(b"k", &S::from(record)).unwrap();
+    let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (body, check) = frozen.split_once(' ').unwrap();
+    assert_eq!(hex, format!("{body}{check}"));
+    let read: T = codec::decode::<S>(Path::new("store"), b"k", &value)
+        .unwrap()
+        .into();
+    assert_eq!(&read, record);
+}
+
+fn window() -> crate::window::Window {
+    let day = |text: &str| text.parse().unwrap();
+    crate::window::Window::new(day("2025-10-01"), day("2025-11-01")).unwrap()
+}
+
+fn noon() -> DateTime<Utc> {
+    "2025-10-01T12:00:00.25Z".parse().unwrap()
+}
+
+// These are on disk: where one of the tests below fails, the change is a new version, not an edit here.
+
+#[test]
+fn frozen_table() {
+    let record = record::TableRecord {
+        name: "T".to_owned(),
+        source: "dbo.T".to_owned(),
+        target: "dbo.t_T".to_owned(),
+        fingerprint: vec![("key".to_owned(), "ID".to_owned())],
+        access_path: record::AccessPath::DayWalk,
+        undated_rows: Some(2),
+        notes: vec!["é".to_owned()],
+    };
+    frozen::<Table, _>(
+        &record,
+        concat!(
+            "01010000000000000054050000000000000064626f2e54070000000000000064626f2e745f540100",
+            "00000000000003000000000000006b65790200000000000000494401000000010200000000000000",
+            "01000000000000000200000000000000c3a9",
+            " 7c6ca30010bad753223ad54f8d2c372e3260b98cf354fdf8d1d0c90e5ad9efc5"
+        ),
+    );
+}
+
+#[test]
+fn frozen_window() {
+    let record = record::WindowRecord {
+        window: window(),
+        state: record::WindowState::Mismatched,
+        error: Some("e".to_owned()),
+        updated_at: noon(),
+    };
+    frozen::<Window, _>(
+        &record,
+        concat!(
+            "010a00000000000000323032352d31302d30310a00000000000000323032352d31312d3031050000",
+            "00010100000000000000651800000000000000323032352d31302d30315431323a30303a30302e32",
+            "35305a",
+            " 73988e13beb4ebac3c5091943a23ecd25aae69af3523e76d394efc0868c13e51"
+        ),
+    );
+}
+
+#[test]
+fn frozen_chunk() {
+    let record = chunk::Chunk {
+        ordinal: 3,
+        range: KeyRange {
+            after: Some(KeyBytes(vec![1, 2])),
+            through: None,
+        },
+        state: ChunkState::Stale,
+        tally: Tally {
+            row_count: 5,
+            byte_count: 6,
+            digest: Digest::from_bytes(&[7; 32]),
+        },
+        attempts: 8,
+        error: None,
+        load_id: 9,
+    };
+    frozen::<Chunk, _>(
+        &record,
+        concat!(
+            "01030000000102000000000000000102000600000005000000000000000600000000000000070707",
+            "07070707070707070707070707070707070707070707070707070707070800000000090000000000",
+            "00000000000000000000",
+            " 6fe25e11e73c872751f6dec20c4195da4682157c3a32e33a6528a83462cc0a1a"
+        ),
+    );
+}
+
+#[test]
+fn frozen_run() {
+    let record = record::RunRecord {
+        run_id: 1,
+        pid: 2,
+        host: "vm".to_owned(),
+        started_at: noon(),
+        ended_at: None,
+        exit_code: Some(4),
+        range: DateRange {
+            start: window().start(),
+            end: window().end(),
+        },
+        error: None,
+    };
+    frozen::<Run, _>(
+        &record,
+        concat!(
+            "0101000000000000000000000000000000020000000200000000000000766d180000000000000032",
+            "3032352d31302d30315431323a30303a30302e3235305a0001040a00000000000000323032352d31",
+            "302d30310a00000000000000323032352d31312d303100",
+            " 76f3e2580dfb34253bd7652e3ba4f6cdd31c6479cc27006e41c9dfe53de613ce"
+        ),
+    );
+}
+
+#[test]
+fn frozen_counts() {
+    let counts = record::Counts {
+        chunks: 1,
+        verified: 2,
+        failed: 3,
+        mismatched: 4,
+        stale: 5,
+        rows: 6,
+        bytes: 7,
+    };
+    frozen::<Counts, _>(
+        &counts,
+        concat!(
+            "01010000000000000002000000000000000300000000000000040000000000000005000000000000",
+            "0006000000000000000700000000000000",
+            " 4d3532ff4006b31b73a944d36b638b86a33df9329258f927c349beda35502b83"
+        ),
+    );
+}
+
+#[test]
+fn frozen_waiting() {
+    let waiting = record::Waiting {
+        since: noon(),
+        next_try_at: noon(),
+        error: "e".to_owned(),
+    };
+    frozen::<Waiting, _>(
+        &waiting,
+        concat!(
+            "011800000000000000323032352d31302d30315431323a30303a30302e3235305a18000000000000",
+            "00323032352d31302d30315431323a30303a30302e3235305a010000000000000065",
+            " 824b6c37cde4095861d10961a68f075da9025800405f42043b622abf211287b9"
+        ),
+    );
+}
+
+#[test]
+fn frozen_tombstone() {
+    let tombstone = record::Tombstone {
+        table: "T".to_owned(),
+        targets: vec!["dbo.t_T".to_owned()],
+        month: Some(window().start()),
+    };
+    frozen::<Tombstone, _>(
+        &tombstone,
+        concat!(
+            "010100000000000000540100000000000000070000000000000064626f2e745f54010a0000000000",
+            "0000323032352d31302d3031",
+            " 6595be35ab8ea51639d485fda1d54b2397aee36ad45bb3a72355994c042112c3"
+        ),
+    );
+}
+
+#[test]
+fn dates_that_are_no_window_are_damage() {
+    let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+    for (start, end) in [("2025-10-02", "2025-10-01"), ("2025-10-01", "2025-12-01")] {
+        let value = codec::encode(b"k", &(day(start), day(end))).unwrap();
+        assert!(codec::decode::<Dates>(Path::new("store"), b"k", &value).is_err());
+    }
+    let value = codec::encode(b"k", &(day("2025-10-01"), day("2025-11-01"))).unwrap();
+    assert!(codec::decode::<Dates>(Path::new("store"), b"k", &value).is_ok());
+}

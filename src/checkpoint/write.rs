@@ -1,0 +1,215 @@
+//! The tables of a store, open for writing in one transaction, and what each change does to them.
+
+use std::path::Path;
+
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+
+use super::{
+    CHUNKS, COUNTS, Change, Counts, MARKS, META, RUNS, TABLES, TOMBSTONES, Tombstone, WAITING_KEY, WINDOWS,
+    WRITER_KEY, codec, load_mark, v1,
+};
+use crate::chunk::{Chunk, ChunkState};
+use crate::error::Error;
+use crate::window::Window;
+
+/// Why a write failed: an error of ours, or one of redb's.
+pub(super) enum Fault {
+    Ours(Error),
+    Redb(redb::Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Fault::Ours(error)
+    }
+}
+
+impl From<redb::Error> for Fault {
+    fn from(error: redb::Error) -> Self {
+        Fault::Redb(error)
+    }
+}
+
+impl From<redb::StorageError> for Fault {
+    fn from(error: redb::StorageError) -> Self {
+        Fault::Redb(error.into())
+    }
+}
+
+impl From<redb::TableError> for Fault {
+    fn from(error: redb::TableError) -> Self {
+        Fault::Redb(error.into())
+    }
+}
+
+type Result<T, E = Fault> = std::result::Result<T, E>;
+type Open<'t> = Table<'t, &'static [u8], &'static [u8]>;
+
+pub(super) struct Tables<'t> {
+    path: &'t Path,
+    meta: Open<'t>,
+    tables: Open<'t>,
+    windows: Open<'t>,
+    counts: Open<'t>,
+    marks: Open<'t>,
+    chunks: Open<'t>,
+    runs: Open<'t>,
+    tombstones: Open<'t>,
+}
+
+impl<'t> Tables<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction, path: &'t Path) -> Result<Self> {
+        Ok(Tables {
+            path,
+            meta: transaction.open_table(META)?,
+            tables: transaction.open_table(TABLES)?,
+            windows: transaction.open_table(WINDOWS)?,
+            counts: transaction.open_table(COUNTS)?,
+            marks: transaction.open_table(MARKS)?,
+            chunks: transaction.open_table(CHUNKS)?,
+            runs: transaction.open_table(RUNS)?,
+            tombstones: transaction.open_table(TOMBSTONES)?,
+        })
+    }
+
+    /// Puts down which process writes the store.
+    pub(super) fn sign(&mut self, writer: &v1::Writer) -> Result<()> {
+        put(&mut self.meta, WRITER_KEY, writer)
+    }
+
+    /// Sums up the marks of all chunks in a store that was made before there were any.
+    pub(super) fn mark_all(&mut self) -> Result<()> {
+        if !self.marks.is_empty()? || self.chunks.is_empty()? {
+            return Ok(());
+        }
+        let mut sums = std::collections::BTreeMap::<Vec<u8>, i64>::new();
+        for entry in self.chunks.iter()? {
+            let (key, value) = entry?;
+            let chunk: Chunk = codec::decode::<v1::Chunk>(self.path, key.value(), value.value())?.into();
+            let sum = sums.entry(codec::window_of(key.value()).to_vec()).or_default();
+            *sum = sum.wrapping_add(mark(&chunk));
+        }
+        for (key, sum) in sums {
+            put(&mut self.marks, &key, &v1::Marks { sum })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn apply(&mut self, change: &Change) -> Result<()> {
+        match change {
+            Change::Table(record) => {
+                let key = codec::table_key(&record.name);
+                put(&mut self.tables, &key, &v1::Table::from(record))
+            }
+            Change::Window { table, record } => {
+                let key = codec::window_key(table, record.window);
+                put(&mut self.windows, &key, &v1::Window::from(record))
+            }
+            Change::Chunk { table, window, chunk } => {
+                self.count(table, *window, chunk.ordinal, Some(chunk))?;
+                let key = codec::chunk_key(table, *window, chunk.ordinal);
+                put(&mut self.chunks, &key, &v1::Chunk::from(chunk))
+            }
+            Change::RemoveChunk {
+                table,
+                window,
+                ordinal,
+            } => {
+                self.count(table, *window, *ordinal, None)?;
+                let key = codec::chunk_key(table, *window, *ordinal);
+                self.chunks.remove(key.as_slice())?;
+                Ok(())
+            }
+            Change::Run(record) => put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record)),
+            Change::Waiting(Some(waiting)) => put(&mut self.meta, WAITING_KEY, &v1::Waiting::from(waiting)),
+            Change::Waiting(None) => {
+                self.meta.remove(WAITING_KEY)?;
+                Ok(())
+            }
+            Change::Forget(tombstone) => {
+                let key = codec::tombstone_key(tombstone);
+                put(&mut self.tombstones, &key, &v1::Tombstone::from(tombstone))
+            }
+            Change::Forgotten(tombstone) => self.forget(tombstone),
+        }
+    }
+
+    /// Keeps a window's counts and marks in step with its chunks: the old chunk out, the new one in.
+    fn count(&mut self, table: &str, window: Window, ordinal: u32, new: Option<&Chunk>) -> Result<()> {
+        let old = self.get::<v1::Chunk>(&self.chunks, &codec::chunk_key(table, window, ordinal))?;
+        let key = codec::window_key(table, window);
+        let counts = self.get::<v1::Counts>(&self.counts, &key)?;
+        let mut counts: Counts = counts.map(Into::into).unwrap_or_default();
+        let marks = self.get::<v1::Marks>(&self.marks, &key)?;
+        let mut sum = marks.map_or(0, |marks| marks.sum);
+        if let Some(old) = old.map(Chunk::from) {
+            counts.remove(&old);
+            sum = sum.wrapping_sub(mark(&old));
+        }
+        if let Some(new) = new {
+            counts.add(new);
+            sum = sum.wrapping_add(mark(new));
+        }
+        put(&mut self.counts, &key, &v1::Counts::from(&counts))?;
+        put(&mut self.marks, &key, &v1::Marks { sum })
+    }
+
+    fn forget(&mut self, tombstone: &Tombstone) -> Result<()> {
+        let prefix = codec::prefix(&tombstone.table);
+        let gone = |key: &[u8]| {
+            key.starts_with(&prefix)
+                && tombstone
+                    .days()
+                    .is_none_or(|(first, end)| codec::starts_within(key, &prefix, first, end))
+        };
+        for table in [
+            &mut self.chunks,
+            &mut self.windows,
+            &mut self.counts,
+            &mut self.marks,
+        ] {
+            let mut keys = Vec::new();
+            for entry in table.range(prefix.as_slice()..)? {
+                let (key, _) = entry?;
+                if !key.value().starts_with(&prefix) {
+                    break;
+                }
+                if gone(key.value()) {
+                    keys.push(key.value().to_vec());
+                }
+            }
+            for key in keys {
+                table.remove(key.as_slice())?;
+            }
+        }
+        if tombstone.month.is_none() {
+            self.tables
+                .remove(codec::table_key(&tombstone.table).as_slice())?;
+        }
+        self.tombstones
+            .remove(codec::tombstone_key(tombstone).as_slice())?;
+        Ok(())
+    }
+
+    fn get<S: serde::de::DeserializeOwned>(&self, table: &Open<'t>, key: &[u8]) -> Result<Option<S>> {
+        let found = table.get(key)?;
+        Ok(found
+            .map(|value| codec::decode::<S>(self.path, key, value.value()))
+            .transpose()?)
+    }
+}
+
+/// What a chunk adds to its window's sum of marks.
+fn mark(chunk: &Chunk) -> i64 {
+    if chunk.state == ChunkState::Verified {
+        load_mark(chunk.load_id)
+    } else {
+        0
+    }
+}
+
+fn put(table: &mut Open<'_>, key: &[u8], record: &impl serde::Serialize) -> Result<()> {
+    let value = codec::encode(key, record)?;
+    table.insert(key, value.as_slice())?;
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! `sync forget`: receipts and checkpoints of a table dropped, so that it is loaded again.
+
+use chrono::NaiveDate;
+use clap::Args;
+
+use super::embedded::Embedded;
+use super::run::{host, open_store, table};
+use super::{Context, result};
+use crate::checkpoint::{Counts, Store, Tombstone};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exit_code::ExitCode;
+use crate::forget;
+use crate::lease::Holder;
+use crate::mssql::Session;
+use crate::report::Silent;
+use crate::report::text::{counted, rows};
+use crate::retrier::Retrier;
+use crate::stop::StopSignal;
+use crate::table::Identifier;
+
+/// Arguments of `sync forget`.
+#[derive(Debug, Args)]
+pub(super) struct ForgetArgs {
+    /// The table, by its name in the configuration
+    #[arg(long, value_name = "NAME", value_parser = table)]
+    table: Identifier,
+    /// Only the windows of this month
+    #[arg(long, value_name = "YYYY-MM", value_parser = month)]
+    month: Option<NaiveDate>,
+}
+
+/// The first day of a month.
+fn month(text: &str) -> Result<NaiveDate, String> {
+    let day: Option<NaiveDate> = format!("{text}-01").parse().ok();
+    day.filter(|day| day.format("%Y-%m").to_string() == text)
+        .ok_or_else(|| "this is no month of the calendar, written as YYYY-MM".to_owned())
+}
+
+pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode> {
+    let mut config = context.load()?;
+    let store = open_store(context, &config)?;
+    let tombstone = tombstone(&config, &store, &args)?;
+    let known = known(&store, &tombstone)?;
+    let embedded = Embedded::start(&mut config, &context.clock).await?;
+    let retrier = Retrier {
+        clock: context.clock.clone(),
+        stop: StopSignal::new(),
+        store,
+        progress: std::sync::Arc::new(Silent),
+        outage_max: config.run.outage_max,
+    };
+    let holder = Holder {
+        run_id: context.clock.random(),
+        host: host(),
+        process_id: std::process::id(),
+    };
+    let forgotten = async {
+        let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
+        // What an earlier command left to be forgotten goes with it.
+        for earlier in retrier.store.view()?.tombstones()? {
+            forget::finish(&mut session, &retrier, &holder, &earlier).await?;
+        }
+        forget::forget(&mut session, &retrier, &holder, &tombstone).await
+    };
+    let forgotten = forgotten.await;
+    embedded.stop().await;
+    forgotten?;
+    let what = match args.month {
+        Some(month) => format!("{} of {}", month.format("%Y-%m"), tombstone.table),
+        None => tombstone.table.clone(),
+    };
+    result(&format!(
+        "Forgot {what}: {} of {} that the checkpoints knew. The rows at the target stay until a run loads them again.\n",
+        counted(known.chunks, "chunk"),
+        rows(known.rows)
+    ))?;
+    Ok(ExitCode::Done)
+}
+
+/// What is to be forgotten. A table whose target was renamed is forgotten under both names.
+fn tombstone(config: &Config, store: &Store, args: &ForgetArgs) -> Result<Tombstone> {
+    let view = store.view()?;
+    let configured = config
+        .tables
+        .iter()
+        .find(|table| table.name.same_as(args.table.as_str()));
+    let recorded = view
+        .tables()?
+        .into_iter()
+        .find(|record| args.table.same_as(&record.name));
+    let mut targets: Vec<String> = configured
+        .map(|table| config.target_table(table).to_string())
+        .into_iter()
+        .collect();
+    targets.extend(recorded.as_ref().map(|record| record.target.clone()));
+    targets.dedup();
+    let name = match (configured, &recorded) {
+        // The checkpoints are under the name that they were written by.
+        (_, Some(record)) => record.name.clone(),
+        (Some(table), None) => table.name.to_string(),
+        (None, None) => {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!(
+                    "--table names {}, which neither {} nor the checkpoints know; correct the name",
+                    args.table,
+                    config.path.display()
+                ),
+            ));
+        }
+    };
+    Ok(Tombstone {
+        table: name,
+        targets,
+        month: args.month,
+    })
+}
+
+/// What the checkpoints have of it.
+fn known(store: &Store, tombstone: &Tombstone) -> Result<Counts> {
+    let view = store.view()?;
+    let mut sum = Counts::default();
+    for record in view.windows(&tombstone.table)? {
+        if tombstone.covers(record.window) {
+            let counts = view.counts(&tombstone.table, record.window)?;
+            sum.chunks += counts.chunks;
+            sum.rows += counts.rows;
+        }
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_are_iso_months() {
+        assert_eq!(month("2025-10").unwrap().to_string(), "2025-10-01");
+        for text in ["2025-13", "2025-1", "10/2025", "2025-10-01", ""] {
+            assert!(month(text).is_err(), "{text}");
+        }
+    }
+}

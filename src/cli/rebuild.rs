@@ -1,0 +1,43 @@
+//! `sync rebuild`: the checkpoint file made anew from the target's receipts.
+
+use super::embedded::Embedded;
+use super::{Context, result};
+use crate::error::Result;
+use crate::exit_code::ExitCode;
+use crate::rebuild::{Rebuilt, rebuild};
+use crate::report::text::{counted, rows};
+
+pub(super) async fn run(context: &Context) -> Result<ExitCode> {
+    let mut config = context.load()?;
+    let path = context.state_of(&config.path);
+    let embedded = Embedded::start(&mut config, &context.clock).await?;
+    let rebuilt = rebuild(&config, &path, &context.clock).await;
+    embedded.stop().await;
+    let rebuilt = rebuilt?;
+    for table in &rebuilt.left_out {
+        context.voice.say(&format!(
+            "note: the target has receipts of {table}, which {} does not name; they are left out",
+            config.path.display()
+        ));
+    }
+    if let Some(aside) = &rebuilt.aside {
+        context
+            .voice
+            .say(&format!("note: what was there is kept as {}", aside.display()));
+    }
+    result(&format!("{}\n", text(&path.display().to_string(), &rebuilt)))?;
+    Ok(ExitCode::Done)
+}
+
+fn text(path: &str, rebuilt: &Rebuilt) -> String {
+    if rebuilt.chunks == 0 {
+        return format!("Rebuilt {path}: the target has no receipts, so nothing counts as loaded.");
+    }
+    format!(
+        "Rebuilt {path} from the target's receipts: {}, {}, {}, {}. The next run compares them with the rows.",
+        counted(rebuilt.tables, "table"),
+        counted(rebuilt.windows, "window"),
+        counted(rebuilt.chunks, "chunk"),
+        rows(rebuilt.rows)
+    )
+}
