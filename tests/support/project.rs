@@ -100,7 +100,12 @@ trust_server_certificate = true
 
     /// Runs `sync` with these arguments to its end.
     pub async fn sync(&self, arguments: &[&str]) -> Ended {
-        let child = self.spawn(arguments);
+        self.sync_with(arguments, &[]).await
+    }
+
+    /// The same, with further variables in its environment.
+    pub async fn sync_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+        let child = self.spawn_with(arguments, variables);
         let output = child.wait_with_output().await.expect("sync ends");
         Ended {
             status: output.status,
@@ -118,10 +123,16 @@ trust_server_certificate = true
 
     /// Starts `sync`; the process is killed when the handle is dropped.
     pub fn spawn(&self, arguments: &[&str]) -> Child {
+        self.spawn_with(arguments, &[])
+    }
+
+    /// The same, with further variables in its environment.
+    pub fn spawn_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_sync"))
             .args(arguments)
             .current_dir(self.directory.path())
             .env(PASSWORD_VARIABLE, &self.password)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
