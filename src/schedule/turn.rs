@@ -112,9 +112,14 @@ impl Run<'_> {
             if displaced == 0 {
                 break;
             }
-            self.retrier.progress.event(Event::Warning(&format!(
-                "Table {name}: {displaced} rows had moved to another date; the windows they left are loaded again"
-            )));
+            let mut text = format!("Table {name}: {displaced} rows had moved to another date; ");
+            if pass + 1 == PASSES_MAX {
+                text.push_str("the windows they left are still to be loaded again: run again");
+                summary.error = Some(text.clone());
+            } else {
+                text.push_str("the windows they left are loaded again");
+            }
+            self.retrier.progress.event(Event::Warning(&text));
         }
         lease::release(&mut keeper, &lease).await?;
         targets.put(keeper);
