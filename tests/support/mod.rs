@@ -14,6 +14,9 @@ use mssql_sync::emulator::{Emulator, EmulatorOptions, LockMode, Role, TlsMode};
 pub use client::Client;
 pub use project::{Ended, Project};
 
+/// What the program under test calls itself at a server.
+pub const APPLICATION: &str = "mssql-sync";
+
 /// The login of a test.
 const USER: &str = "sync_test";
 /// Its password at the emulator.
