@@ -33,7 +33,7 @@ pub struct Server {
     pub source: String,
     pub target: String,
     emulator: Option<Emulator>,
-    _data: Option<tempfile::TempDir>,
+    data: Option<tempfile::TempDir>,
 }
 
 impl Server {
@@ -76,7 +76,7 @@ impl Server {
             source: String::new(),
             target: String::new(),
             emulator: Some(emulator),
-            _data: Some(data),
+            data: Some(data),
         };
         server.create_databases().await;
         server
@@ -93,7 +93,7 @@ impl Server {
             source: String::new(),
             target: String::new(),
             emulator: None,
-            _data: None,
+            data: None,
         };
         server.create_databases().await;
         server
@@ -138,6 +138,27 @@ impl Server {
     /// The emulator.
     pub fn emulator(&self) -> &Emulator {
         self.emulator.as_ref().expect("this test asked for the emulator")
+    }
+
+    /// Ends the emulator, as a server that goes down.
+    pub async fn stop_emulator(&mut self) {
+        if let Some(emulator) = self.emulator.take() {
+            emulator.stop().await;
+        }
+    }
+
+    /// Starts it again, on the same address and files.
+    pub async fn start_emulator_again(&mut self) {
+        let data = self.data.as_ref().expect("the emulator's directory");
+        let options = EmulatorOptions {
+            listen: format!("{}:{}", self.host, self.port)
+                .parse()
+                .expect("an address"),
+            users: vec![(USER.to_owned(), PASSWORD.to_owned())],
+            tls: TlsMode::Offered,
+            ..EmulatorOptions::new(data.path())
+        };
+        self.emulator = Some(Emulator::start(options).await.expect("the emulator starts"));
     }
 
     /// Makes the source database what a readable secondary serves, and back.
