@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
 pub mod client;
+pub mod job;
 pub mod project;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,6 +32,8 @@ pub struct Server {
     pub target: String,
     emulator: Option<Emulator>,
     _data: Option<tempfile::TempDir>,
+    /// Databases beside the two.
+    more: Vec<String>,
 }
 
 impl Server {
@@ -74,6 +77,7 @@ impl Server {
             target: String::new(),
             emulator: Some(emulator),
             _data: Some(data),
+            more: Vec::new(),
         };
         server.create_databases().await;
         server
@@ -91,6 +95,7 @@ impl Server {
             target: String::new(),
             emulator: None,
             _data: None,
+            more: Vec::new(),
         };
         server.create_databases().await;
         server
@@ -110,11 +115,20 @@ impl Server {
         }
     }
 
+    /// Makes another database on the server.
+    pub async fn create_database(&mut self) -> String {
+        let name = format!("{}_{}", self.source, self.more.len());
+        let mut master = self.connect("master").await;
+        master.run(&format!("CREATE DATABASE [{name}]")).await;
+        self.more.push(name.clone());
+        name
+    }
+
     /// Drops the scratch databases; the emulator's go with its directory.
     pub async fn finish(self) {
         if self.emulator.is_none() {
             let mut master = self.connect("master").await;
-            for database in [&self.source, &self.target] {
+            for database in [&self.source, &self.target].into_iter().chain(&self.more) {
                 // A connection that a test has just closed may still count as a user of the database.
                 let mut tries = 0;
                 while let Err(error) = master.try_run(&format!("DROP DATABASE [{database}]")).await {
@@ -183,6 +197,11 @@ impl Server {
 
 /// What the statement log of the emulator proves; elsewhere there is none, and nothing is asserted.
 impl Server {
+    /// Whether there is one.
+    pub fn has_log(&self) -> bool {
+        self.emulator.is_some()
+    }
+
     /// A place in the statement log.
     pub fn mark(&self) -> u64 {
         self.emulator.as_ref().map_or(0, |emulator| emulator.log().mark())
@@ -208,6 +227,33 @@ impl Server {
         self.emulator
             .as_ref()
             .map(|_| self.source_reads(mark, table).len())
+    }
+
+    /// Asserts that of a source table `rows` rows were read since `mark`, in `chunks` chunks: each may ask for one
+    /// row more, which tells whether there is another chunk.
+    #[track_caller]
+    pub fn assert_rows_read(&self, mark: u64, table: &str, rows: u32, chunks: u32) {
+        if self.emulator.is_none() {
+            return;
+        }
+        let reads = self.source_reads(mark, table);
+        let read: u64 = reads.iter().map(|statement| statement.rows_sent).sum();
+        let (least, most) = (u64::from(rows), u64::from(rows + chunks));
+        assert!(
+            (least..=most).contains(&read),
+            "{read} rows of {table} were read, not {least} to {most}"
+        );
+    }
+
+    /// Number of statements that `sync` sent since `mark`, to either end; 0 where there is no log.
+    pub fn statements(&self, mark: u64) -> usize {
+        self.emulator.as_ref().map_or(0, |emulator| {
+            let statements = emulator.log().since(mark);
+            statements
+                .iter()
+                .filter(|statement| statement.application != "sync-test")
+                .count()
+        })
     }
 
     /// Asserts that no row of these source tables was read since `mark`.
