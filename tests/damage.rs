@@ -114,9 +114,7 @@ struct Job {
 impl Job {
     async fn finished() -> Job {
         let server = Server::start().await;
-        job::fill(&server).await;
-        let project = job::project(&server);
-        job::run(&project).await.expect(0);
+        let project = job::finished(&server).await;
         Job::with(server, project, true).await
     }
 

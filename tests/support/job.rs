@@ -114,6 +114,43 @@ pub async fn run(project: &Project) -> Ended {
     project.run(FIRST, LAST, &[]).await
 }
 
+/// A project whose job is done.
+pub async fn finished(server: &Server) -> Project {
+    fill(server).await;
+    let project = project(server);
+    run(&project).await.expect(0);
+    project
+}
+
+/// Runs the job, which must read `chunks` chunks of `rows` rows of SALES and as many of PAYMENT, and find all there;
+/// once more it has nothing to do. Returns what it said.
+pub async fn heal(server: &Server, project: &Project, sales: [u32; 2], payment: [u32; 2]) -> String {
+    let mark = server.mark();
+    let healed = run(project).await.expect(0);
+    for (source, [rows, chunks]) in SOURCES.iter().zip([sales, payment]) {
+        server.assert_rows_read(mark, source, rows, chunks);
+    }
+    assert_equal(server).await;
+    assert_complete(project).await;
+    let mark = server.mark();
+    let again = run(project).await.expect(0);
+    assert!(again.stdout.contains("Everything is already loaded"), "{again:?}");
+    server.assert_no_table_read(mark, &SOURCES);
+    format!("{}{}", healed.stdout, healed.stderr)
+}
+
+/// Asserts that every window is complete and every row counted.
+pub async fn assert_complete(project: &Project) {
+    let status = project.status().await;
+    assert_eq!(status["totals"]["rows"], ALL_ROWS, "{status}");
+    for table in 0..2 {
+        for window in 0..2 {
+            let state = &status["tables"][table]["windows"][window]["state"];
+            assert_eq!(state, "complete", "{status}");
+        }
+    }
+}
+
 /// Kills a run of the job before it commits chunk `nth`, counted from 1 over all tables; the chunks before it are
 /// recorded. The rule that stopped it is gone when this returns.
 pub async fn kill_at_chunk(server: &Server, project: &Project, nth: u64) {
