@@ -85,19 +85,25 @@ impl Comparison<'_> {
         let mut windows: BTreeMap<Window, Reached> = BTreeMap::new();
         let mut loose: BTreeMap<Window, Vec<Chunk>> = BTreeMap::new();
         let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
+        // Rows of a window that moved to another one were taken out of it by a run of ours: it is put right whatever
+        // dates are asked for. What else happened to windows that nobody asks for is left to who asks for them.
+        let asked = |window: &Window| {
+            window.intersects(self.range) || sums.get(window).is_some_and(|sums| sums.verified < sums.chunks)
+        };
         let mut strangers = 0;
         for (window, sums) in &sums {
-            if let Some(reached) = self.in_step(session, *window, sums).await? {
+            if let Some(reached) = self.in_step(*window, sums)?
+                && (!asked(window) || self.holds(session, *window, &reached).await?)
+            {
                 windows.insert(*window, reached);
                 continue;
             }
-            let receipts = receipt::read(session, &self.plan.target, *window).await?;
-            strangers += receipts
-                .iter()
-                .filter(|receipt| receipt.incarnation != self.target.incarnation)
-                .count();
-            let chunks = receipts.into_iter().map(|receipt| self.weigh(receipt));
-            loose.insert(*window, chunks.collect::<Result<_>>()?);
+            let mut chunks = Vec::new();
+            for receipt in receipt::read(session, &self.plan.target, *window).await? {
+                strangers += usize::from(asked(window) && receipt.incarnation != self.target.incarnation);
+                chunks.push(self.weigh(receipt)?);
+            }
+            loose.insert(*window, chunks);
         }
         if strangers > 0 {
             warnings.push(format!(
@@ -107,7 +113,7 @@ impl Comparison<'_> {
             ));
         }
         let mut recounted = 0;
-        for (window, chunks) in &mut loose {
+        for (window, chunks) in loose.iter_mut().filter(|(window, _)| asked(window)) {
             recounted += self.recount(session, *window, chunks).await?;
         }
         if recounted > 0 {
@@ -124,7 +130,7 @@ impl Comparison<'_> {
             .filter(|(_, chunk)| chunk.state == ChunkState::Stale)
             .map(|(window, chunk)| (window, chunk.ordinal))
             .collect();
-        for (window, chunks) in &mut loose {
+        for (window, chunks) in loose.iter_mut().filter(|(window, _)| asked(window)) {
             self.mend(session, *window, chunks).await?;
         }
         let forgotten = self.align_store(&windows, &loose, &told)?;
@@ -140,13 +146,13 @@ impl Comparison<'_> {
                 .map(|(window, chunks)| (window, Reached::by(chunks))),
         );
         Ok(Standing {
-            windows: self.work(windows)?,
+            windows: self.work(windows, asked)?,
             warnings,
         })
     }
 
-    /// How far a window is whose receipts, checkpoints and rows agree in number; `None` where they do not.
-    async fn in_step(&self, session: &mut Session, window: Window, sums: &Sums) -> Result<Option<Reached>> {
+    /// How far a window is whose receipts and checkpoints agree; `None` where they do not.
+    fn in_step(&self, window: Window, sums: &Sums) -> Result<Option<Reached>> {
         let name = self.plan.name.as_str();
         let view = self.store.view()?;
         let counts = view.counts(name, window)?;
@@ -155,20 +161,23 @@ impl Comparison<'_> {
             .all(|count| *count == sums.chunks)
             && (sums.rows, sums.bytes) == (counts.rows, counts.bytes)
             && sums.marks == view.marks(name, window)?;
-        let Some(last) = view.last_chunk(name, window)?.filter(|_| agree) else {
-            return Ok(None);
-        };
+        let last = view.last_chunk(name, window)?.filter(|_| agree);
+        Ok(last.map(|last| Reached {
+            redo: Vec::new(),
+            next: following(&last),
+            verified_rows: sums.rows,
+        }))
+    }
+
+    /// Whether the target has as many rows of a window as its verified chunks say.
+    async fn holds(&self, session: &mut Session, window: Window, reached: &Reached) -> Result<bool> {
         let all = KeyRange {
             after: None,
-            through: last.range.through.clone(),
+            through: reached.next.as_ref().and_then(|next| next.after.clone()),
         };
         let bounds = Bounds::of_window(window);
         let rows = self.target.count(session, self.plan, bounds, &all).await?;
-        Ok((rows == sums.rows).then_some(Reached {
-            redo: Vec::new(),
-            next: following(&last),
-            verified_rows: rows,
-        }))
+        Ok(rows == reached.verified_rows)
     }
 
     /// The chunk as its receipt proves it: stale when its rows went into another table of the same name.
@@ -262,11 +271,16 @@ impl Comparison<'_> {
             if in_step.contains_key(&record.window) {
                 continue;
             }
-            let proven = loose.get(&record.window);
+            let proven: BTreeSet<u32> = loose
+                .get(&record.window)
+                .into_iter()
+                .flatten()
+                .map(|chunk| chunk.ordinal)
+                .collect();
             for chunk in self.store.chunks(name, record.window)? {
-                // Mended chunks are dense: a chunk's number is its position.
-                let receipt = proven.and_then(|chunks| chunks.get(chunk.ordinal as usize));
-                if receipt.is_none() && matches!(chunk.state, ChunkState::Verified | ChunkState::Stale) {
+                if !proven.contains(&chunk.ordinal)
+                    && matches!(chunk.state, ChunkState::Verified | ChunkState::Stale)
+                {
                     let news = !told.contains(&(record.window, chunk.ordinal));
                     forgotten += usize::from(chunk.state == ChunkState::Verified && news);
                     changes.push(Change::RemoveChunk {
@@ -331,7 +345,11 @@ impl Comparison<'_> {
     }
 
     /// The windows asked for: those that are there, and new ones for the days that none covers.
-    fn work(&self, mut windows: BTreeMap<Window, Reached>) -> Result<Vec<WindowWork>> {
+    fn work(
+        &self,
+        mut windows: BTreeMap<Window, Reached>,
+        asked: impl Fn(&Window) -> bool,
+    ) -> Result<Vec<WindowWork>> {
         for record in self.store.windows(self.plan.name.as_str())? {
             windows
                 .entry(record.window)
@@ -341,10 +359,9 @@ impl Comparison<'_> {
         for window in missing(self.range, &existing)? {
             windows.insert(window, Reached::by(Vec::new()));
         }
-        let asked = windows
+        Ok(windows
             .into_iter()
-            .filter(|(window, _)| window.intersects(self.range));
-        Ok(asked
+            .filter(|(window, _)| asked(window))
             .map(|(window, reached)| self.window_work(window, reached))
             .collect())
     }

@@ -34,38 +34,46 @@ impl Run<'_> {
         sources: &Arc<Sessions>,
         targets: &Arc<Sessions>,
     ) -> Result<TableSummary> {
+        let name = plan.name.as_str();
         let mut attempts = self.retrier.attempts();
+        let mut summary = TableSummary {
+            name: name.to_owned(),
+            ..TableSummary::default()
+        };
         loop {
-            let error = match self.table(plan, sources, targets).await {
-                Ok(summary) => {
+            let error = match self.table(plan, sources, targets, &mut summary).await {
+                Ok(()) => {
                     self.retrier.succeeded(&attempts)?;
                     return Ok(summary);
                 }
-                Err(error) => error.within(format!("Table {}", plan.name)),
+                Err(error) => error.within(format!("Table {name}")),
             };
-            match self
-                .retrier
-                .wait(&mut attempts, error, plan.name.as_str(), None)
-                .await
-            {
-                Err(error) if error.kind() == ErrorKind::Stopped => {
-                    let name = plan.name.as_str().to_owned();
-                    return Ok(TableSummary {
-                        name,
-                        ..TableSummary::default()
-                    });
+            let Err(error) = self.retrier.wait(&mut attempts, error, name, None).await else {
+                continue;
+            };
+            match error.kind() {
+                ErrorKind::Stopped => return Ok(summary),
+                kind if ends_the_run(kind) => return Err(error),
+                // The table cannot be worked on; the others can.
+                kind => {
+                    self.retrier.progress.event(Event::Warning(&error.chain()));
+                    summary.error = Some(error.chain());
+                    summary.preflight =
+                        matches!(kind, ErrorKind::Preflight | ErrorKind::Plan).then(|| kind.exit_code());
+                    return Ok(summary);
                 }
-                waited => waited?,
             }
         }
     }
 
+    /// One turn of a table. What it adds to `summary` stays there when it fails half-way.
     async fn table(
         &self,
         plan: &TablePlan,
         sources: &Arc<Sessions>,
         targets: &Arc<Sessions>,
-    ) -> Result<TableSummary> {
+        summary: &mut TableSummary,
+    ) -> Result<()> {
         let started = self.retrier.clock.monotonic();
         let name = plan.name.as_str().to_owned();
         // Holds the table's applock until the table is done.
@@ -78,53 +86,41 @@ impl Run<'_> {
             &self.retrier.stop,
         )
         .await?;
-        let prepared = self.prepare(&mut keeper, plan).await;
-        let target = match prepared {
-            Ok(target) => target,
-            // The table cannot be worked on; the others can.
-            Err(error) if matches!(error.kind(), ErrorKind::Preflight | ErrorKind::Plan) => {
-                self.retrier.progress.event(Event::Warning(&error.chain()));
-                let failed = Some(error.chain());
-                return Ok(TableSummary {
-                    name,
-                    error: failed,
-                    preflight: Some(error.kind().exit_code()),
-                    ..TableSummary::default()
-                });
-            }
-            Err(error) => return Err(error),
-        };
-        let mut summary = TableSummary {
-            name: name.clone(),
-            ..TableSummary::default()
-        };
+        let target = self.prepare(&mut keeper, plan).await?;
         for pass in 0..PASSES_MAX {
             let standing = self.compare(&mut keeper, plan, &target, &lease, sources).await?;
             for warning in &standing.warnings {
                 self.retrier.progress.event(Event::Warning(warning));
             }
             if pass == 0 {
-                self.announce(plan, sources, &standing, &mut summary).await?;
+                self.announce(plan, sources, &standing, summary).await?;
             }
             let displaced = self
-                .windows(plan, &target, &lease, standing, sources, targets, &mut summary)
+                .windows(plan, &target, &lease, standing, sources, targets, summary)
                 .await?;
             if displaced == 0 {
                 break;
             }
-            self.retrier.progress.event(Event::Warning(&format!(
-                "Table {name}: {displaced} rows had moved to another date; the windows they left are loaded again"
-            )));
+            let mut text = format!("Table {name}: {displaced} rows had moved to another date; ");
+            if pass + 1 == PASSES_MAX {
+                text.push_str("the windows they left are still to be loaded again: run again");
+                summary.error = Some(text.clone());
+            } else {
+                text.push_str("the windows they left are loaded again");
+            }
+            self.retrier.progress.event(Event::Warning(&text));
         }
-        lease::release(&mut keeper, &lease).await?;
-        targets.put(keeper);
+        // Where the connection has ended, so has its lock.
+        if lease::release(&mut keeper, &lease).await.is_ok() {
+            targets.put(keeper);
+        }
         let elapsed = self.retrier.clock.monotonic().saturating_sub(started);
         self.retrier.progress.event(Event::TableDone {
             table: &name,
             rows: summary.rows_loaded,
             elapsed,
         });
-        Ok(summary)
+        Ok(())
     }
 
     /// Finds or makes the target table, and sees to it that the plan is the one it was loaded by.
@@ -233,7 +229,7 @@ impl Run<'_> {
             undated_rows,
             notes: plan.notes.clone(),
         })])?;
-        summary.already_complete = left == 0;
+        summary.already_complete = left == 0 && summary.rows_loaded == 0;
         let rows_done = standing.windows.iter().map(|work| work.verified_rows).sum();
         self.retrier.progress.event(Event::TableStarted {
             table: name,
@@ -355,7 +351,6 @@ fn ends_the_run(kind: ErrorKind) -> bool {
         | ErrorKind::TargetFull
         | ErrorKind::Busy
         | ErrorKind::State
-        | ErrorKind::Plan
         | ErrorKind::Internal => true,
         ErrorKind::Usage
         | ErrorKind::Config
@@ -364,6 +359,7 @@ fn ends_the_run(kind: ErrorKind) -> bool {
         | ErrorKind::Transient
         | ErrorKind::Timeout
         | ErrorKind::Preflight
+        | ErrorKind::Plan
         | ErrorKind::Statement
         | ErrorKind::Mismatch
         | ErrorKind::Stopped => false,

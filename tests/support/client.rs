@@ -69,6 +69,21 @@ impl Client {
         rows
     }
 
+    /// The first column of every row of a query, which is a text.
+    pub async fn texts(&mut self, sql: &str) -> Vec<String> {
+        let rows = self
+            .inner
+            .simple_query(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{error}\nin: {sql}"))
+            .into_first_result()
+            .await
+            .unwrap_or_else(|error| panic!("{error}\nin: {sql}"));
+        rows.iter()
+            .map(|row| row.get::<&str, _>(0).expect("a text").to_owned())
+            .collect()
+    }
+
     /// The single integer of a query.
     pub async fn integer(&mut self, sql: &str) -> i64 {
         let row = self

@@ -15,6 +15,9 @@ use mssql_sync::emulator::{Emulator, EmulatorOptions, LockMode, Role, TlsMode};
 pub use client::Client;
 pub use project::{Ended, Project};
 
+/// What the program under test calls itself at a server.
+pub const APPLICATION: &str = "mssql-sync";
+
 /// The login of a test.
 const USER: &str = "sync_test";
 /// Its password at the emulator.
@@ -124,17 +127,24 @@ impl Server {
         name
     }
 
+    /// Goes on with an empty target database in the place of the one there was, which is dropped.
+    pub async fn renew_target(&mut self) {
+        let mut master = self.connect("master").await;
+        drop_database(&mut master, &self.target).await;
+        self.target = format!(
+            "sync_test_target_{}_{}",
+            std::process::id(),
+            DATABASES.fetch_add(1, Ordering::Relaxed)
+        );
+        master.run(&format!("CREATE DATABASE [{}]", self.target)).await;
+    }
+
     /// Drops the scratch databases; the emulator's go with its directory.
     pub async fn finish(self) {
         if self.emulator.is_none() {
             let mut master = self.connect("master").await;
             for database in [&self.source, &self.target].into_iter().chain(&self.more) {
-                // A connection that a test has just closed may still count as a user of the database.
-                let mut tries = 0;
-                while let Err(error) = master.try_run(&format!("DROP DATABASE [{database}]")).await {
-                    tries += 1;
-                    assert!(tries < 100, "{database} cannot be dropped: {error}");
-                }
+                drop_database(&mut master, database).await;
             }
         }
     }
@@ -192,6 +202,15 @@ impl Server {
             .await
             .integer(&format!("SELECT COUNT_BIG(*) FROM {table}"))
             .await
+    }
+}
+
+async fn drop_database(master: &mut Client, database: &str) {
+    // A connection that a test has just closed may still count as a user of the database.
+    let mut tries = 0;
+    while let Err(error) = master.try_run(&format!("DROP DATABASE [{database}]")).await {
+        tries += 1;
+        assert!(tries < 100, "{database} cannot be dropped: {error}");
     }
 }
 

@@ -134,7 +134,12 @@ trust_server_certificate = true
 
     /// Runs `sync` with these arguments to its end.
     pub async fn sync(&self, arguments: &[&str]) -> Ended {
-        Ended::of(self.spawn(arguments)).await
+        self.sync_with(arguments, &[]).await
+    }
+
+    /// The same, with further variables in its environment.
+    pub async fn sync_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+        Ended::of(self.spawn_with(arguments, variables)).await
     }
 
     /// `sync run` over October and November 2025 unless `more` says otherwise.
@@ -146,8 +151,14 @@ trust_server_certificate = true
 
     /// Starts `sync`; the process is killed when the handle is dropped.
     pub fn spawn(&self, arguments: &[&str]) -> Child {
+        self.spawn_with(arguments, &[])
+    }
+
+    /// The same, with further variables in its environment.
+    pub fn spawn_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
         let mut command = self.command(env!("CARGO_BIN_EXE_sync"));
-        command.args(arguments).spawn().expect("sync starts")
+        let command = command.args(arguments).envs(variables.iter().copied());
+        command.spawn().expect("sync starts")
     }
 
     /// A command in the project's directory, with what `sync` needs in its environment.
