@@ -1,5 +1,4 @@
-//! `sync forget`, and changes of a plan: what may change between two runs, what may not, and how a table that did
-//! change is loaded anew.
+//! `sync forget`: what is forgotten is loaded again, once, and nothing else is; also when the forgetting was cut short.
 
 mod support;
 
@@ -228,56 +227,4 @@ async fn a_target_that_was_not_reached_at_all_loses_nothing() {
     assert_eq!(project.status().await, status);
     job::heal(&server, &project, NOTHING, NOTHING).await;
     server.finish().await;
-}
-
-/// Changes that a job goes on with: a name, lines of `sync.toml` and what they become, and chunks of SALES and
-/// PAYMENT that are read then.
-const SAFE: &[(&str, &str, &str, [u32; 2])] = &[
-    ("max_workers", "[run]", "[run]\nmax_workers = 5", [3, 8]),
-    ("larger chunk_rows", "chunk_rows = 30", "chunk_rows = 50", [2, 6]),
-    (
-        "smaller chunk_rows",
-        "chunk_rows = 30",
-        "chunk_rows = 7",
-        [13, 36],
-    ),
-    (
-        // Chunks end by their bytes then, and the source has sent some rows of the next one.
-        "chunk_bytes_max",
-        "chunk_rows = 30",
-        "chunk_bytes_max = 4096",
-        [job::MONTH_ROWS, job::MONTH_ROWS],
-    ),
-    (
-        "the order of tables",
-        job::TABLES,
-        "\n[[table]]\nname = \"PAYMENT\"\ndate_column = \"PAID_AT\"\n\n\
-         [[table]]\nname = \"SALES\"\ndate_column = \"SOLD_AT\"\n",
-        [3, 8],
-    ),
-];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn changes_that_do_not_matter_are_gone_on_with() {
-    for (change, from, to, [sales, payment]) in SAFE {
-        let Some(server) = Server::start_emulator("changes_that_do_not_matter_are_gone_on_with").await else {
-            return;
-        };
-        job::fill(&server).await;
-        let project = job::project(&server);
-        job::kill_at_chunk(&server, &project, u64::from(job::MONTH_CHUNKS + 2)).await;
-        project.configure(from, to);
-        let mark = server.mark();
-        let ended = job::run(&project).await;
-        assert_eq!(ended.code(), 0, "{change}: {ended:?}");
-        job::assert_equal(&server).await;
-        let left = job::MONTH_ROWS - job::CHUNK_ROWS;
-        eprintln!("{change}");
-        server.assert_rows_read(mark, "[SALES]", left, *sales);
-        server.assert_rows_read(mark, "[PAYMENT]", 2 * job::MONTH_ROWS, *payment);
-        let mark = server.mark();
-        job::run(&project).await.expect(0);
-        server.assert_no_table_read(mark, &job::SOURCES);
-        server.finish().await;
-    }
 }

@@ -37,6 +37,11 @@ name = "PAYMENT"
 date_column = "PAID_AT"
 "#;
 
+/// The statement that makes PAYMENT.
+pub const CREATE_PAYMENT: &str = "CREATE TABLE dbo.PAYMENT (STORE varchar(10) NOT NULL, NO int NOT NULL, \
+    PAID_AT datetime2(3) NOT NULL, AMOUNT decimal(12,2) NULL, \
+    CONSTRAINT PK_PAYMENT PRIMARY KEY CLUSTERED (STORE, NO))";
+
 /// The statements that make SALES in a schema; a second column could be its key or its date as well.
 pub fn create_sales(schema: &str) -> [String; 2] {
     [
@@ -79,12 +84,7 @@ pub async fn fill(server: &Server) {
         client.run(&sql).await;
     }
     client.run(&insert_sales("dbo")).await;
-    client
-        .run(
-            "CREATE TABLE dbo.PAYMENT (STORE varchar(10) NOT NULL, NO int NOT NULL, PAID_AT datetime2(3) NOT NULL, \
-             AMOUNT decimal(12,2) NULL, CONSTRAINT PK_PAYMENT PRIMARY KEY CLUSTERED (STORE, NO))",
-        )
-        .await;
+    client.run(CREATE_PAYMENT).await;
     let rows = numbers().map(|(n, month, day, hour)| {
         format!(
             "('S{}', {n}, '2025-{month}-{day:02}T{hour:02}:00:00.001', {n}.5)",

@@ -226,9 +226,14 @@ impl Server {
         self.emulator.as_ref().map_or(0, |emulator| emulator.log().mark())
     }
 
-    /// The statements since `mark` that read a source table, but for the test's own.
+    /// The statements since `mark` that read a source table of schema `dbo`, but for the test's own.
     pub fn source_reads(&self, mark: u64, table: &str) -> Vec<Statement> {
-        let source = format!("FROM [dbo].{table}");
+        self.source_reads_of(mark, &format!("[dbo].{table}"))
+    }
+
+    /// The same, for a table with its schema.
+    pub fn source_reads_of(&self, mark: u64, table: &str) -> Vec<Statement> {
+        let source = format!("FROM {table}");
         let mut statements = self
             .emulator
             .as_ref()

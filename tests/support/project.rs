@@ -167,6 +167,8 @@ trust_server_certificate = true
         command
             .current_dir(self.directory.path())
             .env(PASSWORD_VARIABLE, &self.password)
+            // What is kept of a test says nothing about the machine it was made on.
+            .env("HOSTNAME", "vm")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
