@@ -206,6 +206,45 @@ async fn without_the_target_the_old_file_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cut_short_it_leaves_the_old_file() {
+    let Some(server) = Server::start_emulator("cut_short_it_leaves_the_old_file").await else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    std::fs::write(project.state(), "damage").expect("it is written");
+    let faults = server.emulator().faults();
+    // The receipts of the third window: a part of the new store is there.
+    for action in [Action::Drop, Action::Stall] {
+        let rule = faults.add(Rule {
+            when: Match {
+                nth: 3,
+                ..Match::statement("FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2")
+            },
+            at: At::Before,
+            action: action.clone(),
+        });
+        let mut child = project.spawn(&["rebuild"]);
+        faults.wait_fired(rule, 1).await;
+        if action == Action::Stall {
+            child.kill().await.expect("the rebuild is killed");
+        } else {
+            support::Ended::of(child).await.expect(7);
+        }
+        faults.clear();
+        let now = std::fs::read(project.state()).expect("it is there");
+        assert_eq!(now, b"damage", "after {action:?}");
+        assert!(project.asides().is_empty(), "after {action:?}");
+        project.sync(&["status"]).await.expect(6);
+    }
+    project.sync(&["rebuild"]).await.expect(0);
+    let rest = project.directory.path().join("state/checkpoints.redb.rebuilt");
+    assert!(!rest.exists(), "what was left of the attempts is gone");
+    assert_eq!(proven(&project.state()).chunks.len() as u32, job::ALL_CHUNKS);
+    job::heal(&server, &project, [0, 0], [0, 0]).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_a_target_without_receipts_the_store_is_empty() {
     let server = Server::start().await;
     job::fill(&server).await;
