@@ -30,7 +30,7 @@ CREATE TABLE [sync].[plan] (
 );
 GO
 -- One row a chunk, committed with the chunk's rows. state: loading (inside the load's transaction only),
--- verified, stale (its rows were taken over by another window's load). Keys are canonical bytes (docs/format.md).
+-- verified, stale (rows of it moved to another chunk). Keys are canonical bytes (docs/format.md).
 CREATE TABLE [sync].[receipt] (
     [table_name] nvarchar(257) NOT NULL,
     [window_start] date NOT NULL,

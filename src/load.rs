@@ -5,6 +5,8 @@
 //! committed. A reader of the table sees the old rows or the proven ones. Any error drops the connection, and
 //! with it the transaction.
 
+use chrono::NaiveDate;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::lease::{self, Lease};
@@ -96,7 +98,7 @@ pub async fn commit(
     failpoint::step("load: after DELETE");
     let mut displaced = 0;
     if claim.chunk.tally.row_count > 0 {
-        displaced = displace(session, plan, target, lease, claim).await?;
+        displaced = displace(session, plan, target, lease).await?;
         insert(session, plan, target, claim.chunk.tally.row_count).await?;
     }
     failpoint::step("load: after INSERT");
@@ -113,15 +115,9 @@ pub async fn commit(
     Ok(Loaded::Committed { displaced })
 }
 
-/// Takes out rows elsewhere in the table with the unique keys of the staged ones: they moved, and the windows
-/// they were in become stale in this same transaction.
-async fn displace(
-    session: &mut Session,
-    plan: &TablePlan,
-    target: &Target,
-    lease: &Lease,
-    claim: &Receipt,
-) -> Result<u64> {
+/// Takes out rows elsewhere in the table with the unique keys of the staged ones: they moved, and the chunks they
+/// were in become stale in this same transaction.
+async fn displace(session: &mut Session, plan: &TablePlan, target: &Target, lease: &Lease) -> Result<u64> {
     let same: Vec<String> = plan
         .key
         .unique
@@ -135,22 +131,36 @@ async fn displace(
             )
         })
         .collect();
-    let moved = format!(
-        "FROM {} AS t WHERE EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
-        target.quoted,
-        same.join(" AND ")
-    );
+    let from = format!("FROM {} AS t", target.quoted);
+    let moved = format!("EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})", same.join(" AND "));
     let date = target.columns[plan.key.order[0]].name.quoted();
     let rows = session
-        .rows(&format!("SELECT DISTINCT CAST(t.{date} AS date) {moved}"), &[])
+        .rows(
+            &format!("SELECT DISTINCT CAST(t.{date} AS date) {from} WHERE {moved}"),
+            &[],
+        )
         .await?;
     if rows.is_empty() {
         return Ok(0);
     }
+    let mut dates: Vec<NaiveDate> = Vec::new();
     for row in &rows {
-        receipt::mark_stale(session, lease, row.date(0)?, claim.window).await?;
+        // A row without a date is in no chunk.
+        if !row.is_null(0)? {
+            dates.push(row.date(0)?);
+        }
     }
-    session.execute(&format!("DELETE t {moved}"), &[]).await
+    for (window, ordinal, range) in receipt::ranges(session, lease, &dates).await? {
+        let (filter, params) = target.range(plan, Bounds::of_window(window), &range)?;
+        let sql = format!("SELECT COUNT_BIG(*) {from}{filter} AND {moved}");
+        let rows = session.rows(&sql, &params).await?;
+        if rows.first().map(|row| row.integer(0)).transpose()? != Some(0) {
+            receipt::mark_stale(session, lease, window, ordinal).await?;
+        }
+    }
+    session
+        .execute(&format!("DELETE t {from} WHERE {moved}"), &[])
+        .await
 }
 
 async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_count: u64) -> Result<()> {

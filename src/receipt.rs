@@ -213,18 +213,43 @@ pub async fn prove(session: &mut Session, lease: &Lease, window: Window, ordinal
     }
 }
 
-/// Marks the receipts of the windows that hold `date` as stale, but for the window `except`: rows of theirs moved.
-pub async fn mark_stale(
+/// The key ranges of the receipts of all windows that hold one of `dates`, but for the chunk that is being loaded.
+pub async fn ranges(
     session: &mut Session,
     lease: &Lease,
-    date: NaiveDate,
-    except: Window,
-) -> Result<u64> {
-    let sql = "UPDATE [sync].[receipt] SET [state] = N'stale' WHERE [table_name] = @P1 AND [window_start] <= @P2 \
-               AND [window_end] > @P2 AND [window_start] <> @P3";
-    session
-        .execute(sql, &[Value::Text(&lease.table), day(date), day(except.start())])
-        .await
+    dates: &[NaiveDate],
+) -> Result<Vec<(Window, u32, KeyRange)>> {
+    let (Some(first), Some(last)) = (dates.iter().min(), dates.iter().max()) else {
+        return Ok(Vec::new());
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] <= @P2 \
+         AND [window_end] > @P3 AND [state] <> N'loading'"
+    );
+    let params = [Value::Text(&lease.table), day(*last), day(*first)];
+    let mut ranges = Vec::new();
+    for row in session.rows(&sql, &params).await? {
+        let Receipt { window, chunk, .. } = Receipt::from_row(&row)?;
+        if dates
+            .iter()
+            .any(|date| window.start() <= *date && *date < window.end())
+        {
+            ranges.push((window, chunk.ordinal, chunk.range));
+        }
+    }
+    Ok(ranges)
+}
+
+/// Marks a chunk's receipt as stale: rows of it moved to another chunk.
+pub async fn mark_stale(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<u64> {
+    let sql = "UPDATE [sync].[receipt] SET [state] = N'stale' \
+               WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3";
+    let params = [
+        Value::Text(&lease.table),
+        day(window.start()),
+        Value::Integer(i64::from(ordinal)),
+    ];
+    session.execute(sql, &params).await
 }
 
 /// Drops the receipts of a window from `ordinal` on, so that the window is loaded again from there.

@@ -233,6 +233,52 @@ async fn a_target_that_an_older_script_filled_is_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_moved_has_only_its_old_chunk_loaded_again() {
+    let server = Server::start().await;
+    let rows: Vec<String> = (0..300)
+        .map(|n| format!("({n}, '2025-10-{:02}')", 1 + n % 28))
+        .collect();
+    server
+        .at_source(&format!(
+            "CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL); \
+             CREATE INDEX IX ON dbo.T (D); INSERT INTO dbo.T VALUES {}",
+            rows.join(", ")
+        ))
+        .await;
+    // A target table that an older script made, where a date may be missing.
+    server
+        .at_target("CREATE TABLE dbo.t_T (ID int NOT NULL PRIMARY KEY, D datetime NULL); INSERT INTO dbo.t_T VALUES (301, NULL)")
+        .await;
+    let project = Project::with(
+        &server,
+        "require_replica = false",
+        "chunk_rows = 50",
+        "[[table]]\nname = \"T\"\ndate_column = \"D\"",
+    );
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    server
+        .at_source(
+            "UPDATE dbo.T SET D = '2025-11-05' WHERE ID = 10; INSERT INTO dbo.T VALUES (301, '2025-11-06')",
+        )
+        .await;
+    let mark = server.mark();
+    let ended = project.run("2025-11-01", "2025-11-30", &[]).await.expect(0);
+    assert!(
+        ended.stderr.contains("2 rows had moved to another date"),
+        "{}",
+        ended.stderr
+    );
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+    if let Some(reads) = server.table_reads(mark, "[T]") {
+        assert_eq!(
+            reads, 2,
+            "November, and the one chunk of October that the row has left"
+        );
+    }
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_without_a_date_are_counted_and_said() {
     let server = Server::start().await;
     let mut client = server.connect(&server.source).await;
