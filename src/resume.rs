@@ -123,10 +123,17 @@ impl Comparison<'_> {
                 self.plan.target
             ));
         }
+        // Mending drops receipts of its own, which are not the ones that the target has lost.
+        let told: BTreeSet<(Window, u32)> = loose
+            .iter()
+            .flat_map(|(window, chunks)| chunks.iter().map(|chunk| (*window, chunk)))
+            .filter(|(_, chunk)| chunk.state == ChunkState::Stale)
+            .map(|(window, chunk)| (window, chunk.ordinal))
+            .collect();
         for (window, chunks) in loose.iter_mut().filter(|(window, _)| asked(window)) {
             self.mend(session, *window, chunks).await?;
         }
-        let forgotten = self.align_store(&windows, &loose)?;
+        let forgotten = self.align_store(&windows, &loose, &told)?;
         if forgotten > 0 {
             warnings.push(format!(
                 "Table {name}: the target has no receipts of {forgotten} chunks that were recorded as verified \
@@ -248,11 +255,12 @@ impl Comparison<'_> {
     }
 
     /// Writes into the store what the receipts prove of the `loose` windows, and takes out what they do not. Returns
-    /// the number of chunks that the store held for verified without a receipt.
+    /// the number of chunks that the store held for verified without a receipt, but for those of `told`.
     fn align_store(
         &self,
         in_step: &BTreeMap<Window, Reached>,
         loose: &BTreeMap<Window, Vec<Chunk>>,
+        told: &BTreeSet<(Window, u32)>,
     ) -> Result<usize> {
         let name = self.plan.name.as_str();
         let mut changes = Vec::new();
@@ -273,7 +281,8 @@ impl Comparison<'_> {
                 if !proven.contains(&chunk.ordinal)
                     && matches!(chunk.state, ChunkState::Verified | ChunkState::Stale)
                 {
-                    forgotten += usize::from(chunk.state == ChunkState::Verified);
+                    let news = !told.contains(&(record.window, chunk.ordinal));
+                    forgotten += usize::from(chunk.state == ChunkState::Verified && news);
                     changes.push(Change::RemoveChunk {
                         table: name.to_owned(),
                         window: record.window,

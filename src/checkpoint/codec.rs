@@ -140,7 +140,7 @@ pub(super) fn decode<T: DeserializeOwned>(path: &Path, key: &[u8], value: &[u8])
             ErrorKind::State,
             format!(
                 "The checkpoint store {} has records of version {version}, this program knows {VERSION}; \
-                 use the program that wrote it",
+                 use the program that wrote it, or {WAY_OUT}",
                 path.display()
             ),
         ));

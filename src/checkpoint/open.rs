@@ -241,8 +241,12 @@ fn make(path: &Path) -> std::result::Result<(), redb::Error> {
 
 fn check_format(database: &impl ReadableDatabase, path: &Path) -> Result<()> {
     let fault = |text: &str| Error::new(ErrorKind::State, format!("{} {text}", path.display()));
-    let foreign =
-        || fault("is a redb file, but no checkpoint store of this program; name another file with --state");
+    let foreign = || {
+        fault(&format!(
+            "is a redb file, but no checkpoint store of this program; name another file with --state, or \
+             {WAY_OUT}"
+        ))
+    };
     let found = guarded(path, || -> Result<Option<Vec<u8>>> {
         let view = View::new(database, path)?;
         let Ok(meta) = view.transaction.open_table(META) else {
@@ -253,9 +257,9 @@ fn check_format(database: &impl ReadableDatabase, path: &Path) -> Result<()> {
     })??;
     match found {
         Some(found) if found == FORMAT => Ok(()),
-        Some(_) => Err(fault(
-            "is a checkpoint store of another version; use the program that wrote it",
-        )),
+        Some(_) => Err(fault(&format!(
+            "is a checkpoint store of another version; use the program that wrote it, or {WAY_OUT}"
+        ))),
         None => Err(foreign()),
     }
 }
@@ -350,7 +354,7 @@ fn unusable(path: &Path, error: std::io::Error) -> Error {
     Error::new(
         ErrorKind::State,
         format!(
-            "The checkpoint store {} cannot be opened; see to its place and its permissions",
+            "The checkpoint store {} cannot be opened; see to its place, its permissions and the room on its disk",
             path.display()
         ),
     )

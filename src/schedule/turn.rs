@@ -206,10 +206,9 @@ impl Run<'_> {
             .table(name)?
             .and_then(|record| record.undated_rows);
         let undated_rows = match known {
-            // Counted once, and again only when the table is read anyway.
+            // Counted once, and again only when the table is read anyway, or when the store was lost.
             Some(count) if left == 0 => Some(count),
-            _ if left > 0 => self.count_undated(plan, sources).await?,
-            _ => None,
+            _ => self.count_undated(plan, sources).await?,
         };
         if let Some(count) = undated_rows
             && count > 0

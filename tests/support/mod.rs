@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
 pub mod client;
+pub mod job;
 pub mod project;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,6 +35,8 @@ pub struct Server {
     pub target: String,
     emulator: Option<Emulator>,
     data: Option<tempfile::TempDir>,
+    /// Databases beside the two.
+    more: Vec<String>,
 }
 
 impl Server {
@@ -77,6 +80,7 @@ impl Server {
             target: String::new(),
             emulator: Some(emulator),
             data: Some(data),
+            more: Vec::new(),
         };
         server.create_databases().await;
         server
@@ -94,6 +98,7 @@ impl Server {
             target: String::new(),
             emulator: None,
             data: None,
+            more: Vec::new(),
         };
         server.create_databases().await;
         server
@@ -113,6 +118,15 @@ impl Server {
         }
     }
 
+    /// Makes another database on the server.
+    pub async fn create_database(&mut self) -> String {
+        let name = format!("{}_{}", self.source, self.more.len());
+        let mut master = self.connect("master").await;
+        master.run(&format!("CREATE DATABASE [{name}]")).await;
+        self.more.push(name.clone());
+        name
+    }
+
     /// Goes on with an empty target database in the place of the one there was, which is dropped.
     pub async fn renew_target(&mut self) {
         let mut master = self.connect("master").await;
@@ -129,7 +143,7 @@ impl Server {
     pub async fn finish(self) {
         if self.emulator.is_none() {
             let mut master = self.connect("master").await;
-            for database in [&self.source, &self.target] {
+            for database in [&self.source, &self.target].into_iter().chain(&self.more) {
                 drop_database(&mut master, database).await;
             }
         }
@@ -223,14 +237,24 @@ async fn drop_database(master: &mut Client, database: &str) {
 
 /// What the statement log of the emulator proves; elsewhere there is none, and nothing is asserted.
 impl Server {
+    /// Whether there is one.
+    pub fn has_log(&self) -> bool {
+        self.emulator.is_some()
+    }
+
     /// A place in the statement log.
     pub fn mark(&self) -> u64 {
         self.emulator.as_ref().map_or(0, |emulator| emulator.log().mark())
     }
 
-    /// The statements since `mark` that read a source table, but for the test's own.
+    /// The statements since `mark` that read a source table of schema `dbo`, but for the test's own.
     pub fn source_reads(&self, mark: u64, table: &str) -> Vec<Statement> {
-        let source = format!("FROM [dbo].{table}");
+        self.source_reads_of(mark, &format!("[dbo].{table}"))
+    }
+
+    /// The same, for a table with its schema.
+    pub fn source_reads_of(&self, mark: u64, table: &str) -> Vec<Statement> {
+        let source = format!("FROM {table}");
         let mut statements = self
             .emulator
             .as_ref()
@@ -248,6 +272,33 @@ impl Server {
         self.emulator
             .as_ref()
             .map(|_| self.source_reads(mark, table).len())
+    }
+
+    /// Asserts that of a source table `rows` rows were read since `mark`, in `chunks` chunks: each may ask for one
+    /// row more, which tells whether there is another chunk.
+    #[track_caller]
+    pub fn assert_rows_read(&self, mark: u64, table: &str, rows: u32, chunks: u32) {
+        if self.emulator.is_none() {
+            return;
+        }
+        let reads = self.source_reads(mark, table);
+        let read: u64 = reads.iter().map(|statement| statement.rows_sent).sum();
+        let (least, most) = (u64::from(rows), u64::from(rows + chunks));
+        assert!(
+            (least..=most).contains(&read),
+            "{read} rows of {table} were read, not {least} to {most}"
+        );
+    }
+
+    /// Number of statements that `sync` sent since `mark`, to either end; 0 where there is no log.
+    pub fn statements(&self, mark: u64) -> usize {
+        self.emulator.as_ref().map_or(0, |emulator| {
+            let statements = emulator.log().since(mark);
+            statements
+                .iter()
+                .filter(|statement| statement.application != "sync-test")
+                .count()
+        })
     }
 
     /// Asserts that no row of these source tables was read since `mark`.

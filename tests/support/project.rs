@@ -25,6 +25,22 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// What a process ended with, once it has.
+    pub async fn of(child: Child) -> Ended {
+        let output = child.wait_with_output().await.expect("the program ends");
+        Ended {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// stdout as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {}", self.stdout))
+    }
+
     /// The exit code; -1 for a process that a signal ended.
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or(-1)
@@ -98,6 +114,24 @@ trust_server_certificate = true
         self.directory.path().join("state").join("checkpoints.redb")
     }
 
+    /// The files that `sync rebuild` put aside.
+    pub fn asides(&self) -> Vec<PathBuf> {
+        let directory = self.directory.path().join("state");
+        let entries = std::fs::read_dir(directory).expect("the state directory is there");
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        paths.retain(|path| path.to_string_lossy().contains("checkpoints.redb.aside-"));
+        paths.sort_unstable();
+        paths
+    }
+
+    /// Replaces a part of `sync.toml`, which must be there.
+    pub fn configure(&self, from: &str, to: &str) {
+        let path = self.directory.path().join("sync.toml");
+        let text = std::fs::read_to_string(&path).expect("sync.toml is there");
+        assert!(text.contains(from), "no {from} in sync.toml");
+        std::fs::write(&path, text.replace(from, to)).expect("sync.toml is written");
+    }
+
     /// Runs `sync` with these arguments to its end.
     pub async fn sync(&self, arguments: &[&str]) -> Ended {
         self.sync_with(arguments, &[]).await
@@ -105,13 +139,7 @@ trust_server_certificate = true
 
     /// The same, with further variables in its environment.
     pub async fn sync_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
-        let child = self.spawn_with(arguments, variables);
-        let output = child.wait_with_output().await.expect("sync ends");
-        Ended {
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ended::of(self.spawn_with(arguments, variables)).await
     }
 
     /// `sync run` over October and November 2025 unless `more` says otherwise.
@@ -128,22 +156,28 @@ trust_server_certificate = true
 
     /// The same, with further variables in its environment.
     pub fn spawn_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_sync"))
-            .args(arguments)
+        let mut command = self.command(env!("CARGO_BIN_EXE_sync"));
+        let command = command.args(arguments).envs(variables.iter().copied());
+        command.spawn().expect("sync starts")
+    }
+
+    /// A command in the project's directory, with what `sync` needs in its environment.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(self.directory.path())
             .env(PASSWORD_VARIABLE, &self.password)
-            .envs(variables.iter().copied())
+            // What is kept of a test says nothing about the machine it was made on.
+            .env("HOSTNAME", "vm")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("sync starts")
+            .kill_on_drop(true);
+        command
     }
 
     /// `sync status --json`, parsed.
     pub async fn status(&self) -> serde_json::Value {
-        let ended = self.sync(&["status", "--json"]).await.expect(0);
-        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error} in {}", ended.stdout))
+        self.sync(&["status", "--json"]).await.expect(0).json()
     }
 }

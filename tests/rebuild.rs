@@ -1,0 +1,315 @@
+//! `sync rebuild`: the store that it makes is the one that was lost, as far as the target proves it; and where it
+//! cannot be made, the old file stays where it is.
+
+mod support;
+
+use std::path::Path;
+
+use mssql_sync::checkpoint::{Reader, TableRecord};
+use mssql_sync::chunk::{Chunk, ChunkState};
+use mssql_sync::emulator::faults::{Action, At, Match, Rule};
+use mssql_sync::window::Window;
+use support::{Project, Server, job};
+
+/// What of a store has to come back: its tables without what was counted and noted, its verified chunks without the
+/// number of attempts, and of each window with such chunks their number, rows, bytes and marks.
+#[derive(Debug, PartialEq)]
+struct Proven {
+    tables: Vec<TableRecord>,
+    chunks: Vec<(String, Window, Chunk)>,
+    sums: Vec<(Window, u64, u64, u64, i64)>,
+}
+
+fn proven(path: &Path) -> Proven {
+    let reader = Reader::open(path).expect("a whole store").expect("a store");
+    let view = reader.view().expect("it can be read");
+    let mut proven = Proven {
+        tables: Vec::new(),
+        chunks: Vec::new(),
+        sums: Vec::new(),
+    };
+    for table in view.tables().expect("tables") {
+        for record in view.windows(&table.name).expect("windows") {
+            let chunks = view.chunks(&table.name, record.window).expect("chunks");
+            let verified = chunks
+                .into_iter()
+                .filter(|chunk| chunk.state == ChunkState::Verified);
+            let chunks = verified.map(|chunk| Chunk { attempts: 0, ..chunk });
+            proven
+                .chunks
+                .extend(chunks.map(|chunk| (table.name.clone(), record.window, chunk)));
+            let counts = view.counts(&table.name, record.window).expect("counts");
+            let marks = view.marks(&table.name, record.window).expect("marks");
+            if counts.verified > 0 {
+                let sums = (record.window, counts.verified, counts.rows, counts.bytes, marks);
+                proven.sums.push(sums);
+            }
+        }
+        proven.tables.push(TableRecord {
+            undated_rows: None,
+            notes: Vec::new(),
+            ..table
+        });
+    }
+    proven
+}
+
+/// Copies the state file away.
+fn keep(project: &Project, name: &str) -> std::path::PathBuf {
+    let kept = project.directory.path().join(name);
+    std::fs::copy(project.state(), &kept).expect("the state file is copied");
+    kept
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_jobs_store_comes_back_as_it_was() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let lost = proven(&keep(&project, "lost.redb"));
+    assert_eq!(lost.chunks.len(), job::ALL_CHUNKS as usize);
+    let paths: Vec<_> = lost
+        .tables
+        .iter()
+        .map(|table| table.access_path.as_str())
+        .collect();
+    assert_eq!(paths, ["day walk", "date"], "PAYMENT and SALES");
+    for there in [true, false] {
+        if !there {
+            std::fs::remove_file(project.state()).expect("it is there");
+        }
+        let ended = project.sync(&["rebuild"]).await.expect(0);
+        assert!(
+            ended.stdout.contains("2 tables, 4 windows, 16 chunks, 480 rows"),
+            "{ended:?}"
+        );
+        assert_eq!(proven(&project.state()), lost);
+        assert_eq!(ended.stderr.contains("is kept as"), there, "{ended:?}");
+        assert_eq!(
+            project.asides().len(),
+            1,
+            "there is nothing to keep of a lost file"
+        );
+    }
+    job::heal(&server, &project, [0, 0], [0, 0]).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_jobs_store_comes_back_without_what_failed() {
+    let Some(server) = Server::start_emulator("a_failed_jobs_store_comes_back_without_what_failed").await
+    else {
+        return;
+    };
+    job::fill(&server).await;
+    let project = job::project(&server);
+    // The third chunk of a window of each table fails for good; the other windows go on.
+    for (table, nth) in [("t_SALES", 3), ("t_PAYMENT", 3)] {
+        server.emulator().faults().add(Rule {
+            when: Match {
+                nth,
+                ..Match::statement(format!("INSERT INTO [dbo].[{table}]"))
+            },
+            at: At::Before,
+            action: Action::Error {
+                number: 547,
+                state: 0,
+                class: 16,
+                message: "The INSERT statement conflicted with a constraint".to_owned(),
+            },
+        });
+    }
+    project
+        .run(job::FIRST, job::LAST, &["--max-workers", "1"])
+        .await
+        .expect(4);
+    server.emulator().faults().clear();
+    let old = keep(&project, "lost.redb");
+    let status = project.status().await;
+    assert_eq!(status["totals"]["failed"], 2, "{status}");
+    let lost = proven(&old);
+    assert_eq!(lost.chunks.len() as u32, job::ALL_CHUNKS - 4);
+
+    project.sync(&["rebuild"]).await.expect(0);
+    assert_eq!(proven(&project.state()), lost);
+    let status = project.status().await;
+    assert_eq!(status["totals"]["chunks"], job::ALL_CHUNKS - 4, "{status}");
+    assert_eq!(status["totals"]["failed"], 0, "{status}");
+    for table in 0..2 {
+        let windows = &status["tables"][table]["windows"];
+        assert_eq!(windows[0]["state"], "planned", "{status}");
+        assert_eq!(windows[0]["verified"], 2, "{status}");
+        assert_eq!(windows[1]["state"], "complete", "{status}");
+    }
+    let left = [2 * job::CHUNK_ROWS, 2];
+    job::heal(&server, &project, left, left).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_while_a_run_has_the_store() {
+    let Some(server) = Server::start_emulator("not_while_a_run_has_the_store").await else {
+        return;
+    };
+    job::fill(&server).await;
+    let project = job::project(&server);
+    let faults = server.emulator().faults();
+    let rule = faults.add(Rule {
+        when: Match {
+            nth: 5,
+            ..Match::statement("SET [state] = N'verified'")
+        },
+        at: At::Before,
+        action: Action::Stall,
+    });
+    let run = ["run", "--start-date", job::FIRST, "--end-date", job::LAST];
+    let child = project.spawn(&[&run[..], &["--max-workers", "1"]].concat());
+    faults.wait_fired(rule, 1).await;
+    let pid = child.id().expect("it runs").to_string();
+    let before = std::fs::read(project.state()).expect("it is there");
+    let ended = project.sync(&["rebuild"]).await.expect(5);
+    assert!(ended.stderr.contains(&format!("process {pid} ")), "{ended:?}");
+    assert!(
+        std::fs::read(project.state()).expect("it is there") == before,
+        "the file of a run was written to"
+    );
+    assert!(project.asides().is_empty());
+    faults.release(rule);
+    support::Ended::of(child).await.expect(0);
+    job::assert_equal(&server).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_target_the_old_file_stays() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    std::fs::write(project.state(), "damage").expect("it is written");
+    let config = project.directory.path().join("sync.toml");
+    let text = std::fs::read_to_string(&config).expect("it is there");
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let address = format!("server = \"{},{}\"", server.host, server.port);
+    project.configure(&address, &format!("server = \"127.0.0.1,{port}\""));
+    for command in [&["rebuild"][..], &["rebuild", "--verbose"]] {
+        let ended = project.sync(command).await.expect(7);
+        assert!(ended.stderr.contains("target"), "{ended:?}");
+        let now = std::fs::read(project.state()).expect("it is there");
+        assert_eq!(now, b"damage", "{ended:?}");
+        assert!(project.asides().is_empty(), "{ended:?}");
+    }
+    std::fs::write(&config, text).expect("it is written");
+    project.sync(&["rebuild"]).await.expect(0);
+    job::heal(&server, &project, [0, 0], [0, 0]).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_short_it_leaves_the_old_file() {
+    let Some(server) = Server::start_emulator("cut_short_it_leaves_the_old_file").await else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    std::fs::write(project.state(), "damage").expect("it is written");
+    let faults = server.emulator().faults();
+    // The receipts of the third window: a part of the new store is there.
+    for action in [Action::Drop, Action::Stall] {
+        let rule = faults.add(Rule {
+            when: Match {
+                nth: 3,
+                ..Match::statement("FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2")
+            },
+            at: At::Before,
+            action: action.clone(),
+        });
+        let mut child = project.spawn(&["rebuild"]);
+        faults.wait_fired(rule, 1).await;
+        if action == Action::Stall {
+            child.kill().await.expect("the rebuild is killed");
+        } else {
+            support::Ended::of(child).await.expect(7);
+        }
+        faults.clear();
+        let now = std::fs::read(project.state()).expect("it is there");
+        assert_eq!(now, b"damage", "after {action:?}");
+        assert!(project.asides().is_empty(), "after {action:?}");
+        project.sync(&["status"]).await.expect(6);
+    }
+    project.sync(&["rebuild"]).await.expect(0);
+    let rest = project.directory.path().join("state/checkpoints.redb.rebuilt");
+    assert!(!rest.exists(), "what was left of the attempts is gone");
+    assert_eq!(proven(&project.state()).chunks.len() as u32, job::ALL_CHUNKS);
+    job::heal(&server, &project, [0, 0], [0, 0]).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_target_without_receipts_the_store_is_empty() {
+    let server = Server::start().await;
+    job::fill(&server).await;
+    let project = job::project(&server);
+    let ended = project.sync(&["rebuild"]).await.expect(0);
+    assert!(ended.stdout.contains("the target has no receipts"), "{ended:?}");
+    assert!(project.state().exists());
+    assert_eq!(server.receipts_exist().await, 0, "a rebuild writes nothing there");
+    let status = project.status().await;
+    assert_eq!(status["totals"]["chunks"], 0, "{status}");
+    assert_eq!(status["run"], serde_json::Value::Null, "{status}");
+    let all = [2 * job::MONTH_ROWS, 2 * job::MONTH_CHUNKS];
+    job::heal(&server, &project, all, all).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_of_a_table_that_is_not_configured_are_left_out_and_it_is_said() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let whole = proven(&project.state());
+    project.configure("[[table]]\nname = \"PAYMENT\"\ndate_column = \"PAID_AT\"\n", "");
+    let ended = project.sync(&["rebuild"]).await.expect(0);
+    assert!(
+        ended
+            .stderr
+            .contains("note: the target has receipts of dbo.t_PAYMENT"),
+        "{ended:?}"
+    );
+    let rebuilt = proven(&project.state());
+    let sales: Vec<_> = whole
+        .chunks
+        .into_iter()
+        .filter(|chunk| chunk.0 == "SALES")
+        .collect();
+    assert_eq!(rebuilt.chunks, sales);
+
+    // It comes back with the table, and the receipts tell that nothing is to be read.
+    let config = project.directory.path().join("sync.toml");
+    let text = std::fs::read_to_string(&config).expect("it is there");
+    let payment = "[[table]]\nname = \"PAYMENT\"\ndate_column = \"PAID_AT\"\n";
+    std::fs::write(&config, format!("{text}\n{payment}")).expect("it is written");
+    job::heal(&server, &project, [0, 0], [0, 0]).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_without_a_date_are_told_again_after_a_rebuild() {
+    let server = Server::start().await;
+    server
+        .at_source("CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NULL)")
+        .await;
+    server
+        .at_source("INSERT INTO dbo.T VALUES (1, '2025-10-01T00:00:00'), (2, NULL), (3, NULL)")
+        .await;
+    let project = Project::new(&server, "[[table]]\nname = \"T\"\ndate_column = \"D\"");
+    for rebuild in [false, true] {
+        if rebuild {
+            project.sync(&["rebuild"]).await.expect(0);
+        }
+        for _ in 0..2 {
+            let ended = job::run(&project).await.expect(4);
+            assert!(ended.stderr.contains("2 rows have no D "), "{ended:?}");
+            assert_eq!(project.status().await["tables"][0]["undated_rows"], 2);
+        }
+    }
+    server.finish().await;
+}
