@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Config,
     /// The server cannot be reached, or the connection broke before the work could have taken effect.
     Connection,
+    /// The connection broke in the middle of a statement, or the server ended it: the network, or the statement.
+    Broken,
     /// The connection broke, or time ran out, while a COMMIT was under way: it may or may not have happened.
     OutcomeUnknown,
     /// The server ended the statement for a passing reason: deadlock victim, lock timeout, out of memory, throttled.
@@ -60,6 +62,7 @@ impl ErrorKind {
         match self {
             ErrorKind::Usage | ErrorKind::Config => ExitCode::Usage,
             ErrorKind::Connection
+            | ErrorKind::Broken
             | ErrorKind::Login
             | ErrorKind::LoginAgain
             | ErrorKind::WrongServer

@@ -64,6 +64,12 @@ pub async fn extract(
     {
         rest.start = rest.start.max(midnight(at.date()));
     }
+    // And it ends with the day of the last key, where that is known.
+    if let (AccessPath::DayWalk, Some(key)) = (plan.access_path, &request.through)
+        && let Some(at) = instant_of_key(key)?
+    {
+        rest.end = rest.end.min(end_of_day(at));
+    }
     let mut exhausted = true;
     while rest.start < rest.end {
         let part = match plan.access_path {

@@ -113,8 +113,17 @@ pub async fn applock(session: &mut Session, resource: &str) -> Result<bool> {
     let rows = session
         .rows(sql, &[Value::Text(resource), Value::Integer(APPLOCK_TRY_MS)])
         .await?;
-    let granted = rows.first().map(|row| row.integer(0)).transpose()?;
-    Ok(granted.is_some_and(|code| code >= 0))
+    match rows.first().map(|row| row.integer(0)).transpose()? {
+        Some(0..) => Ok(true),
+        // Not within the time, or the victim of a deadlock.
+        Some(-1 | -3) => Ok(false),
+        code => Err(Error::new(
+            ErrorKind::Statement,
+            format!(
+                "sp_getapplock answered {code:?} for {resource}; see that the login may use applocks in the target database"
+            ),
+        )),
+    }
 }
 
 async fn held_by_another(session: &mut Session, name: &str) -> Error {

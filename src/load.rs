@@ -147,7 +147,13 @@ async fn displace(session: &mut Session, plan: &TablePlan, target: &Target, leas
     for row in &rows {
         // A row without a date is in no chunk.
         if !row.is_null(0)? {
-            dates.push(row.date(0)?);
+            let date = row.date(0)?;
+            // The server's date of an instant with an offset is the local one, windows go by UTC: a day beside it.
+            dates.extend(
+                [date.pred_opt(), Some(date), date.succ_opt()]
+                    .into_iter()
+                    .flatten(),
+            );
         }
     }
     for (window, ordinal, range) in receipt::ranges(session, lease, &dates).await? {

@@ -7,6 +7,7 @@
 //! two, the receipt is what the next run goes by.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::task::AbortOnDropHandle;
 
@@ -76,8 +77,10 @@ pub struct WindowResult {
     pub outcome: Outcome,
     /// Rows loaded in this turn.
     pub rows_loaded: u64,
-    /// Rows of other windows that were taken out because they moved here.
+    /// Rows of other chunks that were taken out because they moved here.
     pub displaced: u64,
+    /// Whether there may be more of those, as the answer of a commit was lost.
+    pub unsure: bool,
 }
 
 /// The next chunk to read.
@@ -94,6 +97,7 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
     let mut turn = Turn {
         rows_loaded: 0,
         displaced: 0,
+        unsure: AtomicBool::new(false),
         rows: work.verified_rows,
         table,
         work,
@@ -110,6 +114,7 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         outcome,
         rows_loaded: turn.rows_loaded,
         displaced: turn.displaced,
+        unsure: turn.unsure.into_inner(),
     }
 }
 
@@ -119,6 +124,8 @@ struct Turn {
     rows: u64,
     rows_loaded: u64,
     displaced: u64,
+    /// Whether the answer of a commit was lost that may have displaced rows.
+    unsure: AtomicBool,
 }
 
 impl Turn {
@@ -250,6 +257,10 @@ impl Turn {
                 Ok(())
             }
             Err(error) => {
+                // A stop is no failure of the chunk: it is read again by the next run.
+                if error.kind() == ErrorKind::Stopped {
+                    return Err(error);
+                }
                 let event = if error.kind() == ErrorKind::Mismatch {
                     ChunkEvent::Differed
                 } else {
@@ -279,6 +290,8 @@ impl Turn {
                 Ok(Loaded::AlreadyCommitted) => {
                     table.retrier.succeeded(&attempts)?;
                     chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
+                    // What that commit took out of other chunks was said in the answer that was lost.
+                    self.unsure.store(true, Ordering::Relaxed);
                     return Ok(0);
                 }
                 Ok(Loaded::Differed { found }) if differed => {

@@ -40,6 +40,11 @@ pub struct Rebuilt {
 /// session returns. What is at `path` stays as it is then.
 pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Result<Rebuilt> {
     let replacement = Replacement::begin(path)?;
+    // What was to be forgotten still is, where the old store can say so.
+    if let Ok(tombstones) = replacement.tombstones() {
+        let changes: Vec<Change> = tombstones.into_iter().map(Change::Forget).collect();
+        replacement.commit(&changes)?;
+    }
     let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
     let mut rebuilt = Rebuilt::default();
     if migrate::version(&mut session).await? > 0 {

@@ -87,8 +87,10 @@ impl Comparison<'_> {
         let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
         // Rows of a window that moved to another one were taken out of it by a run of ours: it is put right whatever
         // dates are asked for. What else happened to windows that nobody asks for is left to who asks for them.
-        let asked = |window: &Window| {
-            window.intersects(self.range) || sums.get(window).is_some_and(|sums| sums.verified < sums.chunks)
+        let asked = |window: &Window| window.intersects(self.range);
+        let moved = |window: &Window| {
+            sums.get(window)
+                .is_some_and(|sums| sums.verified < sums.chunks && sums.here == sums.chunks)
         };
         let mut strangers = 0;
         for (window, sums) in &sums {
@@ -146,7 +148,7 @@ impl Comparison<'_> {
                 .map(|(window, chunks)| (window, Reached::by(chunks))),
         );
         Ok(Standing {
-            windows: self.work(windows, asked)?,
+            windows: self.work(windows, asked, moved)?,
             warnings,
         })
     }
@@ -161,7 +163,10 @@ impl Comparison<'_> {
             .all(|count| *count == sums.chunks)
             && (sums.rows, sums.bytes) == (counts.rows, counts.bytes)
             && sums.marks == view.marks(name, window)?;
-        let last = view.last_chunk(name, window)?.filter(|_| agree);
+        // Gapless, too: what hands took out of the middle of both is a hole.
+        let last = view
+            .last_chunk(name, window)?
+            .filter(|last| agree && u64::from(last.ordinal) + 1 == sums.chunks);
         Ok(last.map(|last| Reached {
             redo: Vec::new(),
             next: following(&last),
@@ -271,6 +276,24 @@ impl Comparison<'_> {
             if in_step.contains_key(&record.window) {
                 continue;
             }
+            // Without a receipt a window's dates bind nobody, and another run may have cut the days otherwise: it is
+            // planned anew where it is asked for or in the way.
+            let in_the_way = || {
+                let mut receipted = in_step.keys().chain(loose.keys());
+                record.window.intersects(self.range)
+                    || receipted.any(|other| {
+                        other.start() < record.window.end() && record.window.start() < other.end()
+                    })
+            };
+            let bare = !loose.contains_key(&record.window);
+            if bare && in_the_way() {
+                changes.push(Change::RemoveWindow {
+                    table: name.to_owned(),
+                    window: record.window,
+                });
+            } else if bare && record.state == WindowState::Complete {
+                changes.push(self.window_change(record.window, WindowState::Planned));
+            }
             let proven: BTreeSet<u32> = loose
                 .get(&record.window)
                 .into_iter()
@@ -283,6 +306,9 @@ impl Comparison<'_> {
                 {
                     let news = !told.contains(&(record.window, chunk.ordinal));
                     forgotten += usize::from(chunk.state == ChunkState::Verified && news);
+                    if bare && in_the_way() {
+                        continue;
+                    }
                     changes.push(Change::RemoveChunk {
                         table: name.to_owned(),
                         window: record.window,
@@ -349,19 +375,21 @@ impl Comparison<'_> {
         &self,
         mut windows: BTreeMap<Window, Reached>,
         asked: impl Fn(&Window) -> bool,
+        moved: impl Fn(&Window) -> bool,
     ) -> Result<Vec<WindowWork>> {
-        for record in self.store.windows(self.plan.name.as_str())? {
-            windows
-                .entry(record.window)
-                .or_insert_with(|| Reached::by(Vec::new()));
-        }
+        windows.retain(|window, reached| {
+            // Of a window that is put right only because a row left it, nothing new is read.
+            if !asked(window) {
+                reached.next = None;
+            }
+            asked(window) || moved(window)
+        });
         let existing: Vec<Window> = windows.keys().copied().collect();
         for window in missing(self.range, &existing)? {
             windows.insert(window, Reached::by(Vec::new()));
         }
         Ok(windows
             .into_iter()
-            .filter(|(window, _)| asked(window))
             .map(|(window, reached)| self.window_work(window, reached))
             .collect())
     }

@@ -88,7 +88,7 @@ impl Retrier {
     /// # Errors
     /// `State` when the store cannot be written.
     pub fn succeeded(&self, attempts: &Attempts) -> Result<()> {
-        if attempts.away().is_some() {
+        if attempts.waited_out() {
             self.store.commit(&[Change::Waiting(None)])?;
         }
         Ok(())

@@ -3,9 +3,10 @@
 //! | kind | policy | why |
 //! |---|---|---|
 //! | Connection | wait the outage out | networks and servers come back, and a backfill has time |
-//! | OutcomeUnknown | again, some times | the next attempt looks for the receipt before it loads anything |
+//! | Broken | again, some times | a new connection is enough, or cannot be had, which is an outage; a statement that breaks every one would go on doing so |
+//! | OutcomeUnknown | again, some times | the next attempt looks for the receipt before it writes anything |
 //! | Transient | again, some times | deadlock, lock timeout, no memory: another moment is enough |
-//! | LoginAgain | again, some times | a server that starts refuses logins for a minute; more tries could lock the login |
+//! | LoginAgain | wait it out | a server that starts refuses logins for a minute; `sessions.rs` says when that is over |
 //! | Timeout | again, a few times | the server may have been busy; a statement that is too slow is not to be paid for often |
 //! | Outage | give up | it was waited out for as long as a run waits |
 //! | Login, WrongServer, Preflight, Usage, Config | give up | only a person can change it |
@@ -27,8 +28,7 @@ use crate::error::ErrorKind;
 const WAIT_FIRST: Duration = Duration::from_millis(500);
 /// The longest wait: an outage that ends is noticed within half a minute.
 const WAIT_MAX: Duration = Duration::from_secs(30);
-/// Attempts at something that fails for a passing reason: with these waits one and a half to three minutes, so that a
-/// server that refuses logins for a minute while it starts is lived through.
+/// Attempts at something that fails for a passing reason: with these waits one and a half to three minutes.
 const ATTEMPTS_MAX: u32 = 12;
 /// Attempts at a statement that is not answered in time.
 const TIMEOUT_ATTEMPTS_MAX: u32 = 3;
@@ -46,10 +46,8 @@ enum Policy {
 
 fn policy(kind: ErrorKind) -> Policy {
     match kind {
-        ErrorKind::Connection => Policy::WaitOut,
-        ErrorKind::OutcomeUnknown | ErrorKind::Transient | ErrorKind::LoginAgain => {
-            Policy::Again(ATTEMPTS_MAX)
-        }
+        ErrorKind::Connection | ErrorKind::LoginAgain => Policy::WaitOut,
+        ErrorKind::Broken | ErrorKind::OutcomeUnknown | ErrorKind::Transient => Policy::Again(ATTEMPTS_MAX),
         ErrorKind::Timeout => Policy::Again(TIMEOUT_ATTEMPTS_MAX),
         ErrorKind::Outage
         | ErrorKind::Login
@@ -87,6 +85,8 @@ pub struct Attempts {
     passing: u32,
     /// When the server was first missed, on the monotonic clock.
     away_since: Option<Duration>,
+    /// Whether an outage was waited for.
+    waited_out: bool,
 }
 
 impl Attempts {
@@ -109,12 +109,18 @@ impl Attempts {
             made: 0,
             passing: 0,
             away_since: None,
+            waited_out: false,
         }
     }
 
     /// Attempts that failed so far.
     pub fn made(&self) -> u32 {
         self.made
+    }
+
+    /// Whether an outage was waited for, whatever came after it.
+    pub fn waited_out(&self) -> bool {
+        self.waited_out
     }
 
     /// How long the server has been away; `None` while it is there.
@@ -136,6 +142,7 @@ impl Attempts {
                 }
             }
             Policy::WaitOut => {
+                self.waited_out = true;
                 let now = self.clock.monotonic();
                 let since = *self.away_since.get_or_insert(now);
                 if now.saturating_sub(since) >= self.outage_max {
@@ -223,29 +230,24 @@ mod tests {
     }
 
     #[test]
-    fn a_login_that_is_refused_for_a_minute_is_tried_again_after_it() {
-        // The shortest waits that chance can make.
-        let clock: SharedClock = Arc::new(TestClock::default());
-        let mut attempts = Attempts::new(&clock, Duration::ZERO);
-        let mut waited = Duration::ZERO;
-        while let Verdict::Again(wait) = attempts.after(ErrorKind::LoginAgain) {
-            waited += wait;
-        }
-        assert!(waited > Duration::from_secs(75), "{waited:?}");
-        assert_eq!(
-            attempts.made(),
-            ATTEMPTS_MAX,
-            "a login is not tried until it is locked"
-        );
-    }
-
-    #[test]
     fn a_slow_statement_is_not_asked_for_often() {
         let clock: SharedClock = Arc::new(TestClock::default());
         let mut attempts = Attempts::new(&clock, Duration::from_secs(3600));
         assert!(matches!(attempts.after(ErrorKind::Timeout), Verdict::Again(_)));
         assert!(matches!(attempts.after(ErrorKind::Timeout), Verdict::Again(_)));
         assert_eq!(attempts.after(ErrorKind::Timeout), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_statement_that_breaks_every_connection_is_not_asked_for_all_night() {
+        let clock: SharedClock = Arc::new(TestClock::default());
+        let mut attempts = Attempts::new(&clock, Duration::from_secs(12 * 3600));
+        for _ in 1..ATTEMPTS_MAX {
+            assert!(matches!(attempts.after(ErrorKind::Broken), Verdict::Again(_)));
+            // The next connection is opened without trouble, or after some.
+            assert!(matches!(attempts.after(ErrorKind::Connection), Verdict::Again(_)));
+        }
+        assert_eq!(attempts.after(ErrorKind::Broken), Verdict::GiveUp);
     }
 
     #[test]

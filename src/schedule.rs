@@ -166,14 +166,26 @@ impl Run<'_> {
             config.source.endpoint.clone(),
             Some(config.source.guard.clone()),
             timeouts,
+            &self.retrier.clock,
         ));
-        let targets = Arc::new(Sessions::new(config.target.endpoint.clone(), None, timeouts));
-        // Where an earlier run has worked with both ends, one that is away now is waited for from the start.
-        if !self.retrier.store.view()?.tables()?.is_empty() {
+        let targets = Arc::new(Sessions::new(
+            config.target.endpoint.clone(),
+            None,
+            timeouts,
+            &self.retrier.clock,
+        ));
+        // Where an earlier run has worked with these very servers, one that is away now is waited for from the start.
+        let here = (config.source.endpoint.address(), config.target.endpoint.address());
+        let reached = self.retrier.store.view()?.reached()?;
+        if reached.as_ref() == Some(&here) {
             sources.assume_known();
             targets.assume_known();
         }
         let mut plans = self.prepared(&tables, &sources, &targets).await?;
+        if reached.as_ref() != Some(&here) {
+            let (source, target) = here;
+            self.retrier.store.commit(&[Change::Reached { source, target }])?;
+        }
         let mut summaries = Vec::new();
         for table in tables {
             let name = table.name.as_str();

@@ -2,6 +2,7 @@
 
 mod support;
 
+use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use support::{Project, Server};
 
 /// Copies one table with small chunks, twice, and compares the ends.
@@ -274,6 +275,109 @@ async fn a_row_that_moved_has_only_its_old_chunk_loaded_again() {
             reads, 2,
             "November, and the one chunk of October that the row has left"
         );
+    }
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_that_another_machine_cut_otherwise_are_not_loaded_twice() {
+    let Some(server) =
+        Server::start_emulator("windows_that_another_machine_cut_otherwise_are_not_loaded_twice").await
+    else {
+        return;
+    };
+    let rows: Vec<String> = (0..200)
+        .map(|n| format!("({n}, '2025-10-{:02}')", 1 + n % 28))
+        .collect();
+    server
+        .at_source(&format!(
+            "CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL); \
+             CREATE INDEX IX ON dbo.T (D); INSERT INTO dbo.T VALUES {}",
+            rows.join(", ")
+        ))
+        .await;
+    let table = "[[table]]\nname = \"T\"\ndate_column = \"D\"";
+    let machine = || Project::with(&server, "require_replica = false", "chunk_rows = 50", table);
+    let (one, other) = (machine(), machine());
+    // The first machine begins half of the month, and commits nothing of it.
+    let rule = server.emulator().faults().add(Rule {
+        when: Match {
+            times: u64::MAX,
+            ..Match::statement("INSERT INTO [dbo].[t_T]")
+        },
+        at: At::Before,
+        action: Action::Error {
+            number: 547,
+            state: 1,
+            class: 16,
+            message: "Refused".to_owned(),
+        },
+    });
+    one.run("2025-10-01", "2025-10-15", &[]).await.expect(4);
+    assert!(server.emulator().faults().fired(rule) > 0);
+    server.emulator().faults().clear();
+    // The second loads all of it; then the first comes back.
+    other.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    let mark = server.mark();
+    let again = one.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    server.assert_no_table_read(mark, &["[T]"]);
+    assert!(again.stdout.contains("already loaded"), "{}", again.stdout);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+    assert_eq!(server.receipts().await.len(), 4);
+    let status = one.status().await;
+    let windows = status["tables"][0]["windows"].as_array().expect("windows");
+    assert_eq!(windows.len(), 1, "{status}");
+    assert_eq!(status["totals"]["rows"], 200, "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_moved_is_seen_although_the_commit_was_not_acknowledged() {
+    let name = "a_row_that_moved_is_seen_although_the_commit_was_not_acknowledged";
+    let Some(server) = Server::start_emulator(name).await else {
+        return;
+    };
+    server
+        .at_source(
+            "CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL); \
+             CREATE INDEX IX ON dbo.T (D); \
+             INSERT INTO dbo.T VALUES (1, '2025-10-01'), (2, '2025-10-02'), (3, '2025-10-03')",
+        )
+        .await;
+    let project = Project::new(&server, "[[table]]\nname = \"T\"\ndate_column = \"D\"");
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    server
+        .at_source("UPDATE dbo.T SET D = '2025-11-05' WHERE ID = 2")
+        .await;
+    let rule = server.emulator().faults().add(Rule {
+        when: Match {
+            database: Some(server.target.clone()),
+            ..Match::statement("COMMIT TRANSACTION")
+        },
+        at: At::After,
+        action: Action::Drop,
+    });
+    project.run("2025-11-01", "2025-11-30", &[]).await.expect(0);
+    assert_eq!(server.emulator().faults().fired(rule), 1);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+    let receipts = server.receipts().await;
+    assert!(
+        receipts.iter().all(|receipt| receipt.contains("verified")),
+        "the chunk that the row left is loaded again in this very run: {receipts:?}"
+    );
+    assert_eq!(project.status().await["totals"]["rows"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn months_to_come_are_open_and_not_done() {
+    let server = Server::start().await;
+    server
+        .at_source("CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL)")
+        .await;
+    let project = Project::new(&server, "[[table]]\nname = \"T\"\ndate_column = \"D\"");
+    for _ in 0..2 {
+        let ended = project.run("2199-01-01", "2199-02-28", &[]).await.expect(0);
+        assert!(!ended.stdout.contains("already loaded"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("0 of 2"), "{}", ended.stdout);
     }
     server.finish().await;
 }

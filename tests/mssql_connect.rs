@@ -318,7 +318,7 @@ async fn a_server_that_stalls_is_taken_for_dead() {
         .await
         .unwrap();
     let error = session.rows("SELECT 1", &[]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert_eq!(error.kind(), ErrorKind::Broken);
     assert!(session.is_broken());
 }
 
@@ -334,7 +334,7 @@ async fn a_commit_without_an_answer_is_unknown() {
         assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
         assert!(session.is_broken());
         let error = session.commit().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Connection, "nothing was sent any more");
+        assert_eq!(error.kind(), ErrorKind::Broken, "nothing was sent any more");
     }
 }
 

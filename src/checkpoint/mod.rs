@@ -55,6 +55,9 @@ const LATER: [&str; 2] = ["marks", "tombstones"];
 /// Key in `meta` of the server that a run waits for.
 const WAITING_KEY: &[u8] = b"waiting";
 
+/// Key in `meta` of the two servers that a run has worked with.
+const REACHED_KEY: &[u8] = b"reached";
+
 /// All tables of a store, made when it is.
 const ALL: [Bytes; 8] = [META, TABLES, WINDOWS, COUNTS, CHUNKS, RUNS, MARKS, TOMBSTONES];
 
@@ -257,6 +260,17 @@ impl<'a> View<'a> {
     /// What is still to be forgotten.
     pub fn tombstones(&self) -> Result<Vec<Tombstone>> {
         self.scan::<v1::Tombstone, Tombstone>(TOMBSTONES, &[])
+    }
+
+    /// The process that opened the store for writing last.
+    pub fn writer(&self) -> Result<Option<u32>> {
+        Ok(self.get::<v1::Writer>(META, WRITER_KEY)?.map(|writer| writer.pid))
+    }
+
+    /// Where the source and the target are that a run has worked with last.
+    pub fn reached(&self) -> Result<Option<(String, String)>> {
+        let reached = self.get::<v1::Reached>(META, REACHED_KEY)?;
+        Ok(reached.map(|reached| (reached.source, reached.target)))
     }
 
     /// The server that is waited for.

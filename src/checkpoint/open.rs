@@ -120,6 +120,22 @@ pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
     Ok(Some(reader(database, path)?))
 }
 
+/// Reads the store at `path` as this process, which holds its locks, finds it; `None` when there is nothing.
+pub(super) fn read_only(path: &Path) -> Result<Option<Reader>> {
+    if !inspect(path)? {
+        return Ok(None);
+    }
+    verify(path)?;
+    let opened = match open_read_only(path)? {
+        Err(DatabaseError::RepairAborted) => {
+            drop(guarded(path, || builder().open(path))?.map_err(|error| refused(path, error))?);
+            open_read_only(path)?
+        }
+        opened => opened,
+    };
+    Ok(Some(reader(opened.map_err(|error| refused(path, error))?, path)?))
+}
+
 fn open_read_only(path: &Path) -> Result<std::result::Result<ReadOnlyDatabase, DatabaseError>> {
     guarded(path, || builder().open_read_only(path))
 }

@@ -235,8 +235,22 @@ pub enum Change {
         /// Its number.
         ordinal: u32,
     },
+    /// A window that is no more, with its chunks.
+    RemoveWindow {
+        /// Its table.
+        table: String,
+        /// The window.
+        window: Window,
+    },
     /// A run, written over the one of its identity.
     Run(RunRecord),
+    /// A run has worked with both of these servers.
+    Reached {
+        /// Where the source is.
+        source: String,
+        /// Where the target is.
+        target: String,
+    },
     /// A server is waited for, or no more.
     Waiting(Option<Waiting>),
     /// A table, or a month of it, is to be forgotten.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::{Change, Store, open};
+use super::{Change, Store, Tombstone, open};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 
@@ -33,6 +33,14 @@ impl Replacement {
             store: open::begin(path, &new)?,
             path: path.to_owned(),
         })
+    }
+
+    /// What the store that is to be replaced has still to forget.
+    ///
+    /// # Errors
+    /// `State` when it cannot be read; none where there is no store.
+    pub fn tombstones(&self) -> Result<Vec<Tombstone>> {
+        open::read_only(&self.path)?.map_or_else(|| Ok(Vec::new()), |reader| reader.view()?.tombstones())
     }
 
     /// See [`Store::commit`].

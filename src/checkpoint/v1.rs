@@ -116,6 +116,13 @@ pub(super) struct Marks {
     pub(super) sum: i64,
 }
 
+/// The two servers that a run has worked with.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Reached {
+    pub(super) source: String,
+    pub(super) target: String,
+}
+
 #[derive(Serialize, Deserialize)]
 pub(super) struct Waiting {
     since: DateTime<Utc>,

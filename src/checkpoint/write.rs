@@ -5,8 +5,8 @@ use std::path::Path;
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::{
-    CHUNKS, COUNTS, Change, Counts, MARKS, META, RUNS, TABLES, TOMBSTONES, Tombstone, WAITING_KEY, WINDOWS,
-    WRITER_KEY, codec, load_mark, v1,
+    CHUNKS, COUNTS, Change, Counts, MARKS, META, REACHED_KEY, RUNS, TABLES, TOMBSTONES, Tombstone,
+    WAITING_KEY, WINDOWS, WRITER_KEY, codec, load_mark, v1,
 };
 use crate::chunk::{Chunk, ChunkState};
 use crate::error::Error;
@@ -120,7 +120,15 @@ impl<'t> Tables<'t> {
                 self.chunks.remove(key.as_slice())?;
                 Ok(())
             }
+            Change::RemoveWindow { table, window } => {
+                let prefix = codec::window_key(table, *window);
+                self.remove_keys(&prefix, |_| true)
+            }
             Change::Run(record) => put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record)),
+            Change::Reached { source, target } => {
+                let (source, target) = (source.clone(), target.clone());
+                put(&mut self.meta, REACHED_KEY, &v1::Reached { source, target })
+            }
             Change::Waiting(Some(waiting)) => put(&mut self.meta, WAITING_KEY, &v1::Waiting::from(waiting)),
             Change::Waiting(None) => {
                 self.meta.remove(WAITING_KEY)?;
@@ -156,12 +164,22 @@ impl<'t> Tables<'t> {
 
     fn forget(&mut self, tombstone: &Tombstone) -> Result<()> {
         let prefix = codec::prefix(&tombstone.table);
-        let gone = |key: &[u8]| {
-            key.starts_with(&prefix)
-                && tombstone
-                    .days()
-                    .is_none_or(|(first, end)| codec::starts_within(key, &prefix, first, end))
-        };
+        self.remove_keys(&prefix, |key| {
+            tombstone
+                .days()
+                .is_none_or(|(first, end)| codec::starts_within(key, &prefix, first, end))
+        })?;
+        if tombstone.month.is_none() {
+            self.tables
+                .remove(codec::table_key(&tombstone.table).as_slice())?;
+        }
+        self.tombstones
+            .remove(codec::tombstone_key(tombstone).as_slice())?;
+        Ok(())
+    }
+
+    /// Removes what is `gone` of the chunks, windows and sums whose keys begin with `prefix`.
+    fn remove_keys(&mut self, prefix: &[u8], gone: impl Fn(&[u8]) -> bool) -> Result<()> {
         for table in [
             &mut self.chunks,
             &mut self.windows,
@@ -169,9 +187,9 @@ impl<'t> Tables<'t> {
             &mut self.marks,
         ] {
             let mut keys = Vec::new();
-            for entry in table.range(prefix.as_slice()..)? {
+            for entry in table.range(prefix..)? {
                 let (key, _) = entry?;
-                if !key.value().starts_with(&prefix) {
+                if !key.value().starts_with(prefix) {
                     break;
                 }
                 if gone(key.value()) {
@@ -182,12 +200,6 @@ impl<'t> Tables<'t> {
                 table.remove(key.as_slice())?;
             }
         }
-        if tombstone.month.is_none() {
-            self.tables
-                .remove(codec::table_key(&tombstone.table).as_slice())?;
-        }
-        self.tombstones
-            .remove(codec::tombstone_key(tombstone).as_slice())?;
         Ok(())
     }
 

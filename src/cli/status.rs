@@ -150,8 +150,10 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
     // Asked first: a run that ends in between is then taken to have ended.
     let written = reader.is_being_written();
     let waiting = view.waiting()?;
+    // It may be another command that has the store, after a run that was killed.
+    let writer = view.writer()?;
     let run = view.last_run()?.map(|record| {
-        let running = written && record.ended_at.is_none();
+        let running = written && record.ended_at.is_none() && writer == Some(record.pid);
         RunStatus {
             running,
             record,

@@ -8,7 +8,8 @@ use crate::row::Value;
 use crate::table::{Column, DataType, Identifier, Index, RefusedColumn, TableName, TableSchema};
 
 const SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)), DB_NAME(), \
-    CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)), @@VERSION, SYSDATETIME()";
+    CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)), @@VERSION, SYSDATETIME(), \
+    SYSUTCDATETIME()";
 
 const TABLE: &str = "SELECT t.object_id, t.create_date, s.name, t.name FROM sys.tables AS t \
     JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = @P1 AND t.name = @P2";
@@ -47,6 +48,8 @@ pub struct ServerInfo {
     pub version: String,
     /// The server's own clock, local time.
     pub now: NaiveDateTime,
+    /// The same instant in UTC.
+    pub now_utc: NaiveDateTime,
 }
 
 /// Asks the server about itself; reads no table.
@@ -68,6 +71,7 @@ pub async fn server(session: &mut Session) -> Result<ServerInfo> {
         updateability: text(2)?,
         version: text(3)?.lines().next().unwrap_or_default().trim().to_owned(),
         now: row.datetime(4)?,
+        now_utc: row.datetime(5)?,
     })
 }
 

@@ -54,13 +54,24 @@ impl Session {
     /// `Connection` when the server cannot be reached or breaks off, `Login` when it refuses, `WrongServer` when
     /// the guard does, `Config` when the endpoint's certificate file cannot be read.
     pub async fn open(endpoint: &Endpoint, guard: Option<&Guard>, timeouts: &Timeouts) -> Result<Session> {
-        let mut session = log_in(endpoint, timeouts).await?;
-        session.batch(&session_options()).await?;
-        if let Some(guard) = guard {
-            guard::prove(&mut session, endpoint, guard).await?;
-        }
-        Ok(session)
+        // One that breaks before it was of any use is a server that cannot be reached.
+        prepared(endpoint, guard, timeouts).await.map_err(|error| {
+            if error.kind() == ErrorKind::Broken {
+                error.of_kind(ErrorKind::Connection)
+            } else {
+                error
+            }
+        })
     }
+}
+
+async fn prepared(endpoint: &Endpoint, guard: Option<&Guard>, timeouts: &Timeouts) -> Result<Session> {
+    let mut session = log_in(endpoint, timeouts).await?;
+    session.batch(&session_options()).await?;
+    if let Some(guard) = guard {
+        guard::prove(&mut session, endpoint, guard).await?;
+    }
+    Ok(session)
 }
 
 async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {

@@ -36,7 +36,7 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
                 ),
             ),
             Stall::Silent => (
-                ErrorKind::Connection,
+                ErrorKind::Broken,
                 format!("The {place} fell silent and is taken for dead; check the network and the server"),
             ),
         };
@@ -49,14 +49,14 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
         }
         Driver::Io { .. } => {
             let text = format!("The connection to the {place} broke; check the network and the server");
-            (Error::new(ErrorKind::Connection, text).with_source(error), true)
+            (Error::new(ErrorKind::Broken, text).with_source(error), true)
         }
         Driver::Tls(_) => {
             let text = format!(
                 "The {place} could not be spoken to by TLS; give its certificate's issuer as ca_file, set \
                  trust_server_certificate on a network you trust, or check encrypt"
             );
-            (Error::new(ErrorKind::Connection, text).with_source(error), true)
+            (Error::new(ErrorKind::Preflight, text).with_source(error), true)
         }
         Driver::Routing { host, port } => {
             let text = format!(
@@ -76,7 +76,7 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
         Driver::Protocol(text) if !text.contains("UTF-16") => {
             let text =
                 format!("The {place} answered out of protocol ({text}); check that it is a SQL Server");
-            (Error::new(ErrorKind::Connection, text), true)
+            (Error::new(ErrorKind::Broken, text), true)
         }
         Driver::Protocol(_) | Driver::Encoding(_) | Driver::Utf8 | Driver::Utf16 => {
             let text = format!(
@@ -129,10 +129,11 @@ pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
         // The server shuts down, is paused or upgrades itself; the database starts, or its replica changes roles.
         6005 | 17142 | 18401 | 921 | 922 | 976 | 983 => ErrorKind::Connection,
         4060 | 18452 | 18456 | 18470 | 18486 | 18487 | 18488 => ErrorKind::Login,
-        9002 | 1105 | 1101 => ErrorKind::TargetFull,
+        // Azure SQL's quota last.
+        9002 | 1105 | 1101 | 40544 => ErrorKind::TargetFull,
         // Missing columns, tables, permissions, and a database that this login may not enter.
         207 | 208 | 229 | 230 | 262 | 297 | 300 | 916 | 978 => ErrorKind::Preflight,
-        _ if class >= FATAL_CLASS => ErrorKind::Connection,
+        _ if class >= FATAL_CLASS => ErrorKind::Broken,
         _ => ErrorKind::Statement,
     }
 }
@@ -307,7 +308,7 @@ mod tests {
                 ErrorKind::Login,
                 &[4060, 18452, 18456, 18470, 18486, 18487, 18488],
             ),
-            (ErrorKind::TargetFull, &[9002, 1105, 1101]),
+            (ErrorKind::TargetFull, &[9002, 1105, 1101, 40544]),
             (
                 ErrorKind::Preflight,
                 &[207, 208, 229, 230, 262, 297, 300, 916, 978],
@@ -319,7 +320,8 @@ mod tests {
                 assert_eq!(kind_of(*number, 16), kind, "error {number}");
             }
         }
-        assert_eq!(kind_of(596, 21), ErrorKind::Connection, "the session was killed");
+        assert_eq!(kind_of(596, 21), ErrorKind::Broken, "the session was killed");
+        assert_eq!(kind_of(823, 24), ErrorKind::Broken, "a page is damaged");
     }
 
     #[test]
@@ -337,7 +339,7 @@ mod tests {
             message: "reset".to_owned(),
         };
         let (error, broken) = from_driver(io, "source at a:1, database POS", None);
-        assert_eq!((error.kind(), broken), (ErrorKind::Connection, true));
+        assert_eq!((error.kind(), broken), (ErrorKind::Broken, true));
         let (error, broken) = from_driver(tiberius::error::Error::Utf16, "source", None);
         assert_eq!((error.kind(), broken), (ErrorKind::Statement, true));
         let surrogate = tiberius::error::Error::Protocol("nvarchar: invalid UTF-16 sequence".into());
@@ -349,11 +351,11 @@ mod tests {
         );
         let garbage = tiberius::error::Error::Protocol("invalid token type 0".into());
         let (error, broken) = from_driver(garbage, "source", None);
-        assert_eq!((error.kind(), broken), (ErrorKind::Connection, true));
+        assert_eq!((error.kind(), broken), (ErrorKind::Broken, true));
         let (error, _) = from_driver(tiberius::error::Error::Utf16, "source", Some(Stall::Silent));
         assert_eq!(
             error.kind(),
-            ErrorKind::Connection,
+            ErrorKind::Broken,
             "a stall is the cause, the rest follows"
         );
     }

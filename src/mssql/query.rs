@@ -82,11 +82,6 @@ impl Session {
         &self.place
     }
 
-    /// Replaces how long the first byte of an answer may take, for statements that take longer than others.
-    pub fn set_statement_timeout(&mut self, timeout: std::time::Duration) {
-        self.timeouts.statement = timeout;
-    }
-
     /// Runs a batch and reads its results to the end. What it sets (`SET` options, temporary tables) lasts.
     ///
     /// # Errors
@@ -194,7 +189,7 @@ impl Session {
             return Ok(());
         }
         Err(Error::new(
-            ErrorKind::Connection,
+            ErrorKind::Broken,
             format!(
                 "The connection to the {} is not usable any more; open a new one",
                 self.place

@@ -21,6 +21,7 @@ use crate::report::{Event, TableSummary};
 use crate::resume::{Comparison, Standing, WindowWork, settled};
 use crate::row::Value;
 use crate::sessions::Sessions;
+use crate::table::DataType;
 use crate::target::Target;
 
 /// Times a table's windows are gone through in one run: again only after rows moved between windows meanwhile.
@@ -41,6 +42,7 @@ impl Run<'_> {
             ..TableSummary::default()
         };
         loop {
+            let loaded = summary.rows_loaded;
             let error = match self.table(plan, sources, targets, &mut summary).await {
                 Ok(()) => {
                     self.retrier.succeeded(&attempts)?;
@@ -48,6 +50,10 @@ impl Run<'_> {
                 }
                 Err(error) => error.within(format!("Table {name}")),
             };
+            if summary.rows_loaded > loaded {
+                // It got on: what broke now is another trouble than what broke before.
+                attempts = self.retrier.attempts();
+            }
             let Err(error) = self.retrier.wait(&mut attempts, error, name, None).await else {
                 continue;
             };
@@ -95,10 +101,21 @@ impl Run<'_> {
             if pass == 0 {
                 self.announce(plan, sources, &standing, summary).await?;
             }
-            let displaced = self
+            let pass_over = self
                 .windows(plan, &target, &lease, standing, sources, targets, summary)
                 .await?;
+            if let Some(error) = pass_over.given_up {
+                let error = error.within(format!("Table {name} is given up"));
+                self.retrier.progress.event(Event::Warning(&error.chain()));
+                summary.error = Some(error.chain());
+                summary.preflight = (error.kind() == ErrorKind::Preflight).then(|| error.kind().exit_code());
+                break;
+            }
+            let displaced = pass_over.displaced;
             if displaced == 0 {
+                if pass_over.unsure && pass + 1 < PASSES_MAX {
+                    continue;
+                }
                 break;
             }
             let mut text = format!("Table {name}: {displaced} rows had moved to another date; ");
@@ -176,7 +193,12 @@ impl Run<'_> {
         sources: &Sessions,
     ) -> Result<Standing> {
         let mut source = sources.take().await?;
-        let now = catalog::server(&mut source).await?.now;
+        let server = catalog::server(&mut source).await?;
+        // An instant with an offset is compared in UTC; dates without one are taken for the server's own.
+        let now = match plan.date().data_type {
+            DataType::DateTimeOffset(_) => server.now_utc,
+            _ => server.now,
+        };
         sources.put(source);
         let comparison = Comparison {
             plan,
@@ -220,16 +242,19 @@ impl Run<'_> {
             self.retrier.progress.event(Event::Warning(&text));
             summary.error = Some(text);
         }
-        self.retrier.store.commit(&[Change::Table(TableRecord {
-            name: name.to_owned(),
-            source: plan.source.name.to_string(),
-            target: plan.target.to_string(),
-            fingerprint: plan.fingerprint.clone(),
-            access_path: plan.access_path,
-            undated_rows,
-            notes: plan.notes.clone(),
-        })])?;
-        summary.already_complete = left == 0 && summary.rows_loaded == 0;
+        self.retrier.store.commit(&[
+            Change::Waiting(None),
+            Change::Table(TableRecord {
+                name: name.to_owned(),
+                source: plan.source.name.to_string(),
+                target: plan.target.to_string(),
+                fingerprint: plan.fingerprint.clone(),
+                access_path: plan.access_path,
+                undated_rows,
+                notes: plan.notes.clone(),
+            }),
+        ])?;
+        summary.already_complete = standing.windows.iter().all(is_done) && summary.rows_loaded == 0;
         let rows_done = standing.windows.iter().map(|work| work.verified_rows).sum();
         self.retrier.progress.event(Event::TableStarted {
             table: name,
@@ -249,7 +274,7 @@ impl Run<'_> {
         let (proof, names) = predicate(&self.config.source.guard, 1);
         let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
         let sql = format!(
-            "IF {proof} SELECT COUNT_BIG(*) FROM {} WHERE {} IS NULL",
+            "IF {proof} SELECT COUNT_BIG(*) FROM {} WHERE {} IS NULL OPTION (MAXDOP 1)",
             plan.source.name.quoted(),
             plan.date().name.quoted()
         );
@@ -264,7 +289,7 @@ impl Run<'_> {
         }
     }
 
-    /// Runs the windows that need it, so many at once; returns the number of rows that moved between windows.
+    /// Runs the windows that need it, so many at once.
     #[expect(
         clippy::too_many_arguments,
         reason = "what a table's windows share, gathered here into their context"
@@ -278,7 +303,7 @@ impl Run<'_> {
         sources: &Arc<Sessions>,
         targets: &Arc<Sessions>,
         summary: &mut TableSummary,
-    ) -> Result<u64> {
+    ) -> Result<PassOver> {
         let context = Arc::new(TableContext {
             plan: plan.clone(),
             target: target.clone(),
@@ -293,15 +318,25 @@ impl Run<'_> {
             load_turn: tokio::sync::Mutex::new(()),
             retrier: self.retrier.clone(),
         });
-        summary.windows_done = standing.windows.iter().filter(|work| !needs_work(work)).count();
+        summary.windows_done = standing.windows.iter().filter(|work| is_done(work)).count();
         summary.rows_total = standing.windows.iter().map(|work| work.verified_rows).sum();
-        (summary.windows_open, summary.windows_failed, summary.mismatched) = (0, 0, 0);
+        (summary.windows_failed, summary.mismatched) = (0, 0);
+        // Those whose dates are all still to come.
+        summary.windows_open = standing
+            .windows
+            .iter()
+            .filter(|work| !is_done(work) && !needs_work(work))
+            .count();
         let mut waiting: VecDeque<WindowWork> = standing.windows.into_iter().filter(needs_work).collect();
         let mut running = JoinSet::new();
-        let mut displaced = 0;
+        let mut over = PassOver::default();
         let mut fatal = None;
         loop {
-            while running.len() < self.max_workers() && fatal.is_none() && !self.retrier.stop.is_stopped() {
+            while running.len() < self.max_workers()
+                && fatal.is_none()
+                && over.given_up.is_none()
+                && !self.retrier.stop.is_stopped()
+            {
                 let Some(work) = waiting.pop_front() else { break };
                 running.spawn(run_window(Arc::clone(&context), work));
             }
@@ -317,7 +352,8 @@ impl Run<'_> {
             })?;
             summary.rows_loaded += ended.rows_loaded;
             summary.rows_total += ended.rows_loaded;
-            displaced += ended.displaced;
+            over.displaced += ended.displaced;
+            over.unsure |= ended.unsure;
             match ended.outcome {
                 Outcome::Complete => summary.windows_done += 1,
                 Outcome::Open | Outcome::Stopped => summary.windows_open += 1,
@@ -325,15 +361,41 @@ impl Run<'_> {
                 Outcome::Failed(error) if ends_the_run(error.kind()) => {
                     fatal.get_or_insert(error);
                 }
-                Outcome::Failed(_) => summary.windows_failed += 1,
+                Outcome::Failed(error) => {
+                    summary.windows_failed += 1;
+                    if ends_the_table(error.kind()) {
+                        over.given_up.get_or_insert(error);
+                    }
+                }
             }
         }
         summary.windows_open += waiting.len();
         match fatal {
             Some(error) => Err(error),
-            None => Ok(displaced),
+            None => Ok(over),
         }
     }
+}
+
+/// What going through a table's windows once came to.
+#[derive(Debug, Default)]
+struct PassOver {
+    /// Rows that moved between chunks.
+    displaced: u64,
+    /// Whether there may be more of those.
+    unsure: bool,
+    /// Why the table's other windows are not tried.
+    given_up: Option<Error>,
+}
+
+/// Whether nothing is left of a window.
+fn is_done(work: &WindowWork) -> bool {
+    work.redo.is_empty() && work.next.is_none()
+}
+
+/// Whether an error that one window met awaits the others: each would cost the source a read, and come to the same.
+fn ends_the_table(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Preflight | ErrorKind::Timeout)
 }
 
 /// Whether a window has anything that can be read now.
@@ -355,6 +417,7 @@ fn ends_the_run(kind: ErrorKind) -> bool {
         ErrorKind::Usage
         | ErrorKind::Config
         | ErrorKind::Connection
+        | ErrorKind::Broken
         | ErrorKind::OutcomeUnknown
         | ErrorKind::Transient
         | ErrorKind::Timeout

@@ -137,7 +137,7 @@ async fn encrypted_by_a_certificate_that_is_trusted_or_not_at_all() {
     let mut endpoint = server.endpoint("POS");
     endpoint.encrypt = true;
     let error = Session::open(&endpoint, None, &timeouts()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert_eq!(error.kind(), ErrorKind::Preflight);
     assert!(
         error.to_string().contains("could not be spoken to by TLS"),
         "{error}"

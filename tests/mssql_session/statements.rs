@@ -135,7 +135,7 @@ async fn a_server_that_goes_away_breaks_the_session() {
             break error;
         }
     };
-    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert_eq!(error.kind(), ErrorKind::Broken);
     assert!(session.is_broken());
     assert_eq!(
         server
