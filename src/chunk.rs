@@ -88,8 +88,6 @@ pub fn next_state(state: ChunkState, event: ChunkEvent) -> Result<ChunkState> {
         (S::Planned, E::ReadFromSource) => S::Extracted,
         (S::Extracted, E::Staged) => S::Loaded,
         (S::Loaded, E::Committed) => S::Verified,
-        // A connection that broke after COMMIT took effect is found out before the rows are staged again.
-        (S::Extracted, E::Committed) => S::Verified,
         (S::Loaded, E::Differed) => S::Mismatched,
         (S::Planned | S::Extracted | S::Loaded, E::GaveUp) => S::Failed,
         (S::Verified | S::Stale, E::TargetChanged) => S::Stale,

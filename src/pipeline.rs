@@ -2,8 +2,8 @@
 //! in memory.
 //!
 //! A chunk that was read is never read again because of the target: its rows are kept until they are committed or
-//! the window is given up. A commit whose outcome is unknown is resolved by its receipt before anything is staged
-//! again. One durable checkpoint is written a chunk, after the target's commit; if the power fails between the
+//! the window is given up. A commit whose outcome is unknown is resolved by its receipt before anything is written to
+//! the table again. One durable checkpoint is written a chunk, after the target's commit; if the power fails between the
 //! two, the receipt is what the next run goes by.
 
 use std::sync::Arc;
