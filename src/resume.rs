@@ -26,7 +26,7 @@ pub struct WindowWork {
     pub window: Window,
     /// Its dates that are old enough to be read.
     pub bounds: Bounds,
-    /// Whether the window goes on after `bounds`, so that no chunk closes it yet.
+    /// Whether the window goes on after what this run reads of it, so that no chunk closes it yet.
     pub open: bool,
     /// Chunks to load again, in place.
     pub redo: Vec<Chunk>,
@@ -170,6 +170,7 @@ impl Comparison<'_> {
         Ok(last.map(|last| Reached {
             redo: Vec::new(),
             next: following(&last),
+            rest: false,
             verified_rows: sums.rows,
         }))
     }
@@ -278,15 +279,14 @@ impl Comparison<'_> {
             }
             // Without a receipt a window's dates bind nobody, and another run may have cut the days otherwise: it is
             // planned anew where it is asked for or in the way.
-            let in_the_way = || {
-                let mut receipted = in_step.keys().chain(loose.keys());
-                record.window.intersects(self.range)
+            let bare = !loose.contains_key(&record.window);
+            let mut receipted = in_step.keys().chain(loose.keys());
+            let removed = bare
+                && (record.window.intersects(self.range)
                     || receipted.any(|other| {
                         other.start() < record.window.end() && record.window.start() < other.end()
-                    })
-            };
-            let bare = !loose.contains_key(&record.window);
-            if bare && in_the_way() {
+                    }));
+            if removed {
                 changes.push(Change::RemoveWindow {
                     table: name.to_owned(),
                     window: record.window,
@@ -306,7 +306,7 @@ impl Comparison<'_> {
                 {
                     let news = !told.contains(&(record.window, chunk.ordinal));
                     forgotten += usize::from(chunk.state == ChunkState::Verified && news);
-                    if bare && in_the_way() {
+                    if removed {
                         continue;
                     }
                     changes.push(Change::RemoveChunk {
@@ -319,9 +319,7 @@ impl Comparison<'_> {
         }
         // A run that died after a window's last chunk has not said that the window is complete.
         for (window, reached) in in_step {
-            if reached.next.is_none() && states.get(window) != Some(&WindowState::Complete) {
-                changes.push(self.window_change(*window, WindowState::Complete));
-            }
+            changes.extend(self.standing(*window, states.get(window), reached.next.is_none()));
         }
         for (window, chunks) in loose {
             let known: BTreeMap<u32, Chunk> = self
@@ -342,20 +340,23 @@ impl Comparison<'_> {
                     });
                 }
             }
-            let complete = is_complete(chunks);
-            if complete != (states.get(window) == Some(&WindowState::Complete)) {
-                let state = if complete {
-                    WindowState::Complete
-                } else {
-                    WindowState::Planned
-                };
-                changes.push(self.window_change(*window, state));
-            }
+            changes.extend(self.standing(*window, states.get(window), is_complete(chunks)));
         }
         if !changes.is_empty() {
             self.store.commit(&changes)?;
         }
         Ok(forgotten)
+    }
+
+    /// What is to be written of a window that is not known, or whose state does not say whether it is complete.
+    fn standing(&self, window: Window, state: Option<&WindowState>, complete: bool) -> Option<Change> {
+        let said = state.map(|state| *state == WindowState::Complete);
+        let state = if complete {
+            WindowState::Complete
+        } else {
+            WindowState::Planned
+        };
+        (said != Some(complete)).then(|| self.window_change(window, state))
     }
 
     fn window_change(&self, window: Window, state: WindowState) -> Change {
@@ -380,7 +381,7 @@ impl Comparison<'_> {
         windows.retain(|window, reached| {
             // Of a window that is put right only because a row left it, nothing new is read.
             if !asked(window) {
-                reached.next = None;
+                reached.rest = reached.next.take().is_some();
             }
             asked(window) || moved(window)
         });
@@ -403,7 +404,7 @@ impl Comparison<'_> {
         WindowWork {
             window,
             bounds,
-            open: bounds.end < whole.end,
+            open: bounds.end < whole.end || reached.rest,
             redo: reached.redo,
             next: reached.next,
             verified_rows: reached.verified_rows,
@@ -416,6 +417,8 @@ impl Comparison<'_> {
 struct Reached {
     redo: Vec<Chunk>,
     next: Option<Next>,
+    /// Whether it goes on, but not in this run.
+    rest: bool,
     verified_rows: u64,
 }
 
@@ -435,6 +438,7 @@ impl Reached {
         Reached {
             redo,
             next,
+            rest: false,
             verified_rows: verified.iter().map(|chunk| chunk.tally.row_count).sum(),
         }
     }

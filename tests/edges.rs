@@ -368,6 +368,60 @@ async fn a_row_that_moved_is_seen_although_the_commit_was_not_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_a_row_left_is_put_right_and_not_gone_on_with() {
+    let name = "a_month_that_a_row_left_is_put_right_and_not_gone_on_with";
+    let Some(server) = Server::start_emulator(name).await else {
+        return;
+    };
+    let rows: Vec<String> = (0..100)
+        .map(|n| format!("({n}, '2025-09-{:02}')", 1 + n % 28))
+        .collect();
+    server
+        .at_source(&format!(
+            "CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL); \
+             CREATE INDEX IX ON dbo.T (D); INSERT INTO dbo.T VALUES {}",
+            rows.join(", ")
+        ))
+        .await;
+    let table = "[[table]]\nname = \"T\"\ndate_column = \"D\"";
+    let project = Project::with(&server, "require_replica = false", "chunk_rows = 20", table);
+    server.emulator().faults().add(Rule {
+        when: Match {
+            nth: 3,
+            ..Match::statement("INSERT INTO [dbo].[t_T]")
+        },
+        at: At::Before,
+        action: Action::Error {
+            number: 547,
+            state: 1,
+            class: 16,
+            message: "Refused".to_owned(),
+        },
+    });
+    project.run("2025-09-01", "2025-09-30", &[]).await.expect(4);
+    assert_eq!(server.receipts().await.len(), 2);
+    server
+        .at_source("UPDATE dbo.T SET D = '2025-10-05' WHERE ID = 1")
+        .await;
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    let receipts = server.receipts().await;
+    assert_eq!(receipts.len(), 3, "nothing new of September: {receipts:?}");
+    assert!(
+        receipts.iter().all(|receipt| receipt.contains("verified")),
+        "{receipts:?}"
+    );
+    for _ in 0..2 {
+        let status = project.status().await;
+        let windows = status["tables"][0]["windows"].as_array().expect("windows");
+        assert_ne!(windows[0]["state"], "complete", "{status}");
+        assert_eq!(windows[1]["state"], "complete", "{status}");
+        project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    }
+    project.run("2025-09-01", "2025-09-30", &[]).await.expect(0);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn months_to_come_are_open_and_not_done() {
     let server = Server::start().await;
     server
