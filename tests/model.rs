@@ -13,6 +13,7 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use proptest::collection::vec;
@@ -58,8 +59,14 @@ enum Act {
     Truncate,
     /// The state file goes.
     LoseState,
+    /// It is copied away.
+    SaveState,
+    /// The copy comes back, however old it is.
+    RestoreState,
     /// It is made anew.
     Rebuild,
+    /// A month is forgotten.
+    Forget(u64),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -77,7 +84,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..DAYS).prop_map(Act::TargetInsert),
         1 => Just(Act::Truncate),
         1 => Just(Act::LoseState),
+        1 => Just(Act::SaveState),
+        1 => Just(Act::RestoreState),
         1 => Just(Act::Rebuild),
+        1 => (0..DAYS).prop_map(Act::Forget),
     ]
 }
 
@@ -146,6 +156,10 @@ impl Life<'_> {
     fn date(&self, back: u64, id: i64) -> NaiveDateTime {
         let day = self.today - Days::new(1 + back);
         day.and_hms_opt(0, 0, 0).expect("midnight") + TimeDelta::hours(id % 24)
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.project.directory.path().join("copy.redb")
     }
 
     async fn source(&self, sql: String) {
@@ -243,6 +257,24 @@ impl Life<'_> {
             Act::LoseState => {
                 // It may not be there yet.
                 let _ = std::fs::remove_file(self.project.state());
+            }
+            Act::SaveState => {
+                if self.project.state().exists() {
+                    std::fs::copy(self.project.state(), self.copy()).expect("the state file is copied");
+                }
+            }
+            Act::RestoreState => {
+                if self.copy().exists() {
+                    std::fs::copy(self.copy(), self.project.state()).expect("the copy is put back");
+                }
+            }
+            Act::Forget(back) => {
+                let month = (self.today - Days::new(1 + back)).format("%Y-%m").to_string();
+                self.project
+                    .sync(&["forget", "--table", "T", "--month", &month])
+                    .await
+                    .expect(0);
+                self.hold().await;
             }
             Act::Rebuild => {
                 self.project.sync(&["rebuild"]).await.expect(0);
