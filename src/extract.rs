@@ -7,10 +7,10 @@
 use chrono::{Days, NaiveDateTime};
 
 use crate::chunk::KeyBytes;
-use crate::error::{Error, ErrorKind, Result};
-use crate::mssql::{Flow, Guard, Session, predicate};
+use crate::error::Result;
+use crate::mssql::{Flow, Guard, Session, predicate, unproven};
 use crate::plan::{AccessPath, TablePlan};
-use crate::predicate::{Bounds, Where, instant_of_key, midnight};
+use crate::predicate::{Bounds, Extent, Where, instant_of_key, midnight};
 use crate::row::{Batch, Value};
 
 /// How large a chunk may become: whichever is reached first ends it.
@@ -22,11 +22,11 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-/// What to read: the keys of `bounds` after `after`, and up to `through` where the chunk's end is known.
+/// What to read: the keys of `extent` after `after`, and up to `through` where the chunk's end is known.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Dates of the window, or of its part that is old enough.
-    pub bounds: Bounds,
+    /// The window, or its part that is old enough.
+    pub extent: Extent,
     /// The last key of the chunk before.
     pub after: Option<KeyBytes>,
     /// The last key of this chunk, when it is loaded again.
@@ -57,40 +57,57 @@ pub async fn extract(
     request: &Request,
 ) -> Result<Extracted> {
     let mut batch = Batch::default();
-    let mut rest = request.bounds;
-    // A walk starts at the day of the last key: days before it hold nothing after it.
-    if let (AccessPath::DayWalk, Some(key)) = (plan.access_path, &request.after)
-        && let Some(at) = instant_of_key(key)?
-    {
-        rest.start = rest.start.max(midnight(at.date()));
-    }
-    // And it ends with the day of the last key, where that is known.
-    if let (AccessPath::DayWalk, Some(key)) = (plan.access_path, &request.through)
-        && let Some(at) = instant_of_key(key)?
-    {
-        rest.end = rest.end.min(end_of_day(at));
-    }
-    let mut exhausted = true;
-    while rest.start < rest.end {
-        let part = match plan.access_path {
-            AccessPath::DayWalk => Bounds {
-                start: rest.start,
-                end: end_of_day(rest.start).min(rest.end),
-            },
-            _ => rest,
-        };
-        if !read(session, guard, plan, request, part, &mut batch).await? {
-            exhausted = false;
-            break;
+    let exhausted = match (plan.access_path, request.extent) {
+        (AccessPath::DayWalk, Extent::Dates(bounds)) => {
+            walk(session, guard, plan, request, bounds, &mut batch).await?
         }
-        rest.start = part.end;
-    }
-    let last_key = batch.last_key(&plan.key.order)?.map(KeyBytes);
+        (_, extent) if extent.is_empty() => true,
+        (_, extent) => read(session, guard, plan, request, extent, &mut batch).await?,
+    };
+    let last_key = match plan.key.order(request.extent.kind()) {
+        order if order.is_empty() => None,
+        order => batch.last_key(&order)?.map(KeyBytes),
+    };
     Ok(Extracted {
         batch,
         last_key,
         exhausted,
     })
+}
+
+/// Reads day after day; returns whether all of it fitted.
+async fn walk(
+    session: &mut Session,
+    guard: &Guard,
+    plan: &TablePlan,
+    request: &Request,
+    bounds: Bounds,
+    batch: &mut Batch,
+) -> Result<bool> {
+    let mut rest = bounds;
+    // A walk starts at the day of the last key: days before it hold nothing after it.
+    if let Some(key) = &request.after
+        && let Some(at) = instant_of_key(key)?
+    {
+        rest.start = rest.start.max(midnight(at.date()));
+    }
+    // And it ends with the day of the last key, where that is known.
+    if let Some(key) = &request.through
+        && let Some(at) = instant_of_key(key)?
+    {
+        rest.end = rest.end.min(end_of_day(at));
+    }
+    while rest.start < rest.end {
+        let day = Bounds {
+            start: rest.start,
+            end: end_of_day(rest.start).min(rest.end),
+        };
+        if !read(session, guard, plan, request, Extent::Dates(day), batch).await? {
+            return Ok(false);
+        }
+        rest.start = day.end;
+    }
+    Ok(true)
 }
 
 /// Reads `part` into the batch; returns whether all of it fitted.
@@ -99,7 +116,7 @@ async fn read(
     guard: &Guard,
     plan: &TablePlan,
     request: &Request,
-    part: Bounds,
+    part: Extent,
     batch: &mut Batch,
 ) -> Result<bool> {
     let limits = request.limits;
@@ -112,8 +129,8 @@ async fn read(
     params.push(Value::Integer(ask));
     let top = params.len();
     let mut clause = Where::after_params(params);
-    clause.dates(plan.date(), part);
-    let key_columns = plan.key_columns();
+    clause.extent(plan.date(), part);
+    let key_columns = plan.key_columns(part.kind());
     if let Some(after) = &request.after {
         clause.after(&key_columns, after)?;
     }
@@ -122,10 +139,10 @@ async fn read(
     }
     let (filter, params) = clause.finish();
     let sql = format!(
-        "IF {proof} SELECT TOP (@P{top}) {} FROM {}{filter} ORDER BY {} OPTION (MAXDOP 1)",
+        "IF {proof} SELECT TOP (@P{top}) {} FROM {}{filter}{} OPTION (MAXDOP 1)",
         plan.source_select(),
         plan.source.name.quoted(),
-        plan.order_by()
+        plan.order_by(part.kind())
     );
     let mut fitted = true;
     let rows = session
@@ -145,11 +162,7 @@ async fn read(
         .await?;
     match rows {
         Some(_) => Ok(fitted),
-        None => Err(Error::new(
-            ErrorKind::WrongServer,
-            "The source no longer proves to be the server that may be read (it changed its role or its name), \
-             so nothing is read from it; point [source] at the replica, or wait until it is one again",
-        )),
+        None => Err(unproven()),
     }
 }
 

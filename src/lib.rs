@@ -17,6 +17,7 @@ pub mod resume;
 pub mod retrier;
 pub mod schedule;
 pub mod sessions;
+pub mod settle;
 pub mod stop;
 pub mod target;
 

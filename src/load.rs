@@ -12,7 +12,7 @@ use crate::failpoint;
 use crate::lease::{self, Lease};
 use crate::mssql::{Flow, Session, StageColumn, read_expression, stage_expression, stage_table};
 use crate::plan::TablePlan;
-use crate::predicate::Bounds;
+use crate::predicate::Extent;
 use crate::receipt::{self, Receipt};
 use crate::row::{Batch, Tally, Value};
 use crate::table::Identifier;
@@ -76,7 +76,6 @@ pub async fn commit(
     plan: &TablePlan,
     target: &Target,
     lease: &Lease,
-    bounds: Bounds,
     claim: &Receipt,
 ) -> Result<Loaded> {
     session.begin().await?;
@@ -91,14 +90,17 @@ pub async fn commit(
     }
     receipt::claim(session, lease, claim).await?;
     failpoint::step("load: after the claim");
-    let (filter, params) = target.range(plan, bounds, &claim.chunk.range)?;
+    let extent = Extent::of_window(claim.window);
+    let (filter, params) = target.range(plan, extent, &claim.chunk.range)?;
     session
         .execute(&format!("DELETE FROM {}{filter}", target.quoted), &params)
         .await?;
     failpoint::step("load: after DELETE");
     let mut displaced = 0;
     if claim.chunk.tally.row_count > 0 {
-        displaced = displace(session, plan, target, lease).await?;
+        if plan.has_key() {
+            displaced = displace(session, plan, target, lease).await?;
+        }
         insert(session, plan, target, claim.chunk.tally.row_count).await?;
     }
     failpoint::step("load: after INSERT");
@@ -133,31 +135,33 @@ async fn displace(session: &mut Session, plan: &TablePlan, target: &Target, leas
         .collect();
     let from = format!("FROM {} AS t", target.quoted);
     let moved = format!("EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})", same.join(" AND "));
-    let date = target.columns[plan.key.order[0]].name.quoted();
+    let date = target.date(plan).map_or_else(
+        || "CAST(NULL AS date)".to_owned(),
+        |date| format!("CAST(t.{} AS date)", date.name.quoted()),
+    );
     let rows = session
-        .rows(
-            &format!("SELECT DISTINCT CAST(t.{date} AS date) {from} WHERE {moved}"),
-            &[],
-        )
+        .rows(&format!("SELECT DISTINCT {date} {from} WHERE {moved}"), &[])
         .await?;
     if rows.is_empty() {
         return Ok(0);
     }
     let mut dates: Vec<NaiveDate> = Vec::new();
+    let mut undated = false;
     for row in &rows {
-        // A row without a date is in no chunk.
-        if !row.is_null(0)? {
-            let date = row.date(0)?;
-            // The server's date of an instant with an offset is the local one, windows go by UTC: a day beside it.
-            dates.extend(
-                [date.pred_opt(), Some(date), date.succ_opt()]
-                    .into_iter()
-                    .flatten(),
-            );
+        if row.is_null(0)? {
+            undated = true;
+            continue;
         }
+        let date = row.date(0)?;
+        // The server's date of an instant with an offset is the local one, windows go by UTC: a day beside it.
+        dates.extend(
+            [date.pred_opt(), Some(date), date.succ_opt()]
+                .into_iter()
+                .flatten(),
+        );
     }
-    for (window, ordinal, range) in receipt::ranges(session, lease, &dates).await? {
-        let (filter, params) = target.range(plan, Bounds::of_window(window), &range)?;
+    for (window, ordinal, range) in receipt::ranges(session, lease, &dates, undated).await? {
+        let (filter, params) = target.range(plan, Extent::of_window(window), &range)?;
         let sql = format!("SELECT COUNT_BIG(*) {from}{filter} AND {moved}");
         let rows = session.rows(&sql, &params).await?;
         if rows.first().map(|row| row.integer(0)).transpose()? != Some(0) {

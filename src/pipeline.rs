@@ -19,7 +19,7 @@ use crate::lease::Lease;
 use crate::load::{self, Loaded};
 use crate::mssql::Guard;
 use crate::plan::TablePlan;
-use crate::predicate::{Bounds, instant_of_key};
+use crate::predicate::{Extent, instant_of_key};
 use crate::receipt::{self, Receipt};
 use crate::report::Event;
 use crate::resume::WindowWork;
@@ -147,6 +147,9 @@ impl Turn {
                 })??,
                 () = self.table.retrier.stop.stopped() => return Err(stopped()),
             };
+            if !extracted.exhausted && !self.table.plan.has_key() {
+                return Err(self.too_large());
+            }
             if current.again.is_some() && !extracted.exhausted {
                 // The range holds more than a chunk may: the window is chunked anew from here.
                 self.cut(current.ordinal).await?;
@@ -192,14 +195,15 @@ impl Turn {
         let again = step.again.is_some();
         let request = Request {
             // A chunk that is loaded again keeps its range; its window may have been open then.
-            bounds: if again {
-                Bounds::of_window(window)
+            extent: if again {
+                Extent::of_window(window)
             } else {
-                self.work.bounds
+                self.work.extent
             },
             after: step.after,
             through: step.again.as_ref().and_then(|chunk| chunk.range.through.clone()),
-            limits: if again {
+            // Rows that cannot be told apart are one chunk.
+            limits: if again || !table.plan.has_key() {
                 Limits {
                     rows: usize::MAX,
                     ..table.limits
@@ -332,17 +336,8 @@ impl Turn {
             chunk: chunk.clone(),
             incarnation: table.target.incarnation.clone(),
         };
-        let bounds = Bounds::of_window(self.work.window);
         let turn = table.load_turn.lock().await;
-        let loaded = load::commit(
-            &mut session,
-            &table.plan,
-            &table.target,
-            &table.lease,
-            bounds,
-            &claim,
-        )
-        .await?;
+        let loaded = load::commit(&mut session, &table.plan, &table.target, &table.lease, &claim).await?;
         drop(turn);
         table.targets.put(session);
         Ok(loaded)
@@ -436,7 +431,9 @@ impl Turn {
 
     /// Which part of the window's dates a range covers, both ends from 0 to 1.
     fn share(&self, range: &KeyRange) -> Result<(f64, f64)> {
-        let whole = Bounds::of_window(self.work.window);
+        let Extent::Dates(whole) = Extent::of_window(self.work.window) else {
+            return Ok((0.0, f64::from(u8::from(range.through.is_none()))));
+        };
         let seconds = (whole.end - whole.start).as_seconds_f64();
         let at = |key: &Option<KeyBytes>, open: f64| -> Result<f64> {
             let instant = key.as_ref().map(instant_of_key).transpose()?.flatten();
@@ -445,6 +442,17 @@ impl Turn {
             }))
         };
         Ok((at(&range.after, 0.0)?, at(&range.through, 1.0)?))
+    }
+
+    fn too_large(&self) -> Error {
+        Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Source table {} has no unique index and more than {} bytes of rows, too many for the one chunk that it \
+                 has to be; ask for a unique index on it, raise chunk_bytes_max, or leave the table out",
+                self.table.plan.source.name, self.table.limits.bytes
+            ),
+        )
     }
 
     fn place(&self, ordinal: u32) -> String {

@@ -6,8 +6,12 @@ use std::fmt::Write as _;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::read_expression;
 use crate::table::{Column, Identifier, Index, Key, TableName, TableSchema};
+use crate::window::Kind;
 
 pub use crate::checkpoint::AccessPath;
+
+/// What the fingerprint of a reference table has for its date column.
+const NO_DATE: &str = "none";
 
 /// A table's plan: made once at the start of a run, the same for all its windows.
 #[derive(Debug, Clone)]
@@ -18,7 +22,7 @@ pub struct TablePlan {
     pub source: TableSchema,
     /// The table's name at the target.
     pub target: TableName,
-    /// The order of reading.
+    /// What rows are told apart and ordered by.
     pub key: Key,
     /// How windows are walked.
     pub access_path: AccessPath,
@@ -43,24 +47,16 @@ impl TablePlan {
     ) -> Result<TablePlan> {
         let date = date_position(&source, date_column)?;
         let unique = unique_columns(&source, key)?;
-        let mut order = vec![date];
-        order.extend(unique.iter().copied().filter(|position| *position != date));
-        let key = Key { order, unique };
+        let key = Key {
+            date: Some(date),
+            unique,
+        };
         let access_path = access_path(&source, &key);
-        let mut notes: Vec<String> = source
-            .refused
-            .iter()
-            .map(|column| {
-                format!(
-                    "Table {name}: column {} is not copied ({})",
-                    column.name, column.reason
-                )
-            })
-            .collect();
+        let mut notes = not_copied(name, &source);
         if access_path == AccessPath::DayWalk {
             notes.push(format!(
                 "Table {name}: no index delivers the order ({}), so each day is read and sorted by itself",
-                names(&source, &key.order)
+                names(&source, &key.order(Kind::Dates))
             ));
         }
         let fingerprint = fingerprint(&source, &key, &target, source_database);
@@ -75,22 +71,72 @@ impl TablePlan {
         })
     }
 
+    /// Plans a reference table, which is copied whole. Without a unique index all its rows are one chunk.
+    ///
+    /// # Errors
+    /// `Preflight` when the key that is asked for is none.
+    pub fn full(
+        name: &Identifier,
+        source: TableSchema,
+        target: TableName,
+        key: Option<&[Identifier]>,
+        source_database: &str,
+    ) -> Result<TablePlan> {
+        let mut notes = not_copied(name, &source);
+        let unique = match unique_columns(&source, key) {
+            Err(_) if key.is_none() => {
+                notes.push(format!(
+                    "Table {name}: it has no unique, unfiltered index over NOT NULL columns, so that all of it is one \
+                     chunk; it must fit into chunk_bytes_max"
+                ));
+                Vec::new()
+            }
+            unique => unique?,
+        };
+        let key = Key { date: None, unique };
+        let fingerprint = fingerprint(&source, &key, &target, source_database);
+        Ok(TablePlan {
+            name: name.clone(),
+            source,
+            target,
+            key,
+            access_path: AccessPath::Key,
+            fingerprint,
+            notes,
+        })
+    }
+
+    /// Whether the table is copied whole.
+    pub fn is_full(&self) -> bool {
+        self.key.date.is_none()
+    }
+
+    /// Whether rows may have no date, so that they are a window of their own.
+    pub fn has_undated(&self) -> bool {
+        self.date().is_some_and(|date| date.nullable)
+    }
+
+    /// Whether its rows can be told apart.
+    pub fn has_key(&self) -> bool {
+        !self.key.unique.is_empty()
+    }
+
     /// The columns that are copied.
     pub fn columns(&self) -> &[Column] {
         &self.source.columns
     }
 
-    /// The date column.
-    pub fn date(&self) -> &Column {
-        &self.source.columns[self.key.order[0]]
+    /// The date column, where the table has windows of dates.
+    pub fn date(&self) -> Option<&Column> {
+        self.key.date.map(|position| &self.source.columns[position])
     }
 
-    /// The key's columns, the date first.
-    pub fn key_columns(&self) -> Vec<&Column> {
+    /// The columns that a window's rows are ordered by.
+    pub fn key_columns(&self, kind: Kind) -> Vec<&Column> {
         self.key
-            .order
-            .iter()
-            .map(|position| &self.source.columns[*position])
+            .order(kind)
+            .into_iter()
+            .map(|position| &self.source.columns[position])
             .collect()
     }
 
@@ -103,9 +149,12 @@ impl TablePlan {
             .join(", ")
     }
 
-    /// The key as ORDER BY has it.
-    pub fn order_by(&self) -> String {
-        names(&self.source, &self.key.order)
+    /// ` ORDER BY` and the key; nothing where there is none.
+    pub fn order_by(&self, kind: Kind) -> String {
+        match self.key.order(kind) {
+            order if order.is_empty() => String::new(),
+            order => format!(" ORDER BY {}", names(&self.source, &order)),
+        }
     }
 
     /// What differs between this plan's fingerprint and an older one's, by name.
@@ -120,6 +169,17 @@ impl TablePlan {
         }
         differences
     }
+}
+
+/// What is to be said of columns that are left out.
+fn not_copied(name: &Identifier, source: &TableSchema) -> Vec<String> {
+    let notes = source.refused.iter().map(|column| {
+        format!(
+            "Table {name}: column {} is not copied ({})",
+            column.name, column.reason
+        )
+    });
+    notes.collect()
 }
 
 fn date_position(source: &TableSchema, date_column: &Identifier) -> Result<usize> {
@@ -216,9 +276,9 @@ fn unique_columns(source: &TableSchema, asked: Option<&[Identifier]>) -> Result<
 /// clustered index, by which a server finds the row.
 fn access_path(source: &TableSchema, key: &Key) -> AccessPath {
     let wanted: Vec<&Identifier> = key
-        .order
-        .iter()
-        .map(|position| &source.columns[*position].name)
+        .order(Kind::Dates)
+        .into_iter()
+        .map(|position| &source.columns[position].name)
         .collect();
     let clustered = source.indexes.iter().find(|index| index.clustered);
     let delivers = source
@@ -262,8 +322,14 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
         ("source database", database.to_owned()),
         ("source table", source.name.to_string()),
         ("target table", target.to_string()),
-        ("date column", source.columns[key.order[0]].name.to_string()),
-        ("key", names(source, &key.order)),
+        (
+            "date column",
+            match key.date {
+                Some(date) => source.columns[date].name.to_string(),
+                None => NO_DATE.to_owned(),
+            },
+        ),
+        ("key", names(source, &key.order(Kind::Dates))),
         ("columns", columns),
     ]
     .map(|(part, value)| (part.to_owned(), value))
@@ -349,7 +415,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(plan.access_path, AccessPath::Date);
-        assert_eq!(plan.order_by(), "[SALES_DATE], [ID]");
+        assert_eq!(plan.order_by(Kind::Dates), " ORDER BY [SALES_DATE], [ID]");
+        assert_eq!(plan.order_by(Kind::Undated), " ORDER BY [ID]");
     }
 
     #[test]
@@ -413,7 +480,7 @@ mod tests {
             None,
         )
         .unwrap();
-        assert_eq!(plan.key.order, [1, 0]);
+        assert_eq!(plan.key.order(Kind::Dates), [1, 0]);
         assert_eq!(plan.key.unique, [0, 1]);
         assert_eq!(plan.access_path, AccessPath::DayWalk);
     }

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::key_parameter;
 use crate::row::{Value, Values};
 use crate::table::Column;
-use crate::window::Window;
+use crate::window::{Kind, Window};
 
 /// 0001-01-01 as chrono counts days from the common era.
 const FIRST_DAY_CE: i32 = 1;
@@ -29,13 +29,42 @@ pub struct Bounds {
     pub end: NaiveDateTime,
 }
 
-impl Bounds {
+/// Which of a table's rows a read or a change is held to, beside its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Those of these dates.
+    Dates(Bounds),
+    /// Those without a date.
+    Undated,
+    /// All.
+    All,
+}
+
+impl Extent {
     /// All of a window.
-    pub fn of_window(window: Window) -> Bounds {
-        Bounds {
-            start: midnight(window.start()),
-            end: midnight(window.end()),
+    pub fn of_window(window: Window) -> Extent {
+        match window.kind() {
+            Kind::Dates => Extent::Dates(Bounds {
+                start: midnight(window.start()),
+                end: midnight(window.end()),
+            }),
+            Kind::Undated => Extent::Undated,
+            Kind::All => Extent::All,
         }
+    }
+
+    /// What it holds.
+    pub fn kind(self) -> Kind {
+        match self {
+            Extent::Dates(_) => Kind::Dates,
+            Extent::Undated => Kind::Undated,
+            Extent::All => Kind::All,
+        }
+    }
+
+    /// Whether there is no instant in it.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Extent::Dates(bounds) if bounds.start >= bounds.end)
     }
 }
 
@@ -99,8 +128,17 @@ impl<'a> Where<'a> {
         }
     }
 
-    /// Holds the date column to `bounds`.
-    pub fn dates(&mut self, date: &Column, bounds: Bounds) {
+    /// Holds the rows to `extent`. A table without a date column has all rows in one.
+    pub fn extent(&mut self, date: Option<&Column>, extent: Extent) {
+        let Some(date) = date else { return };
+        match extent {
+            Extent::Dates(bounds) => self.dates(date, bounds),
+            Extent::Undated => self.terms.push(format!("{} IS NULL", date.name.quoted())),
+            Extent::All => {}
+        }
+    }
+
+    fn dates(&mut self, date: &Column, bounds: Bounds) {
         let name = date.name.quoted();
         for (operator, at) in [(">=", bounds.start), ("<", bounds.end)] {
             let parameter = self.parameter(date, instant(at));
@@ -124,9 +162,15 @@ impl<'a> Where<'a> {
         self.bound(columns, key, "<", "<=", "<=")
     }
 
-    /// ` WHERE …`, and all parameters.
+    /// ` WHERE …`, and all parameters. Where nothing is held to anything, the condition is one that always holds, so
+    /// that more can be put after it.
     pub fn finish(self) -> (String, Vec<Value<'a>>) {
-        (format!(" WHERE {}", self.terms.join(" AND ")), self.params)
+        let terms = if self.terms.is_empty() {
+            "1 = 1".to_owned()
+        } else {
+            self.terms.join(" AND ")
+        };
+        (format!(" WHERE {terms}"), self.params)
     }
 
     fn parameter(&mut self, column: &Column, value: Value<'a>) -> String {

@@ -67,7 +67,6 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 target: full,
                 fingerprint,
                 access_path,
-                undated_rows: None,
                 notes: Vec::new(),
             })])?;
             for window in receipt::windows(&mut session, &target).await? {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime};
 
 use crate::checkpoint::AccessPath;
 use crate::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
@@ -16,7 +16,7 @@ use crate::mssql::Session;
 use crate::predicate::day;
 use crate::row::{Digest, Tally, Value};
 use crate::table::TableName;
-use crate::window::Window;
+use crate::window::{Kind, Window};
 
 /// What a table was loaded by, part by part: a name and a value each.
 pub type Fingerprint = Vec<(String, String)>;
@@ -60,6 +60,8 @@ pub struct Sums {
     pub bytes: u64,
     /// Sum of [`crate::checkpoint::load_mark`] of all.
     pub marks: i64,
+    /// When the first of them was loaded, by the target's clock in UTC.
+    pub first_loaded: NaiveDateTime,
 }
 
 /// What the receipts of each window of a target table come to: one row a window, however many receipts there are.
@@ -76,7 +78,7 @@ pub async fn sums(
                SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END), \
                SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END), \
                SUM([row_count]), SUM([byte_count]), \
-               SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)) \
+               SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)), MIN([loaded_at]) \
                FROM [sync].[receipt] WHERE [table_name] = @P1 GROUP BY [window_start], [window_end]";
     let params = [
         Value::Text(&name),
@@ -87,7 +89,7 @@ pub async fn sums(
     for row in session.rows(sql, &params).await? {
         let count = |column: usize| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
         sums.insert(
-            Window::new(row.date(0)?, row.date(1)?)?,
+            Window::stored(row.date(0)?, row.date(1)?)?,
             Sums {
                 chunks: count(2)?,
                 verified: count(3)?,
@@ -95,6 +97,7 @@ pub async fn sums(
                 rows: count(5)?,
                 bytes: count(6)?,
                 marks: row.integer(7)?,
+                first_loaded: row.datetime(8)?,
             },
         );
     }
@@ -108,7 +111,7 @@ pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Win
                ORDER BY [window_start]";
     let rows = session.rows(sql, &[Value::Text(&name)]).await?;
     rows.iter()
-        .map(|row| Window::new(row.date(0)?, row.date(1)?))
+        .map(|row| Window::stored(row.date(0)?, row.date(1)?))
         .collect()
 }
 
@@ -213,27 +216,38 @@ pub async fn prove(session: &mut Session, lease: &Lease, window: Window, ordinal
     }
 }
 
-/// The key ranges of the receipts of all windows that hold one of `dates`, but for the chunk that is being loaded.
+/// The key ranges of the receipts of all windows that hold one of `dates`, or rows without one where `undated`, but
+/// for the chunk that is being loaded.
 pub async fn ranges(
     session: &mut Session,
     lease: &Lease,
     dates: &[NaiveDate],
+    undated: bool,
 ) -> Result<Vec<(Window, u32, KeyRange)>> {
-    let (Some(first), Some(last)) = (dates.iter().min(), dates.iter().max()) else {
-        return Ok(Vec::new());
-    };
     let sql = format!(
-        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] <= @P2 \
-         AND [window_end] > @P3 AND [state] <> N'loading'"
+        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [state] <> N'loading' \
+         AND (([window_start] <= @P2 AND [window_end] > @P3) OR [window_end] = @P4)"
     );
-    let params = [Value::Text(&lease.table), day(*last), day(*first)];
+    // Where no row has a date, no window of dates is around this one.
+    let nowhere = Window::ALL.start();
+    let first = dates.iter().min().copied().unwrap_or(nowhere);
+    let last = dates.iter().max().copied().unwrap_or(nowhere);
+    let params = [
+        Value::Text(&lease.table),
+        day(last),
+        day(first),
+        day(Window::UNDATED.end()),
+    ];
     let mut ranges = Vec::new();
     for row in session.rows(&sql, &params).await? {
         let Receipt { window, chunk, .. } = Receipt::from_row(&row)?;
-        if dates
-            .iter()
-            .any(|date| window.start() <= *date && *date < window.end())
-        {
+        let concerned = match window.kind() {
+            Kind::Dates => dates
+                .iter()
+                .any(|date| window.start() <= *date && *date < window.end()),
+            Kind::Undated | Kind::All => undated,
+        };
+        if concerned {
             ranges.push((window, chunk.ordinal, chunk.range));
         }
     }
@@ -362,7 +376,7 @@ impl Receipt {
             _ => return Err(unreadable()),
         };
         Ok(Receipt {
-            window: Window::new(row.date(0)?, row.date(1)?)?,
+            window: Window::stored(row.date(0)?, row.date(1)?)?,
             chunk: Chunk {
                 ordinal: u32::try_from(row.integer(2)?).map_err(|_| unreadable())?,
                 range: KeyRange {

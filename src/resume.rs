@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::lease::Lease;
 use crate::mssql::Session;
 use crate::plan::TablePlan;
-use crate::predicate::Bounds;
+use crate::predicate::{Bounds, Extent};
 use crate::receipt::{self, Receipt, Sums};
 use crate::target::Target;
 use crate::window::{DateRange, Window, missing};
@@ -24,8 +24,8 @@ use crate::window::{DateRange, Window, missing};
 pub struct WindowWork {
     /// The window.
     pub window: Window,
-    /// Its dates that are old enough to be read.
-    pub bounds: Bounds,
+    /// What of it is old enough to be read.
+    pub extent: Extent,
     /// Whether the window goes on after what this run reads of it, so that no chunk closes it yet.
     pub open: bool,
     /// Chunks to load again, in place.
@@ -87,7 +87,7 @@ impl Comparison<'_> {
         let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
         // Rows of a window that moved to another one were taken out of it by a run of ours: it is put right whatever
         // dates are asked for. What else happened to windows that nobody asks for is left to who asks for them.
-        let asked = |window: &Window| window.intersects(self.range);
+        let asked = |window: &Window| window.is_asked(self.range);
         let moved = |window: &Window| {
             sums.get(window)
                 .is_some_and(|sums| sums.verified < sums.chunks && sums.here == sums.chunks)
@@ -181,8 +181,8 @@ impl Comparison<'_> {
             after: None,
             through: reached.next.as_ref().and_then(|next| next.after.clone()),
         };
-        let bounds = Bounds::of_window(window);
-        let rows = self.target.count(session, self.plan, bounds, &all).await?;
+        let extent = Extent::of_window(window);
+        let rows = self.target.count(session, self.plan, extent, &all).await?;
         Ok(rows == reached.verified_rows)
     }
 
@@ -198,7 +198,7 @@ impl Comparison<'_> {
     /// Compares the number of rows in the target with the receipts', first for all of the window, then, where
     /// that differs, chunk by chunk. Returns the number of chunks that became stale.
     async fn recount(&self, session: &mut Session, window: Window, chunks: &mut [Chunk]) -> Result<u32> {
-        let bounds = Bounds::of_window(window);
+        let extent = Extent::of_window(window);
         // Where part of the window is to be loaded again anyway, only its verified chunks are asked about.
         if chunks.iter().all(|chunk| chunk.state == ChunkState::Verified) {
             let all = KeyRange {
@@ -206,7 +206,7 @@ impl Comparison<'_> {
                 through: chunks.last().and_then(|chunk| chunk.range.through.clone()),
             };
             let expected: u64 = chunks.iter().map(|chunk| chunk.tally.row_count).sum();
-            if self.target.count(session, self.plan, bounds, &all).await? == expected {
+            if self.target.count(session, self.plan, extent, &all).await? == expected {
                 return Ok(0);
             }
         }
@@ -217,7 +217,7 @@ impl Comparison<'_> {
         {
             if self
                 .target
-                .count(session, self.plan, bounds, &chunk.range)
+                .count(session, self.plan, extent, &chunk.range)
                 .await?
                 != chunk.tally.row_count
             {
@@ -282,7 +282,7 @@ impl Comparison<'_> {
             let bare = !loose.contains_key(&record.window);
             let mut receipted = in_step.keys().chain(loose.keys());
             let removed = bare
-                && (record.window.intersects(self.range)
+                && (record.window.is_asked(self.range)
                     || receipted.any(|other| {
                         other.start() < record.window.end() && record.window.start() < other.end()
                     }));
@@ -386,8 +386,14 @@ impl Comparison<'_> {
             asked(window) || moved(window)
         });
         let existing: Vec<Window> = windows.keys().copied().collect();
-        for window in missing(self.range, &existing)? {
-            windows.insert(window, Reached::by(Vec::new()));
+        let mut wanted = if self.plan.is_full() {
+            vec![Window::ALL]
+        } else {
+            missing(self.range, &existing)?
+        };
+        wanted.extend(self.plan.has_undated().then_some(Window::UNDATED));
+        for window in wanted {
+            windows.entry(window).or_insert_with(|| Reached::by(Vec::new()));
         }
         Ok(windows
             .into_iter()
@@ -396,15 +402,18 @@ impl Comparison<'_> {
     }
 
     fn window_work(&self, window: Window, reached: Reached) -> WindowWork {
-        let whole = Bounds::of_window(window);
-        let bounds = Bounds {
-            start: whole.start,
-            end: whole.end.min(self.settled).max(whole.start),
+        let whole = Extent::of_window(window);
+        let extent = match whole {
+            Extent::Dates(Bounds { start, end }) => Extent::Dates(Bounds {
+                start,
+                end: end.min(self.settled).max(start),
+            }),
+            other => other,
         };
         WindowWork {
             window,
-            bounds,
-            open: bounds.end < whole.end || reached.rest,
+            extent,
+            open: extent != whole || reached.rest,
             redo: reached.redo,
             next: reached.next,
             verified_rows: reached.verified_rows,

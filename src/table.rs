@@ -9,6 +9,7 @@ use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::window::Kind;
 
 /// SQL Server's limit of a name, in UTF-16 units.
 const IDENTIFIER_UNITS_MAX: usize = 128;
@@ -321,11 +322,25 @@ impl TableSchema {
     }
 }
 
-/// The order in which a table is read: the date column, then the columns of a unique index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a table's rows are told apart and ordered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Positions in the table's columns, the date column first and not repeated.
-    pub order: Vec<usize>,
-    /// Positions of the unique index's columns.
+    /// Position of the date column; a reference table has none.
+    pub date: Option<usize>,
+    /// Positions of the unique index's columns; of a table without one, none.
     pub unique: Vec<usize>,
+}
+
+impl Key {
+    /// Positions of the columns that a window's rows are read in the order of: the date column where the window has
+    /// dates, then those of the unique index.
+    pub fn order(&self, kind: Kind) -> Vec<usize> {
+        let date = self.date.filter(|_| kind == Kind::Dates);
+        let unique = self
+            .unique
+            .iter()
+            .copied()
+            .filter(|position| date != Some(*position));
+        date.into_iter().chain(unique).collect()
+    }
 }

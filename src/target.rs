@@ -5,10 +5,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::mssql::{Session, catalog};
 use crate::plan::TablePlan;
-use crate::predicate::{Bounds, Where};
+use crate::predicate::{Extent, Where};
 use crate::receipt::Incarnation;
 use crate::row::Value;
 use crate::table::{Column, TableSchema};
+use crate::window::Kind;
 
 /// SQL Server's limit of a name, for the names of constraints that are made from a table's.
 const NAME_UNITS_MAX: usize = 128;
@@ -83,24 +84,29 @@ impl Target {
         })
     }
 
-    fn key_columns(&self, plan: &TablePlan) -> Vec<&Column> {
+    fn key_columns(&self, plan: &TablePlan, kind: Kind) -> Vec<&Column> {
         plan.key
-            .order
-            .iter()
-            .map(|position| &self.columns[*position])
+            .order(kind)
+            .into_iter()
+            .map(|position| &self.columns[position])
             .collect()
+    }
+
+    /// The target's date column, where the table has windows of dates.
+    pub fn date(&self, plan: &TablePlan) -> Option<&Column> {
+        plan.key.date.map(|position| &self.columns[position])
     }
 
     /// The WHERE clause of a chunk at the target.
     pub fn range<'a>(
         &self,
         plan: &TablePlan,
-        bounds: Bounds,
+        extent: Extent,
         range: &'a KeyRange,
     ) -> Result<(String, Vec<Value<'a>>)> {
         let mut clause = Where::default();
-        clause.dates(&self.columns[plan.key.order[0]], bounds);
-        let columns = self.key_columns(plan);
+        clause.extent(self.date(plan), extent);
+        let columns = self.key_columns(plan, extent.kind());
         if let Some(after) = &range.after {
             clause.after(&columns, after)?;
         }
@@ -115,10 +121,10 @@ impl Target {
         &self,
         session: &mut Session,
         plan: &TablePlan,
-        bounds: Bounds,
+        extent: Extent,
         range: &KeyRange,
     ) -> Result<u64> {
-        let (filter, params) = self.range(plan, bounds, range)?;
+        let (filter, params) = self.range(plan, extent, range)?;
         let rows = session
             .rows(
                 &format!("SELECT COUNT_BIG(*) FROM {}{filter}", self.quoted),
@@ -160,11 +166,16 @@ pub fn create_sql(plan: &TablePlan) -> String {
         named("PK_", plan.target.name.as_str()),
         unique.join(", ")
     ));
+    let key: Vec<String> = plan
+        .key_columns(Kind::Dates)
+        .iter()
+        .map(|column| column.name.quoted())
+        .collect();
     format!(
         "CREATE TABLE {table} ({}); CREATE UNIQUE CLUSTERED INDEX {} ON {table} ({});",
         parts.join(", "),
         named("CX_", plan.target.name.as_str()),
-        plan.order_by()
+        key.join(", ")
     )
 }
 

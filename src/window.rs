@@ -1,4 +1,5 @@
-//! Windows: the half-open segments of dates, each inside one calendar month, that a monthly table is copied by.
+//! Windows: the half-open segments of dates, each inside one calendar month, that a monthly table is copied by; the
+//! one of its rows that have no date; and the one of all rows of a reference table.
 //!
 //! A window's dates are its identity. Once made it is never cut or grown: a later run with wider dates adds
 //! windows for the days that no window covers yet, so that no day is ever in two windows.
@@ -10,14 +11,61 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The dates `start <= date < end`, all in one calendar month.
+/// The last day that a server's `date` holds.
+const LAST_DAY: NaiveDate = NaiveDate::from_ymd_opt(9999, 12, 31).expect("the day is in the calendar");
+
+/// The dates `start <= date < end`, all in one calendar month; or all rows, or those without a date, which are stored
+/// under dates that no month's window can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Window {
     start: NaiveDate,
     end: NaiveDate,
 }
 
+/// What a window holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The rows of its dates.
+    Dates,
+    /// The rows without a date.
+    Undated,
+    /// All rows of a reference table.
+    All,
+}
+
 impl Window {
+    /// The one window of a reference table.
+    pub const ALL: Window = Window {
+        start: NaiveDate::from_ymd_opt(1, 1, 1).expect("the day is in the calendar"),
+        end: LAST_DAY,
+    };
+
+    /// The window of the rows whose date is NULL.
+    pub const UNDATED: Window = Window {
+        start: LAST_DAY,
+        end: LAST_DAY,
+    };
+
+    /// The window that is stored under these dates.
+    ///
+    /// # Errors
+    /// `Internal` when no window is.
+    pub fn stored(start: NaiveDate, end: NaiveDate) -> Result<Window> {
+        match (Window { start, end }) {
+            special @ (Window::ALL | Window::UNDATED) => Ok(special),
+            _ => Window::new(start, end),
+        }
+    }
+
+    /// What it holds.
+    pub fn kind(self) -> Kind {
+        match self {
+            Window::ALL => Kind::All,
+            Window::UNDATED => Kind::Undated,
+            _ => Kind::Dates,
+        }
+    }
+
     /// The window of these dates.
     ///
     /// # Errors
@@ -33,7 +81,7 @@ impl Window {
         }
     }
 
-    /// Its first day.
+    /// Its first day; of the two windows without dates, the one that they are stored under.
     pub fn start(self) -> NaiveDate {
         self.start
     }
@@ -43,15 +91,25 @@ impl Window {
         self.end
     }
 
+    /// Whether a run for `range` is to work on it: it has a day of the range, or no dates at all.
+    pub fn is_asked(self, range: DateRange) -> bool {
+        self.kind() != Kind::Dates || self.intersects(range)
+    }
+
     /// Whether it has a day of `range`.
-    pub fn intersects(self, range: DateRange) -> bool {
-        self.start < range.end && range.start < self.end
+    fn intersects(self, range: DateRange) -> bool {
+        self.kind() == Kind::Dates && self.start < range.end && range.start < self.end
     }
 }
 
 impl fmt::Display for Window {
-    /// `2025-10` for a whole month, `2025-10-01..2025-10-02` (both inclusive) for a part of one.
+    /// `2025-10` for a whole month, `2025-10-01..2025-10-02` (both inclusive) for a part of one, `all`, `undated`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            Kind::All => return f.write_str("all"),
+            Kind::Undated => return f.write_str("undated"),
+            Kind::Dates => {}
+        }
         let whole = self.start.day() == 1 && next_month(self.start).is_ok_and(|next| next == self.end);
         if whole {
             write!(f, "{}", self.start.format("%Y-%m"))
@@ -192,6 +250,22 @@ mod tests {
                 "2025-10-20..2025-10-31"
             ]
         );
+    }
+
+    #[test]
+    fn the_windows_without_dates_are_stored_under_dates_that_no_month_has() {
+        for (window, name, kind) in [
+            (Window::ALL, "all", Kind::All),
+            (Window::UNDATED, "undated", Kind::Undated),
+        ] {
+            assert_eq!(window.to_string(), name);
+            assert_eq!(window.kind(), kind);
+            assert!(Window::new(window.start(), window.end()).is_err());
+            assert_eq!(Window::stored(window.start(), window.end()).unwrap(), window);
+            assert!(window.is_asked(range("2025-10-01", "2025-10-31")));
+            let wide = range("2025-10-01", "2025-10-31");
+            assert_eq!(missing(wide, &[window]).unwrap(), missing(wide, &[]).unwrap());
+        }
     }
 
     #[test]

@@ -46,7 +46,6 @@ fn proven(path: &Path) -> Proven {
             }
         }
         proven.tables.push(TableRecord {
-            undated_rows: None,
             notes: Vec::new(),
             ..table
         });

@@ -49,8 +49,11 @@ const MARKS: Bytes = TableDefinition::new("marks");
 /// What is to be forgotten; not in the first stores of this format.
 const TOMBSTONES: Bytes = TableDefinition::new("tombstones");
 
+/// Windows that are settled; not in the first stores of this format.
+const SETTLED: Bytes = TableDefinition::new("settled");
+
 /// Names of the tables that the first stores of this format do not have.
-const LATER: [&str; 2] = ["marks", "tombstones"];
+const LATER: [&str; 3] = ["marks", "tombstones", "settled"];
 
 /// Key in `meta` of the server that a run waits for.
 const WAITING_KEY: &[u8] = b"waiting";
@@ -59,7 +62,9 @@ const WAITING_KEY: &[u8] = b"waiting";
 const REACHED_KEY: &[u8] = b"reached";
 
 /// All tables of a store, made when it is.
-const ALL: [Bytes; 8] = [META, TABLES, WINDOWS, COUNTS, CHUNKS, RUNS, MARKS, TOMBSTONES];
+const ALL: [Bytes; 9] = [
+    META, TABLES, WINDOWS, COUNTS, CHUNKS, RUNS, MARKS, TOMBSTONES, SETTLED,
+];
 
 /// The store, open for writing: no other process writes it meanwhile.
 #[derive(Debug)]
@@ -255,6 +260,12 @@ impl<'a> View<'a> {
             }
             None => Ok(None),
         }
+    }
+
+    /// Whether a window is settled.
+    pub fn is_settled(&self, table: &str, window: Window) -> Result<bool> {
+        let settled = self.get::<v1::Settled>(SETTLED, &codec::window_key(table, window))?;
+        Ok(settled.is_some())
     }
 
     /// What is still to be forgotten.

@@ -12,6 +12,8 @@ pub enum AccessPath {
     Date,
     /// A day at a time, each sorted by the server.
     DayWalk,
+    /// In the order of the key, dates apart: a reference table.
+    Key,
 }
 
 impl AccessPath {
@@ -20,12 +22,13 @@ impl AccessPath {
         match self {
             AccessPath::Date => "date",
             AccessPath::DayWalk => "day walk",
+            AccessPath::Key => "key",
         }
     }
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<AccessPath> {
-        [AccessPath::Date, AccessPath::DayWalk]
+        [AccessPath::Date, AccessPath::DayWalk, AccessPath::Key]
             .into_iter()
             .find(|path| path.as_str() == name)
     }
@@ -44,8 +47,6 @@ pub struct TableRecord {
     pub fingerprint: Vec<(String, String)>,
     /// How its windows are walked.
     pub access_path: AccessPath,
-    /// Rows whose date is NULL, when they were counted last; `None` where the date cannot be NULL.
-    pub undated_rows: Option<u64>,
     /// What an operator should know of it.
     pub notes: Vec<String>,
 }
@@ -237,6 +238,13 @@ pub enum Change {
     },
     /// A window that is no more, with its chunks.
     RemoveWindow {
+        /// Its table.
+        table: String,
+        /// The window.
+        window: Window,
+    },
+    /// A window whose row counts were equal so long after its end that it is not compared again.
+    Settled {
         /// Its table.
         table: String,
         /// The window.

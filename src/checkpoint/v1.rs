@@ -12,6 +12,7 @@ use crate::window::DateRange;
 enum AccessPath {
     Date,
     DayWalk,
+    Key,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -21,6 +22,7 @@ pub(super) struct Table {
     target: String,
     fingerprint: Vec<(String, String)>,
     access_path: AccessPath,
+    /// Not used any more: rows without a date have a window of their own.
     undated_rows: Option<u64>,
     notes: Vec<String>,
 }
@@ -35,7 +37,7 @@ enum WindowState {
     Mismatched,
 }
 
-/// A window's dates: the first day, and the day after the last.
+/// A window's dates: the first day, and the day after the last; those of the two windows without are no month's.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "(NaiveDate, NaiveDate)", into = "(NaiveDate, NaiveDate)")]
 struct Dates(crate::window::Window);
@@ -43,7 +45,7 @@ struct Dates(crate::window::Window);
 impl TryFrom<(NaiveDate, NaiveDate)> for Dates {
     type Error = crate::error::Error;
     fn try_from((start, end): (NaiveDate, NaiveDate)) -> Result<Self, Self::Error> {
-        crate::window::Window::new(start, end).map(Dates)
+        crate::window::Window::stored(start, end).map(Dates)
     }
 }
 
@@ -116,6 +118,10 @@ pub(super) struct Marks {
     pub(super) sum: i64,
 }
 
+/// Says of its window that it is settled.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Settled {}
+
 /// The two servers that a run has worked with.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Reached {
@@ -159,7 +165,7 @@ macro_rules! same_variants {
     };
 }
 
-same_variants!(AccessPath, record::AccessPath, Date, DayWalk);
+same_variants!(AccessPath, record::AccessPath, Date, DayWalk, Key);
 same_variants!(
     WindowState,
     record::WindowState,
@@ -183,7 +189,7 @@ impl From<&record::TableRecord> for Table {
             target: record.target,
             fingerprint: record.fingerprint,
             access_path: record.access_path.into(),
-            undated_rows: record.undated_rows,
+            undated_rows: None,
             notes: record.notes,
         }
     }
@@ -197,7 +203,6 @@ impl From<Table> for record::TableRecord {
             target: stored.target,
             fingerprint: stored.fingerprint,
             access_path: stored.access_path.into(),
-            undated_rows: stored.undated_rows,
             notes: stored.notes,
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::{
-    CHUNKS, COUNTS, Change, Counts, MARKS, META, REACHED_KEY, RUNS, TABLES, TOMBSTONES, Tombstone,
+    CHUNKS, COUNTS, Change, Counts, MARKS, META, REACHED_KEY, RUNS, SETTLED, TABLES, TOMBSTONES, Tombstone,
     WAITING_KEY, WINDOWS, WRITER_KEY, codec, load_mark, v1,
 };
 use crate::chunk::{Chunk, ChunkState};
@@ -55,6 +55,7 @@ pub(super) struct Tables<'t> {
     chunks: Open<'t>,
     runs: Open<'t>,
     tombstones: Open<'t>,
+    settled: Open<'t>,
 }
 
 impl<'t> Tables<'t> {
@@ -69,6 +70,7 @@ impl<'t> Tables<'t> {
             chunks: transaction.open_table(CHUNKS)?,
             runs: transaction.open_table(RUNS)?,
             tombstones: transaction.open_table(TOMBSTONES)?,
+            settled: transaction.open_table(SETTLED)?,
         })
     }
 
@@ -124,6 +126,11 @@ impl<'t> Tables<'t> {
                 let prefix = codec::window_key(table, *window);
                 self.remove_keys(&prefix, |_| true)
             }
+            Change::Settled { table, window } => put(
+                &mut self.settled,
+                &codec::window_key(table, *window),
+                &v1::Settled {},
+            ),
             Change::Run(record) => put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record)),
             Change::Reached { source, target } => {
                 let (source, target) = (source.clone(), target.clone());
@@ -185,6 +192,7 @@ impl<'t> Tables<'t> {
             &mut self.windows,
             &mut self.counts,
             &mut self.marks,
+            &mut self.settled,
         ] {
             let mut keys = Vec::new();
             for entry in table.range(prefix..)? {

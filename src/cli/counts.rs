@@ -11,11 +11,12 @@ use crate::checkpoint::{Reader, View, WindowState};
 use crate::config::{Config, TableConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
-use crate::mssql::{Guard, Session, Timeouts, catalog, predicate};
-use crate::predicate::{Bounds, Where, midnight};
+use crate::mssql::{Guard, Session, catalog, predicate, unproven};
+use crate::predicate::{Bounds, Extent, Where, midnight};
 use crate::report::text::{counted, thousands};
 use crate::row::Value;
 use crate::table::{Column, TableName};
+use crate::window::{Kind, Window};
 
 /// Arguments of `sync counts`.
 #[derive(Debug, Args)]
@@ -23,45 +24,36 @@ pub(super) struct CountsArgs {
     /// Count whole tables instead of the windows that are loaded
     #[arg(long)]
     all: bool,
+    /// A line a window instead of a line a table
+    #[arg(long, conflicts_with = "all")]
+    windows: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// The counts of one table.
+/// The counts of one table, or of one of its windows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Count {
-    name: String,
+    table: String,
+    window: Option<Window>,
     source: u64,
     /// `None` where the target has no such table.
     target: Option<u64>,
 }
 
-/// What of a table is counted.
-enum Extent {
-    Whole,
-    /// These dates, each range from its first day to before its last.
-    Days(Vec<(NaiveDate, NaiveDate)>),
+/// What one line counts of a table: nothing where nothing is loaded.
+#[derive(Debug)]
+struct Line<'a> {
+    table: &'a TableConfig,
+    window: Option<Window>,
+    extents: Vec<Extent>,
 }
 
 pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode> {
     let mut config = context.load()?;
-    let extents = if args.all {
-        config.tables.iter().map(|_| Extent::Whole).collect()
-    } else {
-        let path = context.state_of(&config.path);
-        let reader = Reader::open(&path)?;
-        if reader.is_none() {
-            let path = path.display();
-            context.voice.say(&format!(
-                "note: there is no state file {path}: nothing is loaded yet; --all counts whole tables"
-            ));
-        }
-        let view = reader.as_ref().map(Reader::view).transpose()?;
-        loaded(&context.voice, &config, view.as_ref())?
-    };
     let embedded = Embedded::start(&mut config, &context.clock).await?;
-    let counts = count(&config, &extents).await;
+    let counts = counts(context, &config, &args).await;
     embedded.stop().await;
     let counts = counts?;
     result(&if args.json {
@@ -72,17 +64,44 @@ pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode>
     Ok(exit_of(&counts))
 }
 
+async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result<Vec<Count>> {
+    if args.all {
+        let whole = config.tables.iter().map(|table| Line {
+            table,
+            window: None,
+            extents: vec![Extent::All],
+        });
+        return count(config, &whole.collect::<Vec<_>>()).await;
+    }
+    let path = context.state_of(&config.path);
+    let reader = Reader::open(&path)?;
+    if reader.is_none() {
+        let path = path.display();
+        context.voice.say(&format!(
+            "note: there is no state file {path}: nothing is loaded yet; --all counts whole tables"
+        ));
+    }
+    let view = reader.as_ref().map(Reader::view).transpose()?;
+    let lines = loaded(&context.voice, config, view.as_ref(), args.windows)?;
+    count(config, &lines).await
+}
+
 /// What `sync counts` prints of the windows that `view` knows, for a configuration whose servers are up.
 #[cfg(feature = "emulator")]
 pub(super) async fn of_loaded(voice: &Voice, config: &Config, view: &View<'_>) -> Result<(String, ExitCode)> {
-    let counts = count(config, &loaded(voice, config, Some(view))?).await?;
+    let counts = count(config, &loaded(voice, config, Some(view), false)?).await?;
     Ok((text(&counts), exit_of(&counts)))
 }
 
-/// The days of each table's complete windows, as the checkpoint file knows them, in the configuration's order.
-/// What is left out is said.
-fn loaded(voice: &Voice, config: &Config, view: Option<&View<'_>>) -> Result<Vec<Extent>> {
-    let mut extents = Vec::new();
+/// A line for each table's complete windows, or for each of them, as the checkpoint file knows them, in the
+/// configuration's order. What is left out is said.
+fn loaded<'a>(
+    voice: &Voice,
+    config: &'a Config,
+    view: Option<&View<'_>>,
+    by_window: bool,
+) -> Result<Vec<Line<'a>>> {
+    let mut lines = Vec::new();
     for table in &config.tables {
         let windows = view.map_or_else(|| Ok(vec![]), |view| view.windows(table.name.as_str()))?;
         let (complete, rest): (Vec<_>, Vec<_>) = windows
@@ -97,46 +116,55 @@ fn loaded(voice: &Voice, config: &Config, view: Option<&View<'_>>) -> Result<Vec
                 names.join(", ")
             ));
         }
-        let days = complete
-            .iter()
-            .map(|record| (record.window.start(), record.window.end()))
-            .collect();
-        extents.push(Extent::Days(joined(days)));
-    }
-    Ok(extents)
-}
-
-/// Ranges that touch as one, so that each is counted by one query.
-fn joined(mut days: Vec<(NaiveDate, NaiveDate)>) -> Vec<(NaiveDate, NaiveDate)> {
-    days.sort();
-    let mut ranges: Vec<(NaiveDate, NaiveDate)> = Vec::new();
-    for (start, end) in days {
-        match ranges.last_mut() {
-            Some(last) if start <= last.1 => last.1 = last.1.max(end),
-            _ => ranges.push((start, end)),
+        let complete = complete.into_iter().map(|record| record.window);
+        if by_window {
+            lines.extend(complete.map(|window| Line {
+                table,
+                window: Some(window),
+                extents: vec![Extent::of_window(window)],
+            }));
+        } else {
+            lines.push(Line {
+                table,
+                window: None,
+                extents: joined(complete),
+            });
         }
     }
-    ranges
+    Ok(lines)
 }
 
-/// Counts each table in its extent.
-async fn count(config: &Config, extents: &[Extent]) -> Result<Vec<Count>> {
-    let timeouts = Timeouts::default();
+/// Windows whose dates touch as one extent, so that each is counted by one query.
+fn joined(windows: impl Iterator<Item = Window>) -> Vec<Extent> {
+    let (dated, other): (Vec<Window>, Vec<Window>) = windows.partition(|window| window.kind() == Kind::Dates);
+    let mut days: Vec<(NaiveDate, NaiveDate)> = Vec::new();
+    // The store has windows by date.
+    for window in dated {
+        match days.last_mut() {
+            Some(last) if window.start() <= last.1 => last.1 = last.1.max(window.end()),
+            _ => days.push((window.start(), window.end())),
+        }
+    }
+    let days = days.into_iter().map(|(start, end)| {
+        Extent::Dates(Bounds {
+            start: midnight(start),
+            end: midnight(end),
+        })
+    });
+    days.chain(other.into_iter().map(Extent::of_window)).collect()
+}
+
+/// Counts each line at both ends.
+async fn count(config: &Config, lines: &[Line<'_>]) -> Result<Vec<Count>> {
+    let timeouts = config.run.timeouts;
     let guard = &config.source.guard;
     let mut source = Session::open(&config.source.endpoint, Some(guard), &timeouts).await?;
     let mut target = Session::open(&config.target.endpoint, None, &timeouts).await?;
     let mut counts = Vec::new();
-    for (table, extent) in config.tables.iter().zip(extents) {
-        let there = count_one(
-            &mut source,
-            Some(guard),
-            &config.source_table(table),
-            table,
-            extent,
-        )
-        .await?;
-        let here = count_one(&mut target, None, &config.target_table(table), table, extent).await?;
-        let name = config.source_table(table);
+    for line in lines {
+        let name = config.source_table(line.table);
+        let there = count_one(&mut source, Some(guard), &name, line).await?;
+        let here = count_one(&mut target, None, &config.target_table(line.table), line).await?;
         let source = there.ok_or_else(|| {
             Error::new(
                 ErrorKind::Preflight,
@@ -144,7 +172,8 @@ async fn count(config: &Config, extents: &[Extent]) -> Result<Vec<Count>> {
             )
         })?;
         counts.push(Count {
-            name: table.name.to_string(),
+            table: line.table.name.to_string(),
+            window: line.window,
             source,
             target: here,
         });
@@ -152,65 +181,59 @@ async fn count(config: &Config, extents: &[Extent]) -> Result<Vec<Count>> {
     Ok(counts)
 }
 
-/// The rows of a table, or of some of its days; `None` where there is no such table.
+/// The rows of a line; `None` where there is no such table.
 async fn count_one(
     session: &mut Session,
     guard: Option<&Guard>,
     name: &TableName,
-    table: &TableConfig,
-    extent: &Extent,
+    line: &Line<'_>,
 ) -> Result<Option<u64>> {
-    if matches!(extent, Extent::Days(ranges) if ranges.is_empty()) {
+    if line.extents.is_empty() {
         // Nothing of it is loaded, and so nothing is asked.
         return Ok(Some(0));
     }
     let Some(schema) = catalog::describe(session, name).await? else {
         return Ok(None);
     };
-    let (Extent::Days(ranges), Some(date)) = (extent, &table.date_column) else {
-        return count_where(session, guard, name, None).await.map(Some);
+    let date = match &line.table.date_column {
+        Some(date) => {
+            let position = schema.position(date.as_str()).ok_or_else(|| {
+                let text = format!("Table {name} has no column {date}; set date_column to the one it has");
+                Error::new(ErrorKind::Preflight, text)
+            })?;
+            Some(&schema.columns[position])
+        }
+        None => None,
     };
-    let position = schema.position(date.as_str()).ok_or_else(|| {
-        let text = format!("Table {name} has no column {date}; set date_column to the one it has");
-        Error::new(ErrorKind::Preflight, text)
-    })?;
     let mut count = 0;
-    for (start, end) in ranges {
-        let bounds = Bounds {
-            start: midnight(*start),
-            end: midnight(*end),
-        };
-        count += count_where(session, guard, name, Some((&schema.columns[position], bounds))).await?;
+    for extent in &line.extents {
+        count += count_where(session, guard, name, date, *extent).await?;
     }
     Ok(Some(count))
 }
 
-/// The rows of a table, or of those dates of it. At the source the proof stands in front of the count.
+/// The rows of an extent. At the source the proof stands in front of the count, and it takes one processor.
 async fn count_where(
     session: &mut Session,
     guard: Option<&Guard>,
     name: &TableName,
-    dates: Option<(&Column, Bounds)>,
+    date: Option<&Column>,
+    extent: Extent,
 ) -> Result<u64> {
     let (proof, names) = guard.map(|guard| predicate(guard, 1)).unwrap_or_default();
-    let condition = if guard.is_some() {
-        format!("IF {proof} ")
-    } else {
-        String::new()
+    let (condition, option) = match guard {
+        Some(_) => (format!("IF {proof} "), " OPTION (MAXDOP 1)"),
+        None => (String::new(), ""),
     };
-    let mut params = names.iter().map(|name| Value::Text(name)).collect();
-    let mut filter = String::new();
-    if let Some((column, bounds)) = dates {
-        let mut clause = Where::after_params(params);
-        clause.dates(column, bounds);
-        (filter, params) = clause.finish();
-    }
-    let sql = format!("{condition}SELECT COUNT_BIG(*) FROM {}{filter}", name.quoted());
+    let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
+    clause.extent(date, extent);
+    let (filter, params) = clause.finish();
+    let sql = format!(
+        "{condition}SELECT COUNT_BIG(*) FROM {}{filter}{option}",
+        name.quoted()
+    );
     let rows = session.rows(&sql, &params).await?;
-    let row = rows.first().ok_or_else(|| {
-        let text = "The source no longer proves to be the server that may be read; see who is primary, then run again";
-        Error::new(ErrorKind::WrongServer, text)
-    })?;
+    let row = rows.first().ok_or_else(unproven)?;
     Ok(row.integer(0)?.cast_unsigned())
 }
 
@@ -226,6 +249,13 @@ impl Count {
     /// A table that is not there holds as many rows as an empty one.
     fn is_equal(&self) -> bool {
         self.target.unwrap_or(0) == self.source
+    }
+
+    fn name(&self) -> String {
+        match self.window {
+            Some(window) => format!("{} {window}", self.table),
+            None => self.table.clone(),
+        }
     }
 
     fn status(&self) -> &'static str {
@@ -249,12 +279,16 @@ fn as_json(counts: &[Count]) -> serde_json::Value {
     let tables: Vec<_> = counts
         .iter()
         .map(|count| {
-            json!({
-                "name": count.name,
+            let mut line = json!({
+                "name": count.table,
                 "source": count.source,
                 "target": count.target,
                 "status": count.status(),
-            })
+            });
+            if let Some(window) = count.window {
+                line["window"] = json!(window.to_string());
+            }
+            line
         })
         .collect();
     json!({
@@ -272,11 +306,7 @@ fn text(counts: &[Count]) -> String {
     let total = counts.iter().filter_map(|count| count.target).sum();
     let mut lines = vec![["Table".to_owned(), "Row Count".to_owned(), "Status".to_owned()]];
     for count in counts {
-        lines.push([
-            count.name.clone(),
-            thousands(count.target.unwrap_or(0)),
-            count.mark(),
-        ]);
+        lines.push([count.name(), thousands(count.target.unwrap_or(0)), count.mark()]);
     }
     lines.push([
         "**TOTAL**".to_owned(),
@@ -313,7 +343,8 @@ mod tests {
 
     fn counted(name: &str, source: u64, target: Option<u64>) -> Count {
         Count {
-            name: name.to_owned(),
+            table: name.to_owned(),
+            window: None,
             source,
             target,
         }
@@ -377,9 +408,39 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_touch_are_one() {
+    fn a_line_a_window() {
+        let month = |month| {
+            let day = |month| NaiveDate::from_ymd_opt(2025, month, 1).unwrap();
+            Some(Window::new(day(month), day(month + 1)).unwrap())
+        };
+        let counts = [month(10), month(11), Some(Window::UNDATED)].map(|window| Count {
+            window,
+            ..counted("A", 5, Some(5))
+        });
+        insta::assert_snapshot!(text(&counts), @r"
+        | Table     | Row Count | Status |
+        | --------- | --------- | ------ |
+        | A 2025-10 | 5         | ✓      |
+        | A 2025-11 | 5         | ✓      |
+        | A undated | 5         | ✓      |
+        | **TOTAL** | **15**    |        |
+        ");
+        assert_eq!(as_json(&counts)["tables"][2]["window"], "undated");
+    }
+
+    #[test]
+    fn windows_that_touch_are_one() {
         let day = |d| NaiveDate::from_ymd_opt(2025, 10, d).unwrap();
-        let ranges = joined(vec![(day(3), day(5)), (day(1), day(3)), (day(7), day(8))]);
-        assert_eq!(ranges, [(day(1), day(5)), (day(7), day(8))]);
+        let windows = [(1, 3), (3, 5), (7, 8)].map(|(a, b)| Window::new(day(a), day(b)).unwrap());
+        let dates = |a, b| {
+            Extent::Dates(Bounds {
+                start: midnight(day(a)),
+                end: midnight(day(b)),
+            })
+        };
+        assert_eq!(
+            joined(windows.into_iter().chain([Window::UNDATED])),
+            [dates(1, 5), dates(7, 8), Extent::Undated]
+        );
     }
 }

@@ -34,7 +34,6 @@ struct Status {
 struct TableStatus {
     name: String,
     mode: String,
-    undated_rows: Option<u64>,
     notes: Vec<String>,
     windows: Vec<WindowStatus>,
 }
@@ -111,7 +110,6 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
     for record in view.tables()? {
         let mut table = TableStatus {
             mode: "monthly".to_owned(),
-            undated_rows: record.undated_rows,
             notes: record.notes,
             name: record.name,
             windows: Vec::new(),
@@ -196,7 +194,6 @@ fn as_json(status: &Status) -> serde_json::Value {
                 "name": table.name,
                 "mode": table.mode,
                 "rows": table.counts().rows,
-                "undated_rows": table.undated_rows,
                 "notes": table.notes,
                 "windows": windows,
             })
@@ -253,9 +250,6 @@ fn text(status: &Status) -> String {
         ));
         if !table.windows.is_empty() {
             text.push_str(&format!("{}\n", windows(table)));
-        }
-        if let Some(count) = table.undated_rows.filter(|count| *count > 0) {
-            text.push_str(&format!("{} have no date and are in no window\n", rows(count)));
         }
         for note in &table.notes {
             text.push_str(&format!("{note}\n"));

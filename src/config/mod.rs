@@ -74,6 +74,8 @@ pub struct RunConfig {
     pub chunk_bytes_max: usize,
     /// An open window ends this long before the source's clock.
     pub settle_minutes: u32,
+    /// A window's row counts are compared by each run until one finds them equal so long after its end; 0 for never.
+    pub settle_days: u32,
     /// How long an outage of either end is waited out before the run ends as incomplete.
     pub outage_max: Duration,
     /// How long a server may take for what.

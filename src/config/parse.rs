@@ -45,6 +45,12 @@ const SETTLE_MINUTES_DEFAULT: u64 = 60;
 /// A week: later than that a table needs reconciling, not waiting.
 const SETTLE_MINUTES_MAX: u64 = 7 * 24 * 60;
 
+/// Tills that were offline for weeks and corrections of last month's dates have arrived by then.
+const SETTLE_DAYS_DEFAULT: u64 = 35;
+
+/// Beyond a year `reconcile --source` is the tool.
+const SETTLE_DAYS_MAX: u64 = 366;
+
 /// A night's maintenance of either server passes within 12 hours.
 const OUTAGE_MINUTES_DEFAULT: u64 = 12 * 60;
 
@@ -87,6 +93,7 @@ const RUN_KEYS: &[&str] = &[
     "chunk_rows",
     "chunk_bytes_max",
     "settle_minutes",
+    "settle_days",
     "outage_max_minutes",
     "answer_max_seconds",
     "silence_max_seconds",
@@ -363,6 +370,7 @@ fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
             0..=SETTLE_MINUTES_MAX,
             SETTLE_MINUTES_DEFAULT,
         )?),
+        settle_days: narrow(number("settle_days", 0..=SETTLE_DAYS_MAX, SETTLE_DAYS_DEFAULT)?),
         outage_max: Duration::from_secs(60 * outage_minutes),
         timeouts,
     })

@@ -90,6 +90,15 @@ pub(super) async fn prove(session: &mut Session, endpoint: &Endpoint, guard: &Gu
     }
 }
 
+/// What it means when a statement that carries the proof has no result set.
+pub fn unproven() -> Error {
+    Error::new(
+        ErrorKind::WrongServer,
+        "The source no longer proves to be the server that may be read (it changed its role or its name), \
+         so nothing is read from it; point [source] at the replica, or wait until it is one again",
+    )
+}
+
 fn refusal(server: &ServerInfo, endpoint: &Endpoint, guard: &Guard) -> Error {
     let is_this = |name: &String| match name.split_once('/') {
         Some((name, database)) => same(name, &server.server_name) && same(database, &server.database),

@@ -13,14 +13,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::extract::Limits;
 use crate::failpoint;
 use crate::lease::{self, Lease};
-use crate::mssql::{Session, catalog, predicate};
+use crate::mssql::{Session, catalog};
 use crate::pipeline::{Outcome, TableContext, WindowResult, run_window};
 use crate::plan::TablePlan;
 use crate::receipt;
 use crate::report::{Event, TableSummary};
 use crate::resume::{Comparison, Standing, WindowWork, settled};
-use crate::row::Value;
 use crate::sessions::Sessions;
+use crate::settle::Settling;
 use crate::table::DataType;
 use crate::target::Target;
 
@@ -94,12 +94,14 @@ impl Run<'_> {
         .await?;
         let target = self.prepare(&mut keeper, plan).await?;
         for pass in 0..PASSES_MAX {
-            let standing = self.compare(&mut keeper, plan, &target, &lease, sources).await?;
+            let standing = self
+                .compare(&mut keeper, plan, &target, &lease, sources, pass)
+                .await?;
             for warning in &standing.warnings {
                 self.retrier.progress.event(Event::Warning(warning));
             }
             if pass == 0 {
-                self.announce(plan, sources, &standing, summary).await?;
+                self.announce(plan, &standing, summary)?;
             }
             let pass_over = self
                 .windows(plan, &target, &lease, standing, sources, targets, summary)
@@ -184,6 +186,7 @@ impl Run<'_> {
             .collect())
     }
 
+    /// Compares what recent windows have at both ends, in the first pass, then receipts, checkpoints and the target.
     async fn compare(
         &self,
         session: &mut Session,
@@ -191,14 +194,29 @@ impl Run<'_> {
         target: &Target,
         lease: &Lease,
         sources: &Sessions,
+        pass: usize,
     ) -> Result<Standing> {
         let mut source = sources.take().await?;
         let server = catalog::server(&mut source).await?;
         // An instant with an offset is compared in UTC; dates without one are taken for the server's own.
-        let now = match plan.date().data_type {
-            DataType::DateTimeOffset(_) => server.now_utc,
+        let now = match plan.date().map(|date| date.data_type) {
+            Some(DataType::DateTimeOffset(_)) => server.now_utc,
             _ => server.now,
         };
+        if pass == 0 {
+            let settling = Settling {
+                plan,
+                target,
+                lease,
+                guard: &self.config.source.guard,
+                now,
+                days: self.config.run.settle_days,
+                store: &self.retrier.store,
+            };
+            for text in settling.run(&mut source, session).await? {
+                self.retrier.progress.event(Event::Warning(&text));
+            }
+        }
         sources.put(source);
         let comparison = Comparison {
             plan,
@@ -213,35 +231,9 @@ impl Run<'_> {
     }
 
     /// Says what a table's turn begins with, and records the table.
-    async fn announce(
-        &self,
-        plan: &TablePlan,
-        sources: &Sessions,
-        standing: &Standing,
-        summary: &mut TableSummary,
-    ) -> Result<()> {
+    fn announce(&self, plan: &TablePlan, standing: &Standing, summary: &mut TableSummary) -> Result<()> {
         let name = plan.name.as_str();
         let left = standing.windows.iter().filter(|work| needs_work(work)).count();
-        let known = self
-            .retrier
-            .store
-            .table(name)?
-            .and_then(|record| record.undated_rows);
-        let undated_rows = match known {
-            // Counted once, and again only when the table is read anyway, or when the store was lost.
-            Some(count) if left == 0 => Some(count),
-            _ => self.count_undated(plan, sources).await?,
-        };
-        if let Some(count) = undated_rows
-            && count > 0
-        {
-            let text = format!(
-                "Table {name}: {count} rows have no {} and are in no month; they are not loaded",
-                plan.date().name
-            );
-            self.retrier.progress.event(Event::Warning(&text));
-            summary.error = Some(text);
-        }
         self.retrier.store.commit(&[
             Change::Waiting(None),
             Change::Table(TableRecord {
@@ -250,7 +242,6 @@ impl Run<'_> {
                 target: plan.target.to_string(),
                 fingerprint: plan.fingerprint.clone(),
                 access_path: plan.access_path,
-                undated_rows,
                 notes: plan.notes.clone(),
             }),
         ])?;
@@ -263,30 +254,6 @@ impl Run<'_> {
             rows_expected: None,
         });
         Ok(())
-    }
-
-    /// Number of rows whose date is NULL; `None` where the column cannot be.
-    async fn count_undated(&self, plan: &TablePlan, sources: &Sessions) -> Result<Option<u64>> {
-        if !plan.date().nullable {
-            return Ok(None);
-        }
-        let mut session = sources.take().await?;
-        let (proof, names) = predicate(&self.config.source.guard, 1);
-        let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
-        let sql = format!(
-            "IF {proof} SELECT COUNT_BIG(*) FROM {} WHERE {} IS NULL OPTION (MAXDOP 1)",
-            plan.source.name.quoted(),
-            plan.date().name.quoted()
-        );
-        let rows = session.rows(&sql, &params).await?;
-        sources.put(session);
-        match rows.first().map(|row| row.value(0)).transpose()? {
-            Some(Value::Integer(count)) => Ok(Some(count.cast_unsigned())),
-            _ => Err(Error::new(
-                ErrorKind::WrongServer,
-                "The source no longer proves to be the server that may be read",
-            )),
-        }
     }
 
     /// Runs the windows that need it, so many at once.
@@ -400,7 +367,7 @@ fn ends_the_table(kind: ErrorKind) -> bool {
 
 /// Whether a window has anything that can be read now.
 fn needs_work(work: &WindowWork) -> bool {
-    !work.redo.is_empty() || (work.next.is_some() && work.bounds.start < work.bounds.end)
+    !work.redo.is_empty() || (work.next.is_some() && !work.extent.is_empty())
 }
 
 /// Whether an error makes every further window pointless or wrong.

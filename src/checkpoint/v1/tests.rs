@@ -43,7 +43,6 @@ fn frozen_table() {
         target: "dbo.t_T".to_owned(),
         fingerprint: vec![("key".to_owned(), "ID".to_owned())],
         access_path: record::AccessPath::DayWalk,
-        undated_rows: Some(2),
         notes: vec!["é".to_owned()],
     };
     frozen::<Table, _>(
