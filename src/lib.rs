@@ -5,6 +5,8 @@ pub mod config;
 pub mod report;
 pub mod secret;
 
+pub mod beside;
+pub mod carry;
 pub mod extract;
 pub mod forget;
 pub mod lease;

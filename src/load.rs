@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::lease::{self, Lease};
-use crate::mssql::{Flow, Session, StageColumn, read_expression, stage_expression, stage_table};
+use crate::mssql::{Flow, Session, StageColumn, stage_expression, stage_table};
 use crate::plan::TablePlan;
 use crate::predicate::Extent;
 use crate::receipt::{self, Receipt};
@@ -41,6 +41,34 @@ pub enum Loaded {
 /// Puts the batch into the session's `#load`, whose column types are those that the driver declares truthfully.
 /// Nothing of it is visible to anyone else.
 pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Result<()> {
+    let columns = empty_stage(session, plan).await?;
+    failpoint::step("load: before the bulk load");
+    session.bulk_load(STAGE, batch, &columns).await?;
+    failpoint::step("load: after the bulk load");
+    Ok(())
+}
+
+/// Puts rows that another target table holds into the session's `#load`; returns how many.
+pub async fn stage_from(
+    session: &mut Session,
+    plan: &TablePlan,
+    from: &Target,
+    filter: &str,
+    params: &[Value<'_>],
+) -> Result<u64> {
+    let columns = empty_stage(session, plan).await?;
+    let names: Vec<String> = columns.iter().map(|column| column.name.quoted()).collect();
+    let sql = format!(
+        "INSERT INTO {STAGE} ({}) SELECT {} FROM {}{filter}",
+        names.join(", "),
+        from.select(plan),
+        from.quoted
+    );
+    session.execute(&sql, params).await
+}
+
+/// Makes the session's `#load` anew.
+async fn empty_stage(session: &mut Session, plan: &TablePlan) -> Result<Vec<StageColumn>> {
     let columns: Vec<StageColumn> = plan
         .columns()
         .iter()
@@ -52,16 +80,11 @@ pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Re
             })
         })
         .collect::<Result<_>>()?;
+    let make = stage_table(STAGE, &columns);
     session
-        .batch(&format!(
-            "DROP TABLE IF EXISTS {STAGE}; {}",
-            stage_table(STAGE, &columns)
-        ))
+        .batch(&format!("DROP TABLE IF EXISTS {STAGE}; {make}"))
         .await?;
-    failpoint::step("load: before the bulk load");
-    session.bulk_load(STAGE, batch, &columns).await?;
-    failpoint::step("load: after the bulk load");
-    Ok(())
+    Ok(columns)
 }
 
 /// Moves the staged rows into the table, in one transaction, and proves it (G1, G2).
@@ -212,21 +235,18 @@ async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_co
     }
 }
 
-/// Reads the chunk's range back from the table, as the source's types, and digests it.
-async fn read_back(
+/// Reads a chunk's range back from the table, as the source's types, and digests it.
+///
+/// # Errors
+/// What the session returns.
+pub async fn read_back(
     session: &mut Session,
     plan: &TablePlan,
     target: &Target,
     filter: &str,
     params: &[Value<'_>],
 ) -> Result<Tally> {
-    let select: Vec<String> = target
-        .columns
-        .iter()
-        .zip(plan.columns())
-        .map(|(column, source)| read_expression(column, source.data_type))
-        .collect();
-    let sql = format!("SELECT {} FROM {}{filter}", select.join(", "), target.quoted);
+    let sql = format!("SELECT {} FROM {}{filter}", target.select(plan), target.quoted);
     let mut tally = Tally::default();
     let mut bytes = Vec::new();
     session

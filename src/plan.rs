@@ -106,6 +106,58 @@ impl TablePlan {
         })
     }
 
+    /// The plan that a target table was loaded by, as its fingerprint tells it: enough to read the target back and to
+    /// compare, and nothing was asked of the source for it.
+    ///
+    /// # Errors
+    /// `State` when the fingerprint does not tell it.
+    pub fn recorded(
+        name: &Identifier,
+        target: TableName,
+        access_path: AccessPath,
+        fingerprint: Vec<(String, String)>,
+    ) -> Result<TablePlan> {
+        let part = |wanted: &str| {
+            let found = fingerprint.iter().find(|(part, _)| part == wanted);
+            found
+                .map(|(_, value)| value.as_str())
+                .ok_or_else(|| unreadable(&target))
+        };
+        let (schema, table) = part("source table")?
+            .split_once('.')
+            .ok_or_else(|| unreadable(&target))?;
+        let source = TableSchema {
+            name: TableName {
+                schema: Identifier::new(schema)?,
+                name: Identifier::new(table)?,
+            },
+            object_id: 0,
+            create_date: chrono::NaiveDateTime::MIN,
+            columns: columns_of(part("columns")?).ok_or_else(|| unreadable(&target))?,
+            refused: Vec::new(),
+            indexes: Vec::new(),
+        };
+        let position = |column: &str| source.position(column).ok_or_else(|| unreadable(&target));
+        let date = match part("date column")? {
+            NO_DATE if access_path == AccessPath::Key => None,
+            column => Some(position(column)?),
+        };
+        let mut unique = Vec::new();
+        for column in names_of(part("key")?).ok_or_else(|| unreadable(&target))? {
+            let position = position(&column)?;
+            unique.extend((Some(position) != date).then_some(position));
+        }
+        Ok(TablePlan {
+            name: name.clone(),
+            source,
+            target,
+            key: Key { date, unique },
+            access_path,
+            fingerprint,
+            notes: Vec::new(),
+        })
+    }
+
     /// Whether the table is copied whole.
     pub fn is_full(&self) -> bool {
         self.key.date.is_none()
@@ -336,6 +388,75 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
     .to_vec()
 }
 
+/// The columns of a fingerprint: name, type and NULL or NOT NULL of each.
+fn columns_of(text: &str) -> Option<Vec<Column>> {
+    let mut columns = Vec::new();
+    let mut told = String::new();
+    for piece in text.split(", ") {
+        // A name may hold what stands between two columns.
+        told.push_str(if told.is_empty() { "" } else { ", " });
+        told.push_str(piece);
+        let (rest, nullable) = match told.strip_suffix(" NOT NULL") {
+            Some(rest) => (rest, false),
+            None => match told.strip_suffix(" NULL") {
+                Some(rest) => (rest, true),
+                None => continue,
+            },
+        };
+        let Some((name, data_type)) = rest.rsplit_once(' ') else {
+            continue;
+        };
+        let Ok(data_type) = data_type.parse() else {
+            continue;
+        };
+        columns.push(Column {
+            name: Identifier::new(name).ok()?,
+            data_type,
+            nullable,
+            identity: false,
+            collation: None,
+        });
+        told.clear();
+    }
+    told.is_empty().then_some(columns)
+}
+
+/// The names of a list of quoted ones.
+fn names_of(text: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix(", ").unwrap_or(rest).strip_prefix('[')?;
+        let mut name = String::new();
+        loop {
+            let (before, after) = rest.split_once(']')?;
+            name.push_str(before);
+            match after.strip_prefix(']') {
+                Some(after) => {
+                    name.push(']');
+                    rest = after;
+                }
+                None => {
+                    rest = after;
+                    break;
+                }
+            }
+        }
+        names.push(name);
+    }
+    Some(names)
+}
+
+fn unreadable(target: &TableName) -> Error {
+    Error::new(
+        ErrorKind::State,
+        format!(
+            "The plan of target table {target} in [sync].[plan] does not tell its columns and key; give --source, so that \
+             the source is asked for them"
+        ),
+    )
+}
+
 fn names(source: &TableSchema, positions: &[usize]) -> String {
     positions
         .iter()
@@ -490,6 +611,47 @@ mod tests {
         let error = plan(vec![index("PK", &["ID"], true, true)], "DATED", None).unwrap_err();
         assert!(error.to_string().ends_with("SALES_DATE"), "{error}");
         assert!(plan(vec![index("PK", &["ID"], true, true)], "CODE", None).is_err());
+    }
+
+    #[test]
+    fn a_plan_is_known_by_its_fingerprint() {
+        let mut source = schema(vec![index("PK", &["ID", "a]b, c int NULL"], true, true)]);
+        source.columns.push(column(
+            "a]b, c int NULL",
+            DataType::Decimal {
+                precision: 18,
+                scale: 4,
+            },
+            false,
+        ));
+        let target = TableName {
+            schema: id("dbo"),
+            name: id("t_SALES"),
+        };
+        let name = id("SALES");
+        let of = |plan: TablePlan| {
+            let again =
+                TablePlan::recorded(&name, target.clone(), plan.access_path, plan.fingerprint.clone());
+            (plan, again.unwrap())
+        };
+        let dated = TablePlan::monthly(
+            &name,
+            source.clone(),
+            target.clone(),
+            &id("SALES_DATE"),
+            None,
+            "POS",
+        );
+        let whole = TablePlan::full(&name, source.clone(), target.clone(), None, "POS");
+        source.indexes.clear();
+        let unkeyed = TablePlan::full(&name, source, target.clone(), None, "POS");
+        for plan in [dated, whole, unkeyed] {
+            let (plan, again) = of(plan.unwrap());
+            assert_eq!(again.key, plan.key);
+            assert_eq!(again.source.columns, plan.source.columns);
+            assert_eq!(again.source.name, plan.source.name);
+            assert!(again.differences(&plan.fingerprint).is_empty());
+        }
     }
 
     #[test]

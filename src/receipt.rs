@@ -266,6 +266,30 @@ pub async fn mark_stale(session: &mut Session, lease: &Lease, window: Window, or
     session.execute(sql, &params).await
 }
 
+/// Marks chunks of a window as stale, so that this run or any later one loads them again.
+///
+/// # Errors
+/// `Busy` when the lease was lost; what the session returns.
+pub async fn mark_all_stale(
+    session: &mut Session,
+    lease: &Lease,
+    window: Window,
+    ordinals: &[u32],
+) -> Result<()> {
+    if ordinals.is_empty() {
+        return Ok(());
+    }
+    session.begin().await?;
+    fence(session, lease).await?;
+    for ordinal in ordinals {
+        mark_stale(session, lease, window, *ordinal).await?;
+    }
+    failpoint::step("stale: before COMMIT");
+    session.commit().await?;
+    failpoint::step("stale: after COMMIT");
+    Ok(())
+}
+
 /// Drops the receipts of a window from `ordinal` on, so that the window is loaded again from there.
 pub async fn cut(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<()> {
     session.begin().await?;
@@ -331,6 +355,28 @@ pub async fn put_plan(
     session.execute(sql, &params).await.map(|_| ())
 }
 
+/// Drops the receipts and the plan of the lease's table, within the caller's transaction.
+pub async fn drop_all(session: &mut Session, lease: &Lease) -> Result<()> {
+    for sql in [
+        "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1",
+        "DELETE FROM [sync].[plan] WHERE [table_name] = @P1",
+    ] {
+        session.execute(sql, &[Value::Text(&lease.table)]).await?;
+    }
+    Ok(())
+}
+
+/// Makes the receipts of one table those of another, whose own go, within the caller's transaction.
+pub async fn pass_on(session: &mut Session, from: &Lease, to: &Lease) -> Result<()> {
+    let (from, to) = (Value::Text(&from.table), Value::Text(&to.table));
+    let sql = "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1";
+    session.execute(sql, &[to]).await?;
+    let sql = "UPDATE [sync].[receipt] SET [table_name] = @P1 WHERE [table_name] = @P2";
+    session.execute(sql, &[to, from]).await?;
+    let sql = "DELETE FROM [sync].[plan] WHERE [table_name] = @P1";
+    session.execute(sql, &[from]).await.map(|_| ())
+}
+
 /// Drops the receipts of a table, or of the windows that begin within `days` (the first, and the day after the
 /// last), and with all of them the table's plan. Once it returns, the next run loads what they covered anew.
 ///
@@ -350,14 +396,7 @@ pub async fn forget(
                        AND [window_start] < @P3";
             session.execute(sql, &[table, day(first), day(end)]).await?;
         }
-        None => {
-            for sql in [
-                "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1",
-                "DELETE FROM [sync].[plan] WHERE [table_name] = @P1",
-            ] {
-                session.execute(sql, &[table]).await?;
-            }
-        }
+        None => drop_all(session, lease).await?,
     }
     failpoint::step("forget: before COMMIT");
     session.commit().await?;

@@ -54,6 +54,25 @@ pub struct Standing {
     pub warnings: Vec<String>,
 }
 
+/// What a run is to work on.
+#[derive(Debug, Clone, Copy)]
+pub enum Asked<'a> {
+    /// These dates, and what has none; and any window that rows moved out of.
+    Dates(DateRange),
+    /// The stale chunks of these windows, and of any that rows moved out of. Nothing new is read.
+    Stale(&'a BTreeSet<Window>),
+}
+
+impl Asked<'_> {
+    /// Whether all of a window is asked for.
+    fn all_of(self, window: Window) -> bool {
+        match self {
+            Asked::Dates(range) => window.is_asked(range),
+            Asked::Stale(_) => false,
+        }
+    }
+}
+
 /// What a comparison needs to know of the run.
 #[derive(Debug)]
 pub struct Comparison<'a> {
@@ -63,8 +82,8 @@ pub struct Comparison<'a> {
     pub target: &'a Target,
     /// The right to change its receipts.
     pub lease: &'a Lease,
-    /// The dates that the run is asked for.
-    pub range: DateRange,
+    /// What the run is asked for.
+    pub asked: Asked<'a>,
     /// Up to when the source's rows are old enough to be read, by its own clock.
     pub settled: NaiveDateTime,
     /// The store to bring in line.
@@ -87,10 +106,12 @@ impl Comparison<'_> {
         let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
         // Rows of a window that moved to another one were taken out of it by a run of ours: it is put right whatever
         // dates are asked for. What else happened to windows that nobody asks for is left to who asks for them.
-        let asked = |window: &Window| window.is_asked(self.range);
+        let asked = |window: &Window| self.asked.all_of(*window);
         let moved = |window: &Window| {
-            sums.get(window)
-                .is_some_and(|sums| sums.verified < sums.chunks && sums.here == sums.chunks)
+            matches!(self.asked, Asked::Stale(windows) if windows.contains(window))
+                || sums
+                    .get(window)
+                    .is_some_and(|sums| sums.verified < sums.chunks && sums.here == sums.chunks)
         };
         let mut strangers = 0;
         for (window, sums) in &sums {
@@ -282,7 +303,7 @@ impl Comparison<'_> {
             let bare = !loose.contains_key(&record.window);
             let mut receipted = in_step.keys().chain(loose.keys());
             let removed = bare
-                && (record.window.is_asked(self.range)
+                && (self.asked.all_of(record.window)
                     || receipted.any(|other| {
                         other.start() < record.window.end() && record.window.start() < other.end()
                     }));
@@ -386,12 +407,15 @@ impl Comparison<'_> {
             asked(window) || moved(window)
         });
         let existing: Vec<Window> = windows.keys().copied().collect();
-        let mut wanted = if self.plan.is_full() {
-            vec![Window::ALL]
-        } else {
-            missing(self.range, &existing)?
-        };
-        wanted.extend(self.plan.has_undated().then_some(Window::UNDATED));
+        let mut wanted = Vec::new();
+        if let Asked::Dates(range) = self.asked {
+            wanted = if self.plan.is_full() {
+                vec![Window::ALL]
+            } else {
+                missing(range, &existing)?
+            };
+            wanted.extend(self.plan.has_undated().then_some(Window::UNDATED));
+        }
         for window in wanted {
             windows.entry(window).or_insert_with(|| Reached::by(Vec::new()));
         }

@@ -4,7 +4,9 @@
 //! sales. A window that fails for good does not stop the others; what does end the run is what would make every
 //! further row wrong or unwanted: the wrong server, a lost lease, a store that cannot be written.
 
+mod refresh;
 mod turn;
+mod windows;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use crate::table::Identifier;
 use crate::window::DateRange;
 
 use crate::stop::stopped;
+use turn::Ends;
 
 pub use crate::stop::StopSignal;
 
@@ -46,6 +49,8 @@ pub struct RunOptions {
     pub max_workers: Option<usize>,
     /// Rows a chunk, instead of the configuration's.
     pub chunk_rows: Option<u32>,
+    /// Whether reference tables are loaded again even where the source's rows are those in place.
+    pub force: bool,
 }
 
 /// Who a run is, for its record and its leases.
@@ -187,16 +192,13 @@ impl Run<'_> {
             self.retrier.store.commit(&[Change::Reached { source, target }])?;
         }
         let mut summaries = Vec::new();
-        for table in tables {
-            let name = table.name.as_str();
-            let summary = match table.mode {
-                Mode::Full => self.left_out(name),
-                Mode::Monthly => match plans.pop_front() {
-                    Some(plan) => self.table_with_retries(&plan, &sources, &targets).await?,
-                    None => continue,
-                },
+        for _ in &tables {
+            let Some(plan) = plans.pop_front() else { break };
+            let ends = Ends {
+                sources: &sources,
+                targets: &targets,
             };
-            summaries.push(summary);
+            summaries.push(self.table_with_retries(&plan, ends).await?);
             if self.retrier.stop.is_stopped() {
                 break;
             }
@@ -244,9 +246,7 @@ impl Run<'_> {
         let server = catalog::server(&mut source).await?;
         let mut plans = VecDeque::new();
         for table in tables {
-            if table.mode == Mode::Monthly {
-                plans.push_back(self.plan(&mut source, table, &server.database).await?);
-            }
+            plans.push_back(self.plan(&mut source, table, &server.database).await?);
         }
         sources.put(source);
         let mut target = targets.take().await?;
@@ -304,16 +304,6 @@ impl Run<'_> {
         Ok(chosen.cloned().collect())
     }
 
-    fn left_out(&self, name: &str) -> TableSummary {
-        let text = format!("Table {name}: mode = \"full\" is not in this version, so the table is left out");
-        self.retrier.progress.event(Event::Warning(&text));
-        TableSummary {
-            name: name.to_owned(),
-            error: Some(text),
-            ..TableSummary::default()
-        }
-    }
-
     fn max_workers(&self) -> usize {
         self.options.max_workers.unwrap_or(self.config.run.max_workers)
     }
@@ -330,23 +320,22 @@ impl Run<'_> {
                 ),
             )
         })?;
-        let date_column = table.date_column.as_ref().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Config,
-                format!(
-                    "Table {} has no date_column; set it, or set mode = \"full\"",
-                    table.name
-                ),
-            )
-        })?;
-        let plan = TablePlan::monthly(
-            &table.name,
-            schema,
-            self.config.target_table(table),
-            date_column,
-            table.key.as_deref(),
-            database,
-        )?;
+        let (target, key) = (self.config.target_table(table), table.key.as_deref());
+        let plan = match (table.mode, &table.date_column) {
+            (Mode::Full, _) => TablePlan::full(&table.name, schema, target, key, database)?,
+            (Mode::Monthly, Some(date)) => {
+                TablePlan::monthly(&table.name, schema, target, date, key, database)?
+            }
+            (Mode::Monthly, None) => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!(
+                        "Table {} has no date_column; set it, or set mode = \"full\"",
+                        table.name
+                    ),
+                ));
+            }
+        };
         for note in &plan.notes {
             self.retrier.progress.event(Event::Note(note));
         }

@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate, NaiveDateTime};
 
 use crate::checkpoint::{Change, Store};
-use crate::chunk::{ChunkState, KeyRange};
+use crate::chunk::KeyRange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::failpoint;
-use crate::lease::{self, Lease};
+use crate::lease::Lease;
 use crate::mssql::{Flow, Guard, Session, predicate, read_expression, unproven};
 use crate::plan::TablePlan;
 use crate::predicate::{Extent, Where, date_of, instant_of_key};
 use crate::receipt::{self, Receipt, Sums};
+use crate::report::text::counted as counted_text;
 use crate::row::Value;
 use crate::target::Target;
 use crate::window::{Kind, Window};
@@ -79,11 +79,18 @@ impl Settling<'_> {
                 }
                 continue;
             }
-            let chunks = self.mark(target, window, &receipts, &differing).await?;
+            let mut chunks = Vec::new();
+            for Receipt { chunk, .. } in &receipts {
+                if holds(window, &chunk.range, &differing)? {
+                    chunks.push(chunk.ordinal);
+                }
+            }
+            receipt::mark_all_stale(target, self.lease, window, &chunks).await?;
             said.push(format!(
-                "Table {}, window {window}: {}; {chunks} chunks are loaded again",
+                "Table {}, window {window}: {}; {} loaded again",
                 self.plan.name,
-                told(&there, &here, &differing)
+                told(&there, &here, &differing),
+                counted_are(chunks.len())
             ));
         }
         Ok(said)
@@ -132,29 +139,6 @@ impl Settling<'_> {
             .map(|(column, source)| read_expression(column, source.data_type));
         let sql = by_day(day, extent, &self.target.quoted, &filter);
         Ok(counted(session, &sql, &params).await?.unwrap_or_default())
-    }
-
-    /// Marks the chunks that hold one of the days; returns how many.
-    async fn mark(
-        &self,
-        session: &mut Session,
-        window: Window,
-        receipts: &[Receipt],
-        days: &[Option<NaiveDate>],
-    ) -> Result<usize> {
-        session.begin().await?;
-        lease::fence(session, self.lease).await?;
-        let mut marked = 0;
-        for Receipt { chunk, .. } in receipts {
-            if chunk.state == ChunkState::Verified && holds(window, &chunk.range, days)? {
-                receipt::mark_stale(session, self.lease, window, chunk.ordinal).await?;
-                marked += 1;
-            }
-        }
-        failpoint::step("settle: before COMMIT");
-        session.commit().await?;
-        failpoint::step("settle: after COMMIT");
-        Ok(marked)
     }
 }
 
@@ -214,6 +198,11 @@ fn holds(window: Window, range: &KeyRange, days: &[Option<NaiveDate>]) -> Result
     Ok(days
         .iter()
         .any(|day| day.is_none_or(|day| first <= day && day <= last)))
+}
+
+fn counted_are(chunks: usize) -> String {
+    let verb = if chunks == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted_text(chunks as u64, "chunk"))
 }
 
 /// The days that differ, as people read them.

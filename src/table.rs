@@ -4,6 +4,7 @@
 //! [`Identifier::quoted`]; SQL text is never built from a name in any other way.
 
 use std::fmt;
+use std::str::FromStr;
 
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
@@ -252,6 +253,39 @@ impl fmt::Display for DataType {
     }
 }
 
+impl FromStr for DataType {
+    type Err = Error;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<DataType> {
+        let unknown = || Error::new(ErrorKind::State, format!("{text:?} is no type of a column"));
+        let (name, numbers) = match text.split_once('(') {
+            Some((name, rest)) => (name, rest.strip_suffix(')').ok_or_else(unknown)?),
+            None => (text, ""),
+        };
+        let number = |text: &str| text.parse::<u16>().map_err(|_| unknown());
+        let (first, second) = match numbers.split_once(',') {
+            Some((first, second)) => (number(first)?, number(second)?),
+            None if numbers.is_empty() || numbers == "max" => (0, 0),
+            None => (number(numbers)?, 0),
+        };
+        let small = |number: u16| u8::try_from(number).map_err(|_| unknown());
+        let (bytes, precision, scale) = match name {
+            "decimal" => (0, small(first)?, small(second)?),
+            "time" | "datetime2" | "datetimeoffset" => (0, 0, small(first)?),
+            "nchar" | "nvarchar" => (first.checked_mul(2).ok_or_else(unknown)?, 0, 0),
+            _ => (first, 0, 0),
+        };
+        let max_length = match numbers {
+            "max" => -1,
+            _ => i16::try_from(bytes).map_err(|_| unknown())?,
+        };
+        DataType::from_catalog(name, max_length, precision, scale)
+            .filter(|parsed| parsed.to_string() == text)
+            .ok_or_else(unknown)
+    }
+}
+
 /// A column as the catalog describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
@@ -342,5 +376,48 @@ impl Key {
             .copied()
             .filter(|position| date != Some(*position));
         date.into_iter().chain(unique).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_read_as_it_is_written() {
+        for data_type in [
+            DataType::Bit,
+            DataType::BigInt,
+            DataType::Decimal {
+                precision: 38,
+                scale: 4,
+            },
+            DataType::Money,
+            DataType::Char(8000),
+            DataType::VarChar(Length::Max),
+            DataType::NChar(4000),
+            DataType::NVarChar(Length::N(4000)),
+            DataType::NVarChar(Length::Max),
+            DataType::Binary(16),
+            DataType::VarBinary(Length::N(20)),
+            DataType::Time(3),
+            DataType::DateTime2(7),
+            DataType::DateTimeOffset(0),
+            DataType::UniqueIdentifier,
+            DataType::Xml,
+        ] {
+            assert_eq!(data_type.to_string().parse::<DataType>().unwrap(), data_type);
+        }
+        for text in [
+            "",
+            "int(4)",
+            "decimal(18)",
+            "varchar(x)",
+            "varchar(5",
+            "text",
+            "time(300)",
+        ] {
+            assert!(text.parse::<DataType>().is_err(), "{text}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::chunk::KeyRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
-use crate::mssql::{Session, catalog};
+use crate::mssql::{Session, catalog, read_expression};
 use crate::plan::TablePlan;
 use crate::predicate::{Extent, Where};
 use crate::receipt::Incarnation;
@@ -97,6 +97,16 @@ impl Target {
         plan.key.date.map(|position| &self.columns[position])
     }
 
+    /// The columns as they are read back: as the source's types.
+    pub fn select(&self, plan: &TablePlan) -> String {
+        let expressions = self
+            .columns
+            .iter()
+            .zip(plan.columns())
+            .map(|(column, source)| read_expression(column, source.data_type));
+        expressions.collect::<Vec<_>>().join(", ")
+    }
+
     /// The WHERE clause of a chunk at the target.
     pub fn range<'a>(
         &self,
@@ -142,18 +152,7 @@ impl Target {
 
 /// The statements that make a plan's target table.
 pub fn create_sql(plan: &TablePlan) -> String {
-    let mut parts: Vec<String> = plan
-        .columns()
-        .iter()
-        .map(|column| {
-            let collation = match &column.collation {
-                Some(collation) if column.data_type.is_text() => format!(" COLLATE {collation}"),
-                _ => String::new(),
-            };
-            let null = if column.nullable { "NULL" } else { "NOT NULL" };
-            format!("{} {}{collation} {null}", column.name.quoted(), column.data_type)
-        })
-        .collect();
+    let mut parts: Vec<String> = plan.columns().iter().map(column_sql).collect();
     let unique: Vec<String> = plan
         .key
         .unique
@@ -179,13 +178,28 @@ pub fn create_sql(plan: &TablePlan) -> String {
     )
 }
 
+/// A column as CREATE TABLE has it.
+pub fn column_sql(column: &Column) -> String {
+    let collation = match &column.collation {
+        Some(collation) if column.data_type.is_text() => format!(" COLLATE {collation}"),
+        _ => String::new(),
+    };
+    let null = if column.nullable { "NULL" } else { "NOT NULL" };
+    format!("{} {}{collation} {null}", column.name.quoted(), column.data_type)
+}
+
 fn named(prefix: &str, table: &str) -> String {
-    let mut name = String::from(prefix);
-    for c in table.chars() {
-        if name.encode_utf16().count() + c.len_utf16() > NAME_UNITS_MAX {
-            break;
-        }
-        name.push(c);
-    }
+    let name = shortened(&format!("{prefix}{table}"), "");
     format!("[{}]", name.replace(']', "]]"))
+}
+
+/// A name with `suffix`, cut so that a server takes it. Two names that begin alike may become one; the server says so.
+pub fn shortened(name: &str, suffix: &str) -> String {
+    let room = NAME_UNITS_MAX - suffix.encode_utf16().count();
+    let mut units = 0;
+    let kept = name.chars().take_while(|c| {
+        units += c.len_utf16();
+        units <= room
+    });
+    kept.chain(suffix.chars()).collect()
 }

@@ -29,12 +29,11 @@ fn describe(view: &View<'_>) -> String {
     let mut line = |line: String| writeln!(text, "{line}").expect("a text takes what is written");
     for table in view.tables().expect("tables") {
         line(format!(
-            "table {}: {} to {} by {}, undated rows {:?}",
+            "table {}: {} to {} by {}",
             table.name,
             table.source,
             table.target,
             table.access_path.as_str(),
-            table.undated_rows
         ));
         for (part, value) in &table.fingerprint {
             line(format!("  {part}: {value}"));

@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::embedded::Embedded;
 use super::{Context, result};
 use crate::checkpoint::Store;
-use crate::config::Config;
+use crate::config::{Config, Mode, TableConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::report::text::{counted, rows, thousands};
@@ -21,12 +21,12 @@ use crate::window::DateRange;
 /// Arguments of `sync run`.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// First day to load
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
-    start_date: NaiveDate,
+    /// First day to load; not needed where all tables are reference tables
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "end_date")]
+    start_date: Option<NaiveDate>,
     /// Last day to load, included
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
-    end_date: NaiveDate,
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
+    end_date: Option<NaiveDate>,
     /// Only these tables, of those in the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
@@ -36,6 +36,9 @@ pub(super) struct RunArgs {
     /// Rows of a chunk at most, instead of the configuration's chunk_rows
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     chunk_rows: Option<u32>,
+    /// Load reference tables anew even where the source has the rows that are in place
+    #[arg(long)]
+    force: bool,
 }
 
 fn day(text: &str) -> Result<NaiveDate, String> {
@@ -50,13 +53,22 @@ pub(super) fn table(text: &str) -> Result<Identifier, String> {
 }
 
 pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
+    // A range that is none is said before the configuration is looked at.
+    let asked = match (args.start_date, args.end_date) {
+        (Some(first), Some(last)) => Some(DateRange::inclusive(first, last)?),
+        _ => None,
+    };
+    let mut config = context.load()?;
     let options = RunOptions {
-        range: DateRange::inclusive(args.start_date, args.end_date)?,
+        range: match asked {
+            Some(range) => range,
+            None => no_dates(context, &config, args.tables.as_deref())?,
+        },
         tables: args.tables,
         max_workers: args.max_workers.map(usize::from),
         chunk_rows: args.chunk_rows,
+        force: args.force,
     };
-    let mut config = context.load()?;
     let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let ended = load(context, &config, store, options).await;
@@ -64,6 +76,27 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     let summary = ended?;
     result(&text(&summary))?;
     Ok(summary.exit)
+}
+
+/// The range of a run that is given none, which only reference tables can do without: today, which none of them minds.
+fn no_dates(context: &Context, config: &Config, tables: Option<&[Identifier]>) -> Result<DateRange> {
+    let chosen = |table: &&TableConfig| {
+        tables.is_none_or(|names| names.iter().any(|name| table.name.same_as(name.as_str())))
+    };
+    let mut monthly = config
+        .tables
+        .iter()
+        .filter(chosen)
+        .filter(|table| table.mode == Mode::Monthly);
+    if let Some(table) = monthly.next() {
+        let text = format!(
+            "Table {} is copied by dates: give --start-date and --end-date, or only reference tables in --tables",
+            table.name
+        );
+        return Err(Error::new(ErrorKind::Usage, text));
+    }
+    let today = context.clock.now().date_naive();
+    DateRange::inclusive(today, today)
 }
 
 /// Opens the checkpoint file for writing, in a directory that is made where it is missing.
@@ -183,8 +216,16 @@ pub(super) fn text(summary: &RunSummary) -> String {
     let total: u64 = summary.tables.iter().map(|table| table.rows_total).sum();
     let tables = counted(summary.tables.len() as u64, "table");
     if nothing_to_do(summary) {
+        let compared: u64 = summary.tables.iter().map(|table| table.rows_compared).sum();
+        let read = match compared {
+            0 => "No row was read from the source.".to_owned(),
+            count => format!(
+                "{} of reference tables were read from the source and are those in place.",
+                rows(count)
+            ),
+        };
         return format!(
-            "Everything is already loaded and verified: {} in {tables}. No row was read from the source.\n",
+            "Everything is already loaded and verified: {} in {tables}. {read}\n",
             rows(total)
         );
     }
@@ -250,6 +291,7 @@ fn state(table: &TableSummary) -> String {
         parts.push(format!("{} open", counted(table.windows_open as u64, "window")));
     }
     match (parts.is_empty(), table.already_complete) {
+        (true, true) if table.rows_compared > 0 => "compared, unchanged".to_owned(),
         (true, true) => "was verified before".to_owned(),
         (true, false) => "verified".to_owned(),
         (false, _) => parts.join(", "),

@@ -20,6 +20,7 @@ mod fault;
 pub mod guard;
 pub mod query;
 mod rows;
+pub mod shape;
 mod socket;
 pub mod value;
 

@@ -155,7 +155,9 @@ pub struct TableSummary {
     pub rows_loaded: u64,
     /// Rows verified by this run and those before, in the windows asked for.
     pub rows_total: u64,
-    /// Whether there was nothing to do.
+    /// Rows of a reference table that this run read and found to be those in place.
+    pub rows_compared: u64,
+    /// Whether there was nothing to load.
     pub already_complete: bool,
     /// Why the table could not be worked on, or what of it is left out.
     pub error: Option<String>,

@@ -2,23 +2,21 @@
 //!
 //! All of a turn can be repeated: it begins with what receipts prove, whatever an earlier attempt left behind.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use chrono::NaiveDateTime;
 
 use super::Run;
+use super::windows::{is_done, needs_work};
 use crate::checkpoint::{Change, TableRecord};
 use crate::error::{Error, ErrorKind, Result};
-use crate::extract::Limits;
 use crate::failpoint;
 use crate::lease::{self, Lease};
 use crate::mssql::{Session, catalog};
-use crate::pipeline::{Outcome, TableContext, WindowResult, run_window};
 use crate::plan::TablePlan;
 use crate::receipt;
 use crate::report::{Event, TableSummary};
-use crate::resume::{Comparison, Standing, WindowWork, settled};
+use crate::resume::{Asked, Comparison, Standing, settled};
 use crate::sessions::Sessions;
 use crate::settle::Settling;
 use crate::table::DataType;
@@ -27,14 +25,25 @@ use crate::target::Target;
 /// Times a table's windows are gone through in one run: again only after rows moved between windows meanwhile.
 const PASSES_MAX: usize = 3;
 
+/// The connections to both ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends<'a> {
+    pub(super) sources: &'a Arc<Sessions>,
+    pub(super) targets: &'a Arc<Sessions>,
+}
+
+/// The table that a turn is at: the right to write a target by a plan.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) plan: &'a TablePlan,
+    pub(super) target: &'a Target,
+    pub(super) lease: &'a Lease,
+    pub(super) asked: Asked<'a>,
+}
+
 impl Run<'_> {
     /// A table's turn, taken again when a connection breaks outside of its windows: all of it can be repeated.
-    pub(super) async fn table_with_retries(
-        &self,
-        plan: &TablePlan,
-        sources: &Arc<Sessions>,
-        targets: &Arc<Sessions>,
-    ) -> Result<TableSummary> {
+    pub(super) async fn table_with_retries(&self, plan: &TablePlan, ends: Ends<'_>) -> Result<TableSummary> {
         let name = plan.name.as_str();
         let mut attempts = self.retrier.attempts();
         let mut summary = TableSummary {
@@ -43,7 +52,7 @@ impl Run<'_> {
         };
         loop {
             let loaded = summary.rows_loaded;
-            let error = match self.table(plan, sources, targets, &mut summary).await {
+            let error = match self.table(plan, ends, &mut summary).await {
                 Ok(()) => {
                     self.retrier.succeeded(&attempts)?;
                     return Ok(summary);
@@ -72,40 +81,66 @@ impl Run<'_> {
         }
     }
 
-    /// One turn of a table. What it adds to `summary` stays there when it fails half-way.
-    async fn table(
-        &self,
-        plan: &TablePlan,
-        sources: &Arc<Sessions>,
-        targets: &Arc<Sessions>,
-        summary: &mut TableSummary,
-    ) -> Result<()> {
+    /// One turn of a table, whichever its mode. What it adds to `summary` stays there when it fails half-way.
+    async fn table(&self, plan: &TablePlan, ends: Ends<'_>, summary: &mut TableSummary) -> Result<()> {
         let started = self.retrier.clock.monotonic();
         let name = plan.name.as_str().to_owned();
         // Holds the table's applock until the table is done.
-        let mut keeper = targets.take().await?;
-        let lease = lease::take(
-            &mut keeper,
+        let mut keeper = ends.targets.take().await?;
+        let lease = self.lease(&mut keeper, plan).await?;
+        if plan.is_full() {
+            self.refresh(&mut keeper, plan, &lease, ends, summary).await?;
+        } else {
+            let target = self.prepare(&mut keeper, plan).await?;
+            let at = At {
+                plan,
+                target: &target,
+                lease: &lease,
+                asked: Asked::Dates(self.options.range),
+            };
+            self.settle(&mut keeper, at, ends).await?;
+            self.passes(&mut keeper, at, ends, summary).await?;
+        }
+        // Where the connection has ended, so has its lock.
+        if lease::release(&mut keeper, &lease).await.is_ok() {
+            ends.targets.put(keeper);
+        }
+        let elapsed = self.retrier.clock.monotonic().saturating_sub(started);
+        self.retrier.progress.event(Event::TableDone {
+            table: &name,
+            rows: summary.rows_loaded,
+            elapsed,
+        });
+        Ok(())
+    }
+
+    /// Takes the lease of a plan's target.
+    pub(super) async fn lease(&self, keeper: &mut Session, plan: &TablePlan) -> Result<Lease> {
+        lease::take(
+            keeper,
             &plan.target.to_string(),
             &self.holder(),
             &self.retrier.clock,
             &self.retrier.stop,
         )
-        .await?;
-        let target = self.prepare(&mut keeper, plan).await?;
+        .await
+    }
+
+    /// Goes through a table's windows until nothing of them has moved meanwhile.
+    pub(super) async fn passes(
+        &self,
+        keeper: &mut Session,
+        at: At<'_>,
+        ends: Ends<'_>,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
+        let name = at.plan.name.as_str();
         for pass in 0..PASSES_MAX {
-            let standing = self
-                .compare(&mut keeper, plan, &target, &lease, sources, pass)
-                .await?;
-            for warning in &standing.warnings {
-                self.retrier.progress.event(Event::Warning(warning));
-            }
+            let standing = self.compare(keeper, at, ends).await?;
             if pass == 0 {
-                self.announce(plan, &standing, summary)?;
+                self.announce(at.plan, &standing, summary)?;
             }
-            let pass_over = self
-                .windows(plan, &target, &lease, standing, sources, targets, summary)
-                .await?;
+            let pass_over = self.windows(at, ends, standing, summary).await?;
             if let Some(error) = pass_over.given_up {
                 let error = error.within(format!("Table {name} is given up"));
                 self.retrier.progress.event(Event::Warning(&error.chain()));
@@ -129,21 +164,24 @@ impl Run<'_> {
             }
             self.retrier.progress.event(Event::Warning(&text));
         }
-        // Where the connection has ended, so has its lock.
-        if lease::release(&mut keeper, &lease).await.is_ok() {
-            targets.put(keeper);
-        }
-        let elapsed = self.retrier.clock.monotonic().saturating_sub(started);
-        self.retrier.progress.event(Event::TableDone {
-            table: &name,
-            rows: summary.rows_loaded,
-            elapsed,
-        });
         Ok(())
     }
 
-    /// Finds or makes the target table, and sees to it that the plan is the one it was loaded by.
+    /// Finds or makes the target table of a plan that is the one it was loaded by.
     async fn prepare(&self, session: &mut Session, plan: &TablePlan) -> Result<Target> {
+        self.hold_to_plan(session, plan).await?;
+        let (target, made) = Target::open(session, plan).await?;
+        if made {
+            self.retrier.progress.event(Event::Note(&format!(
+                "Table {}: made target table {}",
+                plan.name, plan.target
+            )));
+        }
+        Ok(target)
+    }
+
+    /// Sees to it that the plan is the one that the target table was loaded by.
+    pub(super) async fn hold_to_plan(&self, session: &mut Session, plan: &TablePlan) -> Result<()> {
         let older = receipt::plan(session, &plan.target).await?;
         let differences = match &older {
             Some((_, older)) => plan.differences(older),
@@ -164,14 +202,7 @@ impl Run<'_> {
             receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await?;
         }
         failpoint::step("plan: after it is written");
-        let (target, made) = Target::open(session, plan).await?;
-        if made {
-            self.retrier.progress.event(Event::Note(&format!(
-                "Table {}: made target table {}",
-                plan.name, plan.target
-            )));
-        }
-        Ok(target)
+        Ok(())
     }
 
     /// What of a plan that the target does not know is not as the store has it: rows that go to another table than
@@ -186,65 +217,84 @@ impl Run<'_> {
             .collect())
     }
 
-    /// Compares what recent windows have at both ends, in the first pass, then receipts, checkpoints and the target.
-    async fn compare(
-        &self,
-        session: &mut Session,
-        plan: &TablePlan,
-        target: &Target,
-        lease: &Lease,
-        sources: &Sessions,
-        pass: usize,
-    ) -> Result<Standing> {
-        let mut source = sources.take().await?;
-        let server = catalog::server(&mut source).await?;
+    /// The source's clock, as a plan's dates go by.
+    async fn source_now(&self, plan: &TablePlan, source: &mut Session) -> Result<NaiveDateTime> {
+        let server = catalog::server(source).await?;
         // An instant with an offset is compared in UTC; dates without one are taken for the server's own.
-        let now = match plan.date().map(|date| date.data_type) {
+        Ok(match plan.date().map(|date| date.data_type) {
             Some(DataType::DateTimeOffset(_)) => server.now_utc,
             _ => server.now,
+        })
+    }
+
+    /// Compares what recent windows have at both ends, and marks what differs.
+    async fn settle(&self, keeper: &mut Session, at: At<'_>, ends: Ends<'_>) -> Result<()> {
+        let mut source = ends.sources.take().await?;
+        let settling = Settling {
+            plan: at.plan,
+            target: at.target,
+            lease: at.lease,
+            guard: &self.config.source.guard,
+            now: self.source_now(at.plan, &mut source).await?,
+            days: self.config.run.settle_days,
+            store: &self.retrier.store,
         };
-        if pass == 0 {
-            let settling = Settling {
-                plan,
-                target,
-                lease,
-                guard: &self.config.source.guard,
-                now,
-                days: self.config.run.settle_days,
-                store: &self.retrier.store,
-            };
-            for text in settling.run(&mut source, session).await? {
-                self.retrier.progress.event(Event::Warning(&text));
-            }
+        for text in settling.run(&mut source, keeper).await? {
+            self.retrier.progress.event(Event::Warning(&text));
         }
-        sources.put(source);
+        ends.sources.put(source);
+        Ok(())
+    }
+
+    /// Compares receipts, checkpoints and the target, and says what was noticed.
+    pub(super) async fn compare(&self, keeper: &mut Session, at: At<'_>, ends: Ends<'_>) -> Result<Standing> {
+        let mut source = ends.sources.take().await?;
+        let now = self.source_now(at.plan, &mut source).await?;
+        ends.sources.put(source);
         let comparison = Comparison {
-            plan,
-            target,
-            lease,
-            range: self.options.range,
+            plan: at.plan,
+            target: at.target,
+            lease: at.lease,
+            asked: at.asked,
             settled: settled(now, self.config.run.settle_minutes),
             store: &self.retrier.store,
             clock: &self.retrier.clock,
         };
-        comparison.run(session).await
+        let standing = comparison.run(keeper).await?;
+        for warning in &standing.warnings {
+            self.retrier.progress.event(Event::Warning(warning));
+        }
+        Ok(standing)
+    }
+
+    /// The table as the store knows it; where it is loaded beside its target, under the target's name.
+    fn record(&self, plan: &TablePlan) -> Change {
+        let mut tables = self.config.tables.iter();
+        let target = tables
+            .find(|table| table.name == plan.name)
+            .map_or_else(|| plan.target.clone(), |table| self.config.target_table(table));
+        Change::Table(TableRecord {
+            name: plan.name.as_str().to_owned(),
+            source: plan.source.name.to_string(),
+            target: target.to_string(),
+            fingerprint: plan.fingerprint.clone(),
+            access_path: plan.access_path,
+            notes: plan.notes.clone(),
+        })
     }
 
     /// Says what a table's turn begins with, and records the table.
-    fn announce(&self, plan: &TablePlan, standing: &Standing, summary: &mut TableSummary) -> Result<()> {
+    pub(super) fn announce(
+        &self,
+        plan: &TablePlan,
+        standing: &Standing,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
         let name = plan.name.as_str();
         let left = standing.windows.iter().filter(|work| needs_work(work)).count();
-        self.retrier.store.commit(&[
-            Change::Waiting(None),
-            Change::Table(TableRecord {
-                name: name.to_owned(),
-                source: plan.source.name.to_string(),
-                target: plan.target.to_string(),
-                fingerprint: plan.fingerprint.clone(),
-                access_path: plan.access_path,
-                notes: plan.notes.clone(),
-            }),
-        ])?;
+        self.retrier
+            .store
+            .commit(&[Change::Waiting(None), self.record(plan)])?;
         summary.already_complete = standing.windows.iter().all(is_done) && summary.rows_loaded == 0;
         let rows_done = standing.windows.iter().map(|work| work.verified_rows).sum();
         self.retrier.progress.event(Event::TableStarted {
@@ -255,123 +305,10 @@ impl Run<'_> {
         });
         Ok(())
     }
-
-    /// Runs the windows that need it, so many at once.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what a table's windows share, gathered here into their context"
-    )]
-    async fn windows(
-        &self,
-        plan: &TablePlan,
-        target: &Target,
-        lease: &Lease,
-        standing: Standing,
-        sources: &Arc<Sessions>,
-        targets: &Arc<Sessions>,
-        summary: &mut TableSummary,
-    ) -> Result<PassOver> {
-        let context = Arc::new(TableContext {
-            plan: plan.clone(),
-            target: target.clone(),
-            lease: lease.clone(),
-            guard: self.config.source.guard.clone(),
-            limits: Limits {
-                rows: self.options.chunk_rows.unwrap_or(self.config.run.chunk_rows) as usize,
-                bytes: self.config.run.chunk_bytes_max,
-            },
-            sources: Arc::clone(sources),
-            targets: Arc::clone(targets),
-            load_turn: tokio::sync::Mutex::new(()),
-            retrier: self.retrier.clone(),
-        });
-        summary.windows_done = standing.windows.iter().filter(|work| is_done(work)).count();
-        summary.rows_total = standing.windows.iter().map(|work| work.verified_rows).sum();
-        (summary.windows_failed, summary.mismatched) = (0, 0);
-        // Those whose dates are all still to come.
-        summary.windows_open = standing
-            .windows
-            .iter()
-            .filter(|work| !is_done(work) && !needs_work(work))
-            .count();
-        let mut waiting: VecDeque<WindowWork> = standing.windows.into_iter().filter(needs_work).collect();
-        let mut running = JoinSet::new();
-        let mut over = PassOver::default();
-        let mut fatal = None;
-        loop {
-            while running.len() < self.max_workers()
-                && fatal.is_none()
-                && over.given_up.is_none()
-                && !self.retrier.stop.is_stopped()
-            {
-                let Some(work) = waiting.pop_front() else { break };
-                running.spawn(run_window(Arc::clone(&context), work));
-            }
-            let Some(ended) = running.join_next().await else {
-                break;
-            };
-            let ended: WindowResult = ended.map_err(|error| {
-                Error::new(
-                    ErrorKind::Internal,
-                    format!("A window of table {} broke down", plan.name),
-                )
-                .with_source(error)
-            })?;
-            summary.rows_loaded += ended.rows_loaded;
-            summary.rows_total += ended.rows_loaded;
-            over.displaced += ended.displaced;
-            over.unsure |= ended.unsure;
-            match ended.outcome {
-                Outcome::Complete => summary.windows_done += 1,
-                Outcome::Open | Outcome::Stopped => summary.windows_open += 1,
-                Outcome::Mismatched(_) => summary.mismatched += 1,
-                Outcome::Failed(error) if ends_the_run(error.kind()) => {
-                    fatal.get_or_insert(error);
-                }
-                Outcome::Failed(error) => {
-                    summary.windows_failed += 1;
-                    if ends_the_table(error.kind()) {
-                        over.given_up.get_or_insert(error);
-                    }
-                }
-            }
-        }
-        summary.windows_open += waiting.len();
-        match fatal {
-            Some(error) => Err(error),
-            None => Ok(over),
-        }
-    }
-}
-
-/// What going through a table's windows once came to.
-#[derive(Debug, Default)]
-struct PassOver {
-    /// Rows that moved between chunks.
-    displaced: u64,
-    /// Whether there may be more of those.
-    unsure: bool,
-    /// Why the table's other windows are not tried.
-    given_up: Option<Error>,
-}
-
-/// Whether nothing is left of a window.
-fn is_done(work: &WindowWork) -> bool {
-    work.redo.is_empty() && work.next.is_none()
-}
-
-/// Whether an error that one window met awaits the others: each would cost the source a read, and come to the same.
-fn ends_the_table(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Preflight | ErrorKind::Timeout)
-}
-
-/// Whether a window has anything that can be read now.
-fn needs_work(work: &WindowWork) -> bool {
-    !work.redo.is_empty() || (work.next.is_some() && !work.extent.is_empty())
 }
 
 /// Whether an error makes every further window pointless or wrong.
-fn ends_the_run(kind: ErrorKind) -> bool {
+pub(super) fn ends_the_run(kind: ErrorKind) -> bool {
     match kind {
         ErrorKind::WrongServer
         | ErrorKind::Login

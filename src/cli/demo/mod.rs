@@ -92,6 +92,7 @@ async fn load(context: &Context, config: &Config, store: Arc<Store>) -> Result<E
         tables: None,
         max_workers: None,
         chunk_rows: None,
+        force: false,
     };
     let summary = run::load(context, config, Arc::clone(&store), options).await?;
     if run::nothing_to_do(&summary) {

@@ -1,0 +1,54 @@
+//! A chunk from one target table into another: the rows that are in place already, without asking the source.
+
+use crate::chunk::{Chunk, ChunkEvent, ChunkState, next_state};
+use crate::error::Result;
+use crate::lease::Lease;
+use crate::load::{self, Loaded};
+use crate::mssql::Session;
+use crate::plan::TablePlan;
+use crate::predicate::Extent;
+use crate::receipt::Receipt;
+use crate::target::Target;
+use crate::window::Window;
+
+/// Loads a chunk of a reference table from `from` into `to`, and proves it by the tally that the source's rows have.
+/// `None` where `from` no longer has these rows; nothing is committed then.
+///
+/// # Errors
+/// As [`load::commit`]. The caller drops the session on any error.
+pub async fn carry(
+    session: &mut Session,
+    plan: &TablePlan,
+    from: &Target,
+    to: &Target,
+    lease: &Lease,
+    chunk: &Chunk,
+    load_id: u128,
+) -> Result<Option<Chunk>> {
+    let mut chunk = Chunk {
+        state: ChunkState::Planned,
+        attempts: 1,
+        error: None,
+        load_id,
+        ..chunk.clone()
+    };
+    let (filter, params) = from.range(plan, Extent::All, &chunk.range)?;
+    if load::stage_from(session, plan, from, &filter, &params).await? != chunk.tally.row_count {
+        return Ok(None);
+    }
+    for event in [ChunkEvent::ReadFromSource, ChunkEvent::Staged] {
+        chunk.state = next_state(chunk.state, event)?;
+    }
+    let claim = Receipt {
+        window: Window::ALL,
+        chunk: chunk.clone(),
+        incarnation: to.incarnation.clone(),
+    };
+    match load::commit(session, plan, to, lease, &claim).await? {
+        Loaded::Committed { .. } | Loaded::AlreadyCommitted => {
+            chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
+            Ok(Some(chunk))
+        }
+        Loaded::Differed { .. } => Ok(None),
+    }
+}

@@ -1,0 +1,209 @@
+//! What hangs on a table beside its rows: its indexes, and what a table of the same columns that takes its place would
+//! not have.
+
+use crate::error::{ErrorKind, Result};
+use crate::mssql::{Row, Session};
+use crate::row::Value;
+use crate::table::{Identifier, TableSchema};
+
+/// An index as a statement makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexShape {
+    /// Its name.
+    pub name: Identifier,
+    /// What it is.
+    pub kind: IndexKind,
+    /// Whether the rows are in its order.
+    pub clustered: bool,
+    /// Its key columns, and whether each is descending.
+    pub columns: Vec<(Identifier, bool)>,
+    /// The columns that it carries along.
+    pub included: Vec<Identifier>,
+}
+
+/// What an index is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexKind {
+    /// The primary key.
+    PrimaryKey,
+    /// A unique constraint.
+    UniqueConstraint,
+    /// A unique index.
+    Unique,
+    /// Any other.
+    Plain,
+}
+
+/// The indexes of a table, and why a copy could not take its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Those that a statement can make again.
+    pub indexes: Vec<IndexShape>,
+    /// What a copy would not have, as an operator reads it.
+    pub obstacles: Vec<String>,
+}
+
+const INDEXES: &str = "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_primary_key, i.is_unique_constraint, \
+    i.has_filter, i.is_disabled, ic.is_descending_key, ic.is_included_column, c.name \
+    FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
+    JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
+    WHERE i.object_id = @P1 AND i.is_hypothetical = 0 ORDER BY i.index_id, ic.is_included_column, ic.key_ordinal, \
+    ic.index_column_id";
+
+/// What is looked for, and how many of it the table has.
+const PROBES: [(&str, &str); 11] = [
+    (
+        "permissions granted on it",
+        "SELECT COUNT(*) FROM sys.database_permissions WHERE class = 1 AND major_id = @P1",
+    ),
+    (
+        "triggers",
+        "SELECT COUNT(*) FROM sys.triggers WHERE parent_id = @P1",
+    ),
+    (
+        "foreign keys that point at it",
+        "SELECT COUNT(*) FROM sys.foreign_keys WHERE referenced_object_id = @P1",
+    ),
+    (
+        "foreign keys",
+        "SELECT COUNT(*) FROM sys.foreign_keys WHERE parent_object_id = @P1 AND referenced_object_id <> @P1",
+    ),
+    (
+        "check constraints",
+        "SELECT COUNT(*) FROM sys.check_constraints WHERE parent_object_id = @P1",
+    ),
+    (
+        "column defaults",
+        "SELECT COUNT(*) FROM sys.default_constraints WHERE parent_object_id = @P1",
+    ),
+    (
+        "schema-bound views or functions on it",
+        "SELECT COUNT(*) FROM sys.sql_expression_dependencies WHERE referenced_id = @P1 \
+         AND is_schema_bound_reference = 1 AND referencing_id <> @P1",
+    ),
+    (
+        "masked columns",
+        "SELECT COUNT(*) FROM sys.masked_columns WHERE object_id = @P1 AND is_masked = 1",
+    ),
+    (
+        "row-level security",
+        "SELECT COUNT(*) FROM sys.security_predicates WHERE target_object_id = @P1",
+    ),
+    (
+        "a full-text index",
+        "SELECT COUNT(*) FROM sys.fulltext_indexes WHERE object_id = @P1",
+    ),
+    (
+        "change tracking",
+        "SELECT COUNT(*) FROM sys.change_tracking_tables WHERE object_id = @P1",
+    ),
+];
+
+/// Whoever may not see all permissions would take a table with grants for one without.
+const SEES_GRANTS: &str = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION')";
+
+/// The server knows no such view: it has no such thing.
+const NO_SUCH_OBJECT: u32 = 208;
+
+/// `sys.indexes.type` of the two kinds that a plain CREATE INDEX makes.
+const CLUSTERED: i64 = 1;
+const NONCLUSTERED: i64 = 2;
+
+/// Looks at all that hangs on a table. What cannot be seen counts as there.
+///
+/// # Errors
+/// What the session returns, but for views that the server does not have or show.
+pub async fn shape(session: &mut Session, table: &TableSchema) -> Result<Shape> {
+    let id = [Value::Integer(i64::from(table.object_id))];
+    let mut shape = indexes(&session.rows(INDEXES, &id).await?)?;
+    for column in &table.refused {
+        shape
+            .obstacles
+            .push(format!("column {} ({})", column.name, column.reason));
+    }
+    for column in table.columns.iter().filter(|column| column.identity) {
+        shape
+            .obstacles
+            .push(format!("column {}, which the server numbers", column.name));
+    }
+    if !sees_grants(session).await? {
+        shape.obstacles.push(
+            "permissions that this login may not see (VIEW DEFINITION on the database shows them)".to_owned(),
+        );
+    }
+    for (what, sql) in PROBES {
+        match count(session, sql, &id).await {
+            Ok(0) => {}
+            Ok(_) => shape.obstacles.push(what.to_owned()),
+            Err(error) if error.number() == Some(NO_SUCH_OBJECT) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => {
+                shape.obstacles.push(format!("{what}, which cannot be seen"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(shape)
+}
+
+async fn sees_grants(session: &mut Session) -> Result<bool> {
+    match session.rows(SEES_GRANTS, &[]).await {
+        Ok(rows) => match rows.first() {
+            Some(row) => Ok(row.optional_integer(0)? == Some(1)),
+            None => Ok(false),
+        },
+        Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn count(session: &mut Session, sql: &str, id: &[Value<'_>]) -> Result<i64> {
+    let rows = session.rows(sql, id).await?;
+    Ok(rows
+        .first()
+        .map(|row| row.integer(0))
+        .transpose()?
+        .unwrap_or_default())
+}
+
+fn indexes(rows: &[Row]) -> Result<Shape> {
+    let mut shape = Shape::default();
+    let mut last = None;
+    for row in rows {
+        let (id, kind) = (row.integer(0)?, row.integer(2)?);
+        let first = last != Some(id);
+        last = Some(id);
+        let plain = kind == CLUSTERED || kind == NONCLUSTERED;
+        if !plain || row.flag(6)? || row.flag(7)? {
+            if first {
+                let name = row.optional_text(1)?.unwrap_or_default();
+                shape.obstacles.push(format!(
+                    "index {name}, which is filtered, disabled or of another kind"
+                ));
+            }
+            continue;
+        }
+        if first {
+            shape.indexes.push(IndexShape {
+                name: Identifier::new(row.text(1)?)?,
+                kind: match (row.flag(4)?, row.flag(5)?, row.flag(3)?) {
+                    (true, _, _) => IndexKind::PrimaryKey,
+                    (_, true, _) => IndexKind::UniqueConstraint,
+                    (_, _, true) => IndexKind::Unique,
+                    _ => IndexKind::Plain,
+                },
+                clustered: kind == CLUSTERED,
+                columns: Vec::new(),
+                included: Vec::new(),
+            });
+        }
+        if let Some(index) = shape.indexes.last_mut() {
+            let column = Identifier::new(row.text(10)?)?;
+            if row.flag(9)? {
+                index.included.push(column);
+            } else {
+                index.columns.push((column, row.flag(8)?));
+            }
+        }
+    }
+    Ok(shape)
+}

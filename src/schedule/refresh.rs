@@ -1,0 +1,338 @@
+//! A reference table's turn: what the source has now is compared with what is in place, and where they differ the
+//! table is loaded beside the target and swapped in, or only the chunks that differ are loaded in place.
+//!
+//! The source is read once: chunks that were found to be the same before the first one that differs are taken from
+//! the target itself, and proven there like any other.
+
+use super::Run;
+use super::turn::{At, Ends};
+use crate::beside::{self, Standin, Way};
+use crate::carry;
+use crate::checkpoint::Change;
+use crate::chunk::{Chunk, ChunkState};
+use crate::error::{ErrorKind, Result};
+use crate::extract::{Limits, Request, extract};
+use crate::lease::{self, Lease};
+use crate::mssql::Session;
+use crate::plan::TablePlan;
+use crate::predicate::Extent;
+use crate::receipt;
+use crate::report::text::rows;
+use crate::report::{Event, TableSummary};
+use crate::resume::{Asked, is_complete};
+use crate::stop::stopped;
+use crate::target::Target;
+use crate::window::Window;
+
+impl Run<'_> {
+    /// Brings a reference table's target up to date.
+    pub(super) async fn refresh(
+        &self,
+        keeper: &mut Session,
+        plan: &TablePlan,
+        lease: &Lease,
+        ends: Ends<'_>,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
+        self.hold_to_plan(keeper, plan).await?;
+        let beside_plan = beside::plan(plan)?;
+        let beside_lease = self.lease(keeper, &beside_plan).await?;
+        match beside::way(keeper, plan).await? {
+            Way::InPlace(schema, obstacles) => {
+                self.retrier.progress.event(Event::Note(&format!(
+                    "Table {}: target table {} is refreshed in place, as a copy would not have {}",
+                    plan.name,
+                    plan.target,
+                    obstacles.join(", ")
+                )));
+                beside::drop_left(keeper, &beside_plan, &beside_lease).await?;
+                let target = Target::new(plan, &schema)?;
+                let at = At {
+                    plan,
+                    target: &target,
+                    lease,
+                    asked: Asked::Dates(self.options.range),
+                };
+                self.in_place(keeper, at, ends, summary).await?;
+            }
+            Way::Swap(standin) => {
+                let leases = (lease, &beside_lease);
+                let plans = (plan, &beside_plan);
+                self.swapped(keeper, plans, leases, standin.as_deref(), ends, summary)
+                    .await?;
+            }
+        }
+        lease::release(keeper, &beside_lease).await
+    }
+
+    /// Loads again, in place, the chunks whose rows are others at the source now.
+    async fn in_place(
+        &self,
+        keeper: &mut Session,
+        at: At<'_>,
+        ends: Ends<'_>,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
+        let chunks = self.in_the_target(keeper, at, ends).await?;
+        let mut differing = Vec::new();
+        for chunk in chunks.iter().filter(|chunk| chunk.state == ChunkState::Verified) {
+            if self.options.force || !self.is_same(at.plan, chunk, ends, summary).await? {
+                differing.push(chunk.ordinal);
+            }
+        }
+        if differing.is_empty() && is_complete(&chunks) {
+            return self.unchanged(at, &chunks, keeper, ends, summary).await;
+        }
+        receipt::mark_all_stale(keeper, at.lease, Window::ALL, &differing).await?;
+        self.passes(keeper, at, ends, summary).await
+    }
+
+    /// Loads the table beside its target, where the source differs, and puts it in the target's place.
+    async fn swapped(
+        &self,
+        keeper: &mut Session,
+        (plan, beside_plan): (&TablePlan, &TablePlan),
+        (lease, beside_lease): (&Lease, &Lease),
+        standin: Option<&Standin>,
+        ends: Ends<'_>,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
+        let target = match beside::begun(keeper, beside_plan).await? {
+            Some(target) => target,
+            None => {
+                let mut same = Vec::new();
+                let old = standin
+                    .map(|standin| Target::new(plan, &standin.schema))
+                    .transpose();
+                // A target that lacks a column of the source's is replaced by one that has it.
+                if let Ok(Some(old)) = &old {
+                    let at = At {
+                        plan,
+                        target: old,
+                        lease,
+                        asked: Asked::Dates(self.options.range),
+                    };
+                    let chunks = self.in_the_target(keeper, at, ends).await?;
+                    if is_complete(&chunks) && !self.options.force {
+                        same = self.same_from_the_start(plan, &chunks, ends, summary).await?;
+                        if same.len() == chunks.len() {
+                            return self.unchanged(at, &chunks, keeper, ends, summary).await;
+                        }
+                    }
+                }
+                let table = plan.name.as_str().to_owned();
+                self.retrier.store.commit(&[Change::RemoveWindow {
+                    table,
+                    window: Window::ALL,
+                }])?;
+                let new = beside::make(keeper, beside_plan, beside_lease, standin).await?;
+                if let Ok(Some(old)) = &old {
+                    let at = At {
+                        plan: beside_plan,
+                        target: &new,
+                        lease: beside_lease,
+                        asked: Asked::Dates(self.options.range),
+                    };
+                    self.carry(at, old, &same, ends, summary).await?;
+                }
+                new
+            }
+        };
+        let at = At {
+            plan: beside_plan,
+            target: &target,
+            lease: beside_lease,
+            asked: Asked::Dates(self.options.range),
+        };
+        self.passes(keeper, at, ends, summary).await?;
+        if summary.windows_done == 1 && summary.error.is_none() && !self.retrier.stop.is_stopped() {
+            self.swap(plan, beside_plan, lease, beside_lease, ends).await?;
+        }
+        Ok(())
+    }
+
+    /// The chunks of the target in place, as the store has them once receipts and target were compared with it.
+    async fn in_the_target(&self, keeper: &mut Session, at: At<'_>, ends: Ends<'_>) -> Result<Vec<Chunk>> {
+        self.compare(keeper, at, ends).await?;
+        self.retrier.store.chunks(at.plan.name.as_str(), Window::ALL)
+    }
+
+    /// Says that there is nothing to do.
+    async fn unchanged(
+        &self,
+        at: At<'_>,
+        chunks: &[Chunk],
+        keeper: &mut Session,
+        ends: Ends<'_>,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
+        let standing = self.compare(keeper, at, ends).await?;
+        self.announce(at.plan, &standing, summary)?;
+        summary.windows_done = 1;
+        summary.rows_total = chunks.iter().map(|chunk| chunk.tally.row_count).sum();
+        self.retrier.progress.event(Event::Note(&format!(
+            "Table {}: the source's {} are those in place; nothing is written",
+            at.plan.name,
+            rows(summary.rows_total)
+        )));
+        Ok(())
+    }
+
+    /// The chunks before the first one whose rows are others at the source now.
+    async fn same_from_the_start(
+        &self,
+        plan: &TablePlan,
+        chunks: &[Chunk],
+        ends: Ends<'_>,
+        summary: &mut TableSummary,
+    ) -> Result<Vec<Chunk>> {
+        let mut same = Vec::new();
+        for chunk in chunks {
+            if !self.is_same(plan, chunk, ends, summary).await? {
+                break;
+            }
+            same.push(chunk.clone());
+        }
+        Ok(same)
+    }
+
+    /// Whether the source has just the rows of a chunk in its range now. Reads as many rows as the chunk has, and one.
+    async fn is_same(
+        &self,
+        plan: &TablePlan,
+        chunk: &Chunk,
+        ends: Ends<'_>,
+        summary: &mut TableSummary,
+    ) -> Result<bool> {
+        let request = Request {
+            extent: Extent::All,
+            after: chunk.range.after.clone(),
+            through: chunk.range.through.clone(),
+            limits: Limits {
+                rows: usize::try_from(chunk.tally.row_count).unwrap_or(usize::MAX),
+                bytes: usize::try_from(chunk.tally.byte_count).unwrap_or(usize::MAX),
+            },
+        };
+        let mut attempts = self.retrier.attempts();
+        let extracted = loop {
+            if self.retrier.stop.is_stopped() {
+                return Err(stopped());
+            }
+            match self.try_read(plan, &request, ends).await {
+                Ok(extracted) => break extracted,
+                Err(error) => {
+                    let name = plan.name.as_str();
+                    self.retrier
+                        .wait(&mut attempts, error, name, Some(Window::ALL))
+                        .await?;
+                }
+            }
+        };
+        self.retrier.succeeded(&attempts)?;
+        let same = extracted.exhausted && extracted.batch.tally() == chunk.tally;
+        if same {
+            summary.rows_compared += chunk.tally.row_count;
+        }
+        Ok(same)
+    }
+
+    async fn try_read(
+        &self,
+        plan: &TablePlan,
+        request: &Request,
+        ends: Ends<'_>,
+    ) -> Result<crate::extract::Extracted> {
+        let mut session = ends.sources.take().await?;
+        let extracted = extract(&mut session, &self.config.source.guard, plan, request).await?;
+        ends.sources.put(session);
+        Ok(extracted)
+    }
+
+    /// Takes chunks whose rows are the same at the source from the target in place. What cannot be taken, as somebody
+    /// has changed it there, is left to be read from the source.
+    async fn carry(
+        &self,
+        at: At<'_>,
+        old: &Target,
+        chunks: &[Chunk],
+        ends: Ends<'_>,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
+        for chunk in chunks {
+            if self.retrier.stop.is_stopped() {
+                return Err(stopped());
+            }
+            let mut session = ends.targets.take().await?;
+            let load_id = self.retrier.clock.random();
+            let Some(chunk) =
+                carry::carry(&mut session, at.plan, old, at.target, at.lease, chunk, load_id).await?
+            else {
+                break;
+            };
+            ends.targets.put(session);
+            summary.rows_loaded += chunk.tally.row_count;
+            self.retrier.store.commit(&[Change::Chunk {
+                table: at.plan.name.as_str().to_owned(),
+                window: Window::ALL,
+                chunk,
+            }])?;
+        }
+        Ok(())
+    }
+
+    /// Swaps until it is done, or readers hold the old table for longer than is retried.
+    async fn swap(
+        &self,
+        plan: &TablePlan,
+        beside_plan: &TablePlan,
+        lease: &Lease,
+        beside_lease: &Lease,
+        ends: Ends<'_>,
+    ) -> Result<()> {
+        let mut attempts = self.retrier.attempts();
+        loop {
+            match self.try_swap(plan, beside_plan, lease, beside_lease, ends).await {
+                Ok(()) => {
+                    self.retrier.succeeded(&attempts)?;
+                    self.retrier.progress.event(Event::Note(&format!(
+                        "Table {}: swapped in as {}",
+                        plan.name, plan.target
+                    )));
+                    return Ok(());
+                }
+                Err(error) => {
+                    let error = match error.kind() {
+                        ErrorKind::Transient => error.within(format!(
+                            "Somebody reads or changes target table {} and does not let go of it",
+                            plan.target
+                        )),
+                        _ => error,
+                    };
+                    let name = plan.name.as_str();
+                    self.retrier.wait(&mut attempts, error, name, None).await?;
+                }
+            }
+        }
+    }
+
+    async fn try_swap(
+        &self,
+        plan: &TablePlan,
+        beside_plan: &TablePlan,
+        lease: &Lease,
+        beside_lease: &Lease,
+        ends: Ends<'_>,
+    ) -> Result<()> {
+        let mut session = ends.targets.take().await?;
+        beside::swap(
+            &mut session,
+            &plan.target,
+            &beside_plan.target,
+            lease,
+            beside_lease,
+        )
+        .await?;
+        ends.targets.put(session);
+        Ok(())
+    }
+}
