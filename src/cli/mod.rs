@@ -10,6 +10,7 @@ mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod forget;
+mod migrate;
 mod rebuild;
 mod run;
 mod status;
@@ -66,6 +67,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Compare the row counts of source and target
     Counts(counts::CountsArgs),
+    /// Prepare the target: apply what its schema [sync] lacks; a run does this by itself
+    Migrate(migrate::MigrateArgs),
     /// Make the checkpoint file anew from what the target proves; the old one is kept aside
     Rebuild,
     /// Forget what is loaded of a table, or of a month of it, so that the next run loads it again
@@ -142,6 +145,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args),
         Command::Counts(args) => counts::run(context, args).await,
+        Command::Migrate(args) => migrate::run(context, args).await,
         Command::Rebuild => rebuild::run(context).await,
         Command::Forget(args) => forget::run(context, args).await,
         #[cfg(feature = "emulator")]
