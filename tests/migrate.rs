@@ -42,10 +42,13 @@ async fn a_target_is_prepared_once() {
     );
     let first = made(&server).await;
     let ended = project.sync(&["migrate"]).await.expect(0);
-    assert_eq!(ended.stdout, "");
-    assert!(ended.stderr.contains("Nothing to do"), "{ended:?}");
+    assert!(
+        ended.stdout.starts_with("Nothing to do: schema [sync]"),
+        "{ended:?}"
+    );
     let ended = project.sync(&["migrate", "--print"]).await.expect(0);
     assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.contains("Nothing to do"), "{ended:?}");
     assert_eq!(made(&server).await, first);
     server.finish().await;
 }
@@ -65,7 +68,7 @@ async fn what_is_printed_does_the_same_and_may_be_run_twice() {
     assert_eq!(by_hand(&server, &script).await, 0);
     assert_eq!(made(&server).await, made_by_hand);
     let ended = project.sync(&["migrate"]).await.expect(0);
-    assert!(ended.stderr.contains("Nothing to do"), "{ended:?}");
+    assert!(ended.stdout.contains("Nothing to do"), "{ended:?}");
 
     server.renew_target().await;
     let project = Project::new(&server, TABLE);
@@ -87,4 +90,28 @@ async fn a_printed_script_that_fails_leaves_nothing() {
     let sql = "SELECT COUNT_BIG(*) FROM sys.tables t JOIN sys.schemas s ON s.schema_id = t.schema_id WHERE s.name = N'sync'";
     assert_eq!(server.connect(&server.target).await.integer(sql).await, 1);
     server.finish().await;
+}
+
+#[test]
+fn the_scripts_for_an_administrator_hold_no_password() {
+    for (name, script) in [
+        (
+            "setup_etl_user",
+            include_str!("../migrations/admin/setup_etl_user.sql"),
+        ),
+        (
+            "setup_reader",
+            include_str!("../migrations/admin/setup_reader.sql"),
+        ),
+        ("fix_login", include_str!("../migrations/admin/fix_login.sql")),
+    ] {
+        let with = script.matches("WITH PASSWORD = '").count();
+        let from_outside = script.matches("QUOTENAME(N'$(PASSWORD)', N'''')").count();
+        assert_eq!((with, from_outside), (1, 1), "{name}");
+        for variable in ["$(LOGIN)", "$(DATABASE)"] {
+            assert!(script.contains(variable), "{name} has no {variable}");
+        }
+        let batches = script.lines().filter(|line| *line == "GO").count();
+        assert_eq!(batches, 2, "{name} is run batch by batch");
+    }
 }

@@ -27,15 +27,21 @@ pub(super) async fn run(context: &Context, args: MigrateArgs) -> Result<ExitCode
         applied(&config).await
     };
     embedded.stop().await;
-    match text? {
-        Some(text) => result(&text)?,
-        // What `--print` prints goes into a file to be run, so that this is said beside it.
-        None => context.voice.say(&format!(
+    let Some(text) = text? else {
+        let nothing = format!(
             "Nothing to do: schema [sync] of {} is of version {}.",
             config.target.endpoint.database,
             newest()
-        )),
-    }
+        );
+        if args.print {
+            // stdout goes into a file to be run, and this is no SQL.
+            context.voice.say(&nothing);
+        } else {
+            result(&format!("{nothing}\n"))?;
+        }
+        return Ok(ExitCode::Done);
+    };
+    result(&text)?;
     Ok(ExitCode::Done)
 }
 

@@ -10,6 +10,7 @@ mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod forget;
+mod init;
 mod migrate;
 mod rebuild;
 mod run;
@@ -61,6 +62,8 @@ enum Log {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented sync.toml and .env.example to start from
+    Init(init::InitArgs),
     /// Load the rows of a range of dates; goes on where the last run stopped
     Run(run::RunArgs),
     /// Where every table and window stands, also while a run is going; asks no server
@@ -145,6 +148,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args),
         Command::Counts(args) => counts::run(context, args).await,
+        Command::Init(args) => init::run(context, &args),
         Command::Migrate(args) => migrate::run(context, args).await,
         Command::Rebuild => rebuild::run(context).await,
         Command::Forget(args) => forget::run(context, args).await,
