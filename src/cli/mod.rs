@@ -14,6 +14,7 @@ mod init;
 mod migrate;
 mod rebuild;
 mod run;
+mod sample;
 mod status;
 mod voice;
 
@@ -72,6 +73,8 @@ enum Command {
     Counts(counts::CountsArgs),
     /// Prepare the target: apply what its schema [sync] lacks; a run does this by itself
     Migrate(migrate::MigrateArgs),
+    /// Write a few rows of each target table as JSON files
+    Sample(sample::SampleArgs),
     /// Make the checkpoint file anew from what the target proves; the old one is kept aside
     Rebuild,
     /// Forget what is loaded of a table, or of a month of it, so that the next run loads it again
@@ -150,6 +153,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Counts(args) => counts::run(context, args).await,
         Command::Init(args) => init::run(context, &args),
         Command::Migrate(args) => migrate::run(context, args).await,
+        Command::Sample(args) => sample::run(context, args).await,
         Command::Rebuild => rebuild::run(context).await,
         Command::Forget(args) => forget::run(context, args).await,
         #[cfg(feature = "emulator")]
