@@ -15,6 +15,7 @@ pub mod migrate;
 pub mod pipeline;
 pub mod rebuild;
 pub mod receipt;
+pub mod reconcile;
 pub mod resume;
 pub mod retrier;
 pub mod schedule;

@@ -6,7 +6,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::lease::{applock, release_applock};
-use crate::mssql::Session;
+use crate::mssql::{LOCK_TIMEOUT_MS, Session};
 use crate::row::Value;
 
 /// Tries for the applock, about a second each: another run's migration takes moments.
@@ -32,6 +32,16 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     name: "receipts",
     script: include_str!("../migrations/0001_receipts.sql"),
 }];
+
+/// The scripts that the target lacks, in order; writes nothing.
+///
+/// # Errors
+/// `State` when the target was migrated by a newer version; what the session returns.
+pub async fn pending(session: &mut Session) -> Result<Vec<Migration>> {
+    let found = version(session).await?;
+    let lacking = MIGRATIONS.iter().filter(|migration| migration.version > found);
+    Ok(lacking.copied().collect())
+}
 
 /// Applies the scripts that the target lacks; returns their names.
 ///
@@ -80,7 +90,40 @@ pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
     Ok(names)
 }
 
-fn newest() -> i32 {
+impl Migration {
+    /// The script as a person runs it, in `sqlcmd` or another client that knows GO: one transaction under the applock
+    /// that a run takes, with the row that records it.
+    ///
+    /// Only its first batch opens the transaction, and only where the script is not recorded yet; every other one does
+    /// nothing outside of it. So an error, which rolls back, ends the script for good, and a second time does nothing.
+    pub fn by_hand(&self) -> String {
+        let Migration { version, name, .. } = self;
+        let mut text = format!(
+            "-- Schema [sync], migration {version:04} ({name}).\n\
+             -- Run it in the target's database. It does nothing where it was applied before.\n\
+             SET XACT_ABORT ON;\n\
+             BEGIN TRANSACTION;\n\
+             DECLARE @locked int;\n\
+             EXEC @locked = sp_getapplock @Resource = N'{LOCK}', @LockMode = N'Exclusive', \
+             @LockOwner = N'Transaction', @LockTimeout = {LOCK_TIMEOUT_MS};\n\
+             IF @locked < 0\n    ROLLBACK TRANSACTION;\n\
+             ELSE IF OBJECT_ID(N'[sync].[migration]', N'U') IS NOT NULL\n    \
+             IF EXISTS (SELECT 1 FROM [sync].[migration] WHERE [version] = {version})\n        \
+             ROLLBACK TRANSACTION;\nGO\n"
+        );
+        let record = format!(
+            "INSERT INTO [sync].[migration] ([version], [name], [applied_at])\n\
+             VALUES ({version}, N'{name}', SYSUTCDATETIME());\nCOMMIT TRANSACTION;\n"
+        );
+        for batch in batches(self.script).iter().chain([&record]) {
+            text.push_str(&format!("IF @@TRANCOUNT > 0\nBEGIN\n{batch}END\nGO\n"));
+        }
+        text
+    }
+}
+
+/// The newest script's number.
+pub fn newest() -> i32 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 

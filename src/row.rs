@@ -350,16 +350,24 @@ impl Batch {
         let Some(row) = self.rows().next_back() else {
             return Ok(None);
         };
-        let values = Values::new(row).collect()?;
-        let mut key = Vec::new();
-        for &position in positions {
-            let value = values.get(position).ok_or_else(|| {
-                Error::new(ErrorKind::Internal, "A key column is not among the columns read")
-            })?;
-            encode(*value, &mut key)?;
-        }
-        Ok(Some(key))
+        key_of(row, positions).map(Some)
     }
+}
+
+/// The canonical bytes of some columns of a row, by their positions in it.
+///
+/// # Errors
+/// `State` when the row's bytes are damaged; `Internal` when it has no such column.
+pub fn key_of(row: &[u8], positions: &[usize]) -> Result<Vec<u8>> {
+    let values = Values::new(row).collect()?;
+    let mut key = Vec::new();
+    for &position in positions {
+        let value = values
+            .get(position)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "A key column is not among the columns read"))?;
+        encode(*value, &mut key)?;
+    }
+    Ok(key)
 }
 
 #[cfg(test)]

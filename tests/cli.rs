@@ -49,7 +49,7 @@ fn no_configuration_file() {
     let said = Home::empty().sync(&RUN);
     insta::assert_snapshot!(said, @r"
     stderr:
-    error: There is no configuration file sync.toml; name yours with --config FILE, or start from the one in docs/operations.md
+    error: There is no configuration file sync.toml; name yours with --config FILE, or have `sync init` write one
     exit code: 2
     ");
 }
@@ -250,4 +250,37 @@ fn log_as_json() {
     assert_eq!(last["level"], "ERROR");
     assert_eq!(last["fields"]["exit_code"], 7);
     assert!(!said.stderr.contains("secret-of"), "{said}");
+}
+
+#[test]
+fn init_writes_what_to_start_from_and_overwrites_nothing() {
+    let home = Home::empty();
+    insta::assert_snapshot!(home.sync(&["init", "--dir", "new"]), @r"
+    stdout:
+    Wrote new/sync.toml
+    Wrote new/.env.example
+    Next:
+      1. Edit new/sync.toml: servers, databases, users, and the tables to copy.
+      2. Copy new/.env.example to .env beside it, and put the two passwords in; keep it out of git.
+      3. sync doctor --config new/sync.toml    checks all of it, and says what is wrong and how to put it right
+      4. sync plan --config new/sync.toml    says what a run would do; writes nothing
+      5. sync run --config new/sync.toml --start-date 2025-10-01 --end-date 2025-11-30
+    exit code: 0
+    ");
+    let config = std::fs::read_to_string(home.path("new/sync.toml")).expect("it was written");
+    home.write("new/sync.toml", "mine");
+    let said = home.sync(&["init", "--dir", "new"]);
+    assert_eq!(said.code, 0, "{said}");
+    assert!(said.stderr.contains("note: new/sync.toml is there"), "{said}");
+    assert_eq!(
+        std::fs::read_to_string(home.path("new/sync.toml")).expect("it is there"),
+        "mine"
+    );
+    // In the directory at hand it is what every other command reads.
+    let said = home.sync(&["init"]);
+    assert!(said.stdout.contains("sync doctor    checks"), "{said}");
+    assert_eq!(
+        std::fs::read_to_string(home.path("sync.toml")).expect("it was written"),
+        config
+    );
 }

@@ -27,7 +27,7 @@ use crate::window::Window;
 use write::{Fault, Tables};
 
 pub use record::{
-    AccessPath, Change, Counts, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord, WindowState,
+    AccessPath, Change, Counts, Pass, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord, WindowState,
     load_mark,
 };
 pub use replace::Replacement;
@@ -52,18 +52,24 @@ const TOMBSTONES: Bytes = TableDefinition::new("tombstones");
 /// Windows that are settled; not in the first stores of this format.
 const SETTLED: Bytes = TableDefinition::new("settled");
 
+/// Chunks that were compared again; not in the first stores of this format.
+const CHECKED: Bytes = TableDefinition::new("checked");
+
 /// Names of the tables that the first stores of this format do not have.
-const LATER: [&str; 3] = ["marks", "tombstones", "settled"];
+const LATER: [&str; 4] = ["marks", "tombstones", "settled", "checked"];
 
 /// Key in `meta` of the server that a run waits for.
 const WAITING_KEY: &[u8] = b"waiting";
+
+/// Key in `meta` of the pass that began last.
+const PASS_KEY: &[u8] = b"pass";
 
 /// Key in `meta` of the two servers that a run has worked with.
 const REACHED_KEY: &[u8] = b"reached";
 
 /// All tables of a store, made when it is.
-const ALL: [Bytes; 9] = [
-    META, TABLES, WINDOWS, COUNTS, CHUNKS, RUNS, MARKS, TOMBSTONES, SETTLED,
+const ALL: [Bytes; 10] = [
+    META, TABLES, WINDOWS, COUNTS, CHUNKS, RUNS, MARKS, TOMBSTONES, SETTLED, CHECKED,
 ];
 
 /// The store, open for writing: no other process writes it meanwhile.
@@ -266,6 +272,24 @@ impl<'a> View<'a> {
     pub fn is_settled(&self, table: &str, window: Window) -> Result<bool> {
         let settled = self.get::<v1::Settled>(SETTLED, &codec::window_key(table, window))?;
         Ok(settled.is_some())
+    }
+
+    /// The comparing again that began last.
+    pub fn pass(&self) -> Result<Option<Pass>> {
+        Ok(self.get::<v1::Pass>(META, PASS_KEY)?.map(Into::into))
+    }
+
+    /// Whether a pass has found a load of a chunk to be the same.
+    pub fn is_checked(
+        &self,
+        table: &str,
+        window: Window,
+        ordinal: u32,
+        pass: u128,
+        load_id: u128,
+    ) -> Result<bool> {
+        let checked = self.get::<v1::Checked>(CHECKED, &codec::chunk_key(table, window, ordinal))?;
+        Ok(checked.is_some_and(|checked| (checked.pass, checked.load_id) == (pass, load_id)))
     }
 
     /// What is still to be forgotten.

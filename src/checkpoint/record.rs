@@ -180,6 +180,23 @@ pub struct Waiting {
     pub error: String,
 }
 
+/// One going through the verified chunks, to compare them again. It may take several commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pass {
+    /// Its identity.
+    pub id: u128,
+    /// Whether the source is compared, too.
+    pub source: bool,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; `None` while it is under way or was cut short.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Chunks found to be the same.
+    pub same: u64,
+    /// Chunks found to differ that were not repaired.
+    pub differing: u64,
+}
+
 /// What is to be forgotten of a table: written before anything is, so that a forgetting that is cut short is
 /// finished later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,6 +266,21 @@ pub enum Change {
         table: String,
         /// The window.
         window: Window,
+    },
+    /// The comparing again that began last.
+    Pass(Pass),
+    /// A chunk that was found to be the same.
+    Checked {
+        /// Its table.
+        table: String,
+        /// Its window.
+        window: Window,
+        /// Its number.
+        ordinal: u32,
+        /// By which pass.
+        pass: u128,
+        /// The load that it is of.
+        load_id: u128,
     },
     /// A run, written over the one of its identity.
     Run(RunRecord),

@@ -118,6 +118,23 @@ pub(super) struct Marks {
     pub(super) sum: i64,
 }
 
+/// Says of its chunk that a pass has found it to be the same.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Checked {
+    pub(super) pass: u128,
+    pub(super) load_id: u128,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Pass {
+    id: u128,
+    source: bool,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    same: u64,
+    differing: u64,
+}
+
 /// Says of its window that it is settled.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Settled {}
@@ -370,6 +387,40 @@ impl From<Waiting> for record::Waiting {
             since: stored.since,
             next_try_at: stored.next_try_at,
             error: stored.error,
+        }
+    }
+}
+
+impl From<&record::Pass> for Pass {
+    fn from(pass: &record::Pass) -> Self {
+        let record::Pass {
+            id,
+            source,
+            started_at,
+            ended_at,
+            same,
+            differing,
+        } = pass.clone();
+        Pass {
+            id,
+            source,
+            started_at,
+            ended_at,
+            same,
+            differing,
+        }
+    }
+}
+
+impl From<Pass> for record::Pass {
+    fn from(stored: Pass) -> Self {
+        record::Pass {
+            id: stored.id,
+            source: stored.source,
+            started_at: stored.started_at,
+            ended_at: stored.ended_at,
+            same: stored.same,
+            differing: stored.differing,
         }
     }
 }

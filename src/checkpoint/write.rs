@@ -5,8 +5,8 @@ use std::path::Path;
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::{
-    CHUNKS, COUNTS, Change, Counts, MARKS, META, REACHED_KEY, RUNS, SETTLED, TABLES, TOMBSTONES, Tombstone,
-    WAITING_KEY, WINDOWS, WRITER_KEY, codec, load_mark, v1,
+    CHECKED, CHUNKS, COUNTS, Change, Counts, MARKS, META, PASS_KEY, REACHED_KEY, RUNS, SETTLED, TABLES,
+    TOMBSTONES, Tombstone, WAITING_KEY, WINDOWS, WRITER_KEY, codec, load_mark, v1,
 };
 use crate::chunk::{Chunk, ChunkState};
 use crate::error::Error;
@@ -56,6 +56,7 @@ pub(super) struct Tables<'t> {
     runs: Open<'t>,
     tombstones: Open<'t>,
     settled: Open<'t>,
+    checked: Open<'t>,
 }
 
 impl<'t> Tables<'t> {
@@ -71,6 +72,7 @@ impl<'t> Tables<'t> {
             runs: transaction.open_table(RUNS)?,
             tombstones: transaction.open_table(TOMBSTONES)?,
             settled: transaction.open_table(SETTLED)?,
+            checked: transaction.open_table(CHECKED)?,
         })
     }
 
@@ -131,6 +133,18 @@ impl<'t> Tables<'t> {
                 &codec::window_key(table, *window),
                 &v1::Settled {},
             ),
+            Change::Pass(pass) => put(&mut self.meta, PASS_KEY, &v1::Pass::from(pass)),
+            Change::Checked {
+                table,
+                window,
+                ordinal,
+                pass,
+                load_id,
+            } => {
+                let (pass, load_id) = (*pass, *load_id);
+                let key = codec::chunk_key(table, *window, *ordinal);
+                put(&mut self.checked, &key, &v1::Checked { pass, load_id })
+            }
             Change::Run(record) => put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record)),
             Change::Reached { source, target } => {
                 let (source, target) = (source.clone(), target.clone());
@@ -193,6 +207,7 @@ impl<'t> Tables<'t> {
             &mut self.counts,
             &mut self.marks,
             &mut self.settled,
+            &mut self.checked,
         ] {
             let mut keys = Vec::new();
             for entry in table.range(prefix..)? {

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::mssql::{Guard, Session, catalog, predicate, unproven};
 use crate::predicate::{Bounds, Extent, Where, midnight};
-use crate::report::text::{counted, thousands};
+use crate::report::text::{counted, markdown, thousands};
 use crate::row::Value;
 use crate::table::{Column, TableName};
 use crate::window::{Kind, Window};
@@ -313,28 +313,7 @@ fn text(counts: &[Count]) -> String {
         format!("**{}**", thousands(total)),
         String::new(),
     ]);
-    let width = |column: usize| {
-        lines
-            .iter()
-            .map(|line| line[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths = [width(0), width(1), width(2)];
-    let mut text = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        let cells: Vec<String> = line
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
-        if number == 0 {
-            let rules = widths.map(|width| "-".repeat(width));
-            text.push_str(&format!("| {} |\n", rules.join(" | ")));
-        }
-    }
-    text
+    markdown(&lines)
 }
 
 #[cfg(test)]

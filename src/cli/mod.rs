@@ -10,8 +10,11 @@ mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod forget;
+mod init;
+mod migrate;
 mod rebuild;
 mod run;
+mod sample;
 mod status;
 mod voice;
 
@@ -60,12 +63,18 @@ enum Log {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented sync.toml and .env.example to start from
+    Init(init::InitArgs),
     /// Load the rows of a range of dates; goes on where the last run stopped
     Run(run::RunArgs),
     /// Where every table and window stands, also while a run is going; asks no server
     Status(status::StatusArgs),
     /// Compare the row counts of source and target
     Counts(counts::CountsArgs),
+    /// Prepare the target: apply what its schema [sync] lacks; a run does this by itself
+    Migrate(migrate::MigrateArgs),
+    /// Write a few rows of each target table as JSON files
+    Sample(sample::SampleArgs),
     /// Make the checkpoint file anew from what the target proves; the old one is kept aside
     Rebuild,
     /// Forget what is loaded of a table, or of a month of it, so that the next run loads it again
@@ -142,6 +151,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args),
         Command::Counts(args) => counts::run(context, args).await,
+        Command::Init(args) => init::run(context, &args),
+        Command::Migrate(args) => migrate::run(context, args).await,
+        Command::Sample(args) => sample::run(context, args).await,
         Command::Rebuild => rebuild::run(context).await,
         Command::Forget(args) => forget::run(context, args).await,
         #[cfg(feature = "emulator")]

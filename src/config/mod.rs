@@ -14,7 +14,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::{Endpoint, Guard, Timeouts};
 use crate::table::{Identifier, TableName};
 
@@ -120,6 +120,34 @@ impl Config {
     /// `Config`: the file, the line and the fix, for the first thing that is wrong.
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
         parse::load(path, environment)
+    }
+
+    /// The tables that `--tables` names, in the configuration's order; all where it names none.
+    ///
+    /// # Errors
+    /// `Usage` for a name that the configuration does not have.
+    pub fn chosen(&self, asked: Option<&[Identifier]>) -> Result<Vec<&TableConfig>> {
+        let Some(asked) = asked else {
+            return Ok(self.tables.iter().collect());
+        };
+        let is = |table: &TableConfig, name: &Identifier| table.name.same_as(name.as_str());
+        if let Some(name) = asked
+            .iter()
+            .find(|name| !self.tables.iter().any(|table| is(table, name)))
+        {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!(
+                    "--tables names {name}, which {} does not have; add a [[table]] for it",
+                    self.path.display()
+                ),
+            ));
+        }
+        let chosen = self
+            .tables
+            .iter()
+            .filter(|table| asked.iter().any(|name| is(table, name)));
+        Ok(chosen.collect())
     }
 
     /// A table's name at the source.

@@ -116,7 +116,7 @@ pub(super) fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) ->
         let text = if error.kind() == std::io::ErrorKind::NotFound {
             format!(
                 "There is no configuration file {}; name yours with --config FILE, \
-                 or start from the one in docs/operations.md",
+                 or have `sync init` write one",
                 path.display()
             )
         } else {

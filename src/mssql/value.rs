@@ -206,8 +206,8 @@ fn numeric(units: i128, scale: u8) -> Result<Numeric> {
     Ok(Numeric::new_with_scale(units, scale))
 }
 
-/// `-0.000123`: what a server reads back as the same decimal.
-fn decimal_text(units: i128, scale: u8) -> String {
+/// `-0.000123`: what a server reads back as the same decimal. One of scale 0 ends with its point.
+pub fn decimal_text(units: i128, scale: u8) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let width = usize::from(scale) + 1;
     let digits = format!("{:0width$}", units.unsigned_abs());

@@ -1,6 +1,7 @@
 //! What a run tells while it goes and when it is done: the events, the summary, and the ways to show them: bars, lines, log events.
 
 mod bars;
+pub(crate) mod cell;
 mod log;
 mod pace;
 mod plain;

@@ -133,6 +133,12 @@ fn write_config(directory: &Path, path: &Path) -> Result<()> {
         .map_err(failed)
 }
 
+/// The tables' names and date columns.
+#[cfg(test)]
+pub(super) fn dated_tables() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLES.iter().map(|table| (table.name, table.date_column))
+}
+
 fn config_text() -> String {
     let mut text = include_str!("sync.toml").to_owned();
     for table in &TABLES {

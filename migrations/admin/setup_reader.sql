@@ -1,0 +1,38 @@
+-- The login that `sync` reads the source with: SELECT on one schema, and the sight of its definitions. Run it as a
+-- sysadmin, with sqlcmd or in SQLCMD mode; running it again changes nothing that is right already.
+--
+--   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
+--   sqlcmd -S primary.example -E -b -i setup_reader.sql -v LOGIN=reader DATABASE=POS SCHEMA=COM_5013
+--
+-- A readable secondary cannot be written: run this at its primary. The user and its rights arrive with the log, the
+-- login does not: make it at the secondary as well, with the same SID, which this prints at its end.
+--
+-- LOGIN     the login, and the database's user of the same name
+-- DATABASE  the source's database
+-- SCHEMA    [source] schema of sync.toml
+-- PASSWORD  for a login that is made now; double a ' in it
+SET NOCOUNT ON;
+SET XACT_ABORT ON;
+USE [master];
+DECLARE @login sysname = N'$(LOGIN)', @database sysname = N'$(DATABASE)', @sql nvarchar(max);
+IF SUSER_ID(@login) IS NULL
+BEGIN
+    SET @sql = N'CREATE LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = ' + QUOTENAME(N'$(PASSWORD)', N'''')
+        + N', DEFAULT_DATABASE = ' + QUOTENAME(@database) + N', CHECK_POLICY = ON, CHECK_EXPIRATION = OFF';
+    EXEC sys.sp_executesql @sql;
+    PRINT N'Made login ' + @login;
+END
+GO
+USE [$(DATABASE)];
+DECLARE @user sysname = N'$(LOGIN)', @schema sysname = N'$(SCHEMA)', @sql nvarchar(max);
+IF DATABASE_PRINCIPAL_ID(@user) IS NULL
+    SET @sql = N'CREATE USER ' + QUOTENAME(@user) + N' FOR LOGIN ' + QUOTENAME(@user);
+ELSE
+    SET @sql = N'ALTER USER ' + QUOTENAME(@user) + N' WITH LOGIN = ' + QUOTENAME(@user);
+EXEC sys.sp_executesql @sql;
+-- VIEW DEFINITION shows the indexes and types that a plan is made from, also of tables that may not be read.
+SET @sql = N'GRANT SELECT, VIEW DEFINITION ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);
+EXEC sys.sp_executesql @sql;
+PRINT N'User ' + @user + N' may read schema ' + @schema + N' of ' + DB_NAME() + N'; SID of its login: '
+    + CONVERT(nvarchar(200), SUSER_SID(@user), 1);
+GO

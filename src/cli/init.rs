@@ -1,0 +1,181 @@
+//! `sync init`: the files to start from, for two real servers.
+//!
+//! Nothing is ever overwritten: a file that is there is its user's. Each is written beside its place and renamed
+//! into it, so that a kill leaves a whole file or none.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Context, result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exit_code::ExitCode;
+
+/// The files, as they are written.
+const FILES: [(&str, &str); 2] = [
+    ("sync.toml", include_str!("init/sync.toml")),
+    (".env.example", include_str!("init/env.example")),
+];
+
+/// Arguments of `sync init`.
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Where the files are put; made where it is not there
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+pub(super) fn run(context: &Context, args: &InitArgs) -> Result<ExitCode> {
+    let mut text = String::new();
+    for (name, content) in FILES {
+        let path = args.dir.join(name);
+        if write_new(&args.dir, &path, content)? {
+            text.push_str(&format!("Wrote {}\n", path.display()));
+        } else {
+            context
+                .voice
+                .say(&format!("note: {} is there and left as it is", path.display()));
+        }
+    }
+    text.push_str(&next(&args.dir));
+    result(&text)?;
+    Ok(ExitCode::Done)
+}
+
+/// What to do with the files.
+fn next(directory: &Path) -> String {
+    let config = directory.join("sync.toml");
+    let flag = if directory == Path::new(".") {
+        String::new()
+    } else {
+        format!(" --config {}", config.display())
+    };
+    format!(
+        "Next:\n  \
+         1. Edit {}: servers, databases, users, and the tables to copy.\n  \
+         2. Copy {} to .env beside it, and put the two passwords in; keep it out of git.\n  \
+         3. sync doctor{flag}    checks all of it, and says what is wrong and how to put it right\n  \
+         4. sync plan{flag}    says what a run would do; writes nothing\n  \
+         5. sync run{flag} --start-date 2025-10-01 --end-date 2025-11-30\n",
+        config.display(),
+        directory.join(".env.example").display()
+    )
+}
+
+/// Writes a file where there is none; returns whether it did.
+fn write_new(directory: &Path, path: &Path, content: &str) -> Result<bool> {
+    let failed = |error: std::io::Error| {
+        let text = format!(
+            "Cannot write {}; give a --dir that can be written",
+            path.display()
+        );
+        Error::new(ErrorKind::Usage, text).with_source(error)
+    };
+    // A link that leads nowhere is a file of its user's, too.
+    if path.symlink_metadata().is_ok() {
+        return Ok(false);
+    }
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    std::fs::write(&unfinished, content)
+        .and_then(|()| std::fs::rename(&unfinished, path))
+        .map_err(failed)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Mode};
+
+    fn written() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, content) in FILES {
+            let path = directory.path().join(name);
+            assert!(write_new(directory.path(), &path, content).unwrap());
+        }
+        let config = directory.path().join("sync.toml");
+        (directory, config)
+    }
+
+    #[test]
+    fn the_configuration_needs_servers_and_passwords_only() {
+        let (directory, path) = written();
+        std::fs::rename(
+            directory.path().join(".env.example"),
+            directory.path().join(".env"),
+        )
+        .unwrap();
+        let config = Config::load(&path, &|_| None).unwrap();
+        assert!(config.source.require_replica && config.source.endpoint.encrypt);
+        assert_eq!(config.target.table_prefix, "com_5013_");
+        let of_mode = |mode| {
+            config
+                .tables
+                .iter()
+                .filter(|table| table.mode == mode)
+                .map(|table| table.name.as_str())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of_mode(Mode::Full),
+            [
+                "APP_4_CASHIER_DRAWER",
+                "APP_4_CUSTOMER",
+                "APP_4_EXTENDEDSALESITEM",
+                "APP_4_ITEM",
+                "APP_4_POINTRECORD",
+                "APP_4_SALESDELIVERY",
+                "APP_4_STOCK",
+                "APP_4_VOUCHER_MASTER",
+                "LOCATION_DETAIL"
+            ]
+        );
+        assert_eq!(of_mode(Mode::Monthly).len(), 10);
+    }
+
+    #[cfg(feature = "emulator")]
+    #[test]
+    fn its_sales_tables_are_those_of_the_demo() {
+        let (_directory, path) = written();
+        let config = Config::load(&path, &|_| Some("x".to_owned())).unwrap();
+        let monthly: Vec<_> = config
+            .tables
+            .iter()
+            .filter_map(|table| Some((table.name.as_str(), table.date_column.as_ref()?.as_str())))
+            .collect();
+        let demo: Vec<_> = crate::cli::demo::dated_tables().collect();
+        assert_eq!(monthly, demo);
+    }
+
+    #[test]
+    fn what_is_commented_out_is_configuration_too() {
+        // A key that is not known would teach an error.
+        let (directory, path) = written();
+        let text: String = std::fs::read_to_string(&path)
+            .unwrap()
+            .lines()
+            .filter(|line| !line.starts_with("replica_proof") && !line.contains("ca_file"))
+            .map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line)))
+            .collect();
+        std::fs::write(&path, text).unwrap();
+        let config = Config::load(&path, &|_| Some("x".to_owned())).unwrap();
+        assert_eq!(config.source.guard.refuse_names, ["POSPROD01"]);
+        assert_eq!(config.run.settle_minutes, 60);
+        drop(directory);
+    }
+
+    #[test]
+    fn a_file_that_is_there_stays() {
+        let (directory, path) = written();
+        std::fs::write(&path, "mine").unwrap();
+        assert!(!write_new(directory.path(), &path, "ours").unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        assert_eq!(
+            std::fs::read_dir(directory.path()).unwrap().count(),
+            2,
+            "nothing else is left behind"
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! `sync migrate`: prepares the target's schema `[sync]`, or prints the SQL that would.
+
+use clap::Args;
+
+use super::embedded::Embedded;
+use super::{Context, result};
+use crate::config::Config;
+use crate::error::Result;
+use crate::exit_code::ExitCode;
+use crate::migrate::{migrate, newest, pending};
+use crate::mssql::Session;
+
+/// Arguments of `sync migrate`.
+#[derive(Debug, Args)]
+pub(super) struct MigrateArgs {
+    /// Print the SQL that the target lacks, for somebody else to run; write nothing
+    #[arg(long)]
+    print: bool,
+}
+
+pub(super) async fn run(context: &Context, args: MigrateArgs) -> Result<ExitCode> {
+    let mut config = context.load()?;
+    let embedded = Embedded::start(&mut config, &context.clock).await?;
+    let text = if args.print {
+        printed(&config).await
+    } else {
+        applied(&config).await
+    };
+    embedded.stop().await;
+    let Some(text) = text? else {
+        let nothing = format!(
+            "Nothing to do: schema [sync] of {} is of version {}.",
+            config.target.endpoint.database,
+            newest()
+        );
+        if args.print {
+            // stdout goes into a file to be run, and this is no SQL.
+            context.voice.say(&nothing);
+        } else {
+            result(&format!("{nothing}\n"))?;
+        }
+        return Ok(ExitCode::Done);
+    };
+    result(&text)?;
+    Ok(ExitCode::Done)
+}
+
+async fn applied(config: &Config) -> Result<Option<String>> {
+    let mut session = target(config).await?;
+    let names = migrate(&mut session).await?;
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let database = &config.target.endpoint.database;
+    Ok(Some(format!(
+        "Applied to schema [sync] of {database}: {}.\n",
+        names.join(", ")
+    )))
+}
+
+async fn printed(config: &Config) -> Result<Option<String>> {
+    let mut session = target(config).await?;
+    let scripts: Vec<String> = pending(&mut session)
+        .await?
+        .iter()
+        .map(|migration| migration.by_hand())
+        .collect();
+    Ok((!scripts.is_empty()).then(|| scripts.join("\n")))
+}
+
+async fn target(config: &Config) -> Result<Session> {
+    Session::open(&config.target.endpoint, None, &config.run.timeouts).await
+}

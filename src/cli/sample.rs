@@ -1,0 +1,224 @@
+//! `sync sample`: a few rows of each target table as JSON files, for those who write programs against the warehouse.
+//!
+//! Only the target is asked. Each file is written beside its place and renamed into it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::embedded::Embedded;
+use super::{Context, json as indented, result};
+use crate::config::{Config, Mode, TableConfig};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exit_code::ExitCode;
+use crate::mssql::{Session, catalog, read_expression};
+use crate::report::cell;
+use crate::report::text::{markdown, thousands};
+use crate::row::Value;
+use crate::table::{Identifier, TableName, TableSchema};
+
+/// Rows of a sample at most: more are an export, and memory holds all of them.
+const ROWS_MAX: u32 = 100_000;
+
+/// Arguments of `sync sample`.
+#[derive(Debug, Args)]
+pub(super) struct SampleArgs {
+    /// Rows of each table at most
+    #[arg(long, value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(ROWS_MAX)))]
+    sample_size: u32,
+    /// Where the files are put, in sales/ and reference/
+    #[arg(long, value_name = "DIR", default_value = "exports/sample_data")]
+    output_dir: PathBuf,
+    /// Only these tables, of those in the configuration
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = super::run::table)]
+    tables: Option<Vec<Identifier>>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of a table.
+struct Sampled {
+    name: String,
+    mode: Mode,
+    rows: u64,
+    /// `None` where the target has no such table.
+    file: Option<PathBuf>,
+}
+
+pub(super) async fn run(context: &Context, args: SampleArgs) -> Result<ExitCode> {
+    let mut config = context.load()?;
+    config.chosen(args.tables.as_deref())?;
+    let embedded = Embedded::start(&mut config, &context.clock).await?;
+    let sampled = sample(context, &config, &args).await;
+    embedded.stop().await;
+    let sampled = sampled?;
+    result(&if args.json {
+        indented(&as_json(&sampled))
+    } else {
+        text(&sampled)
+    })?;
+    Ok(if sampled.iter().all(|table| table.file.is_some()) {
+        ExitCode::Done
+    } else {
+        ExitCode::Incomplete
+    })
+}
+
+async fn sample(context: &Context, config: &Config, args: &SampleArgs) -> Result<Vec<Sampled>> {
+    let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
+    let mut sampled = Vec::new();
+    for table in config.chosen(args.tables.as_deref())? {
+        let name = config.target_table(table);
+        let mut done = Sampled {
+            name: table.name.to_string(),
+            mode: table.mode,
+            rows: 0,
+            file: None,
+        };
+        match catalog::describe(&mut session, &name).await? {
+            None => context.voice.say(&format!(
+                "note: table {}: {name} is not at the target yet, so there is no file of it; `sync run` makes it",
+                table.name
+            )),
+            Some(schema) => {
+                for column in &schema.refused {
+                    context.voice.say(&format!(
+                        "note: table {}: column {} is left out ({})",
+                        table.name, column.name, column.reason
+                    ));
+                }
+                let (rows, text) = rows(&mut session, &name, &schema, args.sample_size).await?;
+                let path = path(&args.output_dir, table);
+                write(&path, &text)?;
+                (done.rows, done.file) = (rows, Some(path));
+            }
+        }
+        sampled.push(done);
+    }
+    Ok(sampled)
+}
+
+/// The first rows of a table as the text of a file, and how many they are.
+async fn rows(
+    session: &mut Session,
+    name: &TableName,
+    schema: &TableSchema,
+    count: u32,
+) -> Result<(u64, Vec<u8>)> {
+    let columns: Vec<String> = schema
+        .columns
+        .iter()
+        .map(|column| read_expression(column, column.data_type))
+        .collect();
+    if columns.is_empty() {
+        let text = format!("Target table {name} has no column that can be read; leave it out with --tables");
+        return Err(Error::new(ErrorKind::Preflight, text));
+    }
+    let sql = format!(
+        "SELECT TOP (@P1) {} FROM {}{}",
+        columns.join(", "),
+        name.quoted(),
+        order_by(schema)
+    );
+    let read = session.rows(&sql, &[Value::Integer(i64::from(count))]).await?;
+    let objects = read
+        .iter()
+        .map(|row| cell::object(row, &schema.columns))
+        .collect::<Result<Vec<_>>>()
+        .map_err(|error| error.within(format_args!("Table {name}")))?;
+    let mut text = serde_json::to_vec_pretty(&objects).map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("Table {name}: its rows cannot be written as JSON"),
+        )
+        .with_source(error)
+    })?;
+    text.push(b'\n');
+    Ok((objects.len() as u64, text))
+}
+
+/// The order that an index delivers, so that few rows are read: the clustered one's, else the primary key's, else a
+/// unique one's. Without any there is none, because sorting a whole table for ten rows is not worth it.
+fn order_by(schema: &TableSchema) -> String {
+    let best = schema
+        .indexes
+        .iter()
+        .filter(|index| index.complete && (index.clustered || index.unique))
+        .min_by_key(|index| (!index.clustered, !index.primary_key));
+    best.map_or_else(String::new, |index| {
+        let columns: Vec<String> = index.columns.iter().map(Identifier::quoted).collect();
+        format!(" ORDER BY {}", columns.join(", "))
+    })
+}
+
+/// Where a table's file is. What no file's name may hold is replaced.
+fn path(directory: &Path, table: &TableConfig) -> PathBuf {
+    let name: String = table
+        .name
+        .as_str()
+        .chars()
+        .map(|c| if r#"/\:*?"<>|"#.contains(c) { '_' } else { c })
+        .collect();
+    directory.join(folder(table.mode)).join(format!("{name}.json"))
+}
+
+fn folder(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Monthly => "sales",
+        Mode::Full => "reference",
+    }
+}
+
+fn write(path: &Path, text: &[u8]) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        let text = format!(
+            "Cannot write {}; give an --output-dir that can be written",
+            path.display()
+        );
+        Error::new(ErrorKind::Usage, text).with_source(error)
+    };
+    let unfinished = path.with_extension("json.new");
+    std::fs::create_dir_all(path.with_file_name(""))
+        .and_then(|()| std::fs::write(&unfinished, text))
+        .and_then(|()| std::fs::rename(&unfinished, path))
+        .map_err(failed)
+}
+
+fn text(sampled: &[Sampled]) -> String {
+    let mut lines = vec![["Table", "Rows Exported", "File"].map(str::to_owned)];
+    for table in sampled {
+        let file = match &table.file {
+            Some(file) => file.display().to_string(),
+            None => "not at the target yet".to_owned(),
+        };
+        lines.push([table.name.clone(), thousands(table.rows), file]);
+    }
+    let total = sampled.iter().map(|table| table.rows).sum();
+    lines.push([
+        "**TOTAL**".to_owned(),
+        format!("**{}**", thousands(total)),
+        String::new(),
+    ]);
+    markdown(&lines)
+}
+
+fn as_json(sampled: &[Sampled]) -> serde_json::Value {
+    let tables: Vec<_> = sampled
+        .iter()
+        .map(|table| {
+            json!({
+                "name": table.name,
+                "mode": table.mode.to_string(),
+                "rows": table.rows,
+                "file": table.file.as_ref().map(|file| file.display().to_string()),
+            })
+        })
+        .collect();
+    json!({
+        "tables": tables,
+        "total": sampled.iter().map(|table| table.rows).sum::<u64>(),
+    })
+}
