@@ -95,12 +95,15 @@ impl Subject<'_> {
         if chunk.state != ChunkState::Verified {
             difference.why.push("its receipt is stale");
         }
-        let agrees = |checkpoint: &Chunk| {
-            (checkpoint.state, checkpoint.tally, checkpoint.load_id)
-                == (chunk.state, chunk.tally, chunk.load_id)
+        // Of another load, the checkpoint is only behind; of the same load, one of the two was tampered with.
+        let contradicts = |checkpoint: &Chunk| {
+            checkpoint.load_id == chunk.load_id
+                && (checkpoint.tally, &checkpoint.range) != (chunk.tally, &chunk.range)
         };
-        if !self.checkpoint.is_some_and(agrees) {
-            difference.why.push("its checkpoint is not what its receipt says");
+        if self.checkpoint.is_some_and(contradicts) {
+            difference
+                .why
+                .push("its checkpoint and its receipt contradict each other");
         }
         let (filter, params) = self.target.range(self.plan, self.extent(), &chunk.range)?;
         let found = read_back(target, self.plan, self.target, &filter, &params).await?;

@@ -4,6 +4,7 @@
 //! sales. A window that fails for good does not stop the others; what does end the run is what would make every
 //! further row wrong or unwanted: the wrong server, a lost lease, a store that cannot be written.
 
+mod reconcile;
 mod refresh;
 mod turn;
 mod windows;
@@ -33,6 +34,7 @@ use crate::stop::stopped;
 use turn::Ends;
 
 pub use crate::stop::StopSignal;
+pub use reconcile::{Finding, ReconcileOptions, Reconciled, reconcile};
 
 /// How long chunks in flight may take once the run is asked to stop: a system that shuts down, or an operator who
 /// waits, gives a program about ten seconds.
@@ -166,29 +168,10 @@ impl Run<'_> {
                 names.join(", ")
             )));
         }
-        let timeouts = config.run.timeouts;
-        let sources = Arc::new(Sessions::new(
-            config.source.endpoint.clone(),
-            Some(config.source.guard.clone()),
-            timeouts,
-            &self.retrier.clock,
-        ));
-        let targets = Arc::new(Sessions::new(
-            config.target.endpoint.clone(),
-            None,
-            timeouts,
-            &self.retrier.clock,
-        ));
-        // Where an earlier run has worked with these very servers, one that is away now is waited for from the start.
-        let here = (config.source.endpoint.address(), config.target.endpoint.address());
-        let reached = self.retrier.store.view()?.reached()?;
-        if reached.as_ref() == Some(&here) {
-            sources.assume_known();
-            targets.assume_known();
-        }
+        let (sources, targets) = self.sessions()?;
         let mut plans = self.prepared(&tables, &sources, &targets).await?;
-        if reached.as_ref() != Some(&here) {
-            let (source, target) = here;
+        let (source, target) = self.addresses();
+        if self.retrier.store.view()?.reached()?.as_ref() != Some(&(source.clone(), target.clone())) {
             self.retrier.store.commit(&[Change::Reached { source, target }])?;
         }
         let mut summaries = Vec::new();
@@ -208,6 +191,36 @@ impl Run<'_> {
             tables: summaries,
             exit,
         })
+    }
+
+    /// The connections to both ends; none is opened yet. Where an earlier run has worked with these very servers, one
+    /// that is away now is waited for from the start.
+    fn sessions(&self) -> Result<(Arc<Sessions>, Arc<Sessions>)> {
+        let config = self.config;
+        let timeouts = config.run.timeouts;
+        let sources = Arc::new(Sessions::new(
+            config.source.endpoint.clone(),
+            Some(config.source.guard.clone()),
+            timeouts,
+            &self.retrier.clock,
+        ));
+        let targets = Arc::new(Sessions::new(
+            config.target.endpoint.clone(),
+            None,
+            timeouts,
+            &self.retrier.clock,
+        ));
+        if self.retrier.store.view()?.reached()? == Some(self.addresses()) {
+            sources.assume_known();
+            targets.assume_known();
+        }
+        Ok((sources, targets))
+    }
+
+    /// Where the source and the target are.
+    fn addresses(&self) -> (String, String) {
+        let config = self.config;
+        (config.source.endpoint.address(), config.target.endpoint.address())
     }
 
     /// The preflight, made again while an end is away that was there in an earlier run. A first run fails at once:

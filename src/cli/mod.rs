@@ -13,6 +13,7 @@ mod forget;
 mod init;
 mod migrate;
 mod rebuild;
+mod reconcile;
 mod run;
 mod sample;
 mod status;
@@ -69,6 +70,8 @@ enum Command {
     Run(run::RunArgs),
     /// Where every table and window stands, also while a run is going; asks no server
     Status(status::StatusArgs),
+    /// Compare every verified chunk again: target against receipts, and with --source against the source, too
+    Reconcile(reconcile::ReconcileArgs),
     /// Compare the row counts of source and target
     Counts(counts::CountsArgs),
     /// Prepare the target: apply what its schema [sync] lacks; a run does this by itself
@@ -150,6 +153,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args),
+        Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
         Command::Init(args) => init::run(context, &args),
         Command::Migrate(args) => migrate::run(context, args).await,

@@ -41,7 +41,7 @@ pub(super) struct RunArgs {
     force: bool,
 }
 
-fn day(text: &str) -> Result<NaiveDate, String> {
+pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
     let day: Option<NaiveDate> = text.parse().ok();
     // chrono also takes days without their zeros, and years with a sign.
     day.filter(|day| day.to_string() == text)
@@ -122,24 +122,32 @@ pub(super) async fn load(
     options: RunOptions,
 ) -> Result<RunSummary> {
     let stop = StopSignal::new();
-    let identity = Identity {
-        host: host(),
-        process_id: std::process::id(),
-    };
-    let clock = Arc::clone(&context.clock);
     let running = schedule::run(
         config,
         store,
-        clock,
+        Arc::clone(&context.clock),
         options,
-        identity,
+        identity(),
         context.voice.progress(),
         stop.clone(),
     );
+    heeding(context, &stop, running).await
+}
+
+/// This process, for its records and leases.
+pub(super) fn identity() -> Identity {
+    Identity {
+        host: host(),
+        process_id: std::process::id(),
+    }
+}
+
+/// Waits for `work`, and hears the wish to stop meanwhile.
+pub(super) async fn heeding<T>(context: &Context, stop: &StopSignal, work: impl Future<Output = T>) -> T {
     tokio::select! {
-        ended = running => ended,
-        // Never ends: the first signal lets the run end by itself, the second ends the process.
-        never = heed_signals(context, &stop) => match never {},
+        ended = work => ended,
+        // Never ends: the first signal lets the work end by itself, the second ends the process.
+        never = heed_signals(context, stop) => match never {},
     }
 }
 
