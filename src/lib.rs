@@ -5,6 +5,7 @@ pub mod config;
 pub mod report;
 pub mod secret;
 
+pub mod doctor;
 pub mod extract;
 pub mod forget;
 pub mod lease;

@@ -6,6 +6,7 @@
 mod counts;
 #[cfg(feature = "emulator")]
 mod demo;
+mod doctor;
 mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
@@ -65,6 +66,8 @@ enum Log {
 enum Command {
     /// Write a commented sync.toml and .env.example to start from
     Init(init::InitArgs),
+    /// Check configuration, state, both servers and every table; say what is wrong and how to put it right
+    Doctor(doctor::DoctorArgs),
     /// Load the rows of a range of dates; goes on where the last run stopped
     Run(run::RunArgs),
     /// Where every table and window stands, also while a run is going; asks no server
@@ -152,6 +155,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Status(args) => status::run(context, args),
         Command::Counts(args) => counts::run(context, args).await,
         Command::Init(args) => init::run(context, &args),
+        Command::Doctor(args) => doctor::run(context, args).await,
         Command::Migrate(args) => migrate::run(context, args).await,
         Command::Sample(args) => sample::run(context, args).await,
         Command::Rebuild => rebuild::run(context).await,
