@@ -97,10 +97,19 @@ fn judge(host: &str, port: u16, answers: &[(IpAddr, Answer)], at_local: bool) ->
             };
             return (Level::Ok, format!("Somebody listens at {place}{at}"));
         }
-        (Some((ip, _)), _) => {
+        (Some((ip, _)), _) if answers.iter().all(|(ip, _)| ip.is_loopback()) => {
             let text = format!(
                 "{host} means {} first, where nobody listens at port {port}, and then {ip}, where somebody does: every \
                  connection tries in vain first; write server = \"{ip}\"",
+                in_vain.join(", ")
+            );
+            return (Level::Warning, text);
+        }
+        (Some((ip, _)), _) => {
+            // A listener of an availability group has an address a subnet, so that its name must stay.
+            let text = format!(
+                "Somebody listens at {place} ({ip}), and every connection first waits in vain for {}; see which \
+                 addresses the DNS has for {host}",
                 in_vain.join(", ")
             );
             return (Level::Warning, text);
@@ -149,6 +158,17 @@ mod tests {
         let (level, text) = judge("localhost", 1433, &answers[..1], true);
         assert_eq!(level, Level::Failure);
         assert!(text.ends_with("write server = \"127.0.0.1\""), "{text}");
+    }
+
+    #[test]
+    fn a_name_of_several_machines_keeps_its_name() {
+        let answers = [
+            (ip("10.0.0.1"), Answer::Silent),
+            (ip("10.1.0.1"), Answer::Listens),
+        ];
+        let (level, text) = judge("listener", 1433, &answers, false);
+        assert_eq!(level, Level::Warning);
+        assert!(text.ends_with("the DNS has for listener"), "{text}");
     }
 
     #[test]

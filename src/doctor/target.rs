@@ -62,8 +62,14 @@ pub(super) async fn examine(
     }
     let session = &mut session;
     let missing = tables(report, session, config, found).await?;
-    own_schema(report, session, missing).await?;
-    schema(report, session, &config.target.schema, missing).await
+    let database = quoted(&server.database);
+    own_schema(report, session, &database, missing).await?;
+    schema(report, session, &database, &config.target.schema, missing).await
+}
+
+/// A database's name in brackets; as it is where it cannot be quoted, which the server will say.
+fn quoted(database: &str) -> String {
+    Identifier::new(database).map_or_else(|_| database.to_owned(), |name| name.quoted())
 }
 
 /// The tables that are there; returns how many are not.
@@ -151,6 +157,7 @@ async fn names(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result
 async fn schema(
     report: &mut Report,
     session: &mut Session,
+    database: &str,
     schema: &Identifier,
     missing: u64,
 ) -> Result<(), Lost> {
@@ -179,7 +186,7 @@ async fn schema(
             &["ALTER", "SELECT", "INSERT", "DELETE"],
         )
         .await?;
-        permitted(report, session, PLACE, ("", "DATABASE"), &["CREATE TABLE"]).await?;
+        permitted(report, session, PLACE, (database, "DATABASE"), &["CREATE TABLE"]).await?;
     }
     if report.count(Level::Failure) == before {
         report.ok(PLACE, format!("Schema {schema} is there"));
@@ -188,7 +195,12 @@ async fn schema(
 }
 
 /// Schema `[sync]`: what is applied of the migrations, or the right to make it.
-async fn own_schema(report: &mut Report, session: &mut Session, missing: u64) -> Result<(), Lost> {
+async fn own_schema(
+    report: &mut Report,
+    session: &mut Session,
+    database: &str,
+    missing: u64,
+) -> Result<(), Lost> {
     let applied = match version(session).await {
         Ok(applied) => applied,
         Err(error) => {
@@ -210,7 +222,7 @@ async fn own_schema(report: &mut Report, session: &mut Session, missing: u64) ->
         Err(error) => return report.unchecked(session, PLACE, "Schema [sync]", &error),
     };
     if !there {
-        permitted(report, session, PLACE, ("", "DATABASE"), &["CREATE SCHEMA"]).await?;
+        permitted(report, session, PLACE, (database, "DATABASE"), &["CREATE SCHEMA"]).await?;
     } else if applied > 0 {
         let rights = ["SELECT", "INSERT", "UPDATE", "DELETE"];
         permitted(report, session, PLACE, ("[sync]", "SCHEMA"), &rights).await?;
@@ -219,7 +231,7 @@ async fn own_schema(report: &mut Report, session: &mut Session, missing: u64) ->
     }
     // With tables missing it is asked for once, with them.
     if applied < newest && missing == 0 {
-        permitted(report, session, PLACE, ("", "DATABASE"), &["CREATE TABLE"]).await?;
+        permitted(report, session, PLACE, (database, "DATABASE"), &["CREATE TABLE"]).await?;
     }
     Ok(())
 }
@@ -236,7 +248,7 @@ async fn is_there(session: &mut Session, schema: &str) -> Result<bool> {
         .is_some())
 }
 
-/// Fails the rights that the login lacks on an object, a schema or the database (which needs no name).
+/// Fails the rights that the login lacks on a securable, quoted, of a class.
 async fn permitted(
     report: &mut Report,
     session: &mut Session,
@@ -246,48 +258,32 @@ async fn permitted(
 ) -> Result<(), Lost> {
     let mut lacking = Vec::new();
     for right in rights {
-        let sql = if securable.is_empty() {
-            "SELECT HAS_PERMS_BY_NAME(DB_NAME(), @P1, @P2)"
-        } else {
-            "SELECT HAS_PERMS_BY_NAME(@P3, @P1, @P2)"
-        };
-        let mut params = vec![Value::Text(class), Value::Text(right)];
-        if !securable.is_empty() {
-            params.push(Value::Text(securable));
-        }
+        let params = [Value::Text(securable), Value::Text(class), Value::Text(right)];
         let asked = async {
-            let rows = session.rows(sql, &params).await?;
-            rows.first()
-                .map(|row| row.optional_integer(0))
-                .transpose()
-                .map(Option::flatten)
+            let rows = session
+                .rows("SELECT HAS_PERMS_BY_NAME(@P1, @P2, @P3)", &params)
+                .await?;
+            let allowed = rows.first().map(|row| row.optional_integer(0)).transpose()?;
+            Ok(allowed.flatten())
         };
+        let what = format!("The right to {right}");
         match asked.await {
             Ok(Some(0)) => lacking.push(*right),
             Ok(Some(_)) => {}
-            Ok(None) => {
-                report.warning(
-                    place,
-                    format!("The right to {right} could not be checked: the server does not say"),
-                );
-            }
-            Err(error) => {
-                let what = format!("The right to {right}");
-                report.unchecked(session, place, &what, &error)?;
-            }
+            Ok(None) => report.warning(
+                place,
+                format!("{what} could not be checked: the server does not say"),
+            ),
+            Err(error) => report.unchecked(session, place, &what, &error)?,
         }
     }
     if !lacking.is_empty() {
-        let on = if securable.is_empty() {
-            "the database".to_owned()
-        } else {
-            format!("{} {securable}", class.to_lowercase())
-        };
         report.failure(
             place,
             format!(
-                "The login may not {} on {on}; grant it: {RIGHTS}",
-                lacking.join(", ")
+                "The login may not {} on {} {securable}; grant it: {RIGHTS}",
+                lacking.join(", "),
+                class.to_lowercase()
             ),
         );
     }
