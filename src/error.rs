@@ -88,6 +88,7 @@ pub struct Error {
     kind: ErrorKind,
     context: String,
     number: Option<u32>,
+    state: Option<u8>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -98,6 +99,7 @@ impl Error {
             kind,
             context: context.into(),
             number: None,
+            state: None,
             source: None,
         }
     }
@@ -111,6 +113,12 @@ impl Error {
     /// With the server's error number.
     pub fn with_number(mut self, number: u32) -> Self {
         self.number = Some(number);
+        self
+    }
+
+    /// With the state of the server's error.
+    pub fn with_state(mut self, state: u8) -> Self {
+        self.state = Some(state);
         self
     }
 
@@ -134,6 +142,11 @@ impl Error {
     /// The server's error number, where a server sent one.
     pub fn number(&self) -> Option<u32> {
         self.number
+    }
+
+    /// The state of the server's error: of a refused login it says why.
+    pub fn state(&self) -> Option<u8> {
+        self.state
     }
 
     /// The text and every cause below it, in one line.

@@ -7,6 +7,7 @@ pub mod secret;
 
 pub mod beside;
 pub mod carry;
+pub mod doctor;
 pub mod extract;
 pub mod forget;
 pub mod lease;

@@ -1,8 +1,11 @@
 //! What is to be done with a table: its columns, its key, the way it is read, and whether that is still what
 //! its checkpoints were made with. Pure: the catalog's answers go in, a plan or a refusal comes out.
 
+mod recorded;
+
 use std::fmt::Write as _;
 
+use crate::config::{Mode, TableConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::read_expression;
 use crate::table::{Column, Identifier, Index, Key, TableName, TableSchema};
@@ -33,6 +36,32 @@ pub struct TablePlan {
 }
 
 impl TablePlan {
+    /// Plans a table as the configuration has it.
+    ///
+    /// # Errors
+    /// As [`TablePlan::monthly`] and [`TablePlan::full`]; `Config` for a monthly table without a date column.
+    pub fn of(
+        table: &TableConfig,
+        source: TableSchema,
+        target: TableName,
+        source_database: &str,
+    ) -> Result<TablePlan> {
+        let key = table.key.as_deref();
+        match (table.mode, &table.date_column) {
+            (Mode::Full, _) => TablePlan::full(&table.name, source, target, key, source_database),
+            (Mode::Monthly, Some(date)) => {
+                TablePlan::monthly(&table.name, source, target, date, key, source_database)
+            }
+            (Mode::Monthly, None) => Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "Table {} has no date_column; set it, or set mode = \"full\"",
+                    table.name
+                ),
+            )),
+        }
+    }
+
     /// Plans a monthly table.
     ///
     /// # Errors
@@ -106,58 +135,6 @@ impl TablePlan {
         })
     }
 
-    /// The plan that a target table was loaded by, as its fingerprint tells it: enough to read the target back and to
-    /// compare, and nothing was asked of the source for it.
-    ///
-    /// # Errors
-    /// `State` when the fingerprint does not tell it.
-    pub fn recorded(
-        name: &Identifier,
-        target: TableName,
-        access_path: AccessPath,
-        fingerprint: Vec<(String, String)>,
-    ) -> Result<TablePlan> {
-        let part = |wanted: &str| {
-            let found = fingerprint.iter().find(|(part, _)| part == wanted);
-            found
-                .map(|(_, value)| value.as_str())
-                .ok_or_else(|| unreadable(&target))
-        };
-        let (schema, table) = part("source table")?
-            .split_once('.')
-            .ok_or_else(|| unreadable(&target))?;
-        let source = TableSchema {
-            name: TableName {
-                schema: Identifier::new(schema)?,
-                name: Identifier::new(table)?,
-            },
-            object_id: 0,
-            create_date: chrono::NaiveDateTime::MIN,
-            columns: columns_of(part("columns")?).ok_or_else(|| unreadable(&target))?,
-            refused: Vec::new(),
-            indexes: Vec::new(),
-        };
-        let position = |column: &str| source.position(column).ok_or_else(|| unreadable(&target));
-        let date = match part("date column")? {
-            NO_DATE if access_path == AccessPath::Key => None,
-            column => Some(position(column)?),
-        };
-        let mut unique = Vec::new();
-        for column in names_of(part("key")?).ok_or_else(|| unreadable(&target))? {
-            let position = position(&column)?;
-            unique.extend((Some(position) != date).then_some(position));
-        }
-        Ok(TablePlan {
-            name: name.clone(),
-            source,
-            target,
-            key: Key { date, unique },
-            access_path,
-            fingerprint,
-            notes: Vec::new(),
-        })
-    }
-
     /// Whether the table is copied whole.
     pub fn is_full(&self) -> bool {
         self.key.date.is_none()
@@ -199,6 +176,11 @@ impl TablePlan {
             .map(|column| read_expression(column, column.data_type))
             .collect::<Vec<_>>()
             .join(", ")
+    }
+
+    /// The key's columns, quoted.
+    pub fn key_names(&self) -> String {
+        names(&self.source, &self.key.order(Kind::Dates))
     }
 
     /// ` ORDER BY` and the key; nothing where there is none.
@@ -388,75 +370,6 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
     .to_vec()
 }
 
-/// The columns of a fingerprint: name, type and NULL or NOT NULL of each.
-fn columns_of(text: &str) -> Option<Vec<Column>> {
-    let mut columns = Vec::new();
-    let mut told = String::new();
-    for piece in text.split(", ") {
-        // A name may hold what stands between two columns.
-        told.push_str(if told.is_empty() { "" } else { ", " });
-        told.push_str(piece);
-        let (rest, nullable) = match told.strip_suffix(" NOT NULL") {
-            Some(rest) => (rest, false),
-            None => match told.strip_suffix(" NULL") {
-                Some(rest) => (rest, true),
-                None => continue,
-            },
-        };
-        let Some((name, data_type)) = rest.rsplit_once(' ') else {
-            continue;
-        };
-        let Ok(data_type) = data_type.parse() else {
-            continue;
-        };
-        columns.push(Column {
-            name: Identifier::new(name).ok()?,
-            data_type,
-            nullable,
-            identity: false,
-            collation: None,
-        });
-        told.clear();
-    }
-    told.is_empty().then_some(columns)
-}
-
-/// The names of a list of quoted ones.
-fn names_of(text: &str) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        rest = rest.strip_prefix(", ").unwrap_or(rest).strip_prefix('[')?;
-        let mut name = String::new();
-        loop {
-            let (before, after) = rest.split_once(']')?;
-            name.push_str(before);
-            match after.strip_prefix(']') {
-                Some(after) => {
-                    name.push(']');
-                    rest = after;
-                }
-                None => {
-                    rest = after;
-                    break;
-                }
-            }
-        }
-        names.push(name);
-    }
-    Some(names)
-}
-
-fn unreadable(target: &TableName) -> Error {
-    Error::new(
-        ErrorKind::State,
-        format!(
-            "The plan of target table {target} in [sync].[plan] does not tell its columns and key; give --source, so that \
-             the source is asked for them"
-        ),
-    )
-}
-
 fn names(source: &TableSchema, positions: &[usize]) -> String {
     positions
         .iter()
@@ -466,202 +379,4 @@ fn names(source: &TableSchema, positions: &[usize]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::table::DataType;
-
-    fn id(name: &str) -> Identifier {
-        Identifier::new(name).unwrap()
-    }
-
-    fn column(name: &str, data_type: DataType, nullable: bool) -> Column {
-        Column {
-            name: id(name),
-            data_type,
-            nullable,
-            identity: false,
-            collation: None,
-        }
-    }
-
-    fn index(name: &str, columns: &[&str], clustered: bool, unique: bool) -> Index {
-        Index {
-            name: name.to_owned(),
-            columns: columns.iter().map(|name| id(name)).collect(),
-            clustered,
-            unique,
-            primary_key: name.starts_with("PK"),
-            complete: true,
-            ascending: true,
-        }
-    }
-
-    fn schema(indexes: Vec<Index>) -> TableSchema {
-        TableSchema {
-            name: TableName {
-                schema: id("dbo"),
-                name: id("SALES"),
-            },
-            object_id: 1,
-            create_date: "2025-01-01T00:00:00".parse().unwrap(),
-            columns: vec![
-                column("ID", DataType::BigInt, false),
-                column("SALES_DATE", DataType::DateTime, false),
-                column("STORE", DataType::Int, true),
-                column("CODE", DataType::Int, false),
-            ],
-            refused: Vec::new(),
-            indexes,
-        }
-    }
-
-    fn plan(indexes: Vec<Index>, date: &str, key: Option<&[Identifier]>) -> Result<TablePlan> {
-        let source = schema(indexes);
-        let target = TableName {
-            schema: id("dbo"),
-            name: id("t_SALES"),
-        };
-        TablePlan::monthly(&id("SALES"), source, target, &id(date), key, "POS")
-    }
-
-    #[test]
-    fn a_date_index_over_a_clustered_key_delivers_the_order() {
-        let plan = plan(
-            vec![
-                index("PK", &["ID"], true, true),
-                index("IX", &["SALES_DATE"], false, false),
-            ],
-            "sales_date",
-            None,
-        )
-        .unwrap();
-        assert_eq!(plan.access_path, AccessPath::Date);
-        assert_eq!(plan.order_by(Kind::Dates), " ORDER BY [SALES_DATE], [ID]");
-        assert_eq!(plan.order_by(Kind::Undated), " ORDER BY [ID]");
-    }
-
-    #[test]
-    fn without_such_an_index_days_are_walked_and_it_is_said() {
-        let mut descending = index("IX", &["SALES_DATE"], false, false);
-        descending.ascending = false;
-        let mut filtered = index("IY", &["SALES_DATE"], false, false);
-        filtered.complete = false;
-        for indexes in [
-            vec![index("PK", &["ID"], true, true)],
-            vec![index("PK", &["ID"], true, true), descending],
-            vec![index("PK", &["ID"], true, true), filtered],
-            vec![
-                index("PK", &["ID"], false, true),
-                index("IX", &["SALES_DATE"], false, false),
-            ],
-        ] {
-            let plan = plan(indexes, "SALES_DATE", None).unwrap();
-            assert_eq!(plan.access_path, AccessPath::DayWalk);
-            assert_eq!(plan.notes.len(), 1);
-        }
-    }
-
-    #[test]
-    fn a_key_must_be_unique_and_not_null() {
-        for indexes in [
-            vec![],
-            vec![index("IX", &["ID"], true, false)],
-            vec![index("UX", &["STORE"], true, true)],
-        ] {
-            let error = plan(indexes, "SALES_DATE", None).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Preflight);
-            assert!(error.to_string().contains("dbo.SALES"));
-        }
-    }
-
-    #[test]
-    fn the_key_can_be_asked_for() {
-        let indexes = || {
-            vec![
-                index("PK", &["ID"], true, true),
-                index("UX", &["CODE"], false, true),
-            ]
-        };
-        assert_eq!(plan(indexes(), "SALES_DATE", None).unwrap().key.unique, [0]);
-        assert_eq!(
-            plan(indexes(), "SALES_DATE", Some(&[id("code")]))
-                .unwrap()
-                .key
-                .unique,
-            [3]
-        );
-        assert!(plan(indexes(), "SALES_DATE", Some(&[id("STORE")])).is_err());
-    }
-
-    #[test]
-    fn the_date_may_be_part_of_the_unique_index() {
-        let plan = plan(
-            vec![index("PK", &["ID", "SALES_DATE"], true, true)],
-            "SALES_DATE",
-            None,
-        )
-        .unwrap();
-        assert_eq!(plan.key.order(Kind::Dates), [1, 0]);
-        assert_eq!(plan.key.unique, [0, 1]);
-        assert_eq!(plan.access_path, AccessPath::DayWalk);
-    }
-
-    #[test]
-    fn a_date_column_that_is_none_is_refused_with_the_ones_there_are() {
-        let error = plan(vec![index("PK", &["ID"], true, true)], "DATED", None).unwrap_err();
-        assert!(error.to_string().ends_with("SALES_DATE"), "{error}");
-        assert!(plan(vec![index("PK", &["ID"], true, true)], "CODE", None).is_err());
-    }
-
-    #[test]
-    fn a_plan_is_known_by_its_fingerprint() {
-        let mut source = schema(vec![index("PK", &["ID", "a]b, c int NULL"], true, true)]);
-        source.columns.push(column(
-            "a]b, c int NULL",
-            DataType::Decimal {
-                precision: 18,
-                scale: 4,
-            },
-            false,
-        ));
-        let target = TableName {
-            schema: id("dbo"),
-            name: id("t_SALES"),
-        };
-        let name = id("SALES");
-        let of = |plan: TablePlan| {
-            let again =
-                TablePlan::recorded(&name, target.clone(), plan.access_path, plan.fingerprint.clone());
-            (plan, again.unwrap())
-        };
-        let dated = TablePlan::monthly(
-            &name,
-            source.clone(),
-            target.clone(),
-            &id("SALES_DATE"),
-            None,
-            "POS",
-        );
-        let whole = TablePlan::full(&name, source.clone(), target.clone(), None, "POS");
-        source.indexes.clear();
-        let unkeyed = TablePlan::full(&name, source, target.clone(), None, "POS");
-        for plan in [dated, whole, unkeyed] {
-            let (plan, again) = of(plan.unwrap());
-            assert_eq!(again.key, plan.key);
-            assert_eq!(again.source.columns, plan.source.columns);
-            assert_eq!(again.source.name, plan.source.name);
-            assert!(again.differences(&plan.fingerprint).is_empty());
-        }
-    }
-
-    #[test]
-    fn a_changed_plan_names_what_changed() {
-        let old = plan(vec![index("PK", &["ID"], true, true)], "SALES_DATE", None).unwrap();
-        let new = plan(vec![index("PK", &["CODE"], true, true)], "SALES_DATE", None).unwrap();
-        assert_eq!(
-            new.differences(&old.fingerprint),
-            ["key: was [SALES_DATE], [ID], is [SALES_DATE], [CODE]"]
-        );
-        assert!(old.differences(&old.fingerprint.clone()).is_empty());
-    }
-}
+mod tests;

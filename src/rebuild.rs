@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::beside;
 use crate::checkpoint::{Change, Replacement, TableRecord, WindowRecord, WindowState};
 use crate::clock::SharedClock;
 use crate::config::{Config, Mode};
@@ -49,10 +50,13 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
     let mut rebuilt = Rebuilt::default();
     if migrate::version(&mut session).await? > 0 {
         let mut loaded = receipt::tables(&mut session).await?;
-        for table in config.tables.iter().filter(|table| table.mode == Mode::Monthly) {
+        for table in &config.tables {
             let target = config.target_table(table);
             let (name, full) = (table.name.as_str(), target.to_string());
-            loaded.retain(|loaded| !loaded.eq_ignore_ascii_case(&full));
+            let beside = beside::name(&target)?;
+            loaded.retain(|loaded| {
+                !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&beside.to_string())
+            });
             let Some((access_path, fingerprint)) = receipt::plan(&mut session, &target).await? else {
                 continue;
             };
@@ -69,8 +73,13 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 access_path,
                 notes: Vec::new(),
             })])?;
-            for window in receipt::windows(&mut session, &target).await? {
-                let changes = of_window(&mut session, &target, name, window, clock, &mut rebuilt).await?;
+            // A refresh that was cut short is what the lost store was about.
+            let (place, windows) = match receipt::windows(&mut session, &beside).await? {
+                windows if table.mode == Mode::Full && !windows.is_empty() => (&beside, windows),
+                _ => (&target, receipt::windows(&mut session, &target).await?),
+            };
+            for window in windows {
+                let changes = of_window(&mut session, place, name, window, clock, &mut rebuilt).await?;
                 replacement.commit(&changes)?;
             }
         }

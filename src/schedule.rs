@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::checkpoint::{Change, RunRecord, Store};
 use crate::clock::SharedClock;
-use crate::config::{Config, Mode, TableConfig};
+use crate::config::{Config, TableConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::failpoint;
@@ -333,22 +333,7 @@ impl Run<'_> {
                 ),
             )
         })?;
-        let (target, key) = (self.config.target_table(table), table.key.as_deref());
-        let plan = match (table.mode, &table.date_column) {
-            (Mode::Full, _) => TablePlan::full(&table.name, schema, target, key, database)?,
-            (Mode::Monthly, Some(date)) => {
-                TablePlan::monthly(&table.name, schema, target, date, key, database)?
-            }
-            (Mode::Monthly, None) => {
-                return Err(Error::new(
-                    ErrorKind::Config,
-                    format!(
-                        "Table {} has no date_column; set it, or set mode = \"full\"",
-                        table.name
-                    ),
-                ));
-            }
-        };
+        let plan = TablePlan::of(table, schema, self.config.target_table(table), database)?;
         for note in &plan.notes {
             self.retrier.progress.event(Event::Note(note));
         }

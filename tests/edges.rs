@@ -435,20 +435,3 @@ async fn months_to_come_are_open_and_not_done() {
     }
     server.finish().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_without_a_date_are_counted_and_said() {
-    let server = Server::start().await;
-    let mut client = server.connect(&server.source).await;
-    client
-        .run("CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NULL)")
-        .await;
-    client
-        .run("INSERT INTO dbo.T VALUES (1, '2025-10-01'), (2, NULL), (3, NULL)")
-        .await;
-    let project = Project::new(&server, "[[table]]\nname = \"T\"\ndate_column = \"D\"");
-    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(4);
-    assert!(ended.stderr.contains("2 rows have no D"), "{}", ended.stderr);
-    assert_eq!(server.count(&server.target, "dbo.t_T").await, 1);
-    server.finish().await;
-}

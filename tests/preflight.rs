@@ -52,7 +52,7 @@ async fn wrong_password() {
     stderr:
     run RUN-ID: 1 table from 2025-10-01 to 2025-10-02, 2 windows at once
     note: require_replica = false: the source may be a primary that shops are selling on; set it to true to have every connection prove that it is a replica
-    error: The source at HOST:PORT, database SOURCE refused the login USER (error 18456, state 1): the server does not say why; its error log does (wrong password, disabled login, or a server that takes Windows logins only); check user and password
+    error: The source at HOST:PORT, database SOURCE refused the login USER (error 18456, state 1): the server does not say why; its error log does; look for this login's state in the server's ERRORLOG: 2 or 5 no such login, 7 disabled, 8 wrong password, 38 or 46 no such database, 58 Windows logins only, or not restarted since that was changed
     exit code: 7
     ");
     server.finish().await;

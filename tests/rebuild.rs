@@ -289,26 +289,3 @@ async fn receipts_of_a_table_that_is_not_configured_are_left_out_and_it_is_said(
     job::heal(&server, &project, [0, 0], [0, 0]).await;
     server.finish().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_without_a_date_are_told_again_after_a_rebuild() {
-    let server = Server::start().await;
-    server
-        .at_source("CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D datetime NULL)")
-        .await;
-    server
-        .at_source("INSERT INTO dbo.T VALUES (1, '2025-10-01T00:00:00'), (2, NULL), (3, NULL)")
-        .await;
-    let project = Project::new(&server, "[[table]]\nname = \"T\"\ndate_column = \"D\"");
-    for rebuild in [false, true] {
-        if rebuild {
-            project.sync(&["rebuild"]).await.expect(0);
-        }
-        for _ in 0..2 {
-            let ended = job::run(&project).await.expect(4);
-            assert!(ended.stderr.contains("2 rows have no D "), "{ended:?}");
-            assert_eq!(project.status().await["tables"][0]["undated_rows"], 2);
-        }
-    }
-    server.finish().await;
-}

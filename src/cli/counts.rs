@@ -195,15 +195,16 @@ async fn count_one(
     let Some(schema) = catalog::describe(session, name).await? else {
         return Ok(None);
     };
+    let whole = line.extents.iter().all(|extent| *extent == Extent::All);
     let date = match &line.table.date_column {
-        Some(date) => {
+        Some(date) if !whole => {
             let position = schema.position(date.as_str()).ok_or_else(|| {
                 let text = format!("Table {name} has no column {date}; set date_column to the one it has");
                 Error::new(ErrorKind::Preflight, text)
             })?;
             Some(&schema.columns[position])
         }
-        None => None,
+        _ => None,
     };
     let mut count = 0;
     for extent in &line.extents {

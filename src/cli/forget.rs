@@ -7,7 +7,7 @@ use super::embedded::Embedded;
 use super::run::{host, open_store, table};
 use super::{Context, result};
 use crate::checkpoint::{Counts, Store, Tombstone};
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::forget;
@@ -89,6 +89,13 @@ fn tombstone(config: &Config, store: &Store, args: &ForgetArgs) -> Result<Tombst
         .tables()?
         .into_iter()
         .find(|record| args.table.same_as(&record.name));
+    if let (Some(table), Some(_)) = (configured.filter(|table| table.mode == Mode::Full), args.month) {
+        let text = format!(
+            "Table {} is a reference table and has no months; leave --month out to forget all of it",
+            table.name
+        );
+        return Err(Error::new(ErrorKind::Usage, text));
+    }
     let mut targets: Vec<String> = configured
         .map(|table| config.target_table(table).to_string())
         .into_iter()

@@ -6,6 +6,7 @@
 mod counts;
 #[cfg(feature = "emulator")]
 mod demo;
+mod doctor;
 mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
@@ -66,6 +67,8 @@ enum Log {
 enum Command {
     /// Write a commented sync.toml and .env.example to start from
     Init(init::InitArgs),
+    /// Check configuration, state, both servers and every table; say what is wrong and how to put it right
+    Doctor(doctor::DoctorArgs),
     /// Load the rows of a range of dates; goes on where the last run stopped
     Run(run::RunArgs),
     /// Where every table and window stands, also while a run is going; asks no server
@@ -156,6 +159,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
         Command::Init(args) => init::run(context, &args),
+        Command::Doctor(args) => doctor::run(context, args).await,
         Command::Migrate(args) => migrate::run(context, args).await,
         Command::Sample(args) => sample::run(context, args).await,
         Command::Rebuild => rebuild::run(context).await,

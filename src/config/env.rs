@@ -4,7 +4,7 @@
 //! number, and no error quotes a value.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -59,6 +59,73 @@ impl<'e> Variables<'e> {
         out.push_str(rest);
         Ok(out)
     }
+}
+
+/// Where the variables of a configuration come from, and which files of variables are no part of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// The `.env` that is read.
+    pub file: Option<PathBuf>,
+    /// Files like it that are there and not read.
+    pub passed_over: Vec<PathBuf>,
+    /// Variables that the file has and the environment gives another value.
+    pub overridden: Vec<String>,
+}
+
+/// Looks where the variables of the configuration at `path` come from.
+///
+/// # Errors
+/// `Config` for a `.env` that cannot be read.
+pub fn origins(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Origins> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let variables = Variables::read(directory, environment)?;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let own = directory.join(FILE_NAME);
+    let mut overridden: Vec<String> = variables
+        .file
+        .iter()
+        .filter(|(name, value)| {
+            text.contains(&format!("${{{name}}}"))
+                && environment(name.as_str()).is_some_and(|other| other != **value)
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    overridden.sort();
+    Ok(Origins {
+        file: own.is_file().then_some(own),
+        passed_over: passed_over(directory),
+        overridden,
+    })
+}
+
+/// Files of variables that other programs read, and this one does not.
+fn passed_over(directory: &Path) -> Vec<PathBuf> {
+    let here = Path::new(".");
+    let looked_in = if directory == Path::new("") {
+        here
+    } else {
+        directory
+    };
+    // A directory that cannot be listed has nothing to be passed over.
+    let names = std::fs::read_dir(looked_in).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = names
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| is_like_env(name))
+        .map(|name| directory.join(name))
+        .collect();
+    // Other programs read the one of the directory that they are started in.
+    if Path::new(FILE_NAME).is_file() && looked_in.canonicalize().ok() != here.canonicalize().ok() {
+        found.push(PathBuf::from(FILE_NAME));
+    }
+    found.sort();
+    found
+}
+
+/// `.env.local`, `.env.production` and the like, but for examples.
+fn is_like_env(name: &str) -> bool {
+    name.to_ascii_lowercase()
+        .strip_prefix(".env.")
+        .is_some_and(|kind| !["example", "sample", "template", "dist", "example.new"].contains(&kind))
 }
 
 fn is_name(name: &str) -> bool {
@@ -131,6 +198,27 @@ mod tests {
             variables.expand("${BOTH}-${ONE}-${Q}-${D}").unwrap(),
             "environment-1-a # b-x y"
         );
+    }
+
+    #[test]
+    fn what_is_read_what_is_passed_over_and_what_is_overridden() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("sync.toml"), "a = \"${A}\" b = \"${B}\"").unwrap();
+        let nothing = origins(&at("sync.toml"), &|_| None).unwrap();
+        assert_eq!(nothing.file, None);
+        std::fs::write(at(".env"), "A=1\nB=2\nC=3").unwrap();
+        for name in [".env.local", ".env.example", "environment", ".envrc"] {
+            std::fs::write(at(name), "").unwrap();
+        }
+        let found = origins(&at("sync.toml"), &|name| {
+            // B is the same there, and C is not asked for.
+            Some(if name == "A" { "other" } else { "2" }.to_owned())
+        })
+        .unwrap();
+        assert_eq!(found.file, Some(at(".env")));
+        assert_eq!(found.passed_over, [at(".env.local")]);
+        assert_eq!(found.overridden, ["A"]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::{Endpoint, Guard, Timeouts};
 use crate::table::{Identifier, TableName};
 
+pub use env::{Origins, origins};
+
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {

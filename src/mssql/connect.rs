@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::socket::{Socket, Watch};
-use crate::mssql::{Endpoint, Guard, LOCK_TIMEOUT_MS, Session, Timeouts, browser, fault, guard};
+use crate::mssql::{Endpoint, Guard, LOCK_TIMEOUT_MS, Session, Timeouts, browser, fault, guard, refusal};
 
 /// Bytes of a TDS packet that are asked for: the most that fits into one TLS record with its overhead, so that a
 /// chunk goes in few packets. The server may grant less.
@@ -74,12 +74,20 @@ async fn prepared(endpoint: &Endpoint, guard: Option<&Guard>, timeouts: &Timeout
     Ok(session)
 }
 
+/// The TCP port of an endpoint: its own, or what the machine's SQL Server Browser says of its instance.
+///
+/// # Errors
+/// `Connection` when the browser does not answer, or the instance does not listen on TCP.
+pub async fn port_of(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<u16> {
+    match &endpoint.instance {
+        Some(instance) => browser::port_of(&endpoint.host, instance, endpoint.label, timeouts.connect).await,
+        None => Ok(endpoint.port),
+    }
+}
+
 async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
     let mut host = endpoint.host.clone();
-    let mut port = match &endpoint.instance {
-        Some(instance) => browser::port_of(&host, instance, endpoint.label, timeouts.connect).await?,
-        None => endpoint.port,
-    };
+    let mut port = port_of(endpoint, timeouts).await?;
     let mut redirected = false;
     loop {
         let watch = Watch::new(timeouts.handshake, timeouts.handshake);
@@ -103,7 +111,7 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
                 port = at;
             }
             tiberius::error::Error::Server(token) => {
-                return Err(fault::login_refused(&token, endpoint));
+                return Err(refusal::login_refused(&token, endpoint));
             }
             _ if watch.stall().is_some() => return Err(no_login(endpoint, timeouts)),
             other => return Err(fault::from_driver(other, &endpoint.place(), None).0),

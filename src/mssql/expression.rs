@@ -10,8 +10,9 @@ use crate::table::{Column, DataType, Length};
 const NVARCHAR_UNITS_MAX: u16 = 4000;
 
 /// What a value of a type is to the digest: two types of one family hold a common value alike.
-#[derive(PartialEq, Eq)]
-enum Family {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is named after what its types hold")]
+pub enum Family {
     Integer,
     Decimal,
     Float,
@@ -25,7 +26,8 @@ enum Family {
     Guid,
 }
 
-fn family(data_type: DataType) -> Family {
+/// The family of a type.
+pub fn family(data_type: DataType) -> Family {
     match data_type {
         DataType::Bit | DataType::TinyInt | DataType::SmallInt | DataType::Int | DataType::BigInt => {
             Family::Integer

@@ -7,7 +7,6 @@
 use tiberius::error::TokenError;
 
 use crate::error::{Error, ErrorKind};
-use crate::mssql::Endpoint;
 use crate::mssql::socket::Stall;
 
 /// From this severity on the server ends the connection.
@@ -105,7 +104,9 @@ pub(super) fn from_token(token: &TokenError, kind: ErrorKind, place: &str) -> Er
         token.state(),
         shown(token.code(), token.message())
     );
-    Error::new(kind, text).with_number(token.code())
+    Error::new(kind, text)
+        .with_number(token.code())
+        .with_state(token.state())
 }
 
 /// The number -2 as the wire has it: a timeout, as clients and the gateways that speak for them report it.
@@ -195,67 +196,6 @@ fn without_values(message: &str) -> String {
     shown
 }
 
-/// What a refused login means. The server tells a client state 1 unless it is made to tell more; the state
-/// that says why is in its error log.
-pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
-    let (place, user, database) = (endpoint.place(), &endpoint.user, &endpoint.database);
-    let (kind, text) = match token.code() {
-        18456 => {
-            let meaning = match token.state() {
-                2 | 5 => "there is no such login",
-                6 => "a Windows login cannot log in with a password here",
-                7 => "the login is disabled, and the password is wrong",
-                8 | 9 => "the password is wrong",
-                11 | 12 => "the login is valid but may not connect to this server",
-                13 => "the server is paused",
-                18 => "the password must be changed first",
-                38 | 40 => "the database does not exist or the login may not open it",
-                58 => "the server takes Windows logins only",
-                _ => {
-                    "the server does not say why; its error log does (wrong password, disabled login, or a \
-                     server that takes Windows logins only)"
-                }
-            };
-            let text = format!(
-                "The {place} refused the login {user} (error 18456, state {}): {meaning}; check user and password",
-                token.state()
-            );
-            (ErrorKind::Login, text)
-        }
-        4060 => {
-            let text = format!(
-                "The {place} has no database {database} that the login {user} may open (error 4060); check the \
-                 database's name, its state and the login's user in it"
-            );
-            // Azure SQL answers so while it moves a database, too.
-            let kind = if is_azure(&endpoint.host) {
-                ErrorKind::Connection
-            } else {
-                ErrorKind::Login
-            };
-            (kind, text)
-        }
-        number => {
-            let kind = kind_of(number, token.class());
-            return from_token(token, kind, &place).with_number(number);
-        }
-    };
-    Error::new(kind, text).with_number(token.code())
-}
-
-/// Whether a host is one of Azure SQL's, in any of its clouds.
-fn is_azure(host: &str) -> bool {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    [
-        ".database.windows.net",
-        ".database.azure.com",
-        ".database.usgovcloudapi.net",
-        ".database.chinacloudapi.cn",
-    ]
-    .iter()
-    .any(|suffix| host.ends_with(suffix))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,14 +262,6 @@ mod tests {
         }
         assert_eq!(kind_of(596, 21), ErrorKind::Broken, "the session was killed");
         assert_eq!(kind_of(823, 24), ErrorKind::Broken, "a page is damaged");
-    }
-
-    #[test]
-    fn azure_is_known_by_its_name() {
-        assert!(is_azure("shop.database.windows.net"));
-        assert!(is_azure("SHOP.DATABASE.WINDOWS.NET."));
-        assert!(!is_azure("database.windows.net.example"));
-        assert!(!is_azure("10.0.1.194"));
     }
 
     #[test]

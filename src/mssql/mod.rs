@@ -19,6 +19,7 @@ pub mod expression;
 mod fault;
 pub mod guard;
 pub mod query;
+mod refusal;
 mod rows;
 pub mod shape;
 mod socket;
@@ -26,7 +27,7 @@ pub mod value;
 
 pub use bulk::{StageColumn, stage_table};
 pub use catalog::ServerInfo;
-pub use expression::{key_parameter, read_expression, stage_expression, stage_type};
+pub use expression::{Family, family, key_parameter, read_expression, stage_expression, stage_type};
 pub use guard::{Guard, Proof, predicate, unproven};
 pub use query::{Flow, Session};
 pub use rows::{Row, RowReader};

@@ -34,9 +34,13 @@ impl Run<'_> {
         ends: Ends<'_>,
         summary: &mut TableSummary,
     ) -> Result<()> {
-        self.hold_to_plan(keeper, plan).await?;
         let beside_plan = beside::plan(plan)?;
         let beside_lease = self.lease(keeper, &beside_plan).await?;
+        if receipt::plan(keeper, &plan.target).await?.is_none() {
+            // A table that was forgotten is loaded from its start.
+            beside::drop_left(keeper, &beside_plan, &beside_lease).await?;
+        }
+        self.hold_to_plan(keeper, plan).await?;
         match beside::way(keeper, plan).await? {
             Way::InPlace(schema, obstacles) => {
                 self.retrier.progress.event(Event::Note(&format!(

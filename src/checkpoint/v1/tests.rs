@@ -49,11 +49,25 @@ fn frozen_table() {
         &record,
         concat!(
             "01010000000000000054050000000000000064626f2e54070000000000000064626f2e745f540100",
-            "00000000000003000000000000006b65790200000000000000494401000000010200000000000000",
-            "01000000000000000200000000000000c3a9",
-            " 7c6ca30010bad753223ad54f8d2c372e3260b98cf354fdf8d1d0c90e5ad9efc5"
+            "00000000000003000000000000006b65790200000000000000494401000000000100000000000000",
+            "0200000000000000c3a9",
+            " 83b5d3fd4b4d6d63cad73aca691fd172e7b759c925309d4ef361d33020636e7d"
         ),
     );
+    // As it was written when rows without a date were counted and not loaded.
+    let counted = concat!(
+        "01010000000000000054050000000000000064626f2e54070000000000000064626f2e745f540100",
+        "00000000000003000000000000006b65790200000000000000494401000000010200000000000000",
+        "01000000000000000200000000000000c3a9",
+        "7c6ca30010bad753223ad54f8d2c372e3260b98cf354fdf8d1d0c90e5ad9efc5"
+    );
+    let bytes: Vec<u8> = (0..counted.len() / 2)
+        .map(|at| u8::from_str_radix(&counted[2 * at..2 * at + 2], 16).unwrap())
+        .collect();
+    let read: record::TableRecord = codec::decode::<Table>(Path::new("store"), b"k", &bytes)
+        .unwrap()
+        .into();
+    assert_eq!(read, record);
 }
 
 #[test]

@@ -10,11 +10,15 @@ const ERROR_TEXT: &str = "Injected fault";
 /// The severity of an error that a rule gives no severity for: one that the user's statement caused.
 const ERROR_CLASS: u8 = 16;
 
+/// The error of a refused login, and its severity.
+const LOGIN_FAILED: i32 = 18456;
+const LOGIN_CLASS: u8 = 14;
+
 /// Pairs of `key=value`, separated by `;` (write `;;` for a `;` within a value):
 ///
 /// | key | value |
 /// |---|---|
-/// | `do` | `drop`, `stall`, `refuse-login`, `error:NUMBER[:TEXT]`, `run:SQL`, `role:DATABASE=primary` or `role:DATABASE=secondary` |
+/// | `do` | `drop`, `stall`, `refuse-login[:STATE]`, `error:NUMBER[:TEXT]`, `run:SQL`, `role:DATABASE=primary` or `role:DATABASE=secondary` |
 /// | `at` | `before` (default), `after`, `rows:N`, `packets-out:N`, `packets-in:N`, `bulk-rows:N`, `login` |
 /// | `statement` | text that the request contains, in any case |
 /// | `database` | the session's current database |
@@ -56,6 +60,12 @@ impl FromStr for Rule {
             (_, None) => {}
         }
         let at = match (at, &action) {
+            (
+                None,
+                Action::Error {
+                    number: LOGIN_FAILED, ..
+                },
+            ) => At::AtLogin,
             (None | Some(At::AtLogin), Action::RefuseLogin) => At::AtLogin,
             (Some(_), Action::RefuseLogin) => return Err("do=refuse-login goes with at=login only".into()),
             (at, _) => at.unwrap_or(At::Before),
@@ -123,6 +133,15 @@ fn parse_action(value: &str) -> Result<Action, String> {
         ("drop", None) => Ok(Action::Drop),
         ("stall", None) => Ok(Action::Stall),
         ("refuse-login", None) => Ok(Action::RefuseLogin),
+        ("refuse-login", Some(state)) => Ok(Action::Error {
+            number: LOGIN_FAILED,
+            state: state
+                .trim()
+                .parse()
+                .map_err(|_| format!("Expected a state from 0 to 255, found '{state}'"))?,
+            class: LOGIN_CLASS,
+            message: "Login failed.".to_owned(),
+        }),
         ("run", Some(sql)) if !sql.trim().is_empty() => Ok(Action::Run(sql.to_owned())),
         ("error", Some(rest)) => {
             let (number, message) = rest.split_once(':').unwrap_or((rest, ERROR_TEXT));
@@ -204,6 +223,16 @@ mod tests {
             Action::SetRole("src".into(), Role::ReadableSecondary)
         );
         assert_eq!("do=refuse-login".parse::<Rule>().unwrap().at, At::AtLogin);
+        let rule: Rule = "do=refuse-login:58".parse().unwrap();
+        assert!(matches!(
+            rule.action,
+            Action::Error {
+                number: 18456,
+                state: 58,
+                ..
+            }
+        ));
+        assert_eq!(rule.at, At::AtLogin);
         assert_eq!(
             "do=stall;at=bulk-rows:5".parse::<Rule>().unwrap().at,
             At::AfterBulkRows(5)
@@ -227,6 +256,7 @@ mod tests {
             ("do=drop;at=noon", "Unknown point 'noon' in a fault rule"),
             ("do=drop;when=now", "Unknown key 'when' in a fault rule"),
             ("do=drop;statement", "Expected key=value, found 'statement'"),
+            ("do=refuse-login:x", "Expected a state from 0 to 255, found 'x'"),
             ("do=error:x", "Expected an error number, found 'x'"),
             (
                 "do=error:1;class=5",

@@ -1,0 +1,91 @@
+//! `sync doctor`: everything that a run needs, looked at one by one, with the cause and the fix of what is wrong.
+
+use clap::Args;
+use serde_json::json;
+
+use super::embedded::Embedded;
+use super::{Context, json as indented, result};
+use crate::config::Config;
+use crate::doctor::{Check, Level, Report, configuration, servers, state};
+use crate::error::Result;
+use crate::exit_code::ExitCode;
+use crate::report::text::counted;
+
+/// Arguments of `sync doctor`.
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode> {
+    let mut report = Report::default();
+    let config = configuration(&mut report, &context.config, &|name| std::env::var(name).ok());
+    let exit = match config {
+        // Without a configuration there is nothing more to look at.
+        None => ExitCode::Usage,
+        Some(mut config) => {
+            state(&mut report, &context.state_of(&config.path));
+            ends(context, &mut report, &mut config).await;
+            if report.count(Level::Failure) > 0 {
+                ExitCode::Preflight
+            } else {
+                ExitCode::Done
+            }
+        }
+    };
+    result(&if args.json {
+        indented(&as_json(&report))
+    } else {
+        text(&report)
+    })?;
+    Ok(exit)
+}
+
+async fn ends(context: &Context, report: &mut Report, config: &mut Config) {
+    match Embedded::start(config, &context.clock).await {
+        Ok(embedded) => {
+            servers(report, config, context.clock.now()).await;
+            embedded.stop().await;
+        }
+        Err(error) => report.error("embedded server", &error),
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for Check {
+        level,
+        place,
+        text: found,
+        ..
+    } in &report.checks
+    {
+        let mark = match level {
+            Level::Ok => "✓ ok     ",
+            Level::Warning => "! warning",
+            Level::Failure => "✗ failure",
+        };
+        text.push_str(&format!("{mark}  {place}: {found}\n"));
+    }
+    let (failures, warnings) = (report.count(Level::Failure), report.count(Level::Warning));
+    text.push_str(&match (failures, warnings) {
+        (0, 0) => "All is as a run needs it.\n".to_owned(),
+        (0, warnings) => format!("A run can go; {}.\n", counted(warnings as u64, "warning")),
+        (failures, warnings) => format!(
+            "{}, {}: correct the failures first.\n",
+            counted(failures as u64, "failure"),
+            counted(warnings as u64, "warning")
+        ),
+    });
+    text
+}
+
+fn as_json(report: &Report) -> serde_json::Value {
+    json!({
+        "checks": report.checks,
+        "failures": report.count(Level::Failure),
+        "warnings": report.count(Level::Warning),
+    })
+}

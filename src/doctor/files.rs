@@ -1,0 +1,82 @@
+//! The files of the job: the configuration with its variables, and the checkpoint store.
+
+use std::path::Path;
+
+use super::Report;
+use crate::checkpoint::Reader;
+use crate::config::{Config, origins};
+use crate::error::Result;
+use crate::report::text::counted;
+
+/// Looks at the configuration at `path`; `None` where it is wrong, and nothing more can be looked at.
+pub fn configuration(
+    report: &mut Report,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Option<Config> {
+    const PLACE: &str = "configuration";
+    // Where variables come from is told first, because it explains what is wrong with the values.
+    if let Ok(origins) = origins(path, environment) {
+        match &origins.file {
+            Some(file) => report.ok(PLACE, format!("Variables are read from {}", file.display())),
+            None => report.ok(
+                PLACE,
+                "There is no .env; variables come from the environment alone",
+            ),
+        }
+        for file in &origins.passed_over {
+            report.warning(
+                PLACE,
+                format!(
+                    "{} is there and is not read: only .env beside the configuration is; delete it, or move what counts \
+                     into .env",
+                    file.display()
+                ),
+            );
+        }
+        for name in &origins.overridden {
+            report.warning(
+                PLACE,
+                format!(
+                    "The environment has another {name} than .env, and wins; unset it there, or remove it from .env"
+                ),
+            );
+        }
+    }
+    match Config::load(path, environment) {
+        Ok(config) => {
+            let tables = counted(config.tables.len() as u64, "table");
+            report.ok(PLACE, format!("{} is whole: {tables}", path.display()));
+            Some(config)
+        }
+        Err(error) => {
+            report.error(PLACE, &error);
+            None
+        }
+    }
+}
+
+/// Looks at the checkpoint store.
+pub fn state(report: &mut Report, path: &Path) {
+    const PLACE: &str = "state";
+    match told(path) {
+        Ok(text) => report.ok(PLACE, text),
+        Err(error) => report.error(PLACE, &error),
+    }
+}
+
+fn told(path: &Path) -> Result<String> {
+    let shown = path.display();
+    let Some(reader) = Reader::open(path)? else {
+        return Ok(format!("There is no {shown} yet; a run makes it"));
+    };
+    let view = reader.view()?;
+    let tables = counted(view.tables()?.len() as u64, "table");
+    if !reader.is_being_written() {
+        return Ok(format!("{shown} is whole: {tables}"));
+    }
+    let who = view
+        .writer()?
+        .map_or_else(String::new, |pid| format!(" by process {pid}"));
+    Ok(format!("{shown} is held{who}: a run is going ({tables})"))
+}

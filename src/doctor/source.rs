@@ -1,0 +1,207 @@
+//! The source: who it is, and whether every configured table can be read as a run reads it.
+
+use chrono::{DateTime, Utc};
+
+use super::{Found, Lost, Report, introduce, reach, tables};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::{Flow, Guard, Proof, Session, Timeouts, catalog, predicate, read_expression, unproven};
+use crate::plan::TablePlan;
+use crate::row::Value;
+use crate::table::{TableName, TableSchema};
+
+const PLACE: &str = "source";
+
+pub(super) async fn examine(
+    report: &mut Report,
+    config: &Config,
+    found: &mut [Found<'_>],
+    timeouts: &Timeouts,
+    now: DateTime<Utc>,
+) -> Result<(), Lost> {
+    let endpoint = &config.source.endpoint;
+    reach::examine(report, endpoint, timeouts).await?;
+    let guard = &config.source.guard;
+    // The guard is proven before anything else is asked: a refusal names the server.
+    let mut session = match Session::open(endpoint, Some(guard), timeouts).await {
+        Ok(session) => session,
+        Err(error) => {
+            report.error(PLACE, &error);
+            return Err(Lost);
+        }
+    };
+    let server = match catalog::server(&mut session).await {
+        Ok(server) => server,
+        Err(error) => {
+            report.error(PLACE, &error);
+            return Err(Lost);
+        }
+    };
+    introduce(report, PLACE, &server, now);
+    match &guard.proof {
+        Proof::ReadOnly => report.ok(PLACE, "It proves to be a replica: its database is READ_ONLY"),
+        Proof::Named(names) => report.ok(
+            PLACE,
+            format!("It is trusted by name ({}), not by a READ_ONLY database", names.join(", ")),
+        ),
+        Proof::None => report.warning(
+            PLACE,
+            "require_replica = false: this may be the primary that shops are selling on; set it to true to have every \
+             connection prove that it is a replica",
+        ),
+    }
+    for found in found {
+        table(report, &mut session, config, found, &server.database).await?;
+    }
+    Ok(())
+}
+
+async fn table(
+    report: &mut Report,
+    session: &mut Session,
+    config: &Config,
+    found: &mut Found<'_>,
+    database: &str,
+) -> Result<(), Lost> {
+    let place = format!("source table {}", found.table.name);
+    let name = config.source_table(found.table);
+    let schema = match catalog::describe(session, &name).await {
+        Ok(Some(schema)) => schema,
+        Ok(None) => {
+            report.failure(
+                place,
+                format!(
+                    "Database {database} has no table {name} that this login may see; check its name and `schema`, or \
+                     grant SELECT and VIEW DEFINITION on it (migrations/admin/setup_reader.sql)"
+                ),
+            );
+            return Ok(());
+        }
+        Err(error) if session.is_broken() => {
+            report.error(place, &error);
+            return Err(Lost);
+        }
+        Err(error) => {
+            report.error(place, &error);
+            return Ok(());
+        }
+    };
+    let before = report.checks.len();
+    if let Err(error) = selectable(session, &config.source.guard, &schema).await {
+        report.error(&place, &error);
+        if session.is_broken() {
+            return Err(Lost);
+        }
+    }
+    for text in tables::left_out(&schema) {
+        report.warning(&place, text);
+    }
+    match TablePlan::of(
+        found.table,
+        schema.clone(),
+        config.target_table(found.table),
+        database,
+    ) {
+        Ok(plan) => {
+            if let Some(text) = tables::order(&plan) {
+                report.warning(&place, text);
+            }
+            undated(report, session, &config.source.guard, &place, &plan).await?;
+            if !plan.has_key() {
+                report.warning(&place, tables::KEYLESS);
+            }
+            if report.checks.len() == before {
+                report.ok(&place, format!("It can be read ({})", plan.key_names()));
+            }
+            found.plan = Some(plan);
+        }
+        Err(error) => report.error(&place, &error),
+    }
+    found.schema = Some(schema);
+    Ok(())
+}
+
+/// `SELECT` as a run sends it, of no rows: the server checks the right to every column.
+async fn selectable(session: &mut Session, guard: &Guard, schema: &TableSchema) -> Result<()> {
+    let columns: Vec<String> = schema
+        .columns
+        .iter()
+        .map(|column| read_expression(column, column.data_type))
+        .collect();
+    if columns.is_empty() {
+        let text = format!(
+            "Table {} has no column that can be copied; leave it out",
+            schema.name
+        );
+        return Err(Error::new(ErrorKind::Preflight, text));
+    }
+    let select = format!(
+        "SELECT TOP (0) {} FROM {}",
+        columns.join(", "),
+        schema.name.quoted()
+    );
+    proven(session, guard, &select, &schema.name).await.map(|_| ())
+}
+
+/// Counts the rows without a date, where an index answers that.
+async fn undated(
+    report: &mut Report,
+    session: &mut Session,
+    guard: &Guard,
+    place: &str,
+    plan: &TablePlan,
+) -> Result<(), Lost> {
+    let Some(date) = plan.date().filter(|date| date.nullable) else {
+        return Ok(());
+    };
+    let says = "rows without a date are in no month and are loaded as a window of their own, `undated`";
+    if !tables::begins_with(&plan.source, &date.name) {
+        report.warning(
+            place,
+            format!(
+                "{} may be NULL: {says}; no index begins with it, so they are not counted here",
+                date.name
+            ),
+        );
+        return Ok(());
+    }
+    let select = format!(
+        "SELECT COUNT_BIG(*) FROM {} WHERE {} IS NULL OPTION (MAXDOP 1)",
+        plan.source.name.quoted(),
+        date.name.quoted()
+    );
+    match proven(session, guard, &select, &plan.source.name).await {
+        Ok(Some(0)) => {}
+        Ok(count) => report.warning(
+            place,
+            format!("{} rows have no {}: {says}", count.unwrap_or_default(), date.name),
+        ),
+        Err(error) => report.unchecked(session, place, "How many rows have no date", &error)?,
+    }
+    Ok(())
+}
+
+/// Runs a SELECT behind the guard; its integer, where it returns a row.
+async fn proven(
+    session: &mut Session,
+    guard: &Guard,
+    select: &str,
+    table: &TableName,
+) -> Result<Option<i64>> {
+    let (proof, names) = predicate(guard, 1);
+    let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+    let mut found = None;
+    let result = session
+        .stream(&format!("IF {proof} {select}"), &params, |row| {
+            if let Value::Integer(number) = row.value(0)? {
+                found = Some(number);
+            }
+            Ok(Flow::Continue)
+        })
+        .await
+        .map_err(|error| tables::unreadable(error, table))?;
+    match result {
+        Some(_) => Ok(found),
+        None => Err(unproven()),
+    }
+}

@@ -1,0 +1,244 @@
+//! What is to be known about a table, judged from the catalog's answers alone.
+
+use super::Level;
+use crate::error::{Error, ErrorKind};
+use crate::mssql::{Family, family};
+use crate::plan::{AccessPath, TablePlan};
+use crate::table::{DataType, Identifier, TableName, TableSchema};
+use crate::target::Target;
+
+/// The server's numbers for a table, and for a column, that the login may not SELECT from.
+const NO_SELECT: [u32; 2] = [229, 230];
+
+/// An error of reading a table, with the fix where it is a right that is missing.
+pub(super) fn unreadable(error: Error, table: &TableName) -> Error {
+    match error.number() {
+        Some(number) if NO_SELECT.contains(&number) => {
+            let text = format!(
+                "The login may not read {table} (error {number}); GRANT SELECT on it or on its schema \
+                 (migrations/admin/setup_reader.sql), and see that no DENY stands against it"
+            );
+            Error::new(ErrorKind::Preflight, text).with_number(number)
+        }
+        _ => error,
+    }
+}
+
+/// The columns that are not copied, and why.
+pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
+    let columns = schema.refused.iter();
+    columns
+        .map(|column| format!("Column {} is not copied ({})", column.name, column.reason))
+        .collect()
+}
+
+/// What costs more than it should when a monthly table is read.
+pub(super) fn order(plan: &TablePlan) -> Option<String> {
+    if plan.access_path != AccessPath::DayWalk {
+        return None;
+    }
+    let date = &plan.date()?.name;
+    let why = if begins_with(&plan.source, date) {
+        format!("No index delivers the order {}", plan.key_names())
+    } else {
+        format!("No index begins with {date}")
+    };
+    Some(format!(
+        "{why}, so that each day is read and sorted by itself; ask for an index on {date}, if the table is large"
+    ))
+}
+
+/// What a whole table without a key means.
+pub(super) const KEYLESS: &str = "It has no unique index over NOT NULL columns: its rows cannot be told apart, so that \
+    all of it is one chunk, which must fit into chunk_bytes_max";
+
+/// Whether an index of all rows begins with a column.
+pub(super) fn begins_with(schema: &TableSchema, column: &Identifier) -> bool {
+    schema.indexes.iter().any(|index| {
+        index.complete
+            && index
+                .columns
+                .first()
+                .is_some_and(|first| first.same_as(column.as_str()))
+    })
+}
+
+/// What is wrong with a target table that is there, for a plan.
+pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, String)> {
+    let target = match Target::new(plan, schema) {
+        Ok(target) => target,
+        Err(error) => return vec![(Level::Failure, error.chain())],
+    };
+    let mut found = Vec::new();
+    for (source, target) in plan.columns().iter().zip(&target.columns) {
+        let (from, to) = (source.data_type, target.data_type);
+        if family(from) == family(to) {
+            continue;
+        }
+        let text = format!("Column {} is {from} at the source and {to} here", source.name);
+        found.push(if kind(from) == kind(to) {
+            let text =
+                format!("{text}: values are converted, and one that does not survive it fails its chunk");
+            (Level::Warning, text)
+        } else {
+            let text = format!("{text}; make it {from}, or drop the table to have it made anew");
+            (Level::Failure, text)
+        });
+    }
+    let key: Vec<&Identifier> = plan
+        .key
+        .unique
+        .iter()
+        .map(|position| &plan.columns()[*position].name)
+        .collect();
+    for index in schema.indexes.iter().filter(|index| index.unique) {
+        let covers = key
+            .iter()
+            .all(|name| index.columns.iter().any(|column| column.same_as(name.as_str())));
+        if !covers {
+            let columns: Vec<&str> = index.columns.iter().map(Identifier::as_str).collect();
+            let text = format!(
+                "Unique index {} is over {}, which need not be unique at the source: a chunk with two such rows is \
+                 refused; drop it where that can be",
+                index.name,
+                columns.join(", ")
+            );
+            found.push((Level::Warning, text));
+        }
+    }
+    found
+}
+
+/// Types whose values convert to each other, as far as they fit.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Number,
+    Moment,
+    Time,
+    Text,
+    Bytes,
+    Guid,
+}
+
+fn kind(data_type: DataType) -> Kind {
+    match family(data_type) {
+        Family::Integer | Family::Decimal | Family::Float => Kind::Number,
+        Family::Date | Family::DateTime | Family::DateTime2 | Family::DateTimeOffset => Kind::Moment,
+        Family::Time => Kind::Time,
+        Family::Text => Kind::Text,
+        Family::Bytes => Kind::Bytes,
+        Family::Guid => Kind::Guid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Column, Index, Length, RefusedColumn};
+
+    fn id(name: &str) -> Identifier {
+        Identifier::new(name).unwrap()
+    }
+
+    fn schema(name: &str, columns: &[(&str, DataType)], indexes: &[(&str, bool)]) -> TableSchema {
+        TableSchema {
+            name: TableName {
+                schema: id("dbo"),
+                name: id(name),
+            },
+            object_id: 1,
+            create_date: "2025-01-01T00:00:00".parse().unwrap(),
+            columns: columns
+                .iter()
+                .map(|(name, data_type)| Column {
+                    name: id(name),
+                    data_type: *data_type,
+                    nullable: false,
+                    identity: false,
+                    collation: None,
+                })
+                .collect(),
+            refused: Vec::new(),
+            indexes: indexes
+                .iter()
+                .map(|(column, unique)| Index {
+                    name: format!("IX_{column}"),
+                    columns: vec![id(column)],
+                    clustered: *column == "ID",
+                    unique: *unique,
+                    primary_key: false,
+                    complete: true,
+                    ascending: true,
+                })
+                .collect(),
+        }
+    }
+
+    const COLUMNS: [(&str, DataType); 3] = [
+        ("ID", DataType::Int),
+        ("AT", DataType::DateTime),
+        ("NOTE", DataType::NVarChar(Length::N(10))),
+    ];
+
+    fn planned(indexes: &[(&str, bool)]) -> TablePlan {
+        let target = TableName {
+            schema: id("dbo"),
+            name: id("t_S"),
+        };
+        TablePlan::monthly(
+            &id("S"),
+            schema("S", &COLUMNS, indexes),
+            target,
+            &id("AT"),
+            None,
+            "POS",
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_date_without_an_index_is_told() {
+        assert_eq!(order(&planned(&[("ID", true), ("AT", false)])), None);
+        let text = order(&planned(&[("ID", true)])).unwrap();
+        assert!(text.starts_with("No index begins with AT"), "{text}");
+    }
+
+    #[test]
+    fn columns_that_are_not_copied_are_named_with_their_type() {
+        let mut schema = schema("T", &COLUMNS, &[]);
+        assert_eq!(left_out(&schema), Vec::<String>::new());
+        for (name, reason) in [("PLACE", "geography"), ("TOTAL", "computed")] {
+            schema.refused.push(RefusedColumn {
+                name: id(name),
+                reason: reason.to_owned(),
+            });
+        }
+        assert_eq!(
+            left_out(&schema),
+            [
+                "Column PLACE is not copied (geography)",
+                "Column TOTAL is not copied (computed)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_target_table_that_does_not_fit() {
+        let plan = planned(&[("ID", true)]);
+        let levels = |columns: &[(&str, DataType)], indexes: &[(&str, bool)]| {
+            compare(&plan, &schema("t_S", columns, indexes))
+                .into_iter()
+                .map(|(level, _)| level)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(levels(&COLUMNS, &[("ID", true)]), []);
+        assert_eq!(levels(&COLUMNS[..2], &[]), [Level::Failure]);
+        let mut columns = COLUMNS;
+        columns[0].1 = DataType::BigInt;
+        columns[1].1 = DataType::DateTime2(3);
+        assert_eq!(levels(&columns, &[]), [Level::Warning], "a moment is converted");
+        columns[2].1 = DataType::Int;
+        assert_eq!(levels(&columns, &[]), [Level::Warning, Level::Failure]);
+        assert_eq!(levels(&COLUMNS, &[("NOTE", true)]), [Level::Warning]);
+    }
+}

@@ -1,0 +1,291 @@
+//! The target: what the login may do there, what is prepared, and whether the tables that are there fit.
+
+use chrono::{DateTime, Utc};
+
+use super::{Found, Level, Lost, Report, introduce, reach, tables};
+use crate::config::{Config, Mode};
+use crate::error::Result;
+use crate::migrate::{newest, version};
+use crate::mssql::{Session, Timeouts, catalog};
+use crate::report::text::counted;
+use crate::row::Value;
+use crate::table::{Identifier, TableSchema};
+
+const PLACE: &str = "target";
+
+/// The schema of receipts, leases and plans.
+const OWN_SCHEMA: &str = "sync";
+
+/// Where the rights that are missing come from.
+const RIGHTS: &str = "migrations/admin/setup_etl_user.sql grants what is needed";
+
+/// What a run does to a target table.
+const TABLE_RIGHTS: [&str; 3] = ["SELECT", "INSERT", "DELETE"];
+
+/// DML triggers, in T-SQL and CLR.
+const TRIGGERS: &str = "SELECT o.name FROM sys.objects AS o WHERE o.parent_object_id = @P1 AND o.type IN (N'TR', N'TA') \
+    ORDER BY o.name";
+
+const FOREIGN_KEYS: &str = "SELECT f.name FROM sys.foreign_keys AS f \
+    WHERE f.parent_object_id = @P1 OR f.referenced_object_id = @P1 ORDER BY f.name";
+
+pub(super) async fn examine(
+    report: &mut Report,
+    config: &Config,
+    found: &[Found<'_>],
+    timeouts: &Timeouts,
+    now: DateTime<Utc>,
+) -> Result<(), Lost> {
+    let endpoint = &config.target.endpoint;
+    reach::examine(report, endpoint, timeouts).await?;
+    let opened = async {
+        let mut session = Session::open(endpoint, None, timeouts).await?;
+        let server = catalog::server(&mut session).await?;
+        Ok((session, server))
+    };
+    let (mut session, server) = match opened.await {
+        Ok(opened) => opened,
+        Err(error) => {
+            report.error(PLACE, &error);
+            return Err(Lost);
+        }
+    };
+    introduce(report, PLACE, &server, now);
+    if server.updateability == "READ_ONLY" {
+        report.failure(
+            PLACE,
+            format!(
+                "Database {} is READ_ONLY and cannot be loaded; name the warehouse, or set it READ_WRITE",
+                server.database
+            ),
+        );
+    }
+    let session = &mut session;
+    let missing = tables(report, session, config, found).await?;
+    let database = quoted(&server.database);
+    own_schema(report, session, &database, missing).await?;
+    schema(report, session, &database, &config.target.schema, missing).await
+}
+
+/// A database's name in brackets; as it is where it cannot be quoted, which the server will say.
+fn quoted(database: &str) -> String {
+    Identifier::new(database).map_or_else(|_| database.to_owned(), |name| name.quoted())
+}
+
+/// The tables that are there; returns how many are not.
+async fn tables(
+    report: &mut Report,
+    session: &mut Session,
+    config: &Config,
+    found: &[Found<'_>],
+) -> Result<u64, Lost> {
+    let mut missing = 0;
+    for found in found {
+        let place = format!("target table {}", found.table.name);
+        let name = config.target_table(found.table);
+        match catalog::describe(session, &name).await {
+            Ok(None) => missing += 1,
+            Ok(Some(schema)) => {
+                let before = report.checks.len();
+                table(report, session, &place, found, &schema).await?;
+                if report.checks.len() == before {
+                    report.ok(&place, format!("{name} fits, and may be loaded"));
+                }
+            }
+            Err(error) => report.unchecked(session, &place, "The table", &error)?,
+        }
+    }
+    if missing > 0 {
+        report.ok(
+            PLACE,
+            format!(
+                "{} not there yet; a run makes what is missing",
+                counted(missing, "table")
+            ),
+        );
+    }
+    Ok(missing)
+}
+
+async fn table(
+    report: &mut Report,
+    session: &mut Session,
+    place: &str,
+    found: &Found<'_>,
+    schema: &TableSchema,
+) -> Result<(), Lost> {
+    if let Some(plan) = &found.plan {
+        for (level, text) in tables::compare(plan, schema) {
+            report.add(level, place, text);
+        }
+    }
+    let id = [Value::Integer(i64::from(schema.object_id))];
+    let consequences = [
+        (
+            TRIGGERS,
+            "Its triggers",
+            "fire for every row that is loaded, also for one that is loaded again; disable them while it is loaded",
+        ),
+        (
+            FOREIGN_KEYS,
+            "Its foreign keys",
+            "can refuse rows that are loaded or replaced before those they refer to; drop or disable them",
+        ),
+    ];
+    for (sql, what, consequence) in consequences {
+        match names(session, sql, &id).await {
+            Ok(names) if names.is_empty() => {}
+            Ok(names) => report.warning(place, format!("{what} ({}) {consequence}", names.join(", "))),
+            Err(error) => report.unchecked(session, place, what, &error)?,
+        }
+    }
+    let mut rights = TABLE_RIGHTS.to_vec();
+    // IDENTITY_INSERT needs it, and so does the exchange of a table that is loaded whole.
+    if found.table.mode == Mode::Full || schema.columns.iter().any(|column| column.identity) {
+        rights.push("ALTER");
+    }
+    let quoted = schema.name.quoted();
+    permitted(report, session, place, (&quoted, "OBJECT"), &rights).await
+}
+
+async fn names(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Vec<String>> {
+    let rows = session.rows(sql, params).await?;
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+}
+
+/// The schema of the tables: there, and open to tables that are to be made.
+async fn schema(
+    report: &mut Report,
+    session: &mut Session,
+    database: &str,
+    schema: &Identifier,
+    missing: u64,
+) -> Result<(), Lost> {
+    match is_there(session, schema.as_str()).await {
+        Ok(true) => {}
+        Ok(false) => {
+            report.failure(
+                PLACE,
+                format!(
+                    "There is no schema {schema}; CREATE SCHEMA {}, or correct `schema`; {RIGHTS}",
+                    schema.quoted()
+                ),
+            );
+            return Ok(());
+        }
+        Err(error) => return report.unchecked(session, PLACE, "The schema", &error),
+    }
+    let before = report.count(Level::Failure);
+    if missing > 0 {
+        let quoted = schema.quoted();
+        permitted(
+            report,
+            session,
+            PLACE,
+            (&quoted, "SCHEMA"),
+            &["ALTER", "SELECT", "INSERT", "DELETE"],
+        )
+        .await?;
+        permitted(report, session, PLACE, (database, "DATABASE"), &["CREATE TABLE"]).await?;
+    }
+    if report.count(Level::Failure) == before {
+        report.ok(PLACE, format!("Schema {schema} is there"));
+    }
+    Ok(())
+}
+
+/// Schema `[sync]`: what is applied of the migrations, or the right to make it.
+async fn own_schema(
+    report: &mut Report,
+    session: &mut Session,
+    database: &str,
+    missing: u64,
+) -> Result<(), Lost> {
+    let applied = match version(session).await {
+        Ok(applied) => applied,
+        Err(error) => {
+            report.error(PLACE, &error);
+            return if session.is_broken() { Err(Lost) } else { Ok(()) };
+        }
+    };
+    let newest = newest();
+    if applied == newest {
+        report.ok(PLACE, format!("Schema [{OWN_SCHEMA}] is of version {newest}"));
+    } else {
+        report.ok(
+            PLACE,
+            format!("Schema [{OWN_SCHEMA}] is of version {applied} of {newest}; a run or `sync migrate` brings it there"),
+        );
+    }
+    let there = match is_there(session, OWN_SCHEMA).await {
+        Ok(there) => there,
+        Err(error) => return report.unchecked(session, PLACE, "Schema [sync]", &error),
+    };
+    if !there {
+        permitted(report, session, PLACE, (database, "DATABASE"), &["CREATE SCHEMA"]).await?;
+    } else if applied > 0 {
+        let rights = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+        permitted(report, session, PLACE, ("[sync]", "SCHEMA"), &rights).await?;
+    } else {
+        permitted(report, session, PLACE, ("[sync]", "SCHEMA"), &["ALTER"]).await?;
+    }
+    // With tables missing it is asked for once, with them.
+    if applied < newest && missing == 0 {
+        permitted(report, session, PLACE, (database, "DATABASE"), &["CREATE TABLE"]).await?;
+    }
+    Ok(())
+}
+
+async fn is_there(session: &mut Session, schema: &str) -> Result<bool> {
+    let rows = session
+        .rows("SELECT SCHEMA_ID(@P1)", &[Value::Text(schema)])
+        .await?;
+    Ok(rows
+        .first()
+        .map(|row| row.optional_integer(0))
+        .transpose()?
+        .flatten()
+        .is_some())
+}
+
+/// Fails the rights that the login lacks on a securable, quoted, of a class.
+async fn permitted(
+    report: &mut Report,
+    session: &mut Session,
+    place: &str,
+    (securable, class): (&str, &str),
+    rights: &[&str],
+) -> Result<(), Lost> {
+    let mut lacking = Vec::new();
+    for right in rights {
+        let params = [Value::Text(securable), Value::Text(class), Value::Text(right)];
+        let asked = async {
+            let rows = session
+                .rows("SELECT HAS_PERMS_BY_NAME(@P1, @P2, @P3)", &params)
+                .await?;
+            let allowed = rows.first().map(|row| row.optional_integer(0)).transpose()?;
+            Ok(allowed.flatten())
+        };
+        let what = format!("The right to {right}");
+        match asked.await {
+            Ok(Some(0)) => lacking.push(*right),
+            Ok(Some(_)) => {}
+            Ok(None) => report.warning(
+                place,
+                format!("{what} could not be checked: the server does not say"),
+            ),
+            Err(error) => report.unchecked(session, place, &what, &error)?,
+        }
+    }
+    if !lacking.is_empty() {
+        report.failure(
+            place,
+            format!(
+                "The login may not {} on {} {securable}; grant it: {RIGHTS}",
+                lacking.join(", "),
+                class.to_lowercase()
+            ),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Refused logins: what the server's number and state mean, and what puts it right.
+//!
+//! A server tells a client state 1 and nothing else unless it is made to; the state that says why is in its error
+//! log. So both are told: the meaning of the state that came, and for state 1 what to look for there.
+
+use tiberius::error::TokenError;
+
+use crate::error::{Error, ErrorKind};
+use crate::mssql::Endpoint;
+use crate::mssql::fault::{from_token, kind_of};
+
+/// What the states of error 18456 mean, as Microsoft documents them, and the fix.
+fn meaning(state: u8) -> (&'static str, &'static str) {
+    match state {
+        2 | 5 => (
+            "there is no such login",
+            "correct the user, or make the login (migrations/admin has the scripts)",
+        ),
+        6 => (
+            "a Windows login cannot log in with a password here",
+            "give a SQL Server login",
+        ),
+        7 => (
+            "the login is disabled, and the password is wrong",
+            "migrations/admin/fix_login.sql enables it and sets the password",
+        ),
+        8 => (
+            "the password is wrong",
+            "correct it in .env, or set it with migrations/admin/fix_login.sql",
+        ),
+        9 => (
+            "the password is not a valid one",
+            "set another with migrations/admin/fix_login.sql",
+        ),
+        11 | 12 => (
+            "the login is valid but may not connect to this server",
+            "GRANT CONNECT SQL to it, as migrations/admin/fix_login.sql does",
+        ),
+        13 => ("the server's service is paused", "have it continued"),
+        18 => (
+            "the password must be changed first",
+            "set it with migrations/admin/fix_login.sql",
+        ),
+        38 | 46 => (
+            "the database was not found, or the login may not open it",
+            "correct the database's name, or map the login to a user of it (migrations/admin/fix_login.sql)",
+        ),
+        40 => (
+            "the login's default database cannot be opened",
+            "migrations/admin/fix_login.sql sets another",
+        ),
+        58 => (
+            "the server takes Windows logins only: mixed mode is off, or its service was not restarted since it was \
+             switched on",
+            "switch mixed mode on (server properties, Security) and restart the SQL Server service",
+        ),
+        _ => (
+            "the server does not say why; its error log does",
+            "look for this login's state in the server's ERRORLOG: 2 or 5 no such login, 7 disabled, 8 wrong password, \
+             38 or 46 no such database, 58 Windows logins only, or not restarted since that was changed",
+        ),
+    }
+}
+
+/// What a refused login means.
+pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
+    let (place, user, database) = (endpoint.place(), &endpoint.user, &endpoint.database);
+    let (kind, text) = match token.code() {
+        18456 => {
+            let (what, fix) = meaning(token.state());
+            let text = format!(
+                "The {place} refused the login {user} (error 18456, state {}): {what}; {fix}",
+                token.state()
+            );
+            (ErrorKind::Login, text)
+        }
+        number @ (18452 | 18470 | 18486 | 18487 | 18488) => {
+            let (what, fix) = match number {
+                18452 => (
+                    "it is not one of a trusted domain",
+                    "give a SQL Server login, and see that the server takes them (mixed mode)",
+                ),
+                18470 => ("it is disabled", "migrations/admin/fix_login.sql enables it"),
+                18486 => (
+                    "it is locked, after too many wrong passwords",
+                    "migrations/admin/fix_login.sql unlocks it",
+                ),
+                18487 => (
+                    "its password has expired",
+                    "set a new one with migrations/admin/fix_login.sql",
+                ),
+                _ => (
+                    "its password must be changed first",
+                    "set it with migrations/admin/fix_login.sql",
+                ),
+            };
+            let text = format!("The {place} refused the login {user} (error {number}): {what}; {fix}");
+            (ErrorKind::Login, text)
+        }
+        4060 => {
+            let text = format!(
+                "The {place} has no database {database} that the login {user} may open (error 4060); check the \
+                 database's name, its state and the login's user in it (migrations/admin/fix_login.sql maps it)"
+            );
+            // Azure SQL answers so while it moves a database, too.
+            let kind = if is_azure(&endpoint.host) {
+                ErrorKind::Connection
+            } else {
+                ErrorKind::Login
+            };
+            (kind, text)
+        }
+        number => return from_token(token, kind_of(number, token.class()), &place),
+    };
+    Error::new(kind, text)
+        .with_number(token.code())
+        .with_state(token.state())
+}
+
+/// Whether a host is one of Azure SQL's, in any of its clouds.
+fn is_azure(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    [
+        ".database.windows.net",
+        ".database.azure.com",
+        ".database.usgovcloudapi.net",
+        ".database.chinacloudapi.cn",
+    ]
+    .iter()
+    .any(|suffix| host.ends_with(suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn azure_is_known_by_its_name() {
+        assert!(is_azure("shop.database.windows.net"));
+        assert!(is_azure("SHOP.DATABASE.WINDOWS.NET."));
+        assert!(!is_azure("database.windows.net.example"));
+        assert!(!is_azure("10.0.1.194"));
+    }
+
+    #[test]
+    fn every_state_that_is_documented_has_a_meaning_of_its_own() {
+        let hidden = meaning(1);
+        for state in [2, 5, 6, 7, 8, 9, 11, 12, 13, 18, 38, 40, 46, 58] {
+            assert_ne!(meaning(state), hidden, "state {state}");
+        }
+    }
+}
