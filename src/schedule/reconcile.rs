@@ -218,22 +218,25 @@ impl Run<'_> {
     ) -> Result<()> {
         let name = table.name.as_str();
         let mut attempts = self.retrier.attempts();
+        // What an attempt that failed has compared is found put down by the next.
+        let mut compared = 0;
         loop {
             let mut this = Reconciled::default();
             let ended = self.try_reconcile(table, options, pass, ends, &mut this).await;
             done.chunks += this.chunks;
             done.rows += this.rows;
-            done.chunks_before = done.chunks_before.max(this.chunks_before);
             let error = match ended {
                 Ok(()) => {
                     self.retrier.succeeded(&attempts)?;
                     done.tables += this.tables;
+                    done.chunks_before += this.chunks_before.saturating_sub(compared);
                     done.findings.append(&mut this.findings);
                     done.left_out.append(&mut this.left_out);
                     return Ok(());
                 }
                 Err(error) => error.within(format!("Table {name}")),
             };
+            compared += this.chunks - this.findings.len() as u64;
             let Err(error) = self.retrier.wait(&mut attempts, error, name, None).await else {
                 continue;
             };

@@ -1,0 +1,323 @@
+//! `sync reconcile`: what it finds at the target and at the source, what it asks of whom, and what it mends.
+
+mod support;
+
+use mssql_sync::emulator::faults::{Action, At, Match, Rule};
+use serde_json::Value;
+use support::{Project, Server, job};
+
+/// Number of statements that the source's database was sent since `mark`, but for the test's own.
+fn asked_of_the_source(server: &Server, mark: u64) -> usize {
+    let statements = server.emulator().log().since(mark);
+    let own = statements
+        .iter()
+        .filter(|statement| statement.application != "sync-test");
+    own.filter(|statement| statement.database == server.source)
+        .count()
+}
+
+async fn reconcile(project: &Project, more: &[&str], code: i32) -> Value {
+    let mut arguments = vec!["reconcile", "--json"];
+    arguments.extend_from_slice(more);
+    project.sync(&arguments).await.expect(code).json()
+}
+
+async fn loads(server: &Server) -> Vec<String> {
+    let sql = "SELECT [load_id] FROM [sync].[receipt]";
+    server.connect(&server.target).await.rows(sql).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_source_only_the_target_is_asked() {
+    let Some(server) = Server::start_emulator("without_the_source_only_the_target_is_asked").await else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    let mark = server.mark();
+    let found = reconcile(&project, &[], 0).await;
+    assert_eq!(asked_of_the_source(&server, mark), 0, "statements at the source");
+    assert_eq!(found["chunks"], job::ALL_CHUNKS, "{found}");
+    assert_eq!(found["rows"], job::ALL_ROWS, "{found}");
+    assert_eq!(found["differing"], serde_json::json!([]), "{found}");
+    let said = project.sync(&["reconcile"]).await.expect(0);
+    assert!(
+        said.stdout
+            .contains("16 chunks of 480 rows in 2 tables: all are as they were verified"),
+        "{}",
+        said.stdout
+    );
+    // Not even logged in to.
+    server.at_source("SELECT 1").await;
+    project.configure(
+        &format!("database = \"{}\"", server.source),
+        "database = \"nowhere\"",
+    );
+    reconcile(&project, &[], 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_differs_at_the_target_is_found_and_mended() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server
+        .at_target(
+            "UPDATE dbo.t_SALES SET AMOUNT = 0 WHERE ID = 31; DELETE FROM dbo.t_SALES WHERE ID = 100; \
+             INSERT INTO dbo.t_PAYMENT VALUES ('X', 1, '2025-11-20T00:00:00', 1); \
+             UPDATE dbo.t_SALES SET NOTE = NULL WHERE ID IN (121, 122, 123)",
+        )
+        .await;
+    for _ in 0..2 {
+        let found = reconcile(&project, &[], 3).await;
+        let places: Vec<(&str, &str, u64)> = found["differing"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|one| {
+                (
+                    one["table"].as_str().expect("a table"),
+                    one["window"].as_str().expect("a window"),
+                    one["chunk"].as_u64().expect("a chunk"),
+                )
+            })
+            .collect();
+        assert_eq!(
+            places,
+            [
+                ("SALES", "2025-10", 1),
+                ("SALES", "2025-10", 3),
+                ("SALES", "2025-11", 0),
+                ("PAYMENT", "2025-11", 3)
+            ]
+        );
+        assert_eq!(found["differing"][1]["receipt_rows"], 30, "{found}");
+        assert_eq!(found["differing"][1]["target_rows"], 29, "{found}");
+    }
+    let found = reconcile(&project, &["--source", "--rows"], 3).await;
+    let counts: Vec<[u64; 3]> = found["differing"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| ["changed", "missing", "target_only"].map(|what| one[what].as_u64().expect("a count")))
+        .collect();
+    assert_eq!(counts, [[1, 0, 0], [0, 1, 0], [3, 0, 0], [0, 0, 1]]);
+    assert_eq!(found["differing"][0]["keys"][0]["key"]["ID"], "31", "{found}");
+    assert_eq!(found["differing"][3]["keys"][0]["what"], "target-only", "{found}");
+    let mark = server.mark();
+    let receipts = loads(&server).await;
+    let mended = project.sync(&["reconcile", "--repair"]).await.expect(0);
+    assert!(
+        mended.stdout.contains("4 chunks differed; all were loaded again"),
+        "{}",
+        mended.stdout
+    );
+    server.assert_rows_read(mark, "[SALES]", 3 * job::CHUNK_ROWS, 3);
+    server.assert_rows_read(mark, "[PAYMENT]", job::CHUNK_ROWS, 1);
+    job::assert_equal(&server).await;
+    job::assert_complete(&project).await;
+    let after = loads(&server).await;
+    assert_eq!(after.len(), receipts.len());
+    assert_eq!(
+        after.iter().filter(|receipt| !receipts.contains(receipt)).count(),
+        4
+    );
+    assert_eq!(
+        reconcile(&project, &["--source"], 0).await["differing"],
+        serde_json::json!([])
+    );
+    let mark = server.mark();
+    job::run(&project).await.expect(0);
+    server.assert_no_table_read(mark, &job::SOURCES);
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_at_the_source_is_found_and_mended() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server
+        .at_source(
+            "UPDATE dbo.SALES SET AMOUNT = 1 WHERE ID = 5; DELETE FROM dbo.SALES WHERE ID = 70; \
+             INSERT INTO dbo.PAYMENT VALUES ('S1', 9000, '2025-10-02T11:00:00', 1); \
+             UPDATE dbo.SALES SET SOLD_AT = '2025-11-03T12:00:00' WHERE ID = 40",
+        )
+        .await;
+    assert_eq!(
+        reconcile(&project, &[], 0).await["differing"],
+        serde_json::json!([]),
+        "the target is as it was"
+    );
+    let found = reconcile(&project, &["--source"], 3).await;
+    assert_eq!(found["differing"].as_array().expect("a list").len(), 5, "{found}");
+    job::assert_complete(&project).await;
+    let narrow = reconcile(
+        &project,
+        &[
+            "--source",
+            "--tables",
+            "SALES",
+            "--start-date",
+            "2025-11-01",
+            "--end-date",
+            "2025-11-30",
+        ],
+        3,
+    )
+    .await;
+    assert_eq!(
+        narrow["differing"].as_array().expect("a list").len(),
+        1,
+        "{narrow}"
+    );
+    assert_eq!(narrow["differing"][0]["missing"], 1, "{narrow}");
+    reconcile(&project, &["--source", "--repair"], 0).await;
+    job::assert_equal(&server).await;
+    reconcile(&project, &["--source"], 0).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_dropped_or_made_anew_is_told() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let create = "CREATE TABLE dbo.t_PAYMENT (STORE varchar(10) NOT NULL, NO int NOT NULL, PAID_AT datetime2(3) NOT NULL, \
+                  AMOUNT decimal(12,2) NULL, CONSTRAINT PK_again PRIMARY KEY (STORE, NO))";
+    server.at_target("DROP TABLE dbo.t_PAYMENT").await;
+    let told = project.sync(&["reconcile"]).await.expect(4);
+    assert!(
+        told.stdout.contains("dbo.t_PAYMENT is not there"),
+        "{}",
+        told.stdout
+    );
+    server.at_target(create).await;
+    let found = reconcile(&project, &["--tables", "PAYMENT"], 3).await;
+    assert_eq!(found["differing"].as_array().expect("a list").len(), 8, "{found}");
+    reconcile(&project, &["--repair"], 0).await;
+    job::assert_equal(&server).await;
+    job::assert_complete(&project).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_cut_short_goes_on() {
+    let Some(server) = Server::start_emulator("one_that_is_cut_short_goes_on").await else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    let faults = server.emulator().faults();
+    let rule = faults.add(Rule {
+        when: Match {
+            nth: 11,
+            ..Match::statement("FROM [dbo].[t_")
+        },
+        at: At::Before,
+        action: Action::Stall,
+    });
+    let mut child = project.spawn(&["reconcile", "--max-workers", "1"]);
+    faults.wait_fired(rule, 1).await;
+    child.kill().await.expect("it is killed");
+    faults.clear();
+    let said = project.sync(&["reconcile"]).await.expect(0);
+    assert!(
+        said.stderr.contains("cut short and is gone on with"),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        said.stdout.contains("Compared 6 chunks") && said.stdout.contains("10 chunks were compared before"),
+        "{}",
+        said.stdout
+    );
+    let again = project.sync(&["reconcile"]).await.expect(0);
+    assert!(again.stdout.contains("Compared 16 chunks"), "{}", again.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reference_tables_and_rows_without_a_date_are_compared_too() {
+    let server = Server::start().await;
+    server
+        .at_source(
+            "CREATE TABLE dbo.ITEM (CODE nvarchar(20) NOT NULL PRIMARY KEY CLUSTERED, PRICE money NULL); \
+             INSERT INTO dbo.ITEM VALUES (N'a', 1), (N'b', 2), (N'c', 3), (N'd', 4); \
+             CREATE TABLE dbo.LOOSE (A int NULL); INSERT INTO dbo.LOOSE VALUES (1), (1), (NULL); \
+             CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D date NULL); \
+             INSERT INTO dbo.T VALUES (1, '2025-10-01'), (2, NULL), (3, NULL)",
+        )
+        .await;
+    let tables = "[[table]]\nname = \"ITEM\"\nmode = \"full\"\n[[table]]\nname = \"LOOSE\"\nmode = \"full\"\n\
+                  [[table]]\nname = \"T\"\ndate_column = \"D\"";
+    let project = Project::with(&server, "require_replica = false", "chunk_rows = 2", tables);
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    reconcile(&project, &["--source"], 0).await;
+    server
+        .at_target(
+            "UPDATE dbo.t_ITEM SET PRICE = 9 WHERE CODE = N'c'; DELETE FROM dbo.t_LOOSE WHERE A IS NULL; \
+                    DELETE FROM dbo.t_T WHERE ID = 3",
+        )
+        .await;
+    for more in [&[][..], &["--source"][..]] {
+        let found = reconcile(&project, more, 3).await;
+        let windows: Vec<&str> = found["differing"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|one| one["window"].as_str().expect("a window"))
+            .collect();
+        assert_eq!(windows, ["all", "all", "undated"], "{found}");
+    }
+    reconcile(&project, &["--repair"], 0).await;
+    for (source, target) in [
+        ("dbo.ITEM", "dbo.t_ITEM"),
+        ("dbo.LOOSE", "dbo.t_LOOSE"),
+        ("dbo.T", "dbo.t_T"),
+    ] {
+        server.assert_equal(source, target).await;
+    }
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_was_tampered_with_is_told() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server
+        .at_target(
+            "UPDATE [sync].[receipt] SET [row_count] = 31 WHERE [table_name] = N'dbo.t_SALES' AND [ordinal] = 2 \
+             AND [window_start] = '2025-10-01'; \
+             DELETE FROM [sync].[receipt] WHERE [table_name] = N'dbo.t_PAYMENT' AND [ordinal] = 1",
+        )
+        .await;
+    let found = reconcile(&project, &[], 3).await;
+    assert_eq!(found["differing"].as_array().expect("a list").len(), 1, "{found}");
+    let why = found["differing"][0]["why"].to_string();
+    assert!(why.contains("contradict each other"), "{found}");
+    assert_eq!(found["left_out"].as_array().expect("a list").len(), 2, "{found}");
+    reconcile(&project, &["--repair"], 4).await;
+    job::run(&project).await.expect(0);
+    reconcile(&project, &["--source"], 0).await;
+    job::assert_equal(&server).await;
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_loaded_and_wrong_arguments() {
+    let server = Server::start().await;
+    job::fill(&server).await;
+    let project = job::project(&server);
+    let said = project.sync(&["reconcile"]).await.expect(0);
+    assert!(said.stdout.contains("0 chunks"), "{}", said.stdout);
+    for arguments in [
+        &["reconcile", "--rows"][..],
+        &["reconcile", "--tables", "NOWHERE"],
+        &["reconcile", "--start-date", "2025-10-01"],
+        &[
+            "reconcile",
+            "--start-date",
+            "2025-10-02",
+            "--end-date",
+            "2025-10-01",
+        ],
+    ] {
+        project.sync(arguments).await.expect(2);
+    }
+    server.finish().await;
+}
