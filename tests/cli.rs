@@ -278,6 +278,7 @@ fn init_writes_what_to_start_from_and_overwrites_nothing() {
     );
     // In the directory at hand it is what every other command reads.
     let said = home.sync(&["init"]);
+    assert!(said.stdout.starts_with("Wrote sync.toml\n"), "{said}");
     assert!(said.stdout.contains("sync doctor    checks"), "{said}");
     assert_eq!(
         std::fs::read_to_string(home.path("sync.toml")).expect("it was written"),

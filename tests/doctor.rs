@@ -417,6 +417,26 @@ async fn what_cannot_be_looked_at_is_a_warning_and_a_lost_connection_a_failure()
         "target",
         "The right to CREATE TABLE could not be checked: ",
     );
+    // Of tables that are all there a run needs no right to make one, but of one that it makes anew each time.
+    project.sync(&["migrate"]).await.expect(0);
+    server
+        .at_target(&SALES[0].replace("dbo.SALES", "dbo.t_SALES"))
+        .await;
+    let says = "CREATE TABLE could not be checked";
+    let asked = |ended: &Ended| {
+        found(ended, "warning", "target")
+            .iter()
+            .any(|text| text.contains(says))
+    };
+    assert!(!asked(&doctor(&project, 0).await));
+    server
+        .at_source("CREATE TABLE dbo.ITEM (ID int NOT NULL PRIMARY KEY)")
+        .await;
+    server
+        .at_target("CREATE TABLE dbo.t_ITEM (ID int NOT NULL PRIMARY KEY)")
+        .await;
+    let whole = format!("{TABLE}[[table]]\nname = \"ITEM\"\nmode = \"full\"\n");
+    assert!(asked(&doctor(&Project::new(&server, &whole), 0).await));
     faults.remove(rule);
     faults.add("do=drop;statement=SELECT SCHEMA_ID(@".parse().expect("a rule"));
     let ended = doctor(&project, 7).await;

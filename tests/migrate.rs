@@ -92,6 +92,24 @@ async fn a_printed_script_that_fails_leaves_nothing() {
     server.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_without_the_right_is_told_who_can_help() {
+    let Some(server) = Server::start_emulator("a_login_without_the_right_is_told_who_can_help").await else {
+        return;
+    };
+    let rule = "do=error:262:CREATE TABLE permission denied in database 'W'.;statement=CREATE TABLE [sync]";
+    server.emulator().faults().add(rule.parse().expect("a rule"));
+    let ended = Project::new(&server, TABLE).sync(&["migrate"]).await.expect(7);
+    for says in [
+        "setup_etl_user.sql",
+        "`sync migrate --print`",
+        "CREATE TABLE permission denied",
+    ] {
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    }
+    assert_eq!(server.receipts_exist().await, 0);
+}
+
 #[test]
 fn the_scripts_for_an_administrator_hold_no_password() {
     for (name, script) in [

@@ -26,9 +26,15 @@ pub(super) struct InitArgs {
 }
 
 pub(super) fn run(context: &Context, args: &InitArgs) -> Result<ExitCode> {
+    // Files of the directory at hand are named as they are, without a `./` in front.
+    let directory = if args.dir == Path::new(".") {
+        Path::new("")
+    } else {
+        &args.dir
+    };
     let mut text = String::new();
     for (name, content) in FILES {
-        let path = args.dir.join(name);
+        let path = directory.join(name);
         if write_new(&args.dir, &path, content)? {
             text.push_str(&format!("Wrote {}\n", path.display()));
         } else {
@@ -37,7 +43,7 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<ExitCode> {
                 .say(&format!("note: {} is there and left as it is", path.display()));
         }
     }
-    text.push_str(&next(&args.dir));
+    text.push_str(&next(directory));
     result(&text)?;
     Ok(ExitCode::Done)
 }
@@ -45,7 +51,7 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<ExitCode> {
 /// What to do with the files.
 fn next(directory: &Path) -> String {
     let config = directory.join("sync.toml");
-    let flag = if directory == Path::new(".") {
+    let flag = if directory == Path::new("") {
         String::new()
     } else {
         format!(" --config {}", config.display())

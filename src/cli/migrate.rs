@@ -5,10 +5,13 @@ use clap::Args;
 use super::embedded::Embedded;
 use super::{Context, result};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::migrate::{migrate, newest, pending};
 use crate::mssql::Session;
+
+/// The server's numbers for a CREATE that the login has no right to, in the database and in a schema.
+const NO_RIGHT: [u32; 2] = [262, 2760];
 
 /// Arguments of `sync migrate`.
 #[derive(Debug, Args)]
@@ -47,7 +50,14 @@ pub(super) async fn run(context: &Context, args: MigrateArgs) -> Result<ExitCode
 
 async fn applied(config: &Config) -> Result<Option<String>> {
     let mut session = target(config).await?;
-    let names = migrate(&mut session).await?;
+    let names = migrate(&mut session).await.map_err(|error| {
+        if !error.number().is_some_and(|number| NO_RIGHT.contains(&number)) {
+            return error;
+        }
+        let text = "The login may not make schema [sync] and its tables; grant that with \
+                    migrations/admin/setup_etl_user.sql, or have somebody run what `sync migrate --print` prints";
+        Error::new(ErrorKind::Preflight, text).with_source(error)
+    })?;
     if names.is_empty() {
         return Ok(None);
     }

@@ -61,10 +61,12 @@ pub(super) async fn examine(
         );
     }
     let session = &mut session;
-    let missing = tables(report, session, config, found).await?;
+    // A table that is loaded whole is made anew beside its place, also where it is there.
+    let makes_tables = tables(report, session, config, found).await? > 0
+        || config.tables.iter().any(|table| table.mode == Mode::Full);
     let database = quoted(&server.database);
-    own_schema(report, session, &database, missing).await?;
-    schema(report, session, &database, &config.target.schema, missing).await
+    own_schema(report, session, &database, makes_tables).await?;
+    schema(report, session, &database, &config.target.schema, makes_tables).await
 }
 
 /// A database's name in brackets; as it is where it cannot be quoted, which the server will say.
@@ -159,7 +161,7 @@ async fn schema(
     session: &mut Session,
     database: &str,
     schema: &Identifier,
-    missing: u64,
+    makes_tables: bool,
 ) -> Result<(), Lost> {
     match is_there(session, schema.as_str()).await {
         Ok(true) => {}
@@ -176,7 +178,7 @@ async fn schema(
         Err(error) => return report.unchecked(session, PLACE, "The schema", &error),
     }
     let before = report.count(Level::Failure);
-    if missing > 0 {
+    if makes_tables {
         let quoted = schema.quoted();
         permitted(
             report,
@@ -199,7 +201,7 @@ async fn own_schema(
     report: &mut Report,
     session: &mut Session,
     database: &str,
-    missing: u64,
+    makes_tables: bool,
 ) -> Result<(), Lost> {
     let applied = match version(session).await {
         Ok(applied) => applied,
@@ -229,8 +231,8 @@ async fn own_schema(
     } else {
         permitted(report, session, PLACE, ("[sync]", "SCHEMA"), &["ALTER"]).await?;
     }
-    // With tables missing it is asked for once, with them.
-    if applied < newest && missing == 0 {
+    // Where tables are made it is asked for once, with them.
+    if applied < newest && !makes_tables {
         permitted(report, session, PLACE, (database, "DATABASE"), &["CREATE TABLE"]).await?;
     }
     Ok(())
