@@ -6,19 +6,16 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mssql_sync::checkpoint::{Reader, WindowState};
 use mssql_sync::chunk::ChunkState;
+use support::sweep::{LANES, sweep};
 use support::{Project, Server};
 
 /// Rows of a chunk.
 const CHUNK_ROWS: u64 = 30;
 /// Windows at once, so that twice as many chunks are in flight at most.
 const WORKERS: u64 = 2;
-/// Cases at once: each has a server of its own, and the machines that run this have two cores.
-const LANES: usize = 2;
 
 const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-12-31"];
 
@@ -135,14 +132,7 @@ async fn begin(server: &mut Server, job: &Job) -> Project {
 /// The names of the steps of a job that nothing disturbs.
 async fn steps(server: &mut Server, job: &Job) -> Vec<String> {
     let project = begin(server, job).await;
-    let log = project.directory.path().join("steps");
-    let path = log.to_str().expect("a path of text");
-    project
-        .sync_with(job.command, &[("SYNC_FAILPOINT_LOG", path)])
-        .await
-        .expect(0);
-    let text = std::fs::read_to_string(&log).expect("a debug build passes steps");
-    text.lines().map(str::to_owned).collect()
+    support::sweep::steps(&project, job.command).await
 }
 
 /// The job dies at its step `number`, and the next run mends it. Returns whether it got that far.
@@ -311,27 +301,13 @@ async fn a_job_that_dies_at_any_step_is_finished_by_the_next_run() {
     ] {
         assert!(names.contains(name), "no job passes the step {name}: {names:?}");
     }
-    let cases = Arc::new(cases);
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut running = tokio::task::JoinSet::new();
-    for mut server in lanes {
-        let (cases, next) = (Arc::clone(&cases), Arc::clone(&next));
-        running.spawn(async move {
-            let mut died = 0;
-            while let Some((job, number)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                died += usize::from(dies_at(&mut server, job, *number).await);
-            }
-            died
-        });
-    }
-    let mut died = 0;
-    while let Some(lane) = running.join_next().await {
-        died += lane.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    }
-    println!("{died} deaths at {} steps, no row lost, none twice", cases.len());
-    assert!(
-        died + 4 * LANES >= cases.len(),
-        "only {died} of {} steps were reached",
-        cases.len()
-    );
+    sweep(
+        lanes,
+        cases,
+        |mut server, (job, number): (Job, usize)| async move {
+            let reached = dies_at(&mut server, &job, number).await;
+            (server, reached)
+        },
+    )
+    .await;
 }

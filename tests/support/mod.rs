@@ -6,6 +6,7 @@
 pub mod client;
 pub mod job;
 pub mod project;
+pub mod sweep;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
