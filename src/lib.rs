@@ -9,6 +9,7 @@ pub mod beside;
 pub mod carry;
 pub mod doctor;
 pub mod extract;
+pub mod follow;
 pub mod forget;
 pub mod lease;
 pub mod load;

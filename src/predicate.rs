@@ -162,6 +162,23 @@ impl<'a> Where<'a> {
         self.bound(columns, key, "<", "<=", "<=")
     }
 
+    /// Holds these columns to one of the lists of values.
+    pub fn any_of(&mut self, columns: &[&Column], lists: &[Vec<Value<'a>>]) {
+        let mut choices = Vec::new();
+        for values in lists {
+            let equal: Vec<String> = columns
+                .iter()
+                .zip(values)
+                .map(|(column, value)| {
+                    let parameter = self.parameter(column, *value);
+                    format!("{} = {parameter}", column.name.quoted())
+                })
+                .collect();
+            choices.push(format!("({})", equal.join(" AND ")));
+        }
+        self.terms.push(format!("({})", choices.join(" OR ")));
+    }
+
     /// ` WHERE …`, and all parameters. Where nothing is held to anything, the condition is one that always holds, so
     /// that more can be put after it.
     pub fn finish(self) -> (String, Vec<Value<'a>>) {

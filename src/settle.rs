@@ -12,6 +12,7 @@ use chrono::{Days, NaiveDate, NaiveDateTime};
 use crate::checkpoint::{Change, Store};
 use crate::chunk::KeyRange;
 use crate::error::{Error, ErrorKind, Result};
+use crate::follow::{Following, KEYS_MAX};
 use crate::lease::Lease;
 use crate::mssql::{Flow, Guard, Session, predicate, read_expression, unproven};
 use crate::plan::TablePlan;
@@ -79,6 +80,7 @@ impl Settling<'_> {
                 }
                 continue;
             }
+            said.extend(self.follow(source, target, window, &range, &differing).await?);
             let mut chunks = Vec::new();
             for Receipt { chunk, .. } in &receipts {
                 if holds(window, &chunk.range, &differing)? {
@@ -94,6 +96,54 @@ impl Settling<'_> {
             ));
         }
         Ok(said)
+    }
+
+    /// Marks the chunks of the days that rows went to, before the days that they left are loaded again: whichever
+    /// windows they are in, asked for or not, compared or settled.
+    async fn follow(
+        &self,
+        source: &mut Session,
+        target: &mut Session,
+        window: Window,
+        range: &KeyRange,
+        days: &[Option<NaiveDate>],
+    ) -> Result<Option<String>> {
+        let following = Following {
+            plan: self.plan,
+            target: self.target,
+            guard: self.guard,
+        };
+        let followed = following.run(source, target, window, range, days).await?;
+        if followed.too_many {
+            return Ok(Some(format!(
+                "Table {}, window {window}: more than {KEYS_MAX} rows are gone from days that differ; where they went is \
+                 not looked for: run `sync reconcile --source`",
+                self.plan.name
+            )));
+        }
+        let to: Vec<Option<NaiveDate>> = followed.days.into_iter().collect();
+        let near: Vec<NaiveDate> = to
+            .iter()
+            .flatten()
+            .flat_map(|day| [day.pred_opt(), Some(*day), day.succ_opt()])
+            .flatten()
+            .collect();
+        let mut marked: BTreeMap<Window, Vec<u32>> = BTreeMap::new();
+        for (window, ordinal, range) in receipt::ranges(target, self.lease, &near, to.contains(&None)).await?
+        {
+            let here: Vec<Option<NaiveDate>> = to
+                .iter()
+                .copied()
+                .filter(|day| day.is_some() == (window.kind() == Kind::Dates))
+                .collect();
+            if holds(window, &range, &here)? {
+                marked.entry(window).or_default().push(ordinal);
+            }
+        }
+        for (window, ordinals) in marked {
+            receipt::mark_all_stale(target, self.lease, window, &ordinals).await?;
+        }
+        Ok(None)
     }
 
     /// Whether no more rows are expected: all of it was loaded after its time, or was found equal after it.

@@ -142,6 +142,40 @@ async fn a_recent_window_is_compared_whatever_dates_are_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_date_went_back_into_a_settled_month_is_followed() {
+    for index in [true, false] {
+        let server = Server::start().await;
+        let [early, _, late] = months(&server).await;
+        fill(&server, &[early, late], index).await;
+        // The early month was loaded long after its end, the late one is still compared.
+        let end = late.checked_add_months(Months::new(1)).expect("a month");
+        let sql = format!("SELECT DATEDIFF(day, '{end}', SYSDATETIME())");
+        let days = server.connect(&server.source).await.integer(&sql).await;
+        let project = project(&server, days.unsigned_abs() + 1);
+        run(&project, early, late).await;
+        let before = loads(&server).await;
+        let lost = "SELECT COUNT_BIG(*) FROM dbo.t_T WHERE ID IN (65, 66, 67)";
+        server
+            .at_source(&format!(
+                "UPDATE dbo.T SET D = '{}T10:00:00' WHERE ID = 65; UPDATE dbo.T SET D = '{}T11:00:00' WHERE ID = 66; \
+                 DELETE FROM dbo.T WHERE ID = 67",
+                early + Days::new(3),
+                early + Days::new(17),
+            ))
+            .await;
+        // Only the late month is asked for.
+        run(&project, late, late).await;
+        server.assert_equal("dbo.T", "dbo.t_T").await;
+        assert_eq!(server.connect(&server.target).await.integer(lost).await, 2);
+        let again = changed(&before, &loads(&server).await);
+        assert!((3..=7).contains(&again), "{again} chunks were loaded again");
+        let said = run(&project, late, late).await;
+        assert!(said.contains("Everything is already loaded"), "{said}");
+        server.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_settled_window_is_not_asked_about() {
     let Some(server) = Server::start_emulator("a_settled_window_is_not_asked_about").await else {
         return;
