@@ -55,5 +55,9 @@ BEGIN
     SET @sql = N'GRANT SELECT, INSERT, DELETE, ALTER ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
 END
+-- Who may see which grants a table has knows whether a reference table can be exchanged without losing them. It shows
+-- definitions and no rows; without it such tables are refreshed in place.
+SET @sql = N'GRANT VIEW DEFINITION TO ' + QUOTENAME(@user);
+EXEC sys.sp_executesql @sql;
 PRINT N'User ' + @user + N' may load schema ' + @schema + N' of ' + DB_NAME();
 GO

@@ -7,11 +7,12 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
 
 use super::{Context, json, result};
-use crate::checkpoint::{Counts, Reader, RunRecord, Tombstone, Waiting};
-use crate::config::Config;
+use crate::checkpoint::{AccessPath, Counts, Pass, Reader, RunRecord, Tombstone, Waiting};
+use crate::config::{Config, Mode};
 use crate::error::Result;
 use crate::exit_code::ExitCode;
 use crate::report::text::{counted, rows, thousands};
+use crate::window::Kind;
 
 /// Arguments of `sync status`.
 #[derive(Debug, Args)]
@@ -28,6 +29,8 @@ struct Status {
     run: Option<RunStatus>,
     /// What a `forget` that was cut short has left to do.
     forgetting: Vec<Tombstone>,
+    /// The `reconcile` that began last.
+    pass: Option<Pass>,
 }
 
 #[derive(Debug, Default)]
@@ -41,8 +44,8 @@ struct TableStatus {
 #[derive(Debug)]
 struct WindowStatus {
     window: String,
-    start: String,
-    end: String,
+    /// Its first day and the day after its last, where it has any.
+    dates: Option<(String, String)>,
     state: &'static str,
     error: Option<String>,
     counts: Counts,
@@ -109,7 +112,11 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
     let mut tables = Vec::new();
     for record in view.tables()? {
         let mut table = TableStatus {
-            mode: "monthly".to_owned(),
+            mode: match record.access_path {
+                AccessPath::Key => Mode::Full,
+                AccessPath::Date | AccessPath::DayWalk => Mode::Monthly,
+            }
+            .to_string(),
             notes: record.notes,
             name: record.name,
             windows: Vec::new(),
@@ -117,8 +124,8 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         for window in view.windows(&table.name)? {
             table.windows.push(WindowStatus {
                 window: window.window.to_string(),
-                start: window.window.start().to_string(),
-                end: window.window.end().to_string(),
+                dates: (window.window.kind() == Kind::Dates)
+                    .then(|| (window.window.start().to_string(), window.window.end().to_string())),
                 state: window.state.as_str(),
                 error: window.error,
                 counts: view.counts(&table.name, window.window)?,
@@ -162,6 +169,7 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         tables,
         run,
         forgetting: view.tombstones()?,
+        pass: view.pass()?,
     })
 }
 
@@ -177,8 +185,8 @@ fn as_json(status: &Status) -> serde_json::Value {
                     let counts = window.counts;
                     json!({
                         "window": window.window,
-                        "start": window.start,
-                        "end": window.end,
+                        "start": window.dates.as_ref().map(|(start, _)| start),
+                        "end": window.dates.as_ref().map(|(_, end)| end),
                         "state": window.state,
                         "chunks": counts.chunks,
                         "verified": counts.verified,
@@ -230,6 +238,15 @@ fn as_json(status: &Status) -> serde_json::Value {
                         "error": waiting.error,
                     })
                 }),
+            })
+        }),
+        "reconcile": status.pass.as_ref().map(|pass| {
+            json!({
+                "source": pass.source,
+                "started_at": pass.started_at,
+                "ended_at": pass.ended_at,
+                "same": pass.same,
+                "differing": pass.differing,
             })
         }),
         "forgetting": status.forgetting.iter().map(|tombstone| {
@@ -285,7 +302,33 @@ fn text(status: &Status) -> String {
     if let Some(run) = &status.run {
         text.push_str(&last_run(run));
     }
+    if let Some(pass) = &status.pass {
+        text.push_str(&last_pass(pass));
+    }
     text
+}
+
+fn last_pass(pass: &Pass) -> String {
+    let ends = if pass.source {
+        "with the source"
+    } else {
+        "at the target"
+    };
+    let began = pass.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+    match (pass.ended_at, pass.differing) {
+        (None, _) => format!(
+            "Reconcile {ends}: began at {began} and is not through; `sync reconcile` goes on with it\n"
+        ),
+        (Some(_), 0) => format!(
+            "Reconcile {ends}: began at {began}, {} compared, all the same\n",
+            counted(pass.same, "chunk")
+        ),
+        (Some(_), differing) => format!(
+            "Reconcile {ends}: began at {began}, {} the same, {} not; `sync reconcile --repair` loads those again\n",
+            counted(pass.same, "chunk"),
+            thousands(differing)
+        ),
+    }
 }
 
 fn windows(table: &TableStatus) -> Table {
