@@ -27,6 +27,8 @@ pub struct Bars {
 struct State {
     table: Option<(ProgressBar, Pace)>,
     windows: HashMap<Window, (ProgressBar, u64)>,
+    /// The table that is being compared, and its rows so far.
+    comparing: Option<(ProgressBar, u64)>,
 }
 
 impl Bars {
@@ -72,6 +74,9 @@ impl Bars {
             bar.finish_and_clear();
         }
         if let Some((bar, _)) = state.table.take() {
+            bar.finish_and_clear();
+        }
+        if let Some((bar, _)) = state.comparing.take() {
             bar.finish_and_clear();
         }
     }
@@ -134,7 +139,20 @@ impl Progress for Bars {
                     self.say(event);
                 }
             }
-            Event::TableDone { .. } => {
+            Event::Comparing { table } => {
+                self.end_table(&mut state);
+                let bar = self.bar(None, "");
+                bar.set_prefix(table.to_owned());
+                bar.set_message("comparing");
+                state.comparing = Some((bar, 0));
+            }
+            Event::ChunkCompared { row_count, .. } => {
+                if let Some((bar, count)) = &mut state.comparing {
+                    *count += row_count;
+                    bar.set_message(format!("{} compared", rows(*count)));
+                }
+            }
+            Event::TableDone { .. } | Event::Compared { .. } => {
                 self.end_table(&mut state);
                 self.say(event);
             }

@@ -39,6 +39,18 @@ impl Progress for Log {
                 byte_count,
                 dates: _,
             } => tracing::info!(table, %window, chunk = ordinal, row_count, byte_count, "chunk verified"),
+            Event::Comparing { table } => tracing::info!(table, "comparing"),
+            Event::ChunkCompared {
+                table,
+                window,
+                ordinal,
+                row_count,
+            } => tracing::info!(table, %window, chunk = ordinal, row_count, "chunk compared"),
+            Event::Compared {
+                table,
+                chunks,
+                differing,
+            } => tracing::info!(table, chunks, differing, "compared"),
             Event::Retrying {
                 table,
                 window,

@@ -79,6 +79,31 @@ pub enum Event<'a> {
         /// calendar, as counting rows would cost the source a query.
         dates: (f64, f64),
     },
+    /// A table's verified chunks are compared again from here on.
+    Comparing {
+        /// The table.
+        table: &'a str,
+    },
+    /// A verified chunk was compared again.
+    ChunkCompared {
+        /// Its table.
+        table: &'a str,
+        /// Its window.
+        window: Window,
+        /// Its number in the window.
+        ordinal: u32,
+        /// Its rows, by its receipt.
+        row_count: u64,
+    },
+    /// A table's verified chunks were compared again.
+    Compared {
+        /// The table.
+        table: &'a str,
+        /// Chunks compared.
+        chunks: u64,
+        /// Those of them that differ.
+        differing: u64,
+    },
     /// An attempt failed and is made again.
     Retrying {
         /// The table.

@@ -24,6 +24,8 @@ pub struct Plain<W> {
 struct State<W> {
     out: W,
     pace: Option<Pace>,
+    /// Rows of the table that is being compared.
+    compared: u64,
     told_at: Duration,
 }
 
@@ -34,6 +36,7 @@ impl<W: Write + Send> Plain<W> {
         let state = State {
             out,
             pace: None,
+            compared: 0,
             told_at,
         };
         Plain {
@@ -89,6 +92,17 @@ impl<W> State<W> {
                 }
             }
             Event::TableDone { .. } => self.pace = None,
+            Event::Comparing { .. } => {
+                self.compared = 0;
+                self.told_at = now;
+            }
+            Event::ChunkCompared { table, row_count, .. } => {
+                self.compared += row_count;
+                if now.saturating_sub(self.told_at) >= EVERY {
+                    self.told_at = now;
+                    return Some(format!("{table}: {} compared", rows(self.compared)));
+                }
+            }
             _ => {}
         }
         told(event)
@@ -124,6 +138,19 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
                 String::new()
             };
             format!("{table}: {} to do{before}", counted(windows as u64, "window"))
+        }
+        Event::Comparing { table } => format!("{table}: comparing what is in place"),
+        Event::Compared {
+            table,
+            chunks,
+            differing,
+        } => {
+            let differing = match differing {
+                0 => "all the same".to_owned(),
+                1 => "1 differs".to_owned(),
+                count => format!("{} differ", super::text::thousands(count)),
+            };
+            format!("{table}: {} compared, {differing}", counted(chunks, "chunk"))
         }
         Event::Retrying {
             table,
@@ -165,7 +192,10 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
             };
             format!("{table}: {} in {}{speed}", rows(count), duration(elapsed))
         }
-        Event::WindowStarted { .. } | Event::ChunkVerified { .. } | Event::RunDone { .. } => return None,
+        Event::WindowStarted { .. }
+        | Event::ChunkVerified { .. }
+        | Event::ChunkCompared { .. }
+        | Event::RunDone { .. } => return None,
     })
 }
 

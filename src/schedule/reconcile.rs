@@ -292,9 +292,9 @@ impl Run<'_> {
         };
         let target = Target::new(&plan, &schema)?;
         let lease = self.lease(&mut keeper, &plan).await?;
-        self.retrier
-            .progress
-            .event(Event::Note(&format!("Table {}: comparing", table.name)));
+        self.retrier.progress.event(Event::Comparing {
+            table: table.name.as_str(),
+        });
         let mut windows = receipt::windows(&mut keeper, &target_name).await?;
         windows.retain(|window| options.range.is_none_or(|range| window.is_asked(range)));
         let shared = Arc::new(Shared {
@@ -310,6 +310,11 @@ impl Run<'_> {
         });
         done.tables += 1;
         self.windows_again(&shared, windows, done).await?;
+        self.retrier.progress.event(Event::Compared {
+            table: table.name.as_str(),
+            chunks: done.chunks,
+            differing: done.findings.len() as u64,
+        });
         if options.repair && !done.findings.is_empty() && !self.retrier.stop.is_stopped() {
             // What was only compared with the target's own records is loaded by what the source is now.
             let plan = if options.source {
@@ -456,6 +461,12 @@ async fn window_again(shared: Arc<Shared>, window: Window) -> Result<WindowDone>
         let difference = with_retries(&shared, &subject).await?;
         done.chunks += 1;
         done.rows += chunk.tally.row_count;
+        shared.retrier.progress.event(Event::ChunkCompared {
+            table: name,
+            window,
+            ordinal: chunk.ordinal,
+            row_count: chunk.tally.row_count,
+        });
         match difference {
             None => {
                 let table = name.to_owned();

@@ -158,7 +158,9 @@ impl Run<'_> {
     /// The chunks of the target in place, as the store has them once receipts and target were compared with it.
     async fn in_the_target(&self, keeper: &mut Session, at: At<'_>, ends: Ends<'_>) -> Result<Vec<Chunk>> {
         self.compare(keeper, at, ends).await?;
-        self.retrier.store.chunks(at.plan.name.as_str(), Window::ALL)
+        let table = at.plan.name.as_str();
+        self.retrier.progress.event(Event::Comparing { table });
+        self.retrier.store.chunks(table, Window::ALL)
     }
 
     /// Says that there is nothing to do.
@@ -233,6 +235,12 @@ impl Run<'_> {
             }
         };
         self.retrier.succeeded(&attempts)?;
+        self.retrier.progress.event(Event::ChunkCompared {
+            table: plan.name.as_str(),
+            window: Window::ALL,
+            ordinal: chunk.ordinal,
+            row_count: chunk.tally.row_count,
+        });
         let same = extracted.exhausted && extracted.batch.tally() == chunk.tally;
         if same {
             summary.rows_compared += chunk.tally.row_count;
