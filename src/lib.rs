@@ -13,6 +13,7 @@ pub mod follow;
 pub mod forget;
 pub mod lease;
 pub mod load;
+pub mod merge;
 pub mod migrate;
 pub mod pipeline;
 pub mod rebuild;

@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::lease::{self, Lease};
+use crate::merge::merge;
 use crate::mssql::{Flow, Session, StageColumn, stage_expression, stage_table};
 use crate::plan::TablePlan;
 use crate::predicate::Extent;
@@ -19,7 +20,7 @@ use crate::table::Identifier;
 use crate::target::Target;
 
 /// The session's own table that a batch is staged in.
-const STAGE: &str = "#load";
+pub const STAGE: &str = "#load";
 
 /// What became of a load that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,16 +116,20 @@ pub async fn commit(
     failpoint::step("load: after the claim");
     let extent = Extent::of_window(claim.window);
     let (filter, params) = target.range(plan, extent, &claim.chunk.range)?;
-    session
-        .execute(&format!("DELETE FROM {}{filter}", target.quoted), &params)
-        .await?;
-    failpoint::step("load: after DELETE");
     let mut displaced = 0;
-    if claim.chunk.tally.row_count > 0 {
-        if plan.has_key() {
-            displaced = displace(session, plan, target, lease).await?;
+    if target.by_row {
+        merge(session, plan, target, &filter, &params).await?;
+    } else {
+        session
+            .execute(&format!("DELETE FROM {}{filter}", target.quoted), &params)
+            .await?;
+        failpoint::step("load: after DELETE");
+        if claim.chunk.tally.row_count > 0 {
+            if plan.has_key() {
+                displaced = displace(session, plan, target, lease).await?;
+            }
+            insert(session, plan, target, claim.chunk.tally.row_count).await?;
         }
-        insert(session, plan, target, claim.chunk.tally.row_count).await?;
     }
     failpoint::step("load: after INSERT");
     let found = read_back(session, plan, target, &filter, &params).await?;
@@ -204,24 +209,13 @@ async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_co
         .enumerate()
         .map(|(position, column)| stage_expression(&format!("[{}]", staged(position)), column))
         .collect();
-    let numbered = target.columns.iter().any(|column| column.identity);
-    if numbered {
-        session
-            .batch(&format!("SET IDENTITY_INSERT {} ON", target.quoted))
-            .await?;
-    }
     let sql = format!(
         "INSERT INTO {} ({}) SELECT {} FROM {STAGE}",
         target.quoted,
         names.join(", "),
         values.join(", ")
     );
-    let inserted = session.execute(&sql, &[]).await?;
-    if numbered {
-        session
-            .batch(&format!("SET IDENTITY_INSERT {} OFF", target.quoted))
-            .await?;
-    }
+    let inserted = with_identity(session, target, async |session| session.execute(&sql, &[]).await).await?;
     if inserted == row_count {
         Ok(())
     } else {
@@ -233,6 +227,27 @@ async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_co
             ),
         ))
     }
+}
+
+/// Does `work` with the right to give values to a column that the server numbers, where the target has one.
+pub async fn with_identity<T>(
+    session: &mut Session,
+    target: &Target,
+    work: impl AsyncFnOnce(&mut Session) -> Result<T>,
+) -> Result<T> {
+    let numbered = target.columns.iter().any(|column| column.identity);
+    if numbered {
+        session
+            .batch(&format!("SET IDENTITY_INSERT {} ON", target.quoted))
+            .await?;
+    }
+    let done = work(session).await?;
+    if numbered {
+        session
+            .batch(&format!("SET IDENTITY_INSERT {} OFF", target.quoted))
+            .await?;
+    }
+    Ok(done)
 }
 
 /// Reads a chunk's range back from the table, as the source's types, and digests it.
@@ -262,6 +277,6 @@ pub async fn read_back(
 }
 
 /// Name of a staged column: by position, so that no name of the table can be in its way.
-fn staged(position: usize) -> String {
+pub fn staged(position: usize) -> String {
     format!("c{}", position + 1)
 }

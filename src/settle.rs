@@ -5,12 +5,12 @@
 //! hold a day that differs become stale at the target, where any later run finds them, too. What keeps the count of
 //! a day (a changed value) is not seen here; `reconcile --source` sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate, NaiveDateTime};
 
 use crate::checkpoint::{Change, Store};
-use crate::chunk::KeyRange;
+use crate::chunk::{ChunkState, KeyRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::follow::{Following, KEYS_MAX};
 use crate::lease::Lease;
@@ -45,27 +45,48 @@ pub struct Settling<'a> {
     pub store: &'a Store,
 }
 
+/// What came of settling.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// What an operator must know.
+    pub said: Vec<String>,
+    /// Whether chunks became stale.
+    pub marked: bool,
+}
+
 /// Row counts by day; rows without one under `None`.
 type Counts = BTreeMap<Option<NaiveDate>, u64>;
 
 impl Settling<'_> {
     /// Compares the windows that are not settled, one query a window at each end, and marks the chunks that differ.
-    /// Returns what is to be said.
+    /// `stale` are the chunks that are loaded again anyway.
     ///
     /// # Errors
     /// `WrongServer` when the source does not prove to be the one that may be read; `Busy` when the lease was lost;
     /// what the sessions return.
-    pub async fn run(&self, source: &mut Session, target: &mut Session) -> Result<Vec<String>> {
-        let mut said = Vec::new();
+    pub async fn run(
+        &self,
+        source: &mut Session,
+        target: &mut Session,
+        stale: &BTreeSet<(Window, u32)>,
+    ) -> Result<Settled> {
+        let mut settled = Settled::default();
         if self.days == 0 {
-            return Ok(said);
+            return Ok(settled);
         }
         for (window, sums) in receipt::sums(target, &self.plan.target, &self.target.incarnation).await? {
-            let whole = sums.verified == sums.chunks && sums.here == sums.chunks;
-            if !whole || self.is_settled(window, &sums)? {
+            if self.is_settled(window, &sums)? {
                 continue;
             }
             let receipts = receipt::read(target, &self.plan.target, window).await?;
+            let (again, kept): (Vec<&Receipt>, Vec<&Receipt>) = receipts.iter().partition(|receipt| {
+                receipt.chunk.state != ChunkState::Verified
+                    || receipt.incarnation != self.target.incarnation
+                    || stale.contains(&(window, receipt.chunk.ordinal))
+            });
+            if kept.is_empty() {
+                continue;
+            }
             let range = KeyRange {
                 after: None,
                 through: receipts.last().and_then(|last| last.chunk.range.through.clone()),
@@ -74,28 +95,41 @@ impl Settling<'_> {
             let here = self.count_target(target, window, &range).await?;
             let differing = differing(&there, &here);
             if differing.is_empty() {
-                if self.end(window).is_some_and(|end| self.now >= end) {
+                if again.is_empty() && self.end(window).is_some_and(|end| self.now >= end) {
                     let table = self.plan.name.as_str().to_owned();
                     self.store.commit(&[Change::Settled { table, window }])?;
                 }
                 continue;
             }
-            said.extend(self.follow(source, target, window, &range, &differing).await?);
+            let lost = self.follow(source, target, window, &range, &differing).await?;
+            settled.said.extend(lost);
             let mut chunks = Vec::new();
-            for Receipt { chunk, .. } in &receipts {
+            for Receipt { chunk, .. } in kept {
                 if holds(window, &chunk.range, &differing)? {
                     chunks.push(chunk.ordinal);
                 }
             }
             receipt::mark_all_stale(target, self.lease, window, &chunks).await?;
-            said.push(format!(
-                "Table {}, window {window}: {}; {} loaded again",
-                self.plan.name,
-                told(&there, &here, &differing),
-                counted_are(chunks.len())
-            ));
+            settled.marked |= !chunks.is_empty();
+            // What a chunk that is loaded again anyway lacks is no news.
+            let mut news = Vec::new();
+            for day in &differing {
+                let mut known = false;
+                for Receipt { chunk, .. } in &again {
+                    known |= holds(window, &chunk.range, &[*day])?;
+                }
+                news.extend((!known).then_some(*day));
+            }
+            if !news.is_empty() {
+                settled.said.push(format!(
+                    "Table {}, window {window}: {}; {} loaded again",
+                    self.plan.name,
+                    told(&there, &here, &news),
+                    counted_are(chunks.len())
+                ));
+            }
         }
-        Ok(said)
+        Ok(settled)
     }
 
     /// Marks the chunks of the days that rows went to, before the days that they left are loaded again: whichever

@@ -23,6 +23,8 @@ pub struct Target {
     pub columns: Vec<Column>,
     /// Which table it is.
     pub incarnation: Incarnation,
+    /// Whether chunks are merged into it row by row, because rows of it may be pointed at.
+    pub by_row: bool,
 }
 
 impl Target {
@@ -81,7 +83,16 @@ impl Target {
                 object_id: schema.object_id,
                 created: schema.create_date.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
             },
+            by_row: false,
         })
+    }
+
+    /// The same, to be loaded row by row where rows can be told apart.
+    pub fn by_row(self, plan: &TablePlan) -> Target {
+        Target {
+            by_row: plan.has_key(),
+            ..self
+        }
     }
 
     fn key_columns(&self, plan: &TablePlan, kind: Kind) -> Vec<&Column> {

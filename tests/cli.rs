@@ -197,6 +197,7 @@ fn status_before_anything_ran() {
     stdout:
     {
       "forgetting": [],
+      "reconcile": null,
       "run": null,
       "tables": [],
       "totals": {

@@ -431,3 +431,57 @@ async fn dates_are_for_monthly_tables() {
     server.assert_equal("dbo.SALES", "dbo.t_SALES").await;
     server.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_pointed_at_are_updated_and_not_replaced() {
+    let server = Server::start().await;
+    fill(&server).await;
+    server
+        .at_target(
+            "CREATE TABLE dbo.t_ITEM (CODE nvarchar(20) NOT NULL CONSTRAINT PK_pointed PRIMARY KEY CLUSTERED, \
+             NAME nvarchar(40) NULL, PRICE money NULL, CHANGED date NULL)",
+        )
+        .await;
+    let project = project(&server);
+    server
+        .at_target(
+            "CREATE TABLE dbo.POINTS (ID int NOT NULL PRIMARY KEY, CODE nvarchar(20) NOT NULL \
+             CONSTRAINT FK_points REFERENCES dbo.t_ITEM (CODE))",
+        )
+        .await;
+    run(&project).await.expect(0);
+    server
+        .at_target("INSERT INTO dbo.POINTS VALUES (1, N'C042'), (2, N'C043'), (3, N'C099')")
+        .await;
+    // Values that compare equal and are not the same, beside one that differs, one that goes and one that comes.
+    server
+        .at_source(
+            "UPDATE dbo.ITEM SET NAME = N'NAME 42 ' WHERE CODE = N'C042'; UPDATE dbo.ITEM SET CODE = N'c043' WHERE CODE = N'C043'; \
+             DELETE FROM dbo.ITEM WHERE CODE = N'C044'; INSERT INTO dbo.ITEM VALUES (N'C0445', NULL, NULL, NULL)",
+        )
+        .await;
+    let said = run(&project).await.expect(0);
+    assert!(
+        said.stderr.contains("foreign keys that point at it"),
+        "{}",
+        said.stderr
+    );
+    assert_whole(&server).await;
+    assert_eq!(server.count(&server.target, "dbo.POINTS").await, 3);
+    // A repair does the same.
+    server
+        .at_target("UPDATE dbo.t_ITEM SET PRICE = 0 WHERE CODE = N'C042'")
+        .await;
+    project.sync(&["reconcile", "--repair"]).await.expect(0);
+    assert_whole(&server).await;
+    // A row that is gone and still pointed at is told, and nothing of its chunk is changed.
+    server
+        .at_source("DELETE FROM dbo.ITEM WHERE CODE = N'C099'")
+        .await;
+    let refused = run(&project).await.expect(4);
+    assert!(refused.stderr.contains("547"), "{}", refused.stderr);
+    server.at_target("DELETE FROM dbo.POINTS WHERE ID = 3").await;
+    run(&project).await.expect(0);
+    assert_whole(&server).await;
+    server.finish().await;
+}

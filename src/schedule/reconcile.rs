@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::turn::{At, Ends, ends_the_run};
 use super::{Identity, Run, RunOptions};
+use crate::beside::{self, Way};
 use crate::checkpoint::{Change, Pass, Store};
 use crate::clock::SharedClock;
 use crate::config::{Config, TableConfig};
@@ -290,7 +291,10 @@ impl Run<'_> {
                 ),
             ));
         };
-        let target = Target::new(&plan, &schema)?;
+        let mut target = Target::new(&plan, &schema)?;
+        if plan.is_full() && matches!(beside::way(&mut keeper, &plan).await?, Way::InPlace(..)) {
+            target = target.by_row(&plan);
+        }
         let lease = self.lease(&mut keeper, &plan).await?;
         self.retrier.progress.event(Event::Comparing {
             table: table.name.as_str(),

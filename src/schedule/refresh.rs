@@ -50,7 +50,7 @@ impl Run<'_> {
                     obstacles.join(", ")
                 )));
                 beside::drop_left(keeper, &beside_plan, &beside_lease).await?;
-                let target = Target::new(plan, &schema)?;
+                let target = Target::new(plan, &schema)?.by_row(plan);
                 let at = At {
                     plan,
                     target: &target,
@@ -157,7 +157,9 @@ impl Run<'_> {
 
     /// The chunks of the target in place, as the store has them once receipts and target were compared with it.
     async fn in_the_target(&self, keeper: &mut Session, at: At<'_>, ends: Ends<'_>) -> Result<Vec<Chunk>> {
-        self.compare(keeper, at, ends).await?;
+        for warning in self.compare(keeper, at, ends).await?.warnings {
+            self.retrier.progress.event(Event::Warning(&warning));
+        }
         let table = at.plan.name.as_str();
         self.retrier.progress.event(Event::Comparing { table });
         self.retrier.store.chunks(table, Window::ALL)

@@ -98,7 +98,6 @@ impl Run<'_> {
                 lease: &lease,
                 asked: Asked::Dates(self.options.range),
             };
-            self.settle(&mut keeper, at, ends).await?;
             self.passes(&mut keeper, at, ends, summary).await?;
         }
         // Where the connection has ended, so has its lock.
@@ -136,8 +135,15 @@ impl Run<'_> {
     ) -> Result<()> {
         let name = at.plan.name.as_str();
         for pass in 0..PASSES_MAX {
-            let standing = self.compare(keeper, at, ends).await?;
+            let mut standing = self.compare(keeper, at, ends).await?;
+            for warning in &standing.warnings {
+                self.retrier.progress.event(Event::Warning(warning));
+            }
             if pass == 0 {
+                if self.settle(keeper, at, ends, &standing).await? {
+                    // What it warns of was said already.
+                    standing = self.compare(keeper, at, ends).await?;
+                }
                 self.announce(at.plan, &standing, summary)?;
             }
             let pass_over = self.windows(at, ends, standing, summary).await?;
@@ -227,8 +233,22 @@ impl Run<'_> {
         })
     }
 
-    /// Compares what recent windows have at both ends, and marks what differs.
-    async fn settle(&self, keeper: &mut Session, at: At<'_>, ends: Ends<'_>) -> Result<()> {
+    /// Compares what recent windows have at both ends, and marks what differs; returns whether anything does. A
+    /// reference table has none, and a repair is of what was found.
+    async fn settle(
+        &self,
+        keeper: &mut Session,
+        at: At<'_>,
+        ends: Ends<'_>,
+        standing: &Standing,
+    ) -> Result<bool> {
+        if at.plan.is_full() || !matches!(at.asked, Asked::Dates(_)) {
+            return Ok(false);
+        }
+        let redo = standing
+            .windows
+            .iter()
+            .flat_map(|work| work.redo.iter().map(|chunk| (work.window, chunk.ordinal)));
         let mut source = ends.sources.take().await?;
         let settling = Settling {
             plan: at.plan,
@@ -239,14 +259,15 @@ impl Run<'_> {
             days: self.config.run.settle_days,
             store: &self.retrier.store,
         };
-        for text in settling.run(&mut source, keeper).await? {
-            self.retrier.progress.event(Event::Warning(&text));
-        }
+        let settled = settling.run(&mut source, keeper, &redo.collect()).await?;
         ends.sources.put(source);
-        Ok(())
+        for text in &settled.said {
+            self.retrier.progress.event(Event::Warning(text));
+        }
+        Ok(settled.marked)
     }
 
-    /// Compares receipts, checkpoints and the target, and says what was noticed.
+    /// Compares receipts, checkpoints and the target.
     pub(super) async fn compare(&self, keeper: &mut Session, at: At<'_>, ends: Ends<'_>) -> Result<Standing> {
         let mut source = ends.sources.take().await?;
         let now = self.source_now(at.plan, &mut source).await?;
@@ -260,11 +281,7 @@ impl Run<'_> {
             store: &self.retrier.store,
             clock: &self.retrier.clock,
         };
-        let standing = comparison.run(keeper).await?;
-        for warning in &standing.warnings {
-            self.retrier.progress.event(Event::Warning(warning));
-        }
-        Ok(standing)
+        comparison.run(keeper).await
     }
 
     /// The table as the store knows it; where it is loaded beside its target, under the target's name.
