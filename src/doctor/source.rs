@@ -111,7 +111,10 @@ async fn table(
                 report.warning(&place, tables::KEYLESS);
             }
             if report.checks.len() == before {
-                report.ok(&place, format!("It can be read ({})", plan.key_names()));
+                let by = plan
+                    .date()
+                    .map_or_else(|| "whole".to_owned(), |date| format!("by {}", date.name));
+                report.ok(&place, format!("It can be read {by} (key {})", plan.key_names()));
             }
             found.plan = Some(plan);
         }
