@@ -196,6 +196,11 @@ pub(crate) fn ends_statement_only(number: i32) -> bool {
     )
 }
 
+/// Whether a system procedure raises the error with RAISERROR, which does not honor XACT_ABORT ("RAISERROR").
+pub(crate) fn raised_by_procedure(number: i32) -> bool {
+    matches!(number, 15225 | 15248 | 15249 | 15335)
+}
+
 /// Whether an error rolls the transaction back even when XACT_ABORT is off.
 pub(crate) fn ends_transaction(number: i32) -> bool {
     matches!(number, 241 | 242 | 245 | 248 | 1205 | 8114 | 8169)

@@ -318,7 +318,10 @@ impl Binder<'_> {
     fn target(&mut self, name: &ObjectName) -> Result<TableRef, SqlError> {
         let table = self.core.table(name)?.ok_or_else(|| no_object(&plain(name)))?;
         match &table.database {
-            Some(database) => self.use_catalog(&database.clone())?,
+            Some(database) => {
+                self.use_catalog(&database.clone())?;
+                self.uses.reads.push((database.id, table.def.object_id));
+            }
             None => self.uses.temps = true,
         }
         Ok(table)

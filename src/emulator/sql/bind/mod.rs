@@ -137,7 +137,7 @@ impl Bound {
 pub(crate) struct Uses {
     /// Databases whose catalog it was bound to, with the catalog's version.
     pub catalogs: Vec<(Arc<Database>, i64)>,
-    /// Tables that it reads: database and object id.
+    /// Tables that it reads or changes, whose locks it waits for: database and object id.
     pub reads: Vec<(i32, i32)>,
     /// Whether it looks names up while it runs.
     pub names: bool,

@@ -98,8 +98,12 @@ impl SqlSession {
             }
             Stmt::Insert(_) | Stmt::Update(_) | Stmt::Delete(_) => {
                 self.implicit_begin(sink)?;
-                let prepared = self.prepare_change(batch, statement)?;
-                self.run_change(&prepared, sink)?;
+                loop {
+                    let prepared = self.prepare_change(batch, statement)?;
+                    if self.run_change(&prepared, sink)? {
+                        break;
+                    }
+                }
             }
             Stmt::If {
                 condition,

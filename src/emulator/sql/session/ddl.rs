@@ -183,6 +183,7 @@ impl SqlSession {
             let Some(table) = session.core.table(name)? else {
                 return Err(errors::cannot_drop("table", &plain(name), 5));
             };
+            session.modify_schema(&table);
             session.refuse_if_referenced(&table, true)?;
             session.drop_parent_triggers(&table)?;
             session.sqlite(&format!("DROP TABLE {}", table.sqlite()))?;
@@ -235,6 +236,7 @@ impl SqlSession {
                 .core
                 .table(name)?
                 .ok_or_else(|| errors::cannot_find(4701, 1, &plain(name)))?;
+            session.modify_schema(&table);
             session.refuse_if_referenced(&table, false)?;
             session.sqlite(&format!("DELETE FROM {}", table.sqlite()))?;
             if let Some((_, identity)) = table.def.identity_column() {

@@ -12,6 +12,7 @@ mod define;
 mod physical;
 mod plan;
 mod procedure;
+mod rename;
 mod transaction;
 
 use std::collections::HashMap;

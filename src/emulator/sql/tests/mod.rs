@@ -4,6 +4,7 @@ mod bulk;
 mod catalog;
 mod errors;
 mod plans;
+mod rename;
 mod statements;
 mod transactions;
 mod types;
