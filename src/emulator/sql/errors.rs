@@ -101,6 +101,26 @@ pub(crate) fn object_exists(name: &str) -> SqlError {
     )
 }
 
+pub(crate) fn denied(permission: &str, object: &str, database: &str, schema: &str) -> SqlError {
+    error(
+        229,
+        14,
+        5,
+        format!(
+            "The {permission} permission was denied on the object '{object}', database '{database}', schema '{schema}'."
+        ),
+    )
+}
+
+pub(crate) fn denied_in_database(permission: &str, database: &str) -> SqlError {
+    error(
+        262,
+        14,
+        1,
+        format!("{permission} permission denied in database '{database}'."),
+    )
+}
+
 pub(crate) fn read_only(database: &str) -> SqlError {
     error(
         3906,
@@ -174,7 +194,9 @@ pub(crate) fn bad_bulk_type(column: usize) -> SqlError {
 pub(crate) fn ends_statement_only(number: i32) -> bool {
     matches!(
         number,
-        515 | 544
+        229 | 262
+            | 515
+            | 544
             | 545
             | 547
             | 1222

@@ -28,6 +28,7 @@ impl SqlSession {
         let table = find(self)?;
         self.change(table.database.as_ref(), table.def.object_id, |session| {
             let table = find(session)?;
+            session.check_alter(&table, name)?;
             session.modify_schema(&table);
             match change {
                 AlterTable::Add { columns, constraints } => {

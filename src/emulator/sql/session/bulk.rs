@@ -13,10 +13,12 @@ use super::ddl::plain;
 use super::plan::Bindable;
 use super::{Ran, SqlSession};
 use crate::emulator::sql::ast::BulkColumn;
+use crate::emulator::sql::bind::Need;
 use crate::emulator::sql::core::{TableRef, Temp};
 use crate::emulator::sql::errors::{self, bad_bulk_type, error, no_column, no_object, null_refused};
 use crate::emulator::sql::types::{self, Place};
 use crate::emulator::sql::values;
+use crate::emulator::store::access::Permission;
 use crate::emulator::store::catalog::quote;
 use crate::emulator::types::{BulkTarget, Cell, Column, Len, OwnedCell, SqlError, SqlType};
 use crate::emulator::value::render::render;
@@ -74,7 +76,13 @@ impl SqlSession {
     ) -> Ran<()> {
         let table = self.core.table(name)?.ok_or_else(|| no_object(&plain(name)))?;
         if let Some(database) = &table.database {
-            self.check_writable(&database.clone())?;
+            let need = Need {
+                permission: Permission::Insert,
+                database: Arc::clone(database),
+                table: Arc::clone(&table.def),
+            };
+            self.check_writable(&need.database)?;
+            self.check_needs(&[need])?;
         }
         let (mut declared, mut places) = (Vec::new(), Vec::new());
         for (at, column) in columns.iter().enumerate() {

@@ -298,6 +298,7 @@ impl SqlSession {
                     );
                     return Err(error(8106, 16, 1, text).into());
                 }
+                self.check_alter(&found, table)?;
                 match (on, self.settings.identity_insert) {
                     (true, Some(other)) if other != found.def.object_id => {
                         let text =

@@ -9,6 +9,7 @@ mod constraint;
 mod control;
 mod ddl;
 mod define;
+mod permission;
 mod physical;
 mod plan;
 mod procedure;

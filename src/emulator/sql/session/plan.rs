@@ -82,6 +82,7 @@ impl SqlSession {
                 break (bound?, parameters, uses);
             }
         };
+        self.check_needs(&uses.needs)?;
         let prepared = Arc::new(Prepared {
             sql: bound.sql,
             parameters,
@@ -402,7 +403,10 @@ impl SqlSession {
         }
         let variables: HashMap<String, SqlType> =
             self.variables.iter().map(|(n, v)| (n.clone(), v.ty)).collect();
-        let bound = Binder::new(&mut self.core, &variables).subquery(&bare)?;
+        let mut binder = Binder::new(&mut self.core, &variables);
+        let bound = binder.subquery(&bare)?;
+        let needs = binder.uses.needs;
+        self.check_needs(&needs)?;
         let mut columns = Vec::with_capacity(bound.columns.len());
         for (at, column) in bound.columns.iter().enumerate() {
             if column.name.is_empty() {

@@ -9,6 +9,7 @@ use super::SqlSession;
 use super::procedure::Arguments;
 use crate::emulator::sql::core::{NameParts, Object, TableRef};
 use crate::emulator::sql::errors::{error, unsupported};
+use crate::emulator::store::access::Permission;
 use crate::emulator::store::catalog::{IndexKind, TableDef, quote};
 use crate::emulator::store::fold;
 use crate::emulator::types::SqlError;
@@ -88,6 +89,9 @@ impl SqlSession {
             let Some(table) = session.renamed_table(parts)? else {
                 return Err(missing);
             };
+            if session.is_denied(&table, Permission::Alter)? {
+                return Err(missing);
+            }
             session.modify_schema(&table);
             let mut def = TableDef::clone(&table.def);
             let catalog = session.core.catalog(&database)?;
@@ -150,6 +154,9 @@ impl SqlSession {
             let Some(Object::Table(table)) = session.core.find(owner)? else {
                 return Ok(false);
             };
+            if session.is_denied(&table, Permission::Alter)? {
+                return Ok(false);
+            }
             session.modify_schema(&table);
             let mut def = TableDef::clone(&table.def);
             let done = match part {
