@@ -8,6 +8,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, ToSql};
 use sqlparser::ast::{Expr, Query, SetExpr};
 
+use super::constraint::is_duplicate;
 use super::{Batch, Ran, SqlSession, Stop, Variable, sent};
 use crate::emulator::sql::ast::{Statement, Stmt};
 use crate::emulator::sql::bind::dml::Change;
@@ -368,8 +369,12 @@ impl SqlSession {
                 return Ok(None);
             }
             session.start_identity(change)?;
-            let ran = session.execute(&prepared.sql, &values);
-            let count = ran.map_err(|e| session.constraint_error(&e, change, &values))?;
+            let count = match session.execute(&prepared.sql, &values) {
+                Err(e) if change.verb == "UPDATE" && is_duplicate(&e) => {
+                    session.update_keys(&prepared.sql, change, &values)?
+                }
+                ran => ran.map_err(|e| session.constraint_error(&e, change, &values))?,
+            };
             session.end_identity(change)?;
             Ok(Some(count))
         })?;
@@ -381,7 +386,7 @@ impl SqlSession {
         Ok(true)
     }
 
-    fn execute(&self, sql: &str, values: &[OwnedCell]) -> rusqlite::Result<usize> {
+    pub(super) fn execute(&self, sql: &str, values: &[OwnedCell]) -> rusqlite::Result<usize> {
         let mut statement = self.core.connection.prepare_cached(sql)?;
         for (at, value) in values.iter().enumerate().take(statement.parameter_count()) {
             statement.raw_bind_parameter(at + 1, Bindable(value.as_cell()))?;

@@ -3,6 +3,7 @@
 mod access;
 mod bulk;
 mod catalog;
+mod dated;
 mod errors;
 mod plans;
 mod relations;
