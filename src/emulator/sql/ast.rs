@@ -1,6 +1,7 @@
 //! The statements of a batch, as far as T-SQL differs from what sqlparser knows. Queries, expressions and data types
 //! inside them are sqlparser's.
 
+use crate::emulator::store::access::Permission;
 use sqlparser::ast::{DataType, Expr, Ident, ObjectName, Query, TableWithJoins};
 
 /// A statement with where it stands.
@@ -101,6 +102,7 @@ pub(crate) enum Stmt {
         columns: Vec<BulkColumn>,
         options: Vec<String>,
     },
+    Permission(Box<PermissionChange>),
     Print(Box<Expr>),
     RaiseError(Vec<Expr>),
     Throw(Vec<Expr>),
@@ -127,6 +129,32 @@ pub(crate) struct Argument {
 pub(crate) struct BulkColumn {
     pub name: Ident,
     pub ty: DataType,
+}
+
+/// GRANT, DENY or REVOKE.
+#[derive(Debug, Clone)]
+pub(crate) struct PermissionChange {
+    pub verb: PermissionVerb,
+    pub permissions: Vec<Permission>,
+    pub on: Securable,
+    pub principals: Vec<Ident>,
+}
+
+/// What becomes of a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PermissionVerb {
+    Grant,
+    GrantWithOption,
+    Deny,
+    Revoke,
+}
+
+/// What a permission is on.
+#[derive(Debug, Clone)]
+pub(crate) enum Securable {
+    Database,
+    Object(ObjectName),
+    Schema(Ident),
 }
 
 /// INSERT.

@@ -35,6 +35,7 @@ pub(crate) struct Shared {
 #[derive(Default, Clone)]
 pub(crate) struct Names {
     pub server: Option<Arc<ServerState>>,
+    pub login: String,
     pub database: String,
     pub catalog: Arc<Catalog>,
     pub temps: Vec<Arc<TableDef>>,
@@ -188,7 +189,12 @@ impl Core {
     ) -> Result<Core, SqlError> {
         let connection = session_connection()?;
         let shared = Arc::new(Mutex::new(Shared::default()));
-        lock(&shared).names.server = Some(Arc::clone(&server));
+        server.saw_login(&options.login);
+        {
+            let mut shared = lock(&shared);
+            shared.names.server = Some(Arc::clone(&server));
+            shared.names.login.clone_from(&options.login);
+        }
         functions::register(&connection, &shared)?;
         database.users.fetch_add(1, Ordering::SeqCst);
         let session = server.new_session();

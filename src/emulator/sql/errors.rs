@@ -101,6 +101,26 @@ pub(crate) fn object_exists(name: &str) -> SqlError {
     )
 }
 
+pub(crate) fn denied(permission: &str, object: &str, database: &str, schema: &str) -> SqlError {
+    error(
+        229,
+        14,
+        5,
+        format!(
+            "The {permission} permission was denied on the object '{object}', database '{database}', schema '{schema}'."
+        ),
+    )
+}
+
+pub(crate) fn denied_in_database(permission: &str, database: &str) -> SqlError {
+    error(
+        262,
+        14,
+        1,
+        format!("{permission} permission denied in database '{database}'."),
+    )
+}
+
 pub(crate) fn read_only(database: &str) -> SqlError {
     error(
         3906,
@@ -174,7 +194,9 @@ pub(crate) fn bad_bulk_type(column: usize) -> SqlError {
 pub(crate) fn ends_statement_only(number: i32) -> bool {
     matches!(
         number,
-        515 | 544
+        229 | 262
+            | 515
+            | 544
             | 545
             | 547
             | 1222
@@ -194,6 +216,11 @@ pub(crate) fn ends_statement_only(number: i32) -> bool {
             | 15335
             | 50000
     )
+}
+
+/// Whether a system procedure raises the error with RAISERROR, which does not honor XACT_ABORT ("RAISERROR").
+pub(crate) fn raised_by_procedure(number: i32) -> bool {
+    matches!(number, 15225 | 15248 | 15249 | 15335)
 }
 
 /// Whether an error rolls the transaction back even when XACT_ABORT is off.

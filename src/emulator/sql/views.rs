@@ -3,7 +3,9 @@
 //! A view reaches SQLite as one JSON parameter, so the rows are those of the moment and of this session's
 //! transaction, and nothing is kept twice.
 
+mod more;
 mod rows;
+mod security;
 
 use std::sync::Arc;
 
@@ -224,19 +226,6 @@ const VIEWS: &[View] = &[
     },
     View {
         schema: "sys",
-        name: "foreign_keys",
-        columns: &[
-            ("name", NAME, false),
-            ("object_id", INT, false),
-            ("schema_id", INT, false),
-            ("parent_object_id", INT, false),
-            ("referenced_object_id", INT, true),
-            ("is_disabled", BIT, false),
-        ],
-        rows: rows::foreign_keys,
-    },
-    View {
-        schema: "sys",
         name: "partitions",
         columns: &[
             ("partition_id", BIG, false),
@@ -327,8 +316,10 @@ impl View {
     /// The view of that schema and name, in any case.
     pub fn find(schema: Option<&str>, name: &str) -> Option<&'static View> {
         let schema = schema?;
+        let more = more::VIEWS.iter().chain(security::VIEWS);
         VIEWS
             .iter()
+            .chain(more)
             .find(|v| v.schema.eq_ignore_ascii_case(schema) && v.name.eq_ignore_ascii_case(name))
     }
 

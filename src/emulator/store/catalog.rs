@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
+use super::access::{Access, Class, Permission};
 use super::{fold, type_code};
 use crate::emulator::types::SqlType;
 
@@ -161,6 +162,7 @@ impl TableDef {
 pub(crate) struct Catalog {
     pub version: i64,
     pub schemas: BTreeMap<i32, String>,
+    pub access: Access,
     tables: HashMap<(String, String), Arc<TableDef>>,
     by_id: BTreeMap<i32, Arc<TableDef>>,
 }
@@ -183,9 +185,17 @@ impl Catalog {
             [],
             |row| row.get(0),
         )?;
+        let access: Option<String> = connection
+            .query_row(
+                &format!("SELECT value FROM \"{alias}\"._meta WHERE key = 'access'"),
+                [],
+                |row| row.get(0),
+            )
+            .optional()?;
         let mut catalog = Catalog {
             version,
             schemas: from_json(&schemas)?,
+            access: access.map_or_else(|| Ok(Access::default()), |a| from_json(&a))?,
             ..Catalog::default()
         };
         let mut statement = connection.prepare(&format!("SELECT definition FROM \"{alias}\"._catalog"))?;
@@ -224,6 +234,28 @@ impl Catalog {
             .iter()
             .find(|(_, s)| fold(s) == name)
             .map(|(id, s)| (*id, s.as_str()))
+    }
+
+    /// Whether a permission on a table is denied to a login.
+    pub fn denies(&self, login: &str, permission: Permission, table: &TableDef) -> bool {
+        let schema = self.schema(&table.schema).map_or(0, |s| s.0);
+        let on = [
+            (Class::Object, table.object_id),
+            (Class::Schema, schema),
+            (Class::Database, 0),
+        ];
+        self.access.denies(login, permission, &on)
+    }
+
+    /// Whether a permission on everything in a schema is denied to a login.
+    pub fn denies_in_schema(&self, login: &str, permission: Permission, schema: i32) -> bool {
+        let on = [(Class::Schema, schema), (Class::Database, 0)];
+        self.access.denies(login, permission, &on)
+    }
+
+    /// Whether a permission on the database is denied to a login.
+    pub fn denies_in_database(&self, login: &str, permission: Permission) -> bool {
+        self.access.denies(login, permission, &[(Class::Database, 0)])
     }
 
     /// Whether a constraint, index-backed or not, has that name in a schema.
@@ -278,6 +310,16 @@ pub(crate) fn save_schemas(
     let json = to_json(schemas)?;
     connection.execute(
         &format!("UPDATE \"{alias}\"._meta SET value = ?1 WHERE key = 'schemas'"),
+        [json],
+    )?;
+    bump(connection, alias)
+}
+
+/// Writes who may do what. A file from before there were permissions has no such entry yet.
+pub(crate) fn save_access(connection: &Connection, alias: &str, access: &Access) -> rusqlite::Result<()> {
+    let json = to_json(access)?;
+    connection.execute(
+        &format!("INSERT OR REPLACE INTO \"{alias}\"._meta VALUES ('access', ?1)"),
         [json],
     )?;
     bump(connection, alias)

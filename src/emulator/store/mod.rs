@@ -4,6 +4,7 @@
 //! database names that it cannot keep; it is safe to share between connection threads because everything that
 //! changes is an atomic or behind one of a few short-lived mutexes, and no SQL runs while one of them is held.
 
+pub(crate) mod access;
 pub(crate) mod catalog;
 pub(crate) mod database;
 pub(crate) mod lock;
@@ -66,6 +67,8 @@ pub struct ServerState {
     pub(crate) locks: LockManager,
     pub(crate) clock: SharedClock,
     databases: Mutex<BTreeMap<String, Arc<Database>>>,
+    /// The logins that have opened a session, in the order of coming.
+    logins: Mutex<Vec<String>>,
     next_session: AtomicU64,
 }
 
@@ -84,6 +87,7 @@ impl ServerState {
             locks: LockManager::new(clock.clone()),
             clock,
             databases: Mutex::new(databases),
+            logins: Mutex::default(),
             next_session: AtomicU64::new(1),
         };
         state.create_database("master")?;
@@ -158,6 +162,19 @@ impl ServerState {
     /// A number that no other session of this server has.
     pub(crate) fn new_session(&self) -> u64 {
         self.next_session.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Notes that a login has come.
+    pub(crate) fn saw_login(&self, login: &str) {
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        if !logins.iter().any(|l| fold(l) == fold(login)) {
+            logins.push(login.to_owned());
+        }
+    }
+
+    /// The logins that have come, in their order.
+    pub(crate) fn logins(&self) -> Vec<String> {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn databases(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Database>>> {

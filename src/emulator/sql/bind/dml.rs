@@ -9,6 +9,7 @@ use crate::emulator::sql::ast::{Delete, Insert, InsertSource, Update};
 use crate::emulator::sql::core::{NameParts, TableRef};
 use crate::emulator::sql::errors::{error, no_object, unsupported, wrong_count};
 use crate::emulator::sql::parse::parse_expression;
+use crate::emulator::store::access::Permission;
 use crate::emulator::store::catalog::{ColumnDef, TableDef, quote};
 use crate::emulator::store::fold;
 use crate::emulator::types::SqlError;
@@ -38,6 +39,7 @@ impl Binder<'_> {
         identity_insert: Option<i32>,
     ) -> Result<Change, SqlError> {
         let table = self.target(&insert.table)?;
+        self.need(Permission::Insert, &table);
         let def = std::sync::Arc::clone(&table.def);
         let identity_on = identity_insert == Some(def.object_id);
         let listed = listed_columns(&def, &insert.columns, identity_on)?;
@@ -244,6 +246,7 @@ impl Binder<'_> {
             None => String::new(),
         };
         let limit = self.change_limit(update.top.as_ref())?;
+        self.need_for_change(Permission::Update, &table, &alias);
         let target = table.sqlite();
         let sql = if from.is_none() && limit.is_empty() {
             let sets: Vec<String> = sets.iter().map(|(c, v)| format!("{c} = {v}")).collect();
@@ -290,6 +293,7 @@ impl Binder<'_> {
             None => String::new(),
         };
         let limit = self.change_limit(delete.top.as_ref())?;
+        self.need_for_change(Permission::Delete, &table, &alias);
         let target = table.sqlite();
         let sql = if from.is_none() && limit.is_empty() {
             format!("DELETE FROM {target} AS {alias}{condition}")
@@ -308,6 +312,21 @@ impl Binder<'_> {
         })
     }
 
+    /// UPDATE and DELETE need SELECT as well only where they look at the table's columns ("UPDATE (Transact-SQL)").
+    fn need_for_change(&mut self, permission: Permission, table: &TableRef, alias: &str) {
+        self.need(permission, table);
+        let scope = self.scopes.last();
+        let touched = scope.is_some_and(|s| s.sources.iter().any(|s| s.alias == alias && s.touched));
+        let read = self
+            .uses
+            .needs
+            .iter()
+            .position(|n| n.permission == Permission::Select && n.table.object_id == table.def.object_id);
+        if let (false, Some(read)) = (touched, read) {
+            self.uses.needs.remove(read);
+        }
+    }
+
     fn change_limit(&mut self, top: Option<&Expr>) -> Result<String, SqlError> {
         match top {
             Some(top) => Ok(format!(" LIMIT {}", self.row_count(top)?)),
@@ -318,7 +337,10 @@ impl Binder<'_> {
     fn target(&mut self, name: &ObjectName) -> Result<TableRef, SqlError> {
         let table = self.core.table(name)?.ok_or_else(|| no_object(&plain(name)))?;
         match &table.database {
-            Some(database) => self.use_catalog(&database.clone())?,
+            Some(database) => {
+                self.use_catalog(&database.clone())?;
+                self.uses.reads.push((database.id, table.def.object_id));
+            }
             None => self.uses.temps = true,
         }
         Ok(table)

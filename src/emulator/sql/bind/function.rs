@@ -420,13 +420,16 @@ impl Binder<'_> {
             ("ERROR_SEVERITY", []) => plain(self, System::ErrorSeverity, SqlType::Int),
             ("ERROR_STATE", []) => plain(self, System::ErrorState, SqlType::Int),
             ("ERROR_LINE", []) => plain(self, System::ErrorLine, SqlType::Int),
-            ("DB_NAME" | "OBJECT_NAME" | "SCHEMA_NAME" | "TYPE_NAME" | "OBJECT_SCHEMA_NAME", [_, ..])
+            (
+                "USER_NAME" | "DB_NAME" | "OBJECT_NAME" | "SCHEMA_NAME" | "TYPE_NAME" | "OBJECT_SCHEMA_NAME",
+                [_, ..],
+            )
             | ("SCHEMA_NAME", []) => Some(self.meta(name, arguments, nvarchar(128))?),
             ("OBJECT_ID", [_] | [_, _])
             | ("SCHEMA_ID", [] | [_])
             | ("HAS_PERMS_BY_NAME", [_, _, _, ..])
             | ("HAS_DBACCESS", [_])
-            | ("TYPE_ID", [_]) => Some(self.meta(name, arguments, SqlType::Int)?),
+            | ("TYPE_ID" | "DATABASE_PRINCIPAL_ID", [_]) => Some(self.meta(name, arguments, SqlType::Int)?),
             ("DB_ID", [_]) | ("COL_LENGTH", [_, _]) => Some(self.meta(name, arguments, SqlType::SmallInt)?),
             ("SERVERPROPERTY", [_]) | ("DATABASEPROPERTYEX", [_, _]) => {
                 Some(self.meta(name, arguments, nvarchar(256))?)

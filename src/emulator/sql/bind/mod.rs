@@ -20,9 +20,10 @@ mod source;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::core::Core;
+use super::core::{Core, TableRef};
 use super::views::View;
-use crate::emulator::store::catalog::DEFAULT_COLLATION;
+use crate::emulator::store::access::Permission;
+use crate::emulator::store::catalog::{DEFAULT_COLLATION, TableDef};
 use crate::emulator::store::database::Database;
 use crate::emulator::types::{OwnedCell, SqlError, SqlType};
 pub(crate) use convert::{Mode, TRY, UTF8};
@@ -132,13 +133,23 @@ impl Bound {
     }
 }
 
+/// A permission on a table that a statement needs.
+#[derive(Clone)]
+pub(crate) struct Need {
+    pub permission: Permission,
+    pub database: Arc<Database>,
+    pub table: Arc<TableDef>,
+}
+
 /// What a bound statement depends on.
 #[derive(Default, Clone)]
 pub(crate) struct Uses {
     /// Databases whose catalog it was bound to, with the catalog's version.
     pub catalogs: Vec<(Arc<Database>, i64)>,
-    /// Tables that it reads: database and object id.
+    /// Tables that it reads or changes, whose locks it waits for: database and object id.
     pub reads: Vec<(i32, i32)>,
+    /// What it may only do if nobody denies it.
+    pub needs: Vec<Need>,
     /// Whether it looks names up while it runs.
     pub names: bool,
     /// Whether it names a temp table.
@@ -182,6 +193,17 @@ impl<'a> Binder<'a> {
             self.uses.catalogs.push((Arc::clone(database), version));
         }
         Ok(())
+    }
+
+    /// Notes that the statement needs a permission on a table.
+    fn need(&mut self, permission: Permission, table: &TableRef) {
+        if let Some(database) = &table.database {
+            self.uses.needs.push(Need {
+                permission,
+                database: Arc::clone(database),
+                table: Arc::clone(&table.def),
+            });
+        }
     }
 
     /// A parameter's number as SQLite writes it.

@@ -11,6 +11,7 @@ use super::{Binder, Bound, Collation, Origin, Parameter};
 use crate::emulator::sql::core::{NameParts, Object, TableRef};
 use crate::emulator::sql::errors::{error, no_column, no_object, unsupported};
 use crate::emulator::sql::views::View;
+use crate::emulator::store::access::Permission;
 use crate::emulator::store::catalog::{DEFAULT_COLLATION, quote};
 use crate::emulator::store::database::Database;
 use crate::emulator::store::fold;
@@ -283,6 +284,7 @@ impl Binder<'_> {
             Some(database) => {
                 self.use_catalog(database)?;
                 self.uses.reads.push((database.id, def.object_id));
+                self.need(Permission::Select, table);
             }
             None => self.uses.temps = true,
         }

@@ -8,6 +8,7 @@ use rusqlite::functions::Context;
 use super::{Answer, Registry, argument, broken, string};
 use crate::emulator::sql::core::{NameParts, Names, Shared, lock};
 use crate::emulator::sql::types::{SYSNAME_ID, TYPES, measures};
+use crate::emulator::store::access::Permission;
 use crate::emulator::store::catalog::{Catalog, DEFAULT_COLLATION, IndexKind, TableDef};
 use crate::emulator::store::fold;
 use crate::emulator::types::{Cell, OwnedCell, SqlError};
@@ -72,7 +73,13 @@ fn meta(context: &Context<'_>, shared: &Mutex<Shared>) -> Answer {
         "TYPE_NAME" => id(context, 1)?.and_then(|id| type_name(i64::from(id))).map(text),
         "TYPE_ID" => first.and_then(|n| type_id(&n)).map(number),
         "COL_LENGTH" => column_length(&names, first.as_deref(), word(context, 2)?.as_deref())?.map(number),
-        "HAS_PERMS_BY_NAME" => Some(number(1)),
+        "HAS_PERMS_BY_NAME" => {
+            let (class, permission) = (word(context, 2)?, word(context, 3)?);
+            has_permission(&names, first.as_deref(), class.as_deref(), permission.as_deref())?
+                .map(|has| number(i32::from(has)))
+        }
+        "USER_NAME" => principal_name(&names, id(context, 1)?).map(text),
+        "DATABASE_PRINCIPAL_ID" => first.and_then(|n| principal_id(&names, &n)).map(number),
         "HAS_DBACCESS" => first.map(|n| {
             number(i32::from(
                 names.server.as_ref().is_some_and(|s| s.database(&n).is_some()),
@@ -158,6 +165,73 @@ pub(in crate::emulator::sql) fn constraints(table: &TableDef) -> Vec<(i32, Strin
         .iter()
         .map(|f| (f.object_id, f.name.clone(), "F"));
     keys.chain(defaults).chain(checks).chain(foreign).collect()
+}
+
+/// Whether the login has a permission: NULL where the securable is not there. Nothing is denied at the server.
+fn has_permission(
+    names: &Names,
+    securable: Option<&str>,
+    class: Option<&str>,
+    permission: Option<&str>,
+) -> Result<Option<bool>, SqlError> {
+    let Some(permission) = permission else {
+        return Ok(None);
+    };
+    let permission = Permission::named(permission.trim());
+    let (securable, class) = match (securable, class) {
+        (None, None) => return Ok(Some(true)),
+        (Some(securable), Some(class)) => (securable, class.trim().to_ascii_uppercase()),
+        _ => return Ok(None),
+    };
+    let Some(name) = NameParts::parse(securable) else {
+        return Ok(None);
+    };
+    let login = &names.login;
+    if class == "DATABASE" {
+        let known = names.server.as_ref().and_then(|s| s.database(&name.name));
+        let Some(database) = known else {
+            return Ok(None);
+        };
+        let asked = NameParts {
+            database: Some(database.name.clone()),
+            ..name
+        };
+        let catalog = catalog(names, &asked)?;
+        return Ok(catalog.map(|c| !permission.is_some_and(|p| c.denies_in_database(login, p))));
+    }
+    let Some(catalog) = catalog(names, &name)? else {
+        return Ok(None);
+    };
+    Ok(match class.as_str() {
+        "SCHEMA" => catalog
+            .schema(&name.name)
+            .map(|s| !permission.is_some_and(|p| catalog.denies_in_schema(login, p, s.0))),
+        "OBJECT" if name.is_temp() => object_id(names, Some(securable), None)?.map(|_| true),
+        "OBJECT" => catalog
+            .table(name.schema(), &name.name)
+            .map(|t| !permission.is_some_and(|p| catalog.denies(login, p, t))),
+        _ => Some(true),
+    })
+}
+
+fn principals(names: &Names) -> Vec<(i32, String)> {
+    let logins = names.server.as_ref().map(|s| s.logins()).unwrap_or_default();
+    names.catalog.access.all_principals(&logins)
+}
+
+fn principal_name(names: &Names, id: Option<i32>) -> Option<String> {
+    principals(names)
+        .into_iter()
+        .find(|p| Some(p.0) == id)
+        .map(|p| p.1)
+}
+
+fn principal_id(names: &Names, name: &str) -> Option<i32> {
+    let folded = fold(name);
+    principals(names)
+        .into_iter()
+        .find(|p| fold(&p.1) == folded)
+        .map(|p| p.0)
 }
 
 fn table_by_id(names: &Names, id: Option<i32>) -> Option<Arc<TableDef>> {

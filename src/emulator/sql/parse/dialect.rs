@@ -16,7 +16,7 @@ pub(crate) struct Tsql(MsSqlDialect);
 fn starts_something(keyword: Keyword, parser: &Parser) -> bool {
     if keyword == Keyword::NoKeyword {
         return matches!(&parser.get_current_token().token, Token::Word(w) if w.quote_style.is_none()
-            && ["SAVE", "BREAK"].iter().any(|k| w.value.eq_ignore_ascii_case(k)));
+            && ["SAVE", "BREAK", "DENY"].iter().any(|k| w.value.eq_ignore_ascii_case(k)));
     }
     matches!(
         keyword,
@@ -31,6 +31,9 @@ fn starts_something(keyword: Keyword, parser: &Parser) -> bool {
             | Keyword::SELECT
             | Keyword::WITH
             | Keyword::OUTPUT
+            | Keyword::GRANT
+            | Keyword::REVOKE
+            | Keyword::DENY
     )
 }
 

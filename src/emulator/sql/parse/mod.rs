@@ -7,6 +7,7 @@ mod control;
 mod ddl;
 mod dialect;
 mod dml;
+mod permission;
 
 use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart};
 use sqlparser::parser::{Parser, ParserError};
@@ -240,6 +241,9 @@ impl Reader<'_> {
             "DECLARE" => self.declare(),
             "SET" => self.set(),
             "EXEC" | "EXECUTE" => self.exec(),
+            "GRANT" => self.grant(),
+            "DENY" => self.deny(),
+            "REVOKE" => self.revoke(),
             "PRINT" => Ok(Stmt::Print(Box::new(self.expr()?))),
             "RAISERROR" => self.raiserror(),
             "THROW" => {
@@ -307,7 +311,7 @@ impl Reader<'_> {
     }
 
     fn at_statement_start(&self) -> bool {
-        const STARTS: [&str; 28] = [
+        const STARTS: [&str; 31] = [
             "SELECT",
             "WITH",
             "INSERT",
@@ -332,6 +336,9 @@ impl Reader<'_> {
             "SET",
             "EXEC",
             "EXECUTE",
+            "GRANT",
+            "DENY",
+            "REVOKE",
             "PRINT",
             "RAISERROR",
             "THROW",

@@ -1,4 +1,4 @@
-//! ALTER TABLE and sp_rename.
+//! ALTER TABLE.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,9 @@ use sqlparser::ast::{Ident, ObjectName};
 use super::SqlSession;
 use super::ddl::plain;
 use super::define::column_collation;
-use super::procedure::Arguments;
 use crate::emulator::sql::ast::{AlterTable, ColumnSpec, ConstraintSpec};
 use crate::emulator::sql::bind::{Binder, Mode};
-use crate::emulator::sql::core::{NameParts, TableRef};
+use crate::emulator::sql::core::TableRef;
 use crate::emulator::sql::errors::{self, error, unsupported};
 use crate::emulator::sql::types::{self, Place};
 use crate::emulator::store::catalog::{IndexKind, TableDef, quote};
@@ -29,6 +28,8 @@ impl SqlSession {
         let table = find(self)?;
         self.change(table.database.as_ref(), table.def.object_id, |session| {
             let table = find(session)?;
+            session.check_alter(&table, name)?;
+            session.modify_schema(&table);
             match change {
                 AlterTable::Add { columns, constraints } => {
                     session.add_to_table(&table, columns, constraints)
@@ -301,114 +302,6 @@ impl SqlSession {
             },
             &values,
         )
-    }
-
-    /// sp_rename @objname, @newname, @objtype.
-    pub(super) fn rename(&mut self, arguments: &Arguments) -> Result<(), SqlError> {
-        let old = arguments.text("@objname", 0).unwrap_or_default();
-        let new = arguments.text("@newname", 1).unwrap_or_default();
-        let kind = arguments
-            .text("@objtype", 2)
-            .unwrap_or_else(|| "OBJECT".into())
-            .to_ascii_uppercase();
-        if new.is_empty() {
-            let text =
-                "Procedure or function 'sp_rename' expects parameter '@newname', which was not supplied.";
-            return Err(error(201, 16, 4, text));
-        }
-        let ambiguous = || {
-            let text = format!(
-                "Either the parameter @objname is ambiguous or the claimed @objtype ({kind}) is wrong."
-            );
-            error(15248, 11, 1, text)
-        };
-        let parts = NameParts::parse(&old).ok_or_else(ambiguous)?;
-        match kind.as_str() {
-            "OBJECT" => self.rename_table(&parts, &old, &new),
-            "COLUMN" | "INDEX" => {
-                // `schema.table.name` reads as database, schema and name.
-                let table_parts = match (&parts.database, &parts.schema) {
-                    (schema, Some(table)) => NameParts {
-                        database: None,
-                        schema: schema.clone(),
-                        name: table.clone(),
-                    },
-                    _ => return Err(ambiguous()),
-                };
-                self.rename_part(&table_parts, &parts.name, &new, kind == "COLUMN")
-                    .and_then(|done| if done { Ok(()) } else { Err(ambiguous()) })
-            }
-            _ => {
-                let text = format!("Error: The input parameter '@objtype' is not allowed to be '{kind}'.");
-                Err(error(15249, 11, 1, text))
-            }
-        }
-    }
-
-    fn rename_table(&mut self, parts: &NameParts, old: &str, new: &str) -> Result<(), SqlError> {
-        let database = self.core.database_of(parts)?;
-        self.change(Some(&database), 0, |session| {
-            let Some(crate::emulator::sql::core::Object::Table(table)) = session.core.find(parts)? else {
-                let text = format!("No item by the name of '{old}' could be found in the current database '{}', given that @itemtype was input as '(null)'.", database.name);
-                return Err(error(15225, 11, 1, text));
-            };
-            if session.core.catalog(&database)?.table(&table.def.schema, new).is_some() {
-                let text = format!("Error: The new name '{new}' is already in use as a OBJECT name and would cause a duplicate that is not permitted.");
-                return Err(error(15335, 11, 1, text));
-            }
-            let mut def = TableDef::clone(&table.def);
-            def.name = new.to_owned();
-            def.modify_date = session.core.server.now_datetime();
-            session.sqlite(&format!("ALTER TABLE {} RENAME TO {}", table.sqlite(), def.sqlite_name()))?;
-            session.store_table(&TableRef { def: Arc::new(def), ..table })
-        })
-    }
-
-    fn rename_part(
-        &mut self,
-        table_parts: &NameParts,
-        old: &str,
-        new: &str,
-        column: bool,
-    ) -> Result<bool, SqlError> {
-        let database = self.core.database_of(table_parts)?;
-        self.change(Some(&database), 0, |session| {
-            let Some(crate::emulator::sql::core::Object::Table(table)) = session.core.find(table_parts)?
-            else {
-                return Ok(false);
-            };
-            let mut def = TableDef::clone(&table.def);
-            let folded = fold(old);
-            if column {
-                let texts = !def.checks.is_empty() || def.indexes.iter().any(|i| i.filter.is_some());
-                let Some(found) = def.columns.iter_mut().find(|c| fold(&c.name) == folded) else {
-                    return Ok(false);
-                };
-                if texts {
-                    return Err(unsupported(
-                        "sp_rename of a column of a table with CHECK constraints or filtered indexes",
-                    ));
-                }
-                session.sqlite(&format!(
-                    "ALTER TABLE {} RENAME COLUMN {} TO {}",
-                    table.sqlite(),
-                    quote(&found.name),
-                    quote(new)
-                ))?;
-                found.name = new.to_owned();
-            } else {
-                let Some(found) = def.indexes.iter_mut().find(|i| fold(&i.name) == folded) else {
-                    return Ok(false);
-                };
-                found.name = new.to_owned();
-            }
-            def.modify_date = session.core.server.now_datetime();
-            session.store_table(&TableRef {
-                def: Arc::new(def),
-                ..table
-            })?;
-            Ok(true)
-        })
     }
 }
 

@@ -13,10 +13,12 @@ use super::ddl::plain;
 use super::plan::Bindable;
 use super::{Ran, SqlSession};
 use crate::emulator::sql::ast::BulkColumn;
+use crate::emulator::sql::bind::Need;
 use crate::emulator::sql::core::{TableRef, Temp};
 use crate::emulator::sql::errors::{self, bad_bulk_type, error, no_column, no_object, null_refused};
 use crate::emulator::sql::types::{self, Place};
 use crate::emulator::sql::values;
+use crate::emulator::store::access::Permission;
 use crate::emulator::store::catalog::quote;
 use crate::emulator::types::{BulkTarget, Cell, Column, Len, OwnedCell, SqlError, SqlType};
 use crate::emulator::value::render::render;
@@ -74,7 +76,13 @@ impl SqlSession {
     ) -> Ran<()> {
         let table = self.core.table(name)?.ok_or_else(|| no_object(&plain(name)))?;
         if let Some(database) = &table.database {
-            self.check_writable(&database.clone())?;
+            let need = Need {
+                permission: Permission::Insert,
+                database: Arc::clone(database),
+                table: Arc::clone(&table.def),
+            };
+            self.check_writable(&need.database)?;
+            self.check_needs(&[need])?;
         }
         let (mut declared, mut places) = (Vec::new(), Vec::new());
         for (at, column) in columns.iter().enumerate() {
@@ -146,22 +154,8 @@ impl SqlSession {
 
     fn open_load(&mut self, pending: Pending, columns: &[Column]) -> Result<(), SqlError> {
         let table = pending.table;
-        // The table may have changed since the announcement.
-        let id = table.def.object_id;
-        let now = match &table.database {
-            Some(database) => self
-                .core
-                .catalog(&database.clone())?
-                .table_by_id(id)
-                .map(|d| d.modify_date),
-            None => self
-                .core
-                .temps
-                .iter()
-                .find(|t| t.def.object_id == id)
-                .map(|t| t.def.modify_date),
-        };
-        if now != Some(table.def.modify_date) {
+        // The table may have changed since the announcement, and while the lock was waited for.
+        if !self.is_unchanged(&table)? {
             return Err(no_object(&table.def.full_name()));
         }
         let mut names: Vec<String> = Vec::new();
@@ -214,7 +208,12 @@ impl SqlSession {
             marks.join(", ")
         );
         let temps = self.core.temps.clone();
-        self.start_change(table.database.as_ref(), id)?;
+        self.start_change(table.database.as_ref(), table.def.object_id)?;
+        match self.is_unchanged(&table) {
+            Ok(true) => {}
+            Ok(false) => return self.end_change(Err(no_object(&table.def.full_name())), temps),
+            Err(failure) => return self.end_change(Err(failure), temps),
+        }
         self.bulk = Some(Load {
             table,
             sql,
@@ -226,6 +225,18 @@ impl SqlSession {
             failed: false,
         });
         Ok(())
+    }
+
+    fn is_unchanged(&mut self, table: &TableRef) -> Result<bool, SqlError> {
+        let id = table.def.object_id;
+        let now = match &table.database {
+            Some(database) => self.core.catalog(&database.clone())?.table_by_id(id).cloned(),
+            None => {
+                let temp = self.core.temps.iter().find(|t| t.def.object_id == id);
+                temp.map(|t| Arc::clone(&t.def))
+            }
+        };
+        Ok(now.is_some_and(|n| n.modify_date == table.def.modify_date && n.name == table.def.name))
     }
 
     /// A default's value, evaluated once for the whole load.

@@ -11,7 +11,7 @@ use crate::emulator::sql::bind::dml::Change;
 use crate::emulator::sql::core::{TableRef, lock};
 use crate::emulator::sql::errors::{error, null_refused};
 use crate::emulator::sql::functions::cell;
-use crate::emulator::store::catalog::{IndexDef, IndexKind, TableDef, quote};
+use crate::emulator::store::catalog::{ColumnDef, IndexDef, IndexKind, TableDef, quote};
 use crate::emulator::types::{OwnedCell, SqlError};
 use crate::emulator::value::render::render;
 
@@ -37,15 +37,43 @@ impl SqlSession {
                 let Some(index) = violated(&def, &message) else {
                     return self.core.sqlite_error(failure);
                 };
-                let key = change
-                    .rows
-                    .as_ref()
-                    .and_then(|rows| self.duplicate(&change.table, index, rows, values));
+                let key = change.rows.as_ref().and_then(|rows| {
+                    let (table, queries) = (&change.table, &taken(&change.table, index, rows));
+                    self.duplicate(table, index, queries, values)
+                });
                 duplicate_key(&def, index, key.as_deref())
             }
             ffi::SQLITE_CONSTRAINT_TRIGGER => self.trigger_error(&change.table, &message, change.verb),
             _ => self.core.sqlite_error(failure),
         }
+    }
+
+    /// An UPDATE that SQLite found to double a key on its way. SQLite looks after each row, SQL Server when all rows are
+    /// changed: the keys may pass over each other. So the indexes are taken away for the change and made again.
+    pub(super) fn update_keys(
+        &mut self,
+        sql: &str,
+        change: &Change,
+        values: &[OwnedCell],
+    ) -> Result<usize, SqlError> {
+        let table = &change.table;
+        let unique: Vec<&IndexDef> = table.def.indexes.iter().filter(|i| i.unique).collect();
+        for index in &unique {
+            self.drop_physical_index(table, index)?;
+        }
+        let ran = self.execute(sql, values);
+        let count = ran.map_err(|e| self.constraint_error(&e, change, values))?;
+        for index in unique {
+            self.create_physical_index(table, index).map_err(|e| {
+                if e.number != 1505 {
+                    return e;
+                }
+                let source = format!("WITH n AS (SELECT * FROM {})", table.sqlite());
+                let key = self.duplicate(table, index, &[doubled(table, index, &source)], &[]);
+                duplicate_key(&table.def, index, key.as_deref())
+            })?;
+        }
+        Ok(count)
     }
 
     /// What a constraint's trigger raised: 547. The message is `kind id`.
@@ -100,33 +128,15 @@ impl SqlSession {
         error(547, 16, 0, message)
     }
 
-    /// The first key among the new rows that is in the table already or comes twice, as the message lists it.
+    /// The first key that one of the queries finds, as the message lists it.
     fn duplicate(
         &self,
         table: &TableRef,
         index: &IndexDef,
-        rows: &str,
+        queries: &[String],
         values: &[OwnedCell],
     ) -> Option<String> {
-        let columns: Vec<_> = index
-            .keys
-            .iter()
-            .filter_map(|k| table.def.column_by_id(k.0))
-            .collect();
-        let list: Vec<String> = columns.iter().map(|c| format!("n.{}", quote(&c.name))).collect();
-        let same: Vec<String> = columns
-            .iter()
-            .map(|c| format!("t.{0} IS n.{0}", quote(&c.name)))
-            .collect();
-        let list = list.join(", ");
-        let queries = [
-            format!(
-                "{rows} SELECT {list} FROM n WHERE EXISTS (SELECT 1 FROM {} AS t WHERE {}) LIMIT 1",
-                table.sqlite(),
-                same.join(" AND ")
-            ),
-            format!("{rows} SELECT {list} FROM n GROUP BY {list} HAVING count(*) > 1 LIMIT 1"),
-        ];
+        let columns = key_columns(table, index);
         queries.iter().find_map(|sql| {
             let mut statement = self.core.connection.prepare(sql).ok()?;
             for (at, value) in values.iter().enumerate().take(statement.parameter_count()) {
@@ -228,6 +238,46 @@ impl SqlSession {
             }),
         }
     }
+}
+
+fn key_columns<'a>(table: &'a TableRef, index: &IndexDef) -> Vec<&'a ColumnDef> {
+    let keys = index.keys.iter();
+    keys.filter_map(|k| table.def.column_by_id(k.0)).collect()
+}
+
+/// The queries for a key among the new rows, `n`, that is in the table already or comes twice.
+fn taken(table: &TableRef, index: &IndexDef, rows: &str) -> [String; 2] {
+    let columns = key_columns(table, index);
+    let list: Vec<String> = columns.iter().map(|c| format!("n.{}", quote(&c.name))).collect();
+    let same: Vec<String> = columns
+        .iter()
+        .map(|c| format!("t.{0} IS n.{0}", quote(&c.name)))
+        .collect();
+    let there = format!(
+        "{rows} SELECT {} FROM n WHERE EXISTS (SELECT 1 FROM {} AS t WHERE {}) LIMIT 1",
+        list.join(", "),
+        table.sqlite(),
+        same.join(" AND ")
+    );
+    [there, doubled(table, index, rows)]
+}
+
+/// The query for a key that comes twice among the rows, `n`.
+fn doubled(table: &TableRef, index: &IndexDef, rows: &str) -> String {
+    let columns = key_columns(table, index);
+    let list: Vec<String> = columns.iter().map(|c| format!("n.{}", quote(&c.name))).collect();
+    let list = list.join(", ");
+    format!("{rows} SELECT {list} FROM n GROUP BY {list} HAVING count(*) > 1 LIMIT 1")
+}
+
+/// Whether SQLite found a key twice.
+pub(super) fn is_duplicate(failure: &rusqlite::Error) -> bool {
+    constraint(failure).is_some_and(|(code, _)| {
+        matches!(
+            code,
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+        )
+    })
 }
 
 /// SQLite's extended code and message of a violated constraint.

@@ -98,8 +98,12 @@ impl SqlSession {
             }
             Stmt::Insert(_) | Stmt::Update(_) | Stmt::Delete(_) => {
                 self.implicit_begin(sink)?;
-                let prepared = self.prepare_change(batch, statement)?;
-                self.run_change(&prepared, sink)?;
+                loop {
+                    let prepared = self.prepare_change(batch, statement)?;
+                    if self.run_change(&prepared, sink)? {
+                        break;
+                    }
+                }
             }
             Stmt::If {
                 condition,
@@ -294,6 +298,7 @@ impl SqlSession {
                     );
                     return Err(error(8106, 16, 1, text).into());
                 }
+                self.check_alter(&found, table)?;
                 match (on, self.settings.identity_insert) {
                     (true, Some(other)) if other != found.def.object_id => {
                         let text =

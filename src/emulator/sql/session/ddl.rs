@@ -10,6 +10,7 @@ use super::define::{add_index, check_columns};
 use crate::emulator::sql::ast::{CreateTable, IndexSpec, Stmt};
 use crate::emulator::sql::core::{NameParts, TableRef};
 use crate::emulator::sql::errors::{self, error, unsupported};
+use crate::emulator::store::access::{Class, Permission};
 use crate::emulator::store::catalog::{self, ColumnDef, IndexDef, IndexKind, TableDef};
 use crate::emulator::store::database::Database;
 use crate::emulator::store::fold;
@@ -31,6 +32,7 @@ impl SqlSession {
                 if_exists,
             } => self.drop_index(name, table, *if_exists),
             Stmt::AlterTable { table, change } => self.alter_table(table, change),
+            Stmt::Permission(change) => self.change_permissions(change),
             Stmt::CreateSchema(name) => self.create_schema(&name.value),
             Stmt::DropSchema { name, if_exists } => self.drop_schema(&name.value, *if_exists),
             other => Err(unsupported(format!("{other:?}"))),
@@ -76,7 +78,10 @@ impl SqlSession {
         };
         self.change(database.as_ref(), 0, |session| {
             let alias = match &database {
-                Some(database) => session.core.attach(database)?,
+                Some(database) => {
+                    session.check_create_table(database, parts.schema())?;
+                    session.core.attach(database)?
+                }
                 None => "temp".to_owned(),
             };
             let mut def = session.empty_table(&parts, database.as_ref(), &alias)?;
@@ -183,6 +188,11 @@ impl SqlSession {
             let Some(table) = session.core.table(name)? else {
                 return Err(errors::cannot_drop("table", &plain(name), 5));
             };
+            // It needs ALTER on the schema or CONTROL on the table, and who is denied ALTER on it has no CONTROL.
+            if session.is_denied(&table, Permission::Alter)? {
+                return Err(errors::cannot_drop("table", &plain(name), 20));
+            }
+            session.modify_schema(&table);
             session.refuse_if_referenced(&table, true)?;
             session.drop_parent_triggers(&table)?;
             session.sqlite(&format!("DROP TABLE {}", table.sqlite()))?;
@@ -192,6 +202,7 @@ impl SqlSession {
                     database.forget_identity(table.def.object_id);
                     catalog::delete_table(&session.core.connection, &table.alias, table.def.object_id)
                         .map_err(|e| session.core.sqlite_error(&e))?;
+                    session.forget_permissions(database, Class::Object, table.def.object_id)?;
                 }
             }
             Ok(())
@@ -235,6 +246,8 @@ impl SqlSession {
                 .core
                 .table(name)?
                 .ok_or_else(|| errors::cannot_find(4701, 1, &plain(name)))?;
+            session.check_alter(&table, name)?;
+            session.modify_schema(&table);
             session.refuse_if_referenced(&table, false)?;
             session.sqlite(&format!("DELETE FROM {}", table.sqlite()))?;
             if let Some((_, identity)) = table.def.identity_column() {
@@ -259,6 +272,7 @@ impl SqlSession {
         let table = find(self)?;
         self.change(table.database.as_ref(), table.def.object_id, |session| {
             let table = find(session)?;
+            session.check_alter(&table, name)?;
             let mut def = TableDef::clone(&table.def);
             let index_name = spec.name.as_ref().map(|n| n.value.clone()).unwrap_or_default();
             add_index(&mut def, spec, index_name, 0, false, false)?;
@@ -298,6 +312,9 @@ impl SqlSession {
             );
             return Err(error(3723, 16, 4, text));
         }
+        if self.is_denied(&table, Permission::Alter)? {
+            return Err(missing());
+        }
         self.change(table.database.as_ref(), table.def.object_id, |session| {
             let mut def = TableDef::clone(&table.def);
             def.indexes.retain(|i| i.id != index.id);
@@ -313,6 +330,7 @@ impl SqlSession {
     fn create_schema(&mut self, name: &str) -> Result<(), SqlError> {
         let database = Arc::clone(&self.core.current);
         self.change(Some(&database), 0, |session| {
+            session.check_create_schema(&database)?;
             let catalog = session.core.catalog(&database)?;
             if catalog.schema(name).is_some() {
                 return Err(errors::object_exists(name));
@@ -330,10 +348,16 @@ impl SqlSession {
         let database = Arc::clone(&self.core.current);
         self.change(Some(&database), 0, |session| {
             let catalog = session.core.catalog(&database)?;
-            let Some((id, _)) = catalog.schema(name) else {
+            let missing = || {
                 let text = format!("Cannot drop the schema '{name}', because it does not exist or you do not have permission.");
-                return if if_exists { Ok(()) } else { Err(error(15151, 16, 1, text)) };
+                error(15151, 16, 1, text)
             };
+            let Some((id, _)) = catalog.schema(name) else {
+                return if if_exists { Ok(()) } else { Err(missing()) };
+            };
+            if session.may_not_drop_schema(&database, id)? {
+                return Err(missing());
+            }
             if let Some(table) = catalog.all_tables().find(|t| fold(&t.schema) == fold(name)) {
                 let text = format!("Cannot drop schema '{name}' because it is being referenced by object '{}'.", table.name);
                 return Err(error(3729, 16, 1, text));
@@ -341,7 +365,8 @@ impl SqlSession {
             let mut schemas = catalog.schemas.clone();
             schemas.remove(&id);
             let alias = session.core.attach(&database)?;
-            catalog::save_schemas(&session.core.connection, &alias, &schemas).map_err(|e| session.core.sqlite_error(&e))
+            catalog::save_schemas(&session.core.connection, &alias, &schemas).map_err(|e| session.core.sqlite_error(&e))?;
+            session.forget_permissions(&database, Class::Schema, id)
         })
     }
 

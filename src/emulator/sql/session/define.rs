@@ -157,6 +157,7 @@ impl SqlSession {
             .chain(def.checks.iter().map(|c| &c.name))
             .chain(def.foreign_keys.iter().map(|f| &f.name));
         let taken = own.into_iter().any(|n| fold(n) == folded)
+            || (!def.temp && fold(&def.name) == folded)
             || def
                 .columns
                 .iter()

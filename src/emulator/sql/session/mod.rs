@@ -9,9 +9,11 @@ mod constraint;
 mod control;
 mod ddl;
 mod define;
+mod permission;
 mod physical;
 mod plan;
 mod procedure;
+mod rename;
 mod transaction;
 
 use std::collections::HashMap;

@@ -8,6 +8,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, ToSql};
 use sqlparser::ast::{Expr, Query, SetExpr};
 
+use super::constraint::is_duplicate;
 use super::{Batch, Ran, SqlSession, Stop, Variable, sent};
 use crate::emulator::sql::ast::{Statement, Stmt};
 use crate::emulator::sql::bind::dml::Change;
@@ -59,21 +60,30 @@ impl SqlSession {
         batch: &Batch,
         id: usize,
         part: usize,
-        bind: impl FnOnce(&mut Binder<'_>) -> Result<Bound, SqlError>,
+        bind: impl Fn(&mut Binder<'_>) -> Result<Bound, SqlError>,
     ) -> Result<Arc<Prepared>, SqlError> {
         let slot = batch.plans.get(id);
         if let Some(kept) = slot.and_then(|s| plans(s).get(&part).cloned())
             && self.is_current(&kept)?
         {
-            return Ok(kept);
+            // Whoever was waited for may have altered what the plan was bound to.
+            if !self.wait_for_tables(&kept.uses.reads)? || self.is_current(&kept)? {
+                return Ok(kept);
+            }
         }
         let variables: HashMap<String, SqlType> =
             self.variables.iter().map(|(n, v)| (n.clone(), v.ty)).collect();
         let identity_insert = self.settings.identity_insert;
         let database = self.core.current.id;
-        let mut binder = Binder::new(&mut self.core, &variables);
-        let bound = bind(&mut binder)?;
-        let (parameters, uses) = (binder.parameters, binder.uses);
+        let (bound, parameters, uses) = loop {
+            let mut binder = Binder::new(&mut self.core, &variables);
+            let bound = bind(&mut binder);
+            let (parameters, uses) = (binder.parameters, binder.uses);
+            if !self.wait_for_tables(&uses.reads)? {
+                break (bound?, parameters, uses);
+            }
+        };
+        self.check_needs(&uses.needs)?;
         let prepared = Arc::new(Prepared {
             sql: bound.sql,
             parameters,
@@ -345,8 +355,9 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Runs INSERT, UPDATE or DELETE.
-    pub(super) fn run_change(&mut self, prepared: &Prepared, sink: &mut dyn Sink) -> Ran<()> {
+    /// Runs INSERT, UPDATE or DELETE. Returns whether it did: where the write lock was waited for and the tables are no
+    /// longer what the plan was bound to, the statement is to be bound again.
+    pub(super) fn run_change(&mut self, prepared: &Prepared, sink: &mut dyn Sink) -> Ran<bool> {
         let Some(change) = &prepared.change else {
             return Err(unsupported(&prepared.sql).into());
         };
@@ -354,17 +365,28 @@ impl SqlSession {
         let values = self.values(prepared)?;
         let database = change.table.database.clone();
         let count = self.change(database.as_ref(), change.table.def.object_id, |session| {
+            if !session.is_current(prepared)? {
+                return Ok(None);
+            }
             session.start_identity(change)?;
-            let ran = session.execute(&prepared.sql, &values);
-            let count = ran.map_err(|e| session.constraint_error(&e, change, &values))?;
+            let count = match session.execute(&prepared.sql, &values) {
+                Err(e) if change.verb == "UPDATE" && is_duplicate(&e) => {
+                    session.update_keys(&prepared.sql, change, &values)?
+                }
+                ran => ran.map_err(|e| session.constraint_error(&e, change, &values))?,
+            };
             session.end_identity(change)?;
-            Ok(count)
+            Ok(Some(count))
         })?;
+        let Some(count) = count else {
+            return Ok(false);
+        };
         self.row_count = i64::try_from(count).unwrap_or(i64::MAX);
-        sent(sink.done((!self.settings.no_count).then_some(count as u64)))
+        sent(sink.done((!self.settings.no_count).then_some(count as u64)))?;
+        Ok(true)
     }
 
-    fn execute(&self, sql: &str, values: &[OwnedCell]) -> rusqlite::Result<usize> {
+    pub(super) fn execute(&self, sql: &str, values: &[OwnedCell]) -> rusqlite::Result<usize> {
         let mut statement = self.core.connection.prepare_cached(sql)?;
         for (at, value) in values.iter().enumerate().take(statement.parameter_count()) {
             statement.raw_bind_parameter(at + 1, Bindable(value.as_cell()))?;
@@ -386,7 +408,10 @@ impl SqlSession {
         }
         let variables: HashMap<String, SqlType> =
             self.variables.iter().map(|(n, v)| (n.clone(), v.ty)).collect();
-        let bound = Binder::new(&mut self.core, &variables).subquery(&bare)?;
+        let mut binder = Binder::new(&mut self.core, &variables);
+        let bound = binder.subquery(&bare)?;
+        let needs = binder.uses.needs;
+        self.check_needs(&needs)?;
         let mut columns = Vec::with_capacity(bound.columns.len());
         for (at, column) in bound.columns.iter().enumerate() {
             if column.name.is_empty() {
@@ -427,8 +452,12 @@ impl SqlSession {
             parsed: ast::Batch::default(),
             plans: Vec::new(),
         };
-        let prepared = self.prepare_change(&scratch, &statement)?;
-        self.run_change(&prepared, sink)
+        loop {
+            let prepared = self.prepare_change(&scratch, &statement)?;
+            if self.run_change(&prepared, sink)? {
+                return Ok(());
+            }
+        }
     }
 
     /// Sets a variable that has been declared.

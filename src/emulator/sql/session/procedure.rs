@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlparser::ast::{Expr, ObjectName};
 
-use super::{Batch, Ran, SqlSession, Variable, sent};
+use super::{Batch, Ran, SqlSession, Stop, Variable, sent};
 use crate::emulator::sql::ast::{Argument, Stmt};
 use crate::emulator::sql::core::NameParts;
 use crate::emulator::sql::errors::{self, error};
@@ -74,7 +74,13 @@ impl SqlSession {
         {
             return Err(errors::no_variable(status).into());
         }
-        let (answer, outputs) = self.procedure(&procedure.to_string(), values, sink)?;
+        let ran = self.procedure(&procedure.to_string(), values, sink);
+        if let (Err(Stop::Error(failure)), Some(status)) = (&ran, status)
+            && errors::raised_by_procedure(failure.number)
+        {
+            self.set_variable(status, OwnedCell::Integer(1));
+        }
+        let (answer, outputs) = ran?;
         for argument in arguments.iter().filter(|a| a.output) {
             if let (Some(name), Expr::Identifier(variable)) = (&argument.name, &argument.value)
                 && let Some(value) = outputs.get(&fold(name))

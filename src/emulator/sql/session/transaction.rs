@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Ran, SqlSession, Stop, sent};
-use crate::emulator::sql::core::Temp;
+use crate::emulator::sql::core::{TableRef, Temp};
 use crate::emulator::sql::errors::{self, error};
 use crate::emulator::store::LockMode;
 use crate::emulator::store::database::Database;
@@ -183,18 +183,35 @@ impl SqlSession {
         }
     }
 
+    /// Waits for the sessions whose locks on these tables keep readers out. Returns whether it had to.
+    pub(super) fn wait_for_tables(&self, reads: &[(i32, i32)]) -> Result<bool, SqlError> {
+        let mut later = false;
+        for (database, table) in reads {
+            let wait = self
+                .core
+                .server
+                .locks
+                .wait_for_table(*database, *table, self.waiter());
+            later |= wait == Wait::GrantedLater;
+            self.waited(wait)?;
+        }
+        Ok(later)
+    }
+
+    /// Takes the schema modification lock of a table that this change alters, renames or drops. It keeps readers out
+    /// under row versioning too ("Transaction locking and row versioning guide").
+    pub(super) fn modify_schema(&self, table: &TableRef) {
+        if let Some(database) = &table.database {
+            self.core
+                .server
+                .locks
+                .mark_table(database.id, table.def.object_id, self.core.session);
+        }
+    }
+
     /// What a statement that reads does first.
     pub(super) fn before_reading(&mut self, reads: &[(i32, i32)]) -> Result<(), SqlError> {
-        if self.core.server.lock_mode == LockMode::Strict {
-            for (database, table) in reads {
-                let wait = self
-                    .core
-                    .server
-                    .locks
-                    .wait_for_table(*database, *table, self.waiter());
-                self.waited(wait)?;
-            }
-        }
+        self.wait_for_tables(reads)?;
         if self.transaction.open {
             for (id, _) in reads {
                 let database = self.core.server.all_databases().into_iter().find(|d| d.id == *id);
@@ -316,7 +333,7 @@ impl SqlSession {
 
     /// After an error: what XACT_ABORT and the error's own weight make of the transaction and the batch.
     pub(super) fn after_error(&mut self, failure: &SqlError, sink: &mut dyn Sink) -> Ran<()> {
-        let raised_by_user = failure.number >= 50_000;
+        let raised_by_user = failure.number >= 50_000 || errors::raised_by_procedure(failure.number);
         let abort = self.settings.xact_abort && !raised_by_user;
         if abort || errors::ends_transaction(failure.number) {
             if self.transaction.count > 0 {

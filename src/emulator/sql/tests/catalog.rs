@@ -216,7 +216,10 @@ fn functions_of_the_catalog() {
     assert_eq!(one(&mut s, "SELECT DB_ID(N'nope')"), "NULL");
     assert_eq!(one(&mut s, "SELECT TYPE_NAME(231)"), "nvarchar");
     assert_eq!(
-        one(&mut s, "SELECT HAS_PERMS_BY_NAME(N'dbo.t', N'OBJECT', N'SELECT')"),
+        one(
+            &mut s,
+            "SELECT HAS_PERMS_BY_NAME(N'dbo.[odd.name]', N'OBJECT', N'SELECT')"
+        ),
         "1"
     );
     let login = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)), DB_NAME(), CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)), @@SPID, SUSER_SNAME(), ORIGINAL_LOGIN(), APP_NAME(), @@SERVERNAME, @@TRANCOUNT";

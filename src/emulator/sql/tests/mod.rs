@@ -1,9 +1,13 @@
 //! The SQL side without a network: sessions driven directly, answers collected.
 
+mod access;
 mod bulk;
 mod catalog;
+mod dated;
 mod errors;
 mod plans;
+mod relations;
+mod rename;
 mod statements;
 mod transactions;
 mod types;
@@ -52,8 +56,17 @@ impl Server {
     }
 
     pub fn session_with(&self, cancel: Arc<AtomicBool>) -> SqlSession {
+        self.session_of("sa", cancel)
+    }
+
+    /// A session of another login than `sa`.
+    pub fn session_as(&self, login: &str) -> SqlSession {
+        self.session_of(login, Arc::new(AtomicBool::new(false)))
+    }
+
+    fn session_of(&self, login: &str, cancel: Arc<AtomicBool>) -> SqlSession {
         let options = SessionOptions {
-            login: "sa".into(),
+            login: login.into(),
             database: "db".into(),
             application: "tests".into(),
             host: "here".into(),

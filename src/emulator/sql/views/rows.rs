@@ -10,14 +10,14 @@ use crate::emulator::sql::types::{self, SYSNAME_ID, TYPES};
 use crate::emulator::store::catalog::{DEFAULT_COLLATION, IndexDef, IndexKind, TableDef};
 use crate::emulator::types::{SqlError, SqlType};
 
-type Rows = Result<Vec<Value>, SqlError>;
+pub(super) type Rows = Result<Vec<Value>, SqlError>;
 
 impl Context<'_> {
-    fn schema_id(&self, table: &TableDef) -> i32 {
+    pub(super) fn schema_id(&self, table: &TableDef) -> i32 {
         self.catalog.schema(&table.schema).map_or(1, |s| s.0)
     }
 
-    fn all(&self) -> Vec<Arc<TableDef>> {
+    pub(super) fn all(&self) -> Vec<Arc<TableDef>> {
         self.catalog.all_tables().cloned().collect()
     }
 }
@@ -325,23 +325,6 @@ pub(super) fn check_constraints(context: &mut Context<'_>) -> Rows {
                 context.schema_id(&t),
                 t.object_id,
                 definition,
-                0
-            ]));
-        }
-    }
-    Ok(rows)
-}
-
-pub(super) fn foreign_keys(context: &mut Context<'_>) -> Rows {
-    let mut rows = Vec::new();
-    for t in context.all() {
-        for f in &t.foreign_keys {
-            rows.push(json!([
-                f.name,
-                f.object_id,
-                context.schema_id(&t),
-                t.object_id,
-                f.parent,
                 0
             ]));
         }

@@ -1,0 +1,222 @@
+//! Who may do what in a database: its principals, and what was granted or denied to them.
+//!
+//! It is kept in the database's `_meta` table and changes with the transaction that grants or denies. Every login may do
+//! everything that is not denied to it or to `public`: a grant is recorded for whoever reads it back and costs nothing.
+//! `sa` and `dbo` are asked for nothing, as in SQL Server.
+
+use serde::{Deserialize, Serialize};
+
+use super::fold;
+
+/// The principals of every database, at their ids.
+pub(crate) const FIXED: [&str; 5] = ["public", "dbo", "guest", "INFORMATION_SCHEMA", "sys"];
+/// The id of the first principal that a database adds.
+const FIRST_ID: i32 = 5;
+const PUBLIC: i32 = 0;
+
+/// What may be granted or denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Permission {
+    Select,
+    Insert,
+    Update,
+    Delete,
+    Alter,
+    ViewDefinition,
+    CreateTable,
+    CreateSchema,
+    AlterAnySchema,
+}
+
+impl Permission {
+    /// The permission of that name, in any case.
+    pub fn named(name: &str) -> Option<Permission> {
+        use Permission::{
+            Alter, AlterAnySchema, CreateSchema, CreateTable, Delete, Insert, Select, Update, ViewDefinition,
+        };
+        let all = [
+            Select,
+            Insert,
+            Update,
+            Delete,
+            Alter,
+            ViewDefinition,
+            CreateTable,
+            CreateSchema,
+            AlterAnySchema,
+        ];
+        all.into_iter().find(|p| p.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Permission::Select => "SELECT",
+            Permission::Insert => "INSERT",
+            Permission::Update => "UPDATE",
+            Permission::Delete => "DELETE",
+            Permission::Alter => "ALTER",
+            Permission::ViewDefinition => "VIEW DEFINITION",
+            Permission::CreateTable => "CREATE TABLE",
+            Permission::CreateSchema => "CREATE SCHEMA",
+            Permission::AlterAnySchema => "ALTER ANY SCHEMA",
+        }
+    }
+
+    /// Its four letters in sys.database_permissions.
+    pub fn code(self) -> &'static str {
+        match self {
+            Permission::Select => "SL  ",
+            Permission::Insert => "IN  ",
+            Permission::Update => "UP  ",
+            Permission::Delete => "DL  ",
+            Permission::Alter => "AL  ",
+            Permission::ViewDefinition => "VW  ",
+            Permission::CreateTable => "CRTB",
+            Permission::CreateSchema => "CRSM",
+            Permission::AlterAnySchema => "ALSM",
+        }
+    }
+
+    /// Whether it is a permission on a database only.
+    pub fn is_of_database(self) -> bool {
+        matches!(
+            self,
+            Permission::CreateTable | Permission::CreateSchema | Permission::AlterAnySchema
+        )
+    }
+}
+
+/// What a permission is on. `major_id` is 0, an object's id or a schema's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Class {
+    Database,
+    Object,
+    Schema,
+}
+
+impl Class {
+    /// Its number and name in sys.database_permissions.
+    pub fn described(self) -> (i32, &'static str) {
+        match self {
+            Class::Database => (0, "DATABASE"),
+            Class::Object => (1, "OBJECT_OR_COLUMN"),
+            Class::Schema => (3, "SCHEMA"),
+        }
+    }
+}
+
+/// Whether a permission is given or taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum State {
+    Grant,
+    GrantWithOption,
+    Deny,
+}
+
+impl State {
+    /// Its letter and name in sys.database_permissions.
+    pub fn described(self) -> (&'static str, &'static str) {
+        match self {
+            State::Grant => ("G", "GRANT"),
+            State::GrantWithOption => ("W", "GRANT_WITH_GRANT_OPTION"),
+            State::Deny => ("D", "DENY"),
+        }
+    }
+}
+
+/// One permission of one principal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub class: Class,
+    pub major_id: i32,
+    pub grantee: i32,
+    pub permission: Permission,
+    pub state: State,
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Access {
+    /// The principals beyond the fixed ones, in the order of their ids.
+    pub principals: Vec<String>,
+    pub entries: Vec<Entry>,
+}
+
+impl Access {
+    /// The id of a principal.
+    pub fn principal(&self, name: &str) -> Option<i32> {
+        let name = fold(name);
+        let all = FIXED
+            .iter()
+            .copied()
+            .chain(self.principals.iter().map(String::as_str));
+        let found = (0..).zip(all).find(|(_, p)| fold(p) == name);
+        found.map(|(id, _)| id)
+    }
+
+    /// The principals with their ids: those recorded, then the logins that are not.
+    pub fn all_principals(&self, logins: &[String]) -> Vec<(i32, String)> {
+        let seen = logins
+            .iter()
+            .filter(|l| !is_owner(l) && self.principal(l).is_none());
+        let own = self.principals.iter().chain(seen).cloned();
+        let fixed = FIXED.iter().map(|f| (*f).to_owned());
+        (0..).zip(fixed.chain(own)).collect()
+    }
+
+    /// Records a principal that is not yet known, after the logins that are shown before it, so that a login keeps the
+    /// id that it was shown with.
+    pub fn record(&mut self, name: &str, logins: &[String]) -> i32 {
+        if let Some(id) = self.principal(name) {
+            return id;
+        }
+        let shown = self.all_principals(logins);
+        let (_, named) = shown.split_at(FIXED.len());
+        self.principals = named.iter().map(|p| p.1.clone()).collect();
+        self.principal(name).unwrap_or_else(|| {
+            self.principals.push(name.to_owned());
+            FIRST_ID + i32::try_from(self.principals.len()).unwrap_or(i32::MAX - FIRST_ID) - 1
+        })
+    }
+
+    /// Whether a permission is denied to a login on any of these, which contain each other.
+    pub fn denies(&self, login: &str, permission: Permission, on: &[(Class, i32)]) -> bool {
+        if self.entries.is_empty() || is_owner(login) {
+            return false;
+        }
+        let own = self.principal(login);
+        self.entries.iter().any(|e| {
+            e.state == State::Deny
+                && e.permission == permission
+                && (e.grantee == PUBLIC || Some(e.grantee) == own)
+                && on.contains(&(e.class, e.major_id))
+        })
+    }
+
+    /// Sets what a principal may, in place of what was said of the same before; `None` takes it back.
+    pub fn set(&mut self, class: (Class, i32), grantee: i32, permission: Permission, state: Option<State>) {
+        self.entries
+            .retain(|e| (e.class, e.major_id) != class || e.grantee != grantee || e.permission != permission);
+        self.entries.extend(state.map(|state| Entry {
+            class: class.0,
+            major_id: class.1,
+            grantee,
+            permission,
+            state,
+        }));
+    }
+
+    /// Forgets what was said of an object or a schema. Returns whether there was anything.
+    pub fn forget(&mut self, class: Class, major_id: i32) -> bool {
+        let before = self.entries.len();
+        self.entries
+            .retain(|e| (e.class, e.major_id) != (class, major_id));
+        self.entries.len() != before
+    }
+}
+
+/// Whether a principal is the owner of every database, of whom nothing is asked.
+pub(crate) fn is_owner(name: &str) -> bool {
+    matches!(fold(name).as_str(), "sa" | "dbo")
+}
