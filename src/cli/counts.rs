@@ -8,6 +8,8 @@ use super::embedded::Embedded;
 use super::voice::Voice;
 use super::{Context, json, result};
 use crate::checkpoint::{Reader, View, WindowState};
+#[cfg(feature = "emulator")]
+use crate::config::Mode;
 use crate::config::{Config, TableConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
@@ -82,27 +84,39 @@ async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result
         ));
     }
     let view = reader.as_ref().map(Reader::view).transpose()?;
-    let lines = loaded(&context.voice, config, view.as_ref(), args.windows)?;
+    let tables = config.tables.iter();
+    let lines = loaded(&context.voice, tables, view.as_ref(), args.windows)?;
     count(config, &lines).await
 }
 
-/// What `sync counts` prints of the windows that `view` knows, for a configuration whose servers are up.
+/// What `sync counts` prints of the windows that `view` knows, for a configuration whose servers are up and of its
+/// tables of one mode; nothing where it has none.
 #[cfg(feature = "emulator")]
-pub(super) async fn of_loaded(voice: &Voice, config: &Config, view: &View<'_>) -> Result<(String, ExitCode)> {
-    let counts = count(config, &loaded(voice, config, Some(view), false)?).await?;
+pub(super) async fn of_loaded(
+    voice: &Voice,
+    config: &Config,
+    view: &View<'_>,
+    mode: Mode,
+) -> Result<(String, ExitCode)> {
+    let tables = config.tables.iter().filter(|table| table.mode == mode);
+    let lines = loaded(voice, tables, Some(view), false)?;
+    if lines.is_empty() {
+        return Ok((String::new(), ExitCode::Done));
+    }
+    let counts = count(config, &lines).await?;
     Ok((text(&counts), exit_of(&counts)))
 }
 
-/// A line for each table's complete windows, or for each of them, as the checkpoint file knows them, in the
-/// configuration's order. What is left out is said.
+/// A line for each table's complete windows, or for each of them, as the checkpoint file knows them. What is left out
+/// is said.
 fn loaded<'a>(
     voice: &Voice,
-    config: &'a Config,
+    tables: impl Iterator<Item = &'a TableConfig>,
     view: Option<&View<'_>>,
     by_window: bool,
 ) -> Result<Vec<Line<'a>>> {
     let mut lines = Vec::new();
-    for table in &config.tables {
+    for table in tables {
         let windows = view.map_or_else(|| Ok(vec![]), |view| view.windows(table.name.as_str()))?;
         let (complete, rest): (Vec<_>, Vec<_>) = windows
             .into_iter()

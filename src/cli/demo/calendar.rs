@@ -62,6 +62,17 @@ impl Moment {
     }
 }
 
+/// Some moment of the eight years before the two months, at any hour.
+pub(super) fn long_ago(random: &mut Random) -> Moment {
+    const YEARS_AS_DAYS: u64 = 8 * 365;
+    let days = i32::try_from(random.below(YEARS_AS_DAYS)).expect("eight years of days fit");
+    let midnight = Moment {
+        days: FIRST_DAY - 1 - days,
+        ticks: 0,
+    };
+    midnight.plus(random.below(TICKS_PER_DAY))
+}
+
 /// Spreads things over the two months.
 #[derive(Debug)]
 pub(super) struct Calendar {

@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use super::calendar::Calendar;
-use super::rows::Rows;
-use super::tables::{TABLES, TableSpec};
+use super::rows::{Recipe, Rows};
+use super::tables::TableSpec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::{Endpoint, Session, StageColumn, Timeouts, stage_expression, stage_table};
 use crate::report::text::thousands;
@@ -20,11 +19,23 @@ const BATCH_ROWS: u64 = 20_000;
 /// The session's table that rows are sent into.
 const STAGE: &str = "#fill";
 
-/// What a demo is made of.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Recipe {
-    pub(super) seed: u64,
-    pub(super) scale: f64,
+/// The row of `[dbo].[demo_table]` that is written once the demo's rows were changed and mended. No table has its name.
+const MENDED: &str = "(changed and mended)";
+
+/// What of a demo was done before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Filled {
+    /// Whether its rows were changed, and mended, by an earlier command.
+    pub(super) was_mended: bool,
+}
+
+/// A session in the source's database that writes; the source's own login says that it only reads.
+pub(super) async fn writer(endpoint: &Endpoint) -> Result<Session> {
+    let endpoint = Endpoint {
+        read_only_intent: false,
+        ..endpoint.clone()
+    };
+    Session::open(&endpoint, None, &Timeouts::default()).await
 }
 
 /// Fills what is not filled yet; `say` hears a line a table.
@@ -36,13 +47,8 @@ pub(super) async fn fill(
     schema: &Identifier,
     recipe: Recipe,
     say: &(dyn Fn(&str) + Sync),
-) -> Result<()> {
-    // The source's login says that it only reads; this one writes.
-    let endpoint = Endpoint {
-        read_only_intent: false,
-        ..endpoint.clone()
-    };
-    let mut session = Session::open(&endpoint, None, &Timeouts::default()).await?;
+) -> Result<Filled> {
+    let mut session = writer(endpoint).await?;
     let name = schema.as_str().replace('\'', "''");
     session
         .batch(&format!(
@@ -57,15 +63,9 @@ pub(super) async fn fill(
              [row_count] bigint NOT NULL, [seed] bigint NOT NULL)",
         )
         .await?;
-    let calendar = Arc::new(Calendar::new());
-    for (number, table) in TABLES.iter().enumerate() {
-        let rows = Arc::new(Rows::new(
-            recipe.seed,
-            recipe.scale,
-            number,
-            Arc::clone(&calendar),
-        ));
-        if is_filled(&mut session, table, &rows, recipe).await? {
+    for rows in Rows::of_all(recipe) {
+        let table = rows.table;
+        if is_filled(&mut session, &rows, recipe).await? {
             continue;
         }
         say(&format!(
@@ -73,33 +73,57 @@ pub(super) async fn fill(
             table.name,
             thousands(rows.row_count())
         ));
-        fill_table(&mut session, schema, table, &rows).await?;
-        let sql = "INSERT INTO [dbo].[demo_table] ([table_name], [row_count], [seed]) VALUES (@P1, @P2, @P3)";
-        let row_count = Value::Integer(rows.row_count().cast_signed());
-        let seed = Value::Integer(recipe.seed.cast_signed());
-        session
-            .execute(sql, &[Value::Text(table.name), row_count, seed])
-            .await?;
+        let row_count = rows.row_count();
+        fill_table(&mut session, schema, table, &Arc::new(rows)).await?;
+        record(&mut session, table.name, row_count, recipe).await?;
     }
+    Ok(Filled {
+        was_mended: recorded(&mut session, MENDED).await?.is_some(),
+    })
+}
+
+/// Puts down that the demo's rows were changed and mended.
+pub(super) async fn mended(endpoint: &Endpoint, recipe: Recipe) -> Result<()> {
+    record(&mut writer(endpoint).await?, MENDED, 0, recipe).await
+}
+
+/// Puts down what was done, with so many rows.
+async fn record(session: &mut Session, name: &str, row_count: u64, recipe: Recipe) -> Result<()> {
+    let sql = "INSERT INTO [dbo].[demo_table] ([table_name], [row_count], [seed]) VALUES (@P1, @P2, @P3)";
+    let row_count = Value::Integer(row_count.cast_signed());
+    let seed = Value::Integer(recipe.seed.cast_signed());
+    session
+        .execute(sql, &[Value::Text(name), row_count, seed])
+        .await?;
     Ok(())
 }
 
-async fn is_filled(session: &mut Session, table: &TableSpec, rows: &Rows, recipe: Recipe) -> Result<bool> {
+/// The rows and the seed of what was put down.
+async fn recorded(session: &mut Session, name: &str) -> Result<Option<(u64, u64)>> {
     let sql = "SELECT [row_count], [seed] FROM [dbo].[demo_table] WHERE [table_name] = @P1";
-    let found = session.rows(sql, &[Value::Text(table.name)]).await?;
-    let Some(found) = found.first() else {
+    let found = session.rows(sql, &[Value::Text(name)]).await?;
+    let pair = found
+        .first()
+        .map(|row| Ok((row.integer(0)?.cast_unsigned(), row.integer(1)?.cast_unsigned())));
+    pair.transpose()
+}
+
+async fn is_filled(session: &mut Session, rows: &Rows, recipe: Recipe) -> Result<bool> {
+    let Some((row_count, seed)) = recorded(session, rows.table.name).await? else {
         return Ok(false);
     };
-    let wanted = (rows.row_count().cast_signed(), recipe.seed.cast_signed());
-    if (found.integer(0)?, found.integer(1)?) == wanted {
+    if (row_count, seed) == (rows.row_count(), recipe.seed) {
         return Ok(true);
     }
+    let scale = match rows.table.date_column {
+        Some(_) => "--scale",
+        None => "--reference-scale",
+    };
     let text = format!(
-        "The demo there was made with --seed {} and {} rows in {}; give the --scale and --seed it was made with, \
+        "The demo there was made with --seed {seed} and {} rows in {}; give the {scale} and --seed it was made with, \
          or another --dir",
-        found.integer(1)?.cast_unsigned(),
-        thousands(found.integer(0)?.cast_unsigned()),
-        table.name
+        thousands(row_count),
+        rows.table.name
     );
     Err(Error::new(ErrorKind::Usage, text))
 }
@@ -154,7 +178,7 @@ async fn fill_table(
         session.execute(&insert, &[]).await?;
         session.batch(&format!("TRUNCATE TABLE {STAGE}")).await?;
     }
-    if let Some(index) = table.index_sql(schema) {
+    for index in table.index_sql(schema) {
         session.batch(&index).await?;
     }
     Ok(())

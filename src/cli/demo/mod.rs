@@ -1,9 +1,15 @@
 //! `sync demo`: the whole job with nothing to install. It makes a directory with a configuration and an embedded
-//! source of two months' sales, then runs what `sync run` runs and prints what `sync counts` prints.
+//! source of two months' sales and the reference tables beside them, runs what `sync run` runs and prints what
+//! `sync counts` prints. Then it changes rows that are loaded, once, and has what `sync reconcile` runs find and mend
+//! them.
+//!
+//! Each step is put down in the source when it is done, so that a demo that was killed does the rest.
 
+mod alter;
 mod calendar;
 mod fill;
 mod random;
+mod reference;
 mod rows;
 mod tables;
 mod words;
@@ -15,14 +21,15 @@ use chrono::NaiveDate;
 use clap::Args;
 
 use super::embedded::{Embedded, Source};
-use super::{Context, counts, result, run};
+use super::{Context, counts, reconcile, result, run};
 use crate::checkpoint::Store;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
-use crate::schedule::RunOptions;
+use crate::schedule::{ReconcileOptions, RunOptions};
 use crate::window::DateRange;
-use fill::Recipe;
+use reference::REFERENCE;
+use rows::Recipe;
 use tables::TABLES;
 
 /// The largest scale: 39 million rows, hours of work.
@@ -34,22 +41,33 @@ pub(super) struct DemoArgs {
     /// Directory of the demo; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "demo")]
     dir: PathBuf,
-    /// How many rows, beside the 392,704 of scale 1
+    /// How many rows of sales, beside the 392,704 of scale 1
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
     scale: f64,
+    /// How many rows of reference tables, beside the 4,830,253 of scale 1
+    #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = reference_scale)]
+    reference_scale: f64,
     /// Which rows: the same seed gives the same ones
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
 
 fn scale(text: &str) -> Result<f64, String> {
-    let scale: f64 = text
+    factor(text, SCALE_MAX)
+}
+
+fn reference_scale(text: &str) -> Result<f64, String> {
+    factor(text, 1.0)
+}
+
+fn factor(text: &str, max: f64) -> Result<f64, String> {
+    let factor: f64 = text
         .parse()
         .map_err(|_| "give a number, such as 0.1".to_owned())?;
-    if scale > 0.0 && scale <= SCALE_MAX {
-        Ok(scale)
+    if factor > 0.0 && factor <= max {
+        Ok(factor)
     } else {
-        Err(format!("give a number above 0 and up to {SCALE_MAX}"))
+        Err(format!("give a number above 0 and up to {max}"))
     }
 }
 
@@ -66,46 +84,126 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<ExitCode> {
     }
     let store = run::open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
-    let recipe = Recipe {
-        seed: args.seed,
-        scale: args.scale,
+    let demo = Demo {
+        context,
+        config: &config,
+        embedded: &embedded,
+        store,
+        recipe: Recipe {
+            seed: args.seed,
+            scale: args.scale,
+            reference_scale: args.reference_scale,
+        },
     };
-    embedded.serve_source(&config, Source::Writable);
-    let endpoint = &config.source.endpoint;
-    let filled = fill::fill(endpoint, &config.source.schema, recipe, &|text| {
-        context.voice.say(text)
-    })
-    .await;
-    embedded.serve_source(&config, Source::Replica);
-    let ended = match filled {
-        Ok(()) => load(context, &config, store).await,
-        Err(error) => Err(error),
-    };
+    let ended = demo.run().await;
     embedded.stop().await;
     ended
 }
 
-/// Runs what `sync run` runs, and counts unless there was nothing to do.
-async fn load(context: &Context, config: &Config, store: Arc<Store>) -> Result<ExitCode> {
-    let options = RunOptions {
-        range: two_months()?,
-        tables: None,
-        max_workers: None,
-        chunk_rows: None,
-        force: false,
-    };
-    let summary = run::load(context, config, Arc::clone(&store), options).await?;
-    if run::nothing_to_do(&summary) {
-        result(&run::text(&summary))?;
-        return Ok(summary.exit);
+/// A demo whose server is up.
+struct Demo<'a> {
+    context: &'a Context,
+    config: &'a Config,
+    embedded: &'a Embedded,
+    store: Arc<Store>,
+    recipe: Recipe,
+}
+
+impl Demo<'_> {
+    /// All that an earlier command has not done yet.
+    async fn run(&self) -> Result<ExitCode> {
+        let source = &self.config.source;
+        let say = |text: &str| self.context.voice.say(text);
+        let filled = self
+            .at_the_source(fill::fill(&source.endpoint, &source.schema, self.recipe, &say))
+            .await?;
+        let exit = self.load().await?;
+        if exit != ExitCode::Done || filled.was_mended {
+            return Ok(exit);
+        }
+        let sources = alter::at_the_source(self.config, self.recipe, &say);
+        self.at_the_source(sources).await?;
+        alter::at_the_target(self.config, self.recipe, &say).await?;
+        self.mend().await
     }
-    context.voice.say(run::text(&summary).trim_end());
-    if summary.exit != ExitCode::Done {
-        return Ok(summary.exit);
+
+    /// Does what changes the source, which is writable for as long as that takes.
+    async fn at_the_source<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.embedded.serve_source(self.config, Source::Writable);
+        let ended = work.await;
+        self.embedded.serve_source(self.config, Source::Replica);
+        ended
     }
-    let (text, exit) = counts::of_loaded(&context.voice, config, &store.view()?).await?;
-    result(&text)?;
-    Ok(exit)
+
+    /// Runs what `sync run` runs, and counts unless there was nothing to do.
+    async fn load(&self) -> Result<ExitCode> {
+        let options = RunOptions {
+            range: two_months()?,
+            tables: None,
+            max_workers: None,
+            chunk_rows: None,
+            force: false,
+        };
+        let summary = run::load(self.context, self.config, Arc::clone(&self.store), options).await?;
+        if run::nothing_to_do(&summary) {
+            result(&run::text(&summary))?;
+            return Ok(summary.exit);
+        }
+        self.context.voice.say(run::text(&summary).trim_end());
+        if summary.exit != ExitCode::Done {
+            return Ok(summary.exit);
+        }
+        let (text, exit) = self.counts().await?;
+        result(&text)?;
+        Ok(exit)
+    }
+
+    /// The counts of the sales tables, and below them those of the reference tables.
+    async fn counts(&self) -> Result<(String, ExitCode)> {
+        let (voice, view) = (&self.context.voice, self.store.view()?);
+        let (sales, of_sales) = counts::of_loaded(voice, self.config, &view, Mode::Monthly).await?;
+        let (reference, of_reference) = counts::of_loaded(voice, self.config, &view, Mode::Full).await?;
+        let exit = match of_sales {
+            ExitCode::Done => of_reference,
+            differing => differing,
+        };
+        let between = if sales.is_empty() || reference.is_empty() {
+            ""
+        } else {
+            "\n"
+        };
+        Ok((format!("{sales}{between}{reference}"), exit))
+    }
+
+    /// Runs what `sync reconcile --source --repair` runs, and counts again.
+    async fn mend(&self) -> Result<ExitCode> {
+        let say = |text: &str| self.context.voice.say(text);
+        say(
+            "demo: comparing every row again, and loading again what differs: sync reconcile --source --repair",
+        );
+        let options = ReconcileOptions {
+            source: true,
+            repair: true,
+            range: None,
+            tables: None,
+            max_workers: None,
+        };
+        let store = Arc::clone(&self.store);
+        let reconciled = reconcile::reconcile(self.context, self.config, store, options).await?;
+        result(&format!("\n{}", reconcile::text(&reconciled, false)))?;
+        if reconciled.exit() != ExitCode::Done {
+            return Ok(reconciled.exit());
+        }
+        let (text, exit) = self.counts().await?;
+        if exit != ExitCode::Done {
+            result(&format!("\n{text}"))?;
+            return Ok(exit);
+        }
+        let endpoint = &self.config.source.endpoint;
+        self.at_the_source(fill::mended(endpoint, self.recipe)).await?;
+        say("demo: both ends have the same rows again; the next time there is nothing to do");
+        Ok(exit)
+    }
 }
 
 fn two_months() -> Result<DateRange> {
@@ -133,18 +231,29 @@ fn write_config(directory: &Path, path: &Path) -> Result<()> {
         .map_err(failed)
 }
 
-/// The tables' names and date columns.
+/// The tables' names and date columns, which reference tables do not have.
 #[cfg(test)]
-pub(super) fn dated_tables() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TABLES.iter().map(|table| (table.name, table.date_column))
+pub(super) fn tables() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+    tables::all().map(|table| (table.name, table.date_column))
 }
 
 fn config_text() -> String {
     let mut text = include_str!("sync.toml").to_owned();
+    text.push_str(" Sales, by months of a date column:\n");
     for table in &TABLES {
+        let date = table.date_column.unwrap_or_default();
         text.push_str(&format!(
-            "\n[[table]]\nname = \"{}\"\ndate_column = \"{}\"\n",
-            table.name, table.date_column
+            "\n[[table]]\nname = \"{}\"\ndate_column = \"{date}\"\n",
+            table.name
+        ));
+    }
+    text.push_str(
+        "\n# Reference tables, whole; a run loads those whose rows are others at the source now:\n",
+    );
+    for table in &REFERENCE {
+        text.push_str(&format!(
+            "\n[[table]]\nname = \"{}\"\nmode = \"full\"\n",
+            table.name
         ));
     }
     text
@@ -161,7 +270,18 @@ mod tests {
         write_config(path.parent().unwrap(), &path).unwrap();
         let config = Config::load(&path, &|_| None).unwrap();
         assert!(config.source.embedded && config.target.embedded && config.source.require_replica);
-        assert_eq!(config.tables.len(), 10);
+        let tables: Vec<_> = config
+            .tables
+            .iter()
+            .map(|table| {
+                (
+                    table.name.as_str(),
+                    table.date_column.as_ref().map(|date| date.as_str()),
+                )
+            })
+            .collect();
+        assert_eq!(tables, super::tables().collect::<Vec<_>>());
+        assert_eq!(tables.len(), 19);
         std::fs::write(&path, "changed").unwrap();
         write_config(path.parent().unwrap(), &path).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "changed");
@@ -192,6 +312,10 @@ mod tests {
         assert_eq!(scale("0.25"), Ok(0.25));
         for text in ["0", "-1", "NaN", "inf", "101", "much"] {
             assert!(scale(text).is_err(), "{text}");
+        }
+        assert_eq!(reference_scale("1"), Ok(1.0));
+        for text in ["0", "1.01", "NaN"] {
+            assert!(reference_scale(text).is_err(), "{text}");
         }
     }
 }

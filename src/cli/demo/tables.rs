@@ -1,8 +1,9 @@
-//! The demo's ten tables: their columns as a point-of-sale system has them, how many rows, and in what order a
-//! server can deliver them.
+//! The demo's tables: what describes one, and the ten of sales, with their columns as a point-of-sale system has
+//! them, how many rows, and in what order a server can deliver them.
 
 use std::fmt::Write;
 
+use super::reference::REFERENCE;
 use super::words;
 use crate::table::{Column, DataType, Identifier, Length, TableName};
 
@@ -52,6 +53,16 @@ pub(super) enum Fill {
     Pick(&'static [&'static str]),
     /// A letter or two and digits.
     Code(&'static str, u8),
+    /// The same, by the row's number from 0 on.
+    Serial(&'static str, u8),
+    /// The code and name of an outlet, by the row's number; so many rows have the same one.
+    PlaceCode(u64),
+    PlaceName,
+    /// The code and name of an item, by the row's number; after so many it begins again.
+    CatalogCode(u64),
+    CatalogName,
+    /// A day so many days before, from so many to so many.
+    Earlier(i64, i64),
     /// A remark; at times a long one.
     Note,
     /// A flag that is set so many times in a hundred.
@@ -87,6 +98,8 @@ pub(super) enum Link {
     OfBill,
     /// They are on their own.
     Own,
+    /// They are what is kept, not what happened: from any time of the years before.
+    Reference,
 }
 
 /// A table of the demo.
@@ -95,15 +108,18 @@ pub(super) struct TableSpec {
     pub(super) name: &'static str,
     /// Rows at scale 1.
     pub(super) row_count: u64,
-    pub(super) date_column: &'static str,
+    /// What it is copied by; `None` for a reference table, which is copied whole.
+    pub(super) date_column: Option<&'static str>,
     pub(super) link: Link,
-    columns: &'static [&'static [ColumnSpec]],
-    primary_key: &'static [&'static str],
+    pub(super) columns: &'static [&'static [ColumnSpec]],
+    pub(super) primary_key: &'static [&'static str],
+    /// A column with a unique index of its own.
+    pub(super) unique: Option<&'static str>,
     /// Whether an index on the date delivers its order; where none does, a day is read at a time.
-    dated: bool,
+    pub(super) dated: bool,
 }
 
-const fn column(name: &'static str, data_type: DataType, fill: Fill) -> ColumnSpec {
+pub(super) const fn column(name: &'static str, data_type: DataType, fill: Fill) -> ColumnSpec {
     ColumnSpec {
         name,
         data_type,
@@ -112,7 +128,12 @@ const fn column(name: &'static str, data_type: DataType, fill: Fill) -> ColumnSp
     }
 }
 
-const fn maybe(name: &'static str, data_type: DataType, null_percent: u8, fill: Fill) -> ColumnSpec {
+pub(super) const fn maybe(
+    name: &'static str,
+    data_type: DataType,
+    null_percent: u8,
+    fill: Fill,
+) -> ColumnSpec {
     ColumnSpec {
         name,
         data_type,
@@ -121,19 +142,19 @@ const fn maybe(name: &'static str, data_type: DataType, null_percent: u8, fill: 
     }
 }
 
-const fn text(units: u16) -> DataType {
+pub(super) const fn text(units: u16) -> DataType {
     DataType::NVarChar(Length::N(units))
 }
 
-const fn ascii(bytes: u16) -> DataType {
+pub(super) const fn ascii(bytes: u16) -> DataType {
     DataType::VarChar(Length::N(bytes))
 }
 
-const fn decimal(precision: u8, scale: u8) -> DataType {
+pub(super) const fn decimal(precision: u8, scale: u8) -> DataType {
     DataType::Decimal { precision, scale }
 }
 
-const NOTE: DataType = DataType::NVarChar(Length::Max);
+pub(super) const NOTE: DataType = DataType::NVarChar(Length::Max);
 
 /// Where a row was made.
 const PLACE: &[ColumnSpec] = &[
@@ -308,51 +329,56 @@ const fn empty(
     TableSpec {
         name,
         row_count: 0,
-        date_column,
+        date_column: Some(date_column),
         link: Link::OfBill,
         columns,
         primary_key: &["ID"],
+        unique: None,
         dated: true,
     }
 }
 
-/// The tables, in the order of the work log.
+/// The tables of sales, in the order of the work log.
 pub(super) static TABLES: [TableSpec; 10] = [
     TableSpec {
         name: "APP_4_SALES",
         row_count: 44_579,
-        date_column: "SALES_DATE",
+        date_column: Some("SALES_DATE"),
         link: Link::Bill,
         columns: &[SALES, PLACE, AUDIT],
         primary_key: &["ID"],
+        unique: None,
         dated: true,
     },
     TableSpec {
         name: "APP_4_SALESITEM",
         row_count: 227_418,
-        date_column: "SALES_DATE",
+        date_column: Some("SALES_DATE"),
         link: Link::Line,
         columns: &[ITEM, PLACE, AUDIT],
         primary_key: &["SALES_NO", "LINE_NO"],
+        unique: None,
         dated: true,
     },
     TableSpec {
         name: "APP_4_PAYMENT",
         row_count: 44_125,
-        date_column: "PAYMENT_DATE",
+        date_column: Some("PAYMENT_DATE"),
         link: Link::OfBill,
         columns: &[PAYMENT, PLACE, AUDIT],
         primary_key: &["ID"],
+        unique: None,
         dated: true,
     },
     // Small enough that the vendor never gave it a date index.
     TableSpec {
         name: "APP_4_VOIDSALESITEM",
         row_count: 2_912,
-        date_column: "VOID_DATE",
+        date_column: Some("VOID_DATE"),
         link: Link::OfBill,
         columns: &[VOID, PLACE, AUDIT],
         primary_key: &["ID"],
+        unique: None,
         dated: false,
     },
     empty("APP_4_SALESCREDITNOTE", &[DOCUMENT, PLACE, AUDIT], "DOC_DATE"),
@@ -371,13 +397,19 @@ pub(super) static TABLES: [TableSpec; 10] = [
     TableSpec {
         name: "APP_4_VOUCHER",
         row_count: 73_670,
-        date_column: "ISSUE_DATE",
+        date_column: Some("ISSUE_DATE"),
         link: Link::Own,
         columns: &[VOUCHER, AUDIT],
         primary_key: &["VOUCHER_ID"],
+        unique: None,
         dated: true,
     },
 ];
+
+/// All tables, in the order in which they are filled and copied: those of sales, then the reference tables.
+pub(super) fn all() -> impl Iterator<Item = &'static TableSpec> {
+    TABLES.iter().chain(&REFERENCE)
+}
 
 impl TableSpec {
     /// Its columns, in order.
@@ -419,12 +451,23 @@ impl TableSpec {
         sql
     }
 
-    /// The statement that makes its date index, if it has one.
-    pub(super) fn index_sql(&self, schema: &Identifier) -> Option<String> {
-        let (name, date) = (self.name, self.date_column);
-        let table = self.name_in(schema).quoted();
-        self.dated
-            .then(|| format!("CREATE NONCLUSTERED INDEX [IX_{name}_{date}] ON {table} ([{date}])"))
+    /// The statements that make its indexes beside the primary key.
+    pub(super) fn index_sql(&self, schema: &Identifier) -> Vec<String> {
+        let (name, table) = (self.name, self.name_in(schema).quoted());
+        let dated = self
+            .date_column
+            .filter(|_| self.dated)
+            .map(|date| format!("CREATE NONCLUSTERED INDEX [IX_{name}_{date}] ON {table} ([{date}])"));
+        let unique = self.unique.map(|column| {
+            format!("CREATE UNIQUE NONCLUSTERED INDEX [UX_{name}_{column}] ON {table} ([{column}])")
+        });
+        dated.into_iter().chain(unique).collect()
+    }
+
+    /// Where in a row its primary key is, in the key's order.
+    pub(super) fn key_positions(&self) -> Vec<usize> {
+        let position = |key: &&str| self.columns().position(|column| column.name == *key);
+        self.primary_key.iter().filter_map(position).collect()
     }
 }
 
@@ -484,7 +527,8 @@ mod tests {
                 "{}",
                 table.name
             );
-            assert!(not_null.contains(&table.date_column), "{}", table.name);
+            let date = table.date_column.expect("sales have dates");
+            assert!(not_null.contains(&date), "{}", table.name);
         }
     }
 
@@ -500,7 +544,7 @@ mod tests {
             sql.ends_with("CONSTRAINT [PK_APP_4_SALESITEM] PRIMARY KEY CLUSTERED ([SALES_NO], [LINE_NO]))"),
             "{sql}"
         );
-        assert!(TABLES[1].index_sql(&schema).unwrap().ends_with("([SALES_DATE])"));
-        assert_eq!(TABLES[3].index_sql(&schema), None);
+        assert!(TABLES[1].index_sql(&schema)[0].ends_with("([SALES_DATE])"));
+        assert!(TABLES[3].index_sql(&schema).is_empty());
     }
 }

@@ -130,3 +130,7 @@ pub(super) const CAMPAIGNS: &[&str] = &[
 ];
 
 pub(super) const DOCUMENT_REASONS: &[&str] = &["Price correction", "Goods returned 退货", "Pelarasan GST"];
+
+pub(super) const TIERS: &[&str] = &["CLASSIC", "SILVER", "GOLD", "PLATINUM"];
+
+pub(super) const POINT_KINDS: &[&str] = &["EARN", "EARN", "EARN", "REDEEM", "EXPIRE", "ADJUST"];
