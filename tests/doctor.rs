@@ -336,13 +336,16 @@ async fn tables_that_cannot_be_read_or_only_slowly() {
     assert_eq!(ended.json()["failures"], 3);
     // Only the table whose index begins with the date is counted, behind the guard and in one batch with it.
     let counted = |table: &str| {
-        let reads = server.source_reads(mark, table);
+        let reads = server.source_statements(mark, table);
         let counts = reads.iter().filter(|read| read.text.contains("COUNT_BIG"));
         counts
             .inspect(|read| assert!(read.text.contains("IF 1 = 1 SELECT"), "{}", read.text))
             .count()
     };
-    assert_eq!(["[SALES]", "[SLOW]", "[UNDATED]"].map(counted), [0, 0, 1]);
+    assert_eq!(
+        ["[dbo].[SALES]", "[dbo].[SLOW]", "[dbo].[UNDATED]"].map(counted),
+        [0, 0, 1]
+    );
 
     let rule = "do=error:229:The SELECT permission was denied;statement=SELECT TOP (0)".parse();
     server.emulator().faults().add(rule.expect("a rule"));

@@ -255,6 +255,14 @@ impl Server {
 
     /// The same, for a table with its schema.
     pub fn source_reads_of(&self, mark: u64, table: &str) -> Vec<Statement> {
+        let mut statements = self.source_statements(mark, table);
+        // Counting is no reading of rows.
+        statements.retain(|statement| !statement.text.contains("COUNT_BIG(*)"));
+        statements
+    }
+
+    /// All statements since `mark` that are about a source table with its schema, but for the test's own.
+    pub fn source_statements(&self, mark: u64, table: &str) -> Vec<Statement> {
         let source = format!("FROM {table}");
         let mut statements = self
             .emulator
@@ -264,8 +272,6 @@ impl Server {
             statement.database == self.source
                 && statement.application != "sync-test"
                 && statement.text.contains(&source)
-                // Counting is no reading of rows.
-                && !statement.text.contains("COUNT_BIG(*)")
         });
         statements
     }
