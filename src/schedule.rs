@@ -4,6 +4,7 @@
 //! sales. A window that fails for good does not stop the others; what does end the run is what would make every
 //! further row wrong or unwanted: the wrong server, a lost lease, a store that cannot be written.
 
+mod preview;
 mod reconcile;
 mod refresh;
 mod turn;
@@ -34,6 +35,7 @@ use crate::stop::stopped;
 use turn::Ends;
 
 pub use crate::stop::StopSignal;
+pub use preview::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work, preview};
 pub use reconcile::{Finding, ReconcileOptions, Reconciled, reconcile};
 
 /// How long chunks in flight may take once the run is asked to stop: a system that shuts down, or an operator who
@@ -227,7 +229,7 @@ impl Run<'_> {
     /// the name of a server may be wrong.
     async fn prepared(
         &self,
-        tables: &[TableConfig],
+        tables: &[&TableConfig],
         sources: &Sessions,
         targets: &Sessions,
     ) -> Result<VecDeque<TablePlan>> {
@@ -251,7 +253,7 @@ impl Run<'_> {
     /// what an earlier command was to forget is forgotten.
     async fn preflight(
         &self,
-        tables: &[TableConfig],
+        tables: &[&TableConfig],
         sources: &Sessions,
         targets: &Sessions,
     ) -> Result<VecDeque<TablePlan>> {
@@ -289,32 +291,8 @@ impl Run<'_> {
     }
 
     /// The configured tables that the run goes through, in the configuration's order.
-    fn chosen(&self) -> Result<Vec<TableConfig>> {
-        let Some(asked) = &self.options.tables else {
-            return Ok(self.config.tables.clone());
-        };
-        for name in asked {
-            if !self
-                .config
-                .tables
-                .iter()
-                .any(|table| table.name.same_as(name.as_str()))
-            {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    format!(
-                        "--tables names {name}, which {} does not have; add a [[table]] for it",
-                        self.config.path.display()
-                    ),
-                ));
-            }
-        }
-        let chosen = self
-            .config
-            .tables
-            .iter()
-            .filter(|table| asked.iter().any(|name| table.name.same_as(name.as_str())));
-        Ok(chosen.cloned().collect())
+    fn chosen(&self) -> Result<Vec<&TableConfig>> {
+        self.config.chosen(self.options.tables.as_deref())
     }
 
     fn max_workers(&self) -> usize {
@@ -322,23 +300,49 @@ impl Run<'_> {
     }
 
     async fn plan(&self, source: &mut Session, table: &TableConfig, database: &str) -> Result<TablePlan> {
-        let name = self.config.source_table(table);
-        let schema = catalog::describe(source, &name).await?.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Preflight,
-                format!(
-                    "Source database {database} has no table {name} that this login may see; \
-                     check the table's name and schema in {}, or grant SELECT on it",
-                    self.config.path.display()
-                ),
-            )
-        })?;
-        let plan = TablePlan::of(table, schema, self.config.target_table(table), database)?;
+        let plan = plan_of(self.config, source, table, database).await?;
         for note in &plan.notes {
             self.retrier.progress.event(Event::Note(note));
         }
         Ok(plan)
     }
+}
+
+/// The plan of a table by the source's catalog.
+async fn plan_of(
+    config: &Config,
+    source: &mut Session,
+    table: &TableConfig,
+    database: &str,
+) -> Result<TablePlan> {
+    let name = config.source_table(table);
+    let schema = catalog::describe(source, &name).await?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Source database {database} has no table {name} that this login may see; \
+                 check the table's name and schema in {}, or grant SELECT on it",
+                config.path.display()
+            ),
+        )
+    })?;
+    TablePlan::of(table, schema, config.target_table(table), database)
+}
+
+/// Refuses a plan that is not the one that its target was loaded by.
+fn refuse_changes(plan: &TablePlan, differences: &[String]) -> Result<()> {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Plan,
+        format!(
+            "Table {name}: what it was loaded by has changed ({}); set it back, or run `sync forget --table \
+             {name}` and then this command again to load the table anew",
+            differences.join("; "),
+            name = plan.name
+        ),
+    ))
 }
 
 /// The worst of what came of the tables: a difference before a refused table before unfinished work.

@@ -347,6 +347,14 @@ pub struct TableSchema {
 }
 
 impl TableSchema {
+    /// Whether an index of all rows begins with a column.
+    pub fn begins_with(&self, column: &Identifier) -> bool {
+        self.indexes.iter().any(|index| {
+            let first = index.columns.first();
+            index.complete && first.is_some_and(|first| first.same_as(column.as_str()))
+        })
+    }
+
     /// Position of a column by name, as a server with a case-insensitive catalog finds it.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns

@@ -13,6 +13,7 @@ mod emulator;
 mod forget;
 mod init;
 mod migrate;
+mod plan;
 mod rebuild;
 mod reconcile;
 mod run;
@@ -69,6 +70,8 @@ enum Command {
     Init(init::InitArgs),
     /// Check configuration, state, both servers and every table; say what is wrong and how to put it right
     Doctor(doctor::DoctorArgs),
+    /// What a run would do; writes nothing
+    Plan(plan::PlanArgs),
     /// Load the rows of a range of dates; goes on where the last run stopped
     Run(run::RunArgs),
     /// Where every table and window stands, also while a run is going; asks no server
@@ -154,6 +157,7 @@ fn command() -> ExitCode {
 
 async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
     match command {
+        Command::Plan(args) => plan::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args).await,

@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::embedded::Embedded;
 use super::{Context, result};
 use crate::checkpoint::Store;
-use crate::config::{Config, Mode, TableConfig};
+use crate::config::{Config, Mode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::report::text::{counted, rows, thousands};
@@ -79,15 +79,13 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
 }
 
 /// The range of a run that is given none, which only reference tables can do without: today, which none of them minds.
-fn no_dates(context: &Context, config: &Config, tables: Option<&[Identifier]>) -> Result<DateRange> {
-    let chosen = |table: &&TableConfig| {
-        tables.is_none_or(|names| names.iter().any(|name| table.name.same_as(name.as_str())))
-    };
-    let mut monthly = config
-        .tables
-        .iter()
-        .filter(chosen)
-        .filter(|table| table.mode == Mode::Monthly);
+pub(super) fn no_dates(
+    context: &Context,
+    config: &Config,
+    tables: Option<&[Identifier]>,
+) -> Result<DateRange> {
+    let chosen = config.chosen(tables)?;
+    let mut monthly = chosen.iter().filter(|table| table.mode == Mode::Monthly);
     if let Some(table) = monthly.next() {
         let text = format!(
             "Table {} is copied by dates: give --start-date and --end-date, or only reference tables in --tables",

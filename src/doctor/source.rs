@@ -158,7 +158,7 @@ async fn undated(
         return Ok(());
     };
     let says = "rows without a date are in no month and are loaded as a window of their own, `undated`";
-    if !tables::begins_with(&plan.source, &date.name) {
+    if !plan.source.begins_with(&date.name) {
         report.warning(
             place,
             format!(

@@ -38,7 +38,7 @@ pub(super) fn order(plan: &TablePlan) -> Option<String> {
         return None;
     }
     let date = &plan.date()?.name;
-    let why = if begins_with(&plan.source, date) {
+    let why = if plan.source.begins_with(date) {
         format!("No index delivers the order {}", plan.key_names())
     } else {
         format!("No index begins with {date}")
@@ -51,17 +51,6 @@ pub(super) fn order(plan: &TablePlan) -> Option<String> {
 /// What a whole table without a key means.
 pub(super) const KEYLESS: &str = "It has no unique index over NOT NULL columns: its rows cannot be told apart, so that \
     all of it is one chunk, which must fit into chunk_bytes_max";
-
-/// Whether an index of all rows begins with a column.
-pub(super) fn begins_with(schema: &TableSchema, column: &Identifier) -> bool {
-    schema.indexes.iter().any(|index| {
-        index.complete
-            && index
-                .columns
-                .first()
-                .is_some_and(|first| first.same_as(column.as_str()))
-    })
-}
 
 /// What is wrong with a target table that is there, for a plan.
 pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, String)> {

@@ -142,7 +142,7 @@ pub async fn reconcile(
     };
     let mut done = Reconciled::default();
     for table in run.chosen()? {
-        run.reconcile_table(&table, &options, pass.id, ends, &mut done)
+        run.reconcile_table(table, &options, pass.id, ends, &mut done)
             .await?;
         if run.retrier.stop.is_stopped() {
             done.stopped = true;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 
-use super::Run;
 use super::windows::{is_done, needs_work};
+use super::{Run, refuse_changes};
 use crate::checkpoint::{Change, TableRecord};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::failpoint;
 use crate::lease::{self, Lease};
 use crate::mssql::{Session, catalog};
@@ -193,17 +193,7 @@ impl Run<'_> {
             Some((_, older)) => plan.differences(older),
             None => self.moved(plan)?,
         };
-        if !differences.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Plan,
-                format!(
-                    "Table {name}: what it was loaded by has changed ({}); set it back, or run `sync forget --table \
-                     {name}` and then this command again to load the table anew",
-                    differences.join("; "),
-                    name = plan.name
-                ),
-            ));
-        }
+        refuse_changes(plan, &differences)?;
         if older.is_none() {
             receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await?;
         }
