@@ -127,7 +127,7 @@ async fn the_whole_job_and_then_nothing() {
     }
     let corrected =
         "SELECT COUNT(*) FROM [COM_5013].[APP_4_SALES] WHERE [REMARK] = N'Corrected by the office'";
-    assert_eq!(source.rows(corrected).await, ["3"], "the changes were made");
+    assert_eq!(source.integer(corrected).await, 3, "the changes were made");
     for table in &FILLED[..5] {
         source.run(&format!("DELETE FROM [COM_5013].[{table}]")).await;
     }
