@@ -472,3 +472,32 @@ async fn a_damaged_state_file() {
     one(&ended, "failure", "state", "`sync rebuild`");
     one(&ended, "ok", "target", "Logged in");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_are_missing() {
+    let Some(server) = server("rights_that_are_missing").await else {
+        return;
+    };
+    let project = Project::new(&server, TABLE);
+    project.sync(&["migrate"]).await.expect(0);
+    doctor(&project, 0).await;
+    for (database, right, place, says) in [
+        (
+            &server.source,
+            "SELECT ON OBJECT::[dbo].[SALES]",
+            "source table SALES",
+            "SELECT",
+        ),
+        (&server.target, "CREATE TABLE", "target", "CREATE TABLE"),
+        (&server.target, "ALTER ON SCHEMA::[dbo]", "target", "ALTER"),
+        (&server.target, "INSERT ON SCHEMA::[dbo]", "target", "INSERT"),
+        (&server.target, "DELETE ON SCHEMA::[dbo]", "target", "DELETE"),
+    ] {
+        let mut client = server.connect(database).await;
+        client.run(&format!("DENY {right} TO [{}]", server.user)).await;
+        let ended = doctor(&project, 7).await;
+        one(&ended, "failure", place, says);
+        client.run(&format!("REVOKE {right} TO [{}]", server.user)).await;
+    }
+    doctor(&project, 0).await;
+}

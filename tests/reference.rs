@@ -194,6 +194,65 @@ async fn a_target_that_a_copy_could_not_stand_in_for_is_refreshed_in_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_copy_would_lose_keeps_the_target_in_its_place() {
+    let name = "what_a_copy_would_lose_keeps_the_target_in_its_place";
+    let Some(server) = Server::start_emulator(name).await else {
+        return;
+    };
+    fill(&server).await;
+    let project = project(&server);
+    run(&project).await.expect(0);
+    for (obstacle, undo, says) in [
+        (
+            "GRANT SELECT ON OBJECT::dbo.t_ITEM TO [reports]",
+            "REVOKE SELECT ON OBJECT::dbo.t_ITEM TO [reports]",
+            "permissions granted on it",
+        ),
+        (
+            "DENY VIEW DEFINITION TO [sync_test]",
+            "REVOKE VIEW DEFINITION TO [sync_test]",
+            "permissions that this login may not see",
+        ),
+        (
+            "ALTER TABLE dbo.t_ITEM ADD CONSTRAINT CK_price CHECK (PRICE >= 0)",
+            "ALTER TABLE dbo.t_ITEM DROP CONSTRAINT CK_price",
+            "check constraints",
+        ),
+        (
+            "ALTER TABLE dbo.t_ITEM ADD OWN int NULL",
+            "ALTER TABLE dbo.t_ITEM DROP COLUMN OWN",
+            "column OWN, which the source does not have",
+        ),
+        (
+            "CREATE INDEX IX_some ON dbo.t_ITEM (PRICE) WHERE PRICE > 1",
+            "DROP INDEX IX_some ON dbo.t_ITEM",
+            "index IX_some, which is filtered",
+        ),
+    ] {
+        let id = object_id(&server, "dbo.t_ITEM").await;
+        server.at_target(obstacle).await;
+        server
+            .at_source("UPDATE dbo.ITEM SET PRICE = PRICE + 1 WHERE CODE < N'C030'")
+            .await;
+        let said = run(&project).await.expect(0);
+        assert!(said.stderr.contains(says), "no {says} in {}", said.stderr);
+        assert_eq!(id, object_id(&server, "dbo.t_ITEM").await, "{says}");
+        server.at_target(undo).await;
+        assert_whole(&server).await;
+        server
+            .at_source("UPDATE dbo.ITEM SET PRICE = PRICE + 1 WHERE CODE < N'C030'")
+            .await;
+        run(&project).await.expect(0);
+        assert_ne!(
+            id,
+            object_id(&server, "dbo.t_ITEM").await,
+            "swapped again after {says}"
+        );
+        assert_whole(&server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_table_without_a_key_is_one_chunk_or_refused() {
     let server = Server::start().await;
     server
