@@ -16,6 +16,7 @@ const STORES: &[(&str, bool)] = &[
     ("store-1-complete", true),
     ("store-1-killed", true),
     ("store-1-forgetting", true),
+    ("store-1-reference", true),
 ];
 
 fn fixture(name: &str, extension: &str) -> PathBuf {
@@ -61,10 +62,24 @@ fn describe(view: &View<'_>) -> String {
                 counts.rows,
                 counts.bytes
             ));
+            if view
+                .is_settled(&table.name, record.window)
+                .expect("whether it is settled")
+            {
+                line("    settled".to_owned());
+            }
             for chunk in view.chunks(&table.name, record.window).expect("chunks") {
                 line(of_chunk(&chunk));
+                let pass = view.pass().expect("the pass").map_or(0, |pass| pass.id);
+                let checked = view.is_checked(&table.name, record.window, chunk.ordinal, pass, chunk.load_id);
+                if checked.expect("whether it is checked") {
+                    line("      checked".to_owned());
+                }
             }
         }
+    }
+    if let Some(pass) = view.pass().expect("the pass") {
+        line(format!("reconcile: {pass:?}"));
     }
     for tombstone in view.tombstones().expect("tombstones") {
         line(format!(
@@ -195,6 +210,7 @@ async fn each_is_told_by_status() {
         ("store-1-complete", 16, 480, Some(0), false),
         ("store-1-killed", 10, 300, None, false),
         ("store-1-forgetting", 16, 480, Some(0), true),
+        ("store-1-reference", 6, 10, Some(0), false),
     ] {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::copy(fixture(name, "redb"), directory.path().join("store.redb")).expect("it is copied");
@@ -249,6 +265,48 @@ async fn make_them() {
     let forget = ["forget", "--table", "SALES", "--month", "2025-10"];
     project.sync(&forget).await.expect(7);
     keep("store-1-forgetting");
+}
+
+/// A reference table, rows without a date, a month that was found equal on its last day of being compared, and a
+/// `reconcile` that has found all the same.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "makes a store to be kept, when the format gets a new version"]
+async fn make_one_of_each() {
+    let Some(server) = Server::start_emulator("make_one_of_each").await else {
+        return;
+    };
+    server
+        .at_source(
+            "CREATE TABLE dbo.ITEM (CODE nvarchar(20) NOT NULL PRIMARY KEY CLUSTERED, PRICE money NULL); \
+             INSERT INTO dbo.ITEM VALUES (N'a', 1), (N'b', 2), (N'c', 3), (N'd', NULL); \
+             CREATE TABLE dbo.T (ID int NOT NULL PRIMARY KEY CLUSTERED, D date NULL); \
+             INSERT INTO dbo.T VALUES (1, NULL), (2, NULL), (3, NULL)",
+        )
+        .await;
+    let mut client = server.connect(&server.source).await;
+    let first = "DATEADD(month, -1, DATEADD(day, 1 - DAY(SYSDATETIME()), CAST(SYSDATETIME() AS date)))";
+    client
+        .run(&format!(
+            "INSERT INTO dbo.T SELECT 4, {first}; INSERT INTO dbo.T SELECT 5, {first}; INSERT INTO dbo.T SELECT 6, DATEADD(day, 3, {first})"
+        ))
+        .await;
+    let days = client.integer("SELECT DAY(SYSDATETIME()) - 1").await;
+    let [from, to] = [
+        first.to_owned(),
+        format!("DATEADD(day, -1, DATEADD(month, 1, {first}))"),
+    ]
+    .map(|day| format!("SELECT CONVERT(nvarchar(10), {day}, 23)"));
+    let (from, to) = (
+        client.texts(&from).await.remove(0),
+        client.texts(&to).await.remove(0),
+    );
+    let tables = "[[table]]\nname = \"ITEM\"\nmode = \"full\"\n[[table]]\nname = \"T\"\ndate_column = \"D\"";
+    let run = format!("chunk_rows = 2\nsettle_days = {days}");
+    let project = support::Project::with(&server, "require_replica = false", &run, tables);
+    project.run(&from, &to, &[]).await.expect(0);
+    project.run(&from, &to, &[]).await.expect(0);
+    project.sync(&["reconcile", "--source"]).await.expect(0);
+    std::fs::copy(project.state(), made("store-1-reference")).expect("the store is copied");
 }
 
 #[test]
