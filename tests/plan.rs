@@ -42,7 +42,7 @@ async fn before_and_after_a_run_and_nothing_is_written() {
         "about 240 rows at the source, read in the order [SOLD_AT], [ID] (date)",
         "read in the order [PAID_AT], [STORE], [NO] (day walk)",
         "to be loaded: 2025-10, 2025-11",
-        "4 windows of 2 tables to do",
+        "4 windows to load and 0 reference tables to compare, of 2 tables",
     ] {
         assert!(fresh.stdout.contains(text), "no {text} in\n{}", fresh.stdout);
     }
@@ -78,7 +78,8 @@ async fn before_and_after_a_run_and_nothing_is_written() {
         done.stdout
     );
     assert!(
-        done.stdout.contains("0 windows of 2 tables to do"),
+        done.stdout
+            .contains("0 windows to load and 0 reference tables to compare"),
         "{}",
         done.stdout
     );

@@ -83,19 +83,23 @@ fn text(previews: &[TablePreview]) -> String {
         }
     }
     let refused = previews.iter().filter(|preview| preview.found.is_err()).count() as u64;
-    let work: Vec<&WindowPreview> = previews
-        .iter()
-        .filter_map(|preview| preview.found.as_ref().ok())
-        .flat_map(|found| &found.windows)
-        .filter(|window| !matches!(window.work, Work::Nothing | Work::ToCome))
-        .collect();
+    let windows = || {
+        let found = previews.iter().filter_map(|preview| preview.found.as_ref().ok());
+        found.flat_map(|found| &found.windows)
+    };
+    let compare = windows().filter(|window| window.work == Work::Compare).count() as u64;
+    let load = windows()
+        .filter(|window| !matches!(window.work, Work::Nothing | Work::ToCome | Work::Compare))
+        .count() as u64;
     let refused = match refused {
         0 => String::new(),
         count => format!(", {} cannot be worked on", counted(count, "table")),
     };
     text.push_str(&format!(
-        "\n{} of {} to do{refused}. Nothing was written; `sync run` with the same arguments does it.\n",
-        counted(work.len() as u64, "window"),
+        "\n{} to load and {} to compare, of {}{refused}. Nothing was written; `sync run` with the same arguments does \
+         it.\n",
+        counted(load, "window"),
+        counted(compare, "reference table"),
         counted(previews.len() as u64, "table")
     ));
     text
