@@ -155,16 +155,7 @@ pub async fn make(
     failpoint::step("beside: before COMMIT");
     session.commit().await?;
     failpoint::step("beside: after COMMIT");
-    let schema = catalog::describe(session, &plan.target).await?.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Preflight,
-            format!(
-                "Target table {} was made and cannot be seen; grant VIEW DEFINITION on its schema",
-                plan.target
-            ),
-        )
-    })?;
-    Target::new(plan, &schema)
+    Target::made(session, plan).await
 }
 
 /// Drops what is left of a load beside the target, where it is not to be gone on with.

@@ -43,6 +43,8 @@ pub struct Settling<'a> {
     pub days: u32,
     /// Where it is put down that a window is settled.
     pub store: &'a Store,
+    /// Whether the table is read in this run anyway.
+    pub read_anyway: bool,
 }
 
 /// What came of settling.
@@ -75,7 +77,7 @@ impl Settling<'_> {
             return Ok(settled);
         }
         for (window, sums) in receipt::sums(target, &self.plan.target, &self.target.incarnation).await? {
-            if self.is_settled(window, &sums)? {
+            if self.is_settled(window, &sums)? || self.costs_a_scan(window) {
                 continue;
             }
             let receipts = receipt::read(target, &self.plan.target, window).await?;
@@ -178,6 +180,16 @@ impl Settling<'_> {
             receipt::mark_all_stale(target, self.lease, window, &ordinals).await?;
         }
         Ok(None)
+    }
+
+    /// Whether counting would read the whole table for nothing else: rows without a date, and no index that begins
+    /// with it. They are counted when the table is read anyway.
+    fn costs_a_scan(&self, window: Window) -> bool {
+        let indexed = self
+            .plan
+            .date()
+            .is_some_and(|date| self.plan.source.begins_with(&date.name));
+        window.kind() == Kind::Undated && !indexed && !self.read_anyway
     }
 
     /// Whether no more rows are expected: all of it was loaded after its time, or was found equal after it.

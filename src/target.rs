@@ -46,6 +46,14 @@ impl Target {
             ))
             .await?;
         failpoint::step("target: after the table is made");
+        Ok((Target::made(session, plan).await?, true))
+    }
+
+    /// The plan's target table, which was just made.
+    ///
+    /// # Errors
+    /// `Preflight` when it cannot be seen; what the session returns.
+    pub async fn made(session: &mut Session, plan: &TablePlan) -> Result<Target> {
         let schema = catalog::describe(session, &plan.target).await?.ok_or_else(|| {
             Error::new(
                 ErrorKind::Preflight,
@@ -55,7 +63,7 @@ impl Target {
                 ),
             )
         })?;
-        Ok((Target::new(plan, &schema)?, true))
+        Target::new(plan, &schema)
     }
 
     /// The target table for a plan.

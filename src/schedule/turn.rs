@@ -248,6 +248,7 @@ impl Run<'_> {
             now: self.source_now(at.plan, &mut source).await?,
             days: self.config.run.settle_days,
             store: &self.retrier.store,
+            read_anyway: standing.windows.iter().any(needs_work),
         };
         let settled = settling.run(&mut source, keeper, &redo.collect()).await?;
         ends.sources.put(source);
