@@ -192,7 +192,7 @@ pub async fn swap(
     session.begin().await?;
     lease::fence(session, lease).await?;
     lease::fence(session, beside_lease).await?;
-    if catalog::describe(session, beside).await?.is_none() {
+    if receipt::plan(session, beside).await?.is_none() {
         // The answer to an earlier COMMIT was lost: it is done.
         session.rollback().await?;
         return lock_timeout(session).await;
