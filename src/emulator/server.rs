@@ -141,8 +141,9 @@ async fn converse(server: Arc<Server>, tcp: TcpStream) -> io::Result<()> {
     };
     let spid = server.next_spid();
     let (packets, incoming) = mpsc::channel(PACKETS_WAITING_MAX);
-    let (pieces, outgoing) = mpsc::channel(PIECES_WAITING_MAX);
+    let (pieces, mut outgoing) = mpsc::channel(PIECES_WAITING_MAX);
     let link = Arc::new(Link::default());
+    // Made after both channels, so that an aborted task tells the session to stop before it closes them.
     let parting = Parting {
         server: server.clone(),
         link: link.clone(),
@@ -162,8 +163,8 @@ async fn converse(server: Arc<Server>, tcp: TcpStream) -> io::Result<()> {
         })?;
     let (reader, writer) = tokio::io::split(stream);
     let result = tokio::select! {
-        result = receive(reader, packets, &link) => result,
-        result = send(writer, outgoing) => result,
+        result = receive(reader, &packets, &link) => result,
+        result = send(writer, &mut outgoing) => result,
     };
     drop(parting);
     result
@@ -206,7 +207,7 @@ async fn log_in(server: &Server, tcp: TcpStream) -> io::Result<Option<(Stream, L
 }
 
 /// Hands the client's packets on; an attention is told at once, because the session may be busy.
-async fn receive(reader: ReadHalf<Stream>, packets: mpsc::Sender<Packet>, link: &Link) -> io::Result<()> {
+async fn receive(reader: ReadHalf<Stream>, packets: &mpsc::Sender<Packet>, link: &Link) -> io::Result<()> {
     let mut reader = PacketReader::new(reader);
     while let Some(packet) = reader.next().await? {
         if packet.kind == ATTENTION {
@@ -221,7 +222,7 @@ async fn receive(reader: ReadHalf<Stream>, packets: mpsc::Sender<Packet>, link: 
 }
 
 /// Writes the answers. Ends when the conversation has ended and all it said is written.
-async fn send(mut writer: WriteHalf<Stream>, mut pieces: mpsc::Receiver<Bytes>) -> io::Result<()> {
+async fn send(mut writer: WriteHalf<Stream>, pieces: &mut mpsc::Receiver<Bytes>) -> io::Result<()> {
     while let Some(piece) = pieces.recv().await {
         writer.write_all(&piece).await?;
         writer.flush().await?;
