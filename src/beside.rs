@@ -44,6 +44,28 @@ pub struct Standin {
     shape: Shape,
 }
 
+/// What a swap is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Swap<'a> {
+    /// The table's plan.
+    pub plan: &'a TablePlan,
+    /// The plan of the table beside its target.
+    pub beside: &'a TablePlan,
+    /// What the table beside was made after.
+    pub standin: Option<&'a Standin>,
+    /// The right to write the target.
+    pub lease: &'a Lease,
+    /// The right to write the table beside it.
+    pub beside_lease: &'a Lease,
+}
+
+impl Standin {
+    /// What a copy is made after.
+    fn looks(&self) -> (&[Column], &Shape) {
+        (&self.schema.columns, &self.shape)
+    }
+}
+
 /// Looks at a plan's target.
 ///
 /// # Errors
@@ -94,7 +116,11 @@ pub fn name(target: &TableName) -> Result<TableName> {
 ///
 /// # Errors
 /// What the session returns.
-pub async fn begun(session: &mut Session, plan: &TablePlan) -> Result<Option<Target>> {
+pub async fn begun(
+    session: &mut Session,
+    plan: &TablePlan,
+    standin: Option<&Standin>,
+) -> Result<Option<Target>> {
     let Some((_, fingerprint)) = receipt::plan(session, &plan.target).await? else {
         return Ok(None);
     };
@@ -102,9 +128,46 @@ pub async fn begun(session: &mut Session, plan: &TablePlan) -> Result<Option<Tar
         return Ok(None);
     }
     match catalog::describe(session, &plan.target).await? {
-        Some(schema) => Target::new(plan, &schema).map(Some).or(Ok(None)),
-        None => Ok(None),
+        Some(schema) if stands_in(session, &schema, standin).await? => {
+            Target::new(plan, &schema).map(Some).or(Ok(None))
+        }
+        _ => Ok(None),
     }
+}
+
+/// Whether the table beside has the columns and indexes that the target has now: somebody may have altered the target
+/// since the copy was made.
+async fn stands_in(session: &mut Session, beside: &TableSchema, standin: Option<&Standin>) -> Result<bool> {
+    let Some(standin) = standin else {
+        return Ok(true);
+    };
+    let columns = standin.schema.columns.iter().all(|wanted| {
+        beside.position(wanted.name.as_str()).is_some_and(|position| {
+            let found = &beside.columns[position];
+            (found.data_type, &found.collation) == (wanted.data_type, &wanted.collation)
+        })
+    });
+    let found = shape(session, beside).await?.indexes;
+    let indexes = standin
+        .shape
+        .indexes
+        .iter()
+        .all(|wanted| found.iter().any(|found| is_copy(found, wanted)));
+    Ok(columns && indexes)
+}
+
+/// Whether an index is a copy of another: of a constraint, the name is one of another generation.
+fn is_copy(copy: &IndexShape, of: &IndexShape) -> bool {
+    let constraint = matches!(of.kind, IndexKind::PrimaryKey | IndexKind::UniqueConstraint);
+    let renamed = IndexShape {
+        name: if constraint {
+            of.name.clone()
+        } else {
+            copy.name.clone()
+        },
+        ..copy.clone()
+    };
+    renamed == *of
 }
 
 async fn age_hours(session: &mut Session, plan: &TablePlan) -> Result<i64> {
@@ -175,27 +238,41 @@ pub async fn drop_left(session: &mut Session, plan: &TablePlan, lease: &Lease) -
     session.commit().await
 }
 
-/// Puts the loaded table in the target's place. Once this returns, the target has its rows and its receipts.
+/// Puts the loaded table in the target's place. Once this returns true, the target has its rows and its receipts;
+/// false where the target is no longer as [`Swap::standin`] has it, and is left as it is.
 ///
 /// # Errors
 /// `Transient` when readers of the old table do not let go of it; `Busy` when a lease was lost; `OutcomeUnknown`; what
 /// the session returns. The caller drops the session on any error.
-pub async fn swap(
-    session: &mut Session,
-    target: &TableName,
-    beside: &TableName,
-    lease: &Lease,
-    beside_lease: &Lease,
-) -> Result<()> {
+pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
+    let Swap {
+        plan,
+        beside,
+        standin,
+        lease,
+        beside_lease,
+    } = *swap;
+    let (target, beside) = (&plan.target, &beside.target);
     failpoint::step("swap: before BEGIN");
     session.batch(&format!("SET LOCK_TIMEOUT {SWAP_LOCK_MS}")).await?;
+    // Before the transaction, as a server that lacks a view of its catalog answers with an error.
+    let altered = match way(session, plan).await? {
+        Way::Swap(now) => now.as_deref().map(Standin::looks) != standin.map(Standin::looks),
+        Way::InPlace(..) => true,
+    };
     session.begin().await?;
     lease::fence(session, lease).await?;
     lease::fence(session, beside_lease).await?;
     if receipt::plan(session, beside).await?.is_none() {
         // The answer to an earlier COMMIT was lost: it is done.
         session.rollback().await?;
-        return lock_timeout(session).await;
+        lock_timeout(session).await?;
+        return Ok(true);
+    }
+    if altered {
+        session.rollback().await?;
+        lock_timeout(session).await?;
+        return Ok(false);
     }
     failpoint::step("swap: after the fence");
     receipt::pass_on(session, beside_lease, lease).await?;
@@ -212,7 +289,8 @@ pub async fn swap(
     failpoint::step("swap: before COMMIT");
     session.commit().await?;
     failpoint::step("swap: after COMMIT");
-    lock_timeout(session).await
+    lock_timeout(session).await?;
+    Ok(true)
 }
 
 async fn lock_timeout(session: &mut Session) -> Result<()> {
@@ -319,7 +397,12 @@ fn key_index(plan: &TablePlan, columns: &[Column], indexes: &[IndexShape]) -> Re
                 .zip(&key)
                 .all(|(has, want)| has.same_as(want.as_str()))
     };
-    if key.is_empty() || indexes.iter().any(begins) {
+    // An index in another collation than the source's serves no comparison, and may refuse keys.
+    let serves = plan.key.unique.iter().all(|position| {
+        let source = &plan.columns()[*position].collation;
+        source.is_none() || *source == columns[*position].collation
+    });
+    if key.is_empty() || !serves || indexes.iter().any(begins) {
         return Ok(None);
     }
     let primary = indexes.iter().any(|index| index.kind == IndexKind::PrimaryKey);

@@ -101,7 +101,10 @@ impl Following<'_> {
         };
         clause.extent(plan.key.date.map(own), extent);
         if let Some(through) = &range.through {
-            let order: Vec<&Column> = plan.key.order(extent.kind()).into_iter().map(own).collect();
+            let order = match guard {
+                Some(_) => plan.key_columns(extent.kind()),
+                None => self.target.key_columns(plan, extent.kind()),
+            };
             clause.through(&order, through)?;
         }
         let (filter, params) = clause.finish();

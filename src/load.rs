@@ -148,21 +148,11 @@ pub async fn commit(
 /// Takes out rows elsewhere in the table with the unique keys of the staged ones: they moved, and the chunks they
 /// were in become stale in this same transaction.
 async fn displace(session: &mut Session, plan: &TablePlan, target: &Target, lease: &Lease) -> Result<u64> {
-    let same: Vec<String> = plan
-        .key
-        .unique
-        .iter()
-        .map(|position| {
-            let column = &target.columns[*position];
-            format!(
-                "t.{} = {}",
-                column.name.quoted(),
-                stage_expression(&format!("l.[{}]", staged(*position)), column)
-            )
-        })
-        .collect();
     let from = format!("FROM {} AS t", target.quoted);
-    let moved = format!("EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})", same.join(" AND "));
+    let moved = format!(
+        "EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
+        target.same_key(plan)
+    );
     let date = target.date(plan).map_or_else(
         || "CAST(NULL AS date)".to_owned(),
         |date| format!("CAST(t.{} AS date)", date.name.quoted()),

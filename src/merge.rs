@@ -39,52 +39,44 @@ pub async fn merge(
 
 struct Statements<'a> {
     table: &'a str,
-    /// The target's columns, each with its staged value, and whether it is of the key.
-    columns: Vec<(&'a Column, String, bool)>,
+    /// The target's columns, each with its staged value.
+    columns: Vec<(&'a Column, String)>,
+    same_key: String,
 }
 
 impl<'a> Statements<'a> {
     fn new(plan: &'a TablePlan, target: &'a Target) -> Self {
         let columns = target.columns.iter().enumerate().map(|(position, column)| {
             let value = stage_expression(&format!("l.[{}]", staged(position)), column);
-            (column, value, plan.key.unique.contains(&position))
+            (column, value)
         });
         Statements {
             table: &target.quoted,
             columns: columns.collect(),
+            same_key: target.same_key(plan),
         }
-    }
-
-    /// `t` and `l` are one row.
-    fn same_key(&self) -> String {
-        let keys = self.columns.iter().filter(|(_, _, of_key)| *of_key);
-        let equal: Vec<String> = keys
-            .map(|(column, value, _)| format!("t.{} = {value}", column.name.quoted()))
-            .collect();
-        equal.join(" AND ")
     }
 
     fn delete(&self, filter: &str) -> String {
         format!(
             "DELETE t FROM {} AS t{filter} AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
-            self.table,
-            self.same_key()
+            self.table, self.same_key
         )
     }
 
     /// Every row that stays is written: what compares equal may still differ, by case, by blanks at its end or by its
     /// offset, in the key as well. `None` where the server numbers all columns.
     fn update(&self) -> Option<String> {
-        let written = self.columns.iter().filter(|(column, _, _)| !column.identity);
+        let written = self.columns.iter().filter(|(column, _)| !column.identity);
         let set: Vec<String> = written
-            .map(|(column, value, _)| format!("{} = {value}", column.name.quoted()))
+            .map(|(column, value)| format!("{} = {value}", column.name.quoted()))
             .collect();
         (!set.is_empty()).then(|| {
             format!(
                 "UPDATE t SET {} FROM {} AS t JOIN {STAGE} AS l ON {}",
                 set.join(", "),
                 self.table,
-                self.same_key()
+                self.same_key
             )
         })
     }
@@ -93,7 +85,7 @@ impl<'a> Statements<'a> {
         let (names, values): (Vec<String>, Vec<&str>) = self
             .columns
             .iter()
-            .map(|(column, value, _)| (column.name.quoted(), value.as_str()))
+            .map(|(column, value)| (column.name.quoted(), value.as_str()))
             .unzip();
         format!(
             "INSERT INTO {} ({}) SELECT {} FROM {STAGE} AS l WHERE NOT EXISTS (SELECT 1 FROM {} AS t WHERE {})",
@@ -101,7 +93,7 @@ impl<'a> Statements<'a> {
             names.join(", "),
             values.join(", "),
             self.table,
-            self.same_key()
+            self.same_key
         )
     }
 }

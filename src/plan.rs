@@ -16,6 +16,9 @@ pub use crate::checkpoint::AccessPath;
 /// What the fingerprint of a reference table has for its date column.
 const NO_DATE: &str = "none";
 
+/// The part of a fingerprint that tells the collations of the key's text columns; plans of before had none.
+const KEY_COLLATIONS: &str = "key collations";
+
 /// A table's plan: made once at the start of a run, the same for all its windows.
 #[derive(Debug, Clone)]
 pub struct TablePlan {
@@ -197,6 +200,7 @@ impl TablePlan {
         for (part, now) in &self.fingerprint {
             match older.iter().find(|(name, _)| name == part) {
                 Some((_, then)) if then != now => differences.push(format!("{part}: was {then}, is {now}")),
+                None if part == KEY_COLLATIONS => {}
                 None => differences.push(format!("{part}: was not known, is {now}")),
                 Some(_) => {}
             }
@@ -352,7 +356,7 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
             column.data_type
         );
     }
-    [
+    let mut parts = vec![
         ("source database", database.to_owned()),
         ("source table", source.name.to_string()),
         ("target table", target.to_string()),
@@ -365,9 +369,19 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
         ),
         ("key", names(source, &key.order(Kind::Dates))),
         ("columns", columns),
-    ]
-    .map(|(part, value)| (part.to_owned(), value))
-    .to_vec()
+    ];
+    let texts = key.unique.iter().map(|position| &source.columns[*position]);
+    let collations: Vec<&str> = texts
+        .filter(|column| column.data_type.is_text())
+        .map(|column| column.collation.as_deref().unwrap_or_default())
+        .collect();
+    if !collations.is_empty() {
+        parts.push((KEY_COLLATIONS, collations.join(", ")));
+    }
+    parts
+        .into_iter()
+        .map(|(part, value)| (part.to_owned(), value))
+        .collect()
 }
 
 fn names(source: &TableSchema, positions: &[usize]) -> String {

@@ -201,11 +201,11 @@ impl Subject<'_> {
             difference.why.push(why.of_ends());
         }
         if !extracted.exhausted {
+            // Whether a row is at one end only cannot be told then.
             difference
                 .why
                 .push("the source has more rows in its range than can be compared at once");
-        }
-        if !order.is_empty() {
+        } else if !order.is_empty() {
             difference.rows = Some(counts);
             difference.keys = named
                 .into_iter()

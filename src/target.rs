@@ -3,7 +3,8 @@
 use crate::chunk::KeyRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
-use crate::mssql::{Session, catalog, read_expression};
+use crate::load::staged;
+use crate::mssql::{Session, catalog, collate, read_expression, stage_expression};
 use crate::plan::TablePlan;
 use crate::predicate::{Extent, Where};
 use crate::receipt::Incarnation;
@@ -21,6 +22,9 @@ pub struct Target {
     pub quoted: String,
     /// The target's column for each of the plan's columns, in the plan's order.
     pub columns: Vec<Column>,
+    /// The same as keys are compared by: the order of chunks is the one of the source's collations, and only these
+    /// tell all keys apart. Where they are the target's own, too, an index of it serves.
+    compared: Vec<Column>,
     /// Which table it is.
     pub incarnation: Incarnation,
     /// Whether chunks are merged into it row by row, because rows of it may be pointed at.
@@ -84,8 +88,13 @@ impl Target {
             })?;
             columns.push(schema.columns[position].clone());
         }
+        let compared = columns.iter().zip(plan.columns()).map(|(column, source)| Column {
+            collation: source.collation.clone().or_else(|| column.collation.clone()),
+            ..column.clone()
+        });
         Ok(Target {
             quoted: plan.target.quoted(),
+            compared: compared.collect(),
             columns,
             incarnation: Incarnation {
                 object_id: schema.object_id,
@@ -103,12 +112,37 @@ impl Target {
         }
     }
 
-    fn key_columns(&self, plan: &TablePlan, kind: Kind) -> Vec<&Column> {
+    /// The columns that a window's rows are ordered by, as they are compared.
+    pub fn key_columns(&self, plan: &TablePlan, kind: Kind) -> Vec<&Column> {
         plan.key
             .order(kind)
             .into_iter()
-            .map(|position| &self.columns[position])
+            .map(|position| &self.compared[position])
             .collect()
+    }
+
+    /// The key columns whose own collation orders or tells apart otherwise than the source's.
+    pub fn reordered(&self, plan: &TablePlan) -> impl Iterator<Item = &Column> {
+        let unique = plan.key.unique.iter();
+        unique
+            .map(|position| (&self.columns[*position], &self.compared[*position]))
+            .filter(|(own, compared)| own.collation != compared.collation)
+            .map(|(own, _)| own)
+    }
+
+    /// The condition that a row of the table and a staged one have the same unique key: `t` and `l`. Where the
+    /// collations differ they are equal in both: in the table's own, so that its index can be used, and in the source's.
+    pub fn same_key(&self, plan: &TablePlan) -> String {
+        let mut equal = Vec::new();
+        for position in &plan.key.unique {
+            let (own, compared) = (&self.columns[*position], &self.compared[*position]);
+            let value = stage_expression(&format!("l.[{}]", staged(*position)), own);
+            equal.push(format!("t.{} = {value}", own.name.quoted()));
+            if own.collation != compared.collation {
+                equal.push(format!("t.{} = {value}{}", own.name.quoted(), collate(compared)));
+            }
+        }
+        equal.join(" AND ")
     }
 
     /// The target's date column, where the table has windows of dates.

@@ -173,6 +173,43 @@ async fn a_composite_key_with_text_in_it() {
     server.finish().await;
 }
 
+/// Keys that only the source's collation tells apart, and orders so.
+const CODES: [&str; 12] = ["a", "A", "B", "b", "a-1", "AB", "Z", "ab", "aB", "-", "_", "c"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_keys_in_another_collation_at_the_target() {
+    let Some(server) = Server::start_emulator("text_keys_in_another_collation_at_the_target").await else {
+        return;
+    };
+    server
+        .at_target(
+            "CREATE TABLE dbo.t_T (NO varchar(20) COLLATE Latin1_General_CI_AS NOT NULL, D datetime NOT NULL, V int NULL)",
+        )
+        .await;
+    let rows: Vec<String> = CODES
+        .iter()
+        .enumerate()
+        .map(|(n, code)| format!("('{code}', '2025-10-15T12:00:00', {n})"))
+        .collect();
+    let create = [
+        "CREATE TABLE dbo.T (NO varchar(20) COLLATE Latin1_General_BIN2 NOT NULL PRIMARY KEY CLUSTERED, D datetime NOT NULL, \
+         V int NULL)",
+        "CREATE INDEX IX ON dbo.T (D)",
+    ];
+    let project = copy(&server, &create, &rows, "D", 2).await;
+    // A row that differs only by case moves to another month, and one goes.
+    server
+        .at_source("UPDATE dbo.T SET D = '2025-11-02' WHERE NO = 'A'; DELETE FROM dbo.T WHERE NO = 'aB'")
+        .await;
+    project.sync(&["reconcile"]).await.expect(0);
+    let mended = project
+        .sync(&["reconcile", "--source", "--repair"])
+        .await
+        .expect(0);
+    assert!(mended.stdout.contains("only at the target"), "{}", mended.stdout);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn guid_keys() {
     let server = Server::start().await;

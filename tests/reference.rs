@@ -193,6 +193,42 @@ async fn a_target_that_a_copy_could_not_stand_in_for_is_refreshed_in_place() {
     server.finish().await;
 }
 
+/// Keys that only the source's collation tells apart, at a target that orders them otherwise: swapped, and in place.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_in_another_collation_at_the_target() {
+    for default in ["", "CONSTRAINT DF_price DEFAULT (0)"] {
+        let Some(server) = Server::start_emulator("keys_in_another_collation_at_the_target").await else {
+            return;
+        };
+        let codes = ["a", "A", "B", "b", "a-1", "AB", "Z", "ab", "aB", "-", "_", "c"];
+        let rows: Vec<String> = codes.iter().map(|code| format!("(N'{code}', 1)")).collect();
+        server
+            .at_source(&format!(
+                "CREATE TABLE dbo.ITEM (CODE nvarchar(20) COLLATE Latin1_General_BIN2 NOT NULL PRIMARY KEY CLUSTERED, \
+                 PRICE money NULL); INSERT INTO dbo.ITEM VALUES {}",
+                rows.join(", ")
+            ))
+            .await;
+        server
+            .at_target(&format!(
+                "CREATE TABLE dbo.t_ITEM (CODE nvarchar(20) COLLATE Latin1_General_CI_AS NOT NULL, PRICE money NULL {default})"
+            ))
+            .await;
+        let project = Project::with(&server, "require_replica = false", "chunk_rows = 3", TABLE);
+        run(&project).await.expect(0);
+        assert_whole(&server).await;
+        server
+            .at_source("UPDATE dbo.ITEM SET PRICE = 2 WHERE CODE IN (N'A', N'b'); DELETE FROM dbo.ITEM WHERE CODE = N'aB'")
+            .await;
+        run(&project).await.expect(0);
+        assert_whole(&server).await;
+        project.sync(&["reconcile"]).await.expect(0);
+        let sql = "SELECT collation_name FROM sys.columns WHERE object_id = OBJECT_ID(N'dbo.t_ITEM') AND name = N'CODE'";
+        let collations = server.connect(&server.target).await.texts(sql).await;
+        assert_eq!(collations, ["Latin1_General_CI_AS"]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_copy_would_lose_keeps_the_target_in_its_place() {
     let name = "what_a_copy_would_lose_keeps_the_target_in_its_place";
@@ -250,6 +286,78 @@ async fn what_a_copy_would_lose_keeps_the_target_in_its_place() {
         );
         assert_whole(&server).await;
     }
+}
+
+/// Whoever alters the target while a copy of it is loaded finds it altered afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_altered_meanwhile_keeps_what_it_got() {
+    let name = "a_target_that_is_altered_meanwhile_keeps_what_it_got";
+    let Some(server) = Server::start_emulator(name).await else {
+        return;
+    };
+    fill(&server).await;
+    let project = project(&server);
+    run(&project).await.expect(0);
+    let indexes =
+        "SELECT COUNT(*) FROM sys.indexes WHERE object_id = OBJECT_ID(N'dbo.t_ITEM') AND name = N'IX_new'";
+    let grants = "SELECT COUNT(*) FROM sys.database_permissions WHERE class = 1 AND major_id = OBJECT_ID(N'dbo.t_ITEM')";
+    for (altered, probe, swapped) in [
+        ("CREATE INDEX IX_new ON dbo.t_ITEM (PRICE)", indexes, true),
+        ("GRANT SELECT ON OBJECT::dbo.t_ITEM TO [reports]", grants, false),
+    ] {
+        let id = object_id(&server, "dbo.t_ITEM").await;
+        server
+            .at_source("UPDATE dbo.ITEM SET PRICE = PRICE + 1 WHERE CODE > N'C030'")
+            .await;
+        let rule = server.emulator().faults().add(Rule {
+            when: Match {
+                nth: 4,
+                times: 1,
+                ..Match::statement("INSERT INTO [dbo].[t_ITEM__sync]")
+            },
+            at: At::Before,
+            action: Action::Run(altered.to_owned()),
+        });
+        let said = run(&project).await.expect(0);
+        assert_eq!(server.emulator().faults().fired(rule), 1, "{altered}");
+        server.emulator().faults().clear();
+        assert!(
+            said.stderr.contains("was altered while it was loaded anew"),
+            "{}",
+            said.stderr
+        );
+        assert_whole(&server).await;
+        assert_eq!(
+            server.connect(&server.target).await.integer(probe).await,
+            1,
+            "{altered}"
+        );
+        assert_eq!(id != object_id(&server, "dbo.t_ITEM").await, swapped, "{altered}");
+    }
+    // A copy that was cut short is not gone on with when the target has changed since.
+    server
+        .at_target("REVOKE SELECT ON OBJECT::dbo.t_ITEM TO [reports]")
+        .await;
+    server.at_source("UPDATE dbo.ITEM SET PRICE = PRICE + 1").await;
+    let stalled = server.emulator().faults().add(Rule {
+        when: Match {
+            nth: 3,
+            ..Match::statement("INSERT INTO [dbo].[t_ITEM__sync]")
+        },
+        at: At::Before,
+        action: Action::Stall,
+    });
+    let mut child = project.spawn(&["run"]);
+    server.emulator().faults().wait_fired(stalled, 1).await;
+    child.kill().await.expect("the run is killed");
+    server.emulator().faults().clear();
+    server
+        .at_target("CREATE INDEX IX_newer ON dbo.t_ITEM (CHANGED)")
+        .await;
+    run(&project).await.expect(0);
+    assert_whole(&server).await;
+    let sql = indexes.replace("IX_new", "IX_newer");
+    assert_eq!(server.connect(&server.target).await.integer(&sql).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

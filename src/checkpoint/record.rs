@@ -191,7 +191,7 @@ pub struct Pass {
     pub started_at: DateTime<Utc>,
     /// When it ended; `None` while it is under way or was cut short.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Chunks found to be the same.
+    /// Chunks found to be the same, or loaded again by it.
     pub same: u64,
     /// Chunks found to differ that were not repaired.
     pub differing: u64,

@@ -114,7 +114,14 @@ impl Context {
     fn state_of(&self, config: &Path) -> PathBuf {
         self.state
             .clone()
-            .unwrap_or_else(|| config.with_file_name("").join(STATE_DEFAULT))
+            // By its components, so that Windows shows it with its own separator.
+            .unwrap_or_else(|| {
+                config
+                    .with_file_name("")
+                    .components()
+                    .chain(Path::new(STATE_DEFAULT).components())
+                    .collect()
+            })
     }
 }
 

@@ -162,6 +162,8 @@ fn path(directory: &Path, table: &TableConfig) -> PathBuf {
         .chars()
         .map(|c| if r#"/\:*?"<>|"#.contains(c) { '_' } else { c })
         .collect();
+    // By its components, so that Windows shows it with its own separator.
+    let directory: PathBuf = directory.components().collect();
     directory.join(folder(table.mode)).join(format!("{name}.json"))
 }
 

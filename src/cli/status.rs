@@ -320,7 +320,7 @@ fn last_pass(pass: &Pass) -> String {
             "Reconcile {ends}: began at {began} and is not through; `sync reconcile` goes on with it\n"
         ),
         (Some(_), 0) => format!(
-            "Reconcile {ends}: began at {began}, {} compared, all the same\n",
+            "Reconcile {ends}: began at {began}, {} compared, none is left that differs\n",
             counted(pass.same, "chunk")
         ),
         (Some(_), differing) => format!(

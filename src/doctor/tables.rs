@@ -74,6 +74,15 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
             (Level::Failure, text)
         });
     }
+    for column in target.reordered(plan) {
+        let text = format!(
+            "Key column {} has another collation here than at the source: its rows are compared by the source's, which no \
+             index serves, and a unique index may refuse keys that only the source's tells apart; make it of the source's \
+             collation, or drop the table to have it made anew",
+            column.name
+        );
+        found.push((Level::Warning, text));
+    }
     let key: Vec<&Identifier> = plan
         .key
         .unique

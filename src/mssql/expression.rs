@@ -131,7 +131,7 @@ pub fn key_parameter(column: &Column, index: usize) -> String {
 
 /// ` COLLATE name` for a text column whose collation is known. Names that are no plain words are left out: they
 /// are not the catalog's, and this is SQL text.
-fn collate(column: &Column) -> String {
+pub fn collate(column: &Column) -> String {
     match &column.collation {
         Some(name)
             if column.data_type.is_text()

@@ -27,7 +27,7 @@ pub mod value;
 
 pub use bulk::{StageColumn, stage_table};
 pub use catalog::ServerInfo;
-pub use expression::{Family, family, key_parameter, read_expression, stage_expression, stage_type};
+pub use expression::{Family, collate, family, key_parameter, read_expression, stage_expression, stage_type};
 pub use guard::{Guard, Proof, predicate, unproven};
 pub use query::{Flow, Session};
 pub use rows::{Row, RowReader};

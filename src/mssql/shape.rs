@@ -51,7 +51,7 @@ const INDEXES: &str = "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_prim
     ic.index_column_id";
 
 /// What is looked for, and how many of it the table has.
-const PROBES: [(&str, &str); 11] = [
+const PROBES: [(&str, &str); 15] = [
     (
         "permissions granted on it",
         "SELECT COUNT(*) FROM sys.database_permissions WHERE class = 1 AND major_id = @P1",
@@ -97,13 +97,31 @@ const PROBES: [(&str, &str); 11] = [
         "change tracking",
         "SELECT COUNT(*) FROM sys.change_tracking_tables WHERE object_id = @P1",
     ),
+    (
+        "change data capture, replication or system versioning",
+        "SELECT COUNT(*) FROM sys.tables WHERE object_id = @P1 \
+         AND (is_tracked_by_cdc = 1 OR is_replicated = 1 OR temporal_type <> 0)",
+    ),
+    (
+        "partitions or compression",
+        "SELECT COUNT(*) FROM sys.partitions WHERE object_id = @P1 AND (partition_number > 1 OR data_compression > 0)",
+    ),
+    (
+        "a filegroup that is not the default",
+        "SELECT COUNT(*) FROM sys.indexes AS i JOIN sys.data_spaces AS d ON d.data_space_id = i.data_space_id \
+         WHERE i.object_id = @P1 AND d.is_default = 0",
+    ),
+    (
+        "extended properties",
+        "SELECT COUNT(*) FROM sys.extended_properties WHERE class = 1 AND major_id = @P1",
+    ),
 ];
 
 /// Whoever may not see all permissions would take a table with grants for one without.
 const SEES_GRANTS: &str = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION')";
 
-/// The server knows no such view: it has no such thing.
-const NO_SUCH_OBJECT: u32 = 208;
+/// The server knows no such view, or no such column of it: it has no such thing.
+const NO_SUCH_OBJECT: [u32; 2] = [208, 207];
 
 /// `sys.indexes.type` of the two kinds that a plain CREATE INDEX makes.
 const CLUSTERED: i64 = 1;
@@ -135,7 +153,10 @@ pub async fn shape(session: &mut Session, table: &TableSchema) -> Result<Shape> 
         match count(session, sql, &id).await {
             Ok(0) => {}
             Ok(_) => shape.obstacles.push(what.to_owned()),
-            Err(error) if error.number() == Some(NO_SUCH_OBJECT) => {}
+            Err(error)
+                if error
+                    .number()
+                    .is_some_and(|number| NO_SUCH_OBJECT.contains(&number)) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => {
                 shape.obstacles.push(format!("{what}, which cannot be seen"));
             }

@@ -1,6 +1,6 @@
 //! The plan that a target table was loaded by, made again from its fingerprint alone.
 
-use super::{AccessPath, NO_DATE, TablePlan};
+use super::{AccessPath, KEY_COLLATIONS, NO_DATE, TablePlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::{Column, Identifier, Key, TableName, TableSchema};
 
@@ -25,7 +25,7 @@ impl TablePlan {
         let (schema, table) = part("source table")?
             .split_once('.')
             .ok_or_else(|| unreadable(&target))?;
-        let source = TableSchema {
+        let mut source = TableSchema {
             name: TableName {
                 schema: Identifier::new(schema)?,
                 name: Identifier::new(table)?,
@@ -45,6 +45,17 @@ impl TablePlan {
         for column in names_of(part("key")?).ok_or_else(|| unreadable(&target))? {
             let position = position(&column)?;
             unique.extend((Some(position) != date).then_some(position));
+        }
+        let texts: Vec<usize> = unique
+            .iter()
+            .copied()
+            .filter(|position| source.columns[*position].data_type.is_text())
+            .collect();
+        // Where a plan of before does not tell them, the target's own are used.
+        if let Ok(collations) = part(KEY_COLLATIONS) {
+            for (position, collation) in texts.into_iter().zip(collations.split(", ")) {
+                source.columns[position].collation = (!collation.is_empty()).then(|| collation.to_owned());
+            }
         }
         Ok(TablePlan {
             name: name.clone(),

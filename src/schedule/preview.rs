@@ -211,10 +211,11 @@ impl Look<'_> {
     async fn way(&self, target: &mut Session, plan: &TablePlan) -> Result<RefreshWay> {
         Ok(match beside::way(target, plan).await? {
             Way::InPlace(_, obstacles) => RefreshWay::InPlace(obstacles),
-            Way::Swap(_) => {
+            Way::Swap(standin) => {
                 let beside = beside::plan(plan)?;
+                let standin = standin.as_deref();
                 RefreshWay::Swap {
-                    goes_on: self.loaded && beside::begun(target, &beside).await?.is_some(),
+                    goes_on: self.loaded && beside::begun(target, &beside, standin).await?.is_some(),
                 }
             }
         })

@@ -149,8 +149,8 @@ pub async fn reconcile(
             break;
         }
     }
-    pass.same += done.chunks - done.findings.len() as u64;
     pass.differing = done.findings.iter().filter(|finding| !finding.repaired).count() as u64;
+    pass.same += done.chunks - pass.differing;
     if !done.stopped {
         pass.ended_at = Some(clock.now());
     }

@@ -6,7 +6,7 @@
 
 use super::Run;
 use super::turn::{At, Ends};
-use crate::beside::{self, Standin, Way};
+use crate::beside::{self, Standin, Swap, Way};
 use crate::carry;
 use crate::checkpoint::Change;
 use crate::chunk::{Chunk, ChunkState};
@@ -41,29 +41,40 @@ impl Run<'_> {
             beside::drop_left(keeper, &beside_plan, &beside_lease).await?;
         }
         self.hold_to_plan(keeper, plan).await?;
-        match beside::way(keeper, plan).await? {
-            Way::InPlace(schema, obstacles) => {
-                self.retrier.progress.event(Event::Note(&format!(
-                    "Table {}: target table {} is refreshed in place, as a copy would not have {}",
-                    plan.name,
-                    plan.target,
-                    obstacles.join(", ")
-                )));
-                beside::drop_left(keeper, &beside_plan, &beside_lease).await?;
-                let target = Target::new(plan, &schema)?.by_row(plan);
-                let at = At {
-                    plan,
-                    target: &target,
-                    lease,
-                    asked: Asked::Dates(self.options.range),
-                };
-                self.in_place(keeper, at, ends, summary).await?;
-            }
-            Way::Swap(standin) => {
-                let leases = (lease, &beside_lease);
-                let plans = (plan, &beside_plan);
-                self.swapped(keeper, plans, leases, standin.as_deref(), ends, summary)
-                    .await?;
+        loop {
+            match beside::way(keeper, plan).await? {
+                Way::InPlace(schema, obstacles) => {
+                    self.retrier.progress.event(Event::Note(&format!(
+                        "Table {}: target table {} is refreshed in place, as a copy would not have {}",
+                        plan.name,
+                        plan.target,
+                        obstacles.join(", ")
+                    )));
+                    beside::drop_left(keeper, &beside_plan, &beside_lease).await?;
+                    let target = Target::new(plan, &schema)?.by_row(plan);
+                    let at = At {
+                        plan,
+                        target: &target,
+                        lease,
+                        asked: Asked::Dates(self.options.range),
+                    };
+                    self.in_place(keeper, at, ends, summary).await?;
+                    break;
+                }
+                Way::Swap(standin) => {
+                    let leases = (lease, &beside_lease);
+                    let plans = (plan, &beside_plan);
+                    if self
+                        .swapped(keeper, plans, leases, standin.as_deref(), ends, summary)
+                        .await?
+                    {
+                        break;
+                    }
+                    self.retrier.progress.event(Event::Warning(&format!(
+                        "Table {}: target table {} was altered while it was loaded anew; it is loaded again as it is now",
+                        plan.name, plan.target
+                    )));
+                }
             }
         }
         lease::release(keeper, &beside_lease).await
@@ -91,7 +102,8 @@ impl Run<'_> {
         self.passes(keeper, at, ends, summary).await
     }
 
-    /// Loads the table beside its target, where the source differs, and puts it in the target's place.
+    /// Loads the table beside its target, where the source differs, and puts it in the target's place. False where
+    /// the target is no longer the one that the table was made after.
     async fn swapped(
         &self,
         keeper: &mut Session,
@@ -100,8 +112,8 @@ impl Run<'_> {
         standin: Option<&Standin>,
         ends: Ends<'_>,
         summary: &mut TableSummary,
-    ) -> Result<()> {
-        let target = match beside::begun(keeper, beside_plan).await? {
+    ) -> Result<bool> {
+        let target = match beside::begun(keeper, beside_plan, standin).await? {
             Some(target) => target,
             None => {
                 let mut same = Vec::new();
@@ -120,7 +132,8 @@ impl Run<'_> {
                     if is_complete(&chunks) && !self.options.force {
                         same = self.same_from_the_start(plan, &chunks, ends, summary).await?;
                         if same.len() == chunks.len() {
-                            return self.unchanged(at, &chunks, keeper, ends, summary).await;
+                            self.unchanged(at, &chunks, keeper, ends, summary).await?;
+                            return Ok(true);
                         }
                     }
                 }
@@ -150,9 +163,16 @@ impl Run<'_> {
         };
         self.passes(keeper, at, ends, summary).await?;
         if summary.windows_done == 1 && summary.error.is_none() && !self.retrier.stop.is_stopped() {
-            self.swap(plan, beside_plan, lease, beside_lease, ends).await?;
+            let swap = Swap {
+                plan,
+                beside: beside_plan,
+                standin,
+                lease,
+                beside_lease,
+            };
+            return self.swap(&swap, ends).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The chunks of the target in place, as the store has them once receipts and target were compared with it.
@@ -294,25 +314,21 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Swaps until it is done, or readers hold the old table for longer than is retried.
-    async fn swap(
-        &self,
-        plan: &TablePlan,
-        beside_plan: &TablePlan,
-        lease: &Lease,
-        beside_lease: &Lease,
-        ends: Ends<'_>,
-    ) -> Result<()> {
+    /// Swaps until it is done, or readers hold the old table for longer than is retried. False as [`beside::swap`].
+    async fn swap(&self, swap: &Swap<'_>, ends: Ends<'_>) -> Result<bool> {
+        let plan = swap.plan;
         let mut attempts = self.retrier.attempts();
         loop {
-            match self.try_swap(plan, beside_plan, lease, beside_lease, ends).await {
-                Ok(()) => {
+            match self.try_swap(swap, ends).await {
+                Ok(swapped) => {
                     self.retrier.succeeded(&attempts)?;
-                    self.retrier.progress.event(Event::Note(&format!(
-                        "Table {}: swapped in as {}",
-                        plan.name, plan.target
-                    )));
-                    return Ok(());
+                    if swapped {
+                        self.retrier.progress.event(Event::Note(&format!(
+                            "Table {}: swapped in as {}",
+                            plan.name, plan.target
+                        )));
+                    }
+                    return Ok(swapped);
                 }
                 Err(error) => {
                     let error = match error.kind() {
@@ -329,24 +345,10 @@ impl Run<'_> {
         }
     }
 
-    async fn try_swap(
-        &self,
-        plan: &TablePlan,
-        beside_plan: &TablePlan,
-        lease: &Lease,
-        beside_lease: &Lease,
-        ends: Ends<'_>,
-    ) -> Result<()> {
+    async fn try_swap(&self, swap: &Swap<'_>, ends: Ends<'_>) -> Result<bool> {
         let mut session = ends.targets.take().await?;
-        beside::swap(
-            &mut session,
-            &plan.target,
-            &beside_plan.target,
-            lease,
-            beside_lease,
-        )
-        .await?;
+        let swapped = beside::swap(&mut session, swap).await?;
         ends.targets.put(session);
-        Ok(())
+        Ok(swapped)
     }
 }

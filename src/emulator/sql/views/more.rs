@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::rows::Rows;
+use super::rows::{PRIMARY_FILEGROUP, Rows};
 use super::{BIT, CODE, Context, DESC, INT, NAME, SMALL, TEXT, TIME, TINY, View};
 use crate::emulator::types::SqlError;
 
@@ -121,6 +121,19 @@ pub(super) const VIEWS: &[View] = &[
         ],
         rows: nothing,
     },
+    View {
+        schema: "sys",
+        name: "data_spaces",
+        columns: &[
+            ("name", NAME, false),
+            ("data_space_id", INT, false),
+            ("type", CODE, false),
+            ("type_desc", DESC, true),
+            ("is_default", BIT, true),
+            ("is_system", BIT, true),
+        ],
+        rows: data_spaces,
+    },
 ];
 
 #[allow(
@@ -129,6 +142,21 @@ pub(super) const VIEWS: &[View] = &[
 )]
 fn nothing(_: &mut Context<'_>) -> Result<Vec<Value>, SqlError> {
     Ok(Vec::new())
+}
+
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the views share the type of this function"
+)]
+fn data_spaces(_: &mut Context<'_>) -> Rows {
+    Ok(vec![json!([
+        "PRIMARY",
+        PRIMARY_FILEGROUP,
+        "FG",
+        "ROWS_FILEGROUP",
+        1,
+        0
+    ])])
 }
 
 fn foreign_keys(context: &mut Context<'_>) -> Rows {

@@ -22,6 +22,9 @@ impl Context<'_> {
     }
 }
 
+/// The one data space of a database.
+pub(super) const PRIMARY_FILEGROUP: i32 = 1;
+
 pub(super) fn tables(context: &mut Context<'_>) -> Rows {
     let row = |t: &Arc<TableDef>| {
         json!([
@@ -36,6 +39,9 @@ pub(super) fn tables(context: &mut Context<'_>) -> Rows {
             t.modify_date,
             0,
             t.last_column_id,
+            0,
+            0,
+            0,
             0,
             0,
             0
@@ -192,6 +198,7 @@ pub(super) fn indexes(context: &mut Context<'_>) -> Rows {
                 0,
                 "HEAP",
                 0,
+                PRIMARY_FILEGROUP,
                 0,
                 0,
                 0,
@@ -216,6 +223,7 @@ pub(super) fn indexes(context: &mut Context<'_>) -> Rows {
                 kind,
                 name,
                 i32::from(i.unique),
+                PRIMARY_FILEGROUP,
                 0,
                 i32::from(i.kind == IndexKind::PrimaryKey),
                 i32::from(i.kind == IndexKind::UniqueConstraint),
@@ -349,7 +357,7 @@ pub(super) fn partitions(context: &mut Context<'_>) -> Rows {
             .chain(sorted(&t).into_iter().map(|i| i.id));
         for id in ids {
             let partition = (i64::from(t.object_id) << 16) + i64::from(id);
-            rows.push(json!([partition, t.object_id, id, 1, count]));
+            rows.push(json!([partition, t.object_id, id, 1, count, 0, "NONE"]));
         }
     }
     Ok(rows)
