@@ -500,4 +500,14 @@ async fn rights_that_are_missing() {
         client.run(&format!("REVOKE {right} TO [{}]", server.user)).await;
     }
     doctor(&project, 0).await;
+    // A reference table that is there may be refreshed in place.
+    let whole = Project::new(&server, "[[table]]\nname = \"SALES\"\nmode = \"full\"");
+    whole.sync(&["run"]).await.expect(0);
+    for right in ["UPDATE", "ALTER", "DELETE"] {
+        let mut client = server.connect(&server.target).await;
+        let on = format!("{right} ON OBJECT::[dbo].[t_SALES] TO [{}]", server.user);
+        client.run(&format!("DENY {on}")).await;
+        one(&doctor(&whole, 7).await, "failure", "target table SALES", right);
+        client.run(&format!("REVOKE {on}")).await;
+    }
 }

@@ -286,6 +286,23 @@ async fn what_a_copy_would_lose_keeps_the_target_in_its_place() {
         );
         assert_whole(&server).await;
     }
+    // Only a db_owner may select from this view unless it is granted.
+    let denied = Match::statement("sys.sql_expression_dependencies");
+    server.emulator().faults().add(Rule {
+        when: Match {
+            times: u64::MAX,
+            ..denied
+        },
+        at: At::Before,
+        action: error(229),
+    });
+    let id = object_id(&server, "dbo.t_ITEM").await;
+    server.at_source("UPDATE dbo.ITEM SET PRICE = PRICE + 1").await;
+    let said = run(&project).await.expect(0);
+    let says = "schema-bound views or functions on it, which this login may not see";
+    assert!(said.stderr.contains(says), "{}", said.stderr);
+    assert_eq!(id, object_id(&server, "dbo.t_ITEM").await);
+    assert_whole(&server).await;
 }
 
 /// Whoever alters the target while a copy of it is loaded finds it altered afterwards.

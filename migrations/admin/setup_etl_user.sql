@@ -47,17 +47,19 @@ BEGIN
     EXEC sys.sp_executesql @sql;
 END
 -- The tables: made where they are missing (CREATE TABLE and ALTER), then deleted from, inserted into and read back.
--- ALTER is also what IDENTITY_INSERT and the exchange of a reference table need.
+-- ALTER is also what IDENTITY_INSERT and the exchange of a reference table need; UPDATE, one that cannot be exchanged.
 SET @sql = N'GRANT CREATE TABLE TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
 IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = @schema AND principal_id = DATABASE_PRINCIPAL_ID(@user))
 BEGIN
-    SET @sql = N'GRANT SELECT, INSERT, DELETE, ALTER ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);
+    SET @sql = N'GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
 END
--- Who may see which grants a table has knows whether a reference table can be exchanged without losing them. It shows
--- definitions and no rows; without it such tables are refreshed in place.
+-- Who may see which grants a table has, and what is bound to it, knows whether a reference table can be exchanged
+-- without losing them. Both show definitions and no rows; without them such tables are refreshed in place.
 SET @sql = N'GRANT VIEW DEFINITION TO ' + QUOTENAME(@user);
+EXEC sys.sp_executesql @sql;
+SET @sql = N'GRANT SELECT ON [sys].[sql_expression_dependencies] TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
 PRINT N'User ' + @user + N' may load schema ' + @schema + N' of ' + DB_NAME();
 GO

@@ -144,12 +144,26 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
             counted(differ, "chunk")
         ),
         (differ, left) => format!(
-            "Compared {compared}{before}: {} differed, {left} of them still {}. `sync reconcile --repair` loads them again.\n",
+            "Compared {compared}{before}: {} {}; {} loads again what differs.\n",
             counted(differ, "chunk"),
-            if left == 1 { "does" } else { "do" }
+            match (differ, left) {
+                (1, 1) => "differs".to_owned(),
+                (differ, left) if differ == left => "differ".to_owned(),
+                (_, left) => format!("differed, {left} not repaired"),
+            },
+            repairing(reconciled.source)
         ),
     });
     text
+}
+
+/// The command that loads again what a comparing finds.
+pub(super) fn repairing(source: bool) -> &'static str {
+    if source {
+        "`sync reconcile --source --repair`"
+    } else {
+        "`sync reconcile --repair`"
+    }
 }
 
 /// How a chunk differs, in few words.

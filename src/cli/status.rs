@@ -6,6 +6,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
 
+use super::reconcile::repairing;
 use super::{Context, json, result};
 use crate::checkpoint::{AccessPath, Counts, Pass, Reader, RunRecord, Tombstone, Waiting};
 use crate::config::{Config, Mode};
@@ -324,9 +325,10 @@ fn last_pass(pass: &Pass) -> String {
             counted(pass.same, "chunk")
         ),
         (Some(_), differing) => format!(
-            "Reconcile {ends}: began at {began}, {} the same, {} not; `sync reconcile --repair` loads those again\n",
+            "Reconcile {ends}: began at {began}, {} the same, {} not; {} loads those again\n",
             counted(pass.same, "chunk"),
-            thousands(differing)
+            thousands(differing),
+            repairing(pass.source)
         ),
     }
 }

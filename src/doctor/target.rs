@@ -146,6 +146,10 @@ async fn table(
     if found.table.mode == Mode::Full || schema.columns.iter().any(|column| column.identity) {
         rights.push("ALTER");
     }
+    // One that cannot be exchanged is refreshed row by row.
+    if found.table.mode == Mode::Full {
+        rights.push("UPDATE");
+    }
     let quoted = schema.name.quoted();
     permitted(report, session, place, (&quoted, "OBJECT"), &rights).await
 }

@@ -158,7 +158,9 @@ pub async fn shape(session: &mut Session, table: &TableSchema) -> Result<Shape> 
                     .number()
                     .is_some_and(|number| NO_SUCH_OBJECT.contains(&number)) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => {
-                shape.obstacles.push(format!("{what}, which cannot be seen"));
+                shape.obstacles.push(format!(
+                    "{what}, which this login may not see (migrations/admin/setup_etl_user.sql grants that)"
+                ));
             }
             Err(error) => return Err(error),
         }

@@ -69,6 +69,8 @@ pub struct Finding {
 /// What came of it.
 #[derive(Debug, Clone, Default)]
 pub struct Reconciled {
+    /// Whether the source was compared, too.
+    pub source: bool,
     /// Tables that were compared.
     pub tables: u64,
     /// Chunks compared by this command.
@@ -140,7 +142,10 @@ pub async fn reconcile(
         sources: &sources,
         targets: &targets,
     };
-    let mut done = Reconciled::default();
+    let mut done = Reconciled {
+        source: options.source,
+        ..Reconciled::default()
+    };
     for table in run.chosen()? {
         run.reconcile_table(table, &options, pass.id, ends, &mut done)
             .await?;
