@@ -43,12 +43,12 @@ enum Act {
     RunLate,
     /// A run that dies at a step.
     Die(u32),
-    /// Rows come to the source.
-    Insert(Vec<u64>),
+    /// Rows come to the source: so many days back, or without a date.
+    Insert(Vec<Option<u64>>),
     /// A row's value changes there.
     Change(prop::sample::Index),
     /// A row's date changes there.
-    Move(prop::sample::Index, u64),
+    Move(prop::sample::Index, Option<u64>),
     /// A row goes there.
     Delete(prop::sample::Index),
     /// A row goes at the target.
@@ -56,7 +56,7 @@ enum Act {
     /// A row's value changes at the target.
     TargetChange(prop::sample::Index),
     /// A row that the source has not comes to the target.
-    TargetInsert(u64),
+    TargetInsert(Option<u64>),
     /// All rows go at the target.
     Truncate,
     /// The state file goes.
@@ -75,17 +75,18 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     let row = any::<prop::sample::Index>;
+    let back = || prop::option::weighted(0.8, 0..DAYS);
     prop_oneof![
         4 => Just(Act::Run),
         1 => Just(Act::RunLate),
         6 => (1..110_u32).prop_map(Act::Die),
-        3 => vec(0..DAYS, 1..6).prop_map(Act::Insert),
+        3 => vec(back(), 1..6).prop_map(Act::Insert),
         1 => row().prop_map(Act::Change),
-        1 => (row(), 0..DAYS).prop_map(|(row, day)| Act::Move(row, day)),
+        1 => (row(), back()).prop_map(|(row, day)| Act::Move(row, day)),
         1 => row().prop_map(Act::Delete),
         1 => row().prop_map(Act::TargetDelete),
         1 => row().prop_map(Act::TargetChange),
-        1 => (0..DAYS).prop_map(Act::TargetInsert),
+        1 => back().prop_map(Act::TargetInsert),
         1 => Just(Act::Truncate),
         1 => Just(Act::LoseState),
         1 => Just(Act::SaveState),
@@ -96,7 +97,9 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-type Rows = BTreeMap<i64, (NaiveDateTime, i64)>;
+/// A row's date, where it has one.
+type At = Option<NaiveDateTime>;
+type Rows = BTreeMap<i64, (At, i64)>;
 
 /// A receipt as the target has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,16 +109,22 @@ struct Receipt {
     ordinal: i64,
     verified: bool,
     load: String,
-    after: Option<(NaiveDateTime, i64)>,
-    through: Option<(NaiveDateTime, i64)>,
+    after: Option<(At, i64)>,
+    through: Option<(At, i64)>,
     row_count: i64,
 }
 
 impl Receipt {
-    fn covers(&self, id: i64, date: NaiveDateTime) -> bool {
+    /// Whether it is of the rows without a date, whose window begins and ends on the last day.
+    fn is_undated(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn covers(&self, id: i64, date: At) -> bool {
         let key = (date, id);
-        self.start <= date.date()
-            && date.date() < self.end
+        let day = date.map(|date| date.date());
+        day.is_none_or(|day| self.start <= day && day < self.end)
+            && day.is_none() == self.is_undated()
             && self.after.is_none_or(|after| key > after)
             && self.through.is_none_or(|through| key <= through)
     }
@@ -158,9 +167,9 @@ impl Life<'_> {
     }
 
     /// Rows of day `back`, from today, at an hour that depends on the row.
-    fn date(&self, back: u64, id: i64) -> NaiveDateTime {
-        let day = self.today - Days::new(1 + back);
-        day.and_hms_opt(0, 0, 0).expect("midnight") + TimeDelta::hours(id % 24)
+    fn date(&self, back: Option<u64>, id: i64) -> At {
+        let day = self.today - Days::new(1 + back?);
+        Some(day.and_hms_opt(0, 0, 0).expect("midnight") + TimeDelta::hours(id % 24))
     }
 
     fn copy(&self) -> PathBuf {
@@ -171,7 +180,7 @@ impl Life<'_> {
         self.server.at_source(&sql).await;
     }
 
-    async fn insert(&mut self, backs: &[u64]) {
+    async fn insert(&mut self, backs: &[Option<u64>]) {
         let mut values = Vec::new();
         for back in backs {
             let (id, value) = (self.next_id, self.next_value);
@@ -179,7 +188,7 @@ impl Life<'_> {
             self.next_value += 1;
             let date = self.date(*back, id);
             self.source.insert(id, (date, value));
-            values.push(format!("({id}, '{}', {value})", stamp(date)));
+            values.push(format!("({id}, {}, {value})", literal(date)));
         }
         self.source(format!("INSERT INTO dbo.T VALUES {}", values.join(", ")))
             .await;
@@ -216,8 +225,8 @@ impl Life<'_> {
                 if let Some(id) = pick(&self.source, row) {
                     let date = self.date(*back, id);
                     self.source.entry(id).and_modify(|row| row.0 = date);
-                    let date = stamp(date);
-                    self.source(format!("UPDATE dbo.T SET D = '{date}' WHERE ID = {id}"))
+                    let date = literal(date);
+                    self.source(format!("UPDATE dbo.T SET D = {date} WHERE ID = {id}"))
                         .await;
                 }
             }
@@ -247,8 +256,8 @@ impl Life<'_> {
                     let date = self.date(*back, id);
                     self.target.insert(id, (date, -2));
                     self.touch(format!(
-                        "INSERT INTO dbo.t_T VALUES ({id}, '{}', -2)",
-                        stamp(date)
+                        "INSERT INTO dbo.t_T VALUES ({id}, {}, -2)",
+                        literal(date)
                     ))
                     .await;
                 }
@@ -380,6 +389,10 @@ impl Life<'_> {
                 .or_default()
                 .push(receipt);
         }
+        assert!(
+            self.receipts.iter().any(Receipt::is_undated),
+            "rows without a date are in no window"
+        );
         let open = self.today.with_day(1).expect("a month has a first day");
         let mut day = first;
         while day < open {
@@ -416,7 +429,7 @@ impl Life<'_> {
                 let mut days = BTreeMap::new();
                 for receipt in receipts {
                     for (date, _) in receipt.rows(rows).values() {
-                        *days.entry(date.date()).or_insert(0) += 1;
+                        *days.entry(date.map(|date| date.date())).or_insert(0) += 1;
                     }
                 }
                 days
@@ -428,7 +441,7 @@ impl Life<'_> {
                     "rows a day of {start}"
                 );
             }
-            let closed = *start < open;
+            let closed = *start < open || start == end;
             assert_eq!(
                 after.is_none(),
                 closed,
@@ -437,7 +450,8 @@ impl Life<'_> {
             // An open window goes on after its last key: whatever the source has there is loaded.
             if let Some(after) = after {
                 let missed = self.source.iter().find(|(id, (date, _))| {
-                    (*date, **id) > after && *start <= date.date() && date.date() < *end
+                    date.is_some_and(|date| *start <= date.date() && date.date() < *end)
+                        && (*date, **id) > after
                 });
                 assert_eq!(missed, None, "after {after:?}");
             }
@@ -450,8 +464,11 @@ fn pick(rows: &Rows, index: &prop::sample::Index) -> Option<i64> {
     (!ids.is_empty()).then(|| *index.get(&ids))
 }
 
-fn stamp(date: NaiveDateTime) -> String {
-    date.format("%Y-%m-%dT%H:%M:%S").to_string()
+fn literal(date: At) -> String {
+    date.map_or_else(
+        || "NULL".to_owned(),
+        |date| date.format("'%Y-%m-%dT%H:%M:%S'").to_string(),
+    )
 }
 
 async fn rows(client: &mut Client) -> Rows {
@@ -465,7 +482,7 @@ async fn rows(client: &mut Client) -> Rows {
     let mut rows = Rows::new();
     for line in client.texts(sql).await {
         let parts: Vec<&str> = line.split('|').collect();
-        let date = parts[1].parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+        let date = (!parts[1].is_empty()).then(|| parts[1].parse().expect("a date"));
         let row = (date, parts[2].parse().expect("a value"));
         let twice = rows.insert(parts[0].parse().expect("a number"), row);
         assert_eq!(twice, None, "row {line} is there twice");
@@ -503,22 +520,27 @@ async fn receipts(client: &mut Client) -> Vec<Receipt> {
     client.texts(sql).await.iter().map(parse).collect()
 }
 
-/// A key of a datetime2 and an int as docs/format.md has it, from its hex digits.
-fn key(hex: &str) -> Option<(NaiveDateTime, i64)> {
+/// A key of a datetime2 and an int, or of an int alone where there is no date, as docs/format.md has it, from its hex
+/// digits.
+fn key(hex: &str) -> Option<(At, i64)> {
     if hex.is_empty() {
         return None;
     }
     let bytes: Vec<u8> = (0..hex.len() / 2)
         .map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).expect("hex digits"))
         .collect();
+    let id = i64::from_le_bytes(bytes[bytes.len() - 8..].try_into().expect("eight bytes"));
+    if bytes.len() == 9 {
+        assert_eq!(bytes[0], 1, "{hex}");
+        return Some((None, id));
+    }
     assert_eq!((bytes.len(), bytes[0], bytes[13]), (22, 8, 1), "{hex}");
     let days = i32::from_le_bytes(bytes[1..5].try_into().expect("four bytes"));
     let units = u64::from_le_bytes(bytes[5..13].try_into().expect("eight bytes"));
-    let id = i64::from_le_bytes(bytes[14..22].try_into().expect("eight bytes"));
     let day = NaiveDate::from_ymd_opt(1, 1, 1).expect("the first day") + TimeDelta::days(i64::from(days));
     let nanoseconds = i64::try_from(units * 100).expect("a time of day");
     let at = day.and_hms_opt(0, 0, 0).expect("midnight") + TimeDelta::nanoseconds(nanoseconds);
-    Some((at, id))
+    Some((Some(at), id))
 }
 
 async fn live(server: &mut Server, today: NaiveDate, acts: &[Act]) {
@@ -540,7 +562,9 @@ async fn live(server: &mut Server, today: NaiveDate, acts: &[Act]) {
         target: Rows::new(),
         receipts: Vec::new(),
     };
-    let spread: Vec<u64> = (0..u64::from(ROWS)).map(|n| n * 7 % DAYS).collect();
+    let spread: Vec<Option<u64>> = (0..u64::from(ROWS))
+        .map(|n| (n % 6 != 5).then_some(n * 7 % DAYS))
+        .collect();
     life.insert(&spread).await;
     for act in acts {
         life.act(act).await;
@@ -569,7 +593,7 @@ fn lives() {
             return;
         };
         runtime.block_on(server.at_source(
-            "CREATE TABLE dbo.T (ID int NOT NULL CONSTRAINT PK_T PRIMARY KEY CLUSTERED, D datetime2(0) NOT NULL, V int NULL); \
+            "CREATE TABLE dbo.T (ID int NOT NULL CONSTRAINT PK_T PRIMARY KEY CLUSTERED, D datetime2(0) NULL, V int NULL); \
              CREATE INDEX IX_T ON dbo.T (D)",
         ));
         let config = Config {
