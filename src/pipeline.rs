@@ -385,7 +385,6 @@ impl Turn {
         table.retrier.progress.event(Event::WindowStarted {
             table: table.plan.name.as_str(),
             window: self.work.window,
-            rows_expected: None,
         });
         let mut changes = match &self.work.next {
             Some(next) => self.removals(next.ordinal)?,

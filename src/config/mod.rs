@@ -33,8 +33,6 @@ pub struct Config {
     pub tables: Vec<TableConfig>,
     /// The file it was read from.
     pub path: PathBuf,
-    /// BLAKE3 of the effective settings in hex, secrets left out: what a run record is compared by.
-    pub digest: String,
 }
 
 /// The end that is read.

@@ -149,11 +149,9 @@ pub(super) fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) ->
         run: run(&file, &root)?,
         tables: Vec::new(),
         path: path.to_owned(),
-        digest: String::new(),
     };
     config.tables = tables(&file, &root, &config.target.table_prefix)?;
     refuse_onto_itself(&config)?;
-    config.digest = digest(&config);
     Ok(config)
 }
 
@@ -478,29 +476,4 @@ fn refuse_onto_itself(config: &Config) -> Result<()> {
         return Err(Error::new(ErrorKind::Config, text));
     }
     Ok(())
-}
-
-/// The settings that decide what a run does, as BLAKE3 in hex. Logins are no part of it: changing a password
-/// makes no other plan.
-fn digest(config: &Config) -> String {
-    let end = |endpoint: &Endpoint, embedded: bool, schema: &Identifier| {
-        let place = if embedded {
-            None
-        } else {
-            Some((&endpoint.host, &endpoint.instance, endpoint.port))
-        };
-        format!("{place:?} {:?} {schema:?}", endpoint.database)
-    };
-    let (source, target) = (&config.source, &config.target);
-    let text = format!(
-        "{}\n{:?} {:?}\n{}\n{:?}\n{:?}\n{:?}",
-        end(&source.endpoint, source.embedded, &source.schema),
-        source.require_replica,
-        source.guard,
-        end(&target.endpoint, target.embedded, &target.schema),
-        target.table_prefix,
-        config.run,
-        config.tables,
-    );
-    blake3::hash(text.as_bytes()).to_hex().to_string()
 }

@@ -129,17 +129,6 @@ date_column = "D"
 }
 
 #[test]
-fn the_digest_is_of_what_decides_and_of_no_secret() {
-    let one = load(GOOD).unwrap().digest;
-    assert_eq!(one, load(&with("${TARGET_PASSWORD}", "other")).unwrap().digest);
-    assert_ne!(one, load(&with("SALES_DATE", "OTHER")).unwrap().digest);
-    assert_ne!(
-        one,
-        load(&format!("[run]\nchunk_rows = 7\n{GOOD}")).unwrap().digest
-    );
-}
-
-#[test]
 fn what_is_wrong_is_named_with_its_line_and_the_fix() {
     let schema = "schema = \"COM_5013\"";
     let cases = [

@@ -14,6 +14,10 @@ const SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)
 const TABLE: &str = "SELECT t.object_id, t.create_date, s.name, t.name FROM sys.tables AS t \
     JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = @P1 AND t.name = @P2";
 
+/// The rows of a table as the server's statistics have them: of its heap or clustered index.
+const ESTIMATE: &str =
+    "SELECT SUM(p.rows) FROM sys.partitions AS p WHERE p.object_id = @P1 AND p.index_id IN (0, 1)";
+
 const COLUMNS: &str = "SELECT c.column_id, c.name, ty.name, ty.is_user_defined, c.max_length, c.precision, c.scale, \
     c.is_nullable, c.is_identity, c.is_computed, c.collation_name \
     FROM sys.columns AS c JOIN sys.types AS ty ON ty.user_type_id = c.user_type_id \
@@ -173,6 +177,26 @@ fn data_type(name: &str, row: &Row) -> Result<Option<DataType>> {
     let precision = u8::try_from(row.integer(5)?).map_err(|_| out_of_range())?;
     let scale = u8::try_from(row.integer(6)?).map_err(|_| out_of_range())?;
     Ok(DataType::from_catalog(name, max_length, precision, scale))
+}
+
+/// Rows of a source table by the server's statistics; `None` where they cannot be seen.
+///
+/// # Errors
+/// A broken connection.
+pub async fn estimate(session: &mut Session, table: &TableSchema) -> Result<Option<u64>> {
+    let id = [Value::Integer(i64::from(table.object_id))];
+    match session.rows(ESTIMATE, &id).await {
+        Ok(rows) => {
+            let count = rows
+                .first()
+                .map(|row| row.optional_integer(0))
+                .transpose()?
+                .flatten();
+            Ok(count.map(i64::cast_unsigned))
+        }
+        Err(error) if session.is_broken() => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 fn collation(row: &Row) -> Result<Option<String>> {

@@ -26,11 +26,7 @@ impl Progress for Log {
                 rows_done,
                 rows_expected,
             } => tracing::info!(table, windows, rows_done, rows_expected, "table started"),
-            Event::WindowStarted {
-                table,
-                window,
-                rows_expected,
-            } => tracing::info!(table, %window, rows_expected, "window started"),
+            Event::WindowStarted { table, window } => tracing::info!(table, %window, "window started"),
             Event::ChunkVerified {
                 table,
                 window,

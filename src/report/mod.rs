@@ -51,7 +51,7 @@ pub enum Event<'a> {
         windows: usize,
         /// Rows already verified by earlier runs, in these windows.
         rows_done: u64,
-        /// Rows of these windows, the ones done included, where that is known; for the ETA only.
+        /// Rows of these windows, the ones done included, as far as the server knows without counting.
         rows_expected: Option<u64>,
     },
     /// A window is taken up.
@@ -60,8 +60,6 @@ pub enum Event<'a> {
         table: &'a str,
         /// The window.
         window: Window,
-        /// Its rows, where that is known; for the ETA only.
-        rows_expected: Option<u64>,
     },
     /// A chunk is committed and proven.
     ChunkVerified {

@@ -96,7 +96,7 @@ impl Pace {
     /// `120,000 of 227,418 rows, 1 of 2 windows, 9,500 rows/s, ETA 11 s`
     pub(super) fn text(&self, now: Duration) -> String {
         let mut text = match self.rows_expected {
-            Some(expected) => format!("{} of {}", thousands(self.position()), rows(expected)),
+            Some(expected) => format!("{} of about {}", thousands(self.position()), rows(expected)),
             None => rows(self.position()),
         };
         text.push_str(&format!(", {} of {} windows", self.windows_over, self.windows));
@@ -125,7 +125,7 @@ mod tests {
         pace.add_rows(2000);
         assert_eq!(
             pace.text(seconds(12)),
-            "3,000 of 5,000 rows, 0 of 2 windows, 1,000 rows/s, ETA 2.0 s"
+            "3,000 of about 5,000 rows, 0 of 2 windows, 1,000 rows/s, ETA 2.0 s"
         );
     }
 
@@ -153,6 +153,6 @@ mod tests {
     fn there_is_no_rate_at_the_start() {
         let mut pace = Pace::start(seconds(5), 1, 0, Some(10));
         pace.add_rows(5);
-        assert_eq!(pace.text(seconds(5)), "5 of 10 rows, 0 of 1 windows");
+        assert_eq!(pace.text(seconds(5)), "5 of about 10 rows, 0 of 1 windows");
     }
 }

@@ -273,7 +273,7 @@ mod tests {
         run 00000000000000000000000000000007: 1 table from 2025-10-01 to 2025-10-31, 2 windows at once
         note: said
         T: 1 window to do, 50 rows there already
-        T: 250 of 250 rows, 0 of 1 windows, 40 rows/s, ETA 0.0 s
+        T: 250 of about 250 rows, 0 of 1 windows, 40 rows/s, ETA 0.0 s
         T 2025-10: attempt 1 failed, again in 0.5 s: Deadlock: 1205
         T: attempt 9 failed, again in 30 s (away for 3 min 20 s): Nobody listens
         T 2025-10: verified, 250 rows

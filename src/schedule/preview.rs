@@ -15,13 +15,9 @@ use crate::predicate::{Extent, Where};
 use crate::receipt;
 use crate::resume::is_complete;
 use crate::row::Value;
-use crate::table::{TableName, TableSchema};
+use crate::table::TableName;
 use crate::target::Target;
 use crate::window::{DateRange, Window, missing};
-
-/// The rows of a table as the server's statistics have them: of its heap or clustered index.
-const ESTIMATE: &str =
-    "SELECT SUM(p.rows) FROM sys.partitions AS p WHERE p.object_id = @P1 AND p.index_id IN (0, 1)";
 
 /// A table, as a run would find it.
 #[derive(Debug)]
@@ -200,7 +196,7 @@ impl Look<'_> {
             target_exists: schema.is_some(),
             key: plan.key_names(),
             access_path: plan.access_path,
-            rows_estimated: estimate(source, &plan.source).await?,
+            rows_estimated: catalog::estimate(source, &plan.source).await?,
             undated: self.undated(source, &plan).await?,
             notes: plan.notes.clone(),
             windows,
@@ -294,22 +290,5 @@ impl Look<'_> {
         let rows = source.rows(&sql, &params).await?;
         let count = rows.first().ok_or_else(unproven)?.integer(0)?;
         Ok(Undated::Counted(count.cast_unsigned()))
-    }
-}
-
-/// Rows of a source table by the server's statistics; `None` where they cannot be seen.
-async fn estimate(session: &mut Session, table: &TableSchema) -> Result<Option<u64>> {
-    let id = [Value::Integer(i64::from(table.object_id))];
-    match session.rows(ESTIMATE, &id).await {
-        Ok(rows) => {
-            let count = rows
-                .first()
-                .map(|row| row.optional_integer(0))
-                .transpose()?
-                .flatten();
-            Ok(count.map(i64::cast_unsigned))
-        }
-        Err(error) if session.is_broken() => Err(error),
-        Err(_) => Ok(None),
     }
 }

@@ -195,7 +195,7 @@ impl Run<'_> {
         summary: &mut TableSummary,
     ) -> Result<()> {
         let standing = self.compare(keeper, at, ends).await?;
-        self.announce(at.plan, &standing, summary)?;
+        self.announce(at.plan, &standing, None, summary)?;
         summary.windows_done = 1;
         summary.rows_total = chunks.iter().map(|chunk| chunk.tally.row_count).sum();
         self.retrier.progress.event(Event::Note(&format!(

@@ -144,7 +144,8 @@ impl Run<'_> {
                     // What it warns of was said already.
                     standing = self.compare(keeper, at, ends).await?;
                 }
-                self.announce(at.plan, &standing, summary)?;
+                let expected = self.rows_expected(at, ends).await?;
+                self.announce(at.plan, &standing, expected, summary)?;
             }
             let pass_over = self.windows(at, ends, standing, summary).await?;
             if let Some(error) = pass_over.given_up {
@@ -291,11 +292,23 @@ impl Run<'_> {
         })
     }
 
+    /// How many rows a table will have that is copied whole, as its server knows without counting.
+    async fn rows_expected(&self, at: At<'_>, ends: Ends<'_>) -> Result<Option<u64>> {
+        if !at.plan.is_full() || !matches!(at.asked, Asked::Dates(_)) {
+            return Ok(None);
+        }
+        let mut source = ends.sources.take().await?;
+        let expected = catalog::estimate(&mut source, &at.plan.source).await?;
+        ends.sources.put(source);
+        Ok(expected)
+    }
+
     /// Says what a table's turn begins with, and records the table.
     pub(super) fn announce(
         &self,
         plan: &TablePlan,
         standing: &Standing,
+        rows_expected: Option<u64>,
         summary: &mut TableSummary,
     ) -> Result<()> {
         let name = plan.name.as_str();
@@ -309,7 +322,7 @@ impl Run<'_> {
             table: name,
             windows: left,
             rows_done,
-            rows_expected: None,
+            rows_expected,
         });
         Ok(())
     }

@@ -1,141 +1,23 @@
-//! Whatever happens in whatever order, a copy is what its receipts say and its receipts are what the source was.
-//!
-//! Random lives of a small job (runs, deaths at any step, rows that come, change, move and go at the source, hands on
-//! the target, lost and rebuilt state files) are held to an oracle that shares no code with the engine. After every
-//! command: a chunk whose receipt is new holds the rows that the source has now in its range; one whose receipt was
-//! there before holds what it held; rows outside of all receipts are only ever old ones. After a run that says it is
-//! done, every window asked for is covered by its receipts without a gap, every row it counts is there, and the next
-//! run reads no row.
-//!
-//! `SYNC_MODEL_CASES` is how many lives are lived, `SYNC_MODEL_SEED` which ones; a failure prints the shortest life
-//! that shows it.
-
-mod support;
+//! A life: what happens to a small job, act by act, and what must hold after each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, TimeDelta, Utc};
-use proptest::collection::vec;
+use chrono::{Datelike, Days, Months, NaiveDate, TimeDelta};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use support::{Client, Project, Server};
 
-/// Lives that are lived where nobody says how many.
-const CASES_DEFAULT: u32 = 40;
-/// Lives at once.
-const LANES: u32 = 2;
+use crate::Act;
+use crate::stores::{At, Receipt, Rows, literal, receipts, rows};
+use crate::support::{Project, Server};
+
 /// Days that rows are dated within, back from today.
-const DAYS: u64 = 70;
+pub const DAYS: u64 = 70;
 /// How long after its end a window is compared, which is the configuration's default.
 const SETTLE_DAYS: u64 = 35;
 /// Rows at the start of a life.
 const ROWS: u32 = 24;
 
 const TABLE: &str = "[[table]]\nname = \"T\"\ndate_column = \"D\"";
-
-/// What happens.
-#[derive(Debug, Clone)]
-enum Act {
-    /// A run over all dates.
-    Run,
-    /// A run over the last month alone.
-    RunLate,
-    /// A run that dies at a step.
-    Die(u32),
-    /// Rows come to the source: so many days back, or without a date.
-    Insert(Vec<Option<u64>>),
-    /// A row's value changes there.
-    Change(prop::sample::Index),
-    /// A row's date changes there.
-    Move(prop::sample::Index, Option<u64>),
-    /// A row goes there.
-    Delete(prop::sample::Index),
-    /// A row goes at the target.
-    TargetDelete(prop::sample::Index),
-    /// A row's value changes at the target.
-    TargetChange(prop::sample::Index),
-    /// A row that the source has not comes to the target.
-    TargetInsert(Option<u64>),
-    /// All rows go at the target.
-    Truncate,
-    /// The state file goes.
-    LoseState,
-    /// It is copied away.
-    SaveState,
-    /// The copy comes back, however old it is.
-    RestoreState,
-    /// It is made anew.
-    Rebuild,
-    /// A month is forgotten.
-    Forget(u64),
-    /// All that is verified is compared at both ends, and what differs is loaded again.
-    Reconcile,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let row = any::<prop::sample::Index>;
-    let back = || prop::option::weighted(0.8, 0..DAYS);
-    prop_oneof![
-        4 => Just(Act::Run),
-        1 => Just(Act::RunLate),
-        6 => (1..110_u32).prop_map(Act::Die),
-        3 => vec(back(), 1..6).prop_map(Act::Insert),
-        1 => row().prop_map(Act::Change),
-        1 => (row(), back()).prop_map(|(row, day)| Act::Move(row, day)),
-        1 => row().prop_map(Act::Delete),
-        1 => row().prop_map(Act::TargetDelete),
-        1 => row().prop_map(Act::TargetChange),
-        1 => back().prop_map(Act::TargetInsert),
-        1 => Just(Act::Truncate),
-        1 => Just(Act::LoseState),
-        1 => Just(Act::SaveState),
-        1 => Just(Act::RestoreState),
-        1 => Just(Act::Rebuild),
-        1 => (0..DAYS).prop_map(Act::Forget),
-        1 => Just(Act::Reconcile),
-    ]
-}
-
-/// A row's date, where it has one.
-type At = Option<NaiveDateTime>;
-type Rows = BTreeMap<i64, (At, i64)>;
-
-/// A receipt as the target has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Receipt {
-    start: NaiveDate,
-    end: NaiveDate,
-    ordinal: i64,
-    verified: bool,
-    load: String,
-    after: Option<(At, i64)>,
-    through: Option<(At, i64)>,
-    row_count: i64,
-}
-
-impl Receipt {
-    /// Whether it is of the rows without a date, whose window begins and ends on the last day.
-    fn is_undated(&self) -> bool {
-        self.start == self.end
-    }
-
-    fn covers(&self, id: i64, date: At) -> bool {
-        let key = (date, id);
-        let day = date.map(|date| date.date());
-        day.is_none_or(|day| self.start <= day && day < self.end)
-            && day.is_none() == self.is_undated()
-            && self.after.is_none_or(|after| key > after)
-            && self.through.is_none_or(|through| key <= through)
-    }
-
-    fn rows(&self, rows: &Rows) -> Rows {
-        rows.iter()
-            .filter(|(id, (date, _))| self.covers(**id, *date))
-            .map(|(id, row)| (*id, *row))
-            .collect()
-    }
-}
 
 /// A life: the server's source, an own target, and what is known of both.
 struct Life<'s> {
@@ -459,91 +341,8 @@ impl Life<'_> {
     }
 }
 
-fn pick(rows: &Rows, index: &prop::sample::Index) -> Option<i64> {
-    let ids: Vec<i64> = rows.keys().copied().collect();
-    (!ids.is_empty()).then(|| *index.get(&ids))
-}
-
-fn literal(date: At) -> String {
-    date.map_or_else(
-        || "NULL".to_owned(),
-        |date| date.format("'%Y-%m-%dT%H:%M:%S'").to_string(),
-    )
-}
-
-async fn rows(client: &mut Client) -> Rows {
-    let there = client
-        .integer("SELECT COUNT_BIG(*) FROM sys.tables WHERE name = N't_T'")
-        .await;
-    if there == 0 {
-        return Rows::new();
-    }
-    let sql = "SELECT CONCAT(ID, N'|', CONVERT(nvarchar(19), D, 126), N'|', V) FROM dbo.t_T";
-    let mut rows = Rows::new();
-    for line in client.texts(sql).await {
-        let parts: Vec<&str> = line.split('|').collect();
-        let date = (!parts[1].is_empty()).then(|| parts[1].parse().expect("a date"));
-        let row = (date, parts[2].parse().expect("a value"));
-        let twice = rows.insert(parts[0].parse().expect("a number"), row);
-        assert_eq!(twice, None, "row {line} is there twice");
-    }
-    rows
-}
-
-async fn receipts(client: &mut Client) -> Vec<Receipt> {
-    let there = client
-        .integer(
-            "SELECT COUNT_BIG(*) FROM sys.tables t JOIN sys.schemas s ON s.schema_id = t.schema_id \
-             WHERE s.name = N'sync' AND t.name = N'receipt'",
-        )
-        .await;
-    if there == 0 {
-        return Vec::new();
-    }
-    let sql = "SELECT CONCAT(CONVERT(nvarchar(10), [window_start], 23), N'|', CONVERT(nvarchar(10), [window_end], 23), \
-               N'|', [ordinal], N'|', [state], N'|', CONVERT(varchar(32), [load_id], 2), N'|', \
-               CONVERT(varchar(80), [key_after], 2), N'|', CONVERT(varchar(80), [key_through], 2), N'|', [row_count]) \
-               FROM [sync].[receipt] ORDER BY [window_start], [ordinal]";
-    let parse = |line: &String| {
-        let parts: Vec<&str> = line.split('|').collect();
-        Receipt {
-            start: parts[0].parse().expect("a date"),
-            end: parts[1].parse().expect("a date"),
-            ordinal: parts[2].parse().expect("a number"),
-            verified: parts[3] == "verified",
-            load: parts[4].to_owned(),
-            after: key(parts[5]),
-            through: key(parts[6]),
-            row_count: parts[7].parse().expect("a number"),
-        }
-    };
-    client.texts(sql).await.iter().map(parse).collect()
-}
-
-/// A key of a datetime2 and an int, or of an int alone where there is no date, as docs/format.md has it, from its hex
-/// digits.
-fn key(hex: &str) -> Option<(At, i64)> {
-    if hex.is_empty() {
-        return None;
-    }
-    let bytes: Vec<u8> = (0..hex.len() / 2)
-        .map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).expect("hex digits"))
-        .collect();
-    let id = i64::from_le_bytes(bytes[bytes.len() - 8..].try_into().expect("eight bytes"));
-    if bytes.len() == 9 {
-        assert_eq!(bytes[0], 1, "{hex}");
-        return Some((None, id));
-    }
-    assert_eq!((bytes.len(), bytes[0], bytes[13]), (22, 8, 1), "{hex}");
-    let days = i32::from_le_bytes(bytes[1..5].try_into().expect("four bytes"));
-    let units = u64::from_le_bytes(bytes[5..13].try_into().expect("eight bytes"));
-    let day = NaiveDate::from_ymd_opt(1, 1, 1).expect("the first day") + TimeDelta::days(i64::from(days));
-    let nanoseconds = i64::try_from(units * 100).expect("a time of day");
-    let at = day.and_hms_opt(0, 0, 0).expect("midnight") + TimeDelta::nanoseconds(nanoseconds);
-    Some((Some(at), id))
-}
-
-async fn live(server: &mut Server, today: NaiveDate, acts: &[Act]) {
+/// Lives a life, and ends it with a run that must be done.
+pub async fn live(server: &mut Server, today: NaiveDate, acts: &[Act]) {
     server.renew_target().await;
     server.at_source("DELETE FROM dbo.T").await;
     let project = Project::with(
@@ -572,52 +371,7 @@ async fn live(server: &mut Server, today: NaiveDate, acts: &[Act]) {
     life.run(life.first_day()).await;
 }
 
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
-}
-
-#[test]
-fn lives() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a new seed each time, printed, unless one is given"
-    )]
-    let now: DateTime<Utc> = Utc::now();
-    let seed = number("SYNC_MODEL_SEED").unwrap_or_else(|| now.timestamp_millis().unsigned_abs());
-    let cases = number("SYNC_MODEL_CASES").map_or(CASES_DEFAULT, |cases| cases as u32);
-    println!("SYNC_MODEL_SEED={seed} SYNC_MODEL_CASES={cases}");
-    let lane = |lane: u32| {
-        let Some(mut server) = runtime.block_on(Server::start_emulator("lives")) else {
-            return;
-        };
-        runtime.block_on(server.at_source(
-            "CREATE TABLE dbo.T (ID int NOT NULL CONSTRAINT PK_T PRIMARY KEY CLUSTERED, D datetime2(0) NULL, V int NULL); \
-             CREATE INDEX IX_T ON dbo.T (D)",
-        ));
-        let config = Config {
-            cases: cases / LANES + u32::from(lane < cases % LANES),
-            failure_persistence: None,
-            max_shrink_iters: 200,
-            ..Config::default()
-        };
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        bytes[8..12].copy_from_slice(&lane.to_le_bytes());
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let server = std::cell::RefCell::new(&mut server);
-        let ended = TestRunner::new_with_rng(config, rng).run(&vec(act(), 1..12), |acts| {
-            runtime.block_on(live(&mut server.borrow_mut(), now.date_naive(), &acts));
-            Ok(())
-        });
-        if let Err(error) = ended {
-            panic!("SYNC_MODEL_SEED={seed}, lane {lane}: {error}");
-        }
-    };
-    std::thread::scope(|scope| {
-        for number in 0..LANES {
-            scope.spawn(move || lane(number));
-        }
-    });
+fn pick(rows: &Rows, index: &prop::sample::Index) -> Option<i64> {
+    let ids: Vec<i64> = rows.keys().copied().collect();
+    (!ids.is_empty()).then(|| *index.get(&ids))
 }
