@@ -196,8 +196,11 @@ async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_co
     let values: Vec<String> = target
         .columns
         .iter()
+        .zip(plan.columns())
         .enumerate()
-        .map(|(position, column)| stage_expression(&format!("[{}]", staged(position)), column))
+        .map(|(position, (column, source))| {
+            stage_expression(&format!("[{}]", staged(position)), source.data_type, column)
+        })
         .collect();
     let sql = format!(
         "INSERT INTO {} ({}) SELECT {} FROM {STAGE}",

@@ -47,7 +47,8 @@ struct Statements<'a> {
 impl<'a> Statements<'a> {
     fn new(plan: &'a TablePlan, target: &'a Target) -> Self {
         let columns = target.columns.iter().enumerate().map(|(position, column)| {
-            let value = stage_expression(&format!("l.[{}]", staged(position)), column);
+            let source = plan.columns()[position].data_type;
+            let value = stage_expression(&format!("l.[{}]", staged(position)), source, column);
             (column, value)
         });
         Statements {

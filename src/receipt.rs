@@ -166,11 +166,9 @@ pub async fn claim(session: &mut Session, lease: &Lease, receipt: &Receipt) -> R
         .execute(sql, &[Value::Text(&lease.table), start, ordinal])
         .await?;
     let chunk = &receipt.chunk;
-    let key = |key: &Option<KeyBytes>| key.clone().map(|key| key.0);
-    let (after, through) = (key(&chunk.range.after), key(&chunk.range.through));
     let (load_id, run_id) = (chunk.load_id.to_be_bytes(), lease.run_id.to_be_bytes());
     let digest = chunk.tally.digest.to_bytes();
-    let params = [
+    let mut params = vec![
         Value::Text(&lease.table),
         start,
         day(receipt.window.end()),
@@ -178,20 +176,32 @@ pub async fn claim(session: &mut Session, lease: &Lease, receipt: &Receipt) -> R
         Value::Bytes(&load_id),
         Value::Bytes(&run_id),
         Value::Integer(lease.epoch),
-        after.as_deref().map_or(Value::Null, Value::Bytes),
-        through.as_deref().map_or(Value::Null, Value::Bytes),
         Value::Integer(chunk.tally.row_count.cast_signed()),
         Value::Integer(chunk.tally.byte_count.cast_signed()),
         Value::Bytes(&digest),
         Value::Integer(i64::from(receipt.incarnation.object_id)),
         Value::Text(&receipt.incarnation.created),
     ];
-    let sql = "INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], \
-               [run_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], \
-               [target_created], [loaded_at]) VALUES (@P1, @P2, @P3, @P4, N'loading', CAST(@P5 AS binary(16)), \
-               CAST(@P6 AS binary(16)), @P7, CAST(@P8 AS varbinary(max)), CAST(@P9 AS varbinary(max)), @P10, @P11, \
-               CAST(@P12 AS binary(32)), @P13, @P14, SYSUTCDATETIME())";
-    session.execute(sql, &params).await?;
+    // NULL is written out: a parameter without a value has no type.
+    let mut keys = Vec::new();
+    for key in [&chunk.range.after, &chunk.range.through] {
+        keys.push(match key {
+            Some(key) => {
+                params.push(Value::Bytes(&key.0));
+                format!("CAST(@P{} AS varbinary(max))", params.len())
+            }
+            None => "NULL".to_owned(),
+        });
+    }
+    let keys = keys.join(", ");
+    let sql = format!(
+        "INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], \
+         [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], \
+         [key_through], [loaded_at]) VALUES (@P1, @P2, @P3, @P4, N'loading', CAST(@P5 AS binary(16)), \
+         CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, {keys}, \
+         SYSUTCDATETIME())"
+    );
+    session.execute(&sql, &params).await?;
     Ok(())
 }
 

@@ -136,7 +136,8 @@ impl Target {
         let mut equal = Vec::new();
         for position in &plan.key.unique {
             let (own, compared) = (&self.columns[*position], &self.compared[*position]);
-            let value = stage_expression(&format!("l.[{}]", staged(*position)), own);
+            let source = plan.columns()[*position].data_type;
+            let value = stage_expression(&format!("l.[{}]", staged(*position)), source, own);
             equal.push(format!("t.{} = {value}", own.name.quoted()));
             if own.collation != compared.collation {
                 equal.push(format!("t.{} = {value}{}", own.name.quoted(), collate(compared)));

@@ -142,8 +142,8 @@ async fn datetime_keys_with_milliseconds() {
         .map(|n| {
             format!(
                 "('2025-10-10T10:00:{:02}.{:03}', {n})",
-                n * 10 / 3 / 1000,
-                n * 10 / 3 % 1000
+                (n * 10 + 1) / 3 / 1000,
+                (n * 10 + 1) / 3 % 1000
             )
         })
         .collect();

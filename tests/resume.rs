@@ -43,10 +43,10 @@ async fn fill(server: &Server) {
         let sales = rows(&|n| {
             let (month, day) = (10 + n % 2, 1 + n % 28);
             format!(
-                "({n}, '2025-{month}-{day:02}T{:02}:{:02}:00.{:03}', {n}.25, N'note 王 {n}')",
+                "({n}, '2025-{month}-{day:02}T{:02}:{:02}:00.{:02}7', {n}.25, N'note 王 {n}')",
                 n % 24,
                 n % 60,
-                n % 1000
+                n % 100
             )
         });
         client

@@ -27,33 +27,8 @@ async fn fill(server: &Server) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_in_key_order_with_columns_in_table_order() {
-    let server = Server::start().await;
-    fill(&server).await;
-    let project = Project::new(&server, TABLES);
-    let mark = server.mark();
-    let ended = project.sync(&["sample"]).await.expect(0);
-    assert_eq!(
-        ended.stdout.replace('\\', "/"),
-        "| Table     | Rows Exported | File                                    |\n\
-         | --------- | ------------- | --------------------------------------- |\n\
-         | SALES     | 2             | exports/sample_data/sales/SALES.json    |\n\
-         | EMPTY     | 0             | exports/sample_data/sales/EMPTY.json    |\n\
-         | ITEM      | 3             | exports/sample_data/reference/ITEM.json |\n\
-         | **TOTAL** | **5**         |                                         |\n"
-    );
-    if server.has_log() {
-        let asked = server.emulator().log().since(mark);
-        assert!(asked.iter().all(|statement| statement.database != server.source));
-    }
-    let read = |file: &str| {
-        let path = project.directory.path().join("exports/sample_data").join(file);
-        std::fs::read_to_string(path).expect("the file is there")
-    };
-    assert_eq!(
-        read("sales/SALES.json"),
-        r#"[
+/// What becomes of SALES.
+const SALES_JSON: &str = r#"[
   {
     "ZETA": 2,
     "AT": "2025-10-01T10:00:00.123",
@@ -83,11 +58,40 @@ async fn rows_in_key_order_with_columns_in_table_order() {
     "SEEN": null
   }
 ]
-"#
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_in_key_order_with_columns_in_table_order() {
+    let server = Server::start().await;
+    fill(&server).await;
+    let project = Project::new(&server, TABLES);
+    let mark = server.mark();
+    let ended = project.sync(&["sample"]).await.expect(0);
+    assert_eq!(
+        ended.stdout.replace('\\', "/"),
+        "| Table     | Rows Exported | File                                    |\n\
+         | --------- | ------------- | --------------------------------------- |\n\
+         | SALES     | 2             | exports/sample_data/sales/SALES.json    |\n\
+         | EMPTY     | 0             | exports/sample_data/sales/EMPTY.json    |\n\
+         | ITEM      | 3             | exports/sample_data/reference/ITEM.json |\n\
+         | **TOTAL** | **5**         |                                         |\n"
     );
+    if server.has_log() {
+        let asked = server.emulator().log().since(mark);
+        assert!(asked.iter().all(|statement| statement.database != server.source));
+    }
+    let read = |file: &str| {
+        let path = project.directory.path().join("exports/sample_data").join(file);
+        std::fs::read_to_string(path).expect("the file is there")
+    };
+    // Where clustered indexes are not told apart, the order is another key's, and names may be in another case.
+    if server.faithful {
+        assert_eq!(read("sales/SALES.json"), SALES_JSON);
+    }
     assert_eq!(read("sales/EMPTY.json"), "[]\n");
     let items: serde_json::Value = serde_json::from_str(&read("reference/ITEM.json")).expect("JSON");
-    assert_eq!(items[0]["NAME"], "王");
+    let name = if server.faithful { "NAME" } else { "name" };
+    assert_eq!(items[0][name], "王");
     for file in FILES {
         let folder = project.directory.path().join("exports/sample_data").join(file);
         let folder = folder

@@ -229,7 +229,8 @@ async fn a_value_that_changed_keeps_the_count_and_is_found_by_reconcile() {
         .await
         .expect(0);
     assert!(found.stdout.contains("1 row changed"), "{}", found.stdout);
-    assert!(found.stdout.contains("ID 17"), "{}", found.stdout);
+    // Not every server's catalog keeps the case of a name.
+    assert!(found.stdout.to_uppercase().contains("ID 17"), "{}", found.stdout);
     server.assert_equal("dbo.T", "dbo.t_T").await;
     server.finish().await;
 }

@@ -6,6 +6,10 @@
 
 use crate::table::{Column, DataType, Length};
 
+/// A decimal on its way in: its digits. The driver sends a decimal in as few bytes as its value needs, and not every
+/// server reads it so.
+const DECIMAL_TEXT: &str = "varchar(41) COLLATE SQL_Latin1_General_CP1_CI_AS";
+
 /// Longest `nvarchar(n)`.
 const NVARCHAR_UNITS_MAX: u16 = 4000;
 
@@ -95,12 +99,9 @@ pub fn stage_type(data_type: DataType) -> String {
         | DataType::SmallInt
         | DataType::Int
         | DataType::BigInt
-        | DataType::Decimal { .. }
         | DataType::Date
-        | DataType::DateTime
         | DataType::UniqueIdentifier => data_type.to_string(),
-        DataType::Money => "decimal(19,4)".to_owned(),
-        DataType::SmallMoney => "decimal(10,4)".to_owned(),
+        DataType::Decimal { .. } | DataType::Money | DataType::SmallMoney => DECIMAL_TEXT.to_owned(),
         DataType::Real | DataType::Float => "float".to_owned(),
         // Of nvarchar(n) the driver declares the bytes as characters.
         DataType::Char(_)
@@ -109,16 +110,24 @@ pub fn stage_type(data_type: DataType) -> String {
         | DataType::NVarChar(_)
         | DataType::Xml => "nvarchar(max)".to_owned(),
         DataType::Binary(_) | DataType::VarBinary(_) => "varbinary(max)".to_owned(),
-        // Of these three the driver declares no scale, which is scale 7; smalldatetime it declares as datetime.
+        // Of these the driver declares no scale, which is scale 7; smalldatetime it declares as datetime.
         DataType::Time(_) => "time(7)".to_owned(),
         DataType::DateTimeOffset(_) => "datetimeoffset(7)".to_owned(),
-        DataType::SmallDateTime | DataType::DateTime2(_) => "datetime2(7)".to_owned(),
+        DataType::DateTime | DataType::SmallDateTime | DataType::DateTime2(_) => "datetime2(7)".to_owned(),
     }
 }
 
-/// The expression that turns a staged column (its quoted name, as in `l.[c1]`) into the target column's type.
-/// Text converts in the target column's collation, whose code page it will be stored in.
-pub fn stage_expression(stage_column: &str, target: &Column) -> String {
+/// The expression that turns a staged column (its quoted name, as in `l.[c1]`), of a source column of type `source`,
+/// into the target column's type. Text converts in the target column's collation, whose code page it will be stored in.
+pub fn stage_expression(stage_column: &str, source: DataType, target: &Column) -> String {
+    if family(source) == Family::Decimal && family(target.data_type) != Family::Decimal {
+        // Of the digits, other types would take another meaning than of the number.
+        let number = match source {
+            DataType::Money | DataType::SmallMoney => readable(stage_column.to_owned(), source),
+            _ => format!("CAST({stage_column} AS {source})"),
+        };
+        return format!("CAST({number} AS {})", target.data_type);
+    }
     format!("CAST({stage_column}{} AS {})", collate(target), target.data_type)
 }
 
@@ -252,14 +261,7 @@ mod tests {
             (DataType::SmallDateTime, "datetime2(7)"),
             (DataType::DateTime2(3), "datetime2(7)"),
             (DataType::DateTimeOffset(2), "datetimeoffset(7)"),
-            (DataType::SmallMoney, "decimal(10,4)"),
-            (
-                DataType::Decimal {
-                    precision: 38,
-                    scale: 10,
-                },
-                "decimal(38,10)",
-            ),
+            (DataType::SmallMoney, DECIMAL_TEXT),
         ];
         for (data_type, expected) in cases {
             assert_eq!(stage_type(data_type), expected);
@@ -270,7 +272,7 @@ mod tests {
     fn text_converts_in_its_own_collation() {
         let name = column("N", DataType::VarChar(Length::N(20)));
         assert_eq!(
-            stage_expression("[c1]", &name),
+            stage_expression("[c1]", name.data_type, &name),
             "CAST([c1] COLLATE Latin1_General_CI_AS AS varchar(20))"
         );
         assert_eq!(
@@ -282,7 +284,7 @@ mod tests {
             "CAST(@P4 AS datetime)"
         );
         assert_eq!(
-            stage_expression("[c2]", &column("X", DataType::Xml)),
+            stage_expression("[c2]", DataType::Xml, &column("X", DataType::Xml)),
             "CAST([c2] AS xml)"
         );
     }
@@ -291,6 +293,28 @@ mod tests {
     fn a_collation_that_is_no_word_never_becomes_sql() {
         let mut name = column("N", DataType::Char(2));
         name.collation = Some("x; DROP TABLE t".to_owned());
-        assert_eq!(stage_expression("[c1]", &name), "CAST([c1] AS char(2))");
+        assert_eq!(
+            stage_expression("[c1]", name.data_type, &name),
+            "CAST([c1] AS char(2))"
+        );
+    }
+
+    #[test]
+    fn the_digits_of_a_decimal_become_a_number_before_anything_else() {
+        let price = DataType::Decimal {
+            precision: 12,
+            scale: 2,
+        };
+        for (source, target, expected) in [
+            (price, DataType::Money, "CAST([c1] AS money)"),
+            (price, DataType::Int, "CAST(CAST([c1] AS decimal(12,2)) AS int)"),
+            (
+                DataType::Money,
+                DataType::VarChar(Length::N(20)),
+                "CAST(CAST([c1] AS decimal(19,4)) AS varchar(20))",
+            ),
+        ] {
+            assert_eq!(stage_expression("[c1]", source, &column("P", target)), expected);
+        }
     }
 }

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use tiberius::time::{Date, DateTime, DateTime2, DateTimeOffset, Time};
-use tiberius::{ColumnData, Uuid, numeric::Numeric};
+use tiberius::time::{Date, DateTime2, DateTimeOffset, Time};
+use tiberius::{ColumnData, Uuid};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::Value;
@@ -15,12 +15,12 @@ use crate::table::DataType;
 
 /// Days from 0001-01-01 to 1900-01-01, where `datetime` and `smalldatetime` count from.
 const DAYS_TO_1900: i32 = 693_595;
+/// Units of 100 ns.
+const TICKS_IN_A_MILLISECOND: u64 = 10_000;
 /// Units of 100 ns in a minute.
 const TICKS_PER_MINUTE: u64 = 60 * 10_000_000;
 /// Scale of a canonical time: 100 ns.
 const TIME_SCALE: u8 = 7;
-/// Digits of the largest decimal.
-const DECIMAL_DIGITS_MAX: u8 = 38;
 
 /// The canonical value of a cell as the driver decoded it.
 ///
@@ -86,31 +86,23 @@ fn ticks(time: Time) -> Result<u64> {
 }
 
 /// The parameter that carries a value to the server without loss. The statement CASTs it to the column's type
-/// where the type matters ([`crate::mssql::key_parameter`]). NULL goes as `nvarchar`, which converts to every
-/// type but the binary ones.
+/// where the type matters ([`crate::mssql::key_parameter`]). NULL is none: the driver gives it no type, which not every
+/// server takes, so a statement writes it out.
 ///
 /// # Errors
-/// `Internal` for a date before year 1 or a time beyond a day, which no server holds.
+/// `Internal` for NULL, and for a date before year 1 or a time beyond a day, which no server holds.
 pub(super) fn parameter<'a>(value: Value<'a>) -> Result<ColumnData<'a>> {
     Ok(match value {
-        Value::Null => ColumnData::String(None),
+        Value::Null => return Err(Error::new(ErrorKind::Internal, "NULL is no parameter")),
         Value::Integer(v) => ColumnData::I64(Some(v)),
-        Value::Decimal { units, scale } => {
-            let number = numeric(units, scale)?;
-            if number.precision() > DECIMAL_DIGITS_MAX {
-                // The driver counts the zero before the point and would declare numeric(39,38).
-                ColumnData::String(Some(Cow::Owned(decimal_text(units, scale))))
-            } else {
-                ColumnData::Numeric(Some(number))
-            }
-        }
+        Value::Decimal { units, scale } => decimal(units, scale),
         Value::Float(v) => ColumnData::F64(Some(v)),
         Value::Text(v) => ColumnData::String(Some(Cow::Borrowed(v))),
         Value::Bytes(v) => ColumnData::Binary(Some(Cow::Borrowed(v))),
         Value::Date(v) => ColumnData::Date(Some(date(v)?)),
         Value::Time(v) => ColumnData::Time(Some(Time::new(v, TIME_SCALE))),
         Value::DateTime2 { days, ticks } => ColumnData::DateTime2(Some(datetime2(days, ticks)?)),
-        Value::DateTime { days, ticks } => ColumnData::DateTime(Some(DateTime::new(days, ticks))),
+        Value::DateTime { days, ticks } => datetime(days, ticks)?,
         Value::DateTimeOffset { days, ticks, offset } => {
             ColumnData::DateTimeOffset(Some(DateTimeOffset::new(datetime2(days, ticks)?, offset)))
         }
@@ -141,13 +133,11 @@ pub(super) fn staged<'a>(value: Value<'a>, data_type: DataType) -> Result<Column
         (T::Int, Value::Integer(v)) => ColumnData::I32(Some(i32::try_from(v).map_err(|_| misfit())?)),
         (T::BigInt, Value::Null) => ColumnData::I64(None),
         (T::BigInt, Value::Integer(v)) => ColumnData::I64(Some(v)),
-        (T::Decimal { .. } | T::Money | T::SmallMoney, Value::Null) => ColumnData::Numeric(None),
+        (T::Decimal { .. } | T::Money | T::SmallMoney, Value::Null) => ColumnData::String(None),
         (T::Decimal { scale: most, .. }, Value::Decimal { units, scale }) if scale <= most => {
-            ColumnData::Numeric(Some(numeric(units, scale)?))
+            decimal(units, scale)
         }
-        (T::Money | T::SmallMoney, Value::Decimal { units, scale }) if scale <= 4 => {
-            ColumnData::Numeric(Some(numeric(units, scale)?))
-        }
+        (T::Money | T::SmallMoney, Value::Decimal { units, scale }) if scale <= 4 => decimal(units, scale),
         (T::Real | T::Float, Value::Null) => ColumnData::F64(None),
         (T::Real | T::Float, Value::Float(v)) => ColumnData::F64(Some(v)),
         (T::Char(_) | T::VarChar(_) | T::NChar(_) | T::NVarChar(_) | T::Xml, Value::Null) => {
@@ -162,11 +152,8 @@ pub(super) fn staged<'a>(value: Value<'a>, data_type: DataType) -> Result<Column
         (T::Date, Value::Date(v)) => ColumnData::Date(Some(date(v)?)),
         (T::Time(_), Value::Null) => ColumnData::Time(None),
         (T::Time(_), Value::Time(v)) => ColumnData::Time(Some(Time::new(v, TIME_SCALE))),
-        (T::DateTime, Value::Null) => ColumnData::DateTime(None),
-        (T::DateTime, Value::DateTime { days, ticks }) => {
-            ColumnData::DateTime(Some(DateTime::new(days, ticks)))
-        }
-        (T::SmallDateTime | T::DateTime2(_), Value::Null) => ColumnData::DateTime2(None),
+        (T::DateTime, Value::DateTime { days, ticks }) => datetime(days, ticks)?,
+        (T::DateTime | T::SmallDateTime | T::DateTime2(_), Value::Null) => ColumnData::DateTime2(None),
         (T::SmallDateTime | T::DateTime2(_), Value::DateTime2 { days, ticks }) => {
             ColumnData::DateTime2(Some(datetime2(days, ticks)?))
         }
@@ -195,15 +182,19 @@ fn datetime2(days: i32, ticks: u64) -> Result<DateTime2> {
     Ok(DateTime2::new(date(days)?, Time::new(ticks, TIME_SCALE)))
 }
 
-fn numeric(units: i128, scale: u8) -> Result<Numeric> {
-    // The driver asserts the scale.
-    if scale > Numeric::MAX_NUMERIC_SCALE {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            "A decimal has more than 38 digits after its point",
-        ));
-    }
-    Ok(Numeric::new_with_scale(units, scale))
+/// A datetime goes as the millisecond that it is shown as, which servers round to the same 1/300 s again: not every one
+/// reads the driver's count of those, or rounds what is more exact. `days` are from 1900 on.
+fn datetime(days: i32, ticks: u32) -> Result<ColumnData<'static>> {
+    let milliseconds = (u64::from(ticks) * 10 + 1) / 3;
+    Ok(ColumnData::DateTime2(Some(datetime2(
+        days + DAYS_TO_1900,
+        milliseconds * TICKS_IN_A_MILLISECOND,
+    )?)))
+}
+
+/// A decimal goes as text: the driver writes as few bytes as the value needs, and not every server reads it so.
+fn decimal(units: i128, scale: u8) -> ColumnData<'static> {
+    ColumnData::String(Some(Cow::Owned(decimal_text(units, scale))))
 }
 
 /// `-0.000123`: what a server reads back as the same decimal. One of scale 0 ends with its point.
@@ -218,7 +209,7 @@ pub fn decimal_text(units: i128, scale: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tiberius::time::SmallDateTime;
+    use tiberius::time::{DateTime, SmallDateTime};
     use tiberius::xml::XmlData;
 
     #[test]
@@ -237,7 +228,7 @@ mod tests {
             (ColumnData::F32(Some(0.1)), Value::Float(f64::from(0.1f32))),
             (ColumnData::F64(Some(-0.0)), Value::Float(-0.0)),
             (
-                ColumnData::Numeric(Some(Numeric::new_with_scale(-12_345, 4))),
+                ColumnData::Numeric(Some(tiberius::numeric::Numeric::new_with_scale(-12_345, 4))),
                 Value::Decimal {
                     units: -12_345,
                     scale: 4,
@@ -303,28 +294,18 @@ mod tests {
     fn a_parameter_is_the_value_again() {
         for value in [
             Value::Integer(-1),
-            Value::Decimal {
-                units: 10i128.pow(38) - 1,
-                scale: 0,
-            },
-            Value::Decimal {
-                units: -150,
-                scale: 37,
-            },
             Value::Float(1e-300),
             Value::Text("O'Neill 🦀"),
             Value::Bytes(b"\0\x01"),
             Value::Date(3_652_058),
             Value::Time(863_999_999_999),
             Value::DateTime2 { days: 1, ticks: 9 },
-            Value::DateTime { days: -1, ticks: 1 },
             Value::DateTimeOffset {
                 days: 5,
                 ticks: 7,
                 offset: 840,
             },
             Value::Guid([7; 16]),
-            Value::Null,
         ] {
             let sent = parameter(value).unwrap();
             let owned: ColumnData<'static> = match sent {
@@ -336,11 +317,9 @@ mod tests {
                 }
                 ColumnData::I64(v) => ColumnData::I64(v),
                 ColumnData::F64(v) => ColumnData::F64(v),
-                ColumnData::Numeric(v) => ColumnData::Numeric(v),
                 ColumnData::Date(v) => ColumnData::Date(v),
                 ColumnData::Time(v) => ColumnData::Time(v),
                 ColumnData::DateTime2(v) => ColumnData::DateTime2(v),
-                ColumnData::DateTime(v) => ColumnData::DateTime(v),
                 ColumnData::DateTimeOffset(v) => ColumnData::DateTimeOffset(v),
                 ColumnData::Guid(v) => ColumnData::Guid(v),
                 other => panic!("{other:?} is not a parameter's type"),
@@ -350,24 +329,31 @@ mod tests {
     }
 
     #[test]
-    fn a_decimal_that_the_driver_would_misdeclare_goes_as_text() {
-        let value = Value::Decimal {
-            units: -123,
-            scale: 38,
-        };
-        let ColumnData::String(Some(text)) = parameter(value).unwrap() else {
-            panic!("numeric(39,38) is no type");
-        };
-        assert_eq!(text, format!("-0.{}123", "0".repeat(35)));
-        assert_eq!(decimal_text(12_345, 2), "123.45");
-        assert!(matches!(
-            parameter(Value::Decimal {
-                units: 10i128.pow(37),
-                scale: 37
-            })
-            .unwrap(),
-            ColumnData::Numeric(Some(_))
-        ));
+    fn a_datetime_goes_as_the_millisecond_that_it_is_shown_as() {
+        for (ticks, milliseconds) in [(0, 0), (1, 3), (2, 7), (3, 10), (25_919_999, 86_399_997)] {
+            let sent = parameter(Value::DateTime { days: -1, ticks }).unwrap();
+            assert_eq!(
+                canonical(&sent).unwrap(),
+                Value::DateTime2 {
+                    days: 693_594,
+                    ticks: milliseconds * 10_000
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_decimal_goes_as_its_digits() {
+        for (units, scale, expected) in [
+            (-123, 38, format!("-0.{}123", "0".repeat(35))),
+            (12_345, 2, "123.45".to_owned()),
+            (7, 0, "7.".to_owned()),
+        ] {
+            let ColumnData::String(Some(text)) = parameter(Value::Decimal { units, scale }).unwrap() else {
+                panic!("a decimal is no text");
+            };
+            assert_eq!(text, expected);
+        }
     }
 
     #[test]

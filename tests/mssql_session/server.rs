@@ -132,7 +132,7 @@ pub async fn load(session: &mut Session, batch: &Batch, source: &TableSchema, ta
     let values: Vec<String> = stage
         .iter()
         .zip(&target.columns)
-        .map(|(stage, column)| stage_expression(&stage.name.quoted(), column))
+        .map(|(stage, column)| stage_expression(&stage.name.quoted(), stage.data_type, column))
         .collect();
     let sql = format!(
         "INSERT INTO {} ({}) SELECT {} FROM #load",

@@ -147,10 +147,18 @@ async fn the_table_swapped_in_has_the_key_and_indexes_of_the_old_one() {
             .map(|line| line.replace(&format!("_mine_g{generation}"), "_mine"))
             .collect();
         let (mut plain, mut expected) = (plain, before.clone());
+        if !server.faithful {
+            for line in plain.iter_mut().chain(&mut expected) {
+                *line = line.split_once('|').expect("a name and more").1.to_owned();
+            }
+        }
         plain.sort_unstable();
         expected.sort_unstable();
         assert_eq!(plain, expected);
-        assert!(after.iter().any(|line| line.contains("_g")), "{after:?}");
+        assert!(
+            !server.faithful || after.iter().any(|line| line.contains("_g")),
+            "{after:?}"
+        );
         let sql = "SELECT COUNT_BIG(*) FROM dbo.t_ITEM WHERE CODE = N'gone'";
         assert_eq!(client.integer(sql).await, 0);
         assert_eq!(server.count(&server.target, "dbo.t_ITEM").await, i64::from(ROWS));
@@ -192,7 +200,10 @@ async fn a_table_without_a_key_is_one_chunk_or_refused() {
         .await;
     let refused = run(&project).await.expect(7);
     assert!(
-        refused.stderr.contains("dbo.ITEM has no unique index"),
+        refused
+            .stderr
+            .to_lowercase()
+            .contains("dbo.item has no unique index"),
         "{}",
         refused.stderr
     );

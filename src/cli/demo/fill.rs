@@ -159,7 +159,7 @@ async fn fill_table(
     let values: Vec<String> = columns
         .iter()
         .zip(&staged)
-        .map(|(column, staged)| stage_expression(&staged.name.quoted(), column))
+        .map(|(column, staged)| stage_expression(&staged.name.quoted(), staged.data_type, column))
         .collect();
     let insert = format!(
         "INSERT INTO {name} ({}) SELECT {} FROM {STAGE}",

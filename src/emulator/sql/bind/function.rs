@@ -412,9 +412,7 @@ impl Binder<'_> {
             }
             ("APP_NAME", []) => plain(self, System::Application, nvarchar(128)),
             ("HOST_NAME", []) => plain(self, System::Host, nvarchar(128)),
-            ("USER_NAME" | "CURRENT_USER" | "SESSION_USER", []) => {
-                Some(self.literal(OwnedCell::Text("dbo".into()), nvarchar(128)))
-            }
+            ("USER_NAME" | "CURRENT_USER" | "SESSION_USER", []) => plain(self, System::User, nvarchar(128)),
             ("ERROR_NUMBER", []) => plain(self, System::ErrorNumber, SqlType::Int),
             ("ERROR_MESSAGE", []) => plain(self, System::ErrorMessage, nvarchar(4000)),
             ("ERROR_SEVERITY", []) => plain(self, System::ErrorSeverity, SqlType::Int),

@@ -58,6 +58,7 @@ pub(crate) enum System {
     ScopeIdentity,
     LockTimeout,
     Login,
+    User,
     Application,
     Host,
     ErrorNumber,

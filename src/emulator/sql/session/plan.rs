@@ -17,6 +17,7 @@ use crate::emulator::sql::core::lock;
 use crate::emulator::sql::errors::{error, unsupported};
 use crate::emulator::sql::functions::cell;
 use crate::emulator::sql::{ast, types};
+use crate::emulator::store::access::is_owner;
 use crate::emulator::store::{catalog, fold};
 use crate::emulator::types::{Cell, Column, OwnedCell, Sink, SqlError, SqlType};
 
@@ -277,6 +278,8 @@ impl SqlSession {
                 .lock_timeout
                 .map_or(-1, |t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX))),
             System::Login => text(&self.core.options.login),
+            System::User if is_owner(&self.core.options.login) => text("dbo"),
+            System::User => text(&self.core.options.login),
             System::Application => text(&self.core.options.application),
             System::Host => text(&self.core.options.host),
             System::ErrorNumber => of_caught(|e| OwnedCell::Integer(i64::from(e.number))),
