@@ -197,13 +197,14 @@ fn decimal(units: i128, scale: u8) -> ColumnData<'static> {
     ColumnData::String(Some(Cow::Owned(decimal_text(units, scale))))
 }
 
-/// `-0.000123`: what a server reads back as the same decimal. One of scale 0 ends with its point.
+/// `-0.000123`: what a server reads back as the same decimal.
 pub fn decimal_text(units: i128, scale: u8) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let width = usize::from(scale) + 1;
     let digits = format!("{:0width$}", units.unsigned_abs());
     let (whole, part) = digits.split_at(digits.len() - usize::from(scale));
-    format!("{sign}{whole}.{part}")
+    let point = if part.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{part}")
 }
 
 #[cfg(test)]
@@ -347,7 +348,7 @@ mod tests {
         for (units, scale, expected) in [
             (-123, 38, format!("-0.{}123", "0".repeat(35))),
             (12_345, 2, "123.45".to_owned()),
-            (7, 0, "7.".to_owned()),
+            (-7, 0, "-7".to_owned()),
         ] {
             let ColumnData::String(Some(text)) = parameter(Value::Decimal { units, scale }).unwrap() else {
                 panic!("a decimal is no text");

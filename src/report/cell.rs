@@ -93,9 +93,7 @@ pub(crate) fn json(value: Value<'_>, data_type: DataType) -> Option<Json> {
         Value::Null => Json::Null,
         Value::Integer(v) if data_type == DataType::Bit => Json::Bool(v != 0),
         Value::Integer(v) => Json::Integer(v),
-        Value::Decimal { units, scale } => {
-            Json::Text(decimal_text(units, scale).trim_end_matches('.').to_owned())
-        }
+        Value::Decimal { units, scale } => Json::Text(decimal_text(units, scale)),
         #[allow(clippy::cast_possible_truncation, reason = "it was widened from this type")]
         Value::Float(v) if data_type == DataType::Real => Json::Real(v as f32),
         Value::Float(v) => Json::Float(v),
