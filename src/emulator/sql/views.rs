@@ -322,11 +322,21 @@ impl View {
     /// The view of that schema and name, in any case.
     pub fn find(schema: Option<&str>, name: &str) -> Option<&'static View> {
         let schema = schema?;
-        let more = more::VIEWS.iter().chain(security::VIEWS);
-        VIEWS
-            .iter()
-            .chain(more)
-            .find(|v| v.schema.eq_ignore_ascii_case(schema) && v.name.eq_ignore_ascii_case(name))
+        View::all().find(|view| view.is(schema, name))
+    }
+
+    /// The number that OBJECT_ID has for it: a system object's is negative.
+    pub fn object_id(schema: &str, name: &str) -> Option<i32> {
+        let position = View::all().position(|view| view.is(schema, name))?;
+        i32::try_from(position).ok().map(|position| -1 - position)
+    }
+
+    fn all() -> impl Iterator<Item = &'static View> {
+        VIEWS.iter().chain(more::VIEWS).chain(security::VIEWS)
+    }
+
+    fn is(&self, schema: &str, name: &str) -> bool {
+        self.schema.eq_ignore_ascii_case(schema) && self.name.eq_ignore_ascii_case(name)
     }
 
     /// Its rows now, as a JSON array of arrays.

@@ -8,6 +8,7 @@ use rusqlite::functions::Context;
 use super::{Answer, Registry, argument, broken, string};
 use crate::emulator::sql::core::{NameParts, Names, Shared, lock};
 use crate::emulator::sql::types::{SYSNAME_ID, TYPES, measures};
+use crate::emulator::sql::views::View;
 use crate::emulator::store::access::Permission;
 use crate::emulator::store::catalog::{Catalog, DEFAULT_COLLATION, IndexKind, TableDef};
 use crate::emulator::store::fold;
@@ -131,6 +132,11 @@ fn object_id(names: &Names, name: Option<&str>, kind: Option<&str>) -> Result<Op
     };
     if table_wanted && let Some(table) = catalog.table(name.schema(), &name.name) {
         return Ok(Some(table.object_id));
+    }
+    if kind.as_deref().is_none_or(|k| k == "V")
+        && let Some(id) = View::object_id(name.schema(), &name.name)
+    {
+        return Ok(Some(id));
     }
     let (schema, folded) = (fold(name.schema()), fold(&name.name));
     let in_schema = catalog.all_tables().filter(|t| fold(&t.schema) == schema);
