@@ -144,7 +144,7 @@ async fn what_a_copy_would_lose_keeps_the_target_in_its_place() {
         server.emulator().faults().add(Rule {
             when: Match {
                 times: u64::MAX,
-                ..Match::statement(&format!("FROM {view}"))
+                ..Match::statement(format!("FROM {view}"))
             },
             at: At::Before,
             action: error(number),
