@@ -199,6 +199,12 @@ impl Emulator {
         self.state.set_role(database, role);
     }
 
+    /// Sets the clock of the sessions whose current database it is so many seconds ahead of the machine's, or behind
+    /// it, for the statements that start from now on. A database that is not there is ignored.
+    pub fn set_clock(&self, database: &str, offset_seconds: i64) {
+        self.state.set_clock(database, offset_seconds);
+    }
+
     /// Creates a database; one that exists already is left as it is.
     ///
     /// # Errors

@@ -48,6 +48,20 @@ pub(crate) enum Stmt {
         table: ObjectName,
         change: Box<AlterTable>,
     },
+    CreateType {
+        name: ObjectName,
+        base: DataType,
+        nullable: bool,
+    },
+    DropType {
+        name: ObjectName,
+        if_exists: bool,
+    },
+    CreatePolicy(Box<CreatePolicy>),
+    DropPolicy {
+        name: ObjectName,
+        if_exists: bool,
+    },
     CreateSchema(Ident),
     DropSchema {
         name: Ident,
@@ -155,6 +169,16 @@ pub(crate) enum Securable {
     Database,
     Object(ObjectName),
     Schema(Ident),
+    Type(ObjectName),
+}
+
+/// CREATE SECURITY POLICY.
+#[derive(Debug, Clone)]
+pub(crate) struct CreatePolicy {
+    pub name: ObjectName,
+    /// The function with its arguments, as T-SQL, and the table.
+    pub predicates: Vec<(String, ObjectName)>,
+    pub enabled: bool,
 }
 
 /// INSERT.
@@ -208,6 +232,10 @@ pub(crate) struct ColumnSpec {
     pub collation: Option<String>,
     pub nullable: Option<bool>,
     pub identity: Option<(i64, i64)>,
+    /// The function of MASKED WITH.
+    pub mask: Option<String>,
+    /// The `encryption_type` of ENCRYPTED WITH.
+    pub encryption: Option<u8>,
     pub constraints: Vec<ConstraintSpec>,
 }
 
@@ -269,6 +297,11 @@ pub(crate) enum AlterTable {
         if_exists: bool,
     },
     AlterColumn(ColumnSpec),
+    /// ADD MASKED, or DROP MASKED without a function.
+    Mask {
+        column: Ident,
+        function: Option<String>,
+    },
 }
 
 /// An option of ALTER DATABASE ... SET.

@@ -260,6 +260,7 @@ const VIEWS: &[View] = &[
             ("is_read_committed_snapshot_on", BIT, true),
             ("recovery_model", TINY, true),
             ("recovery_model_desc", DESC, true),
+            ("service_broker_guid", SqlType::UniqueIdentifier, false),
         ],
         rows: rows::databases,
     },
@@ -316,6 +317,9 @@ const COLUMN_COLUMNS: &[ViewColumn] = &[
     ("is_hidden", BIT, true),
     ("generated_always_type", TINY, true),
     ("default_object_id", INT, false),
+    ("encryption_type", INT, true),
+    ("encryption_type_desc", DESC, true),
+    ("is_masked", BIT, false),
 ];
 
 impl View {

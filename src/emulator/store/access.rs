@@ -26,13 +26,16 @@ pub(crate) enum Permission {
     CreateTable,
     CreateSchema,
     AlterAnySchema,
+    AlterAnySecurityPolicy,
+    Unmask,
 }
 
 impl Permission {
     /// The permission of that name, in any case.
     pub fn named(name: &str) -> Option<Permission> {
         use Permission::{
-            Alter, AlterAnySchema, CreateSchema, CreateTable, Delete, Insert, Select, Update, ViewDefinition,
+            Alter, AlterAnySchema, AlterAnySecurityPolicy, CreateSchema, CreateTable, Delete, Insert, Select,
+            Unmask, Update, ViewDefinition,
         };
         let all = [
             Select,
@@ -44,6 +47,8 @@ impl Permission {
             CreateTable,
             CreateSchema,
             AlterAnySchema,
+            AlterAnySecurityPolicy,
+            Unmask,
         ];
         all.into_iter().find(|p| p.name().eq_ignore_ascii_case(name))
     }
@@ -60,6 +65,8 @@ impl Permission {
             Permission::CreateTable => "CREATE TABLE",
             Permission::CreateSchema => "CREATE SCHEMA",
             Permission::AlterAnySchema => "ALTER ANY SCHEMA",
+            Permission::AlterAnySecurityPolicy => "ALTER ANY SECURITY POLICY",
+            Permission::Unmask => "UNMASK",
         }
     }
 
@@ -75,24 +82,31 @@ impl Permission {
             Permission::CreateTable => "CRTB",
             Permission::CreateSchema => "CRSM",
             Permission::AlterAnySchema => "ALSM",
+            Permission::AlterAnySecurityPolicy => "ALSP",
+            Permission::Unmask => "UMSK",
         }
     }
 
-    /// Whether it is a permission on a database only.
+    /// Whether it is a permission on a database only. UNMASK is one up to SQL Server 2019 ("Dynamic Data Masking").
     pub fn is_of_database(self) -> bool {
         matches!(
             self,
-            Permission::CreateTable | Permission::CreateSchema | Permission::AlterAnySchema
+            Permission::CreateTable
+                | Permission::CreateSchema
+                | Permission::AlterAnySchema
+                | Permission::AlterAnySecurityPolicy
+                | Permission::Unmask
         )
     }
 }
 
-/// What a permission is on. `major_id` is 0, an object's id or a schema's id.
+/// What a permission is on. `major_id` is 0, or the id of the object, the schema or the type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Class {
     Database,
     Object,
     Schema,
+    Type,
 }
 
 impl Class {
@@ -102,6 +116,7 @@ impl Class {
             Class::Database => (0, "DATABASE"),
             Class::Object => (1, "OBJECT_OR_COLUMN"),
             Class::Schema => (3, "SCHEMA"),
+            Class::Type => (6, "TYPE"),
         }
     }
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
 use super::access::{Access, Class, Permission};
+use super::declared::Declared;
 use super::{fold, type_code};
 use crate::emulator::types::SqlType;
 
@@ -53,6 +54,15 @@ pub(crate) struct ColumnDef {
     /// Declared as `sysname`, an alias of nvarchar(128).
     #[serde(default)]
     pub sysname: bool,
+    /// The `user_type_id` of the alias type that it was declared with.
+    #[serde(default)]
+    pub alias: Option<i32>,
+    /// Its masking function.
+    #[serde(default)]
+    pub mask: Option<String>,
+    /// Its `encryption_type`: it is kept and shown, and encrypts nothing.
+    #[serde(default)]
+    pub encryption: Option<u8>,
 }
 
 /// `IDENTITY(seed, increment)`.
@@ -163,6 +173,7 @@ pub(crate) struct Catalog {
     pub version: i64,
     pub schemas: BTreeMap<i32, String>,
     pub access: Access,
+    pub declared: Declared,
     tables: HashMap<(String, String), Arc<TableDef>>,
     by_id: BTreeMap<i32, Arc<TableDef>>,
 }
@@ -185,17 +196,15 @@ impl Catalog {
             [],
             |row| row.get(0),
         )?;
-        let access: Option<String> = connection
-            .query_row(
-                &format!("SELECT value FROM \"{alias}\"._meta WHERE key = 'access'"),
-                [],
-                |row| row.get(0),
-            )
-            .optional()?;
+        let kept = |key: &str| -> rusqlite::Result<Option<String>> {
+            let sql = format!("SELECT value FROM \"{alias}\"._meta WHERE key = ?1");
+            connection.query_row(&sql, [key], |row| row.get(0)).optional()
+        };
         let mut catalog = Catalog {
             version,
             schemas: from_json(&schemas)?,
-            access: access.map_or_else(|| Ok(Access::default()), |a| from_json(&a))?,
+            access: kept("access")?.map_or_else(|| Ok(Access::default()), |a| from_json(&a))?,
+            declared: kept("declared")?.map_or_else(|| Ok(Declared::default()), |d| from_json(&d))?,
             ..Catalog::default()
         };
         let mut statement = connection.prepare(&format!("SELECT definition FROM \"{alias}\"._catalog"))?;
@@ -320,6 +329,20 @@ pub(crate) fn save_access(connection: &Connection, alias: &str, access: &Access)
     let json = to_json(access)?;
     connection.execute(
         &format!("INSERT OR REPLACE INTO \"{alias}\"._meta VALUES ('access', ?1)"),
+        [json],
+    )?;
+    bump(connection, alias)
+}
+
+/// Writes the alias types and security policies. A file from before there were any has no such entry yet.
+pub(crate) fn save_declared(
+    connection: &Connection,
+    alias: &str,
+    declared: &Declared,
+) -> rusqlite::Result<()> {
+    let json = to_json(declared)?;
+    connection.execute(
+        &format!("INSERT OR REPLACE INTO \"{alias}\"._meta VALUES ('declared', ?1)"),
         [json],
     )?;
     bump(connection, alias)

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{Role, fold};
 use crate::emulator::types::SqlError;
+use crate::emulator::value::guid;
 
 /// `master`'s id, as SQL Server numbers it.
 pub(crate) const MASTER_ID: i32 = 1;
@@ -30,7 +31,12 @@ pub(crate) struct Database {
     pub id: i32,
     /// When it was created, as a `datetime`.
     pub create_date: i64,
+    /// Its `service_broker_guid`, in storage order: what tells it from every other database, also one that is made
+    /// later under its name ("sys.databases (Transact-SQL)").
+    pub broker: [u8; 16],
     pub path: PathBuf,
+    /// Seconds that its sessions' clock is ahead of the server's.
+    clock_offset: AtomicI64,
     secondary: AtomicBool,
     read_only: AtomicBool,
     /// The session that has it for itself (SINGLE_USER), 0 for none.
@@ -42,7 +48,14 @@ pub(crate) struct Database {
 
 impl Database {
     /// Makes the file and its meta tables.
-    pub fn create(directory: &Path, name: &str, id: i32, create_date: i64) -> Result<Database, SqlError> {
+    pub fn create(
+        directory: &Path,
+        name: &str,
+        id: i32,
+        create_date: i64,
+        random: u128,
+    ) -> Result<Database, SqlError> {
+        let broker = guid::to_storage(&random.to_be_bytes());
         if name.is_empty() || name.chars().count() > 128 {
             return Err(io_error(format!("The database name '{name}' is not valid.")));
         }
@@ -60,6 +73,7 @@ impl Database {
                 insert.execute(("name", name))?;
                 insert.execute(("id", id))?;
                 insert.execute(("create_date", create_date))?;
+                insert.execute(("broker", &broker[..]))?;
                 insert.execute(("read_only", 0))?;
                 insert.execute(("version", 1))?;
                 insert.execute(("schemas", r#"{"1":"dbo","3":"INFORMATION_SCHEMA","4":"sys"}"#))?;
@@ -67,17 +81,26 @@ impl Database {
                 connection.execute_batch("COMMIT")
             })
             .map_err(|e| file_error(&path, &e))?;
-        Ok(Database::new(name.to_owned(), id, create_date, path, false))
+        Ok(Database {
+            broker,
+            ..Database::new(name.to_owned(), id, create_date, path)
+        })
     }
 
-    fn new(name: String, id: i32, create_date: i64, path: PathBuf, read_only: bool) -> Database {
+    /// A database of an older version's file has no guid in it: it gets the same one at every opening.
+    fn new(name: String, id: i32, create_date: i64, path: PathBuf) -> Database {
+        let mut broker = [0; 16];
+        let hash = blake3::hash(format!("{name}\0{id}\0{create_date}").as_bytes());
+        broker.copy_from_slice(&hash.as_bytes()[..16]);
         Database {
             name,
             id,
             create_date,
+            broker,
             path,
+            clock_offset: AtomicI64::new(0),
             secondary: AtomicBool::new(false),
-            read_only: AtomicBool::new(read_only),
+            read_only: AtomicBool::new(false),
             single_user: AtomicU64::new(0),
             users: AtomicUsize::new(0),
             identities: Mutex::new(HashMap::new()),
@@ -98,8 +121,17 @@ impl Database {
             ))
         };
         let (name, id, create_date, read_only) = read().map_err(|e| file_error(&path, &e))?;
+        let broker = connection
+            .query_row("SELECT value FROM _meta WHERE key = 'broker'", [], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(|e| file_error(&path, &e))?;
         let id = i32::try_from(id).map_err(|_| io_error(format!("{}: bad database id", path.display())))?;
-        Ok(Database::new(name, id, create_date, path, read_only != 0))
+        let mut database = Database::new(name, id, create_date, path);
+        database.read_only = AtomicBool::new(read_only != 0);
+        database.broker = broker.unwrap_or(database.broker);
+        Ok(database)
     }
 
     /// Attaches it to a session's connection under `alias`.
@@ -141,6 +173,16 @@ impl Database {
     pub fn set_role(&self, role: Role) {
         self.secondary
             .store(role == Role::ReadableSecondary, Ordering::SeqCst);
+    }
+
+    /// Sets the clock of the sessions whose current database it is so many seconds ahead of the server's.
+    pub fn set_clock(&self, offset_seconds: i64) {
+        self.clock_offset.store(offset_seconds, Ordering::SeqCst);
+    }
+
+    /// Seconds that its sessions' clock is ahead of the server's.
+    pub fn clock_offset(&self) -> i64 {
+        self.clock_offset.load(Ordering::SeqCst)
     }
 
     pub fn is_read_only(&self) -> bool {

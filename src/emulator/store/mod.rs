@@ -7,6 +7,7 @@
 pub(crate) mod access;
 pub(crate) mod catalog;
 pub(crate) mod database;
+pub(crate) mod declared;
 pub(crate) mod lock;
 pub(crate) mod type_code;
 
@@ -112,7 +113,7 @@ impl ServerState {
                 .fold(database::FIRST_USER_ID - 1, i32::max)
                 + 1
         };
-        let database = Database::create(&self.data, name, id, self.now_datetime())?;
+        let database = Database::create(&self.data, name, id, self.now_datetime(), self.clock.random())?;
         databases.insert(fold(name), Arc::new(database));
         Ok(())
     }
@@ -130,6 +131,13 @@ impl ServerState {
     pub fn set_role(&self, name: &str, role: Role) {
         if let Some(database) = self.database(name) {
             database.set_role(role);
+        }
+    }
+
+    /// Sets a database's clock ahead, for the statements that start from now on. One that is not there is ignored.
+    pub fn set_clock(&self, name: &str, offset_seconds: i64) {
+        if let Some(database) = self.database(name) {
+            database.set_clock(offset_seconds);
         }
     }
 

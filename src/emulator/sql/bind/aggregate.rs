@@ -40,6 +40,7 @@ impl Binder<'_> {
             return Err(wrong_arguments(&name.to_ascii_lowercase(), "1"));
         };
         self.aggregates = false;
+        let masked_reads = self.masked_reads;
         let value = self.expr(argument);
         self.aggregates = true;
         let value = value?;
@@ -47,6 +48,7 @@ impl Binder<'_> {
         let distinct_word = if distinct { "DISTINCT " } else { "" };
         match name {
             "COUNT" | "COUNT_BIG" => {
+                self.masked_reads = masked_reads;
                 let sql = format!("count({distinct_word}{})", key(&value, Some(&collation)));
                 Ok(Bound::new(sql, count_type).not_null())
             }

@@ -12,6 +12,7 @@ pub(crate) mod dml;
 mod expr;
 mod function;
 mod grouping;
+mod mask;
 mod predicate;
 pub(crate) mod query;
 mod set_operation;
@@ -111,6 +112,8 @@ pub(crate) struct Origin {
     pub identity: bool,
     /// SQLite knows its collation without COLLATE.
     pub native: bool,
+    /// The login reads its mask in place of its value.
+    pub masked: bool,
 }
 
 impl Bound {
@@ -169,6 +172,8 @@ pub(crate) struct Binder<'a> {
     /// Whether aggregates may stand where the binder is.
     aggregates: bool,
     grouping: grouping::Grouping,
+    /// How many masked columns were read so far.
+    masked_reads: usize,
 }
 
 impl<'a> Binder<'a> {
@@ -184,6 +189,7 @@ impl<'a> Binder<'a> {
             next_alias: 0,
             aggregates: false,
             grouping: grouping::Grouping::default(),
+            masked_reads: 0,
         }
     }
 

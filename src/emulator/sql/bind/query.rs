@@ -25,8 +25,16 @@ pub(crate) struct BoundQuery {
     pub one_row: bool,
 }
 
-/// The expressions of a select list with their names, and the variables that they are assigned to.
-type SelectList = (Vec<(String, Bound)>, Vec<String>);
+/// A select list.
+#[derive(Default)]
+struct SelectList {
+    /// The expressions with their names.
+    outputs: Vec<(String, Bound)>,
+    /// The variables that they are assigned to.
+    assigns: Vec<String>,
+    /// Which of them read a masked column.
+    masked: Vec<usize>,
+}
 
 /// A column of a query.
 #[derive(Debug, Clone)]
@@ -183,7 +191,11 @@ impl Binder<'_> {
         };
         let group = self.group_by(&select.group_by)?;
         self.aggregates = true;
-        let (outputs, assigns) = self.select_list(&select.projection)?;
+        let SelectList {
+            mut outputs,
+            assigns,
+            masked,
+        } = self.select_list(&select.projection)?;
         let in_list = self.grouping.ungrouped.len();
         let having = match &select.having {
             Some(having) => Some(self.predicate(having)?),
@@ -205,6 +217,9 @@ impl Binder<'_> {
                 .top(select.top.as_ref())?
                 .map_or(String::new(), |top| format!(" LIMIT {top}")),
         };
+        for at in masked {
+            outputs[at].1 = self.mask(outputs[at].1.clone())?;
+        }
         let list: Vec<String> = outputs
             .iter()
             .enumerate()
@@ -273,8 +288,13 @@ impl Binder<'_> {
     }
 
     fn select_list(&mut self, projection: &[SelectItem]) -> Result<SelectList, SqlError> {
-        let (mut outputs, mut assigns) = (Vec::new(), Vec::new());
+        let SelectList {
+            mut outputs,
+            mut assigns,
+            mut masked,
+        } = SelectList::default();
         for item in projection {
+            let (first, reads) = (outputs.len(), self.masked_reads);
             match item {
                 SelectItem::Wildcard(_) => {
                     outputs.extend(self.all_columns(None)?.into_iter().map(named_by_column))
@@ -303,12 +323,19 @@ impl Binder<'_> {
                     return Err(unsupported(item));
                 }
             }
+            let read = self.masked_reads > reads;
+            let of_masked = |bound: &Bound| read || bound.column.as_ref().is_some_and(|c| c.masked);
+            masked.extend((first..outputs.len()).filter(|at| of_masked(&outputs[*at].1)));
         }
         if !assigns.is_empty() && assigns.len() != outputs.len() {
             let text = "A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations.";
             return Err(error(141, 15, 1, text));
         }
-        Ok((outputs, assigns))
+        Ok(SelectList {
+            outputs,
+            assigns,
+            masked,
+        })
     }
 
     fn select_order(
@@ -437,7 +464,18 @@ pub(super) fn position(expr: &Expr, columns: &[Output]) -> Result<Option<usize>,
         },
         Expr::Identifier(ident) => {
             let name = fold(&ident.value);
-            Ok(columns.iter().position(|c| fold(&c.name) == name))
+            let mut named = columns.iter().enumerate().filter(|(_, c)| fold(&c.name) == name);
+            let first = named.next().map(|(position, _)| position);
+            // Also where both are the same column: "ORDER BY Clause (Transact-SQL)", column names must be unique.
+            match named.next() {
+                Some(_) => Err(error(
+                    209,
+                    16,
+                    1,
+                    format!("Ambiguous column name '{}'.", ident.value),
+                )),
+                None => Ok(first),
+            }
         }
         _ => Ok(None),
     }

@@ -52,6 +52,7 @@ pub(super) struct SourceColumn {
     nullable: bool,
     identity: bool,
     native: bool,
+    masked: bool,
 }
 
 /// A source's column in SQLite SQL.
@@ -73,6 +74,7 @@ impl Source {
             name: column.name.clone(),
             identity: column.identity,
             native: column.native,
+            masked: column.masked,
         };
         let sql = quoted(self, column);
         Bound {
@@ -234,6 +236,7 @@ impl Binder<'_> {
                 nullable: c.nullable,
                 identity: c.identity,
                 native: false,
+                masked: false,
             })
             .collect();
         let alias = self.alias();
@@ -288,6 +291,13 @@ impl Binder<'_> {
             }
             None => self.uses.temps = true,
         }
+        let unmasked = match &table.database {
+            Some(database) if def.columns.iter().any(|c| c.mask.is_some()) => {
+                let catalog = self.core.catalog(database)?;
+                !catalog.denies_in_database(&self.core.options.login, Permission::Unmask)
+            }
+            _ => true,
+        };
         let columns = def
             .columns
             .iter()
@@ -299,6 +309,7 @@ impl Binder<'_> {
                 nullable: c.nullable,
                 identity: c.identity.is_some(),
                 native: true,
+                masked: c.mask.is_some() && !unmasked,
             })
             .collect();
         let aliased = alias.is_some();
@@ -339,13 +350,17 @@ impl Binder<'_> {
                 nullable,
                 identity: false,
                 native: false,
+                masked: false,
             })
             .collect();
         let fields: Vec<String> = view
             .columns
             .iter()
             .enumerate()
-            .map(|(i, c)| format!("value->>{i} AS {}", quote(c.0)))
+            .map(|(i, c)| match c.1 {
+                SqlType::UniqueIdentifier => format!("unhex(value->>{i}) AS {}", quote(c.0)),
+                _ => format!("value->>{i} AS {}", quote(c.0)),
+            })
             .collect();
         let rows = self.parameter(Parameter::View(view, database));
         let aliased = alias.is_some();
@@ -411,6 +426,7 @@ impl Binder<'_> {
                         format!("Ambiguous column name '{}'.", last.value),
                     ));
                 }
+                self.masked_reads += usize::from(column.masked);
                 found = Some((source.bound(column), format!("{}.{}", source.label, column.name)));
                 source.touched = true;
             }

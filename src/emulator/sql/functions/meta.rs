@@ -186,6 +186,11 @@ fn has_permission(
     let permission = Permission::named(permission.trim());
     let (securable, class) = match (securable, class) {
         (None, None) => return Ok(Some(true)),
+        // Of a database, no name means the current one ("HAS_PERMS_BY_NAME (Transact-SQL)").
+        (None, Some(class)) if class.trim().eq_ignore_ascii_case("DATABASE") => {
+            let denied = permission.is_some_and(|p| names.catalog.denies_in_database(&names.login, p));
+            return Ok(Some(!denied));
+        }
         (Some(securable), Some(class)) => (securable, class.trim().to_ascii_uppercase()),
         _ => return Ok(None),
     };
@@ -204,6 +209,10 @@ fn has_permission(
         };
         let catalog = catalog(names, &asked)?;
         return Ok(catalog.map(|c| !permission.is_some_and(|p| c.denies_in_database(login, p))));
+    }
+    // A permission that a class does not have is NULL ("HAS_PERMS_BY_NAME (Transact-SQL)").
+    if permission.is_some_and(Permission::is_of_database) {
+        return Ok(None);
     }
     let Some(catalog) = catalog(names, &name)? else {
         return Ok(None);
@@ -272,6 +281,10 @@ fn column_length(names: &Names, table: Option<&str>, column: Option<&str>) -> Re
     let Some(name) = NameParts::parse(table) else {
         return Ok(None);
     };
+    if let Some(view) = View::find(name.schema.as_deref(), &name.name) {
+        let found = view.columns.iter().find(|c| fold(c.0) == fold(column));
+        return Ok(found.map(|c| measures(c.1).0));
+    }
     let found = match catalog(names, &name)? {
         Some(catalog) => id
             .and_then(|id| catalog.table_by_id(id).cloned())

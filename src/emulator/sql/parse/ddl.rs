@@ -19,6 +19,13 @@ impl Reader<'_> {
         if self.take("TABLE") {
             return self.create_table();
         }
+        if self.take("TYPE") {
+            return self.create_type();
+        }
+        if self.take("SECURITY") {
+            self.expect("POLICY")?;
+            return self.create_policy();
+        }
         if self.take("SCHEMA") {
             let name = self.ident()?;
             if self.take("AUTHORIZATION") {
@@ -223,6 +230,8 @@ impl Reader<'_> {
             collation: None,
             nullable: None,
             identity: None,
+            mask: None,
+            encryption: None,
             constraints: Vec::new(),
         };
         loop {
@@ -235,6 +244,10 @@ impl Reader<'_> {
                 column.nullable = Some(true);
             } else if self.take("IDENTITY") {
                 column.identity = Some(self.identity()?);
+            } else if self.take("MASKED") {
+                column.mask = Some(self.masking_function()?);
+            } else if self.take("ENCRYPTED") {
+                column.encryption = Some(self.encryption()?);
             } else if self.take_one(&["ROWGUIDCOL", "SPARSE"]) {
                 // Both are hints: the column reads and writes the same.
             } else if let Some(constraint) = self.column_constraint(&column.name)? {
@@ -291,6 +304,9 @@ impl Reader<'_> {
             return Err(self.near());
         };
         self.parser.next_token();
+        if what == "SECURITY" {
+            self.expect("POLICY")?;
+        }
         let if_exists = self.if_exists()?;
         match what.as_str() {
             "TABLE" => Ok(Stmt::DropTable {
@@ -303,6 +319,14 @@ impl Reader<'_> {
             }),
             "DATABASE" => Ok(Stmt::DropDatabase {
                 names: self.list(Self::ident)?,
+                if_exists,
+            }),
+            "TYPE" => Ok(Stmt::DropType {
+                name: self.object_name()?,
+                if_exists,
+            }),
+            "SECURITY" => Ok(Stmt::DropPolicy {
+                name: self.object_name()?,
                 if_exists,
             }),
             "INDEX" => {
@@ -358,7 +382,7 @@ impl Reader<'_> {
             }
         } else if self.take("ALTER") {
             self.expect("COLUMN")?;
-            AlterTable::AlterColumn(self.column()?)
+            self.alter_column()?
         } else {
             return Err(self.near());
         };
@@ -366,6 +390,23 @@ impl Reader<'_> {
             table,
             change: Box::new(change),
         })
+    }
+
+    /// `column ADD MASKED WITH (...)`, `column DROP MASKED` or a new definition.
+    fn alter_column(&mut self) -> Parsed<AlterTable> {
+        let change = self.peek_nth_word(1);
+        if self.peek_nth_word(2).as_deref() != Some("MASKED") {
+            return Ok(AlterTable::AlterColumn(self.column()?));
+        }
+        let column = self.ident()?;
+        self.parser.next_token();
+        self.parser.next_token();
+        let function = match change.as_deref() {
+            Some("ADD") => Some(self.masking_function()?),
+            Some("DROP") => None,
+            _ => return Err(self.near()),
+        };
+        Ok(AlterTable::Mask { column, function })
     }
 
     fn alter_database(&mut self) -> Parsed<Stmt> {

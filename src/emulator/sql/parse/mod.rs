@@ -5,6 +5,7 @@
 
 mod control;
 mod ddl;
+mod declare;
 mod dialect;
 mod dml;
 mod permission;

@@ -88,6 +88,7 @@ impl Reader<'_> {
         };
         match class.as_deref() {
             Some("OBJECT") => Ok(Securable::Object(self.object_name()?)),
+            Some("TYPE") => Ok(Securable::Type(self.object_name()?)),
             Some("SCHEMA") => Ok(Securable::Schema(self.ident()?)),
             Some("DATABASE") => {
                 self.ident()?;

@@ -7,12 +7,12 @@ use sqlparser::ast::{Ident, ObjectName};
 
 use super::SqlSession;
 use super::ddl::plain;
+use super::declare::DeclaredType;
 use super::define::column_collation;
 use crate::emulator::sql::ast::{AlterTable, ColumnSpec, ConstraintSpec};
 use crate::emulator::sql::bind::{Binder, Mode};
 use crate::emulator::sql::core::TableRef;
 use crate::emulator::sql::errors::{self, error, unsupported};
-use crate::emulator::sql::types::{self, Place};
 use crate::emulator::store::catalog::{IndexKind, TableDef, quote};
 use crate::emulator::store::fold;
 use crate::emulator::types::SqlError;
@@ -39,6 +39,9 @@ impl SqlSession {
                 }
                 AlterTable::DropColumns { names, if_exists } => {
                     session.drop_columns(&table, names, *if_exists)
+                }
+                AlterTable::Mask { column, function } => {
+                    session.mask_column(&table, column, function.as_deref())
                 }
                 AlterTable::AlterColumn(column) => session.alter_column(&table, column),
             }
@@ -262,7 +265,7 @@ impl SqlSession {
             )));
         }
         let mut def = TableDef::clone(&table.def);
-        let (ty, sysname) = types::sql_type(&spec.ty, Place::Declaration)?;
+        let DeclaredType { ty, sysname, alias } = self.column_type(&spec.ty)?;
         let folded = fold(&spec.name.value);
         let mut values = Vec::with_capacity(def.columns.len());
         let mut found = false;
@@ -278,8 +281,9 @@ impl SqlSession {
             let value = binder.table_column(column, &name);
             column.ty = ty;
             column.sysname = sysname;
+            column.alias = alias.map(|a| a.0);
             column.collation = column_collation(ty, spec.collation.as_deref())?;
-            column.nullable = spec.nullable.unwrap_or(true);
+            column.nullable = spec.nullable.unwrap_or(alias.is_none_or(|a| a.1));
             values.push(
                 binder
                     .convert(value, ty, column.collation.as_deref(), Mode::Assign)?

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use sqlparser::ast::{Ident, ObjectName};
 
 use super::SqlSession;
+use super::declare::{DeclaredType, masking_function};
 use crate::emulator::sql::ast::{ColumnSpec, ConstraintKind, ConstraintSpec, IndexSpec};
 use crate::emulator::sql::core::NameParts;
 use crate::emulator::sql::errors::{self, error};
-use crate::emulator::sql::types::{self, Place};
+use crate::emulator::sql::types;
 use crate::emulator::sql::values;
 use crate::emulator::store::catalog::{
     CheckDef, ColumnDef, DEFAULT_COLLATION, DefaultDef, ForeignKeyDef, IdentityDef, IndexDef, IndexKind,
@@ -20,7 +21,8 @@ use crate::emulator::types::{SqlError, SqlType};
 impl SqlSession {
     /// Adds a column without its constraints.
     pub(super) fn add_column(&mut self, def: &mut TableDef, spec: &ColumnSpec) -> Result<(), SqlError> {
-        let (ty, sysname) = types::sql_type(&spec.ty, Place::Declaration)?;
+        let DeclaredType { ty, sysname, alias } = self.column_type(&spec.ty)?;
+        let nullable = alias.map_or(!sysname, |a| a.1);
         let collation = column_collation(ty, spec.collation.as_deref())?;
         if def.column(&spec.name.value).is_some() {
             let text = format!(
@@ -61,12 +63,15 @@ impl SqlSession {
             name: spec.name.value.clone(),
             ty,
             collation,
-            nullable: spec.nullable.unwrap_or(spec.identity.is_none() && !sysname),
+            nullable: spec.nullable.unwrap_or(spec.identity.is_none() && nullable),
             identity: spec
                 .identity
                 .map(|(seed, increment)| IdentityDef { seed, increment }),
             default: None,
             sysname,
+            alias: alias.map(|a| a.0),
+            mask: spec.mask.as_deref().map(masking_function).transpose()?,
+            encryption: spec.encryption,
         });
         // A column of a primary key that is not declared NULL is NOT NULL; an explicit NULL is found there.
         if spec.nullable == Some(true)

@@ -8,6 +8,7 @@ mod bulk;
 mod constraint;
 mod control;
 mod ddl;
+mod declare;
 mod define;
 mod permission;
 mod physical;

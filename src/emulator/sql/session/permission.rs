@@ -8,7 +8,7 @@ use super::SqlSession;
 use super::ddl::plain;
 use crate::emulator::sql::ast::{PermissionChange, PermissionVerb, Securable};
 use crate::emulator::sql::bind::Need;
-use crate::emulator::sql::core::TableRef;
+use crate::emulator::sql::core::{NameParts, TableRef};
 use crate::emulator::sql::errors::{self, error};
 use crate::emulator::store::access::{Access, Class, Permission, State, is_owner};
 use crate::emulator::store::catalog;
@@ -21,7 +21,7 @@ impl SqlSession {
     pub(super) fn change_permissions(&mut self, change: &PermissionChange) -> Result<(), SqlError> {
         let database = match &change.on {
             Securable::Object(name) => self.granted_table(name)?.database,
-            Securable::Schema(_) | Securable::Database => None,
+            Securable::Schema(_) | Securable::Type(_) | Securable::Database => None,
         };
         let database = database.unwrap_or_else(|| Arc::clone(&self.core.current));
         let logins = self.core.server.logins();
@@ -29,6 +29,15 @@ impl SqlSession {
             let class = match &change.on {
                 Securable::Database => (Class::Database, 0),
                 Securable::Object(name) => (Class::Object, session.granted_table(name)?.def.object_id),
+                Securable::Type(name) => {
+                    let parts = NameParts::new(name)?;
+                    let catalog = session.core.catalog(&database)?;
+                    let found = catalog.declared.alias_type(parts.schema(), &parts.name);
+                    (
+                        Class::Type,
+                        found.ok_or_else(|| cannot_find("type", &plain(name)))?.id,
+                    )
+                }
                 Securable::Schema(name) => {
                     let catalog = session.core.catalog(&database)?;
                     let schema = catalog.schema(&name.value);

@@ -231,7 +231,8 @@ impl SqlSession {
 
     /// The values of a plan's parameters, now.
     fn values(&mut self, prepared: &Prepared) -> Result<Vec<OwnedCell>, SqlError> {
-        let now = self.core.server.now_100ns();
+        let offset = self.core.current.clock_offset();
+        let now = self.core.server.now_100ns() + offset * 10_000_000;
         let mut values = Vec::with_capacity(prepared.parameters.len());
         for parameter in &prepared.parameters {
             values.push(match parameter {
@@ -253,7 +254,9 @@ impl SqlSession {
         let caught = self.caught.last().map(|c| &c.0);
         let of_caught = |f: fn(&SqlError) -> OwnedCell| caught.map_or(OwnedCell::Null, f);
         Ok(match value {
-            System::Now(SqlType::DateTime) => int(self.core.server.now_datetime()),
+            System::Now(SqlType::DateTime) => {
+                int(self.core.server.now_datetime() + self.core.current.clock_offset() * 300)
+            }
             System::Now(ty) => {
                 let exact = SqlType::DateTime2(7);
                 crate::emulator::sql::values::cast(Cell::Integer(now), exact, ty, false)?
@@ -438,6 +441,9 @@ impl SqlSession {
                 identity: None,
                 default: None,
                 sysname: false,
+                alias: None,
+                mask: None,
+                encryption: None,
             });
         }
         self.create_plain_table(&name, columns)?;

@@ -5,6 +5,7 @@ mod bulk;
 mod catalog;
 mod dated;
 mod errors;
+mod hidden;
 mod plans;
 mod relations;
 mod rename;

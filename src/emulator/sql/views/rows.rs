@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::emulator::sql::functions::meta::constraints;
 use crate::emulator::sql::types::{self, SYSNAME_ID, TYPES};
-use crate::emulator::store::catalog::{DEFAULT_COLLATION, IndexDef, IndexKind, TableDef};
+use crate::emulator::store::access::{Class, Permission};
+use crate::emulator::store::catalog::{ColumnDef, DEFAULT_COLLATION, IndexDef, IndexKind, TableDef};
 use crate::emulator::types::{SqlError, SqlType};
 
 pub(super) type Rows = Result<Vec<Value>, SqlError>;
@@ -108,35 +109,45 @@ pub(super) fn schemas(context: &mut Context<'_>) -> Rows {
 }
 
 pub(super) fn columns(context: &mut Context<'_>) -> Rows {
-    let mut rows = Vec::new();
-    for t in context.all() {
-        for c in &t.columns {
-            let (max_length, precision, scale) = types::measures(c.ty);
-            let system = type_id(c.ty);
-            rows.push(json!([
-                t.object_id,
-                c.name,
-                c.id,
-                system,
-                if c.sysname { SYSNAME_ID } else { system },
-                max_length,
-                precision,
-                scale,
-                c.collation.as_deref(),
-                i32::from(c.nullable),
-                1,
-                0,
-                i32::from(c.identity.is_some()),
-                0,
-                0,
-                0,
-                0,
-                0,
-                c.default.as_ref().map_or(0, |d| d.object_id)
-            ]));
-        }
-    }
-    Ok(rows)
+    let all = context.all();
+    let rows = all
+        .iter()
+        .flat_map(|t| t.columns.iter().map(|c| Value::Array(column(t, c))));
+    Ok(rows.collect())
+}
+
+/// The row of a column in `sys.columns`.
+pub(super) fn column(t: &TableDef, c: &ColumnDef) -> Vec<Value> {
+    let (max_length, precision, scale) = types::measures(c.ty);
+    let system = type_id(c.ty);
+    let user = if c.sysname { SYSNAME_ID } else { system };
+    vec![
+        json!(t.object_id),
+        json!(c.name),
+        json!(c.id),
+        json!(system),
+        json!(c.alias.map_or(user, i64::from)),
+        json!(max_length),
+        json!(precision),
+        json!(scale),
+        json!(c.collation.as_deref()),
+        json!(i32::from(c.nullable)),
+        json!(1),
+        json!(0),
+        json!(i32::from(c.identity.is_some())),
+        json!(0),
+        json!(0),
+        json!(0),
+        json!(0),
+        json!(0),
+        json!(c.default.as_ref().map_or(0, |d| d.object_id)),
+        json!(c.encryption),
+        json!(
+            c.encryption
+                .map(|e| if e == 1 { "DETERMINISTIC" } else { "RANDOMIZED" })
+        ),
+        json!(i32::from(c.mask.is_some())),
+    ]
 }
 
 fn type_id(ty: SqlType) -> i64 {
@@ -155,7 +166,7 @@ pub(super) fn identity_columns(context: &mut Context<'_>) -> Rows {
     Ok(context.all().iter().filter_map(row).collect())
 }
 
-pub(super) fn types(_: &mut Context<'_>) -> Rows {
+pub(super) fn types(context: &mut Context<'_>) -> Rows {
     let row = |name: &str, t: &types::TypeRow, user: i64, length: i64, nullable: i32| {
         let collation = t.text.then_some(DEFAULT_COLLATION);
         json!([
@@ -184,7 +195,41 @@ pub(super) fn types(_: &mut Context<'_>) -> Rows {
             .filter(|t| t.name == "nvarchar")
             .map(|t| row("sysname", t, SYSNAME_ID, 256, 0)),
     );
+    rows.extend(context.alias_types());
     Ok(rows)
+}
+
+impl Context<'_> {
+    /// The rows of the alias types whose definition the login may view ("Metadata Visibility Configuration").
+    fn alias_types(&self) -> Vec<Value> {
+        let catalog = &self.catalog;
+        let mut rows = Vec::new();
+        for t in &catalog.declared.types {
+            let schema = catalog.schema(&t.schema).map_or(0, |s| s.0);
+            let on = [(Class::Type, t.id), (Class::Schema, schema), (Class::Database, 0)];
+            let login = &self.core.options.login;
+            if catalog.access.denies(login, Permission::ViewDefinition, &on) {
+                continue;
+            }
+            let (max_length, precision, scale) = types::measures(t.ty);
+            rows.push(json!([
+                t.name,
+                type_id(t.ty),
+                t.id,
+                schema,
+                null,
+                max_length,
+                precision,
+                scale,
+                types::is_text(t.ty).then_some(DEFAULT_COLLATION),
+                i32::from(t.nullable),
+                1,
+                0,
+                0
+            ]));
+        }
+        rows
+    }
 }
 
 pub(super) fn indexes(context: &mut Context<'_>) -> Rows {
@@ -384,10 +429,16 @@ pub(super) fn databases(context: &mut Context<'_>) -> Rows {
             0,
             1,
             3,
-            "SIMPLE"
+            "SIMPLE",
+            hex(&d.broker)
         ])
     };
     Ok(context.core.server.all_databases().iter().map(row).collect())
+}
+
+/// Bytes as JSON can have them; a view's `uniqueidentifier` is read back from it.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 pub(super) fn information_tables(context: &mut Context<'_>) -> Rows {
