@@ -121,7 +121,7 @@ async fn asked(server: &Server) -> mssql_sync::emulator::faults::RuleId {
     faults.add(Rule {
         when: Match {
             database: Some(server.source.clone()),
-            ..Match::statement("FROM [dbo].[T]")
+            ..Match::statement("FROM [dbo].[T] WHERE")
         },
         at: At::Before,
         action: Action::Stall,

@@ -293,6 +293,46 @@ pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
     Ok(true)
 }
 
+/// How many rows of the target are not in the table beside it, which is `new`, and of how many. Where rows cannot be told
+/// apart, by how many it has less.
+///
+/// # Errors
+/// What the session returns.
+pub async fn leaving(
+    session: &mut Session,
+    plan: &TablePlan,
+    standin: &Standin,
+    new: &Target,
+) -> Result<(u64, u64)> {
+    let old = Target::new(plan, &standin.schema).ok().filter(|_| plan.has_key());
+    let (from, beside) = (plan.target.quoted(), &new.quoted);
+    let missing = match &old {
+        Some(old) => format!(
+            "SELECT COUNT_BIG(*) FROM {from} AS t WHERE NOT EXISTS (SELECT 1 FROM {beside} AS n WHERE {})",
+            old.same_key_as(plan, new)
+        ),
+        None => format!("SELECT COUNT_BIG(*) FROM {beside}"),
+    };
+    let mut counts = [0, 0];
+    for (count, sql) in counts
+        .iter_mut()
+        .zip([missing, format!("SELECT COUNT_BIG(*) FROM {from}")])
+    {
+        let rows = session.rows(&sql, &[]).await?;
+        *count = rows
+            .first()
+            .map(|row| row.integer(0))
+            .transpose()?
+            .unwrap_or_default()
+            .cast_unsigned();
+    }
+    let [found, of] = counts;
+    match old {
+        Some(_) => Ok((found, of)),
+        None => Ok((of.saturating_sub(found), of)),
+    }
+}
+
 async fn lock_timeout(session: &mut Session) -> Result<()> {
     session
         .batch(&format!("SET LOCK_TIMEOUT {LOCK_TIMEOUT_MS}"))

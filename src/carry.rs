@@ -1,9 +1,15 @@
 //! A chunk from one target table into another: the rows that are in place already, without asking the source.
 
+use std::collections::BTreeMap;
+
+use chrono::NaiveDateTime;
+
+use crate::account::Accounted;
+use crate::brake::Brake;
 use crate::chunk::{Chunk, ChunkEvent, ChunkState, next_state};
 use crate::error::Result;
 use crate::lease::Lease;
-use crate::load::{self, Loaded};
+use crate::load::{self, Load, Loaded};
 use crate::mssql::Session;
 use crate::plan::TablePlan;
 use crate::predicate::Extent;
@@ -11,7 +17,8 @@ use crate::receipt::Receipt;
 use crate::target::Target;
 use crate::window::Window;
 
-/// Loads a chunk of a reference table from `from` into `to`, and proves it by the tally that the source's rows have.
+/// Loads a chunk of a reference table from `from` into `to`, and proves it by the tally that the source's rows had at
+/// `read_at`.
 /// `None` where `from` no longer has these rows; nothing is committed then.
 ///
 /// # Errors
@@ -23,7 +30,7 @@ pub async fn carry(
     to: &Target,
     lease: &Lease,
     chunk: &Chunk,
-    load_id: u128,
+    (load_id, read_at): (u128, NaiveDateTime),
 ) -> Result<Option<Chunk>> {
     let mut chunk = Chunk {
         state: ChunkState::Planned,
@@ -43,12 +50,22 @@ pub async fn carry(
         window: Window::ALL,
         chunk: chunk.clone(),
         incarnation: to.incarnation.clone(),
+        read_at,
     };
-    match load::commit(session, plan, to, lease, &claim).await? {
-        Loaded::Committed { .. } | Loaded::AlreadyCommitted => {
+    let load = Load {
+        window: Window::ALL,
+        owned: (Extent::All, &claim.chunk.range),
+        claim: Some(&claim),
+        // The table is new and has no row that could leave.
+        accounted: &Accounted::default(),
+        overtaken: false,
+        brake: (Brake { percent: 100 }, &BTreeMap::new()),
+    };
+    match load::commit(session, plan, to, lease, load).await? {
+        Loaded::Committed(_) | Loaded::AlreadyCommitted => {
             chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
             Ok(Some(chunk))
         }
-        Loaded::Differed { .. } => Ok(None),
+        Loaded::Differed { .. } | Loaded::Unaccounted { .. } => Ok(None),
     }
 }

@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Statement,
     /// What was read back is not what was read from the source.
     Mismatch,
+    /// More rows would leave the target than may without an operator's word.
+    Held,
     /// Another run holds the state file, or the lease of the target table.
     Busy,
     /// The checkpoint store is damaged, or cannot be written.
@@ -74,7 +76,7 @@ impl ErrorKind {
             | ErrorKind::TargetFull
             | ErrorKind::Statement
             | ErrorKind::Stopped => ExitCode::Incomplete,
-            ErrorKind::Mismatch => ExitCode::Mismatch,
+            ErrorKind::Mismatch | ErrorKind::Held => ExitCode::Mismatch,
             ErrorKind::Busy => ExitCode::Busy,
             ErrorKind::State | ErrorKind::Plan => ExitCode::State,
             ErrorKind::Internal => ExitCode::Internal,

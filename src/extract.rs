@@ -4,13 +4,11 @@
 //! read (G5): where the proof fails there is no result set at all, which is an error and never an empty chunk.
 //! A query ends with its chunk; none stays open while the target is written.
 
-use chrono::{Days, NaiveDateTime};
-
 use crate::chunk::KeyBytes;
 use crate::error::Result;
 use crate::mssql::{Flow, Guard, Session, predicate, unproven};
 use crate::plan::{AccessPath, TablePlan};
-use crate::predicate::{Bounds, Extent, Where, instant_of_key, midnight};
+use crate::predicate::{Bounds, Extent, Where, instant_of_key, midnight, next_midnight};
 use crate::row::{Batch, Value};
 
 /// How large a chunk may become: whichever is reached first ends it.
@@ -95,12 +93,12 @@ async fn walk(
     if let Some(key) = &request.through
         && let Some(at) = instant_of_key(key)?
     {
-        rest.end = rest.end.min(end_of_day(at));
+        rest.end = rest.end.min(next_midnight(at.date()));
     }
     while rest.start < rest.end {
         let day = Bounds {
             start: rest.start,
-            end: end_of_day(rest.start).min(rest.end),
+            end: next_midnight(rest.start.date()).min(rest.end),
         };
         if !read(session, guard, plan, request, Extent::Dates(day), batch).await? {
             return Ok(false);
@@ -164,10 +162,4 @@ async fn read(
         Some(_) => Ok(fitted),
         None => Err(unproven()),
     }
-}
-
-fn end_of_day(at: NaiveDateTime) -> NaiveDateTime {
-    at.date()
-        .checked_add_days(Days::new(1))
-        .map_or(NaiveDateTime::MAX, midnight)
 }

@@ -5,11 +5,13 @@ pub mod config;
 pub mod report;
 pub mod secret;
 
+pub mod account;
 pub mod beside;
+pub mod brake;
 pub mod carry;
+pub mod clocks;
 pub mod doctor;
 pub mod extract;
-pub mod follow;
 pub mod forget;
 pub mod lease;
 pub mod load;

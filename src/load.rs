@@ -4,31 +4,61 @@
 //! when count and digest equal what was read from the source is the receipt written and the transaction
 //! committed. A reader of the table sees the old rows or the proven ones. Any error drops the connection, and
 //! with it the transaction.
+//!
+//! No row leaves that was not accounted for: those of the range that are not among the ones that are brought are told
+//! before anything is deleted, and where nobody has asked the source about just these, the transaction is given up.
+
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
+use crate::account::{Accounted, leaving};
+use crate::brake::{Brake, held};
+use crate::chunk::KeyRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::lease::{self, Lease};
 use crate::merge::merge;
 use crate::mssql::{Flow, Session, StageColumn, stage_expression, stage_table};
 use crate::plan::TablePlan;
-use crate::predicate::Extent;
+use crate::predicate::{Extent, holds_day, near};
 use crate::receipt::{self, Receipt};
 use crate::row::{Batch, Tally, Value};
 use crate::table::Identifier;
 use crate::target::Target;
+use crate::window::{Kind, Window};
 
 /// The session's own table that a batch is staged in.
 pub const STAGE: &str = "#load";
+
+/// What is loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Load<'a> {
+    /// The window that it is of.
+    pub window: Window,
+    /// The rows of the target that it replaces: those of the claim's range, or more, where the read has shown that the source
+    /// has nothing there.
+    pub owned: (Extent, &'a KeyRange),
+    /// What proves it; `None` where the read found nothing to prove, and rows of the target are only taken out.
+    pub claim: Option<&'a Receipt>,
+    /// What was found out about the rows that leave.
+    pub accounted: &'a Accounted,
+    /// Whether rows have come into the range, as other loads have shown, since it began to be read: then it is stale as
+    /// soon as it is loaded.
+    pub overtaken: bool,
+    /// How many rows may leave another window because they are here now, and how many have by this turn's loads.
+    pub brake: (Brake, &'a BTreeMap<Window, u64>),
+}
 
 /// What became of a load that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loaded {
     /// Rows and receipt are committed.
-    Committed {
-        /// Rows of other windows that carried the same unique keys and were taken out.
-        displaced: u64,
+    Committed(Moved),
+    /// Other rows leave than were accounted for; the transaction was rolled back.
+    Unaccounted {
+        /// The keys of those that leave.
+        leaving: Tally,
     },
     /// The receipt of this very load was already there: its acknowledgement had been lost.
     AlreadyCommitted,
@@ -37,6 +67,19 @@ pub enum Loaded {
         /// What was read back.
         found: Tally,
     },
+}
+
+/// What a load has shown of rows that moved to another date.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Rows of other chunks that carried the same unique keys and were taken out there.
+    pub displaced: u64,
+    /// The same by the window that they were in.
+    pub displaced_from: BTreeMap<Window, u64>,
+    /// Chunks that rows moved out of or into, and that are stale now.
+    pub stale: u64,
+    /// Days that rows moved to and that no receipt is about: nothing of them is loaded.
+    pub not_loaded: Vec<NaiveDate>,
 }
 
 /// Puts the batch into the session's `#load`, whose column types are those that the driver declares truthfully.
@@ -94,29 +137,43 @@ async fn empty_stage(session: &mut Session, plan: &TablePlan) -> Result<Vec<Stag
 /// any error, which rolls the transaction back.
 ///
 /// # Errors
-/// `Busy` when the lease was lost; `OutcomeUnknown` when the connection broke at COMMIT; what the session returns.
+/// `Busy` when the lease was lost; `Statement` when the table was replaced meanwhile; `OutcomeUnknown` when the connection
+/// broke at COMMIT; what the session returns.
 pub async fn commit(
     session: &mut Session,
     plan: &TablePlan,
     target: &Target,
     lease: &Lease,
-    claim: &Receipt,
+    load: Load<'_>,
 ) -> Result<Loaded> {
     session.begin().await?;
     failpoint::step("load: after BEGIN");
     lease::fence(session, lease).await?;
     failpoint::step("load: after the fence");
-    // The fence has waited for whatever an earlier session of this load was doing: now its outcome is known.
-    if receipt::load_id(session, lease, claim.window, claim.chunk.ordinal).await? == Some(claim.chunk.load_id)
-    {
-        session.rollback().await?;
-        return Ok(Loaded::AlreadyCommitted);
+    if let Some(claim) = load.claim {
+        // The fence has waited for whatever an earlier session of this load was doing: now its outcome is known.
+        let done = receipt::load_id(session, lease, claim.window, claim.chunk.ordinal).await?;
+        if done == Some(claim.chunk.load_id) {
+            session.rollback().await?;
+            return Ok(Loaded::AlreadyCommitted);
+        }
+        receipt::claim(session, lease, &plan.target, claim).await?;
+    } else {
+        receipt::is_here(session, &plan.target, &target.incarnation).await?;
     }
-    receipt::claim(session, lease, claim).await?;
     failpoint::step("load: after the claim");
-    let extent = Extent::of_window(claim.window);
-    let (filter, params) = target.range(plan, extent, &claim.chunk.range)?;
-    let mut displaced = 0;
+    let (extent, range) = load.owned;
+    let (filter, params) = target.range(plan, extent, range)?;
+    if plan.has_key() {
+        let leaving = leaving(session, plan, target, extent.kind(), &filter, &params).await?;
+        if leaving != load.accounted.leaving {
+            session.rollback().await?;
+            return Ok(Loaded::Unaccounted { leaving });
+        }
+    }
+    failpoint::step("load: after the leaving rows were told");
+    let expected = load.claim.map(|claim| claim.chunk.tally).unwrap_or_default();
+    let mut moved = Moved::default();
     if target.by_row {
         merge(session, plan, target, &filter, &params).await?;
     } else {
@@ -124,30 +181,91 @@ pub async fn commit(
             .execute(&format!("DELETE FROM {}{filter}", target.quoted), &params)
             .await?;
         failpoint::step("load: after DELETE");
-        if claim.chunk.tally.row_count > 0 {
+        if expected.row_count > 0 {
             if plan.has_key() {
-                displaced = displace(session, plan, target, lease).await?;
+                displace(session, plan, target, lease, load.brake, &mut moved).await?;
             }
-            insert(session, plan, target, claim.chunk.tally.row_count).await?;
+            insert(session, plan, target, expected.row_count).await?;
         }
     }
     failpoint::step("load: after INSERT");
     let found = read_back(session, plan, target, &filter, &params).await?;
     failpoint::step("load: after reading back");
-    if found != claim.chunk.tally {
+    if found != expected {
         session.rollback().await?;
         return Ok(Loaded::Differed { found });
     }
-    receipt::prove(session, lease, claim.window, claim.chunk.ordinal).await?;
+    if let Some(claim) = load.claim {
+        receipt::prove(session, lease, claim.window, claim.chunk.ordinal).await?;
+        if load.overtaken {
+            moved.stale += receipt::mark_stale(session, lease, claim.window, claim.chunk.ordinal).await?;
+        }
+    }
+    if load.accounted.unfollowed > 0 {
+        receipt::add_unfollowed(session, &plan.target, load.accounted.unfollowed).await?;
+    }
+    mark_days(session, plan, lease, load.accounted, &mut moved).await?;
     failpoint::step("load: before COMMIT");
     session.commit().await?;
     failpoint::step("load: after COMMIT");
-    Ok(Loaded::Committed { displaced })
+    Ok(Loaded::Committed(moved))
+}
+
+/// Marks the chunks of the days that rows which leave are under now, this load's own among them where such a day is
+/// one of its own: the row came into its range after it was read.
+async fn mark_days(
+    session: &mut Session,
+    plan: &TablePlan,
+    lease: &Lease,
+    accounted: &Accounted,
+    moved: &mut Moved,
+) -> Result<()> {
+    let Some(date) = plan.date().filter(|_| !accounted.days.is_empty()) else {
+        return Ok(());
+    };
+    let dated = || accounted.days.iter().flatten().copied();
+    let days: Vec<NaiveDate> = dated()
+        .flat_map(|day| days_of(near(day, date.data_type)))
+        .collect();
+    let undated = accounted.days.contains(&None);
+    let mut reached = Vec::new();
+    for (window, ordinal, range) in receipt::ranges(session, lease, &days, undated).await? {
+        reached.push(window);
+        let holds = match window.kind() {
+            Kind::Dates => {
+                let mut holds = false;
+                for day in dated() {
+                    holds |= holds_day(window, &range, day, date.data_type)?;
+                }
+                holds
+            }
+            Kind::Undated | Kind::All => undated,
+        };
+        if holds {
+            moved.stale += receipt::mark_stale(session, lease, window, ordinal).await?;
+        }
+    }
+    moved.not_loaded = dated()
+        .filter(|day| !reached.iter().any(|window| window.has(*day)))
+        .collect();
+    Ok(())
+}
+
+fn days_of(days: std::ops::RangeInclusive<NaiveDate>) -> impl Iterator<Item = NaiveDate> {
+    let last = *days.end();
+    days.start().iter_days().take_while(move |day| *day <= last)
 }
 
 /// Takes out rows elsewhere in the table with the unique keys of the staged ones: they moved, and the chunks they
 /// were in become stale in this same transaction.
-async fn displace(session: &mut Session, plan: &TablePlan, target: &Target, lease: &Lease) -> Result<u64> {
+async fn displace(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    lease: &Lease,
+    (brake, before): (Brake, &BTreeMap<Window, u64>),
+    displaced: &mut Moved,
+) -> Result<()> {
     let from = format!("FROM {} AS t", target.quoted);
     let moved = format!(
         "EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
@@ -161,34 +279,51 @@ async fn displace(session: &mut Session, plan: &TablePlan, target: &Target, leas
         .rows(&format!("SELECT DISTINCT {date} {from} WHERE {moved}"), &[])
         .await?;
     if rows.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     let mut dates: Vec<NaiveDate> = Vec::new();
     let mut undated = false;
     for row in &rows {
-        if row.is_null(0)? {
-            undated = true;
-            continue;
+        match (row.is_null(0)?, target.date(plan)) {
+            (false, Some(date)) => dates.extend(days_of(near(row.date(0)?, date.data_type))),
+            _ => undated = true,
         }
-        let date = row.date(0)?;
-        // The server's date of an instant with an offset is the local one, windows go by UTC: a day beside it.
-        dates.extend(
-            [date.pred_opt(), Some(date), date.succ_opt()]
-                .into_iter()
-                .flatten(),
-        );
     }
     for (window, ordinal, range) in receipt::ranges(session, lease, &dates, undated).await? {
         let (filter, params) = target.range(plan, Extent::of_window(window), &range)?;
         let sql = format!("SELECT COUNT_BIG(*) {from}{filter} AND {moved}");
         let rows = session.rows(&sql, &params).await?;
-        if rows.first().map(|row| row.integer(0)).transpose()? != Some(0) {
-            receipt::mark_stale(session, lease, window, ordinal).await?;
+        let count = rows
+            .first()
+            .map(|row| row.integer(0))
+            .transpose()?
+            .unwrap_or_default();
+        if count != 0 {
+            displaced.stale += receipt::mark_stale(session, lease, window, ordinal).await?;
+            *displaced.displaced_from.entry(window).or_default() += count.cast_unsigned();
         }
     }
-    session
+    for (window, count) in &displaced.displaced_from {
+        let before = before.get(window).copied().unwrap_or_default();
+        let leaving = before + count;
+        if brake.allows(leaving, 0) || plan.is_full() {
+            continue;
+        }
+        let all = KeyRange {
+            after: None,
+            through: None,
+        };
+        let there = target
+            .count(session, plan, Extent::of_window(*window), &all)
+            .await?;
+        if !brake.allows(leaving, before + there) {
+            return Err(held(&plan.name, *window, leaving, before + there));
+        }
+    }
+    displaced.displaced = session
         .execute(&format!("DELETE t {from} WHERE {moved}"), &[])
-        .await
+        .await?;
+    Ok(())
 }
 
 async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_count: u64) -> Result<()> {

@@ -6,30 +6,44 @@
 //! the table again. One durable checkpoint is written a chunk, after the target's commit; if the power fails between the
 //! two, the receipt is what the next run goes by.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod load;
 
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveDateTime};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::brake::Brake;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
-use crate::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
+use crate::chunk::{Chunk, KeyBytes, KeyRange};
+use crate::clocks::Clocks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extract::{Extracted, Limits, Request, extract};
 use crate::lease::Lease;
-use crate::load::{self, Loaded};
 use crate::mssql::Guard;
 use crate::plan::TablePlan;
 use crate::predicate::{Extent, instant_of_key};
-use crate::receipt::{self, Receipt};
+use crate::receipt;
 use crate::report::Event;
 use crate::resume::WindowWork;
 use crate::retrier::Retrier;
 use crate::retry::Attempts;
-use crate::row::Batch;
 use crate::sessions::Sessions;
 use crate::stop::stopped;
 use crate::target::Target;
-use crate::window::Window;
+use crate::window::{DateRange, Window};
+
+/// What loads have shown of rows that moved to other dates, for loads whose rows were read before.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// When rows were last seen to be under a day at the source, on the monotonic clock; `None` for rows without a date.
+    arrived: BTreeMap<Option<NaiveDate>, Duration>,
+    /// Rows that were taken out of windows because they are elsewhere now.
+    displaced: BTreeMap<Window, u64>,
+}
 
 /// All that the windows of one table share.
 pub struct TableContext {
@@ -43,6 +57,14 @@ pub struct TableContext {
     pub guard: Guard,
     /// A chunk's limits.
     pub limits: Limits,
+    /// How many rows may leave a window.
+    pub brake: Brake,
+    /// What is known of the clocks.
+    pub clocks: Clocks,
+    /// The dates that the run is asked for, where it is.
+    pub asked: Option<DateRange>,
+    /// What the loads of this table have shown of rows that moved.
+    pub seen: Mutex<Seen>,
     /// Connections to the source.
     pub sources: Arc<Sessions>,
     /// Connections to the target.
@@ -79,6 +101,8 @@ pub struct WindowResult {
     pub rows_loaded: u64,
     /// Rows of other chunks that were taken out because they moved here.
     pub displaced: u64,
+    /// Chunks, of this or other windows, that rows moved out of or into, and that are to be loaded again.
+    pub stale: u64,
     /// Whether there may be more of those, as the answer of a commit was lost.
     pub unsure: bool,
 }
@@ -92,11 +116,22 @@ struct Step {
     again: Option<Chunk>,
 }
 
+/// What was read of a chunk, and when reading it began, by the slowest clock.
+struct Read {
+    rows: Extracted,
+    at: NaiveDateTime,
+    /// The same on the monotonic clock.
+    began: Duration,
+}
+
 /// Runs one window to its end, or to the run's.
 pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowResult {
     let mut turn = Turn {
         rows_loaded: 0,
         displaced: 0,
+        stale: 0,
+        left: 0,
+        of: OnceLock::new(),
         unsure: AtomicBool::new(false),
         rows: work.verified_rows,
         table,
@@ -114,6 +149,7 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         outcome,
         rows_loaded: turn.rows_loaded,
         displaced: turn.displaced,
+        stale: turn.stale,
         unsure: turn.unsure.into_inner(),
     }
 }
@@ -124,6 +160,11 @@ struct Turn {
     rows: u64,
     rows_loaded: u64,
     displaced: u64,
+    stale: u64,
+    /// Rows that have left the window in this turn.
+    left: u64,
+    /// Rows that the window had at the target, once that was asked.
+    of: OnceLock<u64>,
     /// Whether the answer of a commit was lost that may have displaced rows.
     unsure: AtomicBool,
 }
@@ -147,10 +188,10 @@ impl Turn {
                 })??,
                 () = self.table.retrier.stop.stopped() => return Err(stopped()),
             };
-            if !extracted.exhausted && !self.table.plan.has_key() {
+            if !extracted.rows.exhausted && !self.table.plan.has_key() {
                 return Err(self.too_large());
             }
-            if current.again.is_some() && !extracted.exhausted {
+            if current.again.is_some() && !extracted.rows.exhausted {
                 // The range holds more than a chunk may: the window is chunked anew from here.
                 self.cut(current.ordinal).await?;
                 redo.clear();
@@ -164,17 +205,19 @@ impl Turn {
                 continue;
             }
             let in_place = current.again.is_some();
-            if !in_place && !extracted.exhausted {
+            if !in_place && !extracted.rows.exhausted {
                 following = Some(Step {
                     ordinal: current.ordinal + 1,
-                    after: extracted.last_key.clone(),
+                    after: extracted.rows.last_key.clone(),
                     again: None,
                 });
             }
             step = next_step(&mut redo, &mut following);
             reading = step.clone().map(|step| self.read(step));
-            let nothing_yet = self.work.open && !in_place && extracted.batch.row_count() == 0;
-            if !nothing_yet {
+            let nothing_yet = self.work.open && !in_place && extracted.rows.batch.row_count() == 0;
+            if nothing_yet {
+                self.sweep(&current).await?;
+            } else {
                 self.load(&current, extracted).await?;
             }
             if self.table.retrier.stop.is_stopped() && step.is_some() {
@@ -189,7 +232,7 @@ impl Turn {
     }
 
     /// Starts reading a chunk, on a task of its own that ends with the turn.
-    fn read(&self, step: Step) -> AbortOnDropHandle<Result<Extracted>> {
+    fn read(&self, step: Step) -> AbortOnDropHandle<Result<Read>> {
         let table = Arc::clone(&self.table);
         let window = self.work.window;
         let again = step.again.is_some();
@@ -217,133 +260,7 @@ impl Turn {
         }))
     }
 
-    async fn load(&mut self, step: &Step, extracted: Extracted) -> Result<()> {
-        let table = Arc::clone(&self.table);
-        let closes = extracted.exhausted && !self.work.open;
-        let range = match &step.again {
-            Some(chunk) => chunk.range.clone(),
-            None => KeyRange {
-                after: step.after.clone(),
-                through: if closes { None } else { extracted.last_key },
-            },
-        };
-        let before = step
-            .again
-            .as_ref()
-            .map_or(ChunkState::Planned, |chunk| chunk.state);
-        let mut chunk = Chunk {
-            ordinal: step.ordinal,
-            range,
-            state: next_state(before, ChunkEvent::Started)?,
-            tally: extracted.batch.tally(),
-            attempts: 0,
-            error: None,
-            load_id: table.retrier.clock.random(),
-        };
-        chunk.state = next_state(chunk.state, ChunkEvent::ReadFromSource)?;
-        match self.load_with_retries(&mut chunk, &extracted.batch).await {
-            Ok(displaced) => {
-                self.displaced += displaced;
-                self.rows += chunk.tally.row_count;
-                self.rows_loaded += chunk.tally.row_count;
-                table.retrier.store.commit(&[
-                    self.chunk_change(&chunk),
-                    self.window_change(WindowState::Loading, None),
-                ])?;
-                table.retrier.progress.event(Event::ChunkVerified {
-                    table: table.plan.name.as_str(),
-                    window: self.work.window,
-                    ordinal: chunk.ordinal,
-                    row_count: chunk.tally.row_count,
-                    byte_count: chunk.tally.byte_count,
-                    dates: self.share(&chunk.range)?,
-                });
-                Ok(())
-            }
-            Err(error) => {
-                // A stop is no failure of the chunk: it is read again by the next run.
-                if error.kind() == ErrorKind::Stopped {
-                    return Err(error);
-                }
-                let event = if error.kind() == ErrorKind::Mismatch {
-                    ChunkEvent::Differed
-                } else {
-                    ChunkEvent::GaveUp
-                };
-                chunk.state = next_state(chunk.state, event)?;
-                chunk.error = Some(error.chain());
-                table.retrier.store.commit(&[self.chunk_change(&chunk)])?;
-                Err(error)
-            }
-        }
-    }
-
-    /// Loads from memory until it is committed, differs twice, or fails for good.
-    async fn load_with_retries(&self, chunk: &mut Chunk, batch: &Batch) -> Result<u64> {
-        let table = &self.table;
-        let mut attempts = table.retrier.attempts();
-        let mut differed = false;
-        loop {
-            chunk.attempts += 1;
-            match self.try_load(chunk, batch).await {
-                Ok(Loaded::Committed { displaced }) => {
-                    table.retrier.succeeded(&attempts)?;
-                    chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
-                    return Ok(displaced);
-                }
-                Ok(Loaded::AlreadyCommitted) => {
-                    table.retrier.succeeded(&attempts)?;
-                    chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
-                    // What that commit took out of other chunks was said in the answer that was lost.
-                    self.unsure.store(true, Ordering::Relaxed);
-                    return Ok(0);
-                }
-                Ok(Loaded::Differed { found }) if differed => {
-                    return Err(Error::new(
-                        ErrorKind::Mismatch,
-                        format!(
-                            "Table {}, window {}, chunk {}: {} rows were read from the source and {} were read back \
-                             from target table {}, with another digest, twice; nothing of it was committed. Look for \
-                             triggers or conversions at the target, then run again",
-                            table.plan.name,
-                            self.work.window,
-                            chunk.ordinal,
-                            chunk.tally.row_count,
-                            found.row_count,
-                            table.plan.target
-                        ),
-                    ));
-                }
-                Ok(Loaded::Differed { .. }) => differed = true,
-                Err(error) => {
-                    let error = error.within(self.place(chunk.ordinal));
-                    table.wait(&mut attempts, error, self.work.window).await?;
-                }
-            }
-        }
-    }
-
-    async fn try_load(&self, chunk: &mut Chunk, batch: &Batch) -> Result<Loaded> {
-        let table = &self.table;
-        // Dropped on any error, which rolls back whatever it had open.
-        let mut session = table.targets.take().await?;
-        load::stage(&mut session, &table.plan, batch).await?;
-        if chunk.state == ChunkState::Extracted {
-            chunk.state = next_state(chunk.state, ChunkEvent::Staged)?;
-        }
-        let claim = Receipt {
-            window: self.work.window,
-            chunk: chunk.clone(),
-            incarnation: table.target.incarnation.clone(),
-        };
-        let turn = table.load_turn.lock().await;
-        let loaded = load::commit(&mut session, &table.plan, &table.target, &table.lease, &claim).await?;
-        drop(turn);
-        table.targets.put(session);
-        Ok(loaded)
-    }
-
-    /// Drops receipts and checkpoints of the window from `ordinal` on.
+    /// Drops receipts and checkpoints of the window behind `ordinal`, whose own is stale from then on.
     async fn cut(&self, ordinal: u32) -> Result<()> {
         let table = &self.table;
         let mut attempts = table.retrier.attempts();
@@ -352,7 +269,7 @@ impl Turn {
             table.wait(&mut attempts, error, self.work.window).await?;
         }
         table.retrier.succeeded(&attempts)?;
-        let changes = self.removals(ordinal)?;
+        let changes = self.removals(ordinal.saturating_add(1))?;
         table.retrier.store.commit(&changes)
     }
 
@@ -493,13 +410,15 @@ fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step
     }
 }
 
-async fn read_with_retries(table: &TableContext, window: Window, request: &Request) -> Result<Extracted> {
+async fn read_with_retries(table: &TableContext, window: Window, request: &Request) -> Result<Read> {
     let mut attempts = table.retrier.attempts();
     loop {
+        let at = table.clocks.of_own(table.retrier.clock.now());
+        let began = table.retrier.clock.monotonic();
         match try_read(table, request).await {
-            Ok(extracted) => {
+            Ok(rows) => {
                 table.retrier.succeeded(&attempts)?;
-                return Ok(extracted);
+                return Ok(Read { rows, at, began });
             }
             Err(error) => {
                 let error = error.within(format!("Table {}, window {window}", table.plan.name));

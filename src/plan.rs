@@ -36,9 +36,77 @@ pub struct TablePlan {
     pub fingerprint: Vec<(String, String)>,
     /// What an operator should know: columns that are not copied, a walk that costs more.
     pub notes: Vec<String>,
+    /// The columns that a row is looked for by where its date may have changed; `None` where no index finds it.
+    pub(crate) traced: Option<Vec<usize>>,
 }
 
+/// How a row that left one day is looked for among the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traced<'a> {
+    /// By the columns at these positions, which an index of the source finds.
+    By(&'a [usize]),
+    /// Not at all: its key holds the date, and no index finds it by the rest.
+    No,
+}
+
+/// Where a plan's rows come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The database's name.
+    pub database: String,
+    /// What tells the database from every other, also from one of its name; empty where the server does not tell.
+    pub identity: String,
+    /// The server's own name, and the address that it was reached at.
+    pub server: String,
+}
+
+/// The parts of a fingerprint that may change: a change is said and recorded. Plans of before had none of them.
+const TOLD: [&str; 2] = [SOURCE_SERVER, SOURCE_TABLE_MADE];
+
+/// The part that tells where the source was reached.
+pub const SOURCE_SERVER: &str = "source server";
+
+/// The part that tells which table of the source it is.
+const SOURCE_TABLE_MADE: &str = "source table made";
+
+/// The part that tells which database the source is. Plans of before had none.
+pub const SOURCE_IDENTITY: &str = "source identity";
+
 impl TablePlan {
+    /// Records where the rows come from.
+    #[must_use]
+    pub fn from_origin(mut self, origin: &Origin) -> TablePlan {
+        let source = &self.source;
+        let made = format!(
+            "{} as object {}",
+            source.create_date.format("%Y-%m-%d %H:%M:%S%.3f"),
+            source.object_id
+        );
+        for (part, value) in [
+            (SOURCE_IDENTITY, origin.identity.clone()),
+            (SOURCE_SERVER, origin.server.clone()),
+            (SOURCE_TABLE_MADE, made),
+        ] {
+            if !value.is_empty() {
+                self.fingerprint.push((part.to_owned(), value));
+            }
+        }
+        self
+    }
+
+    /// What changed since an older plan and may: for an operator to know.
+    pub fn told_changes(&self, older: &[(String, String)]) -> Vec<(&str, String)> {
+        let now = self
+            .fingerprint
+            .iter()
+            .filter(|(part, _)| TOLD.contains(&part.as_str()));
+        now.filter_map(|(part, now)| {
+            let (_, then) = older.iter().find(|(name, _)| name == part)?;
+            (then != now).then(|| (part.as_str(), format!("{part}: was {then}, is {now}")))
+        })
+        .collect()
+    }
+
     /// Plans a table as the configuration has it.
     ///
     /// # Errors
@@ -93,6 +161,7 @@ impl TablePlan {
         }
         let fingerprint = fingerprint(&source, &key, &target, source_database);
         Ok(TablePlan {
+            traced: traced(&source, &key),
             name: name.clone(),
             source,
             target,
@@ -135,7 +204,13 @@ impl TablePlan {
             access_path: AccessPath::Key,
             fingerprint,
             notes,
+            traced: None,
         })
+    }
+
+    /// How a row is looked for whose date may have changed.
+    pub fn traced(&self) -> Traced<'_> {
+        self.traced.as_deref().map_or(Traced::No, Traced::By)
     }
 
     /// Whether the table is copied whole.
@@ -199,8 +274,11 @@ impl TablePlan {
         let mut differences = Vec::new();
         for (part, now) in &self.fingerprint {
             match older.iter().find(|(name, _)| name == part) {
+                Some(_) if TOLD.contains(&part.as_str()) => {}
                 Some((_, then)) if then != now => differences.push(format!("{part}: was {then}, is {now}")),
-                None if part == KEY_COLLATIONS => {}
+                None if part == KEY_COLLATIONS
+                    || part == SOURCE_IDENTITY
+                    || TOLD.contains(&part.as_str()) => {}
                 None => differences.push(format!("{part}: was not known, is {now}")),
                 Some(_) => {}
             }
@@ -308,6 +386,50 @@ fn unique_columns(source: &TableSchema, asked: Option<&[Identifier]>) -> Result<
             ),
         )),
     }
+}
+
+/// The columns that a row is looked for by when its date may have changed: those of the unique key; where that holds the
+/// date, of another unique index that does not; else the rest of the key, where an index begins with just that.
+fn traced(source: &TableSchema, key: &Key) -> Option<Vec<usize>> {
+    let date = key.date?;
+    let without_date = |columns: &[usize]| !columns.contains(&date);
+    if without_date(&key.unique) {
+        return Some(key.unique.clone());
+    }
+    let positions = |index: &Index| -> Option<Vec<usize>> {
+        let names = index.columns.iter();
+        names.map(|name| source.position(name.as_str())).collect()
+    };
+    let findable = |position: &usize| source.columns[*position].data_type.is_key();
+    let usable = |columns: &Vec<usize>| {
+        without_date(columns)
+            && columns
+                .iter()
+                .all(|position| findable(position) && !source.columns[*position].nullable)
+    };
+    let unique = source
+        .indexes
+        .iter()
+        .filter(|index| index.unique && index.complete);
+    if let Some(columns) = unique.filter_map(positions).filter(usable).min_by_key(Vec::len) {
+        return Some(columns);
+    }
+    let rest: Vec<usize> = key
+        .unique
+        .iter()
+        .copied()
+        .filter(|position| *position != date)
+        .collect();
+    let finds = |index: &Index| {
+        positions(index).is_some_and(|columns| {
+            columns.len() >= rest.len()
+                && rest
+                    .iter()
+                    .all(|position| columns[..rest.len()].contains(position))
+        })
+    };
+    let found = source.indexes.iter().any(|index| index.complete && finds(index));
+    (!rest.is_empty() && found).then_some(rest)
 }
 
 /// `Date` where an index delivers the key's order: its own columns, then, if it is not clustered, those of the

@@ -5,14 +5,14 @@
 //! equals with equals and can seek. A composite bound carries a plain bound on the first column as well, as a
 //! server does not seek on the expanded form alone.
 
-use chrono::{NaiveDate, NaiveDateTime, Timelike};
+use chrono::{Days, NaiveDate, NaiveDateTime, Timelike};
 
-use crate::chunk::KeyBytes;
+use crate::chunk::{KeyBytes, KeyRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::key_parameter;
 use crate::row::{Value, Values};
-use crate::table::Column;
-use crate::window::{Kind, Window};
+use crate::table::{Column, DataType};
+use crate::window::{FIRST_DAY, Kind, LAST_DAY, Window};
 
 /// 0001-01-01 as chrono counts days from the common era.
 const FIRST_DAY_CE: i32 = 1;
@@ -73,9 +73,39 @@ pub fn midnight(day: NaiveDate) -> NaiveDateTime {
     day.and_time(chrono::NaiveTime::MIN)
 }
 
-/// An instant as a parameter, `datetime2` on the wire.
+/// The first instant of the day after; of the last day, an instant that no server's date reaches.
+pub fn next_midnight(day: NaiveDate) -> NaiveDateTime {
+    day.checked_add_days(Days::new(1))
+        .map_or(NaiveDateTime::MAX, midnight)
+}
+
+/// The days that a row counted under `day` can be found under: the day itself. An instant with an offset is counted under
+/// its own day and ordered by UTC, which may be the day before or after. No day is outside of a server's calendar.
+pub fn near(day: NaiveDate, date: DataType) -> std::ops::RangeInclusive<NaiveDate> {
+    let by = Days::new(u64::from(matches!(date, DataType::DateTimeOffset(_))));
+    let first = day.checked_sub_days(by).unwrap_or(FIRST_DAY);
+    let last = day.checked_add_days(by).unwrap_or(LAST_DAY);
+    first.clamp(FIRST_DAY, LAST_DAY)..=last.clamp(FIRST_DAY, LAST_DAY)
+}
+
+/// The first and the last day that a date type holds.
+fn calendar(date: DataType) -> (NaiveDate, NaiveDate) {
+    let day =
+        |year, month, day| NaiveDate::from_ymd_opt(year, month, day).expect("the day is in the calendar");
+    match date {
+        DataType::DateTime => (day(1753, 1, 1), LAST_DAY),
+        DataType::SmallDateTime => (day(1900, 1, 1), day(2079, 6, 6)),
+        _ => (FIRST_DAY, LAST_DAY),
+    }
+}
+
+/// An instant as a parameter, `datetime2` on the wire; one outside of a server's calendar as the nearest within.
 pub fn instant(at: NaiveDateTime) -> Value<'static> {
     use chrono::Datelike;
+    let at = at.clamp(
+        midnight(FIRST_DAY),
+        midnight(LAST_DAY) + chrono::TimeDelta::seconds(86_399),
+    );
     let ticks = u64::from(at.num_seconds_from_midnight()) * 10_000_000
         + u64::from(at.nanosecond() % 1_000_000_000) / 100;
     Value::DateTime2 {
@@ -84,10 +114,10 @@ pub fn instant(at: NaiveDateTime) -> Value<'static> {
     }
 }
 
-/// A day as a parameter, `date` on the wire.
+/// A day as a parameter, `date` on the wire; one outside of a server's calendar as the nearest within.
 pub fn day(date: NaiveDate) -> Value<'static> {
     use chrono::Datelike;
-    Value::Date(date.num_days_from_ce() - FIRST_DAY_CE)
+    Value::Date(date.clamp(FIRST_DAY, LAST_DAY).num_days_from_ce() - FIRST_DAY_CE)
 }
 
 /// The day that a [`Value::Date`] means.
@@ -110,6 +140,22 @@ pub fn instant_of_key(key: &KeyBytes) -> Result<Option<NaiveDateTime>> {
     };
     let seconds = i64::try_from(seconds).unwrap_or_default();
     Ok(date_of(days).and_then(|date| midnight(date).checked_add_signed(chrono::TimeDelta::seconds(seconds))))
+}
+
+/// Whether the keys of a chunk of a window of dates reach into a day, as [`near`] has it.
+///
+/// # Errors
+/// As [`instant_of_key`].
+pub fn holds_day(window: Window, range: &KeyRange, day: NaiveDate, date: DataType) -> Result<bool> {
+    let at = |key: &Option<KeyBytes>| -> Result<Option<NaiveDate>> {
+        let instant = key.as_ref().map(instant_of_key).transpose()?.flatten();
+        Ok(instant.map(|at| at.date()))
+    };
+    let last_of_window = window.end().pred_opt().unwrap_or(window.end());
+    let first = at(&range.after)?.unwrap_or(window.start());
+    let last = at(&range.through)?.unwrap_or(last_of_window);
+    let near = near(day, date);
+    Ok(first <= *near.end() && *near.start() <= last)
 }
 
 /// A WHERE clause being put together, with the parameters it refers to.
@@ -138,11 +184,28 @@ impl<'a> Where<'a> {
         }
     }
 
+    /// A bound that the column's type does not hold would be an error of the server: the first is moved to the type's
+    /// first day, the second is left out, and where nothing can be within there is a condition that never holds.
     fn dates(&mut self, date: &Column, bounds: Bounds) {
         let name = date.name.quoted();
-        for (operator, at) in [(">=", bounds.start), ("<", bounds.end)] {
-            let parameter = self.parameter(date, instant(at));
-            self.terms.push(format!("{name} {operator} {parameter}"));
+        let (first, last) = calendar(date.data_type);
+        let after_last = next_midnight(last);
+        if bounds.start >= after_last || bounds.end <= midnight(first) {
+            self.terms.push("1 = 0".to_owned());
+            return;
+        }
+        // A day is within a range that begins in the middle of it only from the next midnight on.
+        let start = match date.data_type {
+            DataType::Date if bounds.start > midnight(bounds.start.date()) => {
+                next_midnight(bounds.start.date())
+            }
+            _ => bounds.start,
+        };
+        let parameter = self.parameter(date, instant(start.max(midnight(first))));
+        self.terms.push(format!("{name} >= {parameter}"));
+        if bounds.end < after_last {
+            let parameter = self.parameter(date, instant(bounds.end));
+            self.terms.push(format!("{name} < {parameter}"));
         }
     }
 
@@ -162,21 +225,10 @@ impl<'a> Where<'a> {
         self.bound(columns, key, "<", "<=", "<=")
     }
 
-    /// Holds these columns to one of the lists of values.
-    pub fn any_of(&mut self, columns: &[&Column], lists: &[Vec<Value<'a>>]) {
-        let mut choices = Vec::new();
-        for values in lists {
-            let equal: Vec<String> = columns
-                .iter()
-                .zip(values)
-                .map(|(column, value)| {
-                    let parameter = self.parameter(column, *value);
-                    format!("{} = {parameter}", column.name.quoted())
-                })
-                .collect();
-            choices.push(format!("({})", equal.join(" AND ")));
-        }
-        self.terms.push(format!("({})", choices.join(" OR ")));
+    /// Holds a column to a value.
+    pub fn equal(&mut self, column: &Column, value: Value<'a>) {
+        let parameter = self.parameter(column, value);
+        self.terms.push(format!("{} = {parameter}", column.name.quoted()));
     }
 
     /// ` WHERE …`, and all parameters. Where nothing is held to anything, the condition is one that always holds, so
@@ -291,6 +343,88 @@ mod tests {
         let key = KeyBytes(key);
         let error = Where::default().through(&[&date], &key).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::State);
+    }
+
+    #[test]
+    fn no_bound_leaves_the_calendar_of_its_type() {
+        let at = |year, month, day| midnight(NaiveDate::from_ymd_opt(year, month, day).unwrap());
+        let clause = |data_type, start, end| {
+            let column = column("D", data_type);
+            let mut clause = Where::default();
+            clause.extent(Some(&column), Extent::Dates(Bounds { start, end }));
+            let (sql, params) = clause.finish();
+            (sql, params.len())
+        };
+        for (data_type, start, end, expected) in [
+            (
+                DataType::DateTime,
+                at(1, 1, 1),
+                at(2025, 1, 1),
+                " WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)",
+            ),
+            (
+                DataType::Date,
+                at(9999, 12, 1),
+                at(10_000, 1, 1),
+                " WHERE [D] >= CAST(@P1 AS date)",
+            ),
+            (
+                DataType::SmallDateTime,
+                at(2079, 6, 1),
+                at(2079, 7, 1),
+                " WHERE [D] >= CAST(@P1 AS smalldatetime)",
+            ),
+            (
+                DataType::SmallDateTime,
+                at(2080, 1, 1),
+                at(2080, 2, 1),
+                " WHERE 1 = 0",
+            ),
+            (DataType::DateTime, at(1700, 1, 1), at(1700, 2, 1), " WHERE 1 = 0"),
+        ] {
+            assert_eq!(clause(data_type, start, end).0, expected);
+        }
+        assert_eq!(day(NaiveDate::MAX), day(LAST_DAY));
+        assert_eq!(day(NaiveDate::MIN), Value::Date(0));
+        assert_eq!(
+            near(LAST_DAY, DataType::DateTimeOffset(7)),
+            LAST_DAY.pred_opt().unwrap()..=LAST_DAY
+        );
+        assert_eq!(near(FIRST_DAY, DataType::Date), FIRST_DAY..=FIRST_DAY);
+    }
+
+    #[test]
+    fn a_chunk_holds_the_days_between_its_keys() {
+        let on = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let window = Window::new(on("2025-10-01"), on("2025-11-01")).unwrap();
+        let key = |text: &str| {
+            let mut bytes = Vec::new();
+            encode(day(on(text)), &mut bytes).unwrap();
+            Some(KeyBytes(bytes))
+        };
+        let holds = |after: &str, through: Option<&str>, day: &str, date| {
+            let range = KeyRange {
+                after: key(after),
+                through: through.and_then(&key),
+            };
+            holds_day(window, &range, on(day), date).unwrap()
+        };
+        let zoned = DataType::DateTimeOffset(7);
+        for (day, plain, with_offset) in [
+            ("2025-10-08", false, false),
+            ("2025-10-09", false, true),
+            ("2025-10-10", true, true),
+            ("2025-10-12", true, true),
+            ("2025-10-13", false, true),
+            ("2025-10-14", false, false),
+        ] {
+            let ends = ("2025-10-10", Some("2025-10-12"));
+            assert_eq!(holds(ends.0, ends.1, day, DataType::Date), plain, "{day}");
+            assert_eq!(holds(ends.0, ends.1, day, zoned), with_offset, "{day}");
+        }
+        assert!(holds("2025-10-30", None, "2025-10-31", DataType::Date));
+        assert!(!holds("2025-10-30", None, "2025-11-01", DataType::Date));
+        assert!(holds("2025-10-30", None, "2025-11-01", zoned));
     }
 
     #[test]

@@ -61,18 +61,25 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 continue;
             };
             rebuilt.tables += 1;
+            let unfollowed = receipt::unfollowed(&mut session, &target).await?;
             let source = fingerprint
                 .iter()
                 .find(|(part, _)| part == "source table")
                 .map_or_else(String::new, |(_, source)| source.clone());
-            replacement.commit(&[Change::Table(TableRecord {
-                name: name.to_owned(),
-                source,
-                target: full,
-                fingerprint,
-                access_path,
-                notes: Vec::new(),
-            })])?;
+            replacement.commit(&[
+                Change::Unfollowed {
+                    table: name.to_owned(),
+                    rows: unfollowed,
+                },
+                Change::Table(TableRecord {
+                    name: name.to_owned(),
+                    source,
+                    target: full,
+                    fingerprint,
+                    access_path,
+                    notes: Vec::new(),
+                }),
+            ])?;
             // A refresh that was cut short is what the lost store was about.
             let (place, windows) = match receipt::windows(&mut session, &beside).await? {
                 windows if table.mode == Mode::Full && !windows.is_empty() => (&beside, windows),

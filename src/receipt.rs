@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate, NaiveDateTime};
 
 use crate::checkpoint::AccessPath;
 use crate::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::lease::{Lease, fence};
 use crate::mssql::Session;
-use crate::predicate::day;
+use crate::predicate::{day, instant};
 use crate::row::{Digest, Tally, Value};
 use crate::table::TableName;
 use crate::window::{Kind, Window};
@@ -23,7 +23,7 @@ pub type Fingerprint = Vec<(String, String)>;
 
 /// The columns of a receipt, in the order [`Receipt::from_row`] reads them.
 const COLUMNS: &str = "[window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], \
-                       [row_count], [byte_count], [digest], [target_object_id], [target_created]";
+                       [row_count], [byte_count], [digest], [target_object_id], [target_created], [loaded_at]";
 
 /// Which table the rows are in: another `object_id` or `create_date` means it was made anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Receipt {
     pub chunk: Chunk,
     /// The table that its rows went into.
     pub incarnation: Incarnation,
+    /// When its rows were read from the source, in UTC, by the slowest of the clocks: late rows are judged by it.
+    pub read_at: NaiveDateTime,
 }
 
 /// What a window's receipts come to.
@@ -60,8 +62,6 @@ pub struct Sums {
     pub bytes: u64,
     /// Sum of [`crate::checkpoint::load_mark`] of all.
     pub marks: i64,
-    /// When the first of them was loaded, by the target's clock in UTC.
-    pub first_loaded: NaiveDateTime,
 }
 
 /// What the receipts of each window of a target table come to: one row a window, however many receipts there are.
@@ -78,7 +78,7 @@ pub async fn sums(
                SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END), \
                SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END), \
                SUM([row_count]), SUM([byte_count]), \
-               SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)), MIN([loaded_at]) \
+               SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)) \
                FROM [sync].[receipt] WHERE [table_name] = @P1 GROUP BY [window_start], [window_end]";
     let params = [
         Value::Text(&name),
@@ -97,7 +97,6 @@ pub async fn sums(
                 rows: count(5)?,
                 bytes: count(6)?,
                 marks: row.integer(7)?,
-                first_loaded: row.datetime(8)?,
             },
         );
     }
@@ -156,8 +155,12 @@ pub async fn load_id(
 }
 
 /// Claims a chunk: its receipt, in state `loading` until [`prove`] within the same transaction. An older receipt
-/// of the chunk goes.
-pub async fn claim(session: &mut Session, lease: &Lease, receipt: &Receipt) -> Result<()> {
+/// of the chunk goes. Nothing is claimed where the table is not the one that the receipt names: somebody has dropped it, or
+/// put another in its place, since it was looked at.
+///
+/// # Errors
+/// `Statement` when the table is another one; what the session returns.
+pub async fn claim(session: &mut Session, lease: &Lease, table: &TableName, receipt: &Receipt) -> Result<()> {
     let ordinal = Value::Integer(i64::from(receipt.chunk.ordinal));
     let start = day(receipt.window.start());
     let sql =
@@ -181,6 +184,9 @@ pub async fn claim(session: &mut Session, lease: &Lease, receipt: &Receipt) -> R
         Value::Bytes(&digest),
         Value::Integer(i64::from(receipt.incarnation.object_id)),
         Value::Text(&receipt.incarnation.created),
+        instant(receipt.read_at),
+        Value::Text(table.schema.as_str()),
+        Value::Text(table.name.as_str()),
     ];
     // NULL is written out: a parameter without a value has no type.
     let mut keys = Vec::new();
@@ -197,12 +203,45 @@ pub async fn claim(session: &mut Session, lease: &Lease, receipt: &Receipt) -> R
     let sql = format!(
         "INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], \
          [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], \
-         [key_through], [loaded_at]) VALUES (@P1, @P2, @P3, @P4, N'loading', CAST(@P5 AS binary(16)), \
-         CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, {keys}, \
-         SYSUTCDATETIME())"
+         [key_through], [loaded_at]) SELECT @P1, @P2, @P3, @P4, N'loading', CAST(@P5 AS binary(16)), \
+         CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, {keys}, @P13 \
+         FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
+         WHERE s.name = @P14 AND t.name = @P15 AND t.object_id = CAST(@P11 AS int)"
     );
-    session.execute(&sql, &params).await?;
-    Ok(())
+    match session.execute(&sql, &params).await? {
+        1 => Ok(()),
+        _ => Err(another_table(table)),
+    }
+}
+
+/// Sees to it that a target table is the one that it was when the work on it began.
+///
+/// # Errors
+/// As [`claim`].
+pub async fn is_here(session: &mut Session, table: &TableName, incarnation: &Incarnation) -> Result<()> {
+    let sql = "SELECT COUNT(*) FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
+               WHERE s.name = @P1 AND t.name = @P2 AND t.object_id = CAST(@P3 AS int)";
+    let params = [
+        Value::Text(table.schema.as_str()),
+        Value::Text(table.name.as_str()),
+        Value::Integer(i64::from(incarnation.object_id)),
+    ];
+    let rows = session.rows(sql, &params).await?;
+    match rows.first().map(|row| row.integer(0)).transpose()? {
+        Some(1) => Ok(()),
+        _ => Err(another_table(table)),
+    }
+}
+
+/// That a target table is not the one that it was when the work on it began.
+pub fn another_table(table: &TableName) -> Error {
+    Error::new(
+        ErrorKind::Statement,
+        format!(
+            "Target table {table} was dropped or replaced while it was worked on, and nothing more is loaded into it now; \
+             run again to load what it lacks"
+        ),
+    )
 }
 
 /// Turns the claim into the proof, once the rows were read back and are equal.
@@ -227,7 +266,7 @@ pub async fn prove(session: &mut Session, lease: &Lease, window: Window, ordinal
 }
 
 /// The key ranges of the receipts of all windows that hold one of `dates`, or rows without one where `undated`, but
-/// for the chunk that is being loaded.
+/// for a chunk that is being loaded.
 pub async fn ranges(
     session: &mut Session,
     lease: &Lease,
@@ -236,7 +275,7 @@ pub async fn ranges(
 ) -> Result<Vec<(Window, u32, KeyRange)>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [state] <> N'loading' \
-         AND (([window_start] <= @P2 AND [window_end] > @P3) OR [window_end] = @P4)"
+         AND (([window_start] >= @P5 AND [window_start] <= @P2 AND [window_end] > @P3) OR [window_start] IN (@P4, @P6))"
     );
     // Where no row has a date, no window of dates is around this one.
     let nowhere = Window::ALL.start();
@@ -246,7 +285,10 @@ pub async fn ranges(
         Value::Text(&lease.table),
         day(last),
         day(first),
-        day(Window::UNDATED.end()),
+        day(Window::UNDATED.start()),
+        // A window is within one month: it does not begin before the month of its days.
+        day(first.with_day(1).unwrap_or(first)),
+        day(Window::ALL.start()),
     ];
     let mut ranges = Vec::new();
     for row in session.rows(&sql, &params).await? {
@@ -300,26 +342,42 @@ pub async fn mark_all_stale(
     Ok(())
 }
 
-/// Drops the receipts of a window from `ordinal` on, so that the window is loaded again from there.
+/// Cuts a window at `ordinal`, so that it is loaded again from there: the receipts behind it go, its own becomes stale. It
+/// stays, because a window without any receipt is one that nobody would come back to.
+///
+/// # Errors
+/// `Busy` when the lease was lost; what the session returns.
 pub async fn cut(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<()> {
     session.begin().await?;
     fence(session, lease).await?;
-    let sql =
-        "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] >= @P3";
-    session
-        .execute(
-            sql,
-            &[
-                Value::Text(&lease.table),
-                day(window.start()),
-                Value::Integer(i64::from(ordinal)),
-            ],
-        )
-        .await?;
+    mark_stale(session, lease, window, ordinal).await?;
+    delete_from(session, lease, window, i64::from(ordinal) + 1).await?;
     failpoint::step("cut: before COMMIT");
     session.commit().await?;
     failpoint::step("cut: after COMMIT");
     Ok(())
+}
+
+/// Drops the receipts of a window from `ordinal` on, of which those before do not need them.
+///
+/// # Errors
+/// As [`cut`].
+pub async fn drop_from(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<()> {
+    session.begin().await?;
+    fence(session, lease).await?;
+    delete_from(session, lease, window, i64::from(ordinal)).await?;
+    session.commit().await
+}
+
+async fn delete_from(session: &mut Session, lease: &Lease, window: Window, ordinal: i64) -> Result<()> {
+    let sql =
+        "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] >= @P3";
+    let params = [
+        Value::Text(&lease.table),
+        day(window.start()),
+        Value::Integer(ordinal),
+    ];
+    session.execute(sql, &params).await.map(|_| ())
 }
 
 /// The access path and fingerprint that a target table was loaded by, as [`put_plan`] wrote them.
@@ -352,9 +410,7 @@ pub async fn put_plan(
     fingerprint: &Fingerprint,
 ) -> Result<()> {
     let name = table.to_string();
-    let fingerprint = serde_json::to_string(fingerprint).map_err(|error| {
-        Error::new(ErrorKind::Internal, "A plan cannot be written as JSON").with_source(error)
-    })?;
+    let fingerprint = written(fingerprint)?;
     let sql = "INSERT INTO [sync].[plan] ([table_name], [access_path], [fingerprint], [planned_at]) \
                VALUES (@P1, @P2, @P3, SYSUTCDATETIME())";
     let params = [
@@ -363,6 +419,60 @@ pub async fn put_plan(
         Value::Text(&fingerprint),
     ];
     session.execute(sql, &params).await.map(|_| ())
+}
+
+/// Writes over the fingerprint of a target table's plan, where parts of it were not known before or may change.
+pub async fn renew_plan(session: &mut Session, table: &TableName, fingerprint: &Fingerprint) -> Result<()> {
+    let name = table.to_string();
+    let fingerprint = written(fingerprint)?;
+    let sql = "UPDATE [sync].[plan] SET [fingerprint] = @P2 WHERE [table_name] = @P1";
+    let params = [Value::Text(&name), Value::Text(&fingerprint)];
+    session.execute(sql, &params).await.map(|_| ())
+}
+
+/// The part of a plan that tells how many rows left the table and could not be followed.
+const UNFOLLOWED: &str = "rows not followed";
+
+/// How many rows left a target table and could not be followed.
+pub async fn unfollowed(session: &mut Session, table: &TableName) -> Result<u64> {
+    let known = plan(session, table).await?;
+    Ok(known.map_or(0, |(_, fingerprint)| count_of(&fingerprint)))
+}
+
+fn count_of(fingerprint: &Fingerprint) -> u64 {
+    let part = fingerprint.iter().find(|(part, _)| part == UNFOLLOWED);
+    part.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
+}
+
+/// Adds to that number, within the caller's transaction: the number is committed with the rows' leaving.
+pub async fn add_unfollowed(session: &mut Session, table: &TableName, more: u64) -> Result<()> {
+    let Some((_, mut fingerprint)) = plan(session, table).await? else {
+        return Ok(());
+    };
+    let count = count_of(&fingerprint).saturating_add(more);
+    fingerprint.retain(|(part, _)| part != UNFOLLOWED);
+    fingerprint.push((UNFOLLOWED.to_owned(), count.to_string()));
+    renew_plan(session, table, &fingerprint).await
+}
+
+/// Takes the number back: all of the table was compared with the source.
+///
+/// # Errors
+/// `Busy` when the lease was lost; what the session returns.
+pub async fn all_followed(session: &mut Session, lease: &Lease, table: &TableName) -> Result<()> {
+    session.begin().await?;
+    fence(session, lease).await?;
+    if let Some((_, mut fingerprint)) = plan(session, table).await? {
+        fingerprint.retain(|(part, _)| part != UNFOLLOWED);
+        renew_plan(session, table, &fingerprint).await?;
+    }
+    session.commit().await
+}
+
+fn written(fingerprint: &Fingerprint) -> Result<String> {
+    serde_json::to_string(fingerprint).map_err(|error| {
+        Error::new(ErrorKind::Internal, "A plan cannot be written as JSON").with_source(error)
+    })
 }
 
 /// Drops the receipts and the plan of the lease's table, within the caller's transaction.
@@ -446,6 +556,7 @@ impl Receipt {
                 object_id: i32::try_from(row.integer(10)?).map_err(|_| unreadable())?,
                 created: row.text(11)?.to_owned(),
             },
+            read_at: row.datetime(12)?,
         })
     }
 }

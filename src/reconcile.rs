@@ -22,6 +22,15 @@ use crate::window::Window;
 /// Keys that are named of a chunk at most.
 pub const KEYS_NAMED_MAX: usize = 20;
 
+/// Why a chunk or a window differs whose rows need not: there is no receipt that covers it, or it goes on.
+pub const NO_RECEIPT: &str = "the target has no receipt of it";
+/// As [`NO_RECEIPT`], where the store does not know what the receipts were of.
+pub const GAP: &str = "receipts are missing before it";
+/// The last receipt ends at a key, and the window's time is over.
+pub const UNFINISHED: &str = "the window is not finished";
+/// The target has more rows of the window than are in the ranges of its receipts.
+pub const UNCOVERED: &str = "the target has rows of it under no receipt";
+
 /// What is compared.
 #[derive(Debug)]
 pub struct Subject<'a> {
@@ -40,7 +49,7 @@ pub struct Subject<'a> {
 /// How a chunk differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Rows by the receipt.
+    /// Rows by the receipt; where it is missing, by the checkpoint.
     pub receipt_rows: u64,
     /// Rows at the target.
     pub target_rows: u64,

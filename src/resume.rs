@@ -1,11 +1,14 @@
 //! Where a table stands: receipts, checkpoints and the target compared, and what is left to do.
 //!
 //! Receipts are the truth; the checkpoint store is brought in line with them. A receipt whose rows are no longer
-//! in the target (restored, truncated, made anew) is stale, its chunk is loaded again, and it is said.
+//! in the target (restored, truncated, made anew) is stale, its chunk is loaded again, and it is said. A window that was
+//! begun is finished once its end has passed, whatever dates are asked for.
+
+mod mend;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDateTime, Timelike};
+use chrono::{Days, NaiveDateTime, Timelike};
 
 use crate::checkpoint::{Change, Store, WindowRecord, WindowState};
 use crate::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
@@ -14,10 +17,11 @@ use crate::error::Result;
 use crate::lease::Lease;
 use crate::mssql::Session;
 use crate::plan::TablePlan;
-use crate::predicate::{Bounds, Extent};
+use crate::predicate::{Bounds, Extent, midnight};
 use crate::receipt::{self, Receipt, Sums};
 use crate::target::Target;
-use crate::window::{DateRange, Window, missing};
+use crate::window::{DateRange, Kind, LAST_DAY, Window, missing};
+use mend::mend;
 
 /// What is left to do in one window.
 #[derive(Debug, Clone)]
@@ -54,13 +58,22 @@ pub struct Standing {
     pub warnings: Vec<String>,
 }
 
+/// How far ahead of the source's clock windows are planned: nothing of them can be read before their time comes.
+const AHEAD_DAYS: u64 = 366;
+
 /// What a run is to work on.
 #[derive(Debug, Clone, Copy)]
 pub enum Asked<'a> {
-    /// These dates, and what has none; and any window that rows moved out of.
+    /// These dates, and what has none; any chunk that is stale or lost; and any window that was begun and whose end has
+    /// passed.
     Dates(DateRange),
-    /// The stale chunks of these windows, and of any that rows moved out of. Nothing new is read.
-    Stale(&'a BTreeSet<Window>),
+    /// Any chunk that is stale or lost, and of these windows what follows them.
+    Repair {
+        /// Windows that something was found in.
+        windows: &'a BTreeSet<Window>,
+        /// Those of them that are loaded to their end.
+        whole: &'a BTreeSet<Window>,
+    },
 }
 
 impl Asked<'_> {
@@ -68,8 +81,18 @@ impl Asked<'_> {
     fn all_of(self, window: Window) -> bool {
         match self {
             Asked::Dates(range) => window.is_asked(range),
-            Asked::Stale(_) => false,
+            Asked::Repair { whole, .. } => whole.contains(&window),
         }
+    }
+
+    /// Whether the rows of a window are counted at the target. A repair goes by what was found.
+    fn counts(self, window: Window) -> bool {
+        matches!(self, Asked::Dates(_)) && self.all_of(window)
+    }
+
+    /// Whether a window that was begun is finished once its end has passed.
+    fn finishes(self) -> bool {
+        matches!(self, Asked::Dates(_))
     }
 }
 
@@ -86,6 +109,8 @@ pub struct Comparison<'a> {
     pub asked: Asked<'a>,
     /// Up to when the source's rows are old enough to be read, by its own clock.
     pub settled: NaiveDateTime,
+    /// Whether windows are left open whose end has passed, because clocks disagree.
+    pub leave_open: bool,
     /// The store to bring in line.
     pub store: &'a Store,
     /// The clock.
@@ -104,26 +129,17 @@ impl Comparison<'_> {
         let mut windows: BTreeMap<Window, Reached> = BTreeMap::new();
         let mut loose: BTreeMap<Window, Vec<Chunk>> = BTreeMap::new();
         let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
-        // Rows of a window that moved to another one were taken out of it by a run of ours: it is put right whatever
-        // dates are asked for. What else happened to windows that nobody asks for is left to who asks for them.
-        let asked = |window: &Window| self.asked.all_of(*window);
-        let moved = |window: &Window| {
-            matches!(self.asked, Asked::Stale(windows) if windows.contains(window))
-                || sums
-                    .get(window)
-                    .is_some_and(|sums| sums.verified < sums.chunks && sums.here == sums.chunks)
-        };
         let mut strangers = 0;
         for (window, sums) in &sums {
-            if let Some(reached) = self.in_step(*window, sums)?
-                && (!asked(window) || self.holds(session, *window, &reached).await?)
+            if let Some(reached) = in_step(self.store, self.plan, *window, sums)?
+                && (!self.asked.counts(*window) || self.holds(session, *window, &reached).await?)
             {
                 windows.insert(*window, reached);
                 continue;
             }
             let mut chunks = Vec::new();
             for receipt in receipt::read(session, &self.plan.target, *window).await? {
-                strangers += usize::from(asked(window) && receipt.incarnation != self.target.incarnation);
+                strangers += usize::from(receipt.incarnation != self.target.incarnation);
                 chunks.push(self.weigh(receipt)?);
             }
             loose.insert(*window, chunks);
@@ -136,7 +152,8 @@ impl Comparison<'_> {
             ));
         }
         let mut recounted = 0;
-        for (window, chunks) in loose.iter_mut().filter(|(window, _)| asked(window)) {
+        let counted = loose.iter_mut().filter(|(window, _)| self.asked.counts(**window));
+        for (window, chunks) in counted {
             recounted += self.recount(session, *window, chunks).await?;
         }
         if recounted > 0 {
@@ -146,54 +163,30 @@ impl Comparison<'_> {
                 self.plan.target
             ));
         }
-        // Mending drops receipts of its own, which are not the ones that the target has lost.
-        let told: BTreeSet<(Window, u32)> = loose
-            .iter()
-            .flat_map(|(window, chunks)| chunks.iter().map(|chunk| (*window, chunk)))
-            .filter(|(_, chunk)| chunk.state == ChunkState::Stale)
-            .map(|(window, chunk)| (window, chunk.ordinal))
-            .collect();
-        for (window, chunks) in loose.iter_mut().filter(|(window, _)| asked(window)) {
-            self.mend(session, *window, chunks).await?;
+        for window in without_receipts(self.store, self.plan, &sums)? {
+            loose.insert(window, Vec::new());
         }
-        let forgotten = self.align_store(&windows, &loose, &told)?;
-        if forgotten > 0 {
+        let mut lost = 0;
+        for (window, chunks) in &mut loose {
+            lost += self.mend(session, *window, chunks).await?;
+        }
+        lost += self.align_store(&windows, &loose)?;
+        if lost > 0 {
             warnings.push(format!(
-                "Table {name}: the target has no receipts of {forgotten} chunks that were recorded as verified \
+                "Table {name}: the target has no receipts of {lost} chunks that were recorded as verified \
                  (an older backup was restored?); they are loaded again"
             ));
         }
+        loose.retain(|window, chunks| sums.contains_key(window) || !chunks.is_empty());
         windows.extend(
             loose
                 .into_iter()
                 .map(|(window, chunks)| (window, Reached::by(chunks))),
         );
         Ok(Standing {
-            windows: self.work(windows, asked, moved)?,
+            windows: self.work(windows)?,
             warnings,
         })
-    }
-
-    /// How far a window is whose receipts and checkpoints agree; `None` where they do not.
-    fn in_step(&self, window: Window, sums: &Sums) -> Result<Option<Reached>> {
-        let name = self.plan.name.as_str();
-        let view = self.store.view()?;
-        let counts = view.counts(name, window)?;
-        let agree = [sums.verified, sums.here, counts.chunks, counts.verified]
-            .iter()
-            .all(|count| *count == sums.chunks)
-            && (sums.rows, sums.bytes) == (counts.rows, counts.bytes)
-            && sums.marks == view.marks(name, window)?;
-        // Gapless, too: what hands took out of the middle of both is a hole.
-        let last = view
-            .last_chunk(name, window)?
-            .filter(|last| agree && u64::from(last.ordinal) + 1 == sums.chunks);
-        Ok(last.map(|last| Reached {
-            redo: Vec::new(),
-            next: following(&last),
-            rest: false,
-            verified_rows: sums.rows,
-        }))
     }
 
     /// Whether the target has as many rows of a window as its verified chunks say.
@@ -249,45 +242,40 @@ impl Comparison<'_> {
         Ok(stale)
     }
 
-    /// Drops the chunks at the end of a window that are stale or do not follow on, so that what is left is a
-    /// gapless run of chunks of which only inner ones may have to be loaded again in place.
-    async fn mend(&self, session: &mut Session, window: Window, chunks: &mut Vec<Chunk>) -> Result<()> {
-        let mut follow = 0;
-        while let Some(chunk) = chunks.get(follow) {
-            let after = follow.checked_sub(1).map(|before| &chunks[before].range.through);
-            let follows = match after {
-                None => chunk.range.after.is_none(),
-                Some(through) => through.is_some() && *through == chunk.range.after,
-            };
-            if usize::try_from(chunk.ordinal) != Ok(follow) || !follows {
-                break;
+    /// Makes a window's chunks a run without a gap: what the target has lost the receipts of is to be loaded again.
+    /// Returns the number of chunks that the store held verified without a receipt.
+    async fn mend(&self, session: &mut Session, window: Window, chunks: &mut Vec<Chunk>) -> Result<usize> {
+        let known = match window.kind() {
+            Kind::All => Vec::new(),
+            Kind::Dates | Kind::Undated => self.store.chunks(self.plan.name.as_str(), window)?,
+        };
+        let mended = mend(std::mem::take(chunks), &known)?;
+        if let Some(ordinal) = mended.cut_at {
+            // The first that is cut stays where the next chunk takes its place, or where there would be none else.
+            let claimed = mended.chunks.last().is_none_or(|last| {
+                last.range.through.is_some() && last.ordinal.checked_add(1) == Some(ordinal)
+            });
+            if claimed {
+                receipt::cut(session, self.lease, window, ordinal).await?;
+            } else {
+                receipt::drop_from(session, self.lease, window, ordinal).await?;
             }
-            follow += 1;
+            if mended.chunks.is_empty() {
+                // Its receipt stays stale and is replaced by the first chunk that is loaded.
+                *chunks = Vec::new();
+                return Ok(mended.lost);
+            }
         }
-        let sound = chunks[..follow]
-            .iter()
-            .rposition(|chunk| chunk.state == ChunkState::Verified)
-            .map_or(0, |position| position + 1);
-        if sound < chunks.len() {
-            receipt::cut(
-                session,
-                self.lease,
-                window,
-                u32::try_from(sound).unwrap_or(u32::MAX),
-            )
-            .await?;
-            chunks.truncate(sound);
-        }
-        Ok(())
+        *chunks = mended.chunks;
+        Ok(mended.lost)
     }
 
     /// Writes into the store what the receipts prove of the `loose` windows, and takes out what they do not. Returns
-    /// the number of chunks that the store held for verified without a receipt, but for those of `told`.
+    /// the number of chunks that it took out although they were recorded as verified.
     fn align_store(
         &self,
         in_step: &BTreeMap<Window, Reached>,
         loose: &BTreeMap<Window, Vec<Chunk>>,
-        told: &BTreeSet<(Window, u32)>,
     ) -> Result<usize> {
         let name = self.plan.name.as_str();
         let mut changes = Vec::new();
@@ -304,9 +292,7 @@ impl Comparison<'_> {
             let mut receipted = in_step.keys().chain(loose.keys());
             let removed = bare
                 && (self.asked.all_of(record.window)
-                    || receipted.any(|other| {
-                        other.start() < record.window.end() && record.window.start() < other.end()
-                    }));
+                    || receipted.any(|other| record.window.overlaps(*other)));
             if removed {
                 changes.push(Change::RemoveWindow {
                     table: name.to_owned(),
@@ -325,8 +311,8 @@ impl Comparison<'_> {
                 if !proven.contains(&chunk.ordinal)
                     && matches!(chunk.state, ChunkState::Verified | ChunkState::Stale)
                 {
-                    let news = !told.contains(&(record.window, chunk.ordinal));
-                    forgotten += usize::from(chunk.state == ChunkState::Verified && news);
+                    // Those of the other windows were counted when they were mended.
+                    forgotten += usize::from(bare && chunk.state == ChunkState::Verified);
                     if removed {
                         continue;
                     }
@@ -393,18 +379,15 @@ impl Comparison<'_> {
     }
 
     /// The windows asked for: those that are there, and new ones for the days that none covers.
-    fn work(
-        &self,
-        mut windows: BTreeMap<Window, Reached>,
-        asked: impl Fn(&Window) -> bool,
-        moved: impl Fn(&Window) -> bool,
-    ) -> Result<Vec<WindowWork>> {
+    fn work(&self, mut windows: BTreeMap<Window, Reached>) -> Result<Vec<WindowWork>> {
         windows.retain(|window, reached| {
-            // Of a window that is put right only because a row left it, nothing new is read.
-            if !asked(window) {
+            let asked =
+                self.asked.all_of(*window) || (self.asked.finishes() && self.is_due(*window, reached));
+            // Of a window that only has chunks to be loaded again, nothing new is read.
+            if !asked {
                 reached.rest = reached.next.take().is_some();
             }
-            asked(window) || moved(window)
+            asked || !reached.redo.is_empty()
         });
         let existing: Vec<Window> = windows.keys().copied().collect();
         let mut wanted = Vec::new();
@@ -412,9 +395,12 @@ impl Comparison<'_> {
             wanted = if self.plan.is_full() {
                 vec![Window::ALL]
             } else {
-                missing(range, &existing)?
+                missing(self.within_reach(range), &existing)?
             };
             wanted.extend(self.plan.has_undated().then_some(Window::UNDATED));
+        }
+        if let Asked::Repair { whole, .. } = self.asked {
+            wanted.extend(whole);
         }
         for window in wanted {
             windows.entry(window).or_insert_with(|| Reached::by(Vec::new()));
@@ -423,6 +409,21 @@ impl Comparison<'_> {
             .into_iter()
             .map(|(window, reached)| self.window_work(window, reached))
             .collect())
+    }
+
+    /// Whether a window was begun, its end has passed, and there is something left of it.
+    fn is_due(&self, window: Window, reached: &Reached) -> bool {
+        reached.next.is_some() && window.kind() == Kind::Dates && midnight(window.end()) <= self.settled
+    }
+
+    /// A range without the years that are far ahead: nobody means to plan them month by month.
+    fn within_reach(&self, range: DateRange) -> DateRange {
+        let from = self.settled.date().max(range.start);
+        let reach = from.checked_add_days(Days::new(AHEAD_DAYS)).unwrap_or(LAST_DAY);
+        DateRange {
+            end: range.end.min(reach),
+            ..range
+        }
     }
 
     fn window_work(&self, window: Window, reached: Reached) -> WindowWork {
@@ -437,12 +438,72 @@ impl Comparison<'_> {
         WindowWork {
             window,
             extent,
-            open: extent != whole || reached.rest,
+            open: extent != whole || reached.rest || (self.leave_open && window.kind() == Kind::Dates),
             redo: reached.redo,
             next: reached.next,
             verified_rows: reached.verified_rows,
         }
     }
+}
+
+/// How far a window is whose receipts and checkpoints agree; `None` where they do not.
+fn in_step(store: &Store, plan: &TablePlan, window: Window, sums: &Sums) -> Result<Option<Reached>> {
+    let name = plan.name.as_str();
+    let view = store.view()?;
+    let counts = view.counts(name, window)?;
+    let agree = [sums.verified, sums.here, counts.chunks, counts.verified]
+        .iter()
+        .all(|count| *count == sums.chunks)
+        && (sums.rows, sums.bytes) == (counts.rows, counts.bytes)
+        && sums.marks == view.marks(name, window)?;
+    // Gapless, too: what hands took out of the middle of both is a hole.
+    let last = view
+        .last_chunk(name, window)?
+        .filter(|last| agree && u64::from(last.ordinal) + 1 == sums.chunks);
+    Ok(last.map(|last| Reached {
+        redo: Vec::new(),
+        next: following(&last),
+        rest: false,
+        verified_rows: sums.rows,
+    }))
+}
+
+/// Whether receipts and checkpoints of all windows of a table come to the same, but for those of `except`: nothing was
+/// lost at the target since they were compared, and nothing has become stale. Asks the target for sums only.
+///
+/// # Errors
+/// As [`Comparison::run`].
+pub async fn is_in_step(
+    session: &mut Session,
+    store: &Store,
+    plan: &TablePlan,
+    target: &Target,
+    except: &BTreeSet<Window>,
+) -> Result<bool> {
+    let sums = receipt::sums(session, &plan.target, &target.incarnation).await?;
+    for (window, sums) in &sums {
+        if !except.contains(window) && in_step(store, plan, *window, sums)?.is_none() {
+            return Ok(false);
+        }
+    }
+    let lost = without_receipts(store, plan, &sums)?;
+    Ok(lost.iter().all(|window| except.contains(window)))
+}
+
+/// Windows that the store holds verified chunks of and the target no receipt at all, unless another window has taken
+/// their days meanwhile. A reference table's rows are told by the table in place alone.
+fn without_receipts(store: &Store, plan: &TablePlan, sums: &BTreeMap<Window, Sums>) -> Result<Vec<Window>> {
+    let name = plan.name.as_str();
+    let mut windows = Vec::new();
+    let view = store.view()?;
+    for record in view.windows(name)? {
+        let window = record.window;
+        let taken = sums.keys().any(|other| window.overlaps(*other));
+        if window.kind() != Kind::All && !taken && view.counts(name, window)?.verified > 0 {
+            windows.push(window);
+        }
+    }
+    Ok(windows)
 }
 
 /// How far a window is.

@@ -4,6 +4,7 @@
 //! say since when it is missed and when it is tried again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -29,6 +30,8 @@ pub struct Retrier {
     pub progress: Arc<dyn Progress>,
     /// How long an outage is waited out.
     pub outage_max: Duration,
+    /// Whether a connection has broken: a server that failed over may have lost what it had committed.
+    pub broke: Arc<AtomicBool>,
 }
 
 impl Retrier {
@@ -50,6 +53,12 @@ impl Retrier {
         table: &str,
         window: Option<Window>,
     ) -> Result<()> {
+        if matches!(
+            error.kind(),
+            ErrorKind::Connection | ErrorKind::Broken | ErrorKind::OutcomeUnknown | ErrorKind::LoginAgain
+        ) {
+            self.broke.store(true, Ordering::Relaxed);
+        }
         let wait = match attempts.after(error.kind()) {
             Verdict::Again(wait) => wait,
             Verdict::GiveUp if error.kind() == ErrorKind::Connection => {

@@ -10,7 +10,7 @@
 //! | Timeout | again, a few times | the server may have been busy; a statement that is too slow is not to be paid for often |
 //! | Outage | give up | it was waited out for as long as a run waits |
 //! | Login, WrongServer, Preflight, Usage, Config | give up | only a person can change it |
-//! | TargetFull, Statement, Mismatch | give up | the same again would fail the same way |
+//! | TargetFull, Statement, Mismatch, Held | give up | the same again would fail the same way |
 //! | Busy, State, Plan, Internal | give up | going on could make a wrong row |
 //! | Stopped | give up | somebody asked for it |
 //!
@@ -58,6 +58,7 @@ fn policy(kind: ErrorKind) -> Policy {
         | ErrorKind::TargetFull
         | ErrorKind::Statement
         | ErrorKind::Mismatch
+        | ErrorKind::Held
         | ErrorKind::Busy
         | ErrorKind::State
         | ErrorKind::Plan
@@ -287,6 +288,7 @@ mod tests {
             ErrorKind::TargetFull,
             ErrorKind::Statement,
             ErrorKind::Mismatch,
+            ErrorKind::Held,
             ErrorKind::Busy,
             ErrorKind::State,
             ErrorKind::Plan,

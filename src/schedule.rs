@@ -4,18 +4,23 @@
 //! sales. A window that fails for good does not stop the others; what does end the run is what would make every
 //! further row wrong or unwanted: the wrong server, a lost lease, a store that cannot be written.
 
+mod ahead;
 mod preview;
 mod reconcile;
 mod refresh;
 mod turn;
 mod windows;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use tokio::sync::OnceCell;
 
 use crate::checkpoint::{Change, RunRecord, Store};
 use crate::clock::SharedClock;
+use crate::clocks::Clocks;
 use crate::config::{Config, TableConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
@@ -23,12 +28,14 @@ use crate::failpoint;
 use crate::forget;
 use crate::lease::Holder;
 use crate::migrate::migrate;
-use crate::mssql::{Proof, Session, catalog};
-use crate::plan::TablePlan;
+use crate::mssql::{Proof, Session, catalog, sight};
+use crate::plan::{Origin, SOURCE_IDENTITY, TablePlan};
 use crate::report::{Event, Progress, RunSummary, TableSummary};
+use crate::resume::is_in_step;
 use crate::retrier::Retrier;
 use crate::sessions::Sessions;
 use crate::table::Identifier;
+use crate::target::Target;
 use crate::window::DateRange;
 
 use crate::stop::stopped;
@@ -36,7 +43,7 @@ use turn::Ends;
 
 pub use crate::stop::StopSignal;
 pub use preview::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work, preview};
-pub use reconcile::{Finding, ReconcileOptions, Reconciled, reconcile};
+pub use reconcile::{About, Finding, ReconcileOptions, Reconciled, reconcile};
 
 /// How long chunks in flight may take once the run is asked to stop: a system that shuts down, or an operator who
 /// waits, gives a program about ten seconds.
@@ -55,6 +62,10 @@ pub struct RunOptions {
     pub chunk_rows: Option<u32>,
     /// Whether reference tables are loaded again even where the source's rows are those in place.
     pub force: bool,
+    /// Tables that rows may leave however many they are.
+    pub allow_deletes: Vec<Identifier>,
+    /// Whether the source may be another database than the one that was loaded from before.
+    pub accept_source: bool,
 }
 
 /// Who a run is, for its record and its leases.
@@ -101,12 +112,15 @@ pub async fn run(
         options,
         identity,
         run_id: record.run_id,
+        clocks: OnceCell::new(),
+        told_server: AtomicBool::new(false),
         retrier: Retrier {
             clock: Arc::clone(&clock),
             stop: stop.clone(),
             store: Arc::clone(&store),
             progress: Arc::clone(&progress),
             outage_max: config.run.outage_max,
+            broke: Arc::default(),
         },
     };
     let result = tokio::select! {
@@ -146,6 +160,10 @@ struct Run<'a> {
     identity: Identity,
     run_id: u128,
     retrier: Retrier,
+    /// How the clocks stood when they were first needed.
+    clocks: OnceCell<Clocks>,
+    /// Whether it was said that the source is reached elsewhere than before.
+    told_server: AtomicBool,
 }
 
 impl Run<'_> {
@@ -171,28 +189,100 @@ impl Run<'_> {
             )));
         }
         let (sources, targets) = self.sessions()?;
-        let mut plans = self.prepared(&tables, &sources, &targets).await?;
+        let plans = self.prepared(&tables, &sources, &targets).await?;
         let (source, target) = self.addresses();
         if self.retrier.store.view()?.reached()?.as_ref() != Some(&(source.clone(), target.clone())) {
             self.retrier.store.commit(&[Change::Reached { source, target }])?;
         }
+        let ends = Ends {
+            sources: &sources,
+            targets: &targets,
+        };
         let mut summaries = Vec::new();
-        for _ in &tables {
-            let Some(plan) = plans.pop_front() else { break };
-            let ends = Ends {
-                sources: &sources,
-                targets: &targets,
-            };
-            summaries.push(self.table_with_retries(&plan, ends).await?);
+        for plan in &plans {
+            summaries.push(self.table_with_retries(plan, ends).await?);
             if self.retrier.stop.is_stopped() {
                 break;
             }
         }
-        let exit = exit_of(&summaries, self.retrier.stop.is_stopped());
+        self.look_back(&plans, ends, &mut summaries).await?;
+        let dated = plans.iter().any(|plan| !plan.is_full());
+        let doubtful = dated && !self.clocks(ends).await?.agree();
+        let exit = exit_of(&summaries, self.retrier.stop.is_stopped() || doubtful);
         Ok(RunSummary {
             tables: summaries,
             exit,
         })
+    }
+
+    /// Where a connection broke, a server may have failed over and lost what it had committed, of tables that were done as
+    /// well: those whose receipts are not what the store has are gone through again.
+    async fn look_back(
+        &self,
+        plans: &VecDeque<TablePlan>,
+        ends: Ends<'_>,
+        summaries: &mut [TableSummary],
+    ) -> Result<()> {
+        for (plan, summary) in plans.iter().zip(summaries) {
+            let broke = self.retrier.broke.load(Ordering::Relaxed);
+            if !broke || self.retrier.stop.is_stopped() || plan.is_full() || summary.is_unfinished() {
+                continue;
+            }
+            let mut attempts = self.retrier.attempts();
+            let holds = loop {
+                match self.still_holds(plan, ends).await {
+                    Ok(holds) => break holds,
+                    Err(error) => {
+                        let name = plan.name.as_str();
+                        self.retrier.wait(&mut attempts, error, name, None).await?;
+                    }
+                }
+            };
+            self.retrier.succeeded(&attempts)?;
+            if !holds {
+                self.retrier.progress.event(Event::Warning(&format!(
+                    "Table {}: the target lost rows that it had committed; they are loaded again",
+                    plan.name
+                )));
+                let loaded = summary.rows_loaded;
+                *summary = self.table_with_retries(plan, ends).await?;
+                summary.rows_loaded += loaded;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the target still has the receipts that the store has of a table.
+    async fn still_holds(&self, plan: &TablePlan, ends: Ends<'_>) -> Result<bool> {
+        let mut session = ends.targets.take().await?;
+        let there = catalog::describe(&mut session, &plan.target).await?;
+        let target = there.map(|schema| Target::new(plan, &schema)).transpose()?;
+        let holds = match &target {
+            Some(target) => {
+                is_in_step(&mut session, &self.retrier.store, plan, target, &BTreeSet::new()).await?
+            }
+            None => false,
+        };
+        ends.targets.put(session);
+        Ok(holds)
+    }
+
+    /// How the clocks stand, asked once a run and said where they disagree.
+    async fn clocks(&self, ends: Ends<'_>) -> Result<Clocks> {
+        let asked = self.clocks.get_or_try_init(async || {
+            let mut source = ends.sources.take().await?;
+            let mut target = ends.targets.take().await?;
+            let there = catalog::server(&mut source).await?;
+            let here = catalog::server(&mut target).await?;
+            let clocks = Clocks::new(&there, &here, self.retrier.clock.now());
+            ends.sources.put(source);
+            ends.targets.put(target);
+            if let Some(text) = clocks.warning() {
+                self.retrier.progress.event(Event::Warning(&text));
+            }
+            Ok::<_, Error>(clocks)
+        });
+        asked.await.copied()
     }
 
     /// The connections to both ends; none is opened yet. Where an earlier run has worked with these very servers, one
@@ -258,10 +348,13 @@ impl Run<'_> {
         targets: &Sessions,
     ) -> Result<VecDeque<TablePlan>> {
         let mut source = sources.take().await?;
-        let server = catalog::server(&mut source).await?;
+        let origin = origin(self.config, &mut source).await?;
+        if let Some(unseen) = sight::unseen(&mut source).await? {
+            self.retrier.progress.event(Event::Note(unseen));
+        }
         let mut plans = VecDeque::new();
         for table in tables {
-            plans.push_back(self.plan(&mut source, table, &server.database).await?);
+            plans.push_back(self.plan(&mut source, table, &origin).await?);
         }
         sources.put(source);
         let mut target = targets.take().await?;
@@ -299,8 +392,8 @@ impl Run<'_> {
         self.options.max_workers.unwrap_or(self.config.run.max_workers)
     }
 
-    async fn plan(&self, source: &mut Session, table: &TableConfig, database: &str) -> Result<TablePlan> {
-        let plan = plan_of(self.config, source, table, database).await?;
+    async fn plan(&self, source: &mut Session, table: &TableConfig, origin: &Origin) -> Result<TablePlan> {
+        let plan = plan_of(self.config, source, table, origin).await?;
         for note in &plan.notes {
             self.retrier.progress.event(Event::Note(note));
         }
@@ -308,15 +401,30 @@ impl Run<'_> {
     }
 }
 
+/// Which database the source is.
+async fn origin(config: &Config, source: &mut Session) -> Result<Origin> {
+    let server = catalog::server(source).await?;
+    Ok(Origin {
+        identity: catalog::identity(source).await?,
+        // The embedded server takes another port each time.
+        server: match config.source.embedded {
+            true => server.server_name,
+            false => format!("{} at {}", server.server_name, config.source.endpoint.address()),
+        },
+        database: server.database,
+    })
+}
+
 /// The plan of a table by the source's catalog.
 async fn plan_of(
     config: &Config,
     source: &mut Session,
     table: &TableConfig,
-    database: &str,
+    origin: &Origin,
 ) -> Result<TablePlan> {
+    let database = &origin.database;
     let name = config.source_table(table);
-    let schema = catalog::describe(source, &name).await?.ok_or_else(|| {
+    let mut schema = catalog::describe(source, &name).await?.ok_or_else(|| {
         Error::new(
             ErrorKind::Preflight,
             format!(
@@ -326,7 +434,11 @@ async fn plan_of(
             ),
         )
     })?;
-    TablePlan::of(table, schema, config.target_table(table), database)
+    let filters = sight::examine(source, &config.source.guard, &mut schema).await?;
+    let mut plan = TablePlan::of(table, schema, config.target_table(table), database)?.from_origin(origin);
+    plan.notes
+        .extend(sight::filtered(&filters).map(|text| format!("Table {}: {text}", table.name)));
+    Ok(plan)
 }
 
 /// Refuses a plan that is not the one that its target was loaded by.
@@ -334,11 +446,20 @@ fn refuse_changes(plan: &TablePlan, differences: &[String]) -> Result<()> {
     if differences.is_empty() {
         return Ok(());
     }
+    let other = differences
+        .iter()
+        .any(|difference| difference.starts_with(SOURCE_IDENTITY));
+    let accept = if other {
+        "; or, where it is the same data at another place, run with --accept-source and then compare it by `sync reconcile \
+         --source`"
+    } else {
+        ""
+    };
     Err(Error::new(
         ErrorKind::Plan,
         format!(
             "Table {name}: what it was loaded by has changed ({}); set it back, or run `sync forget --table \
-             {name}` and then this command again to load the table anew",
+             {name}` and then this command again to load the table anew{accept}",
             differences.join("; "),
             name = plan.name
         ),
@@ -347,7 +468,7 @@ fn refuse_changes(plan: &TablePlan, differences: &[String]) -> Result<()> {
 
 /// The worst of what came of the tables: a difference before a refused table before unfinished work.
 fn exit_of(tables: &[TableSummary], stopped: bool) -> ExitCode {
-    if tables.iter().any(|table| table.mismatched > 0) {
+    if tables.iter().any(|table| table.mismatched + table.held > 0) {
         return ExitCode::Mismatch;
     }
     if let Some(code) = tables.iter().filter_map(|table| table.preflight).max() {
@@ -356,7 +477,7 @@ fn exit_of(tables: &[TableSummary], stopped: bool) -> ExitCode {
     if stopped
         || tables
             .iter()
-            .any(|table| table.windows_failed > 0 || table.error.is_some())
+            .any(|table| table.is_unfinished() || table.rows_ahead + table.rows_unfollowed > 0)
     {
         return ExitCode::Incomplete;
     }

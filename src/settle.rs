@@ -2,23 +2,25 @@
 //!
 //! Tills upload sales of days that were loaded, and dates get corrected. A window is compared at each run until one
 //! finds it equal `settle_days` after its end, or later; rows without a date are compared at each run. Chunks that
-//! hold a day that differs become stale at the target, where any later run finds them, too. What keeps the count of
-//! a day (a changed value) is not seen here; `reconcile --source` sees it.
+//! hold a day that differs become stale at the target, where any later run finds them, too. Where a window would lose
+//! more rows than the brake allows, nothing of it is marked. What keeps the count of a day (a changed value) is not seen
+//! here; `reconcile --source` sees it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate, NaiveDateTime};
 
-use crate::checkpoint::{Change, Store};
+use crate::brake::{Brake, held};
+use crate::checkpoint::{Change, FoundEqual, Store};
 use crate::chunk::{ChunkState, KeyRange};
 use crate::error::{Error, ErrorKind, Result};
-use crate::follow::{Following, KEYS_MAX};
 use crate::lease::Lease;
 use crate::mssql::{Flow, Guard, Session, predicate, read_expression, unproven};
 use crate::plan::TablePlan;
-use crate::predicate::{Extent, Where, date_of, instant_of_key};
+use crate::predicate::{Extent, Where, date_of, holds_day};
 use crate::receipt::{self, Receipt, Sums};
 use crate::report::text::counted as counted_text;
+use crate::resume::is_complete;
 use crate::row::Value;
 use crate::target::Target;
 use crate::window::{Kind, Window};
@@ -39,12 +41,16 @@ pub struct Settling<'a> {
     pub guard: &'a Guard,
     /// The source's clock.
     pub now: NaiveDateTime,
+    /// Whether it can be trusted: where clocks disagree nothing is found to be settled.
+    pub trusted: bool,
     /// How long after its end a window is compared.
     pub days: u32,
     /// Where it is put down that a window is settled.
     pub store: &'a Store,
     /// Whether the table is read in this run anyway.
     pub read_anyway: bool,
+    /// How many rows may leave a window.
+    pub brake: Brake,
 }
 
 /// What came of settling.
@@ -54,14 +60,22 @@ pub struct Settled {
     pub said: Vec<String>,
     /// Whether chunks became stale.
     pub marked: bool,
+    /// Windows that would lose too many rows; nothing of them is to be loaded.
+    pub braked: BTreeSet<Window>,
+}
+
+/// A window's row counts at both ends.
+struct Compared {
+    there: Counts,
+    here: Counts,
 }
 
 /// Row counts by day; rows without one under `None`.
 type Counts = BTreeMap<Option<NaiveDate>, u64>;
 
 impl Settling<'_> {
-    /// Compares the windows that are not settled, one query a window at each end, and marks the chunks that differ.
-    /// `stale` are the chunks that are loaded again anyway.
+    /// Compares the windows that are `concerned` and not settled, one query a window at each end, and marks the chunks that
+    /// differ. `stale` are the chunks that are loaded again anyway.
     ///
     /// # Errors
     /// `WrongServer` when the source does not prove to be the one that may be read; `Busy` when the lease was lost;
@@ -71,115 +85,124 @@ impl Settling<'_> {
         source: &mut Session,
         target: &mut Session,
         stale: &BTreeSet<(Window, u32)>,
+        concerned: impl Fn(Window) -> bool,
     ) -> Result<Settled> {
         let mut settled = Settled::default();
         if self.days == 0 {
             return Ok(settled);
         }
+        let mut equal = Vec::new();
         for (window, sums) in receipt::sums(target, &self.plan.target, &self.target.incarnation).await? {
-            if self.is_settled(window, &sums)? || self.costs_a_scan(window) {
+            if !concerned(window) || self.is_settled(window, &sums)? || self.costs_a_scan(window) {
                 continue;
             }
             let receipts = receipt::read(target, &self.plan.target, window).await?;
-            let (again, kept): (Vec<&Receipt>, Vec<&Receipt>) = receipts.iter().partition(|receipt| {
+            let again = |receipt: &&Receipt| {
                 receipt.chunk.state != ChunkState::Verified
                     || receipt.incarnation != self.target.incarnation
                     || stale.contains(&(window, receipt.chunk.ordinal))
-            });
-            if kept.is_empty() {
+            };
+            if receipts.iter().all(|receipt| again(&receipt)) {
                 continue;
             }
             let range = KeyRange {
                 after: None,
                 through: receipts.last().and_then(|last| last.chunk.range.through.clone()),
             };
-            let there = self.count_source(source, window, &range).await?;
-            let here = self.count_target(target, window, &range).await?;
-            let differing = differing(&there, &here);
-            if differing.is_empty() {
-                if again.is_empty() && self.end(window).is_some_and(|end| self.now >= end) {
-                    let table = self.plan.name.as_str().to_owned();
-                    self.store.commit(&[Change::Settled { table, window }])?;
+            let compared = Compared {
+                there: self.count_source(source, window, &range).await?,
+                here: self.count_target(target, window, &range).await?,
+            };
+            if compared.differing().is_empty() {
+                let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
+                if self.trusted && window.kind() == Kind::Dates && is_complete(&chunks) {
+                    equal.push(self.found_equal(window, &sums));
                 }
                 continue;
             }
-            let lost = self.follow(source, target, window, &range, &differing).await?;
-            settled.said.extend(lost);
-            let mut chunks = Vec::new();
-            for Receipt { chunk, .. } in kept {
-                if holds(window, &chunk.range, &differing)? {
-                    chunks.push(chunk.ordinal);
-                }
-            }
-            receipt::mark_all_stale(target, self.lease, window, &chunks).await?;
-            settled.marked |= !chunks.is_empty();
-            // What a chunk that is loaded again anyway lacks is no news.
-            let mut news = Vec::new();
-            for day in &differing {
-                let mut known = false;
-                for Receipt { chunk, .. } in &again {
-                    known |= holds(window, &chunk.range, &[*day])?;
-                }
-                news.extend((!known).then_some(*day));
-            }
-            if !news.is_empty() {
-                settled.said.push(format!(
-                    "Table {}, window {window}: {}; {} loaded again",
-                    self.plan.name,
-                    told(&there, &here, &news),
-                    counted_are(chunks.len())
-                ));
-            }
+            self.mark(target, window, &receipts, again, &compared, &mut settled)
+                .await?;
+        }
+        if !equal.is_empty() {
+            self.store.commit(&equal)?;
         }
         Ok(settled)
     }
 
-    /// Marks the chunks of the days that rows went to, before the days that they left are loaded again: whichever
-    /// windows they are in, asked for or not, compared or settled.
-    async fn follow(
+    /// Marks the chunks of a window that hold a day that differs, unless too many rows would leave it.
+    async fn mark(
         &self,
-        source: &mut Session,
         target: &mut Session,
         window: Window,
-        range: &KeyRange,
-        days: &[Option<NaiveDate>],
-    ) -> Result<Option<String>> {
-        let following = Following {
-            plan: self.plan,
-            target: self.target,
-            guard: self.guard,
-        };
-        let followed = following.run(source, target, window, range, days).await?;
-        if followed.too_many {
-            return Ok(Some(format!(
-                "Table {}, window {window}: more than {KEYS_MAX} rows are gone from days that differ; where they went is \
-                 not looked for: run `sync reconcile --source`",
-                self.plan.name
-            )));
+        receipts: &[Receipt],
+        again: impl Fn(&&Receipt) -> bool,
+        compared: &Compared,
+        settled: &mut Settled,
+    ) -> Result<()> {
+        let name = &self.plan.name;
+        let (there, here) = (total(&compared.there), total(&compared.here));
+        let leaving = here.saturating_sub(there);
+        if !self.brake.allows(leaving, here) {
+            settled.braked.insert(window);
+            settled.said.push(held(name, window, leaving, here).chain());
+            return Ok(());
         }
-        let to: Vec<Option<NaiveDate>> = followed.days.into_iter().collect();
-        let near: Vec<NaiveDate> = to
-            .iter()
-            .flatten()
-            .flat_map(|day| [day.pred_opt(), Some(*day), day.succ_opt()])
-            .flatten()
-            .collect();
-        let mut marked: BTreeMap<Window, Vec<u32>> = BTreeMap::new();
-        for (window, ordinal, range) in receipt::ranges(target, self.lease, &near, to.contains(&None)).await?
-        {
-            let here: Vec<Option<NaiveDate>> = to
-                .iter()
-                .copied()
-                .filter(|day| day.is_some() == (window.kind() == Kind::Dates))
-                .collect();
-            if holds(window, &range, &here)? {
-                marked.entry(window).or_default().push(ordinal);
+        let differing = compared.differing();
+        let mut chunks = Vec::new();
+        for receipt in receipts.iter().filter(|receipt| !again(receipt)) {
+            if self.holds(window, &receipt.chunk.range, &differing)? {
+                chunks.push(receipt.chunk.ordinal);
             }
         }
-        for (window, ordinals) in marked {
-            receipt::mark_all_stale(target, self.lease, window, &ordinals).await?;
+        receipt::mark_all_stale(target, self.lease, window, &chunks).await?;
+        settled.marked |= !chunks.is_empty();
+        // What a chunk that is loaded again anyway lacks is no news.
+        let mut news = Vec::new();
+        for day in &differing {
+            let mut known = false;
+            for receipt in receipts.iter().filter(&again) {
+                known |= self.holds(window, &receipt.chunk.range, &[*day])?;
+            }
+            news.extend((!known).then_some(*day));
         }
-        Ok(None)
+        if !news.is_empty() {
+            settled.said.push(format!(
+                "Table {name}, window {window}: {}; {} loaded again",
+                told(&compared.there, &compared.here, &news),
+                counted_are(chunks.len())
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a chunk's keys reach into one of the days.
+    fn holds(&self, window: Window, range: &KeyRange, days: &[Option<NaiveDate>]) -> Result<bool> {
+        let Some(date) = self.plan.date() else {
+            return Ok(true);
+        };
+        for day in days {
+            let holds = match day {
+                Some(day) => holds_day(window, range, *day, date.data_type)?,
+                None => true,
+            };
+            if holds {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn found_equal(&self, window: Window, sums: &Sums) -> Change {
+        Change::FoundEqual {
+            table: self.plan.name.as_str().to_owned(),
+            window,
+            found: FoundEqual {
+                at: self.now,
+                chunks: sums.chunks,
+                rows: sums.rows,
+                marks: sums.marks,
+            },
+        }
     }
 
     /// Whether counting would read the whole table for nothing else: rows without a date, and no index that begins
@@ -192,14 +215,16 @@ impl Settling<'_> {
         window.kind() == Kind::Undated && !indexed && !self.read_anyway
     }
 
-    /// Whether no more rows are expected: all of it was loaded after its time, or was found equal after it.
+    /// Whether no more rows are expected: it was found equal after its time, and is still what it was then. That all of it
+    /// was read after that time says nothing: a row may have moved from what was not read yet to what was.
     fn is_settled(&self, window: Window, sums: &Sums) -> Result<bool> {
         let Some(end) = self.end(window) else {
             return Ok(window.kind() == Kind::All);
         };
-        // The target's clock may be in another zone than the source's dates.
-        let certain = end.checked_add_days(Days::new(1)).unwrap_or(end);
-        Ok(sums.first_loaded >= certain || self.store.view()?.is_settled(self.plan.name.as_str(), window)?)
+        let found = self.store.view()?.found_equal(self.plan.name.as_str(), window)?;
+        Ok(found.is_some_and(|found| {
+            found.at >= end && (found.chunks, found.rows, found.marks) == (sums.chunks, sums.rows, sums.marks)
+        }))
     }
 
     /// When a window of dates settles.
@@ -271,29 +296,19 @@ fn by_day(day: Option<String>, extent: Extent, from: &str, filter: &str) -> Stri
     }
 }
 
-/// The days whose counts differ.
-fn differing(there: &Counts, here: &Counts) -> Vec<Option<NaiveDate>> {
-    let mut days: Vec<_> = there.keys().chain(here.keys()).copied().collect();
-    days.sort_unstable();
-    days.dedup();
-    days.retain(|day| there.get(day).copied().unwrap_or(0) != here.get(day).copied().unwrap_or(0));
-    days
+impl Compared {
+    /// The days whose counts differ.
+    fn differing(&self) -> Vec<Option<NaiveDate>> {
+        let count = |counts: &Counts, day| counts.get(&day).copied().unwrap_or(0);
+        let days: BTreeSet<_> = self.there.keys().chain(self.here.keys()).copied().collect();
+        days.into_iter()
+            .filter(|day| count(&self.there, *day) != count(&self.here, *day))
+            .collect()
+    }
 }
 
-/// Whether a chunk's keys reach into one of the days. An instant with an offset is counted under its own day and is
-/// ordered by UTC, which may be the day before or after.
-fn holds(window: Window, range: &KeyRange, days: &[Option<NaiveDate>]) -> Result<bool> {
-    let at = |key: &Option<crate::chunk::KeyBytes>| -> Result<Option<NaiveDate>> {
-        let instant = key.as_ref().map(instant_of_key).transpose()?.flatten();
-        Ok(instant.map(|at| at.date()))
-    };
-    let first = at(&range.after)?.unwrap_or(window.start());
-    let last = at(&range.through)?.unwrap_or(window.end());
-    let first = first.pred_opt().unwrap_or(first);
-    let last = last.succ_opt().unwrap_or(last);
-    Ok(days
-        .iter()
-        .any(|day| day.is_none_or(|day| first <= day && day <= last)))
+fn total(counts: &Counts) -> u64 {
+    counts.values().sum()
 }
 
 fn counted_are(chunks: usize) -> String {
@@ -324,8 +339,6 @@ fn told(there: &Counts, here: &Counts, days: &[Option<NaiveDate>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::KeyBytes;
-    use crate::row::encode;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -339,63 +352,21 @@ mod tests {
     fn a_day_that_one_end_lacks_differs() {
         let there = counts(&[("2025-10-01", 3), ("2025-10-02", 2), ("2025-10-03", 1)]);
         let here = counts(&[("2025-10-01", 3), ("2025-10-02", 1), ("2025-10-04", 1)]);
-        let days = differing(&there, &here);
+        let compared = Compared { there, here };
+        let days = compared.differing();
         assert_eq!(
             days,
             ["2025-10-02", "2025-10-03", "2025-10-04"].map(|text| Some(day(text)))
         );
         assert_eq!(
-            told(&there, &here, &days),
+            told(&compared.there, &compared.here, &days),
             "rows came late, moved or went at the source: 2025-10-02 (2 there, 1 here), 2025-10-03 (1 there, 0 here), \
              2025-10-04 (0 there, 1 here)"
         );
-        assert!(differing(&there, &there.clone()).is_empty());
-    }
-
-    #[test]
-    fn a_chunk_holds_the_days_between_its_keys_and_one_beside_them() {
-        let window = Window::new(day("2025-10-01"), day("2025-11-01")).unwrap();
-        let key = |text: &str| {
-            let mut bytes = Vec::new();
-            let Value::Date(days) = crate::predicate::day(day(text)) else {
-                panic!("a day is a date")
-            };
-            encode(Value::Date(days), &mut bytes).unwrap();
-            Some(KeyBytes(bytes))
+        let same = Compared {
+            here: compared.there.clone(),
+            there: compared.there,
         };
-        let range = KeyRange {
-            after: key("2025-10-10"),
-            through: key("2025-10-12"),
-        };
-        for (text, expected) in [
-            ("2025-10-08", false),
-            ("2025-10-09", true),
-            ("2025-10-10", true),
-            ("2025-10-12", true),
-            ("2025-10-13", true),
-            ("2025-10-14", false),
-        ] {
-            assert_eq!(
-                holds(window, &range, &[Some(day(text))]).unwrap(),
-                expected,
-                "{text}"
-            );
-        }
-        let open = KeyRange {
-            after: key("2025-10-30"),
-            through: None,
-        };
-        assert!(holds(window, &open, &[Some(day("2025-10-31"))]).unwrap());
-        assert!(
-            holds(
-                Window::UNDATED,
-                &KeyRange {
-                    after: None,
-                    through: None
-                },
-                &[None]
-            )
-            .unwrap()
-        );
+        assert!(same.differing().is_empty());
     }
 }

@@ -10,6 +10,7 @@ use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::row::Value;
 use crate::window::Kind;
 
 /// SQL Server's limit of a name, in UTF-16 units.
@@ -186,6 +187,29 @@ impl DataType {
             "xml" => DataType::Xml,
             _ => return None,
         })
+    }
+
+    /// Whether a value that is read as this type's family is one that this type holds: another server's column may be
+    /// wider. Of dates and times, which are read as this very type, each is.
+    pub fn holds(self, value: Value<'_>) -> bool {
+        let units = |text: &str, length: u16| text.encode_utf16().count() <= usize::from(length);
+        match (self, value) {
+            (_, Value::Null) => false,
+            (DataType::Bit, Value::Integer(v)) => (0..=1).contains(&v),
+            (DataType::TinyInt, Value::Integer(v)) => u8::try_from(v).is_ok(),
+            (DataType::SmallInt, Value::Integer(v)) => i16::try_from(v).is_ok(),
+            (DataType::Int, Value::Integer(v)) => i32::try_from(v).is_ok(),
+            (DataType::NChar(n) | DataType::NVarChar(Length::N(n)), Value::Text(text)) => units(text, n),
+            (DataType::Char(n) | DataType::VarChar(Length::N(n)), Value::Text(text)) => units(text, n),
+            (DataType::Binary(n) | DataType::VarBinary(Length::N(n)), Value::Bytes(bytes)) => {
+                bytes.len() <= usize::from(n)
+            }
+            (DataType::Decimal { precision, scale }, Value::Decimal { units, scale: own }) => {
+                let digits = units.unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
+                own <= scale && digits + u32::from(scale - own) <= u32::from(precision)
+            }
+            _ => true,
+        }
     }
 
     /// Whether values are text that a collation governs.
@@ -390,6 +414,42 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_that_a_type_cannot_hold_is_told() {
+        let decimal = DataType::Decimal {
+            precision: 5,
+            scale: 2,
+        };
+        for (data_type, value, holds) in [
+            (DataType::Int, Value::Null, false),
+            (DataType::Int, Value::Integer(2_147_483_647), true),
+            (DataType::Int, Value::Integer(2_147_483_648), false),
+            (DataType::VarChar(Length::N(3)), Value::Text("abc"), true),
+            (DataType::VarChar(Length::N(3)), Value::Text("abcd"), false),
+            (DataType::VarChar(Length::Max), Value::Text("abcd"), true),
+            (
+                decimal,
+                Value::Decimal {
+                    units: 99_999,
+                    scale: 2,
+                },
+                true,
+            ),
+            (
+                decimal,
+                Value::Decimal {
+                    units: 1_000,
+                    scale: 0,
+                },
+                false,
+            ),
+            (decimal, Value::Decimal { units: 1, scale: 3 }, false),
+            (decimal, Value::Decimal { units: 0, scale: 0 }, true),
+        ] {
+            assert_eq!(data_type.holds(value), holds, "{data_type} {value:?}");
+        }
+    }
 
     #[test]
     fn a_type_is_read_as_it_is_written() {

@@ -146,6 +146,38 @@ impl Target {
         equal.join(" AND ")
     }
 
+    /// The condition that rows of two tables of the plan have the same unique key: `t` of this one and `n` of the other.
+    pub fn same_key_as(&self, plan: &TablePlan, other: &Target) -> String {
+        let equal = plan.key.unique.iter().map(|position| {
+            let (own, theirs) = (&self.columns[*position], &other.columns[*position]);
+            let collation = collate(&self.compared[*position]);
+            format!(
+                "t.{} = n.{}{}",
+                own.name.quoted(),
+                theirs.name.quoted(),
+                if own.collation == theirs.collation {
+                    ""
+                } else {
+                    &collation
+                }
+            )
+        });
+        equal.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// ` ORDER BY` the columns of `t` that a window's rows are ordered by, each by the collation that it is compared by.
+    pub fn order_by(&self, plan: &TablePlan, kind: Kind) -> String {
+        let columns = plan.key.order(kind).into_iter().map(|position| {
+            let (own, compared) = (&self.columns[position], &self.compared[position]);
+            let collation = match own.collation == compared.collation {
+                true => String::new(),
+                false => collate(compared),
+            };
+            format!("t.{}{collation}", own.name.quoted())
+        });
+        format!(" ORDER BY {}", columns.collect::<Vec<_>>().join(", "))
+    }
+
     /// The target's date column, where the table has windows of dates.
     pub fn date(&self, plan: &TablePlan) -> Option<&Column> {
         plan.key.date.map(|position| &self.columns[position])

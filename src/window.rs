@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The last day that a server's `date` holds.
-const LAST_DAY: NaiveDate = NaiveDate::from_ymd_opt(9999, 12, 31).expect("the day is in the calendar");
+/// The first day that a server's `date` holds.
+pub const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).expect("the day is in the calendar");
+
+/// The last one. Our own calendar goes on after it.
+pub const LAST_DAY: NaiveDate = NaiveDate::from_ymd_opt(9999, 12, 31).expect("the day is in the calendar");
 
 /// The dates `start <= date < end`, all in one calendar month; or all rows, or those without a date, which are stored
 /// under dates that no month's window can have.
@@ -36,7 +39,7 @@ pub enum Kind {
 impl Window {
     /// The one window of a reference table.
     pub const ALL: Window = Window {
-        start: NaiveDate::from_ymd_opt(1, 1, 1).expect("the day is in the calendar"),
+        start: FIRST_DAY,
         end: LAST_DAY,
     };
 
@@ -94,6 +97,19 @@ impl Window {
     /// Whether a run for `range` is to work on it: it has a day of the range, or no dates at all.
     pub fn is_asked(self, range: DateRange) -> bool {
         self.kind() != Kind::Dates || self.intersects(range)
+    }
+
+    /// Whether a day is one of its dates.
+    pub fn has(self, day: NaiveDate) -> bool {
+        self.kind() == Kind::Dates && self.start <= day && day < self.end
+    }
+
+    /// Whether the two have rows in common.
+    pub fn overlaps(self, other: Window) -> bool {
+        match (self.kind(), other.kind()) {
+            (Kind::Dates, Kind::Dates) => self.start < other.end && other.start < self.end,
+            _ => self == other,
+        }
     }
 
     /// Whether it has a day of `range`.

@@ -315,7 +315,9 @@ async fn flip(job: &Job) -> usize {
         if status.code() == 0 {
             assert_eq!(status.json(), job.status, "{name} changed what is read");
             let counts = job.project.sync(&["counts"]).await;
-            assert_eq!(counts.code(), 0, "{name}, sync counts: {counts:?}");
+            // What was cut short in a month that is over is not done.
+            let code = if job.finished { 0 } else { 4 };
+            assert_eq!(counts.code(), code, "{name}, sync counts: {counts:?}");
             // A file that readers take is taken by writers.
             let forget = job.project.sync(&["forget", "--table", "NO_SUCH_TABLE"]).await;
             assert_eq!(forget.code(), 2, "{name}, sync forget: {forget:?}");

@@ -118,6 +118,9 @@ async fn the_whole_job_and_then_nothing() {
     let demo = [&["demo"], &SCALES[..]].concat();
     assert_printed(&home.sync(&demo), &[COUNTS, REFERENCE_COUNTS, MENDED]);
 
+    // Months that were repaired are compared once more.
+    assert_printed(&home.sync(&demo), &[NOTHING_TO_DO]);
+
     // The source's sales are taken away: what does nothing does not miss them.
     let (emulator, mut source, mut target) = look_into(&home, "demo").await;
     for table in FILLED {

@@ -347,7 +347,7 @@ async fn tables_that_cannot_be_read_or_only_slowly() {
         [0, 0, 1]
     );
 
-    let rule = "do=error:229:The SELECT permission was denied;statement=SELECT TOP (0)".parse();
+    let rule = "do=error:229:The SELECT permission was denied;times=2;statement=SELECT TOP (0)".parse();
     server.emulator().faults().add(rule.expect("a rule"));
     let ended = doctor(&project, 7).await;
     let check = one(

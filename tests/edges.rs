@@ -405,8 +405,8 @@ async fn a_row_that_moved_is_seen_although_the_commit_was_not_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_that_a_row_left_is_put_right_and_not_gone_on_with() {
-    let name = "a_month_that_a_row_left_is_put_right_and_not_gone_on_with";
+async fn a_month_that_was_begun_is_finished_by_a_run_for_other_dates() {
+    let name = "a_month_that_was_begun_is_finished_by_a_run_for_other_dates";
     let Some(server) = Server::start_emulator(name).await else {
         return;
     };
@@ -441,21 +441,13 @@ async fn a_month_that_a_row_left_is_put_right_and_not_gone_on_with() {
         .at_source("UPDATE dbo.T SET D = '2025-10-05' WHERE ID = 1")
         .await;
     project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
-    let receipts = server.receipts().await;
-    assert_eq!(receipts.len(), 3, "nothing new of September: {receipts:?}");
-    assert!(
-        receipts.iter().all(|receipt| receipt.contains("verified")),
-        "{receipts:?}"
-    );
-    for _ in 0..2 {
-        let status = project.status().await;
-        let windows = status["tables"][0]["windows"].as_array().expect("windows");
-        assert_ne!(windows[0]["state"], "complete", "{status}");
-        assert_eq!(windows[1]["state"], "complete", "{status}");
-        project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
-    }
-    project.run("2025-09-01", "2025-09-30", &[]).await.expect(0);
     server.assert_equal("dbo.T", "dbo.t_T").await;
+    let status = project.status().await;
+    for window in status["tables"][0]["windows"].as_array().expect("windows") {
+        assert_eq!(window["state"], "complete", "{status}");
+    }
+    let ended = project.run("2025-09-01", "2025-10-31", &[]).await.expect(0);
+    assert!(ended.stdout.contains("already loaded"), "{}", ended.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,11 +62,11 @@ fn describe(view: &View<'_>) -> String {
                 counts.rows,
                 counts.bytes
             ));
-            if view
-                .is_settled(&table.name, record.window)
-                .expect("whether it is settled")
+            if let Some(found) = view
+                .found_equal(&table.name, record.window)
+                .expect("when it was equal")
             {
-                line("    settled".to_owned());
+                line(format!("    found equal at {}", found.at));
             }
             for chunk in view.chunks(&table.name, record.window).expect("chunks") {
                 line(of_chunk(&chunk));

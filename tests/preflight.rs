@@ -119,9 +119,9 @@ async fn counts_of_tables_that_differ_end_with_3() {
     );
     // Without --all only what is loaded counts, and nothing is.
     let said = home.sync_with(&["counts"], &variables);
-    assert_eq!(said.code, 0, "{said}");
+    assert_eq!(said.code, 4, "{said}");
     assert!(
-        said.stdout.contains("| sale      | 0         | ○      |"),
+        said.stdout.contains("| sale      | 0         | not loaded |"),
         "{said}"
     );
     server.finish().await;

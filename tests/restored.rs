@@ -131,7 +131,7 @@ async fn rows_without_receipts_are_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receipt_that_is_gone_from_the_middle_costs_what_follows_it() {
+async fn a_receipt_that_is_gone_from_the_middle_costs_its_own_chunk() {
     let server = Server::start().await;
     let project = job::finished(&server).await;
     server
@@ -140,7 +140,7 @@ async fn a_receipt_that_is_gone_from_the_middle_costs_what_follows_it() {
              AND [window_start] = '2025-11-01'",
         )
         .await;
-    job::heal(&server, &project, NOTHING, chunks(3)).await;
+    job::heal(&server, &project, NOTHING, chunks(1)).await;
     assert_receipts_are_unique(&server).await;
     server.finish().await;
 }

@@ -197,15 +197,14 @@ async fn a_settled_window_is_not_asked_about() {
     let mark = server.mark();
     run(&done, middle, middle).await;
     assert_eq!(counts(&server, mark), 0);
-    // The last day on which it is compared is today: it is compared once more, found equal, and then never again.
+    // The last day on which it is compared is today: it is compared when it is loaded, and then never again.
     let end = late.checked_add_months(Months::new(1)).expect("a month");
     let sql = format!("SELECT DATEDIFF(day, '{end}', SYSDATETIME())");
     let days = server.connect(&server.source).await.integer(&sql).await;
     let settling = project(&server, days.unsigned_abs());
     if days > 0 {
-        run(&settling, late, late).await;
-        let counted = [1, 0].map(|expected| (server.mark(), expected));
-        for (_, expected) in counted {
+        // This state file does not know the other month, which is compared once as well.
+        for expected in [2, 0, 0] {
             let mark = server.mark();
             run(&settling, late, late).await;
             assert_eq!(counts(&server, mark), expected);

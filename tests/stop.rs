@@ -195,7 +195,7 @@ async fn a_run_that_waits_stops_waiting() {
         when: Match {
             application: Some(APPLICATION.to_owned()),
             times: u64::MAX,
-            ..Match::statement("FROM [dbo].[T]")
+            ..Match::statement("FROM [dbo].[T] WHERE")
         },
         at: At::Before,
         action: Action::Drop,

@@ -1,4 +1,4 @@
--- The login that `sync` reads the source with: SELECT on one schema, and the sight of its definitions. Run it as a
+-- The login that `sync` reads the source with: SELECT on one schema, and the sight of definitions. Run it as a
 -- sysadmin, with sqlcmd or in SQLCMD mode; running it again changes nothing that is right already.
 --
 --   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
@@ -30,9 +30,15 @@ IF DATABASE_PRINCIPAL_ID(@user) IS NULL
 ELSE
     SET @sql = N'ALTER USER ' + QUOTENAME(@user) + N' WITH LOGIN = ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
--- VIEW DEFINITION shows the indexes and types that a plan is made from, also of tables that may not be read.
-SET @sql = N'GRANT SELECT, VIEW DEFINITION ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);
+SET @sql = N'GRANT SELECT ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
+-- VIEW DEFINITION shows the indexes and types that a plan is made from, also of tables that may not be read. It is on
+-- the database, because alias types and security policies may be in any schema: without it a policy that keeps rows
+-- from this login cannot be told.
+SET @sql = N'GRANT VIEW DEFINITION TO ' + QUOTENAME(@user);
+EXEC sys.sp_executesql @sql;
+-- Where columns are masked, this login needs UNMASK as well, which is a decision of whoever owns the data:
+--   GRANT UNMASK TO [reader];
 PRINT N'User ' + @user + N' may read schema ' + @schema + N' of ' + DB_NAME() + N'; SID of its login: '
     + CONVERT(nvarchar(200), SUSER_SID(@user), 1);
 GO

@@ -27,8 +27,8 @@ use crate::window::Window;
 use write::{Fault, Tables};
 
 pub use record::{
-    AccessPath, Change, Counts, Pass, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord, WindowState,
-    load_mark,
+    AccessPath, Change, Counts, FoundEqual, Pass, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord,
+    WindowState, load_mark,
 };
 pub use replace::Replacement;
 
@@ -49,14 +49,18 @@ const MARKS: Bytes = TableDefinition::new("marks");
 /// What is to be forgotten; not in the first stores of this format.
 const TOMBSTONES: Bytes = TableDefinition::new("tombstones");
 
-/// Windows that are settled; not in the first stores of this format.
-const SETTLED: Bytes = TableDefinition::new("settled");
+/// When a window's counts were equal at both ends, and which loads that rests on; not in the first stores of this
+/// format. Those have a table `settled`, whose marks rest on nothing that can be checked: it is not read any more.
+const FOUND_EQUAL: Bytes = TableDefinition::new("found_equal");
+
+/// Rows that left a table's target and could not be followed; not in the first stores of this format.
+const UNFOLLOWED: Bytes = TableDefinition::new("unfollowed");
 
 /// Chunks that were compared again; not in the first stores of this format.
 const CHECKED: Bytes = TableDefinition::new("checked");
 
 /// Names of the tables that the first stores of this format do not have.
-const LATER: [&str; 4] = ["marks", "tombstones", "settled", "checked"];
+const LATER: [&str; 5] = ["marks", "tombstones", "found_equal", "unfollowed", "checked"];
 
 /// Key in `meta` of the server that a run waits for.
 const WAITING_KEY: &[u8] = b"waiting";
@@ -68,8 +72,18 @@ const PASS_KEY: &[u8] = b"pass";
 const REACHED_KEY: &[u8] = b"reached";
 
 /// All tables of a store, made when it is.
-const ALL: [Bytes; 10] = [
-    META, TABLES, WINDOWS, COUNTS, CHUNKS, RUNS, MARKS, TOMBSTONES, SETTLED, CHECKED,
+const ALL: [Bytes; 11] = [
+    META,
+    TABLES,
+    WINDOWS,
+    COUNTS,
+    CHUNKS,
+    RUNS,
+    MARKS,
+    TOMBSTONES,
+    FOUND_EQUAL,
+    UNFOLLOWED,
+    CHECKED,
 ];
 
 /// The store, open for writing: no other process writes it meanwhile.
@@ -268,10 +282,16 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether a window is settled.
-    pub fn is_settled(&self, table: &str, window: Window) -> Result<bool> {
-        let settled = self.get::<v1::Settled>(SETTLED, &codec::window_key(table, window))?;
-        Ok(settled.is_some())
+    /// When a window was last found equal at both ends, and what that rests on.
+    pub fn found_equal(&self, table: &str, window: Window) -> Result<Option<FoundEqual>> {
+        let found = self.get::<v1::FoundEqual>(FOUND_EQUAL, &codec::window_key(table, window))?;
+        Ok(found.map(Into::into))
+    }
+
+    /// Rows that left a table's target and could not be followed to where they are now.
+    pub fn unfollowed(&self, table: &str) -> Result<u64> {
+        let unfollowed = self.get::<v1::Unfollowed>(UNFOLLOWED, &codec::table_key(table))?;
+        Ok(unfollowed.map_or(0, |unfollowed| unfollowed.rows))
     }
 
     /// The comparing again that began last.

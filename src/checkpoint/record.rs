@@ -1,6 +1,6 @@
 //! What the store holds, as the program uses it.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, Utc};
 
 use crate::chunk::{Chunk, ChunkState};
 use crate::window::{DateRange, Window};
@@ -180,6 +180,20 @@ pub struct Waiting {
     pub error: String,
 }
 
+/// That a window's row counts were equal at both ends. It holds as long as the window's receipts come to the same: a
+/// window that was loaded again, or whose target was restored, is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundEqual {
+    /// The source's time at which they were.
+    pub at: NaiveDateTime,
+    /// Receipts of the window then.
+    pub chunks: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// The sum of their load marks.
+    pub marks: i64,
+}
+
 /// One going through the verified chunks, to compare them again. It may take several commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
@@ -260,12 +274,21 @@ pub enum Change {
         /// The window.
         window: Window,
     },
-    /// A window whose row counts were equal so long after its end that it is not compared again.
-    Settled {
+    /// A window whose row counts were found equal at both ends.
+    FoundEqual {
         /// Its table.
         table: String,
         /// The window.
         window: Window,
+        /// When, and what that rests on.
+        found: FoundEqual,
+    },
+    /// How many rows left a table's target and cannot be followed to where they are now, as the target's plan tells.
+    Unfollowed {
+        /// The table.
+        table: String,
+        /// How many.
+        rows: u64,
     },
     /// The comparing again that began last.
     Pass(Pass),

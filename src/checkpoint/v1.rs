@@ -1,6 +1,6 @@
 //! Version 1 of every value, frozen: a change of a field here is a new version beside it, never an edit.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::record;
@@ -135,9 +135,20 @@ pub(super) struct Pass {
     differing: u64,
 }
 
-/// Says of its window that it is settled.
+/// When a window was found equal, and the sums of the receipts that this rests on.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Settled {}
+pub(super) struct FoundEqual {
+    at: NaiveDateTime,
+    chunks: u64,
+    rows: u64,
+    marks: i64,
+}
+
+/// Rows of a table that left its target and could not be followed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Unfollowed {
+    pub(super) rows: u64,
+}
 
 /// The two servers that a run has worked with.
 #[derive(Serialize, Deserialize)]
@@ -387,6 +398,40 @@ impl From<Waiting> for record::Waiting {
             since: stored.since,
             next_try_at: stored.next_try_at,
             error: stored.error,
+        }
+    }
+}
+
+impl From<&record::FoundEqual> for FoundEqual {
+    fn from(found: &record::FoundEqual) -> Self {
+        let record::FoundEqual {
+            at,
+            chunks,
+            rows,
+            marks,
+        } = *found;
+        FoundEqual {
+            at,
+            chunks,
+            rows,
+            marks,
+        }
+    }
+}
+
+impl From<FoundEqual> for record::FoundEqual {
+    fn from(stored: FoundEqual) -> Self {
+        let FoundEqual {
+            at,
+            chunks,
+            rows,
+            marks,
+        } = stored;
+        record::FoundEqual {
+            at,
+            chunks,
+            rows,
+            marks,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::{
-    CHECKED, CHUNKS, COUNTS, Change, Counts, MARKS, META, PASS_KEY, REACHED_KEY, RUNS, SETTLED, TABLES,
-    TOMBSTONES, Tombstone, WAITING_KEY, WINDOWS, WRITER_KEY, codec, load_mark, v1,
+    CHECKED, CHUNKS, COUNTS, Change, Counts, FOUND_EQUAL, MARKS, META, PASS_KEY, REACHED_KEY, RUNS, TABLES,
+    TOMBSTONES, Tombstone, UNFOLLOWED, WAITING_KEY, WINDOWS, WRITER_KEY, codec, load_mark, v1,
 };
 use crate::chunk::{Chunk, ChunkState};
 use crate::error::Error;
@@ -55,7 +55,8 @@ pub(super) struct Tables<'t> {
     chunks: Open<'t>,
     runs: Open<'t>,
     tombstones: Open<'t>,
-    settled: Open<'t>,
+    found_equal: Open<'t>,
+    unfollowed: Open<'t>,
     checked: Open<'t>,
 }
 
@@ -71,7 +72,8 @@ impl<'t> Tables<'t> {
             chunks: transaction.open_table(CHUNKS)?,
             runs: transaction.open_table(RUNS)?,
             tombstones: transaction.open_table(TOMBSTONES)?,
-            settled: transaction.open_table(SETTLED)?,
+            found_equal: transaction.open_table(FOUND_EQUAL)?,
+            unfollowed: transaction.open_table(UNFOLLOWED)?,
             checked: transaction.open_table(CHECKED)?,
         })
     }
@@ -128,11 +130,15 @@ impl<'t> Tables<'t> {
                 let prefix = codec::window_key(table, *window);
                 self.remove_keys(&prefix, |_| true)
             }
-            Change::Settled { table, window } => put(
-                &mut self.settled,
+            Change::FoundEqual { table, window, found } => put(
+                &mut self.found_equal,
                 &codec::window_key(table, *window),
-                &v1::Settled {},
+                &v1::FoundEqual::from(found),
             ),
+            Change::Unfollowed { table, rows } => {
+                let key = codec::table_key(table);
+                put(&mut self.unfollowed, &key, &v1::Unfollowed { rows: *rows })
+            }
             Change::Pass(pass) => put(&mut self.meta, PASS_KEY, &v1::Pass::from(pass)),
             Change::Checked {
                 table,
@@ -191,8 +197,9 @@ impl<'t> Tables<'t> {
                 .is_none_or(|(first, end)| codec::starts_within(key, &prefix, first, end))
         })?;
         if tombstone.month.is_none() {
-            self.tables
-                .remove(codec::table_key(&tombstone.table).as_slice())?;
+            let key = codec::table_key(&tombstone.table);
+            self.tables.remove(key.as_slice())?;
+            self.unfollowed.remove(key.as_slice())?;
         }
         self.tombstones
             .remove(codec::tombstone_key(tombstone).as_slice())?;
@@ -206,7 +213,7 @@ impl<'t> Tables<'t> {
             &mut self.windows,
             &mut self.counts,
             &mut self.marks,
-            &mut self.settled,
+            &mut self.found_equal,
             &mut self.checked,
         ] {
             let mut keys = Vec::new();

@@ -1,5 +1,8 @@
 //! `sync counts`: the row counts of source and target side by side, a line a table, as the work log has them.
 
+#[cfg(test)]
+mod tests;
+
 use chrono::NaiveDate;
 use clap::Args;
 use serde_json::json;
@@ -16,8 +19,9 @@ use crate::exit_code::ExitCode;
 use crate::mssql::{Guard, Session, catalog, predicate, unproven};
 use crate::predicate::{Bounds, Extent, Where, midnight};
 use crate::report::text::{counted, markdown, thousands};
+use crate::resume::settled;
 use crate::row::Value;
-use crate::table::{Column, TableName};
+use crate::table::{Column, DataType, TableName};
 use crate::window::{Kind, Window};
 
 /// Arguments of `sync counts`.
@@ -39,41 +43,83 @@ pub(super) struct CountsArgs {
 pub(super) struct Count {
     table: String,
     window: Option<Window>,
-    source: u64,
-    /// `None` where the target has no such table.
-    target: Option<u64>,
+    rows: Rows,
 }
 
-/// What one line counts of a table: nothing where nothing is loaded.
+/// The rows of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// Both ends were counted.
+    Counted {
+        source: u64,
+        /// `None` where the target has no such table.
+        target: Option<u64>,
+    },
+    /// Nothing of the table is loaded, so that there is nothing to count.
+    NotLoaded,
+    /// Something is loaded, and no window of it is complete.
+    NotComplete,
+}
+
+/// What one line counts of a table.
 #[derive(Debug)]
 struct Line<'a> {
     table: &'a TableConfig,
     window: Option<Window>,
-    extents: Vec<Extent>,
+    asked: Asked,
+}
+
+#[derive(Debug)]
+enum Asked {
+    /// The rows of these.
+    Extents(Vec<Extent>),
+    /// None, for this reason.
+    Nothing(Rows),
+}
+
+/// What is to be counted, and what is left out of it.
+#[derive(Debug, Default)]
+struct Plan<'a> {
+    lines: Vec<Line<'a>>,
+    /// Windows that have receipts and are not complete.
+    begun: Vec<(&'a TableConfig, Window)>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+struct Counted {
+    counts: Vec<Count>,
+    /// Windows whose end has passed by the source's clock, and that are not complete.
+    unfinished: Vec<(String, Window)>,
 }
 
 pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode> {
     let mut config = context.load()?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
-    let counts = counts(context, &config, &args).await;
+    let counted = counts(context, &config, &args).await;
     embedded.stop().await;
-    let counts = counts?;
+    let counted = counted?;
+    counted.warn(&context.voice);
     result(&if args.json {
-        json(&as_json(&counts))
+        json(&as_json(&counted.counts))
     } else {
-        text(&counts)
+        text(&counted.counts)
     })?;
-    Ok(exit_of(&counts))
+    Ok(counted.exit())
 }
 
-async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result<Vec<Count>> {
+async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result<Counted> {
     if args.all {
         let whole = config.tables.iter().map(|table| Line {
             table,
             window: None,
-            extents: vec![Extent::All],
+            asked: Asked::Extents(vec![Extent::All]),
         });
-        return count(config, &whole.collect::<Vec<_>>()).await;
+        let plan = Plan {
+            lines: whole.collect(),
+            begun: Vec::new(),
+        };
+        return count(config, &plan).await;
     }
     let path = context.state_of(&config.path);
     let reader = Reader::open(&path)?;
@@ -85,8 +131,8 @@ async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result
     }
     let view = reader.as_ref().map(Reader::view).transpose()?;
     let tables = config.tables.iter();
-    let lines = loaded(&context.voice, tables, view.as_ref(), args.windows)?;
-    count(config, &lines).await
+    let plan = loaded(&context.voice, tables, view.as_ref(), args.windows)?;
+    count(config, &plan).await
 }
 
 /// What `sync counts` prints of the windows that `view` knows, for a configuration whose servers are up and of its
@@ -99,12 +145,13 @@ pub(super) async fn of_loaded(
     mode: Mode,
 ) -> Result<(String, ExitCode)> {
     let tables = config.tables.iter().filter(|table| table.mode == mode);
-    let lines = loaded(voice, tables, Some(view), false)?;
-    if lines.is_empty() {
+    let plan = loaded(voice, tables, Some(view), false)?;
+    if plan.lines.is_empty() {
         return Ok((String::new(), ExitCode::Done));
     }
-    let counts = count(config, &lines).await?;
-    Ok((text(&counts), exit_of(&counts)))
+    let counted = count(config, &plan).await?;
+    counted.warn(voice);
+    Ok((text(&counted.counts), counted.exit()))
 }
 
 /// A line for each table's complete windows, or for each of them, as the checkpoint file knows them. What is left out
@@ -114,10 +161,11 @@ fn loaded<'a>(
     tables: impl Iterator<Item = &'a TableConfig>,
     view: Option<&View<'_>>,
     by_window: bool,
-) -> Result<Vec<Line<'a>>> {
-    let mut lines = Vec::new();
+) -> Result<Plan<'a>> {
+    let mut plan = Plan::default();
     for table in tables {
-        let windows = view.map_or_else(|| Ok(vec![]), |view| view.windows(table.name.as_str()))?;
+        let name = table.name.as_str();
+        let windows = view.map_or_else(|| Ok(vec![]), |view| view.windows(name))?;
         let (complete, rest): (Vec<_>, Vec<_>) = windows
             .into_iter()
             .partition(|record| record.state == WindowState::Complete);
@@ -130,22 +178,38 @@ fn loaded<'a>(
                 names.join(", ")
             ));
         }
-        let complete = complete.into_iter().map(|record| record.window);
-        if by_window {
-            lines.extend(complete.map(|window| Line {
-                table,
-                window: Some(window),
-                extents: vec![Extent::of_window(window)],
-            }));
+        let before = plan.begun.len();
+        for (view, record) in view
+            .iter()
+            .flat_map(|view| rest.iter().map(move |record| (view, record)))
+        {
+            // A checkpoint that is verified or stale stands for a receipt.
+            let counts = view.counts(name, record.window)?;
+            if counts.verified + counts.stale > 0 {
+                plan.begun.push((table, record.window));
+            }
+        }
+        let complete: Vec<Window> = complete.into_iter().map(|record| record.window).collect();
+        let line = |window, asked| Line { table, window, asked };
+        if complete.is_empty() {
+            let rows = if plan.begun.len() > before {
+                Rows::NotComplete
+            } else {
+                Rows::NotLoaded
+            };
+            plan.lines.push(line(None, Asked::Nothing(rows)));
+        } else if by_window {
+            let extents = |window| Asked::Extents(vec![Extent::of_window(window)]);
+            let lines = complete
+                .into_iter()
+                .map(|window| line(Some(window), extents(window)));
+            plan.lines.extend(lines);
         } else {
-            lines.push(Line {
-                table,
-                window: None,
-                extents: joined(complete),
-            });
+            let extents = joined(complete.into_iter());
+            plan.lines.push(line(None, Asked::Extents(extents)));
         }
     }
-    Ok(lines)
+    Ok(plan)
 }
 
 /// Windows whose dates touch as one extent, so that each is counted by one query.
@@ -168,49 +232,93 @@ fn joined(windows: impl Iterator<Item = Window>) -> Vec<Extent> {
     days.chain(other.into_iter().map(Extent::of_window)).collect()
 }
 
-/// Counts each line at both ends.
-async fn count(config: &Config, lines: &[Line<'_>]) -> Result<Vec<Count>> {
+/// Counts each line at both ends, and looks which windows should be complete by now.
+async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
     let timeouts = config.run.timeouts;
     let guard = &config.source.guard;
     let mut source = Session::open(&config.source.endpoint, Some(guard), &timeouts).await?;
     let mut target = Session::open(&config.target.endpoint, None, &timeouts).await?;
     let mut counts = Vec::new();
-    for line in lines {
-        let name = config.source_table(line.table);
-        let there = count_one(&mut source, Some(guard), &name, line).await?;
-        let here = count_one(&mut target, None, &config.target_table(line.table), line).await?;
-        let source = there.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Preflight,
-                format!("The source has no table {name} that this login may see; check its name and schema, or grant SELECT on it"),
-            )
-        })?;
+    for line in &plan.lines {
+        let rows = match &line.asked {
+            Asked::Nothing(rows) => *rows,
+            Asked::Extents(extents) => {
+                let name = config.source_table(line.table);
+                let there = count_one(&mut source, Some(guard), &name, line.table, extents).await?;
+                let target_name = config.target_table(line.table);
+                let here = count_one(&mut target, None, &target_name, line.table, extents).await?;
+                Rows::Counted {
+                    source: there.ok_or_else(|| is_not_there(&name))?,
+                    target: here,
+                }
+            }
+        };
         counts.push(Count {
             table: line.table.name.to_string(),
             window: line.window,
-            source,
-            target: here,
+            rows,
         });
     }
-    Ok(counts)
+    Ok(Counted {
+        counts,
+        unfinished: unfinished(config, &mut source, &plan.begun).await?,
+    })
 }
 
-/// The rows of a line; `None` where there is no such table.
+fn is_not_there(name: &TableName) -> Error {
+    Error::new(
+        ErrorKind::Preflight,
+        format!(
+            "The source has no table {name} that this login may see; check its name and schema, or grant SELECT on it"
+        ),
+    )
+}
+
+/// Those of the windows whose end has passed by the source's clock, and long enough ago to be read. Where there are
+/// none, the clock is not asked.
+async fn unfinished(
+    config: &Config,
+    source: &mut Session,
+    begun: &[(&TableConfig, Window)],
+) -> Result<Vec<(String, Window)>> {
+    if begun.is_empty() {
+        return Ok(Vec::new());
+    }
+    let server = catalog::server(source).await?;
+    let mut unfinished = Vec::new();
+    for (table, window) in begun {
+        let name = config.source_table(table);
+        let schema = catalog::describe(source, &name)
+            .await?
+            .ok_or_else(|| is_not_there(&name))?;
+        let date = table.date_column.as_ref();
+        let position = date.and_then(|date| schema.position(date.as_str()));
+        // An instant with an offset is compared in UTC; dates without one are taken for the server's own.
+        let now = match position.map(|position| schema.columns[position].data_type) {
+            Some(DataType::DateTimeOffset(_)) => server.now_utc,
+            _ => server.now,
+        };
+        let readable = settled(now, config.run.settle_minutes);
+        if window.kind() != Kind::Dates || midnight(window.end()) <= readable {
+            unfinished.push((table.name.to_string(), *window));
+        }
+    }
+    Ok(unfinished)
+}
+
+/// The rows of extents; `None` where there is no such table.
 async fn count_one(
     session: &mut Session,
     guard: Option<&Guard>,
     name: &TableName,
-    line: &Line<'_>,
+    table: &TableConfig,
+    extents: &[Extent],
 ) -> Result<Option<u64>> {
-    if line.extents.is_empty() {
-        // Nothing of it is loaded, and so nothing is asked.
-        return Ok(Some(0));
-    }
     let Some(schema) = catalog::describe(session, name).await? else {
         return Ok(None);
     };
-    let whole = line.extents.iter().all(|extent| *extent == Extent::All);
-    let date = match &line.table.date_column {
+    let whole = extents.iter().all(|extent| *extent == Extent::All);
+    let date = match &table.date_column {
         Some(date) if !whole => {
             let position = schema.position(date.as_str()).ok_or_else(|| {
                 let text = format!("Table {name} has no column {date}; set date_column to the one it has");
@@ -221,7 +329,7 @@ async fn count_one(
         _ => None,
     };
     let mut count = 0;
-    for extent in &line.extents {
+    for extent in extents {
         count += count_where(session, guard, name, date, *extent).await?;
     }
     Ok(Some(count))
@@ -252,18 +360,48 @@ async fn count_where(
     Ok(row.integer(0)?.cast_unsigned())
 }
 
-fn exit_of(counts: &[Count]) -> ExitCode {
-    if counts.iter().all(Count::is_equal) {
-        ExitCode::Done
-    } else {
-        ExitCode::Mismatch
+impl Counted {
+    /// Says which windows should be complete and are not.
+    fn warn(&self, voice: &Voice) {
+        for (table, window) in &self.unfinished {
+            voice.say(&format!(
+                "warning: table {table}: window {window} has ended and is not complete; `sync run` with its dates loads the rest"
+            ));
+        }
+    }
+
+    /// A difference before what is not there to be compared.
+    fn exit(&self) -> ExitCode {
+        let is = |equal| self.counts.iter().any(|count| count.is_equal() == equal);
+        let not_loaded = self.counts.iter().any(|count| count.rows == Rows::NotLoaded);
+        if is(Some(false)) {
+            ExitCode::Mismatch
+        } else if not_loaded || !self.unfinished.is_empty() {
+            ExitCode::Incomplete
+        } else {
+            ExitCode::Done
+        }
     }
 }
 
 impl Count {
-    /// A table that is not there holds as many rows as an empty one.
-    fn is_equal(&self) -> bool {
-        self.target.unwrap_or(0) == self.source
+    fn source(&self) -> Option<u64> {
+        match self.rows {
+            Rows::Counted { source, .. } => Some(source),
+            Rows::NotLoaded | Rows::NotComplete => None,
+        }
+    }
+
+    fn target(&self) -> Option<u64> {
+        match self.rows {
+            Rows::Counted { target, .. } => target,
+            Rows::NotLoaded | Rows::NotComplete => None,
+        }
+    }
+
+    /// A table that is not there holds as many rows as an empty one; what was not counted is neither.
+    fn is_equal(&self) -> Option<bool> {
+        self.source().map(|source| self.target().unwrap_or(0) == source)
     }
 
     fn name(&self) -> String {
@@ -274,20 +412,29 @@ impl Count {
     }
 
     fn status(&self) -> &'static str {
-        match (self.is_equal(), self.source) {
-            (true, 0) => "empty",
-            (true, _) => "equal",
-            (false, _) => "different",
+        match self.rows {
+            Rows::NotLoaded => "not loaded",
+            Rows::NotComplete => "not complete",
+            Rows::Counted { source, target } if target.unwrap_or(0) != source => "different",
+            Rows::Counted { source: 0, .. } => "empty",
+            Rows::Counted { .. } => "equal",
         }
     }
 
     fn mark(&self) -> String {
-        match (self.is_equal(), self.source) {
-            (true, 0) => "○".to_owned(),
-            (true, _) => "✓".to_owned(),
-            (false, source) => format!("✗ source: {}", thousands(source)),
+        match (self.status(), self.source()) {
+            ("empty", _) => "○".to_owned(),
+            ("equal", _) => "✓".to_owned(),
+            (_, Some(source)) => format!("✗ source: {}", thousands(source)),
+            (status, None) => status.to_owned(),
         }
     }
+}
+
+/// Whether all lines that were counted are equal; `None` where none was.
+fn are_equal(counts: &[Count]) -> Option<bool> {
+    let counted = counts.iter().filter_map(Count::is_equal);
+    counted.reduce(|all, equal| all && equal)
 }
 
 fn as_json(counts: &[Count]) -> serde_json::Value {
@@ -296,9 +443,10 @@ fn as_json(counts: &[Count]) -> serde_json::Value {
         .map(|count| {
             let mut line = json!({
                 "name": count.table,
-                "source": count.source,
-                "target": count.target,
+                "source": count.source(),
+                "target": count.target(),
                 "status": count.status(),
+                "equal": count.is_equal(),
             });
             if let Some(window) = count.window {
                 line["window"] = json!(window.to_string());
@@ -309,19 +457,19 @@ fn as_json(counts: &[Count]) -> serde_json::Value {
     json!({
         "tables": tables,
         "total": {
-            "source": counts.iter().map(|count| count.source).sum::<u64>(),
-            "target": counts.iter().filter_map(|count| count.target).sum::<u64>(),
+            "source": counts.iter().filter_map(Count::source).sum::<u64>(),
+            "target": counts.iter().filter_map(Count::target).sum::<u64>(),
         },
-        "equal": counts.iter().all(Count::is_equal),
+        "equal": are_equal(counts),
     })
 }
 
 /// The counts as a Markdown table whose columns line up; the target's rows are what is counted in it.
 fn text(counts: &[Count]) -> String {
-    let total = counts.iter().filter_map(|count| count.target).sum();
+    let total = counts.iter().filter_map(Count::target).sum();
     let mut lines = vec![["Table".to_owned(), "Row Count".to_owned(), "Status".to_owned()]];
     for count in counts {
-        lines.push([count.name(), thousands(count.target.unwrap_or(0)), count.mark()]);
+        lines.push([count.name(), thousands(count.target().unwrap_or(0)), count.mark()]);
     }
     lines.push([
         "**TOTAL**".to_owned(),
@@ -329,112 +477,4 @@ fn text(counts: &[Count]) -> String {
         String::new(),
     ]);
     markdown(&lines)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counted(name: &str, source: u64, target: Option<u64>) -> Count {
-        Count {
-            table: name.to_owned(),
-            window: None,
-            source,
-            target,
-        }
-    }
-
-    #[test]
-    fn the_table_of_the_work_log() {
-        let counts = [
-            ("APP_4_SALES", 44_579),
-            ("APP_4_SALESITEM", 227_418),
-            ("APP_4_PAYMENT", 44_125),
-            ("APP_4_VOIDSALESITEM", 2_912),
-            ("APP_4_SALESCREDITNOTE", 0),
-            ("APP_4_SALESCREDITNOTEITEM", 0),
-            ("APP_4_SALESDEBITNOTE", 0),
-            ("APP_4_SALESDEBITNOTEITEM", 0),
-            ("APP_4_EPAYMENTLOG", 0),
-            ("APP_4_VOUCHER", 73_670),
-        ]
-        .map(|(name, rows)| counted(name, rows, Some(rows)));
-        insta::assert_snapshot!(text(&counts), @r"
-        | Table                     | Row Count   | Status |
-        | ------------------------- | ----------- | ------ |
-        | APP_4_SALES               | 44,579      | ✓      |
-        | APP_4_SALESITEM           | 227,418     | ✓      |
-        | APP_4_PAYMENT             | 44,125      | ✓      |
-        | APP_4_VOIDSALESITEM       | 2,912       | ✓      |
-        | APP_4_SALESCREDITNOTE     | 0           | ○      |
-        | APP_4_SALESCREDITNOTEITEM | 0           | ○      |
-        | APP_4_SALESDEBITNOTE      | 0           | ○      |
-        | APP_4_SALESDEBITNOTEITEM  | 0           | ○      |
-        | APP_4_EPAYMENTLOG         | 0           | ○      |
-        | APP_4_VOUCHER             | 73,670      | ✓      |
-        | **TOTAL**                 | **392,704** |        |
-        ");
-        assert_eq!(exit_of(&counts), ExitCode::Done);
-    }
-
-    #[test]
-    fn a_difference_is_marked_and_ends_with_3() {
-        let counts = [
-            counted("A", 10, Some(9)),
-            counted("B", 0, None),
-            counted("C", 1000, None),
-        ];
-        insta::assert_snapshot!(text(&counts), @r"
-        | Table     | Row Count | Status          |
-        | --------- | --------- | --------------- |
-        | A         | 9         | ✗ source: 10    |
-        | B         | 0         | ○               |
-        | C         | 0         | ✗ source: 1,000 |
-        | **TOTAL** | **9**     |                 |
-        ");
-        assert_eq!(exit_of(&counts), ExitCode::Mismatch);
-        let json = as_json(&counts);
-        assert_eq!(json["equal"], false);
-        assert_eq!(json["tables"][0]["status"], "different");
-        assert_eq!(json["tables"][1]["status"], "empty");
-        assert_eq!(json["tables"][2]["target"], serde_json::Value::Null);
-        assert_eq!(json["total"], json!({"source": 1010, "target": 9}));
-    }
-
-    #[test]
-    fn a_line_a_window() {
-        let month = |month| {
-            let day = |month| NaiveDate::from_ymd_opt(2025, month, 1).unwrap();
-            Some(Window::new(day(month), day(month + 1)).unwrap())
-        };
-        let counts = [month(10), month(11), Some(Window::UNDATED)].map(|window| Count {
-            window,
-            ..counted("A", 5, Some(5))
-        });
-        insta::assert_snapshot!(text(&counts), @r"
-        | Table     | Row Count | Status |
-        | --------- | --------- | ------ |
-        | A 2025-10 | 5         | ✓      |
-        | A 2025-11 | 5         | ✓      |
-        | A undated | 5         | ✓      |
-        | **TOTAL** | **15**    |        |
-        ");
-        assert_eq!(as_json(&counts)["tables"][2]["window"], "undated");
-    }
-
-    #[test]
-    fn windows_that_touch_are_one() {
-        let day = |d| NaiveDate::from_ymd_opt(2025, 10, d).unwrap();
-        let windows = [(1, 3), (3, 5), (7, 8)].map(|(a, b)| Window::new(day(a), day(b)).unwrap());
-        let dates = |a, b| {
-            Extent::Dates(Bounds {
-                start: midnight(day(a)),
-                end: midnight(day(b)),
-            })
-        };
-        assert_eq!(
-            joined(windows.into_iter().chain([Window::UNDATED])),
-            [dates(1, 5), dates(7, 8), Extent::Undated]
-        );
-    }
 }

@@ -49,6 +49,7 @@ pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode>
         store,
         progress: std::sync::Arc::new(Silent),
         outage_max: config.run.outage_max,
+        broke: std::sync::Arc::default(),
     };
     let holder = Holder {
         run_id: context.clock.random(),

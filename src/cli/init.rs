@@ -172,6 +172,7 @@ mod tests {
         let config = Config::load(&path, &|_| Some("x".to_owned())).unwrap();
         assert_eq!(config.source.guard.refuse_names, ["POSPROD01"]);
         assert_eq!(config.run.settle_minutes, 60);
+        assert_eq!(config.run.leaving_rows_max_percent, 10);
         drop(directory);
     }
 

@@ -11,9 +11,8 @@ use crate::checkpoint::Store;
 use crate::config::Config;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
-use crate::reconcile::Difference;
 use crate::report::text::{counted, markdown, rows};
-use crate::schedule::{self, Finding, ReconcileOptions, Reconciled, StopSignal};
+use crate::schedule::{self, About, Finding, ReconcileOptions, Reconciled, StopSignal};
 use crate::table::Identifier;
 use crate::window::DateRange;
 
@@ -23,9 +22,12 @@ pub(super) struct ReconcileArgs {
     /// Read the source's rows again, too; without it nothing is asked of the source
     #[arg(long)]
     source: bool,
-    /// Load again, in place, the chunks that differ; these are read from the source
+    /// Load again, in place, what differs or has no receipt; it is read from the source
     #[arg(long)]
     repair: bool,
+    /// Tables that any number of rows may leave; see leaving_rows_max_percent
+    #[arg(long, value_name = "TABLE", value_delimiter = ',', value_parser = table, requires = "repair")]
+    allow_deletes: Vec<Identifier>,
     /// Name the keys of rows that differ
     #[arg(long, requires = "source")]
     rows: bool,
@@ -56,6 +58,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
         repair: args.repair,
         range,
         tables: args.tables,
+        allow_deletes: args.allow_deletes,
         max_workers: args.max_workers.map(usize::from),
     };
     let mut config = context.load()?;
@@ -101,8 +104,10 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
             lines.push([
                 finding.table.clone(),
                 finding.window.to_string(),
-                finding.ordinal.to_string(),
-                found(&finding.difference),
+                finding
+                    .ordinal
+                    .map_or_else(|| "all".to_owned(), |n| n.to_string()),
+                found(finding),
                 if finding.repaired { "repaired" } else { "differs" }.to_owned(),
             ]);
         }
@@ -128,33 +133,70 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
             counted(count, "chunk")
         ),
     };
-    let differ = reconciled.findings.len() as u64;
-    let left = reconciled
-        .findings
-        .iter()
-        .filter(|finding| !finding.repaired)
-        .count() as u64;
-    text.push_str(&match (differ, left) {
+    let (differ, left) = (
+        Amount::of(reconciled.findings.iter()),
+        Amount::of(reconciled.findings.iter().filter(|finding| !finding.repaired)),
+    );
+    text.push_str(&match (differ.all(), left.all()) {
         _ if reconciled.stopped => {
             format!("Stopped: {compared} compared{before}. Run the same command again to go on.\n")
         }
+        (0, _) if reconciled.is_empty() && reconciled.left_out.is_empty() => {
+            "Nothing of this is loaded, and nothing was compared.\n".to_owned()
+        }
+        (0, _) if reconciled.is_empty() => "Nothing was compared.\n".to_owned(),
         (0, _) => format!("Compared {compared}{before}: all are as they were verified.\n"),
-        (differ, 0) => format!(
-            "Compared {compared}{before}: {} differed; all were loaded again and are verified.\n",
-            counted(differ, "chunk")
+        (_, 0) => format!(
+            "Compared {compared}{before}: {differ} differed; all were loaded again and are verified.\n"
         ),
-        (differ, left) => format!(
-            "Compared {compared}{before}: {} {}; {} loads again what differs.\n",
-            counted(differ, "chunk"),
-            match (differ, left) {
+        (all, unrepaired) => format!(
+            "Compared {compared}{before}: {differ} {}; {} loads again what differs.\n",
+            match (all, unrepaired) {
                 (1, 1) => "differs".to_owned(),
-                (differ, left) if differ == left => "differ".to_owned(),
-                (_, left) => format!("differed, {left} not repaired"),
+                (all, unrepaired) if all == unrepaired => "differ".to_owned(),
+                (_, unrepaired) => format!("differed, {unrepaired} not repaired"),
             },
             repairing(reconciled.source)
         ),
     });
     text
+}
+
+/// How many chunks, and how many windows, findings are about.
+struct Amount {
+    chunks: u64,
+    windows: u64,
+}
+
+impl Amount {
+    fn of<'a>(findings: impl Iterator<Item = &'a Finding>) -> Amount {
+        let (chunks, windows): (Vec<_>, Vec<_>) = findings.partition(|finding| finding.ordinal.is_some());
+        Amount {
+            chunks: chunks.len() as u64,
+            windows: windows.len() as u64,
+        }
+    }
+
+    fn all(&self) -> u64 {
+        self.chunks + self.windows
+    }
+}
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.chunks, self.windows) {
+            (chunks, 0) => f.write_str(&counted(chunks, "chunk")),
+            (0, windows) => f.write_str(&counted(windows, "window")),
+            (chunks, windows) => {
+                write!(
+                    f,
+                    "{} and {}",
+                    counted(chunks, "chunk"),
+                    counted(windows, "window")
+                )
+            }
+        }
+    }
 }
 
 /// The command that loads again what a comparing finds.
@@ -166,9 +208,14 @@ pub(super) fn repairing(source: bool) -> &'static str {
     }
 }
 
-/// How a chunk differs, in few words.
-fn found(difference: &Difference) -> String {
+/// What was found, in few words.
+fn found(finding: &Finding) -> String {
+    let difference = &finding.difference;
     let mut parts = Vec::new();
+    if finding.about != About::Chunk {
+        parts.extend(difference.why.iter().map(|why| (*why).to_owned()));
+    }
+    let known = parts.len();
     if let Some(counts) = difference.rows {
         for (count, what) in [
             (counts.changed, "changed"),
@@ -180,15 +227,19 @@ fn found(difference: &Difference) -> String {
             }
         }
     }
-    if parts.is_empty() {
-        parts.extend(difference.why.iter().map(|why| (*why).to_owned()));
-        let source = difference
-            .source_rows
-            .map_or_else(String::new, |count| format!(", source {count}"));
-        parts.push(format!(
-            "rows: receipt {}, target {}{source}",
-            difference.receipt_rows, difference.target_rows
-        ));
+    let source = difference
+        .source_rows
+        .map_or_else(String::new, |count| format!(", source {count}"));
+    let (recorded, target) = (difference.receipt_rows, difference.target_rows);
+    match finding.about {
+        _ if parts.len() > known => {}
+        About::Chunk => {
+            parts.extend(difference.why.iter().map(|why| (*why).to_owned()));
+            parts.push(format!("rows: receipt {recorded}, target {target}{source}"));
+        }
+        About::Lost => parts.push(format!("rows: verified {recorded}, target {target}{source}")),
+        About::Uncovered => parts.push(rows(target)),
+        About::Gap | About::Unfinished => {}
     }
     parts.join("; ")
 }
@@ -204,10 +255,8 @@ fn named(findings: &[Finding]) -> String {
                 .map(|(name, value)| format!("{name} {value}"))
                 .collect();
             text.push_str(&format!(
-                "{} {} chunk {}: {}: {}\n",
-                finding.table,
-                finding.window,
-                finding.ordinal,
+                "{}: {}: {}\n",
+                place(finding),
                 key.what,
                 columns.join(", ")
             ));
@@ -218,19 +267,20 @@ fn named(findings: &[Finding]) -> String {
             .rows
             .map_or(0, |counts| counts.changed + counts.missing + counts.target_only);
         if all > told {
-            text.push_str(&format!(
-                "{} {} chunk {}: and {} more\n",
-                finding.table,
-                finding.window,
-                finding.ordinal,
-                rows(all - told)
-            ));
+            text.push_str(&format!("{}: and {} more\n", place(finding), rows(all - told)));
         }
     }
     if !text.is_empty() {
         text.push('\n');
     }
     text
+}
+
+fn place(finding: &Finding) -> String {
+    let chunk = finding
+        .ordinal
+        .map_or_else(String::new, |ordinal| format!(" chunk {ordinal}"));
+    format!("{} {}{chunk}", finding.table, finding.window)
 }
 
 fn as_json(reconciled: &Reconciled) -> serde_json::Value {

@@ -39,6 +39,12 @@ pub(super) struct RunArgs {
     /// Load reference tables anew even where the source has the rows that are in place
     #[arg(long)]
     force: bool,
+    /// Let rows leave these tables, however many the source does not have any more
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
+    allow_deletes: Vec<Identifier>,
+    /// Load from the source although it is another database than before: one that has the same data
+    #[arg(long)]
+    accept_source: bool,
 }
 
 pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
@@ -59,6 +65,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
         _ => None,
     };
     let mut config = context.load()?;
+    config.knows("--allow-deletes", &args.allow_deletes)?;
     let options = RunOptions {
         range: match asked {
             Some(range) => range,
@@ -68,6 +75,8 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
         max_workers: args.max_workers.map(usize::from),
         chunk_rows: args.chunk_rows,
         force: args.force,
+        allow_deletes: args.allow_deletes,
+        accept_source: args.accept_source,
     };
     let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
@@ -261,6 +270,10 @@ pub(super) fn text(summary: &RunSummary) -> String {
     let loaded: u64 = summary.tables.iter().map(|table| table.rows_loaded).sum();
     let ending = match summary.exit {
         ExitCode::Done => format!("Done: {} loaded now, {} verified in {tables}.", rows(loaded), rows(total)),
+        ExitCode::Mismatch if summary.tables.iter().all(|table| table.mismatched == 0) => {
+            "Held: more rows would have left the target than may without your word; the tables and windows are named above."
+                .to_owned()
+        }
         ExitCode::Mismatch => {
             "Mismatch: rows that were read back differ from the source's; they were not committed. Run again; \
              `sync status` names the windows."
@@ -286,6 +299,15 @@ fn state(table: &TableSummary) -> String {
             "{} mismatched",
             counted(table.mismatched as u64, "chunk")
         ));
+    }
+    if table.held > 0 {
+        parts.push(format!("{} held", counted(table.held as u64, "window")));
+    }
+    if table.rows_ahead > 0 {
+        parts.push(format!("{} beyond the source's clock", rows(table.rows_ahead)));
+    }
+    if table.rows_unfollowed > 0 {
+        parts.push(format!("{} not followed", rows(table.rows_unfollowed)));
     }
     if table.windows_failed > 0 {
         parts.push(format!(

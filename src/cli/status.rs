@@ -39,6 +39,8 @@ struct TableStatus {
     name: String,
     mode: String,
     notes: Vec<String>,
+    /// Rows that left its target and could not be followed.
+    unfollowed: u64,
     windows: Vec<WindowStatus>,
 }
 
@@ -119,6 +121,7 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
             }
             .to_string(),
             notes: record.notes,
+            unfollowed: view.unfollowed(&record.name)?,
             name: record.name,
             windows: Vec::new(),
         };
@@ -204,6 +207,7 @@ fn as_json(status: &Status) -> serde_json::Value {
                 "mode": table.mode,
                 "rows": table.counts().rows,
                 "notes": table.notes,
+                "unfollowed_rows": table.unfollowed,
                 "windows": windows,
             })
         })
@@ -272,6 +276,14 @@ fn text(status: &Status) -> String {
         for note in &table.notes {
             text.push_str(&format!("{note}\n"));
         }
+        if table.unfollowed > 0 {
+            text.push_str(&format!(
+                "{} left the target and could not be followed; `sync reconcile --source --repair --tables {}` tells where they \
+                 are\n",
+                rows(table.unfollowed),
+                table.name
+            ));
+        }
         text.push('\n');
     }
     let totals = status.totals();
@@ -320,6 +332,9 @@ fn last_pass(pass: &Pass) -> String {
         (None, _) => format!(
             "Reconcile {ends}: began at {began} and is not through; `sync reconcile` goes on with it\n"
         ),
+        (Some(_), 0) if pass.same == 0 => {
+            format!("Reconcile {ends}: began at {began}, and nothing was compared\n")
+        }
         (Some(_), 0) => format!(
             "Reconcile {ends}: began at {began}, {} compared, none is left that differs\n",
             counted(pass.same, "chunk")

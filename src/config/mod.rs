@@ -76,6 +76,8 @@ pub struct RunConfig {
     pub settle_minutes: u32,
     /// A window's row counts are compared by each run until one finds them equal so long after its end; 0 for never.
     pub settle_days: u32,
+    /// So many percent of a window's rows, or of a reference table's, may leave the target unasked, 0 to 100.
+    pub leaving_rows_max_percent: u8,
     /// How long an outage of either end is waited out before the run ends as incomplete.
     pub outage_max: Duration,
     /// How long a server may take for what.
@@ -130,24 +132,30 @@ impl Config {
         let Some(asked) = asked else {
             return Ok(self.tables.iter().collect());
         };
-        let is = |table: &TableConfig, name: &Identifier| table.name.same_as(name.as_str());
-        if let Some(name) = asked
-            .iter()
-            .find(|name| !self.tables.iter().any(|table| is(table, name)))
-        {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                format!(
-                    "--tables names {name}, which {} does not have; add a [[table]] for it",
-                    self.path.display()
-                ),
-            ));
-        }
+        self.knows("--tables", asked)?;
         let chosen = self
             .tables
             .iter()
-            .filter(|table| asked.iter().any(|name| is(table, name)));
+            .filter(|table| asked.iter().any(|name| table.name.same_as(name.as_str())));
         Ok(chosen.collect())
+    }
+
+    /// Refuses a list of tables, given by `option`, that names one that the configuration does not have.
+    ///
+    /// # Errors
+    /// `Usage` for the first such name.
+    pub fn knows(&self, option: &str, names: &[Identifier]) -> Result<()> {
+        let is_here = |name: &Identifier| self.tables.iter().any(|table| table.name.same_as(name.as_str()));
+        match names.iter().find(|name| !is_here(name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::new(
+                ErrorKind::Usage,
+                format!(
+                    "{option} names {name}, which {} does not have; add a [[table]] for it",
+                    self.path.display()
+                ),
+            )),
+        }
     }
 
     /// A table's name at the source.

@@ -51,6 +51,9 @@ const SETTLE_DAYS_DEFAULT: u64 = 35;
 /// Beyond a year `reconcile --source` is the tool.
 const SETTLE_DAYS_MAX: u64 = 366;
 
+/// Returns and corrections take single rows out of a month; a tenth of one leaves when a source was emptied.
+const LEAVING_ROWS_PERCENT_DEFAULT: u64 = 10;
+
 /// A night's maintenance of either server passes within 12 hours.
 const OUTAGE_MINUTES_DEFAULT: u64 = 12 * 60;
 
@@ -94,6 +97,7 @@ const RUN_KEYS: &[&str] = &[
     "chunk_bytes_max",
     "settle_minutes",
     "settle_days",
+    "leaving_rows_max_percent",
     "outage_max_minutes",
     "answer_max_seconds",
     "silence_max_seconds",
@@ -369,6 +373,12 @@ fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
             SETTLE_MINUTES_DEFAULT,
         )?),
         settle_days: narrow(number("settle_days", 0..=SETTLE_DAYS_MAX, SETTLE_DAYS_DEFAULT)?),
+        leaving_rows_max_percent: u8::try_from(number(
+            "leaving_rows_max_percent",
+            0..=100,
+            LEAVING_ROWS_PERCENT_DEFAULT,
+        )?)
+        .expect("the range was checked"),
         outage_max: Duration::from_secs(60 * outage_minutes),
         timeouts,
     })

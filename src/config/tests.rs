@@ -73,6 +73,7 @@ fn a_good_file_is_read() {
         (config.run.chunk_bytes_max, config.run.settle_minutes),
         (16 << 20, 60)
     );
+    assert_eq!(config.run.leaving_rows_max_percent, 10);
     assert_eq!(config.tables[1].mode, Mode::Full);
     assert_eq!(
         config.target_table(&config.tables[0]).quoted(),
@@ -187,6 +188,10 @@ fn what_is_wrong_is_named_with_its_line_and_the_fix() {
         (
             with("[[table]]", "[run]\nchunk_rows = -1\n[[table]]"),
             ", line 17: `chunk_rows` in [run] must be a whole number from 1 to 1000000",
+        ),
+        (
+            with("[[table]]", "[run]\nleaving_rows_max_percent = 101\n[[table]]"),
+            ", line 17: `leaving_rows_max_percent` in [run] must be a whole number from 0 to 100",
         ),
         (
             with("mode = \"full\"", "mode = \"weekly\""),

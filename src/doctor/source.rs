@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use super::{Found, Lost, Report, introduce, reach, tables};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::mssql::{Flow, Guard, Proof, Session, Timeouts, catalog, predicate, read_expression, unproven};
+use crate::mssql::{
+    Flow, Guard, Proof, Session, Timeouts, catalog, predicate, read_expression, sight, unproven,
+};
 use crate::plan::TablePlan;
 use crate::row::Value;
 use crate::table::{TableName, TableSchema};
@@ -50,6 +52,14 @@ pub(super) async fn examine(
              connection prove that it is a replica",
         ),
     }
+    match sight::unseen(&mut session).await {
+        Ok(unseen) => {
+            if let Some(text) = unseen {
+                report.warning(PLACE, text);
+            }
+        }
+        Err(error) => report.unchecked(&session, PLACE, "Whether rows are kept from this login", &error)?,
+    }
     for found in found {
         table(report, &mut session, config, found, &server.database).await?;
     }
@@ -65,7 +75,7 @@ async fn table(
 ) -> Result<(), Lost> {
     let place = format!("source table {}", found.table.name);
     let name = config.source_table(found.table);
-    let schema = match catalog::describe(session, &name).await {
+    let mut schema = match catalog::describe(session, &name).await {
         Ok(Some(schema)) => schema,
         Ok(None) => {
             report.failure(
@@ -87,11 +97,21 @@ async fn table(
         }
     };
     let before = report.checks.len();
-    if let Err(error) = selectable(session, &config.source.guard, &schema).await {
-        report.error(&place, &error);
+    let guard = &config.source.guard;
+    let seen = sight::examine(session, guard, &mut schema).await;
+    let filters = seen.as_ref().map_or(&[][..], Vec::as_slice);
+    let read = match &seen {
+        Ok(_) => selectable(session, guard, &schema).await,
+        Err(_) => Ok(()),
+    };
+    for error in seen.as_ref().err().into_iter().chain(read.as_ref().err()) {
+        report.error(&place, error);
         if session.is_broken() {
             return Err(Lost);
         }
+    }
+    if let Some(text) = sight::filtered(filters) {
+        report.warning(&place, text);
     }
     for text in tables::left_out(&schema) {
         report.warning(&place, text);
@@ -202,7 +222,7 @@ async fn proven(
             Ok(Flow::Continue)
         })
         .await
-        .map_err(|error| tables::unreadable(error, table))?;
+        .map_err(|error| sight::unreadable(error, table))?;
     match result {
         Some(_) => Ok(found),
         None => Err(unproven()),

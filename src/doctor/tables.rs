@@ -1,28 +1,10 @@
 //! What is to be known about a table, judged from the catalog's answers alone.
 
 use super::Level;
-use crate::error::{Error, ErrorKind};
 use crate::mssql::{Family, family};
 use crate::plan::{AccessPath, TablePlan};
-use crate::table::{DataType, Identifier, TableName, TableSchema};
+use crate::table::{DataType, Identifier, TableSchema};
 use crate::target::Target;
-
-/// The server's numbers for a table, and for a column, that the login may not SELECT from.
-const NO_SELECT: [u32; 2] = [229, 230];
-
-/// An error of reading a table, with the fix where it is a right that is missing.
-pub(super) fn unreadable(error: Error, table: &TableName) -> Error {
-    match error.number() {
-        Some(number) if NO_SELECT.contains(&number) => {
-            let text = format!(
-                "The login may not read {table} (error {number}); GRANT SELECT on it or on its schema \
-                 (migrations/admin/setup_reader.sql), and see that no DENY stands against it"
-            );
-            Error::new(ErrorKind::Preflight, text).with_number(number)
-        }
-        _ => error,
-    }
-}
 
 /// The columns that are not copied, and why.
 pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
@@ -132,7 +114,7 @@ fn kind(data_type: DataType) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Column, Index, Length, RefusedColumn};
+    use crate::table::{Column, Index, Length, RefusedColumn, TableName};
 
     fn id(name: &str) -> Identifier {
         Identifier::new(name).unwrap()

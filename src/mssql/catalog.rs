@@ -18,14 +18,24 @@ const TABLE: &str = "SELECT t.object_id, t.create_date, s.name, t.name FROM sys.
 const ESTIMATE: &str =
     "SELECT SUM(p.rows) FROM sys.partitions AS p WHERE p.object_id = @P1 AND p.index_id IN (0, 1)";
 
+/// No join may lose a column: a login does not see every type. What an alias type stands for is the type whose own
+/// number is the column's system type, which everybody sees; CLR types have no such row.
 const COLUMNS: &str = "SELECT c.column_id, c.name, ty.name, ty.is_user_defined, c.max_length, c.precision, c.scale, \
-    c.is_nullable, c.is_identity, c.is_computed, c.collation_name \
-    FROM sys.columns AS c JOIN sys.types AS ty ON ty.user_type_id = c.user_type_id \
+    c.is_nullable, c.is_identity, c.is_computed, c.collation_name, base.name \
+    FROM sys.columns AS c LEFT JOIN sys.types AS ty ON ty.user_type_id = c.user_type_id \
+    LEFT JOIN sys.types AS base ON base.user_type_id = c.system_type_id \
     WHERE c.object_id = @P1 ORDER BY c.column_id";
 
-/// The type below an alias type is the one whose own number is the column's system type.
-const BASE_TYPES: &str = "SELECT c.column_id, ty.name FROM sys.columns AS c \
-    JOIN sys.types AS ty ON ty.user_type_id = c.system_type_id WHERE c.object_id = @P1";
+/// Why a column is not copied whose type is neither seen nor one of the server's own.
+const UNSEEN_TYPE: &str = "its type cannot be seen; GRANT VIEW DEFINITION on the type shows it";
+
+/// By name: on Azure SQL the numbers that DB_ID and this view have differ.
+const IDENTITY: &str = "SELECT create_date, CAST(service_broker_guid AS nvarchar(36)) FROM sys.databases \
+    WHERE name = DB_NAME()";
+
+/// For a server whose `sys.databases` has no `service_broker_guid`.
+const CREATED: &str =
+    "SELECT create_date, CAST(NULL AS nvarchar(36)) FROM sys.databases WHERE name = DB_NAME()";
 
 /// A hypothetical index is a tuning tool's note, not an index.
 const INDEXES: &str = "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_primary_key, i.has_filter, \
@@ -79,6 +89,35 @@ pub async fn server(session: &mut Session) -> Result<ServerInfo> {
     })
 }
 
+/// What tells a database from every other, also from one of the same name on another server: its
+/// `service_broker_guid` in lower case, which a restored copy and a replica keep; else when it was made; empty where the
+/// server tells neither.
+///
+/// # Errors
+/// A broken connection, and what a server says that is busy.
+pub async fn identity(session: &mut Session) -> Result<String> {
+    for sql in [IDENTITY, CREATED] {
+        let rows = match session.rows(sql, &[]).await {
+            Ok(rows) => rows,
+            // Another vendor's server, or one that shows this view to nobody.
+            Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => continue,
+            Err(error) => return Err(error),
+        };
+        let Some(row) = rows.first() else { continue };
+        let guid = row.optional_text(1)?.unwrap_or_default().to_ascii_lowercase();
+        if guid.bytes().any(|digit| digit != b'0' && digit != b'-') {
+            return Ok(guid);
+        }
+        if !row.is_null(0)? {
+            return Ok(format!(
+                "created {}",
+                row.datetime(0)?.format("%Y-%m-%d %H:%M:%S%.3f")
+            ));
+        }
+    }
+    Ok(String::new())
+}
+
 /// Describes a table. `None` when there is none of this name that the login may see.
 ///
 /// # Errors
@@ -102,15 +141,7 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
     let id = [Value::Integer(i64::from(object_id))];
 
     let described = session.rows(COLUMNS, &id).await?;
-    let alias = described
-        .iter()
-        .try_fold(false, |any, row| Ok::<_, Error>(any | row.flag(3)?))?;
-    let base_types = if alias {
-        session.rows(BASE_TYPES, &id).await?
-    } else {
-        Vec::new()
-    };
-    let (columns, refused) = columns(&described, &base_types).map_err(|error| error.within(&name))?;
+    let (columns, refused) = columns(&described).map_err(|error| error.within(&name))?;
     let indexes = indexes(&session.rows(INDEXES, &id).await?).map_err(|error| error.within(&name))?;
     Ok(Some(TableSchema {
         name,
@@ -122,12 +153,11 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
     }))
 }
 
-fn columns(described: &[Row], base_types: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
+fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
     let mut columns = Vec::new();
     let mut refused = Vec::new();
     for row in described {
         let name = identifier(row, 1)?;
-        let declared = row.text(2)?;
         if row.flag(9)? {
             refused.push(RefusedColumn {
                 name,
@@ -135,15 +165,11 @@ fn columns(described: &[Row], base_types: &[Row]) -> Result<(Vec<Column>, Vec<Re
             });
             continue;
         }
-        let mut base = Some(declared);
-        if row.flag(3)? {
-            base = None;
-            for candidate in base_types {
-                if candidate.integer(0)? == row.integer(0)? {
-                    base = Some(candidate.text(1)?);
-                }
-            }
-        }
+        let declared = row.optional_text(2)?;
+        let base = match declared {
+            Some(own) if !row.flag(3)? => Some(own),
+            _ => row.optional_text(11)?,
+        };
         let data_type = match base {
             Some(base) => data_type(base, row)?,
             None => None,
@@ -151,7 +177,7 @@ fn columns(described: &[Row], base_types: &[Row]) -> Result<(Vec<Column>, Vec<Re
         let Some(data_type) = data_type else {
             refused.push(RefusedColumn {
                 name,
-                reason: declared.to_owned(),
+                reason: declared.or(base).unwrap_or(UNSEEN_TYPE).to_owned(),
             });
             continue;
         };

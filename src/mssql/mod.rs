@@ -22,6 +22,7 @@ pub mod query;
 mod refusal;
 mod rows;
 pub mod shape;
+pub mod sight;
 mod socket;
 pub mod value;
 

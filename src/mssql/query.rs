@@ -11,6 +11,7 @@ use tiberius::{ColumnData, QueryItem, ToSql};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::rows::check_columns;
+use crate::mssql::sight::Sights;
 use crate::mssql::socket::{Socket, Watch};
 use crate::mssql::value::parameter;
 use crate::mssql::{Row, RowReader, Timeouts, fault};
@@ -37,6 +38,8 @@ pub struct Session {
     /// `source at host:1433, database POS`, for errors.
     pub(super) place: String,
     pub(super) broken: bool,
+    /// What of a table this server can hide, once that was asked.
+    pub(super) sights: Option<Sights>,
 }
 
 /// Why no more rows were given out.
@@ -113,6 +116,18 @@ impl Session {
         let params = sent(params)?;
         self.start()?;
         let result = first_result(&mut self.client, sql, &params).await;
+        self.finish(result)
+    }
+
+    /// Runs a statement and returns the names of its first result's columns, whatever their types; `None` where the
+    /// batch returned no result set at all, which is how a guard in front of it says no. Give it a statement of no rows.
+    ///
+    /// # Errors
+    /// As [`Session::batch`].
+    pub async fn column_names(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Option<Vec<String>>> {
+        let params = sent(params)?;
+        self.start()?;
+        let result = first_names(&mut self.client, sql, &params).await;
         self.finish(result)
     }
 
@@ -253,6 +268,23 @@ async fn first_result(
     let params = borrowed(params);
     let rows = client.query(sql, &params).await?.into_first_result().await?;
     Ok(rows.into_iter().map(Row).collect())
+}
+
+async fn first_names(
+    client: &mut tiberius::Client<Socket>,
+    sql: &str,
+    params: &[ColumnData<'_>],
+) -> Result<Option<Vec<String>>, tiberius::error::Error> {
+    let params = borrowed(params);
+    let mut items = client.query(sql, &params).await?;
+    let mut names = None;
+    while let Some(item) = items.try_next().await? {
+        if let (QueryItem::Metadata(meta), None) = (item, &names) {
+            let columns = meta.columns().iter();
+            names = Some(columns.map(|column| column.name().to_owned()).collect());
+        }
+    }
+    Ok(names)
 }
 
 /// Gives rows to `each` until it has had enough or there are no more.

@@ -65,6 +65,7 @@ impl TablePlan {
             access_path,
             fingerprint,
             notes: Vec::new(),
+            traced: None,
         })
     }
 }

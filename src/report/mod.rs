@@ -175,6 +175,12 @@ pub struct TableSummary {
     pub windows_open: usize,
     /// Chunks whose rows differed when read back.
     pub mismatched: usize,
+    /// Windows that nothing was loaded into, because too many rows would have left them.
+    pub held: usize,
+    /// Rows of the dates asked for that are dated beyond the source's clock, and are not copied.
+    pub rows_ahead: u64,
+    /// Rows that left the target, in this run or an earlier one, and could not be followed.
+    pub rows_unfollowed: u64,
     /// Rows loaded by this run.
     pub rows_loaded: u64,
     /// Rows verified by this run and those before, in the windows asked for.
@@ -187,6 +193,17 @@ pub struct TableSummary {
     pub error: Option<String>,
     /// How a run ends whose table failed before its work began.
     pub preflight: Option<ExitCode>,
+}
+
+impl TableSummary {
+    /// Whether something of it is still to be done, as the run will say.
+    pub fn is_unfinished(&self) -> bool {
+        self.windows_failed > 0
+            || self.mismatched > 0
+            || self.held > 0
+            || self.error.is_some()
+            || self.preflight.is_some()
+    }
 }
 
 /// A progress that shows nothing, for tests and for callers that only want the summary.

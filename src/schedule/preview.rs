@@ -9,8 +9,8 @@ use crate::chunk::ChunkState;
 use crate::config::{Config, Mode, TableConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::migrate;
-use crate::mssql::{Session, catalog, predicate, unproven};
-use crate::plan::TablePlan;
+use crate::mssql::{Session, catalog, predicate, sight, unproven};
+use crate::plan::{Origin, TablePlan};
 use crate::predicate::{Extent, Where};
 use crate::receipt;
 use crate::resume::is_complete;
@@ -133,13 +133,18 @@ pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) 
     let look = Look {
         config,
         range,
-        database: server.database.clone(),
+        origin: super::origin(config, &mut source).await?,
         today: server.now.date(),
         loaded,
     };
     let mut previews = Vec::new();
+    let mut unseen = sight::unseen(&mut source).await?;
     for table in tables {
-        let found = look.table(table, &mut source, &mut target).await;
+        let mut found = look.table(table, &mut source, &mut target).await;
+        if let Ok(found) = &mut found {
+            // It is about the login, so it is said once.
+            found.notes.extend(unseen.take().map(str::to_owned));
+        }
         if source.is_broken() || target.is_broken() {
             return Err(found.err().unwrap_or_else(|| {
                 Error::new(
@@ -161,7 +166,7 @@ pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) 
 struct Look<'a> {
     config: &'a Config,
     range: DateRange,
-    database: String,
+    origin: Origin,
     today: chrono::NaiveDate,
     /// Whether the target has receipts at all.
     loaded: bool,
@@ -169,7 +174,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn table(&self, table: &TableConfig, source: &mut Session, target: &mut Session) -> Result<Found> {
-        let plan = super::plan_of(self.config, source, table, &self.database).await?;
+        let plan = super::plan_of(self.config, source, table, &self.origin).await?;
         if self.loaded
             && let Some((_, older)) = receipt::plan(target, &plan.target).await?
         {

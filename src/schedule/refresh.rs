@@ -7,6 +7,7 @@
 use super::Run;
 use super::turn::{At, Ends};
 use crate::beside::{self, Standin, Swap, Way};
+use crate::brake::held;
 use crate::carry;
 use crate::checkpoint::Change;
 use crate::chunk::{Chunk, ChunkState};
@@ -23,6 +24,25 @@ use crate::resume::{Asked, is_complete};
 use crate::stop::stopped;
 use crate::target::Target;
 use crate::window::Window;
+
+/// What became of a refresh beside the target.
+enum Refreshed {
+    /// It is done, or as far as it gets.
+    Done,
+    /// What is in place now is of two times, and is to be compared.
+    Again,
+    /// The target is no longer the one that the table was made after.
+    Altered,
+}
+
+/// What the source has of a chunk.
+#[derive(Clone, Copy)]
+struct Compared {
+    /// Whether its rows are just those of the chunk.
+    same: bool,
+    /// How many were read, which is one more than the chunk has where there are more.
+    rows: u64,
+}
 
 impl Run<'_> {
     /// Brings a reference table's target up to date.
@@ -64,11 +84,13 @@ impl Run<'_> {
                 Way::Swap(standin) => {
                     let leases = (lease, &beside_lease);
                     let plans = (plan, &beside_plan);
-                    if self
+                    let refreshed = self
                         .swapped(keeper, plans, leases, standin.as_deref(), ends, summary)
-                        .await?
-                    {
-                        break;
+                        .await?;
+                    match refreshed {
+                        Refreshed::Done => break,
+                        Refreshed::Again => continue,
+                        Refreshed::Altered => {}
                     }
                     self.retrier.progress.event(Event::Warning(&format!(
                         "Table {}: target table {} was altered while it was loaded anew; it is loaded again as it is now",
@@ -90,10 +112,21 @@ impl Run<'_> {
     ) -> Result<()> {
         let chunks = self.in_the_target(keeper, at, ends).await?;
         let mut differing = Vec::new();
+        let (mut leaving, mut left) = (0, 0);
         for chunk in chunks.iter().filter(|chunk| chunk.state == ChunkState::Verified) {
-            if self.options.force || !self.is_same(at.plan, chunk, ends, summary).await? {
+            let found = match self.options.force {
+                true => None,
+                false => Some(self.compared(at.plan, chunk, ends, summary).await?),
+            };
+            let there = found.map_or(chunk.tally.row_count, |found| found.rows);
+            leaving += chunk.tally.row_count.saturating_sub(there);
+            left += there;
+            if found.is_none_or(|found| !found.same) {
                 differing.push(chunk.ordinal);
             }
+        }
+        if self.holds_back(at.plan, (leaving, leaving + left), left, summary) {
+            return Ok(());
         }
         if differing.is_empty() && is_complete(&chunks) {
             return self.unchanged(at, &chunks, keeper, ends, summary).await;
@@ -112,8 +145,10 @@ impl Run<'_> {
         standin: Option<&Standin>,
         ends: Ends<'_>,
         summary: &mut TableSummary,
-    ) -> Result<bool> {
-        let target = match beside::begun(keeper, beside_plan, standin).await? {
+    ) -> Result<Refreshed> {
+        let begun = beside::begun(keeper, beside_plan, standin).await?;
+        let resumed = begun.is_some();
+        let target = match begun {
             Some(target) => target,
             None => {
                 let mut same = Vec::new();
@@ -133,7 +168,7 @@ impl Run<'_> {
                         same = self.same_from_the_start(plan, &chunks, ends, summary).await?;
                         if same.len() == chunks.len() {
                             self.unchanged(at, &chunks, keeper, ends, summary).await?;
-                            return Ok(true);
+                            return Ok(Refreshed::Done);
                         }
                     }
                 }
@@ -163,6 +198,14 @@ impl Run<'_> {
         };
         self.passes(keeper, at, ends, summary).await?;
         if summary.windows_done == 1 && summary.error.is_none() && !self.retrier.stop.is_stopped() {
+            if let Some(standin) = standin {
+                let (leaving, of) = beside::leaving(keeper, plan, standin, &target).await?;
+                if self.holds_back(plan, (leaving, of), summary.rows_total, summary) {
+                    // The next run looks at the source anew.
+                    beside::drop_left(keeper, beside_plan, beside_lease).await?;
+                    return Ok(Refreshed::Done);
+                }
+            }
             let swap = Swap {
                 plan,
                 beside: beside_plan,
@@ -170,9 +213,43 @@ impl Run<'_> {
                 lease,
                 beside_lease,
             };
-            return self.swap(&swap, ends).await;
+            let swapped = self.swap(&swap, ends).await?;
+            if swapped && resumed {
+                // Its first rows are of an earlier run, its last ones of now: a row may have moved between them.
+                self.retrier.progress.event(Event::Note(&format!(
+                    "Table {}: its load had been cut short; it is compared with the source once more",
+                    plan.name
+                )));
+                return Ok(Refreshed::Again);
+            }
+            return Ok(if swapped {
+                Refreshed::Done
+            } else {
+                Refreshed::Altered
+            });
         }
-        Ok(true)
+        Ok(Refreshed::Done)
+    }
+
+    /// Whether the brake keeps a reference table as it is, as so many of its rows would leave and so many be there then; if
+    /// so it is said. A table is never emptied unasked.
+    fn holds_back(
+        &self,
+        plan: &TablePlan,
+        (leaving, of): (u64, u64),
+        left: u64,
+        summary: &mut TableSummary,
+    ) -> bool {
+        let brake = self.brake(plan);
+        let emptied = leaving > 0 && left == 0 && brake.percent < 100;
+        if brake.allows(leaving, of) && !emptied {
+            return false;
+        }
+        let error = held(&plan.name, Window::ALL, leaving, of);
+        self.retrier.progress.event(Event::Warning(&error.chain()));
+        summary.held += 1;
+        summary.windows_done = 0;
+        true
     }
 
     /// The chunks of the target in place, as the store has them once receipts and target were compared with it.
@@ -216,7 +293,7 @@ impl Run<'_> {
     ) -> Result<Vec<Chunk>> {
         let mut same = Vec::new();
         for chunk in chunks {
-            if !self.is_same(plan, chunk, ends, summary).await? {
+            if !self.compared(plan, chunk, ends, summary).await?.same {
                 break;
             }
             same.push(chunk.clone());
@@ -224,14 +301,14 @@ impl Run<'_> {
         Ok(same)
     }
 
-    /// Whether the source has just the rows of a chunk in its range now. Reads as many rows as the chunk has, and one.
-    async fn is_same(
+    /// What the source has in a chunk's range now. Reads as many rows as the chunk has, and one.
+    async fn compared(
         &self,
         plan: &TablePlan,
         chunk: &Chunk,
         ends: Ends<'_>,
         summary: &mut TableSummary,
-    ) -> Result<bool> {
+    ) -> Result<Compared> {
         let request = Request {
             extent: Extent::All,
             after: chunk.range.after.clone(),
@@ -267,7 +344,10 @@ impl Run<'_> {
         if same {
             summary.rows_compared += chunk.tally.row_count;
         }
-        Ok(same)
+        Ok(Compared {
+            same,
+            rows: extracted.batch.row_count() as u64,
+        })
     }
 
     async fn try_read(
@@ -298,8 +378,17 @@ impl Run<'_> {
             }
             let mut session = ends.targets.take().await?;
             let load_id = self.retrier.clock.random();
-            let Some(chunk) =
-                carry::carry(&mut session, at.plan, old, at.target, at.lease, chunk, load_id).await?
+            let read_at = self.clocks(ends).await?.of_own(self.retrier.clock.now());
+            let Some(chunk) = carry::carry(
+                &mut session,
+                at.plan,
+                old,
+                at.target,
+                at.lease,
+                chunk,
+                (load_id, read_at),
+            )
+            .await?
             else {
                 break;
             };

@@ -2,28 +2,35 @@
 //!
 //! All of a turn can be repeated: it begins with what receipts prove, whatever an earlier attempt left behind.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chrono::NaiveDateTime;
 
 use super::windows::{is_done, needs_work};
 use super::{Run, refuse_changes};
+use crate::brake::Brake;
 use crate::checkpoint::{Change, TableRecord};
+use crate::clocks::Clocks;
 use crate::error::{ErrorKind, Result};
 use crate::failpoint;
 use crate::lease::{self, Lease};
 use crate::mssql::{Session, catalog};
-use crate::plan::TablePlan;
+use crate::plan::{SOURCE_IDENTITY, SOURCE_SERVER, TablePlan};
 use crate::receipt;
+use crate::report::text::rows;
 use crate::report::{Event, TableSummary};
-use crate::resume::{Asked, Comparison, Standing, settled};
+use crate::resume::{Asked, Comparison, Standing, WindowWork, is_in_step, settled};
 use crate::sessions::Sessions;
-use crate::settle::Settling;
+use crate::settle::{Settled, Settling};
 use crate::table::DataType;
 use crate::target::Target;
+use crate::window::Window;
 
-/// Times a table's windows are gone through in one run: again only after rows moved between windows meanwhile.
-const PASSES_MAX: usize = 3;
+/// Times a table's windows are gone through in one run: again only after rows moved between windows meanwhile, or the
+/// target lost what was committed.
+const PASSES_MAX: usize = 5;
 
 /// The connections to both ends.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +106,9 @@ impl Run<'_> {
                 asked: Asked::Dates(self.options.range),
             };
             self.passes(&mut keeper, at, ends, summary).await?;
+            self.look_ahead(plan, ends, summary).await?;
         }
+        self.tell_unfollowed(&mut keeper, plan, summary).await?;
         // Where the connection has ended, so has its lock.
         if lease::release(&mut keeper, &lease).await.is_ok() {
             ends.targets.put(keeper);
@@ -110,6 +119,31 @@ impl Run<'_> {
             rows: summary.rows_loaded,
             elapsed,
         });
+        Ok(())
+    }
+
+    /// Says how many rows left the table's target and could not be followed, until all of it was compared with the source.
+    async fn tell_unfollowed(
+        &self,
+        keeper: &mut Session,
+        plan: &TablePlan,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
+        let name = &plan.name;
+        let count = receipt::unfollowed(keeper, &plan.target).await?;
+        self.retrier.store.commit(&[Change::Unfollowed {
+            table: name.as_str().to_owned(),
+            rows: count,
+        }])?;
+        summary.rows_unfollowed = count;
+        if summary.rows_unfollowed > 0 {
+            self.retrier.progress.event(Event::Warning(&format!(
+                "Table {name}: {} left the target and could not be followed, because the key holds the date and no index finds \
+                 a row without it; where such a row went into another month it may be missing: run `sync reconcile --source \
+                 --repair --tables {name}`, or ask for an index on the rest of the key",
+                rows(summary.rows_unfollowed)
+            )));
+        }
         Ok(())
     }
 
@@ -125,7 +159,7 @@ impl Run<'_> {
         .await
     }
 
-    /// Goes through a table's windows until nothing of them has moved meanwhile.
+    /// Goes through a table's windows until nothing of them has moved meanwhile, and nothing was lost at the target.
     pub(super) async fn passes(
         &self,
         keeper: &mut Session,
@@ -134,42 +168,76 @@ impl Run<'_> {
         summary: &mut TableSummary,
     ) -> Result<()> {
         let name = at.plan.name.as_str();
+        (summary.windows_failed, summary.mismatched, summary.held) = (0, 0, 0);
+        // Windows that are not worked on again in this run: held by the brake, failed for good, or different twice.
+        let mut left = BTreeSet::new();
         for pass in 0..PASSES_MAX {
             let mut standing = self.compare(keeper, at, ends).await?;
             for warning in &standing.warnings {
                 self.retrier.progress.event(Event::Warning(warning));
             }
             if pass == 0 {
-                if self.settle(keeper, at, ends, &standing).await? {
+                // Windows that this run works on anyway are compared when that is done.
+                let worked = worked_on(&standing);
+                let settled = self
+                    .settle(keeper, at, ends, &standing.windows, |window| {
+                        !worked.contains(&window)
+                    })
+                    .await?;
+                if settled.marked {
                     // What it warns of was said already.
                     standing = self.compare(keeper, at, ends).await?;
                 }
+                summary.held += settled.braked.len();
+                left.extend(settled.braked);
                 let expected = self.rows_expected(at, ends).await?;
                 self.announce(at.plan, &standing, expected, summary)?;
             }
-            let pass_over = self.windows(at, ends, standing, summary).await?;
-            if let Some(error) = pass_over.given_up {
+            standing.windows.retain(|work| !left.contains(&work.window));
+            let worked = worked_on(&standing);
+            let over = self.windows(at, ends, standing, summary).await?;
+            left.extend(&over.ended_badly);
+            if let Some(error) = over.given_up {
                 let error = error.within(format!("Table {name} is given up"));
                 self.retrier.progress.event(Event::Warning(&error.chain()));
                 summary.error = Some(error.chain());
                 summary.preflight = (error.kind() == ErrorKind::Preflight).then(|| error.kind().exit_code());
                 break;
             }
-            let displaced = pass_over.displaced;
-            if displaced == 0 {
-                if pass_over.unsure && pass + 1 < PASSES_MAX {
-                    continue;
-                }
+            if self.retrier.stop.is_stopped() {
                 break;
             }
-            let mut text = format!("Table {name}: {displaced} rows had moved to another date; ");
-            if pass + 1 == PASSES_MAX {
-                text.push_str("the windows they left are still to be loaded again: run again");
-                summary.error = Some(text.clone());
-            } else {
-                text.push_str("the windows they left are loaded again");
+            // A window is read over a time: a row may have moved from what was not read yet to what was.
+            let settled = self
+                .settle(keeper, at, ends, &[], |window| {
+                    worked.contains(&window) && !left.contains(&window)
+                })
+                .await?;
+            summary.held += settled.braked.len();
+            left.extend(settled.braked);
+            let last = pass + 1 == PASSES_MAX;
+            let moved = over.displaced + over.stale > 0;
+            let unsure = over.unsure && !last;
+            if !moved && !unsure && is_in_step(keeper, &self.retrier.store, at.plan, at.target, &left).await?
+            {
+                break;
             }
+            let count = match over.displaced {
+                0 => "rows".to_owned(),
+                count => rows(count),
+            };
+            let text = match (moved, last) {
+                (true, false) => {
+                    format!("{count} had moved to another date; the windows they left or went to are loaded again")
+                }
+                (_, true) => "windows are still to be loaded again, because rows keep moving at the source or the target \
+                              does not keep what it committed: run again"
+                    .to_owned(),
+                (false, false) => continue,
+            };
+            let text = format!("Table {name}: {text}");
             self.retrier.progress.event(Event::Warning(&text));
+            summary.error = last.then_some(text);
         }
         Ok(())
     }
@@ -189,17 +257,47 @@ impl Run<'_> {
 
     /// Sees to it that the plan is the one that the target table was loaded by.
     pub(super) async fn hold_to_plan(&self, session: &mut Session, plan: &TablePlan) -> Result<()> {
-        let older = receipt::plan(session, &plan.target).await?;
-        let differences = match &older {
-            Some((_, older)) => plan.differences(older),
-            None => self.moved(plan)?,
-        };
-        refuse_changes(plan, &differences)?;
-        if older.is_none() {
+        let Some((_, older)) = receipt::plan(session, &plan.target).await? else {
+            refuse_changes(plan, &self.moved(plan)?)?;
             receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await?;
+            failpoint::step("plan: after it is written");
+            return Ok(());
+        };
+        let mut differences = plan.differences(&older);
+        if self.options.accept_source {
+            let (accepted, rest) = differences
+                .into_iter()
+                .partition(|difference| difference.starts_with(SOURCE_IDENTITY));
+            differences = rest;
+            for text in accepted {
+                self.tell_change(plan, &text);
+            }
         }
-        failpoint::step("plan: after it is written");
+        refuse_changes(plan, &differences)?;
+        for (part, text) in plan.told_changes(&older) {
+            // The server is the same for all tables.
+            if part != SOURCE_SERVER || !self.told_server.swap(true, Ordering::Relaxed) {
+                self.tell_change(plan, &text);
+            }
+        }
+        let mut renewed = older.clone();
+        for (part, now) in &plan.fingerprint {
+            match renewed.iter_mut().find(|(name, _)| name == part) {
+                Some((_, then)) => then.clone_from(now),
+                None => renewed.push((part.clone(), now.clone())),
+            }
+        }
+        if renewed != older {
+            receipt::renew_plan(session, &plan.target, &renewed).await?;
+            failpoint::step("plan: after it is renewed");
+        }
         Ok(())
+    }
+
+    fn tell_change(&self, plan: &TablePlan, text: &str) {
+        self.retrier
+            .progress
+            .event(Event::Warning(&format!("Table {}: {text}", plan.name)));
     }
 
     /// What of a plan that the target does not know is not as the store has it: rows that go to another table than
@@ -214,55 +312,66 @@ impl Run<'_> {
             .collect())
     }
 
-    /// The source's clock, as a plan's dates go by.
-    async fn source_now(&self, plan: &TablePlan, source: &mut Session) -> Result<NaiveDateTime> {
+    /// The source's clock, as a plan's dates go by, and no later than the other clocks allow.
+    pub(super) async fn source_now(
+        &self,
+        plan: &TablePlan,
+        source: &mut Session,
+        clocks: Clocks,
+    ) -> Result<NaiveDateTime> {
         let server = catalog::server(source).await?;
         // An instant with an offset is compared in UTC; dates without one are taken for the server's own.
-        Ok(match plan.date().map(|date| date.data_type) {
+        Ok(clocks.of_source(match plan.date().map(|date| date.data_type) {
             Some(DataType::DateTimeOffset(_)) => server.now_utc,
             _ => server.now,
-        })
+        }))
     }
 
-    /// Compares what recent windows have at both ends, and marks what differs; returns whether anything does. A
-    /// reference table has none, and a repair is of what was found.
+    /// Compares what recent windows have at both ends, and marks what differs. A reference table has none, and a repair is
+    /// of what was found.
     async fn settle(
         &self,
         keeper: &mut Session,
         at: At<'_>,
         ends: Ends<'_>,
-        standing: &Standing,
-    ) -> Result<bool> {
+        work: &[WindowWork],
+        concerned: impl Fn(Window) -> bool,
+    ) -> Result<Settled> {
         if at.plan.is_full() || !matches!(at.asked, Asked::Dates(_)) {
-            return Ok(false);
+            return Ok(Settled::default());
         }
-        let redo = standing
-            .windows
+        let redo = work
             .iter()
             .flat_map(|work| work.redo.iter().map(|chunk| (work.window, chunk.ordinal)));
+        let clocks = self.clocks(ends).await?;
         let mut source = ends.sources.take().await?;
         let settling = Settling {
             plan: at.plan,
             target: at.target,
             lease: at.lease,
             guard: &self.config.source.guard,
-            now: self.source_now(at.plan, &mut source).await?,
+            now: self.source_now(at.plan, &mut source, clocks).await?,
+            trusted: clocks.agree(),
             days: self.config.run.settle_days,
             store: &self.retrier.store,
-            read_anyway: standing.windows.iter().any(needs_work),
+            read_anyway: work.is_empty() || work.iter().any(needs_work),
+            brake: self.brake(at.plan),
         };
-        let settled = settling.run(&mut source, keeper, &redo.collect()).await?;
+        let settled = settling
+            .run(&mut source, keeper, &redo.collect(), concerned)
+            .await?;
         ends.sources.put(source);
         for text in &settled.said {
             self.retrier.progress.event(Event::Warning(text));
         }
-        Ok(settled.marked)
+        Ok(settled)
     }
 
     /// Compares receipts, checkpoints and the target.
     pub(super) async fn compare(&self, keeper: &mut Session, at: At<'_>, ends: Ends<'_>) -> Result<Standing> {
+        let clocks = self.clocks(ends).await?;
         let mut source = ends.sources.take().await?;
-        let now = self.source_now(at.plan, &mut source).await?;
+        let now = self.source_now(at.plan, &mut source, clocks).await?;
         ends.sources.put(source);
         let comparison = Comparison {
             plan: at.plan,
@@ -270,10 +379,27 @@ impl Run<'_> {
             lease: at.lease,
             asked: at.asked,
             settled: settled(now, self.config.run.settle_minutes),
+            leave_open: !clocks.agree(),
             store: &self.retrier.store,
             clock: &self.retrier.clock,
         };
         comparison.run(keeper).await
+    }
+
+    /// How many rows may leave a window of a table.
+    pub(super) fn brake(&self, plan: &TablePlan) -> Brake {
+        let allowed = self
+            .options
+            .allow_deletes
+            .iter()
+            .any(|table| plan.name.same_as(table.as_str()));
+        Brake {
+            percent: if allowed {
+                100
+            } else {
+                self.config.run.leaving_rows_max_percent
+            },
+        }
     }
 
     /// The table as the store knows it; where it is loaded beside its target, under the target's name.
@@ -328,6 +454,12 @@ impl Run<'_> {
     }
 }
 
+/// The windows that have anything to be done now.
+fn worked_on(standing: &Standing) -> BTreeSet<Window> {
+    let windows = standing.windows.iter().filter(|work| needs_work(work));
+    windows.map(|work| work.window).collect()
+}
+
 /// Whether an error makes every further window pointless or wrong.
 pub(super) fn ends_the_run(kind: ErrorKind) -> bool {
     match kind {
@@ -350,6 +482,7 @@ pub(super) fn ends_the_run(kind: ErrorKind) -> bool {
         | ErrorKind::Plan
         | ErrorKind::Statement
         | ErrorKind::Mismatch
+        | ErrorKind::Held
         | ErrorKind::Stopped => false,
     }
 }

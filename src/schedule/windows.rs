@@ -1,6 +1,6 @@
 //! A table's windows, run so many at once, and what came of them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::extract::Limits;
 use crate::pipeline::{Outcome, TableContext, WindowResult, run_window};
 use crate::report::TableSummary;
-use crate::resume::{Standing, WindowWork};
+use crate::resume::{Asked, Standing, WindowWork};
+use crate::window::Window;
 
 impl Run<'_> {
     /// Runs the windows that need it, so many at once.
@@ -31,6 +32,13 @@ impl Run<'_> {
                 rows: self.options.chunk_rows.unwrap_or(self.config.run.chunk_rows) as usize,
                 bytes: self.config.run.chunk_bytes_max,
             },
+            brake: self.brake(at.plan),
+            clocks: self.clocks(ends).await?,
+            asked: match at.asked {
+                Asked::Dates(range) => Some(range),
+                Asked::Repair { .. } => None,
+            },
+            seen: Default::default(),
             sources: Arc::clone(ends.sources),
             targets: Arc::clone(ends.targets),
             load_turn: tokio::sync::Mutex::new(()),
@@ -38,7 +46,6 @@ impl Run<'_> {
         });
         summary.windows_done = standing.windows.iter().filter(|work| is_done(work)).count();
         summary.rows_total = standing.windows.iter().map(|work| work.verified_rows).sum();
-        (summary.windows_failed, summary.mismatched) = (0, 0);
         // Those whose dates are all still to come.
         summary.windows_open = standing
             .windows
@@ -71,11 +78,16 @@ impl Run<'_> {
             summary.rows_loaded += ended.rows_loaded;
             summary.rows_total += ended.rows_loaded;
             over.displaced += ended.displaced;
+            over.stale += ended.stale;
             over.unsure |= ended.unsure;
+            if matches!(ended.outcome, Outcome::Mismatched(_) | Outcome::Failed(_)) {
+                over.ended_badly.insert(ended.window);
+            }
             match ended.outcome {
                 Outcome::Complete => summary.windows_done += 1,
                 Outcome::Open | Outcome::Stopped => summary.windows_open += 1,
                 Outcome::Mismatched(_) => summary.mismatched += 1,
+                Outcome::Failed(error) if error.kind() == ErrorKind::Held => summary.held += 1,
                 Outcome::Failed(error) if ends_the_run(error.kind()) => {
                     fatal.get_or_insert(error);
                 }
@@ -100,6 +112,10 @@ impl Run<'_> {
 pub(super) struct PassOver {
     /// Rows that moved between chunks.
     pub(super) displaced: u64,
+    /// Chunks that are to be loaded again because of rows that moved.
+    pub(super) stale: u64,
+    /// Windows that failed for good, or differed.
+    pub(super) ended_badly: BTreeSet<Window>,
     /// Whether there may be more of those.
     pub(super) unsure: bool,
     /// Why the table's other windows are not tried.

@@ -1,6 +1,7 @@
 //! The two stores as the oracle reads them: rows, and the receipts that prove them.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
@@ -8,10 +9,27 @@ use crate::support::Client;
 
 /// A row's date, where it has one.
 pub type At = Option<NaiveDateTime>;
-pub type Rows = BTreeMap<i64, (At, i64)>;
+pub type Rows = BTreeSet<Row>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row {
+    pub id: i64,
+    pub at: At,
+    pub value: i64,
+}
+
+impl Row {
+    /// As a condition of a statement: a row's number may be there under two dates.
+    pub fn condition(&self) -> String {
+        match self.at {
+            Some(_) => format!("ID = {} AND D = {}", self.id, literal(self.at)),
+            None => format!("ID = {} AND D IS NULL", self.id),
+        }
+    }
+}
 
 /// A receipt as the target has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Receipt {
     pub start: NaiveDate,
     pub end: NaiveDate,
@@ -21,6 +39,27 @@ pub struct Receipt {
     pub after: Option<(At, i64)>,
     pub through: Option<(At, i64)>,
     pub row_count: i64,
+}
+
+impl fmt::Debug for Receipt {
+    /// On a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = |key: &Option<(At, i64)>, none: &str| {
+            key.map_or_else(|| none.to_owned(), |(at, id)| format!("{id} at {}", literal(at)))
+        };
+        write!(
+            f,
+            "\n  {}..{} chunk {} ({}, {}] {} rows, load {}{}",
+            self.start,
+            self.end,
+            self.ordinal,
+            key(&self.after, "start"),
+            key(&self.through, "end"),
+            self.row_count,
+            &self.load[..8],
+            if self.verified { "" } else { ", not verified" }
+        )
+    }
 }
 
 impl Receipt {
@@ -39,10 +78,8 @@ impl Receipt {
     }
 
     pub fn rows(&self, rows: &Rows) -> Rows {
-        rows.iter()
-            .filter(|(id, (date, _))| self.covers(**id, *date))
-            .map(|(id, row)| (*id, *row))
-            .collect()
+        let covered = rows.iter().filter(|row| self.covers(row.id, row.at));
+        covered.copied().collect()
     }
 }
 
@@ -61,14 +98,17 @@ pub async fn rows(client: &mut Client) -> Rows {
         return Rows::new();
     }
     let sql = "SELECT CONCAT(ID, N'|', CONVERT(nvarchar(19), D, 126), N'|', V) FROM dbo.t_T";
-    let mut rows = Rows::new();
-    for line in client.texts(sql).await {
+    let row = |line: &String| {
         let parts: Vec<&str> = line.split('|').collect();
-        let date = (!parts[1].is_empty()).then(|| parts[1].parse().expect("a date"));
-        let row = (date, parts[2].parse().expect("a value"));
-        let twice = rows.insert(parts[0].parse().expect("a number"), row);
-        assert_eq!(twice, None, "row {line} is there twice");
-    }
+        Row {
+            id: parts[0].parse().expect("a number"),
+            at: (!parts[1].is_empty()).then(|| parts[1].parse().expect("a date")),
+            value: parts[2].parse().expect("a value"),
+        }
+    };
+    let lines = client.texts(sql).await;
+    let rows: Rows = lines.iter().map(row).collect();
+    assert_eq!(rows.len(), lines.len(), "a row is there twice");
     rows
 }
 
@@ -85,7 +125,8 @@ pub async fn receipts(client: &mut Client) -> Vec<Receipt> {
     let sql = "SELECT CONCAT(CONVERT(nvarchar(10), [window_start], 23), N'|', CONVERT(nvarchar(10), [window_end], 23), \
                N'|', [ordinal], N'|', [state], N'|', CONVERT(varchar(32), [load_id], 2), N'|', \
                CONVERT(varchar(80), [key_after], 2), N'|', CONVERT(varchar(80), [key_through], 2), N'|', [row_count]) \
-               FROM [sync].[receipt] ORDER BY [window_start], [ordinal]";
+               FROM [sync].[receipt] WHERE [table_name] = N'dbo.t_T' \
+               ORDER BY [window_start], [ordinal]";
     let parse = |line: &String| {
         let parts: Vec<&str> = line.split('|').collect();
         Receipt {

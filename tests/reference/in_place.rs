@@ -139,7 +139,7 @@ async fn what_a_copy_would_lose_keeps_the_target_in_its_place() {
     for (view, number, swapped) in [
         ("sys.sql_expression_dependencies", 229, false),
         ("sys.sql_expression_dependencies", 50_000, false),
-        ("sys.masked_columns", 50_000, true),
+        ("sys.fulltext_indexes", 50_000, true),
     ] {
         server.emulator().faults().add(Rule {
             when: Match {

@@ -229,6 +229,12 @@ async fn an_empty_table_and_one_that_becomes_empty() {
         if !insert.is_empty() {
             server.at_source(insert).await;
         }
+        let allowed = ["run", "--tables", "ITEM", "--allow-deletes", "ITEM"];
+        if insert.starts_with("DELETE") {
+            // A table is emptied only by an operator's word.
+            run(&project).await.expect(3);
+            project.sync(&allowed).await.expect(0);
+        }
         run(&project).await.expect(0);
         assert_whole(&server).await;
         run(&project).await.expect(0);
@@ -271,9 +277,9 @@ async fn readers_that_hold_the_old_table_are_waited_for() {
     assert!(seen == old, "a reader sees the old rows while the swap waits");
     child.kill().await.expect("the run is killed");
     server.emulator().faults().clear();
-    let mark = server.mark();
+    // What was loaded by then is swapped in, and compared: the source has changed since.
+    server.at_source("UPDATE dbo.ITEM SET PRICE = 1").await;
     run(&project).await.expect(0);
-    server.assert_no_table_read(mark, &["[ITEM]"]);
     assert_whole(&server).await;
 }
 

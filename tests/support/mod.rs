@@ -6,6 +6,7 @@
 pub mod client;
 pub mod job;
 pub mod project;
+pub mod story;
 pub mod sweep;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -155,6 +156,13 @@ impl Server {
         create_database(&mut master, &self.target).await;
     }
 
+    /// Goes on with an empty source database under the name of the one there was, which is dropped.
+    pub async fn renew_source(&mut self) {
+        let mut master = self.connect("master").await;
+        drop_database(&mut master, &self.source).await;
+        create_database(&mut master, &self.source).await;
+    }
+
     /// Drops the scratch databases; the emulator's go with its directory.
     pub async fn finish(self) {
         if self.emulator.is_none() {
@@ -282,8 +290,10 @@ impl Server {
     /// The same, for a table with its schema.
     pub fn source_reads_of(&self, mark: u64, table: &str) -> Vec<Statement> {
         let mut statements = self.source_statements(mark, table);
-        // Counting is no reading of rows.
-        statements.retain(|statement| !statement.text.contains("COUNT_BIG(*)"));
+        // Counting is no reading of rows, and neither is asking for the columns.
+        statements.retain(|statement| {
+            !statement.text.contains("COUNT_BIG(*)") && !statement.text.contains("SELECT TOP (0)")
+        });
         statements
     }
 

@@ -143,6 +143,8 @@ impl Demo<'_> {
             max_workers: None,
             chunk_rows: None,
             force: false,
+            allow_deletes: Vec::new(),
+            accept_source: false,
         };
         let summary = run::load(self.context, self.config, Arc::clone(&self.store), options).await?;
         if run::nothing_to_do(&summary) {
@@ -186,6 +188,7 @@ impl Demo<'_> {
             repair: true,
             range: None,
             tables: None,
+            allow_deletes: Vec::new(),
             max_workers: None,
         };
         let store = Arc::clone(&self.store);

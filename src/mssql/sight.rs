@@ -1,0 +1,306 @@
+//! What a login sees of a source table: every column, the values themselves and all rows; or less, which no digest can
+//! tell, because both ends of a copy then hold the same masks or the same part of the rows.
+//!
+//! A masked column is an error, an encrypted one is refused, a filter is told. It refuses a table of which a SELECT
+//! returns a column that the catalog does not show. A server without these views has no such things.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mssql::{Guard, Session, predicate, unproven};
+use crate::row::Value;
+use crate::table::{RefusedColumn, TableName, TableSchema};
+
+/// What the server has, and what the login may: one query a session. `COL_LENGTH` and `OBJECT_ID` are NULL where there
+/// is no such column or view, as before SQL Server 2016 and on other vendors' servers.
+const SIGHTS: &str = "SELECT COL_LENGTH(N'sys.columns', N'is_masked'), COL_LENGTH(N'sys.columns', N'encryption_type'), \
+    OBJECT_ID(N'sys.security_predicates'), OBJECT_ID(N'sys.security_policies'), \
+    CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'VIEW DEFINITION') END, \
+    HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'ALTER ANY SECURITY POLICY')";
+
+/// The columns whose values are not what they are stored as. UNMASK is a right on the database, and from SQL Server 2022
+/// on also on the schema, the table and the column; HAS_PERMS_BY_NAME is NULL where there is no such right.
+const COLUMNS: &str = "SELECT c.name, c.is_masked, c.encryption_type, \
+    COALESCE(HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK', c.name, N'COLUMN'), \
+    HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK'), HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) \
+    FROM sys.columns AS c WHERE c.object_id = @P1 AND (c.is_masked = 1 OR c.encryption_type IS NOT NULL) \
+    ORDER BY c.column_id";
+
+/// The policies that filter what is read of a table. 0 is a FILTER predicate.
+const FILTERS: &str = "SELECT DISTINCT SCHEMA_NAME(p.schema_id), p.name FROM sys.security_predicates AS d \
+    JOIN sys.security_policies AS p ON p.object_id = d.object_id \
+    WHERE d.target_object_id = @P1 AND d.predicate_type = 0 AND p.is_enabled = 1";
+
+/// The server's numbers for a table, and for a column, that the login may not SELECT from.
+const NO_SELECT: [u32; 2] = [229, 230];
+
+/// Names of columns that a message lists.
+const NAMED_MAX: usize = 10;
+
+/// What a server has of these things, and what the login may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sights {
+    /// `sys.columns` tells masks and encryption.
+    columns: bool,
+    policies: Policies,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Policies {
+    /// The server has none.
+    None,
+    /// There may be some that the login does not see.
+    Hidden,
+    Seen,
+}
+
+/// Looks at a source table as `describe` has it. What is encrypted moves to the refused columns; the result are the
+/// policies that filter its rows, quoted. Reads no row.
+///
+/// # Errors
+/// `Preflight` where the login may not SELECT from the table, reads masks, or does not see a column; `WrongServer`
+/// where the guard proves nothing; what the session returns.
+pub async fn examine(session: &mut Session, guard: &Guard, schema: &mut TableSchema) -> Result<Vec<String>> {
+    returned(session, guard, schema).await?;
+    let sights = sights(session).await?;
+    if sights.columns {
+        hidden_values(session, schema).await?;
+    }
+    if sights.policies == Policies::None {
+        return Ok(Vec::new());
+    }
+    let id = [Value::Integer(i64::from(schema.object_id))];
+    let rows = session.rows(FILTERS, &id).await?;
+    let name = |part: &str| format!("[{}]", part.replace(']', "]]"));
+    rows.iter()
+        .map(|row| {
+            let schema = row.optional_text(0)?.unwrap_or_default();
+            Ok(format!("{}.{}", name(schema), name(row.text(1)?)))
+        })
+        .collect()
+}
+
+/// What an operator should know of the login at this source, where it may not see whether rows are kept from it.
+///
+/// # Errors
+/// What the session returns.
+pub async fn unseen(session: &mut Session) -> Result<Option<&'static str>> {
+    Ok(
+        (sights(session).await?.policies == Policies::Hidden).then_some(
+            "Whether row-level security keeps rows from this login could not be checked: it may not see the security \
+             policies of the source; GRANT VIEW DEFINITION on the database to it (migrations/admin/setup_reader.sql)",
+        ),
+    )
+}
+
+/// What a filter means for the copy.
+pub fn filtered(policies: &[String]) -> Option<String> {
+    let what = match policies {
+        [] => return None,
+        [policy] => format!("Policy {policy} filters"),
+        several => format!("Policies {} filter", several.join(", ")),
+    };
+    Some(format!(
+        "{what} the rows that this login reads (row-level security): rows that are hidden from it are not copied and \
+         not counted; read with a login that the policy lets see all rows"
+    ))
+}
+
+/// An error of reading a table, with the fix where it is a right that is missing.
+pub fn unreadable(error: Error, table: &TableName) -> Error {
+    match error.number() {
+        Some(number) if NO_SELECT.contains(&number) => {
+            let text = format!(
+                "The login may not read {table} (error {number}); GRANT SELECT on it or on its schema \
+                 (migrations/admin/setup_reader.sql), and see that no DENY stands against it"
+            );
+            Error::new(ErrorKind::Preflight, text).with_number(number)
+        }
+        _ => error,
+    }
+}
+
+/// Refuses a table that returns a column which the catalog does not show.
+async fn returned(session: &mut Session, guard: &Guard, schema: &TableSchema) -> Result<()> {
+    let (proof, names) = predicate(guard, 1);
+    let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+    let table = schema.name.quoted();
+    let sql = format!("IF {proof} SELECT TOP (0) * FROM {table}");
+    let returned = match session.column_names(&sql, &params).await {
+        // It may be a column that is not copied that may not be read: those that are copied are asked for by name.
+        Err(error) if error.number().is_some_and(|number| NO_SELECT.contains(&number)) => {
+            let names: Vec<String> = schema.columns.iter().map(|column| column.name.quoted()).collect();
+            let names = if names.is_empty() {
+                "*".to_owned()
+            } else {
+                names.join(", ")
+            };
+            let sql = format!("IF {proof} SELECT TOP (0) {names} FROM {table}");
+            session.column_names(&sql, &params).await
+        }
+        returned => returned,
+    };
+    let returned = returned
+        .map_err(|error| unreadable(error, &schema.name))?
+        .ok_or_else(unproven)?;
+    match undescribed(&returned, schema).as_slice() {
+        [] => Ok(()),
+        columns => Err(Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Table {} returns {} that its catalog does not show to this login; GRANT VIEW DEFINITION on the \
+                 table and its schema to it (migrations/admin/setup_reader.sql)",
+                schema.name,
+                listed(columns)
+            ),
+        )),
+    }
+}
+
+/// The returned columns that were not described. Not every server returns names as its catalog writes them.
+fn undescribed<'a>(returned: &'a [String], schema: &TableSchema) -> Vec<&'a str> {
+    let copied = schema.columns.iter().map(|column| &column.name);
+    let described: Vec<String> = copied
+        .chain(schema.refused.iter().map(|column| &column.name))
+        .map(|name| name.as_str().to_lowercase())
+        .collect();
+    let names = returned.iter().map(String::as_str);
+    names
+        .filter(|name| !described.contains(&name.to_lowercase()))
+        .collect()
+}
+
+/// Refuses a table of which masks would be read, and takes encrypted columns out of those that are copied.
+async fn hidden_values(session: &mut Session, schema: &mut TableSchema) -> Result<()> {
+    let quoted = schema.name.quoted();
+    let params = [Value::Integer(i64::from(schema.object_id)), Value::Text(&quoted)];
+    let mut masked = Vec::new();
+    for row in session.rows(COLUMNS, &params).await? {
+        let name = row.text(0)?;
+        let Some(at) = schema
+            .columns
+            .iter()
+            .position(|column| column.name.as_str() == name)
+        else {
+            continue;
+        };
+        if !row.is_null(2)? {
+            let column = schema.columns.remove(at);
+            schema.refused.push(RefusedColumn {
+                name: column.name,
+                reason: "encrypted; only a client that holds its key can read it".to_owned(),
+            });
+        } else if row.flag(1)? && row.integer(3)? != 1 {
+            masked.push(name.to_owned());
+        }
+    }
+    if masked.is_empty() {
+        return Ok(());
+    }
+    let masked: Vec<&str> = masked.iter().map(String::as_str).collect();
+    Err(Error::new(
+        ErrorKind::Preflight,
+        format!(
+            "Table {}: the login reads masks in place of the values of {} (dynamic data masking); GRANT UNMASK to it, \
+             or read with a login that has it",
+            schema.name,
+            listed(&masked)
+        ),
+    ))
+}
+
+/// `column A` or `columns A, B`.
+fn listed(columns: &[&str]) -> String {
+    match columns {
+        [column] => format!("column {column}"),
+        columns if columns.len() <= NAMED_MAX => format!("columns {}", columns.join(", ")),
+        columns => format!(
+            "columns {} and {} more",
+            columns[..NAMED_MAX].join(", "),
+            columns.len() - NAMED_MAX
+        ),
+    }
+}
+
+/// What there is to look at, asked once a session.
+async fn sights(session: &mut Session) -> Result<Sights> {
+    if let Some(sights) = session.sights {
+        return Ok(sights);
+    }
+    let sights = match session.rows(SIGHTS, &[]).await {
+        Ok(rows) => {
+            let mut number = [None; 6];
+            for (at, number) in number.iter_mut().enumerate() {
+                *number = match rows.first() {
+                    Some(row) => row.optional_integer(at)?,
+                    None => None,
+                };
+            }
+            let [masks, encryption, predicates, policies, definition, security] = number;
+            Sights {
+                columns: masks.is_some() && encryption.is_some(),
+                policies: match (predicates, policies) {
+                    (Some(_), Some(_)) if definition == Some(1) || security == Some(1) => Policies::Seen,
+                    (Some(_), Some(_)) => Policies::Hidden,
+                    _ => Policies::None,
+                },
+            }
+        }
+        // What may not be asked about may be there.
+        Err(error) if error.number().is_some_and(|number| NO_SELECT.contains(&number)) => Sights {
+            columns: false,
+            policies: Policies::Hidden,
+        },
+        // A server that does not know these functions does not know these things either.
+        Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => Sights {
+            columns: false,
+            policies: Policies::None,
+        },
+        Err(error) => return Err(error),
+    };
+    session.sights = Some(sights);
+    Ok(sights)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Column, DataType, Identifier};
+
+    #[test]
+    fn a_column_that_the_catalog_does_not_show_is_found() {
+        let id = |name: &str| Identifier::new(name).unwrap();
+        let schema = TableSchema {
+            name: TableName {
+                schema: id("dbo"),
+                name: id("T"),
+            },
+            object_id: 1,
+            create_date: "2025-01-01T00:00:00".parse().unwrap(),
+            columns: vec![Column {
+                name: id("ID"),
+                data_type: DataType::Int,
+                nullable: false,
+                identity: false,
+                collation: None,
+            }],
+            refused: vec![RefusedColumn {
+                name: id("PLACE"),
+                reason: "geography".to_owned(),
+            }],
+            indexes: Vec::new(),
+        };
+        let returned = ["id", "PLACE", "AMOUNT"].map(str::to_owned);
+        assert_eq!(undescribed(&returned, &schema), ["AMOUNT"]);
+        // What the catalog has beyond that is hidden, which is no error.
+        assert!(undescribed(&returned[..1], &schema).is_empty());
+    }
+
+    #[test]
+    fn what_a_message_lists() {
+        assert_eq!(listed(&["A"]), "column A");
+        assert_eq!(listed(&["A", "B"]), "columns A, B");
+        let many: Vec<String> = (0..12).map(|n| format!("C{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(listed(&many).ends_with("C9 and 2 more"));
+        assert_eq!(filtered(&[]), None);
+    }
+}

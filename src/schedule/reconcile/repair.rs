@@ -1,0 +1,217 @@
+//! What was found, loaded again; and whether it is whole afterwards.
+//!
+//! Where more rows would leave a window than the brake allows, nothing of it is marked or loaded: a source that was
+//! emptied is not copied without an operator's word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDateTime;
+
+use super::table::{is_not_there, uncovered};
+use super::window::{gap, has_passed};
+use super::{About, Finding, ReconcileOptions, Reconciled};
+use crate::brake::Brake;
+use crate::chunk::{ChunkState, KeyRange};
+use crate::error::Result;
+use crate::lease::Lease;
+use crate::mssql::Session;
+use crate::plan::TablePlan;
+use crate::predicate::Extent;
+use crate::receipt;
+use crate::report::text::{rows, thousands};
+use crate::report::{Event, TableSummary};
+use crate::resume::Asked;
+use crate::schedule::Run;
+use crate::schedule::turn::{At, Ends};
+use crate::target::Target;
+use crate::window::Window;
+
+/// What a repair is made by.
+pub(super) struct Repair<'a> {
+    pub(super) plan: &'a TablePlan,
+    /// `None` where the table is not there.
+    pub(super) target: Option<Target>,
+    pub(super) lease: &'a Lease,
+    /// All windows of the table that have receipts.
+    pub(super) receipted: &'a [Window],
+    /// Rows at the target, by window.
+    pub(super) there: &'a BTreeMap<Window, u64>,
+    pub(super) options: &'a ReconcileOptions,
+}
+
+/// What is to be held against the receipts after a repair.
+#[derive(Clone, Copy)]
+struct Proof<'a> {
+    plan: &'a TablePlan,
+    target: &'a Target,
+    settled: NaiveDateTime,
+}
+
+/// What of the windows is to be loaded.
+#[derive(Default)]
+struct Parts {
+    /// Chunks that differ.
+    differing: BTreeMap<Window, Vec<u32>>,
+    /// Of each window that is not whole, the windows that its dates are loaded as.
+    parts: BTreeMap<Window, Vec<Window>>,
+}
+
+impl Parts {
+    fn of(findings: &[&mut Finding], receipted: &[Window]) -> Result<Parts> {
+        let mut all = Parts::default();
+        for finding in findings {
+            let window = finding.window;
+            if finding.about == About::Chunk {
+                all.differing.entry(window).or_default().extend(finding.ordinal);
+            } else if receipted.contains(&window) {
+                all.parts.insert(window, vec![window]);
+            } else {
+                all.parts.insert(window, uncovered(window, receipted)?);
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Run<'_> {
+    /// Loads what differs again, in place, and to their end the windows that are not whole.
+    pub(super) async fn repair(
+        &self,
+        keeper: &mut Session,
+        repair: Repair<'_>,
+        ends: Ends<'_>,
+        done: &mut Reconciled,
+    ) -> Result<()> {
+        let plan = repair.plan;
+        let target = match &repair.target {
+            Some(target) => target.clone(),
+            None if plan.is_full() => {
+                let error = is_not_there(&plan.target, "nothing of it has a receipt");
+                done.left_out
+                    .push(format!("Table {}: {}", plan.name, error.chain()));
+                return Ok(());
+            }
+            None => Target::open(keeper, plan).await?.0,
+        };
+        let stopped = self.stopped_by_the_brake(&repair, &done.findings);
+        let findings = done.findings.iter_mut();
+        let findings: Vec<&mut Finding> = findings
+            .filter(|finding| !stopped.contains(&finding.window))
+            .collect();
+        if findings.is_empty() {
+            return Ok(());
+        }
+        let Parts { differing, parts } = Parts::of(&findings, repair.receipted)?;
+        for (window, ordinals) in &differing {
+            receipt::mark_all_stale(keeper, repair.lease, *window, ordinals).await?;
+        }
+        let windows = differing.into_keys().collect();
+        let whole = parts.values().flatten().copied().collect();
+        let at = At {
+            plan,
+            target: &target,
+            lease: repair.lease,
+            asked: Asked::Repair {
+                windows: &windows,
+                whole: &whole,
+            },
+        };
+        let mut summary = TableSummary::default();
+        self.passes(keeper, at, ends, &mut summary).await?;
+        let proof = Proof {
+            plan,
+            target: &target,
+            settled: self.settled_now(plan, ends).await?,
+        };
+        for finding in findings {
+            finding.repaired = match (parts.get(&finding.window), finding.ordinal) {
+                (Some(parts), _) => proof.are_whole(keeper, parts).await?,
+                (None, Some(ordinal)) => proof.is_verified(keeper, finding.window, ordinal).await?,
+                (None, None) => false,
+            };
+        }
+        done.left_out.extend(summary.error);
+        Ok(())
+    }
+
+    /// The windows that would lose more rows than may leave unasked. Each is said.
+    fn stopped_by_the_brake(&self, repair: &Repair<'_>, findings: &[Finding]) -> BTreeSet<Window> {
+        let name = &repair.plan.name;
+        let allowed = &repair.options.allow_deletes;
+        if allowed.iter().any(|table| table.same_as(name.as_str())) {
+            return BTreeSet::new();
+        }
+        let brake = Brake {
+            percent: self.config.run.leaving_rows_max_percent,
+        };
+        // Without the source nobody knows how many rows it has.
+        let mut ends: BTreeMap<Window, (u64, u64)> = BTreeMap::new();
+        for finding in findings {
+            if let Some(source) = finding.difference.source_rows {
+                let sums = ends.entry(finding.window).or_default();
+                *sums = (sums.0 + finding.difference.target_rows, sums.1 + source);
+            }
+        }
+        let mut stopped = BTreeSet::new();
+        for (window, (target, source)) in ends {
+            let leaving = target.saturating_sub(source);
+            let of = repair.there.get(&window).copied().unwrap_or(target);
+            let is_emptied = repair.plan.is_full() && of > 0 && leaving >= of;
+            if brake.allows(leaving, of) && !is_emptied {
+                continue;
+            }
+            self.retrier.progress.event(Event::Warning(&format!(
+                "Table {name}, window {window}: {} of {} at the target would leave, so nothing of it is loaded; \
+                 see why the source has so few rows, or let them go with `--allow-deletes {name}`",
+                thousands(leaving),
+                rows(of),
+            )));
+            stopped.insert(window);
+        }
+        stopped
+    }
+}
+
+impl Proof<'_> {
+    /// Whether a chunk has a verified receipt of rows in this very table.
+    async fn is_verified(self, keeper: &mut Session, window: Window, ordinal: u32) -> Result<bool> {
+        let receipts = receipt::read(keeper, &self.plan.target, window).await?;
+        Ok(receipts.iter().any(|receipt| {
+            receipt.chunk.ordinal == ordinal
+                && receipt.chunk.state == ChunkState::Verified
+                && receipt.incarnation == self.target.incarnation
+        }))
+    }
+
+    /// Whether verified receipts cover windows without a gap, up to their end, or to the last key of an open one, and
+    /// the target has no row of them beside.
+    async fn are_whole(self, keeper: &mut Session, windows: &[Window]) -> Result<bool> {
+        for window in windows {
+            if !self.is_whole(keeper, *window).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn is_whole(self, keeper: &mut Session, window: Window) -> Result<bool> {
+        let receipts = receipt::read(keeper, &self.plan.target, window).await?;
+        let ends = receipts
+            .last()
+            .is_some_and(|last| last.chunk.range.through.is_none());
+        let sound = receipts.iter().all(|receipt| {
+            receipt.chunk.state == ChunkState::Verified && receipt.incarnation == self.target.incarnation
+        });
+        if !sound || gap(&receipts).is_some() || (!ends && has_passed(window, self.settled)) {
+            return Ok(false);
+        }
+        let verified: u64 = receipts.iter().map(|receipt| receipt.chunk.tally.row_count).sum();
+        let all = KeyRange {
+            after: None,
+            through: None,
+        };
+        let extent = Extent::of_window(window);
+        let there = self.target.count(keeper, self.plan, extent, &all).await?;
+        Ok(there == verified)
+    }
+}
