@@ -224,3 +224,41 @@ async fn rows_whose_keys_the_source_cannot_have_leave() {
     s.nothing_is_left(month, last).await;
     s.done().await;
 }
+
+/// A month is read chunk by chunk: between two of them a row may move from what was not read yet to what was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_moves_behind_the_cursor_of_an_old_month_is_loaded() {
+    let mut s = Story::begin(Table::dated("datetime2(0)").indexed()).await;
+    let (month, last) = (s.month(-8), last_of(s.month(-8)));
+    s.rows(month, last, 2).await;
+    s.config("chunk_rows = 5");
+    s.config("max_workers = 1");
+    s.dies_at_step(month, last, 90).await;
+    assert!(!s.loads().await.is_empty(), "it died before anything was loaded");
+    s.moves(s.first_of(last), &at(nth(month, 1), "10:30:00")).await;
+    s.run(month, last).await.exits(0);
+    s.equal().await;
+    s.nothing_is_left(month, last).await;
+    s.done().await;
+}
+
+/// What the target tells of rows that could not be followed outlives the state file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_state_file_forgets_no_row_that_could_not_be_followed() {
+    let mut s = Story::begin(Table::dated("datetime2(0)").keyed("D, ID")).await;
+    let (old, month) = (s.month(-6), s.month(-1));
+    s.rows(old, nth(old, 5), 2).await;
+    s.rows(month, nth(month, 20), 2).await;
+    s.config("settle_days = 1");
+    s.run(old, last_of(old)).await.exits(0);
+    s.config("settle_days = 366");
+    s.run(month, nth(month, 20)).await.exits(0);
+    s.config("settle_days = 1");
+    let moved = s.first_of(nth(month, 8));
+    s.moves(moved, &at(nth(old, 3), "10:00:00")).await;
+    s.target_deletes(&[s.first_of(nth(month, 9))]).await;
+    s.run(month, nth(month, 20)).await.exits(4).says("1 row");
+    std::fs::remove_file(s.project.state()).expect("the state file is removed");
+    s.run(month, nth(month, 20)).await.exits(4).says("1 row");
+    s.done().await;
+}
