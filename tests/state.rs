@@ -259,7 +259,14 @@ fn is_found(path: &Path, bytes: &[u8], sound: &str, place: usize) -> bool {
         }
     };
     std::fs::write(path, bytes).unwrap();
-    let written = match Store::create_or_open(path).and_then(|store| read_all(&store.view()?)) {
+    // A child that another test starts holds this process's locks for the moment before it becomes its own program.
+    let opened = loop {
+        match Store::create_or_open(path).and_then(|store| read_all(&store.view()?)) {
+            Err(error) if error.kind() == ErrorKind::Busy => std::thread::yield_now(),
+            opened => break opened,
+        }
+    };
+    let written = match opened {
         Ok(all) => {
             assert!(
                 all == sound,
