@@ -14,7 +14,7 @@ use crate::chunk::{KeyBytes, KeyRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::STAGE;
 use crate::mssql::{Flow, Guard, Session, predicate, read_expression, unproven};
-use crate::plan::{TablePlan, Traced};
+use crate::plan::TablePlan;
 use crate::predicate::{Extent, Where, date_of};
 use crate::row::{Tally, Value, Values, key_of};
 use crate::sessions::Sessions;
@@ -127,10 +127,15 @@ impl Accounting<'_> {
         let traced = plan.traced();
         // Each column once: a server takes no order by a name that stands twice in the list.
         let mut positions = order.clone();
-        if let Traced::By(columns) = traced {
+        if let Some(columns) = traced {
             positions.extend(columns.iter().filter(|position| !order.contains(position)));
         }
         let of_order: Vec<usize> = (0..order.len()).collect();
+        let own: Vec<usize> = traced
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|column| positions.iter().position(|position| position == column))
+            .collect();
         let mut accounted = Accounted::default();
         let mut rest = range.clone();
         loop {
@@ -140,11 +145,7 @@ impl Accounting<'_> {
             for row in &rows {
                 accounted.leaving.add_row(&key_of(row, &of_order)?);
             }
-            if let Traced::By(columns) = traced {
-                let own: Vec<usize> = columns
-                    .iter()
-                    .filter_map(|column| positions.iter().position(|position| position == column))
-                    .collect();
+            if let Some(columns) = traced {
                 let mut keys = Vec::new();
                 for row in &rows {
                     let key = key_of(row, &own)?;

@@ -40,15 +40,6 @@ pub struct TablePlan {
     pub(crate) traced: Option<Vec<usize>>,
 }
 
-/// How a row that left one day is looked for among the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Traced<'a> {
-    /// By the columns at these positions, which an index of the source finds.
-    By(&'a [usize]),
-    /// Not at all: its key holds the date, and no index finds it by the rest.
-    No,
-}
-
 /// Where a plan's rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -208,9 +199,10 @@ impl TablePlan {
         })
     }
 
-    /// How a row is looked for whose date may have changed.
-    pub fn traced(&self) -> Traced<'_> {
-        self.traced.as_deref().map_or(Traced::No, Traced::By)
+    /// Positions of the columns that a row is looked for by whose date may have changed; `None` where its key holds the
+    /// date and no index finds it by the rest.
+    pub fn traced(&self) -> Option<&[usize]> {
+        self.traced.as_deref()
     }
 
     /// Whether the table is copied whole.

@@ -131,10 +131,12 @@ impl Run<'_> {
     ) -> Result<()> {
         let name = &plan.name;
         let count = receipt::unfollowed(keeper, &plan.target).await?;
-        self.retrier.store.commit(&[Change::Unfollowed {
-            table: name.as_str().to_owned(),
-            rows: count,
-        }])?;
+        if self.retrier.store.view()?.unfollowed(name.as_str())? != count {
+            self.retrier.store.commit(&[Change::Unfollowed {
+                table: name.as_str().to_owned(),
+                rows: count,
+            }])?;
+        }
         summary.rows_unfollowed = count;
         if summary.rows_unfollowed > 0 {
             self.retrier.progress.event(Event::Warning(&format!(
@@ -208,11 +210,14 @@ impl Run<'_> {
                 break;
             }
             // A window is read over a time: a row may have moved from what was not read yet to what was.
-            let settled = self
-                .settle(keeper, at, ends, &[], |window| {
+            let settled = if worked.is_empty() {
+                Settled::default()
+            } else {
+                self.settle(keeper, at, ends, &[], |window| {
                     worked.contains(&window) && !left.contains(&window)
                 })
-                .await?;
+                .await?
+            };
             summary.held += settled.braked.len();
             left.extend(settled.braked);
             let last = pass + 1 == PASSES_MAX;
