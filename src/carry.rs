@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDateTime;
-
 use crate::account::Accounted;
 use crate::brake::Brake;
 use crate::chunk::{Chunk, ChunkEvent, ChunkState, next_state};
@@ -17,8 +15,7 @@ use crate::receipt::Receipt;
 use crate::target::Target;
 use crate::window::Window;
 
-/// Loads a chunk of a reference table from `from` into `to`, and proves it by the tally that the source's rows had at
-/// `read_at`.
+/// Loads a chunk of a reference table from `from` into `to`, and proves it by the tally that the source's rows have.
 /// `None` where `from` no longer has these rows; nothing is committed then.
 ///
 /// # Errors
@@ -30,7 +27,7 @@ pub async fn carry(
     to: &Target,
     lease: &Lease,
     chunk: &Chunk,
-    (load_id, read_at): (u128, NaiveDateTime),
+    load_id: u128,
 ) -> Result<Option<Chunk>> {
     let mut chunk = Chunk {
         state: ChunkState::Planned,
@@ -50,7 +47,6 @@ pub async fn carry(
         window: Window::ALL,
         chunk: chunk.clone(),
         incarnation: to.incarnation.clone(),
-        read_at,
     };
     let load = Load {
         window: Window::ALL,

@@ -68,11 +68,6 @@ impl Clocks {
             now - (self.source_utc - self.least())
         }
     }
-
-    /// What this machine's clock is taken for when it shows `now`: no clock is behind it.
-    pub fn of_own(self, now: DateTime<Utc>) -> NaiveDateTime {
-        now.naive_utc() - (self.own_utc - self.least())
-    }
 }
 
 #[cfg(test)]
@@ -97,7 +92,6 @@ mod tests {
         assert!(clocks.agree());
         assert_eq!(clocks.warning(), None);
         assert_eq!(clocks.of_source(at("24T12:00")), at("24T12:00"));
-        assert_eq!(clocks.of_own(at("24T10:06").and_utc()), at("24T10:01"));
     }
 
     #[test]
@@ -111,8 +105,6 @@ mod tests {
             assert!(text.contains("2026-11-29 10:00:00 UTC"), "{text}");
             let source_shows = at(&shown[0].replace("T10", "T11"));
             assert_eq!(clocks.of_source(source_shows), at("24T11:00"));
-            let own_shows = at(&shown[2].replace("T10", "T11"));
-            assert_eq!(clocks.of_own(own_shows.and_utc()), at("24T11:00"));
         }
     }
 }

@@ -13,13 +13,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::NaiveDate;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::brake::Brake;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
 use crate::chunk::{Chunk, KeyBytes, KeyRange};
-use crate::clocks::Clocks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extract::{Extracted, Limits, Request, extract};
 use crate::lease::Lease;
@@ -59,8 +58,6 @@ pub struct TableContext {
     pub limits: Limits,
     /// How many rows may leave a window.
     pub brake: Brake,
-    /// What is known of the clocks.
-    pub clocks: Clocks,
     /// The dates that the run is asked for, where it is.
     pub asked: Option<DateRange>,
     /// What the loads of this table have shown of rows that moved.
@@ -116,11 +113,9 @@ struct Step {
     again: Option<Chunk>,
 }
 
-/// What was read of a chunk, and when reading it began, by the slowest clock.
+/// What was read of a chunk, and when reading it began, on the monotonic clock.
 struct Read {
     rows: Extracted,
-    at: NaiveDateTime,
-    /// The same on the monotonic clock.
     began: Duration,
 }
 
@@ -413,12 +408,11 @@ fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step
 async fn read_with_retries(table: &TableContext, window: Window, request: &Request) -> Result<Read> {
     let mut attempts = table.retrier.attempts();
     loop {
-        let at = table.clocks.of_own(table.retrier.clock.now());
         let began = table.retrier.clock.monotonic();
         match try_read(table, request).await {
             Ok(rows) => {
                 table.retrier.succeeded(&attempts)?;
-                return Ok(Read { rows, at, began });
+                return Ok(Read { rows, began });
             }
             Err(error) => {
                 let error = error.within(format!("Table {}, window {window}", table.plan.name));

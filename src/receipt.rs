@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate};
 
 use crate::checkpoint::AccessPath;
 use crate::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::lease::{Lease, fence};
 use crate::mssql::Session;
-use crate::predicate::{day, instant};
+use crate::predicate::day;
 use crate::row::{Digest, Tally, Value};
 use crate::table::TableName;
 use crate::window::{Kind, Window};
@@ -23,7 +23,7 @@ pub type Fingerprint = Vec<(String, String)>;
 
 /// The columns of a receipt, in the order [`Receipt::from_row`] reads them.
 const COLUMNS: &str = "[window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], \
-                       [row_count], [byte_count], [digest], [target_object_id], [target_created], [loaded_at]";
+                       [row_count], [byte_count], [digest], [target_object_id], [target_created]";
 
 /// Which table the rows are in: another `object_id` or `create_date` means it was made anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +43,6 @@ pub struct Receipt {
     pub chunk: Chunk,
     /// The table that its rows went into.
     pub incarnation: Incarnation,
-    /// When its rows were read from the source, in UTC, by the slowest of the clocks: late rows are judged by it.
-    pub read_at: NaiveDateTime,
 }
 
 /// What a window's receipts come to.
@@ -184,7 +182,6 @@ pub async fn claim(session: &mut Session, lease: &Lease, table: &TableName, rece
         Value::Bytes(&digest),
         Value::Integer(i64::from(receipt.incarnation.object_id)),
         Value::Text(&receipt.incarnation.created),
-        instant(receipt.read_at),
         Value::Text(table.schema.as_str()),
         Value::Text(table.name.as_str()),
     ];
@@ -204,9 +201,9 @@ pub async fn claim(session: &mut Session, lease: &Lease, table: &TableName, rece
         "INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], \
          [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], \
          [key_through], [loaded_at]) SELECT @P1, @P2, @P3, @P4, N'loading', CAST(@P5 AS binary(16)), \
-         CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, {keys}, @P13 \
+         CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, {keys}, SYSUTCDATETIME() \
          FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
-         WHERE s.name = @P14 AND t.name = @P15 AND t.object_id = CAST(@P11 AS int)"
+         WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int)"
     );
     match session.execute(&sql, &params).await? {
         1 => Ok(()),
@@ -556,7 +553,6 @@ impl Receipt {
                 object_id: i32::try_from(row.integer(10)?).map_err(|_| unreadable())?,
                 created: row.text(11)?.to_owned(),
             },
-            read_at: row.datetime(12)?,
         })
     }
 }

@@ -67,13 +67,8 @@ pub enum Asked<'a> {
     /// These dates, and what has none; any chunk that is stale or lost; and any window that was begun and whose end has
     /// passed.
     Dates(DateRange),
-    /// Any chunk that is stale or lost, and of these windows what follows them.
-    Repair {
-        /// Windows that something was found in.
-        windows: &'a BTreeSet<Window>,
-        /// Those of them that are loaded to their end.
-        whole: &'a BTreeSet<Window>,
-    },
+    /// Any chunk that is stale or lost, and these windows to their end.
+    Repair(&'a BTreeSet<Window>),
 }
 
 impl Asked<'_> {
@@ -81,7 +76,7 @@ impl Asked<'_> {
     fn all_of(self, window: Window) -> bool {
         match self {
             Asked::Dates(range) => window.is_asked(range),
-            Asked::Repair { whole, .. } => whole.contains(&window),
+            Asked::Repair(whole) => whole.contains(&window),
         }
     }
 
@@ -399,7 +394,7 @@ impl Comparison<'_> {
             };
             wanted.extend(self.plan.has_undated().then_some(Window::UNDATED));
         }
-        if let Asked::Repair { whole, .. } = self.asked {
+        if let Asked::Repair(whole) = self.asked {
             wanted.extend(whole);
         }
         for window in wanted {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::NaiveDate;
 
 use super::{Read, Seen, Step, TableContext, Turn};
 use crate::account::{Accounted, Accounting};
@@ -35,7 +35,6 @@ const NAMED_MAX: usize = 5;
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     batch: &'a Batch,
-    read_at: NaiveDateTime,
     /// When reading it began, on the monotonic clock.
     began: Duration,
     extent: Extent,
@@ -103,7 +102,6 @@ impl Turn {
         chunk.state = next_state(chunk.state, ChunkEvent::ReadFromSource)?;
         let batch = Rows {
             batch: &extracted.batch,
-            read_at: read.at,
             began: read.began,
             extent: owned.0,
             range: owned.1.as_ref(),
@@ -202,7 +200,6 @@ impl Turn {
             window: self.work.window,
             chunk: chunk.clone(),
             incarnation: table.target.incarnation.clone(),
-            read_at: rows.read_at,
         };
         let owned = (rows.extent, rows.range.unwrap_or(&claim.chunk.range));
         let tried = self

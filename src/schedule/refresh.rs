@@ -378,17 +378,8 @@ impl Run<'_> {
             }
             let mut session = ends.targets.take().await?;
             let load_id = self.retrier.clock.random();
-            let read_at = self.clocks(ends).await?.of_own(self.retrier.clock.now());
-            let Some(chunk) = carry::carry(
-                &mut session,
-                at.plan,
-                old,
-                at.target,
-                at.lease,
-                chunk,
-                (load_id, read_at),
-            )
-            .await?
+            let Some(chunk) =
+                carry::carry(&mut session, at.plan, old, at.target, at.lease, chunk, load_id).await?
             else {
                 break;
             };

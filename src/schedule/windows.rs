@@ -33,10 +33,9 @@ impl Run<'_> {
                 bytes: self.config.run.chunk_bytes_max,
             },
             brake: self.brake(at.plan),
-            clocks: self.clocks(ends).await?,
             asked: match at.asked {
                 Asked::Dates(range) => Some(range),
-                Asked::Repair { .. } => None,
+                Asked::Repair(_) => None,
             },
             seen: Default::default(),
             sources: Arc::clone(ends.sources),

@@ -105,16 +105,12 @@ impl Run<'_> {
         for (window, ordinals) in &differing {
             receipt::mark_all_stale(keeper, repair.lease, *window, ordinals).await?;
         }
-        let windows = differing.into_keys().collect();
         let whole = parts.values().flatten().copied().collect();
         let at = At {
             plan,
             target: &target,
             lease: repair.lease,
-            asked: Asked::Repair {
-                windows: &windows,
-                whole: &whole,
-            },
+            asked: Asked::Repair(&whole),
         };
         let mut summary = TableSummary::default();
         self.passes(keeper, at, ends, &mut summary).await?;

@@ -203,7 +203,6 @@ async fn lost_again(shared: &Shared, chunk: &Chunk, done: &mut WindowDone) -> Re
         window: done.window,
         chunk: chunk.clone(),
         incarnation: shared.target.incarnation.clone(),
-        read_at: chrono::NaiveDateTime::MIN,
     };
     let subject = Subject {
         plan: &shared.plan,
