@@ -12,7 +12,7 @@ pub enum ExitCode {
     Internal = 1,
     /// The command line or the configuration is wrong.
     Usage = 2,
-    /// Rows differ between source and target, or between target and receipt.
+    /// Rows differ between source and target, or between target and receipt; or more would leave than may unasked.
     Mismatch = 3,
     /// Not everything is loaded; running again resumes.
     Incomplete = 4,

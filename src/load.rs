@@ -46,7 +46,7 @@ pub struct Load<'a> {
     /// Whether rows have come into the range, as other loads have shown, since it began to be read: then it is stale as
     /// soon as it is loaded.
     pub overtaken: bool,
-    /// How many rows may leave another window because they are here now, and how many have by this turn's loads.
+    /// How many rows may leave another window because they are here now, and how many have by the loads of this pass.
     pub brake: (Brake, &'a BTreeMap<Window, u64>),
 }
 
@@ -309,13 +309,7 @@ async fn displace(
         if brake.allows(leaving, 0) || plan.is_full() {
             continue;
         }
-        let all = KeyRange {
-            after: None,
-            through: None,
-        };
-        let there = target
-            .count(session, plan, Extent::of_window(*window), &all)
-            .await?;
+        let there = target.count_window(session, plan, *window).await?;
         if !brake.allows(leaving, before + there) {
             return Err(held(&plan.name, *window, leaving, before + there));
         }

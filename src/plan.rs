@@ -261,17 +261,19 @@ impl TablePlan {
         }
     }
 
-    /// What differs between this plan's fingerprint and an older one's, by name.
-    pub fn differences(&self, older: &[(String, String)]) -> Vec<String> {
+    /// What differs between this plan's fingerprint and an older one's: the part, and what it was and is.
+    pub fn differences(&self, older: &[(String, String)]) -> Vec<(&str, String)> {
         let mut differences = Vec::new();
         for (part, now) in &self.fingerprint {
             match older.iter().find(|(name, _)| name == part) {
                 Some(_) if TOLD.contains(&part.as_str()) => {}
-                Some((_, then)) if then != now => differences.push(format!("{part}: was {then}, is {now}")),
+                Some((_, then)) if then != now => {
+                    differences.push((part.as_str(), format!("{part}: was {then}, is {now}")));
+                }
                 None if part == KEY_COLLATIONS
                     || part == SOURCE_IDENTITY
                     || TOLD.contains(&part.as_str()) => {}
-                None => differences.push(format!("{part}: was not known, is {now}")),
+                None => differences.push((part.as_str(), format!("{part}: was not known, is {now}"))),
                 Some(_) => {}
             }
         }

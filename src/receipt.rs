@@ -291,9 +291,7 @@ pub async fn ranges(
     for row in session.rows(&sql, &params).await? {
         let Receipt { window, chunk, .. } = Receipt::from_row(&row)?;
         let concerned = match window.kind() {
-            Kind::Dates => dates
-                .iter()
-                .any(|date| window.start() <= *date && *date < window.end()),
+            Kind::Dates => dates.iter().any(|date| window.has(*date)),
             Kind::Undated | Kind::All => undated,
         };
         if concerned {

@@ -255,11 +255,6 @@ impl Comparison<'_> {
             } else {
                 receipt::drop_from(session, self.lease, window, ordinal).await?;
             }
-            if mended.chunks.is_empty() {
-                // Its receipt stays stale and is replaced by the first chunk that is loaded.
-                *chunks = Vec::new();
-                return Ok(mended.lost);
-            }
         }
         *chunks = mended.chunks;
         Ok(mended.lost)

@@ -442,13 +442,12 @@ async fn plan_of(
 }
 
 /// Refuses a plan that is not the one that its target was loaded by.
-fn refuse_changes(plan: &TablePlan, differences: &[String]) -> Result<()> {
+fn refuse_changes(plan: &TablePlan, differences: &[(&str, String)]) -> Result<()> {
     if differences.is_empty() {
         return Ok(());
     }
-    let other = differences
-        .iter()
-        .any(|difference| difference.starts_with(SOURCE_IDENTITY));
+    let other = differences.iter().any(|(part, _)| *part == SOURCE_IDENTITY);
+    let texts: Vec<&str> = differences.iter().map(|(_, text)| text.as_str()).collect();
     let accept = if other {
         "; or, where it is the same data at another place, run with --accept-source and then compare it by `sync reconcile \
          --source`"
@@ -460,7 +459,7 @@ fn refuse_changes(plan: &TablePlan, differences: &[String]) -> Result<()> {
         format!(
             "Table {name}: what it was loaded by has changed ({}); set it back, or run `sync forget --table \
              {name}` and then this command again to load the table anew{accept}",
-            differences.join("; "),
+            texts.join("; "),
             name = plan.name
         ),
     ))

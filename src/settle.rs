@@ -45,7 +45,7 @@ pub struct Settling<'a> {
     pub trusted: bool,
     /// How long after its end a window is compared.
     pub days: u32,
-    /// Where it is put down that a window is settled.
+    /// Where a window that was found equal is recorded.
     pub store: &'a Store,
     /// Whether the table is read in this run anyway.
     pub read_anyway: bool,

@@ -10,7 +10,7 @@ use crate::predicate::{Extent, Where};
 use crate::receipt::Incarnation;
 use crate::row::Value;
 use crate::table::{Column, TableSchema};
-use crate::window::Kind;
+use crate::window::{Kind, Window};
 
 /// SQL Server's limit of a name, for the names of constraints that are made from a table's.
 const NAME_UNITS_MAX: usize = 128;
@@ -210,6 +210,18 @@ impl Target {
             clause.through(&columns, through)?;
         }
         Ok(clause.finish())
+    }
+
+    /// Number of rows of a window at the target, under receipts or not.
+    ///
+    /// # Errors
+    /// What the session returns.
+    pub async fn count_window(&self, session: &mut Session, plan: &TablePlan, window: Window) -> Result<u64> {
+        let all = KeyRange {
+            after: None,
+            through: None,
+        };
+        self.count(session, plan, Extent::of_window(window), &all).await
     }
 
     /// Number of rows of a chunk's range at the target.

@@ -145,6 +145,11 @@ pub struct DateRange {
 }
 
 impl DateRange {
+    /// Whether a day is one of its dates.
+    pub fn has(self, day: NaiveDate) -> bool {
+        self.start <= day && day < self.end
+    }
+
     /// From the command line's two inclusive dates.
     ///
     /// # Errors

@@ -214,7 +214,6 @@ async fn rows_beyond_the_last_key_of_an_open_window_are_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-
 async fn rows_beyond_the_last_key_of_an_open_window_are_taken_out() {
     for source in SOURCE {
         let server = Server::start().await;

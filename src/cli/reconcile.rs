@@ -25,8 +25,8 @@ pub(super) struct ReconcileArgs {
     /// Load again, in place, what differs or has no receipt; it is read from the source
     #[arg(long)]
     repair: bool,
-    /// Tables that any number of rows may leave; see leaving_rows_max_percent
-    #[arg(long, value_name = "TABLE", value_delimiter = ',', value_parser = table, requires = "repair")]
+    /// Let rows leave these tables, however many the source does not have any more
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table, requires = "repair")]
     allow_deletes: Vec<Identifier>,
     /// Name the keys of rows that differ
     #[arg(long, requires = "source")]

@@ -367,15 +367,11 @@ impl Turn {
         if table.brake.allows(leaving, 0) {
             return Ok(());
         }
-        let all = KeyRange {
-            after: None,
-            through: None,
-        };
-        let extent = Extent::of_window(self.work.window);
         let of = match self.of.get() {
             Some(of) => *of,
             None => {
-                let there = table.target.count(session, &table.plan, extent, &all).await?;
+                let window = self.work.window;
+                let there = table.target.count_window(session, &table.plan, window).await?;
                 *self.of.get_or_init(|| self.left + there)
             }
         };
@@ -391,10 +387,7 @@ impl Turn {
         self.stale += done.moved.stale;
         self.left += done.accounted.out_of_window();
         // What is asked for is loaded by this very run.
-        let asked = |day: &NaiveDate| {
-            let range = self.table.asked;
-            range.is_some_and(|range| range.start <= *day && *day < range.end)
-        };
+        let asked = |day: &NaiveDate| self.table.asked.is_some_and(|range| range.has(*day));
         let days: Vec<&NaiveDate> = done.moved.not_loaded.iter().filter(|day| !asked(day)).collect();
         if !days.is_empty() {
             let mut named: Vec<String> = days.iter().take(NAMED_MAX).map(|day| day.to_string()).collect();

@@ -152,7 +152,10 @@ fn a_changed_plan_names_what_changed() {
     let new = plan(vec![index("PK", &["CODE"], true, true)], "SALES_DATE", None).unwrap();
     assert_eq!(
         new.differences(&old.fingerprint),
-        ["key: was [SALES_DATE], [ID], is [SALES_DATE], [CODE]"]
+        [(
+            "key",
+            "key: was [SALES_DATE], [ID], is [SALES_DATE], [CODE]".to_owned()
+        )]
     );
     assert!(old.differences(&old.fingerprint.clone()).is_empty());
 }
@@ -169,7 +172,10 @@ fn a_key_that_is_ordered_otherwise_is_another_plan() {
     let (old, new) = (of("Latin1_General_CI_AS"), of("Latin1_General_BIN2"));
     assert_eq!(
         new.differences(&old.fingerprint),
-        ["key collations: was Latin1_General_CI_AS, is Latin1_General_BIN2"]
+        [(
+            KEY_COLLATIONS,
+            "key collations: was Latin1_General_CI_AS, is Latin1_General_BIN2".to_owned()
+        )]
     );
     // A plan of before did not know.
     let before: Vec<_> = old

@@ -41,7 +41,7 @@ pub(super) fn mend(receipts: Vec<Chunk>, known: &[Chunk]) -> Result<Mended> {
             break;
         }
         if behind_a_gap {
-            mended.lost += lost(next, chunk.ordinal).count();
+            mended.lost += verified(lost(next, chunk.ordinal));
             let remembered: Vec<Chunk> = lost(next, chunk.ordinal).cloned().collect();
             let filled = match follow_on(&remembered, &after, next) {
                 true if remembered.len() as u64 == u64::from(chunk.ordinal - next)
@@ -58,7 +58,7 @@ pub(super) fn mend(receipts: Vec<Chunk>, known: &[Chunk]) -> Result<Mended> {
     if mended.cut_at.is_none() {
         let next = ordinal_after(&mended.chunks);
         let (after, ended) = end_of(&mended.chunks);
-        mended.lost += lost(next, u32::MAX).count();
+        mended.lost += verified(lost(next, u32::MAX));
         let mut tail: Vec<Chunk> = lost(next, u32::MAX).cloned().collect();
         while !ended && !tail.is_empty() && !follow_on(&tail, &after, next) {
             tail.pop();
@@ -70,6 +70,11 @@ pub(super) fn mend(receipts: Vec<Chunk>, known: &[Chunk]) -> Result<Mended> {
         }
     }
     Ok(mended)
+}
+
+/// How many of them are no news yet: one that is stale already was told of when it became so.
+fn verified<'a>(chunks: impl Iterator<Item = &'a Chunk>) -> usize {
+    chunks.filter(|chunk| chunk.state == ChunkState::Verified).count()
 }
 
 fn ordinal_after(chunks: &[Chunk]) -> u32 {

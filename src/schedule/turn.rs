@@ -272,9 +272,9 @@ impl Run<'_> {
         if self.options.accept_source {
             let (accepted, rest) = differences
                 .into_iter()
-                .partition(|difference| difference.starts_with(SOURCE_IDENTITY));
+                .partition(|(part, _)| *part == SOURCE_IDENTITY);
             differences = rest;
-            for text in accepted {
+            for (_, text) in accepted {
                 self.tell_change(plan, &text);
             }
         }
@@ -307,12 +307,12 @@ impl Run<'_> {
 
     /// What of a plan that the target does not know is not as the store has it: rows that go to another table than
     /// before would leave the old one behind without a word.
-    fn moved(&self, plan: &TablePlan) -> Result<Vec<String>> {
+    fn moved(&self, plan: &TablePlan) -> Result<Vec<(&'static str, String)>> {
         let known = self.retrier.store.table(plan.name.as_str())?;
         let (now, then) = (plan.target.to_string(), known.map(|record| record.target));
         Ok(then
             .filter(|then| *then != now)
-            .map(|then| format!("target table: was {then}, is {now}"))
+            .map(|then| ("target table", format!("target table: was {then}, is {now}")))
             .into_iter()
             .collect())
     }

@@ -11,12 +11,11 @@ use super::table::{is_not_there, uncovered};
 use super::window::{gap, has_passed};
 use super::{About, Finding, ReconcileOptions, Reconciled};
 use crate::brake::Brake;
-use crate::chunk::{ChunkState, KeyRange};
+use crate::chunk::ChunkState;
 use crate::error::Result;
 use crate::lease::Lease;
 use crate::mssql::Session;
 use crate::plan::TablePlan;
-use crate::predicate::Extent;
 use crate::receipt;
 use crate::report::text::{rows, thousands};
 use crate::report::{Event, TableSummary};
@@ -202,12 +201,7 @@ impl Proof<'_> {
             return Ok(false);
         }
         let verified: u64 = receipts.iter().map(|receipt| receipt.chunk.tally.row_count).sum();
-        let all = KeyRange {
-            after: None,
-            through: None,
-        };
-        let extent = Extent::of_window(window);
-        let there = self.target.count(keeper, self.plan, extent, &all).await?;
+        let there = self.target.count_window(keeper, self.plan, window).await?;
         Ok(there == verified)
     }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::{About, Finding, Reconciled};
 use crate::checkpoint::Change;
-use crate::chunk::{Chunk, ChunkState, KeyRange};
+use crate::chunk::{Chunk, ChunkState};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mssql::Guard;
 use crate::plan::TablePlan;
@@ -236,12 +236,8 @@ async fn count_again(
 ) -> Result<()> {
     let mut session = shared.targets.take().await?;
     let extent = Extent::of_window(done.window);
-    let all = KeyRange {
-        after: None,
-        through: None,
-    };
     let (plan, target) = (&shared.plan, &shared.target);
-    done.there = target.count(&mut session, plan, extent, &all).await?;
+    done.there = target.count_window(&mut session, plan, done.window).await?;
     if done.there > covered {
         // What was looked at days ago may have other rows by now, and these are under their receipt.
         for chunk in before {
