@@ -139,11 +139,32 @@ impl Accounting<'_> {
         let mut accounted = Accounted::default();
         let mut rest = range.clone();
         loop {
-            let rows = self.page(session, extent, &rest, &positions).await?;
-            let Some(last) = rows.last() else { break };
-            rest.after = Some(KeyBytes(key_of(last, &of_order)?));
-            for row in &rows {
-                accounted.leaving.add_row(&key_of(row, &of_order)?);
+            let mut rows = self.page(session, extent, &rest, &positions).await?;
+            let full = rows.len() as i64 == PAGE_KEYS;
+            let mut keys_of_order = rows
+                .iter()
+                .map(|row| key_of(row, &of_order))
+                .collect::<Result<Vec<_>>>()?;
+            let Some(last) = keys_of_order.last().cloned() else {
+                break;
+            };
+            if full {
+                // An older script's table may have a key twice: the next page begins with all rows of the last one.
+                let whole = keys_of_order.iter().rposition(|key| *key != last).ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Preflight,
+                        format!(
+                            "Target table {} has one key {PAGE_KEYS} times or more; delete the rows that are too many",
+                            plan.target
+                        ),
+                    )
+                })?;
+                rows.truncate(whole + 1);
+                keys_of_order.truncate(whole + 1);
+            }
+            rest.after = keys_of_order.last().cloned().map(KeyBytes);
+            for key in &keys_of_order {
+                accounted.leaving.add_row(key);
             }
             if let Some(columns) = traced {
                 let mut keys = Vec::new();
@@ -160,7 +181,7 @@ impl Accounting<'_> {
             } else if plan.key.date.is_some() {
                 accounted.unfollowed += rows.len() as u64;
             }
-            if (rows.len() as i64) < PAGE_KEYS {
+            if !full {
                 break;
             }
         }

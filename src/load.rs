@@ -183,7 +183,7 @@ pub async fn commit(
         failpoint::step("load: after DELETE");
         if expected.row_count > 0 {
             if plan.has_key() {
-                displace(session, plan, target, lease, load.brake, &mut moved).await?;
+                displace(session, plan, target, lease, &load, &mut moved).await?;
             }
             insert(session, plan, target, expected.row_count).await?;
         }
@@ -263,7 +263,7 @@ async fn displace(
     plan: &TablePlan,
     target: &Target,
     lease: &Lease,
-    (brake, before): (Brake, &BTreeMap<Window, u64>),
+    load: &Load<'_>,
     displaced: &mut Moved,
 ) -> Result<()> {
     let from = format!("FROM {} AS t", target.quoted);
@@ -300,9 +300,13 @@ async fn displace(
             .unwrap_or_default();
         if count != 0 {
             displaced.stale += receipt::mark_stale(session, lease, window, ordinal).await?;
-            *displaced.displaced_from.entry(window).or_default() += count.cast_unsigned();
+            // A row that moved within its window has not left it.
+            if window != load.window {
+                *displaced.displaced_from.entry(window).or_default() += count.cast_unsigned();
+            }
         }
     }
+    let (brake, before) = load.brake;
     for (window, count) in &displaced.displaced_from {
         let before = before.get(window).copied().unwrap_or_default();
         let leaving = before + count;

@@ -25,7 +25,7 @@ use crate::lease::Lease;
 use crate::mssql::Guard;
 use crate::plan::TablePlan;
 use crate::predicate::{Extent, instant_of_key};
-use crate::receipt;
+use crate::receipt::{self, Receipt};
 use crate::report::Event;
 use crate::resume::WindowWork;
 use crate::retrier::Retrier;
@@ -186,9 +186,9 @@ impl Turn {
             if !extracted.rows.exhausted && !self.table.plan.has_key() {
                 return Err(self.too_large());
             }
-            if current.again.is_some() && !extracted.rows.exhausted {
+            if let (Some(chunk), false) = (&current.again, extracted.rows.exhausted) {
                 // The range holds more than a chunk may: the window is chunked anew from here.
-                self.cut(current.ordinal).await?;
+                self.cut(chunk).await?;
                 redo.clear();
                 following = Some(Step {
                     ordinal: current.ordinal,
@@ -256,10 +256,11 @@ impl Turn {
     }
 
     /// Drops receipts and checkpoints of the window behind `ordinal`, whose own is stale from then on.
-    async fn cut(&self, ordinal: u32) -> Result<()> {
+    async fn cut(&self, chunk: &Chunk) -> Result<()> {
         let table = &self.table;
+        let ordinal = chunk.ordinal;
         let mut attempts = table.retrier.attempts();
-        while let Err(error) = self.try_cut(ordinal).await {
+        while let Err(error) = self.try_cut(chunk).await {
             let error = error.within(self.place(ordinal));
             table.wait(&mut attempts, error, self.work.window).await?;
         }
@@ -268,11 +269,17 @@ impl Turn {
         table.retrier.store.commit(&changes)
     }
 
-    async fn try_cut(&self, ordinal: u32) -> Result<()> {
+    async fn try_cut(&self, chunk: &Chunk) -> Result<()> {
         let table = &self.table;
+        let receipt = Receipt {
+            window: self.work.window,
+            chunk: chunk.clone(),
+            incarnation: table.target.incarnation.clone(),
+        };
+        let lost = Some((&table.plan.target, &receipt));
         let mut session = table.targets.take().await?;
         let turn = table.load_turn.lock().await;
-        receipt::cut(&mut session, &table.lease, self.work.window, ordinal).await?;
+        receipt::cut(&mut session, &table.lease, self.work.window, chunk.ordinal, lost).await?;
         drop(turn);
         table.targets.put(session);
         Ok(())

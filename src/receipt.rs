@@ -166,6 +166,19 @@ pub async fn claim(session: &mut Session, lease: &Lease, table: &TableName, rece
     session
         .execute(sql, &[Value::Text(&lease.table), start, ordinal])
         .await?;
+    put(session, lease, table, receipt, "loading").await
+}
+
+/// Writes a receipt in a state, where the table is the one that it names.
+async fn put(
+    session: &mut Session,
+    lease: &Lease,
+    table: &TableName,
+    receipt: &Receipt,
+    state: &'static str,
+) -> Result<()> {
+    let ordinal = Value::Integer(i64::from(receipt.chunk.ordinal));
+    let start = day(receipt.window.start());
     let chunk = &receipt.chunk;
     let (load_id, run_id) = (chunk.load_id.to_be_bytes(), lease.run_id.to_be_bytes());
     let digest = chunk.tally.digest.to_bytes();
@@ -200,7 +213,7 @@ pub async fn claim(session: &mut Session, lease: &Lease, table: &TableName, rece
     let sql = format!(
         "INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], \
          [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], \
-         [key_through], [loaded_at]) SELECT @P1, @P2, @P3, @P4, N'loading', CAST(@P5 AS binary(16)), \
+         [key_through], [loaded_at]) SELECT @P1, @P2, @P3, @P4, N'{state}', CAST(@P5 AS binary(16)), \
          CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, {keys}, SYSUTCDATETIME() \
          FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
          WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int)"
@@ -338,14 +351,25 @@ pub async fn mark_all_stale(
 }
 
 /// Cuts a window at `ordinal`, so that it is loaded again from there: the receipts behind it go, its own becomes stale. It
-/// stays, because a window without any receipt is one that nobody would come back to.
+/// stays, because a window without any receipt is one that nobody would come back to; where the target has lost it, `lost` is
+/// written in its place.
 ///
 /// # Errors
 /// `Busy` when the lease was lost; what the session returns.
-pub async fn cut(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<()> {
+pub async fn cut(
+    session: &mut Session,
+    lease: &Lease,
+    window: Window,
+    ordinal: u32,
+    lost: Option<(&TableName, &Receipt)>,
+) -> Result<()> {
     session.begin().await?;
     fence(session, lease).await?;
-    mark_stale(session, lease, window, ordinal).await?;
+    if mark_stale(session, lease, window, ordinal).await? == 0
+        && let Some((table, lost)) = lost
+    {
+        put(session, lease, table, lost, "stale").await?;
+    }
     delete_from(session, lease, window, i64::from(ordinal) + 1).await?;
     failpoint::step("cut: before COMMIT");
     session.commit().await?;

@@ -251,7 +251,7 @@ impl Comparison<'_> {
                 last.range.through.is_some() && last.ordinal.checked_add(1) == Some(ordinal)
             });
             if claimed {
-                receipt::cut(session, self.lease, window, ordinal).await?;
+                receipt::cut(session, self.lease, window, ordinal, None).await?;
             } else {
                 receipt::drop_from(session, self.lease, window, ordinal).await?;
             }
@@ -480,8 +480,9 @@ pub async fn is_in_step(
     Ok(lost.iter().all(|window| except.contains(window)))
 }
 
-/// Windows that the store holds verified chunks of and the target no receipt at all, unless another window has taken
-/// their days meanwhile. A reference table's rows are told by the table in place alone.
+/// Windows that the store remembers chunks of and the target no receipt at all, unless another window has taken their days
+/// meanwhile: also those that became stale, or failed to be loaded, since that was noticed. A reference table's rows are
+/// told by the table in place alone.
 fn without_receipts(store: &Store, plan: &TablePlan, sums: &BTreeMap<Window, Sums>) -> Result<Vec<Window>> {
     let name = plan.name.as_str();
     let mut windows = Vec::new();
@@ -489,7 +490,7 @@ fn without_receipts(store: &Store, plan: &TablePlan, sums: &BTreeMap<Window, Sum
     for record in view.windows(name)? {
         let window = record.window;
         let taken = sums.keys().any(|other| window.overlaps(*other));
-        if window.kind() != Kind::All && !taken && view.counts(name, window)?.verified > 0 {
+        if window.kind() != Kind::All && !taken && view.counts(name, window)?.remembered() > 0 {
             windows.push(window);
         }
     }

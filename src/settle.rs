@@ -75,7 +75,7 @@ type Counts = BTreeMap<Option<NaiveDate>, u64>;
 
 impl Settling<'_> {
     /// Compares the windows that are `concerned` and not settled, one query a window at each end, and marks the chunks that
-    /// differ. `stale` are the chunks that are loaded again anyway.
+    /// differ.
     ///
     /// # Errors
     /// `WrongServer` when the source does not prove to be the one that may be read; `Busy` when the lease was lost;
@@ -84,7 +84,6 @@ impl Settling<'_> {
         &self,
         source: &mut Session,
         target: &mut Session,
-        stale: &BTreeSet<(Window, u32)>,
         concerned: impl Fn(Window) -> bool,
     ) -> Result<Settled> {
         let mut settled = Settled::default();
@@ -98,9 +97,7 @@ impl Settling<'_> {
             }
             let receipts = receipt::read(target, &self.plan.target, window).await?;
             let again = |receipt: &&Receipt| {
-                receipt.chunk.state != ChunkState::Verified
-                    || receipt.incarnation != self.target.incarnation
-                    || stale.contains(&(window, receipt.chunk.ordinal))
+                receipt.chunk.state != ChunkState::Verified || receipt.incarnation != self.target.incarnation
             };
             if receipts.iter().all(|receipt| again(&receipt)) {
                 continue;

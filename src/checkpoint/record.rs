@@ -123,6 +123,11 @@ pub fn load_mark(load_id: u128) -> i64 {
 }
 
 impl Counts {
+    /// Chunks that were loaded once, or tried: what is known of a window although the target may have lost it.
+    pub fn remembered(&self) -> u64 {
+        self.verified + self.stale + self.failed + self.mismatched
+    }
+
     pub(super) fn add(&mut self, chunk: &Chunk) {
         self.change(chunk, u64::wrapping_add);
     }

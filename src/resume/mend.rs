@@ -29,7 +29,10 @@ pub(super) fn mend(receipts: Vec<Chunk>, known: &[Chunk]) -> Result<Mended> {
         let between = known
             .iter()
             .filter(move |chunk| from <= chunk.ordinal && chunk.ordinal < end);
-        between.filter(|chunk| matches!(chunk.state, ChunkState::Verified | ChunkState::Stale))
+        between.filter(|chunk| {
+            use ChunkState::{Failed, Mismatched, Stale, Verified};
+            matches!(chunk.state, Verified | Stale | Failed | Mismatched)
+        })
     };
     for chunk in receipts {
         let next = ordinal_after(&mended.chunks);
@@ -100,9 +103,11 @@ fn follow_on(chunks: &[Chunk], after: &Option<KeyBytes>, ordinal: u32) -> bool {
     })
 }
 
-/// A chunk whose receipt is lost, to be loaded again in its range.
+/// A chunk whose receipt is lost, to be loaded again in its range. One that failed since then still is to be.
 fn again(mut chunk: Chunk) -> Result<Chunk> {
-    chunk.state = next_state(chunk.state, ChunkEvent::TargetChanged)?;
+    if matches!(chunk.state, ChunkState::Verified | ChunkState::Stale) {
+        chunk.state = next_state(chunk.state, ChunkEvent::TargetChanged)?;
+    }
     Ok(chunk)
 }
 
@@ -220,6 +225,24 @@ mod tests {
         let mended = mend(Vec::new(), &[chunk(0, 0, 1), chunk(1, 1, 9)]).unwrap();
         assert_eq!(told(&mended), ["0 0-1 stale", "1 1-9 stale"]);
         assert_eq!(mended.lost, 2);
+    }
+
+    #[test]
+    fn what_was_noticed_before_is_noticed_again() {
+        let mut known = [chunk(0, 0, 1), chunk(1, 1, 9)];
+        for (first, second) in [
+            (ChunkState::Stale, ChunkState::Stale),
+            (ChunkState::Failed, ChunkState::Mismatched),
+        ] {
+            (known[0].state, known[1].state) = (first, second);
+            let mended = mend(Vec::new(), &known).unwrap();
+            assert_eq!(
+                told(&mended),
+                [format!("0 0-1 {first}"), format!("1 1-9 {second}")]
+            );
+            // And is no news.
+            assert_eq!(mended.lost, 0);
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::plan::{SOURCE_IDENTITY, SOURCE_SERVER, TablePlan};
 use crate::receipt;
 use crate::report::text::rows;
 use crate::report::{Event, TableSummary};
-use crate::resume::{Asked, Comparison, Standing, WindowWork, is_in_step, settled};
+use crate::resume::{Asked, Comparison, Standing, is_in_step, settled};
 use crate::sessions::Sessions;
 use crate::settle::{Settled, Settling};
 use crate::table::DataType;
@@ -173,25 +173,23 @@ impl Run<'_> {
         (summary.windows_failed, summary.mismatched, summary.held) = (0, 0, 0);
         // Windows that are not worked on again in this run: held by the brake, failed for good, or different twice.
         let mut left = BTreeSet::new();
+        let mut compared = false;
         for pass in 0..PASSES_MAX {
             let mut standing = self.compare(keeper, at, ends).await?;
             for warning in &standing.warnings {
                 self.retrier.progress.event(Event::Warning(warning));
             }
             if pass == 0 {
-                // Windows that this run works on anyway are compared when that is done.
-                let worked = worked_on(&standing);
-                let settled = self
-                    .settle(keeper, at, ends, &standing.windows, |window| {
-                        !worked.contains(&window)
-                    })
-                    .await?;
-                if settled.marked {
-                    // What it warns of was said already.
-                    standing = self.compare(keeper, at, ends).await?;
+                // Where something is loaded anyway, all are compared when that is done.
+                if worked_on(&standing).is_empty() {
+                    let settled = self.settle(keeper, at, ends, false, |_| true).await?;
+                    if settled.marked {
+                        // What it warns of was said already.
+                        standing = self.compare(keeper, at, ends).await?;
+                    }
+                    summary.held += settled.braked.len();
+                    left.extend(settled.braked);
                 }
-                summary.held += settled.braked.len();
-                left.extend(settled.braked);
                 let expected = self.rows_expected(at, ends).await?;
                 self.announce(at.plan, &standing, expected, summary)?;
             }
@@ -209,17 +207,17 @@ impl Run<'_> {
             if self.retrier.stop.is_stopped() {
                 break;
             }
-            // A window is read over a time: a row may have moved from what was not read yet to what was.
-            let settled = if worked.is_empty() {
-                Settled::default()
-            } else {
-                self.settle(keeper, at, ends, &[], |window| {
-                    worked.contains(&window) && !left.contains(&window)
-                })
-                .await?
-            };
-            summary.held += settled.braked.len();
-            left.extend(settled.braked);
+            // Windows are read over a time: a row may have moved from what was not read yet to what was, or to another
+            // window that was loaded before. Once a run: of a source where rows come all the time the next run finds more,
+            // as a window that differed is not recorded as equal.
+            if !worked.is_empty() && !compared {
+                compared = true;
+                let settled = self
+                    .settle(keeper, at, ends, true, |window| !left.contains(&window))
+                    .await?;
+                summary.held += settled.braked.len();
+                left.extend(settled.braked);
+            }
             let last = pass + 1 == PASSES_MAX;
             let moved = over.displaced + over.stale > 0;
             let unsure = over.unsure && !last;
@@ -339,15 +337,12 @@ impl Run<'_> {
         keeper: &mut Session,
         at: At<'_>,
         ends: Ends<'_>,
-        work: &[WindowWork],
+        read_anyway: bool,
         concerned: impl Fn(Window) -> bool,
     ) -> Result<Settled> {
         if at.plan.is_full() || !matches!(at.asked, Asked::Dates(_)) {
             return Ok(Settled::default());
         }
-        let redo = work
-            .iter()
-            .flat_map(|work| work.redo.iter().map(|chunk| (work.window, chunk.ordinal)));
         let clocks = self.clocks(ends).await?;
         let mut source = ends.sources.take().await?;
         let settling = Settling {
@@ -359,12 +354,10 @@ impl Run<'_> {
             trusted: clocks.agree(),
             days: self.config.run.settle_days,
             store: &self.retrier.store,
-            read_anyway: work.is_empty() || work.iter().any(needs_work),
+            read_anyway,
             brake: self.brake(at.plan),
         };
-        let settled = settling
-            .run(&mut source, keeper, &redo.collect(), concerned)
-            .await?;
+        let settled = settling.run(&mut source, keeper, concerned).await?;
         ends.sources.put(source);
         for text in &settled.said {
             self.retrier.progress.event(Event::Warning(text));

@@ -262,3 +262,27 @@ async fn a_lost_state_file_forgets_no_row_that_could_not_be_followed() {
     s.run(month, nth(month, 20)).await.exits(4).says("1 row");
     s.done().await;
 }
+
+/// A row that was in no month that is loaded yet moves into one that is, while the run reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_moves_into_a_loaded_month_while_another_is_read_is_loaded() {
+    let test = "a_row_that_moves_into_a_loaded_month_while_another_is_read_is_loaded";
+    let Some(mut s) = Story::begin_emulated(test, Table::dated("datetime2(0)").indexed()).await else {
+        return;
+    };
+    let (first, second) = (s.month(-2), s.month(-1));
+    s.rows(first, last_of(first), 2).await;
+    s.rows(second, last_of(second), 2).await;
+    s.config("chunk_rows = 5");
+    s.config("settle_days = 366");
+    s.run(first, last_of(first)).await.exits(0);
+    let moving = s.first_of(last_of(second));
+    let rule = format!(
+        "do=run:UPDATE dbo.T SET D = '{first}T05:00:00' WHERE ID = {moving};at=after;statement=ORDER BY [D], [ID];nth=3;database={}",
+        s.server.source
+    );
+    s.server.emulator().faults().add(rule.parse().expect("a rule"));
+    s.run(first, last_of(second)).await.exits(0);
+    s.equal().await;
+    s.done().await;
+}

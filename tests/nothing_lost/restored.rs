@@ -218,3 +218,29 @@ async fn a_table_that_was_done_gets_again_what_was_lost_during_the_next_one() {
     s.equal_too("U").await;
     s.done().await;
 }
+
+/// Months whose receipts are all gone are loaded again by a run for other dates, however often it looks before it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn months_that_the_target_lost_are_loaded_although_another_has_late_rows() {
+    let mut s = Story::begin(Table::dated("datetime2(0)").indexed()).await;
+    let (old, recent) = (s.month(-6), s.month(-1));
+    s.rows(old, last_of(old), 2).await;
+    s.rows(recent, last_of(recent), 2).await;
+    s.config("chunk_rows = 10");
+    s.config("settle_days = 60");
+    s.run(old, last_of(old)).await.exits(0);
+    s.run(recent, last_of(recent)).await.exits(0);
+    let rows = s.server.count(&s.server.target, "dbo.t_T").await;
+    s.server
+        .at_target(&format!(
+            "DELETE FROM [sync].[receipt] WHERE [window_start] = '{old}'; DELETE FROM dbo.t_T WHERE D < '{recent}'"
+        ))
+        .await;
+    s.adds(&format!("{recent}T12:00:00")).await;
+    // It dies a while after it has noticed, and the next one notices it again.
+    s.dies_at_step(s.day(-2), s.day(-1), 12).await;
+    s.run(s.day(-2), s.day(-1)).await.exits(0);
+    s.equal().await;
+    assert_eq!(s.server.count(&s.server.target, "dbo.t_T").await, rows + 1);
+    s.done().await;
+}

@@ -141,7 +141,7 @@ impl Run<'_> {
         })
     }
 
-    /// The windows that the store holds verified chunks of and that are not among the `receipted`. Another run may
+    /// The windows that the store remembers chunks of, verified or stale, and that are not among the `receipted`. Another run may
     /// have cut the same days otherwise: a window whose days all have receipts is not missed.
     fn bare(&self, table: &TableConfig, receipted: &[Window]) -> Result<Vec<Window>> {
         let (name, view) = (table.name.as_str(), self.retrier.store.view()?);
@@ -149,7 +149,7 @@ impl Run<'_> {
         for record in view.windows(name)? {
             let window = record.window;
             if !receipted.contains(&window)
-                && view.counts(name, window)?.verified > 0
+                && matches!(view.counts(name, window)?, counts if counts.verified + counts.stale > 0)
                 && !uncovered(window, receipted)?.is_empty()
             {
                 bare.push(window);

@@ -281,7 +281,7 @@ fn finding(
     }
 }
 
-/// The chunks that are held verified and that no receipt covers.
+/// The chunks that are remembered as loaded once and that no receipt covers.
 pub(super) fn lost_of(receipts: &[Receipt], checkpoints: &[Chunk]) -> Vec<Chunk> {
     // Another machine may have loaded the window in other chunks: where these are all of it, none is missed.
     let is_whole = gap(receipts).is_none()
@@ -289,7 +289,7 @@ pub(super) fn lost_of(receipts: &[Receipt], checkpoints: &[Chunk]) -> Vec<Chunk>
             .last()
             .is_some_and(|last| last.chunk.range.through.is_none());
     let lost = checkpoints.iter().filter(|known| {
-        known.state == ChunkState::Verified
+        matches!(known.state, ChunkState::Verified | ChunkState::Stale)
             && !is_whole
             && !receipts
                 .iter()
