@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{Datelike, Months, NaiveDate};
 use criterion::{Criterion, criterion_group, criterion_main};
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use support::{Project, Server};
+use tds_emulator::{Action, At, Match, Rule};
 
 /// Months that are loaded, and chunks of each, a row a chunk.
 const MONTHS: u32 = 50;
@@ -115,7 +115,7 @@ fn start(project: &Project) -> tokio::process::Child {
 }
 
 /// Waits until a run asks the source for a chunk.
-async fn asked(server: &Server) -> mssql_sync::emulator::faults::RuleId {
+async fn asked(server: &Server) -> tds_emulator::RuleId {
     let faults = server.emulator().faults();
     faults.clear();
     faults.add(Rule {

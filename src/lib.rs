@@ -44,6 +44,3 @@ pub mod clock;
 pub mod error;
 pub mod exit_code;
 pub mod failpoint;
-
-#[cfg(feature = "emulator")]
-pub mod emulator;

@@ -8,8 +8,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use common::{Home, Said};
-use mssql_sync::emulator::{Emulator, EmulatorOptions};
 use support::Client;
+use tds_emulator::{Emulator, EmulatorOptions};
 
 /// Rows of each table at the scales of these tests.
 const SCALES: [&str; 4] = ["--scale", "0.01", "--reference-scale", "0.001"];

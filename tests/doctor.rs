@@ -4,10 +4,10 @@ mod common;
 mod support;
 
 use mssql_sync::checkpoint::Store;
-use mssql_sync::emulator::{Role, TlsMode};
 use serde_json::Value;
 use support::project::PASSWORD_VARIABLE;
 use support::{Ended, Project, Server};
+use tds_emulator::{Role, TlsMode};
 
 const TABLE: &str = "[[table]]\nname = \"SALES\"\ndate_column = \"AT\"\n";
 

@@ -2,8 +2,8 @@
 
 mod support;
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use support::{Project, Server};
+use tds_emulator::{Action, At, Match, Rule};
 
 /// Copies one table with small chunks, twice, and compares the ends.
 async fn copy(

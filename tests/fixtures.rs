@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use mssql_sync::checkpoint::{Reader, Store, View, load_mark};
 use mssql_sync::chunk::{Chunk, ChunkState};
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use support::{Ended, Server, job};
+use tds_emulator::{Action, At, Match, Rule};
 
 /// The stores, and which of them were made before there were sums of marks.
 const STORES: &[(&str, bool)] = &[

@@ -2,8 +2,8 @@
 
 mod support;
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use support::{Ended, Server, job};
+use tds_emulator::{Action, At, Match, Rule};
 
 const NOTHING: [u32; 2] = [0, 0];
 const ALL: [u32; 2] = [2 * job::MONTH_ROWS, 2 * job::MONTH_CHUNKS];

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mssql_sync::clock::{Clock, SharedClock};
-use mssql_sync::emulator::LockMode;
-use mssql_sync::emulator::faults::{Action, At, Match, Rule, RuleId};
 use mssql_sync::error::ErrorKind;
 use mssql_sync::lease::{self, Holder};
 use mssql_sync::mssql::{Endpoint, Session, Timeouts};
 use mssql_sync::secret::Secret;
 use mssql_sync::stop::StopSignal;
 use support::{APPLICATION, Project, Server};
+use tds_emulator::LockMode;
+use tds_emulator::{Action, At, Match, Rule, RuleId};
 
 const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"];
 const CHUNKS: usize = 6;

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use mssql_sync::checkpoint::{Reader, TableRecord};
 use mssql_sync::chunk::{Chunk, ChunkState};
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use mssql_sync::window::Window;
 use support::{Project, Server, job};
+use tds_emulator::{Action, At, Match, Rule};
 
 /// What of a store has to come back: its tables without what was counted and noted, its verified chunks without the
 /// number of attempts, and of each window with such chunks their number, rows, bytes and marks.

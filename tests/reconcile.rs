@@ -2,9 +2,9 @@
 
 mod support;
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use serde_json::Value;
 use support::{Project, Server, job};
+use tds_emulator::{Action, At, Match, Rule};
 
 /// Number of statements that the source's database was sent since `mark`, but for the test's own.
 fn asked_of_the_source(server: &Server, mark: u64) -> usize {

@@ -3,9 +3,9 @@
 
 mod support;
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use serde_json::{Value, json};
 use support::{APPLICATION, Ended, Project, Server, job};
+use tds_emulator::{Action, At, Match, Rule};
 
 const SOURCE: [&[&str]; 2] = [&[], &["--source"]];
 

@@ -2,9 +2,9 @@
 
 mod support;
 
-use mssql_sync::emulator::Role;
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use support::{Project, Server};
+use tds_emulator::Role;
+use tds_emulator::{Action, At, Match, Rule};
 
 const TABLE: &str = "[[table]]\nname = \"T\"\ndate_column = \"D\"";
 

@@ -2,8 +2,8 @@
 
 mod support;
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use support::{APPLICATION, Project, Server};
+use tds_emulator::{Action, At, Match, Rule};
 
 /// Rows of each of the two tables, over two months.
 const ROWS: u32 = 2_400;

@@ -2,8 +2,8 @@
 
 mod support;
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use support::{Project, Server};
+use tds_emulator::{Action, At, Match, Rule};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_run_is_going_and_right_after_a_kill() {

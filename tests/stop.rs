@@ -3,8 +3,8 @@
 
 mod support;
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule, RuleId};
 use support::{APPLICATION, Ended, Project, Server};
+use tds_emulator::{Action, At, Match, Rule, RuleId};
 use tokio::process::Child;
 
 const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"];

@@ -20,7 +20,7 @@ const USER: &str = "sync";
 /// The server that a command works on, where one of its ends is embedded.
 pub(super) struct Embedded {
     #[cfg(feature = "emulator")]
-    emulator: Option<crate::emulator::Emulator>,
+    emulator: Option<tds_emulator::Emulator>,
 }
 
 impl Embedded {
@@ -32,8 +32,8 @@ impl Embedded {
     /// directory cannot be used.
     #[cfg(feature = "emulator")]
     pub(super) async fn start(config: &mut Config, clock: &SharedClock) -> Result<Embedded> {
-        use crate::emulator::{Emulator, EmulatorOptions, TlsMode};
         use crate::secret::Secret;
+        use tds_emulator::{Emulator, EmulatorOptions, TlsMode};
 
         let (source, target) = (config.source.embedded, config.target.embedded);
         if !source && !target {
@@ -89,7 +89,7 @@ impl Embedded {
     /// Changes what an embedded source is served as.
     #[cfg(feature = "emulator")]
     pub(super) fn serve_source(&self, config: &Config, as_what: Source) {
-        use crate::emulator::Role;
+        use tds_emulator::Role;
         let role = match as_what {
             Source::Replica => Role::ReadableSecondary,
             Source::Writable => Role::Primary,
@@ -124,7 +124,7 @@ fn same(config: &Config) -> bool {
 }
 
 #[cfg(feature = "emulator")]
-fn failed(error: crate::emulator::Error) -> Error {
+fn failed(error: tds_emulator::Error) -> Error {
     Error::new(
         ErrorKind::Preflight,
         "The embedded server cannot start; see that the directory `data` beside the configuration can be written",

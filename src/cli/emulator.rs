@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::emulator::faults::{Rule, parse_role};
-use crate::emulator::{Emulator, EmulatorOptions, LockMode, Role, TlsMode};
+use tds_emulator::{Emulator, EmulatorOptions, LockMode, Role, TlsMode};
+use tds_emulator::{Rule, parse_role};
 
 /// Arguments of `sync emulator`.
 #[derive(Debug, Args)]
@@ -117,7 +117,7 @@ async fn start(args: EmulatorArgs) -> Result<Emulator, String> {
     Ok(emulator)
 }
 
-fn describe(error: crate::emulator::Error) -> String {
+fn describe(error: tds_emulator::Error) -> String {
     match std::error::Error::source(&error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -1,10 +1,10 @@
 //! Proofs, logins and TLS.
 
-use mssql_sync::emulator::{Role, TlsMode};
 use mssql_sync::error::ErrorKind;
 use mssql_sync::mssql::{Flow, Guard, Proof, Session, predicate};
 use mssql_sync::row::Value;
 use mssql_sync::secret::Secret;
+use tds_emulator::{Role, TlsMode};
 
 use crate::server::{Server, timeouts};
 use crate::streams::{fill, read_some};

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use mssql_sync::emulator::{Emulator, EmulatorOptions, TlsMode};
 use mssql_sync::mssql::{
     Endpoint, Flow, Session, StageColumn, Timeouts, catalog, read_expression, stage_expression, stage_table,
 };
 use mssql_sync::row::Batch;
 use mssql_sync::secret::Secret;
 use mssql_sync::table::{Column, Identifier, TableName, TableSchema};
+use tds_emulator::{Emulator, EmulatorOptions, TlsMode};
 
 /// An emulator with one login and two databases, gone with its directory.
 pub struct Server {

@@ -1,6 +1,6 @@
 //! A target that goes back to what it was: between runs, and while a run is going on.
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule, RuleId};
+use tds_emulator::{Action, At, Match, Rule, RuleId};
 
 use crate::support::story::{Story, Table, each, last_of, restores, saves};
 use crate::support::{APPLICATION, Ended};

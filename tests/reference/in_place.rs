@@ -1,6 +1,6 @@
 //! Targets that a copy could not stand in for, or that it must look like.
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
+use tds_emulator::{Action, At, Match, Rule};
 
 use crate::support::{Project, Server};
 use crate::{TABLE, assert_whole, error, fill, loads, object_id, project, run};

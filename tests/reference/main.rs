@@ -4,8 +4,8 @@ mod in_place;
 #[path = "../support/mod.rs"]
 mod support;
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
 use support::{Ended, Project, Server};
+use tds_emulator::{Action, At, Match, Rule};
 
 const ROWS: u32 = 100;
 const CHUNK_ROWS: u32 = 20;

@@ -1,7 +1,7 @@
 //! A job that is done in a moment and long enough to be cut short: two tables of two months, one for each access
 //! path. Dates rise with the keys, so that a chunk is a known range of them and a test can take away one chunk's rows.
 
-use mssql_sync::emulator::faults::{Action, At, Match, Rule};
+use tds_emulator::{Action, At, Match, Rule};
 
 use super::{Client, Ended, Project, Server};
 

@@ -11,8 +11,8 @@ pub mod sweep;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use mssql_sync::emulator::log::Statement;
-use mssql_sync::emulator::{Emulator, EmulatorOptions, LockMode, Role, TlsMode};
+use tds_emulator::Statement;
+use tds_emulator::{Emulator, EmulatorOptions, LockMode, Role, TlsMode};
 
 pub use client::Client;
 pub use project::{Ended, Project};

@@ -1,0 +1,403 @@
+//! Faults on demand: a list of rules that say when a request meets which fault.
+//!
+//! A rule is matched once a request, when the request starts, and fires at its point in that request. Everything is
+//! behind one mutex that is never held while a fault acts; a stalled request waits on a condition variable and wakes
+//! when its rule is released or removed, its client cancels, or its connection ends.
+
+mod spec;
+
+pub use spec::parse_role;
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::store::Role;
+
+/// A fault and when it happens. See [`Rule::from_str`](#method.from_str) for its form on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Which requests it is about.
+    pub when: Match,
+    /// At which point of such a request it fires.
+    pub at: At,
+    /// What it does there.
+    pub action: Action,
+}
+
+/// Which requests a rule is about: those for which everything that is given holds.
+///
+/// A request is what the client sends at once: a SQL batch, an `sp_executesql`, a transaction manager request
+/// (`BEGIN TRANSACTION`, `COMMIT TRANSACTION`, `ROLLBACK TRANSACTION`), a procedure call (`EXEC name`), or an
+/// `INSERT BULK` together with its bulk load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// Its text contains this, in any case.
+    pub statement_contains: Option<String>,
+    /// The session's current database has this name, in any case.
+    pub database: Option<String>,
+    /// The client called itself this, in any case.
+    pub application: Option<String>,
+    /// The first request to fire for, counted from 1 among those that match.
+    pub nth: u64,
+    /// For how many matching requests from there on; `u64::MAX` for all.
+    pub times: u64,
+}
+
+impl Default for Match {
+    fn default() -> Self {
+        Match {
+            statement_contains: None,
+            database: None,
+            application: None,
+            nth: 1,
+            times: 1,
+        }
+    }
+}
+
+impl Match {
+    /// Requests whose text contains `text`.
+    pub fn statement(text: impl Into<String>) -> Match {
+        Match {
+            statement_contains: Some(text.into()),
+            ..Match::default()
+        }
+    }
+}
+
+/// The point of a request at which a rule fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum At {
+    /// Before the request runs.
+    Before,
+    /// After it ran (and its bulk load, where it has one) and before the end of its answer is sent. After a COMMIT
+    /// this is "it took effect, and the client does not learn it".
+    After,
+    /// Once this many rows of its answer were sent; they reach the client.
+    AfterRows(u64),
+    /// Once this many packets of its answer were sent; they reach the client.
+    AfterPacketsOut(u64),
+    /// Once this many packets of the request, or of its bulk load, were received.
+    AfterPacketsIn(u64),
+    /// Once this many rows of its bulk load were received.
+    AfterBulkRows(u64),
+    /// While a client logs in, its name and password already checked.
+    AtLogin,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Ends the session, which rolls back, and then the connection.
+    Drop,
+    /// Fails the request. Class 20 and above ends the connection too, and 1205 rolls the transaction back, both as
+    /// SQL Server does.
+    Error {
+        /// SQL Server's error number.
+        number: i32,
+        /// Its state.
+        state: u8,
+        /// Its severity, from 11 to 25.
+        class: u8,
+        /// Its text.
+        message: String,
+    },
+    /// Waits until [`Faults::release`], the rule's removal, an attention, or the end of the connection.
+    Stall,
+    /// Runs SQL in the same session and transaction. Where the session is busy at the rule's point, it runs at the
+    /// end of the request. What it answers is thrown away; an error of it fails the request.
+    Run(String),
+    /// Refuses the login with 18456.
+    RefuseLogin,
+    /// Changes a database's role.
+    SetRole(String, Role),
+}
+
+/// Names a rule that was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleId(u64);
+
+/// A rule that will fire in the request at hand.
+#[derive(Debug, Clone)]
+pub(crate) struct Armed {
+    pub(crate) id: RuleId,
+    pub(crate) at: At,
+    pub(crate) action: Action,
+}
+
+/// What a rule is matched against.
+pub(crate) struct Subject<'a> {
+    /// `None` while logging in.
+    pub(crate) statement: Option<&'a str>,
+    pub(crate) database: &'a str,
+    pub(crate) application: &'a str,
+}
+
+struct Active {
+    id: RuleId,
+    rule: Rule,
+    matches: u64,
+    released: bool,
+}
+
+#[derive(Default)]
+struct State {
+    last_id: u64,
+    rules: Vec<Active>,
+    fired: HashMap<RuleId, u64>,
+}
+
+/// The faults of a server.
+pub struct Faults {
+    state: Mutex<State>,
+    /// Something that a stalled request waits for may have happened.
+    woken: Condvar,
+    /// Changes whenever a rule fires.
+    firings: watch::Sender<u64>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Faults {
+            state: Mutex::default(),
+            woken: Condvar::new(),
+            firings: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Faults {
+    /// Adds a rule. Requests that start from now on are matched against it.
+    pub fn add(&self, rule: Rule) -> RuleId {
+        let mut state = self.lock();
+        state.last_id += 1;
+        let id = RuleId(state.last_id);
+        state.rules.push(Active {
+            id,
+            rule,
+            matches: 0,
+            released: false,
+        });
+        id
+    }
+
+    /// Takes a rule away; what is stalled by it goes on. Its count stays readable.
+    pub fn remove(&self, id: RuleId) {
+        self.lock().rules.retain(|active| active.id != id);
+        self.woken.notify_all();
+    }
+
+    /// Takes all rules away.
+    pub fn clear(&self) {
+        self.lock().rules.clear();
+        self.woken.notify_all();
+    }
+
+    /// Lets go on what is stalled by a rule, now and from now on.
+    pub fn release(&self, id: RuleId) {
+        for active in &mut self.lock().rules {
+            active.released |= active.id == id;
+        }
+        self.woken.notify_all();
+    }
+
+    /// How often a rule has fired.
+    pub fn fired(&self, id: RuleId) -> u64 {
+        self.lock().fired.get(&id).copied().unwrap_or(0)
+    }
+
+    /// Waits until a rule has fired `count` times.
+    pub async fn wait_fired(&self, id: RuleId, count: u64) {
+        let mut firings = self.firings.subscribe();
+        while self.fired(id) < count {
+            // The sender lives in `self`, so it cannot be gone.
+            let _ = firings.changed().await;
+        }
+    }
+
+    /// The rules that fire in a request that starts now.
+    pub(crate) fn arm(&self, subject: &Subject<'_>) -> Vec<Armed> {
+        let mut state = self.lock();
+        let mut armed = Vec::new();
+        for active in state
+            .rules
+            .iter_mut()
+            .filter(|active| active.rule.is_about(subject))
+        {
+            active.matches += 1;
+            let when = &active.rule.when;
+            let first = when.nth.max(1);
+            if active.matches >= first && active.matches - first < when.times {
+                armed.push(Armed {
+                    id: active.id,
+                    at: active.rule.at,
+                    action: active.rule.action.clone(),
+                });
+            }
+        }
+        armed
+    }
+
+    /// Counts a firing.
+    pub(crate) fn count(&self, id: RuleId) {
+        *self.lock().fired.entry(id).or_insert(0) += 1;
+        self.firings.send_modify(|firings| *firings += 1);
+    }
+
+    /// Waits until a rule is released or gone, or `ended` says that nobody waits any more.
+    pub(crate) fn stall(&self, id: RuleId, ended: impl Fn() -> bool) {
+        let mut state = self.lock();
+        while !ended()
+            && state
+                .rules
+                .iter()
+                .any(|active| active.id == id && !active.released)
+        {
+            state = self.woken.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Makes stalled requests look again at whether they have ended.
+    pub(crate) fn wake(&self) {
+        // The mutex is taken so that a request between its look and its wait is not missed.
+        drop(self.lock());
+        self.woken.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rule {
+    fn is_about(&self, subject: &Subject<'_>) -> bool {
+        let at_login = self.at == At::AtLogin || self.action == Action::RefuseLogin;
+        let statement = match (subject.statement, &self.when.statement_contains) {
+            (None, _) => at_login,
+            (Some(_), None) => !at_login,
+            (Some(text), Some(part)) => !at_login && contains_ignoring_case(text, part),
+        };
+        let same = |wanted: &Option<String>, is: &str| {
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.to_lowercase() == is.to_lowercase())
+        };
+        statement
+            && same(&self.when.database, subject.database)
+            && same(&self.when.application, subject.application)
+    }
+}
+
+fn contains_ignoring_case(text: &str, part: &str) -> bool {
+    text.to_lowercase().contains(&part.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject<'a>(statement: &'a str, database: &'a str) -> Subject<'a> {
+        Subject {
+            statement: Some(statement),
+            database,
+            application: "sync",
+        }
+    }
+
+    fn rule(when: Match) -> Rule {
+        Rule {
+            when,
+            at: At::After,
+            action: Action::Drop,
+        }
+    }
+
+    #[test]
+    fn a_rule_fires_from_its_nth_match_as_often_as_it_says() {
+        let faults = Faults::default();
+        faults.add(rule(Match {
+            nth: 2,
+            times: 2,
+            ..Match::statement("commit")
+        }));
+        let fires: Vec<usize> = (0..5)
+            .map(|_| faults.arm(&subject("COMMIT TRANSACTION", "a")).len())
+            .collect();
+        assert_eq!(fires, [0, 1, 1, 0, 0]);
+        assert_eq!(faults.arm(&subject("SELECT 1", "a")).len(), 0);
+    }
+
+    #[test]
+    fn all_that_a_rule_names_has_to_hold() {
+        let faults = Faults::default();
+        let when = Match {
+            database: Some("Source".into()),
+            application: Some("SYNC".into()),
+            ..Match::statement("select")
+        };
+        faults.add(rule(Match {
+            times: u64::MAX,
+            ..when
+        }));
+        assert_eq!(faults.arm(&subject("select 1", "source")).len(), 1);
+        assert_eq!(faults.arm(&subject("select 1", "other")).len(), 0);
+        assert_eq!(faults.arm(&subject("delete t", "source")).len(), 0);
+        let other = Subject {
+            statement: Some("select 1"),
+            database: "source",
+            application: "tsql",
+        };
+        assert_eq!(faults.arm(&other).len(), 0);
+    }
+
+    #[test]
+    fn login_rules_and_statement_rules_are_told_apart() {
+        let faults = Faults::default();
+        let login = faults.add(Rule {
+            when: Match::default(),
+            at: At::AtLogin,
+            action: Action::RefuseLogin,
+        });
+        let armed = faults.arm(&Subject {
+            statement: None,
+            database: "a",
+            application: "b",
+        });
+        assert_eq!(armed.iter().map(|armed| armed.id).collect::<Vec<_>>(), [login]);
+        assert_eq!(faults.arm(&subject("SELECT 1", "a")).len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_stall_ends_by_release_by_removal_and_by_the_end_of_its_client() {
+        let faults = std::sync::Arc::new(Faults::default());
+        let stall = || Rule {
+            when: Match::default(),
+            at: At::Before,
+            action: Action::Stall,
+        };
+        for end in 0..3 {
+            let id = faults.add(stall());
+            let gone = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+            let waiting = std::thread::spawn({
+                let (faults, gone) = (faults.clone(), gone.clone());
+                move || {
+                    faults.count(id);
+                    faults.stall(id, || gone.load(std::sync::atomic::Ordering::Relaxed));
+                }
+            });
+            faults.wait_fired(id, 1).await;
+            assert_eq!(faults.fired(id), 1);
+            match end {
+                0 => faults.release(id),
+                1 => faults.remove(id),
+                _ => {
+                    gone.store(true, std::sync::atomic::Ordering::Relaxed);
+                    faults.wake();
+                }
+            }
+            waiting.join().unwrap();
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The network side: accepting connections, bringing them up to LOGIN7, and moving packets between each socket and
+//! its conversation's thread.
+//!
+//! Both ways are bounded channels. A client that does not read stops its own thread, and a client that sends faster
+//! than its thread reads is not read from. When a socket ends, the session is told to stop and its thread goes away.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::faults::Faults;
+use crate::log::StatementLog;
+use crate::store::Role;
+use crate::types::{Session, SessionOptions, SqlError};
+use crate::wire::conversation::{self, Lines};
+use crate::wire::link::Link;
+use crate::wire::login::{LOGIN_BYTES_MAX, Login};
+use crate::wire::packet::{
+    ATTENTION, LOGIN7, PRELOGIN, Packet, PacketReader, PacketWriter, REPLY, put_packet,
+};
+use crate::wire::prelogin::{Encryption, Prelogin, TlsMode};
+use crate::wire::tls::{Identity, Stream};
+
+/// Packets that wait for a conversation: at the largest size 1 MiB, at the default 128 KiB.
+const PACKETS_WAITING_MAX: usize = 32;
+/// Pieces of an answer that wait for the socket, about 32 KiB each.
+const PIECES_WAITING_MAX: usize = 8;
+/// The option table and its data are some dozens of bytes.
+const PRELOGIN_BYTES_MAX: usize = 4096;
+/// After a failure to accept, most often for want of file descriptors, trying again at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// SQL Server gives its first user session this number.
+const FIRST_SPID: u32 = 51;
+/// Parsing nested T-SQL and running it goes deep.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
+/// What opens sessions.
+pub(crate) trait Backend: Send + Sync {
+    /// Opens a session on a database: 4060 where there is no such database.
+    fn open(&self, options: SessionOptions) -> Result<Box<dyn Session>, SqlError>;
+    /// Changes a database's role.
+    fn set_role(&self, database: &str, role: Role);
+}
+
+/// What all connections of a server share.
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) backend: Arc<dyn Backend>,
+    /// Names and passwords; without any, everybody is let in.
+    pub(crate) users: Vec<(String, String)>,
+    pub(crate) tls: TlsMode,
+    pub(crate) identity: Identity,
+    pub(crate) faults: Faults,
+    pub(crate) log: StatementLog,
+    /// Conversations that run.
+    pub(crate) live: watch::Sender<usize>,
+    pub(crate) next_spid: AtomicU32,
+}
+
+impl Server {
+    fn next_spid(&self) -> i16 {
+        let span = i16::MAX as u32 - FIRST_SPID + 1;
+        let nth = self.next_spid.fetch_add(1, Ordering::Relaxed) % span;
+        (FIRST_SPID + nth) as i16
+    }
+}
+
+/// Accepts connections until it is dropped; `hang_up` ends those there are.
+pub(crate) async fn accept(
+    server: Arc<Server>,
+    listener: TcpListener,
+    mut hang_up: mpsc::UnboundedReceiver<()>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((tcp, _)) => {
+                    connections.spawn(connection(server.clone(), tcp));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "Accepting a connection failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            asked = hang_up.recv() => match asked {
+                Some(()) => connections.abort_all(),
+                None => return,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Tells the session when the socket's task ends, however it ends.
+struct Parting {
+    server: Arc<Server>,
+    link: Arc<Link>,
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        self.link.part();
+        self.server.faults.wake();
+    }
+}
+
+/// Counts a conversation for as long as its thread runs.
+struct Alive(Arc<Server>);
+
+impl Alive {
+    fn new(server: Arc<Server>) -> Alive {
+        server.live.send_modify(|live| *live += 1);
+        Alive(server)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.live.send_modify(|live| *live -= 1);
+    }
+}
+
+async fn connection(server: Arc<Server>, tcp: TcpStream) {
+    if let Err(error) = converse(server, tcp).await {
+        tracing::debug!(%error, "A connection ended");
+    }
+}
+
+async fn converse(server: Arc<Server>, tcp: TcpStream) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let Some((stream, login)) = log_in(&server, tcp).await? else {
+        return Ok(());
+    };
+    let spid = server.next_spid();
+    let (packets, incoming) = mpsc::channel(PACKETS_WAITING_MAX);
+    let (pieces, mut outgoing) = mpsc::channel(PIECES_WAITING_MAX);
+    let link = Arc::new(Link::default());
+    // Made after both channels, so that an aborted task tells the session to stop before it closes them.
+    let parting = Parting {
+        server: server.clone(),
+        link: link.clone(),
+    };
+    let lines = Lines {
+        incoming,
+        writer: PacketWriter::new(pieces, spid),
+        link: link.clone(),
+    };
+    let alive = Alive::new(server.clone());
+    std::thread::Builder::new()
+        .name(format!("session {spid}"))
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            let Alive(server) = &alive;
+            conversation::run(server, &login, spid, lines);
+        })?;
+    let (reader, writer) = tokio::io::split(stream);
+    let result = tokio::select! {
+        result = receive(reader, &packets, &link) => result,
+        result = send(writer, &mut outgoing) => result,
+    };
+    drop(parting);
+    result
+}
+
+/// PRELOGIN, TLS and LOGIN7: `None` for a client that cannot be served.
+async fn log_in(server: &Server, tcp: TcpStream) -> io::Result<Option<(Stream, Login)>> {
+    let mut reader = PacketReader::new(Stream::Plain(tcp));
+    let message = reader.message(PRELOGIN, PRELOGIN_BYTES_MAX).await?;
+    let prelogin = Prelogin::parse(&message).ok_or(io::ErrorKind::InvalidData)?;
+    let mut stream = reader.into_inner()?;
+    let mut answer = BytesMut::new();
+    let encryption = prelogin.answer(server.tls, &mut answer);
+    let mut packet = BytesMut::new();
+    put_packet(&mut packet, REPLY, true, 0, 1, &answer);
+    stream.write_all(&packet).await?;
+    stream.flush().await?;
+    let stream = match (encryption, stream) {
+        (Encryption::Refused, mut stream) => {
+            stream.shutdown().await?;
+            return Ok(None);
+        }
+        (Encryption::LoginOnly | Encryption::Full, Stream::Plain(tcp)) => {
+            Stream::accept(tcp, server.identity.config.clone()).await?
+        }
+        (_, stream) => stream,
+    };
+    let mut reader = PacketReader::new(stream);
+    let message = reader.message(LOGIN7, LOGIN_BYTES_MAX).await?;
+    let login = Login::parse(&message).ok_or(io::ErrorKind::InvalidData)?;
+    let stream = reader.into_inner()?;
+    Ok(Some((
+        if encryption == Encryption::LoginOnly {
+            stream.into_plain()
+        } else {
+            stream
+        },
+        login,
+    )))
+}
+
+/// Hands the client's packets on; an attention is told at once, because the session may be busy.
+async fn receive(reader: ReadHalf<Stream>, packets: &mpsc::Sender<Packet>, link: &Link) -> io::Result<()> {
+    let mut reader = PacketReader::new(reader);
+    while let Some(packet) = reader.next().await? {
+        if packet.kind == ATTENTION {
+            link.attend();
+        }
+        if packets.send(packet).await.is_err() {
+            // The conversation is over. What it had to say is still on its way out, so `send` ends the connection.
+            return std::future::pending().await;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the answers. Ends when the conversation has ended and all it said is written.
+async fn send(mut writer: WriteHalf<Stream>, pieces: &mut mpsc::Receiver<Bytes>) -> io::Result<()> {
+    while let Some(piece) = pieces.recv().await {
+        writer.write_all(&piece).await?;
+        writer.flush().await?;
+    }
+    writer.shutdown().await
+}

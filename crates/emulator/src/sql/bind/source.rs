@@ -1,0 +1,519 @@
+//! FROM: tables, catalog views, derived tables, CTEs and joins; and what a column's name means among them.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{
+    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, TableFactor, TableWithJoins,
+};
+
+use super::query::BoundQuery;
+use super::{Binder, Bound, Collation, Origin, Parameter};
+use crate::sql::core::{NameParts, Object, TableRef};
+use crate::sql::errors::{error, no_column, no_object, unsupported};
+use crate::sql::views::View;
+use crate::store::access::Permission;
+use crate::store::catalog::{DEFAULT_COLLATION, quote};
+use crate::store::database::Database;
+use crate::store::fold;
+use crate::types::{SqlError, SqlType};
+
+/// The tables that names are looked up in, of one query level.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scope {
+    pub sources: Vec<Source>,
+}
+
+/// One table of a FROM.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// Its alias in the SQLite SQL.
+    pub alias: String,
+    /// What messages call it.
+    label: String,
+    /// The names it goes by, folded: alias, or database, schema and name.
+    name: String,
+    schema: Option<String>,
+    database: Option<String>,
+    pub columns: Vec<SourceColumn>,
+    /// The base table in SQLite SQL, where it is one.
+    pub table: Option<String>,
+    pub object_id: i32,
+    /// Whether a column of it was asked for.
+    pub touched: bool,
+}
+
+/// One column of a source.
+#[derive(Debug, Clone)]
+pub(super) struct SourceColumn {
+    pub name: String,
+    sql: String,
+    ty: SqlType,
+    collation: Option<Arc<str>>,
+    nullable: bool,
+    identity: bool,
+    native: bool,
+    masked: bool,
+}
+
+/// A source's column in SQLite SQL.
+fn quoted(source: &Source, column: &SourceColumn) -> String {
+    if source.alias.is_empty() {
+        column.sql.clone()
+    } else {
+        format!("{}.{}", source.alias, column.sql)
+    }
+}
+
+impl Source {
+    fn bound(&self, column: &SourceColumn) -> Bound {
+        let collation = column
+            .collation
+            .clone()
+            .map_or(Collation::Default, Collation::Implicit);
+        let origin = Origin {
+            name: column.name.clone(),
+            identity: column.identity,
+            native: column.native,
+            masked: column.masked,
+        };
+        let sql = quoted(self, column);
+        Bound {
+            collation,
+            nullable: column.nullable,
+            column: Some(origin),
+            ..Bound::new(sql, column.ty)
+        }
+    }
+
+    /// Whether that is its alias, or its name where it has none.
+    pub fn goes_by(&self, folded: &str) -> bool {
+        self.name == folded
+    }
+
+    /// Whether the qualifier of a column, innermost part last, means this source.
+    fn answers_to(&self, qualifier: &[Ident]) -> bool {
+        let part = |n: usize| {
+            qualifier
+                .len()
+                .checked_sub(n)
+                .map(|at| fold(&qualifier[at].value))
+        };
+        let fits = |own: &Option<String>, asked: Option<String>| match asked {
+            None => true,
+            Some(asked) => own.as_ref() == Some(&asked) || asked.is_empty(),
+        };
+        part(1).is_some_and(|name| name == self.name)
+            && fits(&self.schema, part(2))
+            && fits(&self.database, part(3))
+            && qualifier.len() <= 3
+    }
+}
+
+impl Binder<'_> {
+    /// FROM, whose sources join the innermost scope.
+    pub(super) fn from(&mut self, tables: &[TableWithJoins]) -> Result<String, SqlError> {
+        let mut parts = Vec::with_capacity(tables.len());
+        for table in tables {
+            parts.push(self.joined(table)?);
+        }
+        Ok(parts.join(", "))
+    }
+
+    fn joined(&mut self, table: &TableWithJoins) -> Result<String, SqlError> {
+        let mut sql = self.factor(&table.relation)?;
+        for Join {
+            relation,
+            join_operator,
+            global,
+        } in &table.joins
+        {
+            use JoinOperator::{
+                CrossJoin, FullOuter, Inner, Join as Plain, Left, LeftOuter, Right, RightOuter,
+            };
+            let (word, constraint) = match join_operator {
+                Plain(c) | Inner(c) => ("JOIN", c),
+                Left(c) | LeftOuter(c) => ("LEFT JOIN", c),
+                Right(c) | RightOuter(c) => ("RIGHT JOIN", c),
+                FullOuter(c) => ("FULL JOIN", c),
+                CrossJoin(c) => ("JOIN", c),
+                _ => return Err(unsupported(relation)),
+            };
+            let before = self.source_count();
+            let right = self.factor(relation)?;
+            if matches!(word, "RIGHT JOIN" | "FULL JOIN") {
+                self.make_nullable(0, before);
+            }
+            if matches!(word, "LEFT JOIN" | "FULL JOIN") {
+                self.make_nullable(before, self.source_count());
+            }
+            let on = match constraint {
+                JoinConstraint::On(condition) => format!(" ON {}", self.predicate(condition)?),
+                JoinConstraint::None if matches!(join_operator, CrossJoin(_)) => String::new(),
+                _ => return Err(unsupported(relation)),
+            };
+            if *global {
+                return Err(unsupported(relation));
+            }
+            sql.push_str(&format!(" {word} {right}{on}"));
+        }
+        Ok(sql)
+    }
+
+    fn source_count(&self) -> usize {
+        self.scopes.last().map_or(0, |s| s.sources.len())
+    }
+
+    fn make_nullable(&mut self, from: usize, to: usize) {
+        let sources = self
+            .scopes
+            .last_mut()
+            .into_iter()
+            .flat_map(|s| &mut s.sources[from..to]);
+        sources
+            .flat_map(|s| &mut s.columns)
+            .for_each(|c| c.nullable = true);
+    }
+
+    fn factor(&mut self, factor: &TableFactor) -> Result<String, SqlError> {
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                sample: None,
+                version: None,
+                with_hints,
+                ..
+            } => {
+                if let Some(hint) = with_hints
+                    .iter()
+                    .find(|h| !matches!(h, Expr::Identifier(_) | Expr::Function(_) | Expr::BinaryOp { .. }))
+                {
+                    return Err(unsupported(hint));
+                }
+                let alias = match alias {
+                    Some(a) if a.columns.is_empty() => Some(a.name.value.clone()),
+                    None => None,
+                    Some(_) => return Err(unsupported(factor)),
+                };
+                self.named_source(name, alias)
+            }
+            TableFactor::Derived {
+                lateral: false,
+                subquery,
+                alias: Some(alias),
+                sample: None,
+            } => {
+                // A derived table does not see its siblings.
+                let siblings = self.scopes.pop();
+                let query = self.subquery(subquery);
+                self.scopes.extend(siblings);
+                let names: Vec<String> = alias.columns.iter().map(|c| c.name.value.clone()).collect();
+                self.derived(query?, &alias.name.value, &names)
+            }
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias: None,
+            } => Ok(format!("({})", self.joined(table_with_joins)?)),
+            _ => Err(unsupported(factor)),
+        }
+    }
+
+    fn derived(&mut self, query: BoundQuery, name: &str, names: &[String]) -> Result<String, SqlError> {
+        if !names.is_empty() && names.len() != query.columns.len() {
+            let text = format!("'{name}' has fewer columns than were specified in the column list.");
+            return Err(error(8158, 16, 1, text));
+        }
+        let columns = query
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| SourceColumn {
+                name: names.get(i).unwrap_or(&c.name).clone(),
+                sql: format!("\"c{}\"", i + 1),
+                ty: c.ty,
+                collation: c.collation.column_name(c.ty),
+                nullable: c.nullable,
+                identity: c.identity,
+                native: false,
+                masked: false,
+            })
+            .collect();
+        let alias = self.alias();
+        let sql = format!("({}) AS {alias}", query.sql);
+        self.add_source(Source {
+            alias,
+            label: name.to_owned(),
+            name: fold(name),
+            schema: None,
+            database: None,
+            columns,
+            table: None,
+            object_id: 0,
+            touched: false,
+        })?;
+        Ok(sql)
+    }
+
+    fn named_source(&mut self, name: &ObjectName, alias: Option<String>) -> Result<String, SqlError> {
+        let parts = NameParts::new(name)?;
+        if parts.schema.is_none() && parts.database.is_none() {
+            let folded = fold(&parts.name);
+            let cte = self
+                .ctes
+                .iter()
+                .rev()
+                .find_map(|level| level.get(&folded))
+                .cloned();
+            if let Some(query) = cte {
+                return self.derived(query, alias.as_deref().unwrap_or(&parts.name), &[]);
+            }
+        }
+        match self.core.find(&parts)? {
+            Some(Object::Table(table)) => self.table_source(&table, alias),
+            Some(Object::View(view, database)) => self.view_source(view, database, alias),
+            None => Err(no_object(&name.to_string().replace(['[', ']', '"'], ""))),
+        }
+    }
+
+    /// Adds a base table to the innermost scope.
+    pub(super) fn table_source(
+        &mut self,
+        table: &TableRef,
+        alias: Option<String>,
+    ) -> Result<String, SqlError> {
+        let def = &table.def;
+        match &table.database {
+            Some(database) => {
+                self.use_catalog(database)?;
+                self.uses.reads.push((database.id, def.object_id));
+                self.need(Permission::Select, table);
+            }
+            None => self.uses.temps = true,
+        }
+        let unmasked = match &table.database {
+            Some(database) if def.columns.iter().any(|c| c.mask.is_some()) => {
+                let catalog = self.core.catalog(database)?;
+                !catalog.denies_in_database(&self.core.options.login, Permission::Unmask)
+            }
+            _ => true,
+        };
+        let columns = def
+            .columns
+            .iter()
+            .map(|c| SourceColumn {
+                name: c.name.clone(),
+                sql: quote(&c.name),
+                ty: c.ty,
+                collation: c.collation.clone(),
+                nullable: c.nullable,
+                identity: c.identity.is_some(),
+                native: true,
+                masked: c.mask.is_some() && !unmasked,
+            })
+            .collect();
+        let aliased = alias.is_some();
+        let sqlite_alias = self.alias();
+        let sql = format!("{} AS {sqlite_alias}", table.sqlite());
+        self.add_source(Source {
+            alias: sqlite_alias,
+            label: alias.clone().unwrap_or_else(|| def.name.clone()),
+            name: fold(alias.as_deref().unwrap_or(&def.name)),
+            schema: (!aliased).then(|| fold(&def.schema)),
+            database: table
+                .database
+                .as_ref()
+                .filter(|_| !aliased)
+                .map(|d| fold(&d.name)),
+            columns,
+            table: Some(table.sqlite()),
+            object_id: def.object_id,
+            touched: false,
+        })?;
+        Ok(sql)
+    }
+
+    fn view_source(
+        &mut self,
+        view: &'static View,
+        database: Arc<Database>,
+        alias: Option<String>,
+    ) -> Result<String, SqlError> {
+        let columns: Vec<_> = view
+            .columns
+            .iter()
+            .map(|&(name, ty, nullable)| SourceColumn {
+                name: name.to_owned(),
+                sql: quote(name),
+                ty,
+                collation: super::super::types::is_text(ty).then(|| Arc::from(DEFAULT_COLLATION)),
+                nullable,
+                identity: false,
+                native: false,
+                masked: false,
+            })
+            .collect();
+        let fields: Vec<String> = view
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| match c.1 {
+                SqlType::UniqueIdentifier => format!("unhex(value->>{i}) AS {}", quote(c.0)),
+                _ => format!("value->>{i} AS {}", quote(c.0)),
+            })
+            .collect();
+        let rows = self.parameter(Parameter::View(view, database));
+        let aliased = alias.is_some();
+        let sqlite_alias = self.alias();
+        let sql = format!(
+            "(SELECT {} FROM json_each({rows})) AS {sqlite_alias}",
+            fields.join(", ")
+        );
+        self.add_source(Source {
+            alias: sqlite_alias,
+            label: alias.clone().unwrap_or_else(|| view.name.to_owned()),
+            name: alias.map_or_else(|| fold(view.name), |a| fold(&a)),
+            schema: (!aliased).then(|| fold(view.schema)),
+            database: None,
+            columns,
+            table: None,
+            object_id: 0,
+            touched: false,
+        })?;
+        Ok(sql)
+    }
+
+    fn add_source(&mut self, source: Source) -> Result<(), SqlError> {
+        let Some(scope) = self.scopes.last_mut() else {
+            return Err(unsupported(&source.name));
+        };
+        let clash = scope
+            .sources
+            .iter()
+            .any(|s| s.name == source.name && (s.schema == source.schema));
+        if clash {
+            let text = format!(
+                "The objects \"{0}\" and \"{0}\" in the FROM clause have the same exposed names. Use correlation names to distinguish them.",
+                source.name
+            );
+            return Err(error(1013, 16, 1, text));
+        }
+        scope.sources.push(source);
+        Ok(())
+    }
+
+    /// A column, looked up from the innermost scope outwards.
+    pub(super) fn column(&mut self, idents: &[Ident]) -> Result<Bound, SqlError> {
+        let Some((last, qualifier)) = idents.split_last() else {
+            return Err(no_column(""));
+        };
+        let name = fold(&last.value);
+        for (outward, scope) in self.scopes.iter_mut().rev().enumerate() {
+            let mut found: Option<(Bound, String)> = None;
+            for source in scope
+                .sources
+                .iter_mut()
+                .filter(|s| qualifier.is_empty() || s.answers_to(qualifier))
+            {
+                let Some(column) = source.columns.iter().find(|c| fold(&c.name) == name) else {
+                    continue;
+                };
+                if found.is_some() {
+                    return Err(error(
+                        209,
+                        16,
+                        1,
+                        format!("Ambiguous column name '{}'.", last.value),
+                    ));
+                }
+                self.masked_reads += usize::from(column.masked);
+                found = Some((source.bound(column), format!("{}.{}", source.label, column.name)));
+                source.touched = true;
+            }
+            if let Some((found, name)) = found {
+                if outward == 0 && self.aggregates {
+                    self.grouping.ungrouped.push(name);
+                }
+                return Ok(found);
+            }
+        }
+        if qualifier.is_empty() {
+            return Err(no_column(&last.value));
+        }
+        if self
+            .scopes
+            .iter()
+            .flat_map(|s| &s.sources)
+            .any(|s| s.answers_to(qualifier))
+        {
+            return Err(no_column(&last.value));
+        }
+        let name: Vec<&str> = idents.iter().map(|i| i.value.as_str()).collect();
+        Err(error(
+            4104,
+            16,
+            1,
+            format!(
+                "The multi-part identifier \"{}\" could not be bound.",
+                name.join(".")
+            ),
+        ))
+    }
+
+    /// Every column of the innermost scope, or of one source of it, for `*`.
+    pub(super) fn all_columns(&mut self, qualifier: Option<&ObjectName>) -> Result<Vec<Bound>, SqlError> {
+        let idents: Vec<Ident> = match qualifier {
+            None => Vec::new(),
+            Some(name) => name.0.iter().filter_map(|p| p.as_ident().cloned()).collect(),
+        };
+        let Some(scope) = self.scopes.last_mut() else {
+            return Ok(Vec::new());
+        };
+        let mut columns = Vec::new();
+        let mut any = false;
+        for source in scope
+            .sources
+            .iter_mut()
+            .filter(|s| idents.is_empty() || s.answers_to(&idents))
+        {
+            any = true;
+            source.touched = true;
+            columns.extend(source.columns.iter().map(|c| source.bound(c)));
+            let named = source
+                .columns
+                .iter()
+                .map(|c| (quoted(source, c), format!("{}.{}", source.label, c.name)));
+            let grouping = &mut self.grouping;
+            let ungrouped = named
+                .filter(|(sql, _)| !grouping.groups.contains(sql))
+                .map(|n| n.1)
+                .collect::<Vec<_>>();
+            grouping.ungrouped.extend(ungrouped);
+        }
+        if any {
+            return Ok(columns);
+        }
+        match qualifier {
+            None => Err(error(263, 16, 1, "Must specify table to select from.")),
+            Some(name) => {
+                let text = format!(
+                    "The column prefix '{name}' does not match with a table name or alias name used in the query."
+                );
+                Err(error(107, 15, 1, text))
+            }
+        }
+    }
+}
+
+impl Collation {
+    /// The collation of a column that holds such values.
+    pub fn column_name(&self, ty: SqlType) -> Option<Arc<str>> {
+        if !super::super::types::is_text(ty) {
+            return None;
+        }
+        Some(match self {
+            Collation::Default => Arc::from(DEFAULT_COLLATION),
+            Collation::Implicit(name) | Collation::Explicit(name) => Arc::clone(name),
+        })
+    }
+}

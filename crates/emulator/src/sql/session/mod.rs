@@ -1,0 +1,364 @@
+//! A session: batches, calls and bulk loads, run statement by statement into a sink.
+//!
+//! It owns the session's settings, variables, transaction and plans. An error ends the statement, the batch or the
+//! transaction exactly as SQL Server would have it (XACT_ABORT, severity); nothing of a failed statement stays.
+
+mod alter;
+mod bulk;
+mod constraint;
+mod control;
+mod ddl;
+mod declare;
+mod define;
+mod permission;
+mod physical;
+mod plan;
+mod procedure;
+mod rename;
+mod transaction;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::core::Core;
+use super::errors::{self, error};
+use super::{ast, parse};
+use crate::store::{ServerState, fold};
+use crate::types::{
+    BulkTarget, Cell, Column, OwnedCell, Param, Session, SessionOptions, Sink, SqlError, SqlType,
+    TransactionRequest,
+};
+use plan::Prepared;
+use transaction::Transaction;
+
+/// How many SQLite virtual machine steps run between two looks at the cancel flag.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+/// How many parameters a request may have.
+const PARAMETERS_MAX: usize = 2100;
+/// How many parsed batches a session keeps.
+const BATCHES_MAX: usize = 256;
+/// Batches longer than this are not kept: they carry data, and do not come again.
+const BATCH_LENGTH_MAX: usize = 64 << 10;
+
+/// Why a statement did not end well.
+#[derive(Debug)]
+enum Stop {
+    /// An error of the statement.
+    Error(SqlError),
+    /// An error that the sink has been told: the batch is over.
+    Reported,
+    /// The client is gone, or cancelled.
+    Gone(SqlError),
+}
+
+impl From<SqlError> for Stop {
+    fn from(error: SqlError) -> Stop {
+        if error == errors::cancelled() {
+            Stop::Gone(error)
+        } else {
+            Stop::Error(error)
+        }
+    }
+}
+
+type Ran<T> = Result<T, Stop>;
+
+/// Wraps what a sink answers.
+fn sent(result: Result<(), SqlError>) -> Ran<()> {
+    result.map_err(Stop::Gone)
+}
+
+/// What SET changed.
+#[derive(Debug, Clone, Default)]
+struct Settings {
+    xact_abort: bool,
+    no_count: bool,
+    implicit_transactions: bool,
+    /// `None` waits for ever.
+    lock_timeout: Option<Duration>,
+    /// The table whose identity column may be given.
+    identity_insert: Option<i32>,
+}
+
+/// A variable's type and value.
+#[derive(Debug, Clone)]
+struct Variable {
+    ty: SqlType,
+    value: OwnedCell,
+}
+
+/// A parsed batch with the plans made of its statements.
+struct Batch {
+    parsed: ast::Batch,
+    plans: Vec<Mutex<HashMap<usize, Arc<Prepared>>>>,
+}
+
+/// The error that a CATCH handles.
+#[derive(Debug, Clone)]
+struct Caught(SqlError);
+
+/// See the module.
+pub(super) struct SqlSession {
+    core: Core,
+    settings: Settings,
+    transaction: Transaction,
+    variables: HashMap<String, Variable>,
+    batches: HashMap<String, Arc<Batch>>,
+    row_count: i64,
+    last_error: i32,
+    caught: Vec<Caught>,
+    /// How many TRY blocks are open.
+    tries: u32,
+    identities: HashMap<i32, Arc<AtomicI64>>,
+    pending_bulk: Option<bulk::Pending>,
+    bulk: Option<bulk::Load>,
+}
+
+impl SqlSession {
+    /// Opens a session; 4060 when there is no such database.
+    pub fn open(server: Arc<ServerState>, options: SessionOptions) -> Result<SqlSession, SqlError> {
+        let name = if options.database.is_empty() {
+            "master"
+        } else {
+            &options.database
+        };
+        let database = server.database(name).ok_or_else(|| {
+            let text = format!("Cannot open database \"{name}\" requested by the login. The login failed.");
+            error(4060, 11, 1, text)
+        })?;
+        let cancel = Arc::clone(&options.cancel);
+        let mut core = Core::open(server, options, database)?;
+        core.connection
+            .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancel.load(Ordering::Relaxed)))
+            .map_err(|e| core.sqlite_error(&e))?;
+        Ok(SqlSession {
+            core,
+            settings: Settings::default(),
+            transaction: Transaction::default(),
+            variables: HashMap::new(),
+            batches: HashMap::new(),
+            row_count: 0,
+            last_error: 0,
+            caught: Vec::new(),
+            tries: 0,
+            identities: HashMap::new(),
+            pending_bulk: None,
+            bulk: None,
+        })
+    }
+
+    /// Parses a batch, or takes the one parsed before. The variables' types belong to the plans.
+    fn parsed(&mut self, sql: &str) -> Result<Arc<Batch>, SqlError> {
+        let key = {
+            let mut types: Vec<(&String, SqlType)> = self.variables.iter().map(|(n, v)| (n, v.ty)).collect();
+            types.sort_by(|a, b| a.0.cmp(b.0));
+            format!("{types:?}\0{sql}")
+        };
+        if let Some(batch) = self.batches.get(&key) {
+            return Ok(Arc::clone(batch));
+        }
+        let parsed = parse::parse(sql)?;
+        let plans = (0..parsed.ids).map(|_| Mutex::default()).collect();
+        let batch = Arc::new(Batch { parsed, plans });
+        if sql.len() <= BATCH_LENGTH_MAX {
+            if self.batches.len() >= BATCHES_MAX {
+                self.batches.clear();
+            }
+            self.batches.insert(key, Arc::clone(&batch));
+        }
+        Ok(batch)
+    }
+
+    /// Runs a text as a batch of its own.
+    fn run_text(&mut self, sql: &str, sink: &mut dyn Sink) -> Ran<()> {
+        let batch = match self.parsed(sql) {
+            Ok(batch) => batch,
+            Err(e) => {
+                self.last_error = e.number;
+                sent(sink.error(&e))?;
+                return Err(Stop::Reported);
+            }
+        };
+        self.run_statements(&batch, &batch.parsed.statements, sink)
+            .map(|_| ())
+    }
+
+    /// Runs a text in a scope of its own, as `sp_executesql` and EXEC(...) do: its variables, temp tables and SET
+    /// options end with it, and 266 is raised when it leaves more or fewer transactions open than it found.
+    fn run_scope(
+        &mut self,
+        sql: &str,
+        parameters: HashMap<String, Variable>,
+        sink: &mut dyn Sink,
+    ) -> Ran<HashMap<String, Variable>> {
+        /// As deep as SQL Server nests.
+        const NESTING_MAX: u32 = 32;
+        if self.core.depth >= NESTING_MAX {
+            let text =
+                "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).";
+            return Err(error(217, 16, 1, text).into());
+        }
+        let settings = self.settings.clone();
+        let outer = std::mem::replace(&mut self.variables, parameters);
+        let count = self.transaction.count;
+        self.core.depth += 1;
+        let ran = self.run_text(sql, sink);
+        let inner = std::mem::replace(&mut self.variables, outer);
+        self.settings = settings;
+        // A session that the client left may have its transaction rolled back already.
+        let ended = self.core.end_scope();
+        match ran {
+            Ok(()) => {
+                ended?;
+                if self.transaction.count != count {
+                    let text = format!(
+                        "Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT \
+                         statements. Previous count = {count}, current count = {}.",
+                        self.transaction.count
+                    );
+                    self.last_error = 266;
+                    sent(sink.error(&error(266, 16, 2, text)))?;
+                }
+                Ok(inner)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// What a request ends with: the sink has heard of every error but the client's own going.
+    fn finish(&mut self, ran: Ran<()>, sink: &mut dyn Sink) -> Result<(), SqlError> {
+        self.tries = 0;
+        self.caught.clear();
+        let ended = match ran {
+            Ok(()) | Err(Stop::Reported) => Ok(()),
+            Err(Stop::Error(e)) => sink.error(&e),
+            Err(Stop::Gone(e)) => {
+                if self.settings.xact_abort && self.transaction.count > 0 {
+                    self.roll_back_all();
+                }
+                Err(e)
+            }
+        };
+        if self.transaction.doomed {
+            let descriptor = self.transaction.descriptor;
+            self.roll_back_all();
+            let text = "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back.";
+            sink.error(&error(3998, 16, 1, text))?;
+            sink.transaction(crate::types::TransactionEvent::RolledBack, descriptor)?;
+        }
+        ended
+    }
+}
+
+impl Session for SqlSession {
+    fn batch(&mut self, sql: &str, sink: &mut dyn Sink) -> Result<(), SqlError> {
+        self.variables.clear();
+        self.pending_bulk = None;
+        let ran = self.run_text(sql, sink);
+        self.finish(ran, sink)
+    }
+
+    fn execute_sql(&mut self, sql: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Result<(), SqlError> {
+        self.variables.clear();
+        self.pending_bulk = None;
+        if params.len() > PARAMETERS_MAX {
+            let text = "The incoming request has too many parameters. The server supports a maximum of 2100 parameters. Reduce the number of parameters and resend the request.";
+            return self.finish(Err(error(8003, 16, 1, text).into()), sink);
+        }
+        let outputs: Vec<(String, SqlType)> = params
+            .iter()
+            .filter(|p| p.output)
+            .map(|p| (p.name.clone(), p.ty))
+            .collect();
+        let parameters = params
+            .into_iter()
+            .map(|p| {
+                (
+                    fold(&p.name),
+                    Variable {
+                        ty: p.ty,
+                        value: p.value,
+                    },
+                )
+            })
+            .collect();
+        let ran = match self.run_scope(sql, parameters, sink) {
+            Ok(variables) => {
+                let mut ran = sent(sink.output(None, SqlType::Int, Cell::Integer(0)));
+                for (name, ty) in outputs {
+                    let value = variables
+                        .get(&fold(&name))
+                        .map_or(Cell::Null, |v| v.value.as_cell());
+                    ran = ran.and_then(|()| sent(sink.output(Some(&name), ty, value)));
+                }
+                ran
+            }
+            Err(stop) => Err(stop),
+        };
+        self.finish(ran, sink)
+    }
+
+    fn call(&mut self, procedure: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Result<(), SqlError> {
+        self.variables.clear();
+        let ran = self.call_procedure(procedure, params, sink);
+        self.finish(ran, sink)
+    }
+
+    fn transaction(&mut self, request: TransactionRequest, sink: &mut dyn Sink) -> Result<(), SqlError> {
+        let ran = match request {
+            TransactionRequest::Begin => self.begin(sink),
+            TransactionRequest::Commit => self.commit(sink),
+            TransactionRequest::Rollback => self.roll_back(None, sink),
+        };
+        self.finish(ran, sink)
+    }
+
+    fn take_bulk(&mut self) -> Option<BulkTarget> {
+        self.announce_bulk()
+    }
+
+    fn bulk_begin(&mut self, columns: &[Column]) -> Result<(), SqlError> {
+        self.begin_load(columns)
+    }
+
+    fn bulk_row(&mut self, cells: &[Cell<'_>]) -> Result<(), SqlError> {
+        self.load_row(cells)
+    }
+
+    fn bulk_end(&mut self, keep: bool) -> Result<u64, SqlError> {
+        self.end_load(keep)
+    }
+
+    fn transaction_descriptor(&self) -> u64 {
+        if self.transaction.count == 0 {
+            0
+        } else {
+            self.transaction.descriptor
+        }
+    }
+
+    fn reset(&mut self) {
+        self.roll_back_all();
+        self.settings = Settings::default();
+        self.variables.clear();
+        self.pending_bulk = None;
+        self.bulk = None;
+        self.row_count = 0;
+        self.last_error = 0;
+        self.core.depth = 0;
+        // A temp table that cannot be dropped stays until the connection ends; nothing can name it any more.
+        let _ = self.core.end_scope();
+        self.core.server.locks.release_apps(self.core.session, None);
+        // It was attached when the session began; if it is gone, the next statement says so.
+        let _ = self.core.use_home();
+    }
+}
+
+impl Drop for SqlSession {
+    fn drop(&mut self) {
+        self.roll_back_all();
+        self.core.server.locks.release_apps(self.core.session, None);
+    }
+}

@@ -1,0 +1,209 @@
+//! The catalog views of what ties tables to each other and to code. The emulator knows no triggers, no computed columns
+//! and no modules, so the views of these are there and empty.
+
+use serde_json::{Value, json};
+
+use super::rows::{PRIMARY_FILEGROUP, Rows};
+use super::{BIT, CODE, Context, DESC, INT, NAME, SMALL, TEXT, TIME, TINY, View};
+use crate::types::SqlError;
+
+pub(super) const VIEWS: &[View] = &[
+    View {
+        schema: "sys",
+        name: "foreign_keys",
+        columns: &[
+            ("name", NAME, false),
+            ("object_id", INT, false),
+            ("principal_id", INT, true),
+            ("schema_id", INT, false),
+            ("parent_object_id", INT, false),
+            ("type", CODE, true),
+            ("type_desc", DESC, true),
+            ("create_date", TIME, false),
+            ("modify_date", TIME, false),
+            ("is_ms_shipped", BIT, false),
+            ("referenced_object_id", INT, true),
+            ("key_index_id", INT, true),
+            ("is_disabled", BIT, false),
+            ("is_not_trusted", BIT, false),
+            ("delete_referential_action", TINY, true),
+            ("delete_referential_action_desc", DESC, true),
+            ("update_referential_action", TINY, true),
+            ("update_referential_action_desc", DESC, true),
+        ],
+        rows: foreign_keys,
+    },
+    View {
+        schema: "sys",
+        name: "foreign_key_columns",
+        columns: &[
+            ("constraint_object_id", INT, false),
+            ("constraint_column_id", INT, false),
+            ("parent_object_id", INT, false),
+            ("parent_column_id", INT, false),
+            ("referenced_object_id", INT, false),
+            ("referenced_column_id", INT, false),
+        ],
+        rows: foreign_key_columns,
+    },
+    View {
+        schema: "sys",
+        name: "triggers",
+        columns: &[
+            ("name", NAME, false),
+            ("object_id", INT, false),
+            ("parent_class", TINY, false),
+            ("parent_class_desc", DESC, true),
+            ("parent_id", INT, false),
+            ("type", CODE, false),
+            ("type_desc", DESC, true),
+            ("create_date", TIME, false),
+            ("modify_date", TIME, false),
+            ("is_ms_shipped", BIT, false),
+            ("is_disabled", BIT, false),
+            ("is_not_for_replication", BIT, false),
+            ("is_instead_of_trigger", BIT, false),
+        ],
+        rows: nothing,
+    },
+    View {
+        schema: "sys",
+        name: "sql_expression_dependencies",
+        columns: &[
+            ("referencing_id", INT, false),
+            ("referencing_minor_id", INT, false),
+            ("referencing_class", TINY, true),
+            ("referencing_class_desc", DESC, true),
+            ("is_schema_bound_reference", BIT, false),
+            ("referenced_class", TINY, true),
+            ("referenced_class_desc", DESC, true),
+            ("referenced_server_name", NAME, true),
+            ("referenced_database_name", NAME, true),
+            ("referenced_schema_name", NAME, true),
+            ("referenced_entity_name", NAME, true),
+            ("referenced_id", INT, true),
+            ("referenced_minor_id", INT, false),
+            ("is_caller_dependent", BIT, false),
+            ("is_ambiguous", BIT, false),
+        ],
+        rows: nothing,
+    },
+    View {
+        schema: "sys",
+        name: "computed_columns",
+        columns: &[
+            ("object_id", INT, false),
+            ("name", NAME, true),
+            ("column_id", INT, false),
+            ("system_type_id", TINY, false),
+            ("user_type_id", INT, false),
+            ("max_length", SMALL, false),
+            ("precision", TINY, false),
+            ("scale", TINY, false),
+            ("collation_name", NAME, true),
+            ("is_nullable", BIT, true),
+            ("definition", TEXT, true),
+            ("uses_database_collation", BIT, false),
+            ("is_persisted", BIT, false),
+        ],
+        rows: nothing,
+    },
+    View {
+        schema: "sys",
+        name: "extended_properties",
+        columns: &[
+            ("class", TINY, false),
+            ("class_desc", DESC, true),
+            ("major_id", INT, false),
+            ("minor_id", INT, false),
+            ("name", NAME, false),
+            ("value", TEXT, true),
+        ],
+        rows: nothing,
+    },
+    View {
+        schema: "sys",
+        name: "data_spaces",
+        columns: &[
+            ("name", NAME, false),
+            ("data_space_id", INT, false),
+            ("type", CODE, false),
+            ("type_desc", DESC, true),
+            ("is_default", BIT, true),
+            ("is_system", BIT, true),
+        ],
+        rows: data_spaces,
+    },
+];
+
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the views share the type of this function"
+)]
+fn nothing(_: &mut Context<'_>) -> Result<Vec<Value>, SqlError> {
+    Ok(Vec::new())
+}
+
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the views share the type of this function"
+)]
+fn data_spaces(_: &mut Context<'_>) -> Rows {
+    Ok(vec![json!([
+        "PRIMARY",
+        PRIMARY_FILEGROUP,
+        "FG",
+        "ROWS_FILEGROUP",
+        1,
+        0
+    ])])
+}
+
+fn foreign_keys(context: &mut Context<'_>) -> Rows {
+    let mut rows = Vec::new();
+    for t in context.all() {
+        for f in &t.foreign_keys {
+            let parent = context.catalog.table_by_id(f.parent);
+            let index = parent.and_then(|p| {
+                p.indexes.iter().find(|i| {
+                    i.unique
+                        && i.keys.len() == f.parent_columns.len()
+                        && i.keys.iter().all(|k| f.parent_columns.contains(&k.0))
+                })
+            });
+            rows.push(json!([
+                f.name,
+                f.object_id,
+                null,
+                context.schema_id(&t),
+                t.object_id,
+                "F ",
+                "FOREIGN_KEY_CONSTRAINT",
+                t.create_date,
+                t.modify_date,
+                0,
+                f.parent,
+                index.map(|i| i.id),
+                0,
+                0,
+                0,
+                "NO_ACTION",
+                0,
+                "NO_ACTION"
+            ]));
+        }
+    }
+    Ok(rows)
+}
+
+fn foreign_key_columns(context: &mut Context<'_>) -> Rows {
+    let mut rows = Vec::new();
+    for t in context.all() {
+        for f in &t.foreign_keys {
+            for (at, (child, parent)) in f.columns.iter().zip(&f.parent_columns).enumerate() {
+                rows.push(json!([f.object_id, at + 1, t.object_id, child, f.parent, parent]));
+            }
+        }
+    }
+    Ok(rows)
+}

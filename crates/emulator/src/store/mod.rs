@@ -1,0 +1,196 @@
+//! What outlives a session: the data directory, its databases, their roles, and the locks between sessions.
+//!
+//! A database is one SQLite file in the data directory. This module refuses file names that it did not make and
+//! database names that it cannot keep; it is safe to share between connection threads because everything that
+//! changes is an atomic or behind one of a few short-lived mutexes, and no SQL runs while one of them is held.
+
+pub(crate) mod access;
+pub(crate) mod catalog;
+pub(crate) mod database;
+pub(crate) mod declared;
+pub(crate) mod lock;
+pub(crate) mod type_code;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Clock;
+use crate::types::SqlError;
+use database::Database;
+use lock::LockManager;
+
+/// What `@@VERSION` answers: a build of SQL Server 2019, the newest whose behaviour the emulator follows.
+pub const VERSION_TEXT: &str = "Microsoft SQL Server 2019 (RTM) - 15.0.2000.5 (X64) \n\tSep 24 2019 13:48:23 \n\tEmulated by mssql-sync over SQLite\n\tDeveloper Edition (64-bit)";
+
+/// Days from 1900-01-01 to 1970-01-01.
+const DAYS_1900_TO_1970: i64 = 25_567;
+/// Days from 0001-01-01 to 1970-01-01.
+const DAYS_0001_TO_1970: i64 = 719_162;
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// The role of a database in its availability group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Readable and writable.
+    Primary,
+    /// Readable only: `Updateability` is `READ_ONLY` and every write fails with 3906.
+    ReadableSecondary,
+}
+
+/// Whether readers wait for writers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LockMode {
+    /// Readers see the last commit and never wait, as with READ_COMMITTED_SNAPSHOT.
+    #[default]
+    Versioned,
+    /// Readers wait for the writers of the same table, as a server without row versioning does.
+    Strict,
+}
+
+/// What a server is opened with.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The directory of the database files; made if it is not there.
+    pub data: PathBuf,
+    /// What `SERVERPROPERTY('ServerName')` and `@@SERVERNAME` answer.
+    pub server_name: String,
+    /// Whether readers wait for writers.
+    pub locks: LockMode,
+}
+
+/// All that the sessions of one server share.
+pub struct ServerState {
+    pub(crate) data: PathBuf,
+    pub(crate) server_name: String,
+    pub(crate) lock_mode: LockMode,
+    pub(crate) locks: LockManager,
+    pub(crate) clock: Clock,
+    databases: Mutex<BTreeMap<String, Arc<Database>>>,
+    /// The logins that have opened a session, in the order of coming.
+    logins: Mutex<Vec<String>>,
+    next_session: AtomicU64,
+}
+
+impl ServerState {
+    /// Opens the data directory and every database in it; `master` always exists.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or read, or a file in it is not a database of this emulator.
+    pub fn open(config: ServerConfig) -> Result<Arc<ServerState>, SqlError> {
+        let databases = database::open_all(&config.data)?;
+        let clock = Clock::start();
+        let state = ServerState {
+            data: config.data,
+            server_name: config.server_name,
+            lock_mode: config.locks,
+            locks: LockManager::new(clock),
+            clock,
+            databases: Mutex::new(databases),
+            logins: Mutex::default(),
+            next_session: AtomicU64::new(1),
+        };
+        state.create_database("master")?;
+        Ok(Arc::new(state))
+    }
+
+    /// Creates a database; one of that name that exists already is left as it is.
+    ///
+    /// # Errors
+    /// When the name cannot be kept or the file cannot be made.
+    pub fn create_database(&self, name: &str) -> Result<(), SqlError> {
+        let mut databases = self.databases();
+        if databases.contains_key(&fold(name)) {
+            return Ok(());
+        }
+        let id = if fold(name) == "master" {
+            database::MASTER_ID
+        } else {
+            databases
+                .values()
+                .map(|d| d.id)
+                .fold(database::FIRST_USER_ID - 1, i32::max)
+                + 1
+        };
+        let database = Database::create(&self.data, name, id, self.now_datetime(), self.clock.random())?;
+        databases.insert(fold(name), Arc::new(database));
+        Ok(())
+    }
+
+    /// Takes a database out of the server and deletes its files. Returns whether there was one.
+    pub(crate) fn drop_database(&self, name: &str) -> Result<bool, SqlError> {
+        let Some(database) = self.databases().remove(&fold(name)) else {
+            return Ok(false);
+        };
+        database.delete_files()?;
+        Ok(true)
+    }
+
+    /// Changes a database's role for the statements that start from now on. A database that is not there is ignored.
+    pub fn set_role(&self, name: &str, role: Role) {
+        if let Some(database) = self.database(name) {
+            database.set_role(role);
+        }
+    }
+
+    /// Sets a database's clock ahead, for the statements that start from now on. One that is not there is ignored.
+    pub fn set_clock(&self, name: &str, offset_seconds: i64) {
+        if let Some(database) = self.database(name) {
+            database.set_clock(offset_seconds);
+        }
+    }
+
+    /// The database of that name, in any case.
+    pub(crate) fn database(&self, name: &str) -> Option<Arc<Database>> {
+        self.databases().get(&fold(name)).cloned()
+    }
+
+    /// Every database, in order of their ids.
+    pub(crate) fn all_databases(&self) -> Vec<Arc<Database>> {
+        let mut all: Vec<_> = self.databases().values().cloned().collect();
+        all.sort_by_key(|d| d.id);
+        all
+    }
+
+    /// Now, in 100 ns units since 0001-01-01, UTC.
+    pub(crate) fn now_100ns(&self) -> i64 {
+        let now = self.clock.now();
+        let seconds = DAYS_0001_TO_1970 * SECONDS_A_DAY + now.timestamp();
+        seconds * 10_000_000 + i64::from(now.timestamp_subsec_nanos() / 100)
+    }
+
+    /// Now as a `datetime`, in ticks of 1/300 s since 1900-01-01.
+    pub(crate) fn now_datetime(&self) -> i64 {
+        let now = self.clock.now();
+        let seconds = DAYS_1900_TO_1970 * SECONDS_A_DAY + now.timestamp();
+        seconds * 300 + i64::from(now.timestamp_subsec_millis()) * 300 / 1000
+    }
+
+    /// A number that no other session of this server has.
+    pub(crate) fn new_session(&self) -> u64 {
+        self.next_session.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Notes that a login has come.
+    pub(crate) fn saw_login(&self, login: &str) {
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        if !logins.iter().any(|l| fold(l) == fold(login)) {
+            logins.push(login.to_owned());
+        }
+    }
+
+    /// The logins that have come, in their order.
+    pub(crate) fn logins(&self) -> Vec<String> {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn databases(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Database>>> {
+        self.databases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A name as the case-insensitive catalog compares it.
+pub(crate) fn fold(name: &str) -> String {
+    name.chars().flat_map(char::to_lowercase).collect()
+}

@@ -1,0 +1,253 @@
+//! A bulk load, cut into its columns and rows while it arrives.
+//!
+//! Only what does not make a whole row yet is held. `text`, `ntext` and `image` columns are refused, because no table
+//! of the emulator has them; a row that never ends is refused at [`ROW_BYTES_MAX`].
+
+use bytes::{Buf, BytesMut};
+
+use crate::types::{Column, OwnedCell, SqlError};
+use crate::value::wire_codec::{self, Reader, WireType};
+use crate::wire::extent::{self, Extent};
+use crate::wire::login::utf16;
+use crate::wire::protocol_error;
+use crate::wire::request::MESSAGE_BYTES_MAX;
+
+/// A row is held whole, as a request is.
+const ROW_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+
+const COL_METADATA: u8 = 0x81;
+const ROW: u8 = 0xD1;
+const NBC_ROW: u8 = 0xD2;
+const DONE: u8 = 0xFD;
+const DONE_BYTES: usize = 13;
+
+/// What has arrived.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Event {
+    /// The columns that the client sends.
+    Columns(Vec<Column>),
+    /// A row; it is in [`BulkReader::cells`].
+    Row,
+    /// The end of the rows.
+    End,
+}
+
+/// Takes bytes in and gives columns and rows out.
+#[derive(Default)]
+pub(crate) struct BulkReader {
+    buffer: BytesMut,
+    columns: Option<Vec<(WireType, Extent)>>,
+    /// The cells of the last row.
+    pub(crate) cells: Vec<OwnedCell>,
+    ended: bool,
+}
+
+impl BulkReader {
+    /// Takes the payload of a packet.
+    pub(crate) fn push(&mut self, payload: &[u8]) {
+        self.buffer.extend_from_slice(payload);
+    }
+
+    /// Whether nothing of a row, and no row, is missing at the end of the message.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.columns.is_some() && self.buffer.is_empty()
+    }
+
+    /// What comes next; `None` until more bytes are there.
+    pub(crate) fn next(&mut self) -> Result<Option<Event>, SqlError> {
+        if self.ended {
+            return match self.buffer.is_empty() {
+                true => Ok(None),
+                false => Err(protocol_error("bytes after the end of a bulk load")),
+            };
+        }
+        let event = match &self.columns {
+            None => self.take_columns()?,
+            Some(_) => self.take_row()?,
+        };
+        if event.is_none() && self.buffer.len() > ROW_BYTES_MAX {
+            return Err(protocol_error("a bulk row that is too long"));
+        }
+        Ok(event)
+    }
+
+    fn take_columns(&mut self) -> Result<Option<Event>, SqlError> {
+        let Some((columns, types, length)) = parse_columns(&self.buffer)? else {
+            return Ok(None);
+        };
+        self.buffer.advance(length);
+        self.columns = Some(types);
+        Ok(Some(Event::Columns(columns)))
+    }
+
+    fn take_row(&mut self) -> Result<Option<Event>, SqlError> {
+        let columns = self.columns.as_deref().unwrap_or_default();
+        let Some(&token) = self.buffer.first() else {
+            return Ok(None);
+        };
+        let bitmap_bytes = match token {
+            ROW => 0,
+            NBC_ROW => columns.len().div_ceil(8),
+            DONE if self.buffer.len() < DONE_BYTES => return Ok(None),
+            DONE => {
+                self.buffer.advance(DONE_BYTES);
+                self.ended = true;
+                return Ok(Some(Event::End));
+            }
+            other => return Err(protocol_error(format_args!("token 0x{other:02X} in a bulk load"))),
+        };
+        let Some(bitmap) = self.buffer.get(1..1 + bitmap_bytes) else {
+            return Ok(None);
+        };
+        let is_null = |index: usize| {
+            bitmap
+                .get(index / 8)
+                .is_some_and(|byte| byte >> (index % 8) & 1 == 1)
+        };
+        let mut length = 1 + bitmap_bytes;
+        for (index, (_, extent)) in columns.iter().enumerate() {
+            if !is_null(index) {
+                match extent::value(&self.buffer[length..], *extent) {
+                    Some(bytes) => length += bytes,
+                    None => return Ok(None),
+                }
+            }
+        }
+        self.cells.resize(columns.len(), OwnedCell::Null);
+        let mut reader = Reader::new(&self.buffer[1 + bitmap_bytes..length]);
+        for (index, ((ty, _), cell)) in columns.iter().zip(&mut self.cells).enumerate() {
+            if is_null(index) {
+                *cell = OwnedCell::Null;
+            } else {
+                wire_codec::read_value_into(&mut reader, ty, cell)?;
+            }
+        }
+        self.buffer.advance(length);
+        Ok(Some(Event::Row))
+    }
+}
+
+type Columns = (Vec<Column>, Vec<(WireType, Extent)>, usize);
+
+/// The COLMETADATA at the start of a bulk load; `None` until it is whole.
+fn parse_columns(bytes: &[u8]) -> Result<Option<Columns>, SqlError> {
+    const HEAD_BYTES: usize = 6;
+    match bytes.first() {
+        None => return Ok(None),
+        Some(&COL_METADATA) => {}
+        Some(other) => {
+            return Err(protocol_error(format_args!(
+                "token 0x{other:02X} before a bulk load's columns"
+            )));
+        }
+    }
+    let Some(count) = bytes.get(1..3) else {
+        return Ok(None);
+    };
+    let count = usize::from(u16::from_le_bytes([count[0], count[1]]));
+    let mut columns = Vec::with_capacity(count);
+    let mut types = Vec::with_capacity(count);
+    let mut at = 3;
+    for _ in 0..count {
+        let Some(head) = bytes.get(at..at + HEAD_BYTES) else {
+            return Ok(None);
+        };
+        let flags = u16::from_le_bytes([head[4], head[5]]);
+        at += HEAD_BYTES;
+        let Some((length, extent)) = extent::type_info(&bytes[at..])? else {
+            return Ok(None);
+        };
+        let ty = wire_codec::read_type_info(&mut &bytes[at..at + length])?;
+        at += length;
+        let Some(&units) = bytes.get(at) else {
+            return Ok(None);
+        };
+        let Some(name) = bytes.get(at + 1..at + 1 + 2 * usize::from(units)) else {
+            return Ok(None);
+        };
+        at += 1 + name.len();
+        columns.push(Column {
+            name: utf16(name).ok_or_else(|| protocol_error("a column name that is not UTF-16"))?,
+            ty: ty.sql_type(),
+            nullable: flags & 0x01 != 0,
+            identity: flags & 0x10 != 0,
+            updateable: flags & 0x0C != 0,
+            collation: None,
+        });
+        types.push((ty, extent));
+    }
+    Ok(Some((columns, types, at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Len, SqlType};
+
+    fn load() -> Vec<u8> {
+        let mut bytes = vec![COL_METADATA, 2, 0];
+        bytes.extend([0, 0, 0, 0, 0x09, 0, 0x26, 4, 1, b'i', 0]);
+        bytes.extend([
+            0, 0, 0, 0, 0x09, 0, 0xE7, 20, 0, 0x09, 0x04, 0xD0, 0, 0x34, 1, b's', 0,
+        ]);
+        bytes.extend([ROW, 4, 7, 0, 0, 0, 4, 0, b'a', 0, b'b', 0]);
+        bytes.extend([NBC_ROW, 0b01, 2, 0, b'c', 0]);
+        bytes.extend([ROW, 0, 0xFF, 0xFF]);
+        bytes.extend([DONE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn rows_come_out_whole_however_the_bytes_are_cut() {
+        let bytes = load();
+        for piece in 1..=bytes.len() {
+            let mut reader = BulkReader::default();
+            let mut columns = Vec::new();
+            let mut rows = Vec::new();
+            let mut ends = 0;
+            for payload in bytes.chunks(piece) {
+                reader.push(payload);
+                while let Some(event) = reader.next().unwrap() {
+                    match event {
+                        Event::Columns(found) => columns = found,
+                        Event::Row => rows.push(reader.cells.clone()),
+                        Event::End => ends += 1,
+                    }
+                }
+            }
+            assert_eq!((columns[0].name.as_str(), columns[0].ty), ("i", SqlType::Int));
+            assert_eq!(
+                (columns[1].name.as_str(), columns[1].ty),
+                ("s", SqlType::NVarChar(Len::N(10)))
+            );
+            assert_eq!(
+                rows,
+                [
+                    vec![OwnedCell::Integer(7), OwnedCell::Text("ab".into())],
+                    vec![OwnedCell::Null, OwnedCell::Text("c".into())],
+                    vec![OwnedCell::Null, OwnedCell::Null],
+                ],
+                "pieces of {piece}"
+            );
+            assert_eq!(ends, 1);
+            assert!(reader.is_whole());
+        }
+    }
+
+    #[test]
+    fn what_is_no_bulk_load_is_refused() {
+        let mut reader = BulkReader::default();
+        reader.push(&[ROW]);
+        assert_eq!(reader.next().unwrap_err().number, 17805);
+        let mut reader = BulkReader::default();
+        reader.push(&load());
+        while reader.next().unwrap().is_some() {}
+        reader.push(&[ROW]);
+        assert_eq!(reader.next().unwrap_err().number, 17805);
+        let mut reader = BulkReader::default();
+        let bytes = load();
+        reader.push(&bytes[..bytes.len() - 20]);
+        while reader.next().unwrap().is_some() {}
+        assert!(!reader.is_whole());
+    }
+}
