@@ -1,46 +1,43 @@
 //! Copies years of tables out of a live SQL Server into a warehouse: verified, resumable, gentle on the source.
+//!
+//! The modules stand in the order of a row's way from the command line to the servers. Each imports only from those
+//! below it; `tests/tidy.rs` holds that order.
 
-pub mod cli;
-pub mod config;
-pub mod report;
-pub mod secret;
-
-pub mod account;
-pub mod beside;
-pub mod brake;
-pub mod carry;
-pub mod clocks;
-pub mod doctor;
-pub mod extract;
-pub mod forget;
-pub mod lease;
-pub mod load;
-pub mod merge;
-pub mod migrate;
-pub mod pipeline;
-pub mod rebuild;
-pub mod receipt;
-pub mod reconcile;
-pub mod resume;
-pub mod retrier;
-pub mod schedule;
-pub mod sessions;
-pub mod settle;
-pub mod stop;
-pub mod target;
-
-pub mod chunk;
-pub mod plan;
-pub mod predicate;
-pub mod row;
-pub mod table;
-pub mod window;
-
+/// Loads the windows of a dated table until none is left.
+pub mod backfill;
+/// Clock, errors, exit codes, failpoints, retry policy, texts.
+pub mod base;
+/// The checkpoint store.
 pub mod checkpoint;
+/// The commands, one file each.
+pub mod cli;
+/// The configuration file.
+pub mod config;
+/// Checks what stands between a configuration and a run.
+pub mod doctor;
+/// Compares recent windows by their counts a day.
+pub mod late_rows;
+/// Tables, windows, chunks, rows and plans; pure.
+pub mod model;
+/// The driver.
 pub mod mssql;
-pub mod retry;
-
-pub mod clock;
-pub mod error;
-pub mod exit_code;
-pub mod failpoint;
+/// One window: read ahead, load, checkpoint; resume; retries; connection pools.
+pub mod pipeline;
+/// What all tables of a command share, and what must hold before any row is read.
+pub mod preflight;
+/// The events and the summary of a run.
+pub mod progress;
+/// Compares every verified chunk again, and repairs what differs.
+pub mod reconcile;
+/// Refreshes a reference table: shadow table, carry-over, cutover; or in place.
+pub mod refresh;
+/// Renders the events of a run: bars, plain lines, log records.
+pub mod report;
+/// A run: the tables in sequence; the preview of a run.
+pub mod run;
+/// Reads of the source.
+pub mod source;
+/// Writes to the target: staging, merge, load, receipt, lease, migrations.
+pub mod target;
+/// SQL as text.
+pub mod tsql;

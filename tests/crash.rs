@@ -8,7 +8,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mssql_sync::checkpoint::{Reader, WindowState};
-use mssql_sync::chunk::ChunkState;
+use mssql_sync::model::chunk::ChunkState;
 use support::sweep::{LANES, sweep};
 use support::{Project, Server};
 

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use mssql_sync::clock::{Clock, SharedClock};
-use mssql_sync::error::ErrorKind;
+use mssql_sync::base::clock::{Clock, SharedClock};
+use mssql_sync::base::error::ErrorKind;
+use mssql_sync::base::secret::Secret;
 use mssql_sync::mssql::{Endpoint, Timeouts};
-use mssql_sync::secret::Secret;
-use mssql_sync::sessions::Sessions;
+use mssql_sync::pipeline::pool::Pool;
 use support::{APPLICATION, Ended, Project, Server};
 use tds_emulator::LockMode;
 use tds_emulator::{Action, At, Match, Rule, RuleId};
@@ -446,7 +446,7 @@ async fn a_password_that_was_changed_does_not_lock_the_login() {
         label: "source",
     };
     let clock: SharedClock = Arc::new(Ticking::default());
-    let sessions = Sessions::new(endpoint, None, Timeouts::default(), &clock);
+    let sessions = Pool::new(endpoint, None, Timeouts::default(), &clock);
     drop(sessions.take().await.expect("the login is good"));
     let refused = server.emulator().faults().add(Rule {
         when: Match {

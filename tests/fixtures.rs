@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use mssql_sync::checkpoint::{Reader, Store, View, load_mark};
-use mssql_sync::chunk::{Chunk, ChunkState};
+use mssql_sync::model::chunk::{Chunk, ChunkState};
 use support::{Ended, Server, job};
 use tds_emulator::{Action, At, Match, Rule};
 
@@ -109,7 +109,7 @@ fn describe(view: &View<'_>) -> String {
 
 fn of_chunk(chunk: &Chunk) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let key = |key: &Option<mssql_sync::chunk::KeyBytes>| {
+    let key = |key: &Option<mssql_sync::model::chunk::KeyBytes>| {
         key.as_ref().map_or_else(|| "-".to_owned(), |key| hex(&key.0))
     };
     format!(

@@ -3,8 +3,8 @@
 
 mod support;
 
+use mssql_sync::base::secret::Secret;
 use mssql_sync::mssql::{Endpoint, Session, Timeouts, catalog};
-use mssql_sync::secret::Secret;
 use serde_json::Value;
 use support::{Client, Ended, Project, Server};
 

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use mssql_sync::clock::{Clock, SharedClock};
-use mssql_sync::error::ErrorKind;
-use mssql_sync::lease::{self, Holder};
+use mssql_sync::base::clock::{Clock, SharedClock};
+use mssql_sync::base::error::ErrorKind;
+use mssql_sync::base::secret::Secret;
+use mssql_sync::base::stop::StopSignal;
 use mssql_sync::mssql::{Endpoint, Session, Timeouts};
-use mssql_sync::secret::Secret;
-use mssql_sync::stop::StopSignal;
+use mssql_sync::target::lease;
+use mssql_sync::target::lease::Holder;
 use support::{APPLICATION, Project, Server};
 use tds_emulator::LockMode;
 use tds_emulator::{Action, At, Match, Rule, RuleId};

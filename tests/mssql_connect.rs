@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mssql_sync::error::ErrorKind;
+use mssql_sync::base::error::ErrorKind;
+use mssql_sync::base::secret::Secret;
 use mssql_sync::mssql::{Endpoint, Session, Timeouts};
-use mssql_sync::secret::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -6,8 +6,8 @@ mod support;
 use std::path::Path;
 
 use mssql_sync::checkpoint::{Reader, TableRecord};
-use mssql_sync::chunk::{Chunk, ChunkState};
-use mssql_sync::window::Window;
+use mssql_sync::model::chunk::{Chunk, ChunkState};
+use mssql_sync::model::window::Window;
 use support::{Project, Server, job};
 use tds_emulator::{Action, At, Match, Rule};
 

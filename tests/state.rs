@@ -7,12 +7,12 @@ use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use mssql_sync::base::clock::SystemClock;
+use mssql_sync::base::error::{ErrorKind, Result};
 use mssql_sync::checkpoint::{Change, Counts, Reader, RunRecord, Store, View, WindowRecord, WindowState};
-use mssql_sync::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
-use mssql_sync::clock::SystemClock;
-use mssql_sync::error::{ErrorKind, Result};
-use mssql_sync::row::Tally;
-use mssql_sync::window::{DateRange, Window};
+use mssql_sync::model::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
+use mssql_sync::model::row::Tally;
+use mssql_sync::model::window::{DateRange, Window};
 
 fn window(month: u32) -> Window {
     let date = |month| chrono::NaiveDate::from_ymd_opt(2025, month, 1).unwrap();

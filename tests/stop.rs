@@ -1,4 +1,4 @@
-//! Asked to stop, a run ends soon, says how to go on, and loses nothing; asked twice, it ends at once.
+//! Scope to stop, a run ends soon, says how to go on, and loses nothing; asked twice, it ends at once.
 #![cfg(unix)]
 
 mod support;

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{RunRecord, Tombstone, WAY_OUT};
-use crate::error::{Error, ErrorKind, Result};
-use crate::window::Window;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::window::Window;
 
 /// The version that every value begins with.
 const VERSION: u8 = 1;

@@ -20,15 +20,15 @@ use redb::{
     TableDefinition, TableError,
 };
 
-use crate::chunk::Chunk;
-use crate::error::{Error, ErrorKind, Result};
-use crate::failpoint;
-use crate::window::Window;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
+use crate::model::chunk::Chunk;
+use crate::model::window::Window;
 use write::{Fault, Tables};
 
 pub use record::{
-    AccessPath, Change, Counts, FoundEqual, Pass, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord,
-    WindowState, load_mark,
+    Change, Counts, FoundEqual, Pass, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord, WindowState,
+    load_mark,
 };
 pub use replace::Replacement;
 

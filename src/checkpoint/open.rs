@@ -16,8 +16,8 @@ use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, ReadableDa
 
 use super::rehearsal::Rehearsal;
 use super::{ALL, META, Reader, Store, View, WAY_OUT, WRITER_KEY, codec, damaged, v1};
-use crate::error::{Error, ErrorKind, Result};
-use crate::failpoint;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
 
 /// redb's cache: a run touches the end of a window, a status the counts.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;

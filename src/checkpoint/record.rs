@@ -2,37 +2,9 @@
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, Utc};
 
-use crate::chunk::{Chunk, ChunkState};
-use crate::window::{DateRange, Window};
-
-/// How a table's windows are walked. Chosen once a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessPath {
-    /// In the order of (date, key), which an index delivers.
-    Date,
-    /// A day at a time, each sorted by the server.
-    DayWalk,
-    /// In the order of the key, dates apart: a reference table.
-    Key,
-}
-
-impl AccessPath {
-    /// Its name, as status and the target's plan have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AccessPath::Date => "date",
-            AccessPath::DayWalk => "day walk",
-            AccessPath::Key => "key",
-        }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<AccessPath> {
-        [AccessPath::Date, AccessPath::DayWalk, AccessPath::Key]
-            .into_iter()
-            .find(|path| path.as_str() == name)
-    }
-}
+use crate::model::chunk::{Chunk, ChunkState};
+use crate::model::plan::AccessPath;
+use crate::model::window::{DateRange, Window};
 
 /// A table as a run planned it.
 #[derive(Debug, Clone, PartialEq, Eq)]

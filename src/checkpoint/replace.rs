@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::{Change, Store, Tombstone, open};
-use crate::error::{Error, ErrorKind, Result};
-use crate::failpoint;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
 
 /// A store that is to take the place of another. No other process writes the store's path meanwhile.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use super::{
     CHECKED, CHUNKS, COUNTS, Change, Counts, FOUND_EQUAL, MARKS, META, PASS_KEY, REACHED_KEY, RUNS, TABLES,
     TOMBSTONES, Tombstone, UNFOLLOWED, WAITING_KEY, WINDOWS, WRITER_KEY, codec, load_mark, v1,
 };
-use crate::chunk::{Chunk, ChunkState};
-use crate::error::Error;
-use crate::window::Window;
+use crate::base::error::Error;
+use crate::model::chunk::{Chunk, ChunkState};
+use crate::model::window::Window;
 
 /// Why a write failed: an error of ours, or one of redb's.
 pub(super) enum Fault {

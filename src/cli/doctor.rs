@@ -5,11 +5,11 @@ use serde_json::json;
 
 use super::embedded::Embedded;
 use super::{Context, json as indented, result};
+use crate::base::error::Result;
+use crate::base::exit_code::ExitCode;
+use crate::base::text::counted;
 use crate::config::Config;
 use crate::doctor::{Check, Level, Report, configuration, servers, state};
-use crate::error::Result;
-use crate::exit_code::ExitCode;
-use crate::report::text::counted;
 
 /// Arguments of `sync doctor`.
 #[derive(Debug, Args)]

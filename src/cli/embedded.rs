@@ -1,9 +1,9 @@
 //! `server = "embedded"`: the emulator inside this process, on a free loopback port and under a password that
 //! nobody else knows, for as long as a command lasts.
 
-use crate::clock::SharedClock;
+use crate::base::clock::SharedClock;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
 
 /// The directory of the database files, from the configuration's.
 #[cfg(feature = "emulator")]
@@ -32,7 +32,7 @@ impl Embedded {
     /// directory cannot be used.
     #[cfg(feature = "emulator")]
     pub(super) async fn start(config: &mut Config, clock: &SharedClock) -> Result<Embedded> {
-        use crate::secret::Secret;
+        use crate::base::secret::Secret;
         use tds_emulator::{Emulator, EmulatorOptions, TlsMode};
 
         let (source, target) = (config.source.embedded, config.target.embedded);

@@ -6,18 +6,18 @@ use clap::Args;
 use super::embedded::Embedded;
 use super::run::{host, open_store, table};
 use super::{Context, result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
+use crate::base::stop::StopSignal;
+use crate::base::text::{counted, rows};
 use crate::checkpoint::{Counts, Store, Tombstone};
 use crate::config::{Config, Mode};
-use crate::error::{Error, ErrorKind, Result};
-use crate::exit_code::ExitCode;
-use crate::forget;
-use crate::lease::Holder;
+use crate::model::table::Identifier;
 use crate::mssql::Session;
-use crate::report::Silent;
-use crate::report::text::{counted, rows};
-use crate::retrier::Retrier;
-use crate::stop::StopSignal;
-use crate::table::Identifier;
+use crate::pipeline::forget;
+use crate::pipeline::retrier::Retrier;
+use crate::progress::Silent;
+use crate::target::lease::Holder;
 
 /// Arguments of `sync forget`.
 #[derive(Debug, Args)]

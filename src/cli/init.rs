@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Context, result};
-use crate::error::{Error, ErrorKind, Result};
-use crate::exit_code::ExitCode;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
 
 /// The files, as they are written.
 const FILES: [(&str, &str); 2] = [

@@ -4,11 +4,11 @@ use clap::Args;
 
 use super::embedded::Embedded;
 use super::{Context, result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
-use crate::exit_code::ExitCode;
-use crate::migrate::{migrate, newest, pending};
 use crate::mssql::Session;
+use crate::target::migrate::{migrate, newest, pending};
 
 /// The server's numbers for a CREATE that the login has no right to, in the database and in a schema.
 const NO_RIGHT: [u32; 2] = [262, 2760];

@@ -26,10 +26,10 @@ use std::process::ExitCode as ProcessExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::clock::{SharedClock, SystemClock};
+use crate::base::clock::{SharedClock, SystemClock};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
-use crate::exit_code::ExitCode;
 use voice::Voice;
 
 /// Where checkpoints are kept unless `--state` says otherwise, from the configuration's directory.

@@ -7,12 +7,13 @@ use serde_json::json;
 use super::embedded::Embedded;
 use super::run::{day, no_dates, table};
 use super::{Context, json, result};
-use crate::error::{ErrorKind, Result};
-use crate::exit_code::ExitCode;
-use crate::report::text::{counted, rows};
-use crate::schedule::{self, Found, RefreshWay, TablePreview, Undated, WindowPreview, Work};
-use crate::table::Identifier;
-use crate::window::DateRange;
+use crate::base::error::{ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
+use crate::base::text::{counted, rows};
+use crate::model::table::Identifier;
+use crate::model::window::DateRange;
+use crate::run;
+use crate::run::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work};
 
 /// Windows that are named of a table, of each kind, before they are only counted.
 const NAMED_MAX: usize = 6;
@@ -50,7 +51,7 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
         .cloned()
         .collect();
     let embedded = Embedded::start(&mut config, &context.clock).await?;
-    let looked = schedule::preview(&config, &tables, range).await;
+    let looked = run::preview(&config, &tables, range).await;
     embedded.stop().await;
     let previews = looked?;
     result(&if args.json {

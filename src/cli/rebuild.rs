@@ -2,10 +2,10 @@
 
 use super::embedded::Embedded;
 use super::{Context, result};
-use crate::error::Result;
-use crate::exit_code::ExitCode;
-use crate::rebuild::{Rebuilt, rebuild};
-use crate::report::text::{counted, rows};
+use crate::base::error::Result;
+use crate::base::exit_code::ExitCode;
+use crate::base::text::{counted, rows};
+use crate::pipeline::rebuild::{Rebuilt, rebuild};
 
 pub(super) async fn run(context: &Context) -> Result<ExitCode> {
     let mut config = context.load()?;

@@ -7,14 +7,15 @@ use serde_json::json;
 use super::embedded::Embedded;
 use super::run::{day, heeding, identity, open_store, table};
 use super::{Context, json, result};
+use crate::base::error::Result;
+use crate::base::exit_code::ExitCode;
+use crate::base::stop::StopSignal;
+use crate::base::text::{counted, markdown, rows};
 use crate::checkpoint::Store;
 use crate::config::Config;
-use crate::error::Result;
-use crate::exit_code::ExitCode;
-use crate::report::text::{counted, markdown, rows};
-use crate::schedule::{self, About, Finding, ReconcileOptions, Reconciled, StopSignal};
-use crate::table::Identifier;
-use crate::window::DateRange;
+use crate::model::table::Identifier;
+use crate::model::window::DateRange;
+use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled};
 
 /// Arguments of `sync reconcile`.
 #[derive(Debug, Args)]
@@ -83,7 +84,7 @@ pub(super) async fn reconcile(
     options: ReconcileOptions,
 ) -> Result<Reconciled> {
     let stop = StopSignal::new();
-    let running = schedule::reconcile(
+    let running = crate::reconcile::reconcile(
         config,
         store,
         context.clock.clone(),

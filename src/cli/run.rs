@@ -8,15 +8,17 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::embedded::Embedded;
 use super::{Context, result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
+use crate::base::stop::StopSignal;
+use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::Store;
 use crate::config::{Config, Mode};
-use crate::error::{Error, ErrorKind, Result};
-use crate::exit_code::ExitCode;
-use crate::report::text::{counted, rows, thousands};
-use crate::report::{RunSummary, TableSummary};
-use crate::schedule::{self, Identity, RunOptions, StopSignal};
-use crate::table::Identifier;
-use crate::window::DateRange;
+use crate::model::table::Identifier;
+use crate::model::window::DateRange;
+use crate::preflight::context::{Identity, RunOptions};
+use crate::progress::{RunSummary, TableSummary};
+use crate::run;
 
 /// Arguments of `sync run`.
 #[derive(Debug, Args)]
@@ -129,7 +131,7 @@ pub(super) async fn load(
     options: RunOptions,
 ) -> Result<RunSummary> {
     let stop = StopSignal::new();
-    let running = schedule::run(
+    let running = run::run(
         config,
         store,
         Arc::clone(&context.clock),

@@ -9,14 +9,15 @@ use serde_json::json;
 
 use super::embedded::Embedded;
 use super::{Context, json as indented, result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
+use crate::base::text::{markdown, thousands};
 use crate::config::{Config, Mode, TableConfig};
-use crate::error::{Error, ErrorKind, Result};
-use crate::exit_code::ExitCode;
-use crate::mssql::{Session, catalog, read_expression};
-use crate::report::cell;
-use crate::report::text::{markdown, thousands};
-use crate::row::Value;
-use crate::table::{Identifier, TableName, TableSchema};
+use crate::model::row::Value;
+use crate::model::table::{Identifier, TableName, TableSchema};
+use crate::mssql::cell;
+use crate::mssql::{Session, catalog};
+use crate::tsql::expression::read_expression;
 
 /// Rows of a sample at most: more are an export, and memory holds all of them.
 const ROWS_MAX: u32 = 100_000;

@@ -8,12 +8,13 @@ use serde_json::json;
 
 use super::reconcile::repairing;
 use super::{Context, json, result};
-use crate::checkpoint::{AccessPath, Counts, Pass, Reader, RunRecord, Tombstone, Waiting};
+use crate::base::error::Result;
+use crate::base::exit_code::ExitCode;
+use crate::base::text::{counted, rows, thousands};
+use crate::checkpoint::{Counts, Pass, Reader, RunRecord, Tombstone, Waiting};
 use crate::config::{Config, Mode};
-use crate::error::Result;
-use crate::exit_code::ExitCode;
-use crate::report::text::{counted, rows, thousands};
-use crate::window::Kind;
+use crate::model::plan::AccessPath;
+use crate::model::window::Kind;
 
 /// Arguments of `sync status`.
 #[derive(Debug, Args)]
@@ -156,7 +157,7 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         let place = |table: &TableStatus| config.tables.iter().position(|of| of.name.same_as(&table.name));
         tables.sort_by_key(|table| place(table).unwrap_or(usize::MAX));
     }
-    // Asked first: a run that ends in between is then taken to have ended.
+    // Scope first: a run that ends in between is then taken to have ended.
     let written = reader.is_being_written();
     let waiting = view.waiting()?;
     // It may be another command that has the store, after a run that was killed.

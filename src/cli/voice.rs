@@ -9,9 +9,10 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::clock::SharedClock;
-use crate::error::Error;
-use crate::report::{Bars, Log, Plain, Progress};
+use crate::base::clock::SharedClock;
+use crate::base::error::Error;
+use crate::progress::Progress;
+use crate::report::{Bars, Log, Plain};
 
 /// The only part of the process whose log events are written: the driver's hold rows and server texts.
 const TARGET: &str = "mssql_sync";

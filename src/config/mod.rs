@@ -1,7 +1,7 @@
 //! The configuration: `sync.toml`, its `.env` and the environment, as one value that cannot be invalid.
 //!
 //! Parsing refuses what it does not know: an unknown key, a value out of range, a variable that is not set are
-//! errors that name file, line and fix. Secrets are in [`crate::secret::Secret`] from the moment they are read;
+//! errors that name file, line and fix. Secrets are in [`crate::base::secret::Secret`] from the moment they are read;
 //! no error of this module quotes a value of the file.
 
 mod env;
@@ -14,9 +14,9 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::table::{Identifier, TableName};
 use crate::mssql::{Endpoint, Guard, Timeouts};
-use crate::table::{Identifier, TableName};
 
 pub use env::{Origins, origins};
 

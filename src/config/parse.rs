@@ -10,10 +10,10 @@ use super::env::Variables;
 use super::section::{At, File, Section};
 use super::server::{self, Server};
 use super::{Config, Mode, RunConfig, Source, TableConfig, Target};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::secret::Secret;
+use crate::model::table::Identifier;
 use crate::mssql::{Endpoint, Guard, Proof, Timeouts};
-use crate::secret::Secret;
-use crate::table::Identifier;
 
 /// What the server's administrator sees a session of ours as.
 const APPLICATION: &str = "mssql-sync";

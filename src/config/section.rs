@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::env::{FILE_NAME, Variables};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// The file that is read: its text, for line numbers, and its variables.
 pub(super) struct File<'a> {

@@ -1,7 +1,7 @@
 //! Whole files: what is read from a good one, and what each bad one is told.
 
 use super::*;
-use crate::error::Error;
+use crate::base::error::Error;
 use crate::mssql::Proof;
 
 const GOOD: &str = r#"[source]
@@ -41,7 +41,7 @@ fn load(text: &str) -> Result<Config, Error> {
 /// The error's text after `sync.toml`.
 fn refused(text: &str) -> String {
     let error = load(text).unwrap_err();
-    assert_eq!(error.kind(), crate::error::ErrorKind::Config);
+    assert_eq!(error.kind(), crate::base::error::ErrorKind::Config);
     let text = error.chain();
     text.split_once("sync.toml")
         .expect("the file is named")

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::Report;
+use crate::base::error::Result;
+use crate::base::text::counted;
 use crate::checkpoint::Reader;
 use crate::config::{Config, origins};
-use crate::error::Result;
-use crate::report::text::counted;
 
 /// Looks at the configuration at `path`; `None` where it is wrong, and nothing more can be looked at.
 pub fn configuration(

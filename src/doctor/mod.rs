@@ -14,11 +14,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::base::error::{Error, Result};
 use crate::config::{Config, TableConfig};
-use crate::error::{Error, Result};
+use crate::model::plan::TablePlan;
+use crate::model::table::TableSchema;
 use crate::mssql::{ServerInfo, Session, Timeouts};
-use crate::plan::TablePlan;
-use crate::table::TableSchema;
 
 pub use files::{configuration, state};
 

@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 
 use super::{Found, Lost, Report, introduce, reach, tables};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
-use crate::mssql::{
-    Flow, Guard, Proof, Session, Timeouts, catalog, predicate, read_expression, sight, unproven,
-};
-use crate::plan::TablePlan;
-use crate::row::Value;
-use crate::table::{TableName, TableSchema};
+use crate::model::plan::TablePlan;
+use crate::model::row::Value;
+use crate::model::table::{TableName, TableSchema};
+use crate::mssql::{Flow, Guard, Proof, Session, Timeouts, catalog, predicate, sight, unproven};
+use crate::preflight::plan::configured;
+use crate::tsql::expression::read_expression;
 
 const PLACE: &str = "source";
 
@@ -116,7 +116,7 @@ async fn table(
     for text in tables::left_out(&schema) {
         report.warning(&place, text);
     }
-    match TablePlan::of(
+    match configured(
         found.table,
         schema.clone(),
         config.target_table(found.table),

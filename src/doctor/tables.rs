@@ -1,10 +1,10 @@
 //! What is to be known about a table, judged from the catalog's answers alone.
 
 use super::Level;
-use crate::mssql::{Family, family};
-use crate::plan::{AccessPath, TablePlan};
-use crate::table::{DataType, Identifier, TableSchema};
-use crate::target::Target;
+use crate::model::plan::{AccessPath, TablePlan};
+use crate::model::table::{DataType, Identifier, TableSchema};
+use crate::target::table::Target;
+use crate::tsql::expression::{Family, family};
 
 /// The columns that are not copied, and why.
 pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
@@ -114,7 +114,7 @@ fn kind(data_type: DataType) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Column, Index, Length, RefusedColumn, TableName};
+    use crate::model::table::{Column, Index, Length, RefusedColumn, TableName};
 
     fn id(name: &str) -> Identifier {
         Identifier::new(name).unwrap()

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use super::{Found, Level, Lost, Report, introduce, reach, tables};
+use crate::base::error::Result;
+use crate::base::text::counted;
 use crate::config::{Config, Mode};
-use crate::error::Result;
-use crate::migrate::{newest, version};
+use crate::model::row::Value;
+use crate::model::table::{Identifier, TableSchema};
 use crate::mssql::{Session, Timeouts, catalog};
-use crate::report::text::counted;
-use crate::row::Value;
-use crate::table::{Identifier, TableSchema};
+use crate::target::migrate::{newest, version};
 
 const PLACE: &str = "target";
 

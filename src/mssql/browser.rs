@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 const BROWSER_PORT: u16 = 1434;
 /// CLNT_UCAST_INST: "tell me about this instance".

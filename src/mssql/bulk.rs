@@ -9,12 +9,12 @@
 
 use tiberius::{ColumnData, SqlBulkCopyOption, TokenRow};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::row::{Batch, Value, Values};
+use crate::model::table::{DataType, Identifier, Length};
 use crate::mssql::Session;
-use crate::mssql::expression::stage_type;
 use crate::mssql::value::staged;
-use crate::row::{Batch, Value, Values};
-use crate::table::{DataType, Identifier, Length};
+use crate::tsql::expression::stage_type;
 
 /// Bytes of the longest value that the driver takes in a bulk load.
 const BULK_VALUE_BYTES_MAX: usize = 0xffff;
@@ -191,7 +191,7 @@ fn other_columns() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::{Value, encode};
+    use crate::model::row::{Value, encode};
 
     fn columns() -> Vec<StageColumn> {
         [("c1", DataType::Int), ("c2", DataType::Xml)]

@@ -2,10 +2,10 @@
 
 use chrono::NaiveDateTime;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::row::Value;
+use crate::model::table::{Column, DataType, Identifier, Index, RefusedColumn, TableName, TableSchema};
 use crate::mssql::{Row, Session};
-use crate::row::Value;
-use crate::table::{Column, DataType, Identifier, Index, RefusedColumn, TableName, TableSchema};
 
 const SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)), DB_NAME(), \
     CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)), @@VERSION, SYSDATETIME(), \

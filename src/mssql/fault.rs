@@ -6,7 +6,7 @@
 
 use tiberius::error::TokenError;
 
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 use crate::mssql::socket::Stall;
 
 /// From this severity on the server ends the connection.

@@ -4,10 +4,11 @@
 //! every `SELECT` that reads rows (`IF <predicate> SELECT …`), so that a server that changes its role between the
 //! two reads nothing. A server that cannot name itself proves nothing: NULL makes the predicate false.
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::mssql::catalog::{self, ServerInfo};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::row::Value;
+use crate::mssql::catalog;
+use crate::mssql::catalog::ServerInfo;
 use crate::mssql::{Endpoint, Session};
-use crate::row::Value;
 
 const SERVER: &str = "UPPER(CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)))";
 const UPDATEABILITY: &str = "CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128))";

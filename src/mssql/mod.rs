@@ -9,13 +9,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::secret::Secret;
+use crate::base::secret::Secret;
 
 mod browser;
 pub mod bulk;
 pub mod catalog;
+pub(crate) mod cell;
 pub mod connect;
-pub mod expression;
 mod fault;
 pub mod guard;
 pub mod query;
@@ -28,7 +28,6 @@ pub mod value;
 
 pub use bulk::{StageColumn, stage_table};
 pub use catalog::ServerInfo;
-pub use expression::{Family, collate, family, key_parameter, read_expression, stage_expression, stage_type};
 pub use guard::{Guard, Proof, predicate, unproven};
 pub use query::{Flow, Session};
 pub use rows::{Row, RowReader};

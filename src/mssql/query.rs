@@ -9,13 +9,13 @@ use std::fmt;
 use futures_util::TryStreamExt;
 use tiberius::{ColumnData, QueryItem, ToSql};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::row::Value;
 use crate::mssql::rows::check_columns;
 use crate::mssql::sight::Sights;
 use crate::mssql::socket::{Socket, Watch};
 use crate::mssql::value::parameter;
 use crate::mssql::{Row, RowReader, Timeouts, fault};
-use crate::row::Value;
 
 /// Bytes that a stopped stream still reads in the hope of the end, before it cancels. A short rest is cheaper to read
 /// than to cancel, and a server that has sent everything already can only be read to the end.

@@ -5,7 +5,7 @@
 
 use tiberius::error::TokenError;
 
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 use crate::mssql::Endpoint;
 use crate::mssql::fault::{from_token, kind_of};
 

@@ -5,9 +5,9 @@ use std::fmt;
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use tiberius::{ColumnData, ColumnType};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::row::{Value, encode};
 use crate::mssql::value::canonical;
-use crate::row::{Value, encode};
 
 /// Days from 0001-01-01 to 1900-01-01.
 const DAYS_TO_1900: i64 = 693_595;
@@ -181,10 +181,10 @@ impl<'a> RowReader<'a> {
         canonical(cell(self.0, column)?)
     }
 
-    /// Appends the canonical bytes of every column, in order: a row of a [`crate::row::Batch`].
+    /// Appends the canonical bytes of every column, in order: a row of a [`crate::model::row::Batch`].
     ///
     /// # Errors
-    /// As [`crate::row::encode`].
+    /// As [`crate::model::row::encode`].
     pub fn encode(self, out: &mut Vec<u8>) -> Result<()> {
         for (_, cell) in self.0.cells() {
             encode(canonical(cell)?, out)?;

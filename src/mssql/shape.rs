@@ -1,10 +1,10 @@
 //! What hangs on a table beside its rows: its indexes, and what a table of the same columns that takes its place would
 //! not have.
 
-use crate::error::{ErrorKind, Result};
+use crate::base::error::{ErrorKind, Result};
+use crate::model::row::Value;
+use crate::model::table::{Identifier, TableSchema};
 use crate::mssql::{Row, Session};
-use crate::row::Value;
-use crate::table::{Identifier, TableSchema};
 
 /// An index as a statement makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,10 @@
 //! A masked column is an error, an encrypted one is refused, a filter is told. It refuses a table of which a SELECT
 //! returns a column that the catalog does not show. A server without these views has no such things.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::row::Value;
+use crate::model::table::{RefusedColumn, TableName, TableSchema};
 use crate::mssql::{Guard, Session, predicate, unproven};
-use crate::row::Value;
-use crate::table::{RefusedColumn, TableName, TableSchema};
 
 /// What the server has, and what the login may: one query a session. `COL_LENGTH` and `OBJECT_ID` are NULL where there
 /// is no such column or view, as before SQL Server 2016 and on other vendors' servers.
@@ -263,7 +263,7 @@ async fn sights(session: &mut Session) -> Result<Sights> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Column, DataType, Identifier};
+    use crate::model::table::{Column, DataType, Identifier};
 
     #[test]
     fn a_column_that_the_catalog_does_not_show_is_found() {

@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use tiberius::time::{Date, DateTime2, DateTimeOffset, Time};
 use tiberius::{ColumnData, Uuid};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::row::Value;
-use crate::table::DataType;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::row::Value;
+use crate::model::table::DataType;
 
 /// Days from 0001-01-01 to 1900-01-01, where `datetime` and `smalldatetime` count from.
 const DAYS_TO_1900: i32 = 693_595;
@@ -86,7 +86,7 @@ fn ticks(time: Time) -> Result<u64> {
 }
 
 /// The parameter that carries a value to the server without loss. The statement CASTs it to the column's type
-/// where the type matters ([`crate::mssql::key_parameter`]). NULL is none: the driver gives it no type, which not every
+/// where the type matters ([`crate::tsql::expression::key_parameter`]). NULL is none: the driver gives it no type, which not every
 /// server takes, so a statement writes it out.
 ///
 /// # Errors
@@ -110,7 +110,7 @@ pub(super) fn parameter<'a>(value: Value<'a>) -> Result<ColumnData<'a>> {
     })
 }
 
-/// The cell of a bulk load: `value` as the type that [`crate::mssql::stage_type`] gives a column of `data_type`.
+/// The cell of a bulk load: `value` as the type that [`crate::tsql::expression::stage_type`] gives a column of `data_type`.
 ///
 /// # Errors
 /// `Internal` when the value is not of the column's type: the batch belongs to other columns.

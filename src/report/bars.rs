@@ -8,10 +8,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::pace::Pace;
 use super::plain::told;
-use super::text::rows;
-use super::{Event, Progress};
-use crate::clock::SharedClock;
-use crate::window::Window;
+use crate::base::clock::SharedClock;
+use crate::base::text::rows;
+use crate::model::window::Window;
+use crate::progress::{Event, Progress};
 
 /// A spinner that turns while nothing arrives says that the program lives.
 const TICK: Duration = Duration::from_millis(250);

@@ -1,6 +1,6 @@
 //! A run as log events with fixed field names: what `--log json` writes.
 
-use super::{Event, Progress, last_day};
+use crate::progress::{Event, Progress, last_day};
 
 /// Hands every event to `tracing`.
 #[derive(Debug, Clone, Copy, Default)]

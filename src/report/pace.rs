@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::window::Window;
+use crate::model::window::Window;
 
-use super::text::{duration, rows, thousands};
+use crate::base::text::{duration, rows, thousands};
 
 /// Before this a rate is noise.
 const RATE_FROM: Duration = Duration::from_millis(500);

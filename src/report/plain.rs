@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::pace::Pace;
-use super::text::{counted, duration, rows};
-use super::{Event, Progress, last_day};
-use crate::clock::SharedClock;
+use crate::base::clock::SharedClock;
+use crate::base::text::{counted, duration, rows};
+use crate::progress::{Event, Progress, last_day};
 
 /// Often enough to see that it lives, seldom enough for a night's log to be read.
 const EVERY: Duration = Duration::from_secs(5);
@@ -148,7 +148,7 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
             let differing = match differing {
                 0 => "all the same".to_owned(),
                 1 => "1 differs".to_owned(),
-                count => format!("{} differ", super::text::thousands(count)),
+                count => format!("{} differ", crate::base::text::thousands(count)),
             };
             format!("{table}: {} compared, {differing}", counted(chunks, "chunk"))
         }
@@ -186,7 +186,7 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
             let speed = match elapsed.as_secs_f64() {
                 seconds if seconds >= 0.1 => format!(
                     ", {} rows/s",
-                    super::text::thousands((count as f64 / seconds) as u64)
+                    crate::base::text::thousands((count as f64 / seconds) as u64)
                 ),
                 _ => String::new(),
             };
@@ -202,9 +202,9 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Error, ErrorKind};
+    use crate::base::error::{Error, ErrorKind};
+    use crate::model::window::DateRange;
     use crate::report::testing::{Hand, window};
-    use crate::window::DateRange;
 
     #[test]
     fn a_run_told_in_lines() {

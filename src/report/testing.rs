@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::clock::Clock;
-use crate::window::Window;
+use crate::base::clock::Clock;
+use crate::model::window::Window;
 
 #[derive(Debug, Default)]
 pub(super) struct Hand(Mutex<Duration>);

@@ -1,4 +1,4 @@
-//! Sessions on the emulator, through a real socket: every type there and back, keys, streams that stop, guards,
+//! Pool on the emulator, through a real socket: every type there and back, keys, streams that stop, guards,
 //! logins, TLS, the catalog, transactions.
 #![cfg(feature = "emulator")]
 #![allow(

@@ -1,9 +1,9 @@
 //! Proofs, logins and TLS.
 
-use mssql_sync::error::ErrorKind;
+use mssql_sync::base::error::ErrorKind;
+use mssql_sync::base::secret::Secret;
+use mssql_sync::model::row::Value;
 use mssql_sync::mssql::{Flow, Guard, Proof, Session, predicate};
-use mssql_sync::row::Value;
-use mssql_sync::secret::Secret;
 use tds_emulator::{Role, TlsMode};
 
 use crate::server::{Server, timeouts};

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use mssql_sync::mssql::{
-    Endpoint, Flow, Session, StageColumn, Timeouts, catalog, read_expression, stage_expression, stage_table,
-};
-use mssql_sync::row::Batch;
-use mssql_sync::secret::Secret;
-use mssql_sync::table::{Column, Identifier, TableName, TableSchema};
+use mssql_sync::base::secret::Secret;
+use mssql_sync::model::row::Batch;
+use mssql_sync::model::table::{Column, Identifier, TableName, TableSchema};
+use mssql_sync::mssql::{Endpoint, Flow, Session, StageColumn, Timeouts, catalog, stage_table};
+use mssql_sync::tsql::expression::{read_expression, stage_expression};
 use tds_emulator::{Emulator, EmulatorOptions, TlsMode};
 
 /// An emulator with one login and two databases, gone with its directory.

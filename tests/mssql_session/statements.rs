@@ -1,9 +1,9 @@
 //! The catalog, transactions, counts, and the errors of statements.
 
-use mssql_sync::error::ErrorKind;
+use mssql_sync::base::error::ErrorKind;
+use mssql_sync::model::row::Value;
+use mssql_sync::model::table::{DataType, Length};
 use mssql_sync::mssql::{Flow, catalog};
-use mssql_sync::row::Value;
-use mssql_sync::table::{DataType, Length};
 
 use crate::server::{Server, describe, table};
 

@@ -1,8 +1,8 @@
 //! Streams that are stopped, and what the session is afterwards.
 
-use mssql_sync::error::{Error, ErrorKind};
+use mssql_sync::base::error::{Error, ErrorKind};
+use mssql_sync::model::row::{Batch, Value, encode};
 use mssql_sync::mssql::{Flow, Session};
-use mssql_sync::row::{Batch, Value, encode};
 
 use crate::server::{Server, describe, load};
 

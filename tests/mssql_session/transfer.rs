@@ -1,9 +1,10 @@
 //! Rows from a source table to a target table, and keys that find them again.
 
-use mssql_sync::error::ErrorKind;
-use mssql_sync::mssql::{StageColumn, key_parameter};
-use mssql_sync::row::{Batch, Value, Values, encode};
-use mssql_sync::table::{DataType, Identifier};
+use mssql_sync::base::error::ErrorKind;
+use mssql_sync::model::row::{Batch, Value, Values, encode};
+use mssql_sync::model::table::{DataType, Identifier};
+use mssql_sync::mssql::StageColumn;
+use mssql_sync::tsql::expression::key_parameter;
 
 use crate::server::{Server, describe, load, read};
 use crate::types;

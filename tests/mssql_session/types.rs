@@ -1,9 +1,9 @@
 //! A table of every type that is copied, with values at the edges of each: what to insert, what it is canonically,
 //! and how the server prints it.
 
+use mssql_sync::model::row::{Batch, Value, Values};
+use mssql_sync::model::table::TableSchema;
 use mssql_sync::mssql::Session;
-use mssql_sync::row::{Batch, Value, Values};
-use mssql_sync::table::TableSchema;
 
 /// Rows of the table; row 2 is NULL throughout.
 const ROWS: usize = 3;

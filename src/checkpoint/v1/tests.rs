@@ -24,9 +24,9 @@ where
     assert_eq!(&read, record);
 }
 
-fn window() -> crate::window::Window {
+fn window() -> crate::model::window::Window {
     let day = |text: &str| text.parse().unwrap();
-    crate::window::Window::new(day("2025-10-01"), day("2025-11-01")).unwrap()
+    crate::model::window::Window::new(day("2025-10-01"), day("2025-11-01")).unwrap()
 }
 
 fn noon() -> DateTime<Utc> {
@@ -42,7 +42,7 @@ fn frozen_table() {
         source: "dbo.T".to_owned(),
         target: "dbo.t_T".to_owned(),
         fingerprint: vec![("key".to_owned(), "ID".to_owned())],
-        access_path: record::AccessPath::DayWalk,
+        access_path: crate::model::plan::AccessPath::DayWalk,
         notes: vec!["é".to_owned()],
     };
     frozen::<Table, _>(

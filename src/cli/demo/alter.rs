@@ -6,12 +6,12 @@
 
 use super::fill::writer;
 use super::rows::{Recipe, Rows};
+use crate::base::error::Result;
+use crate::base::text::rows as rows_text;
 use crate::config::Config;
-use crate::error::Result;
+use crate::model::row::{Value, Values};
+use crate::model::table::TableName;
 use crate::mssql::Session;
-use crate::report::text::rows as rows_text;
-use crate::row::{Value, Values};
-use crate::table::TableName;
 
 /// Of a table's rows, which are in the order of their dates, so many in a hundred are of the first days of October:
 /// few chunks, so that little has to be loaded again.
@@ -257,7 +257,7 @@ mod tests {
             let last = table.columns().nth(*table.key_positions().last().unwrap());
             let whole = matches!(
                 last.unwrap().data_type,
-                crate::table::DataType::Int | crate::table::DataType::BigInt
+                crate::model::table::DataType::Int | crate::model::table::DataType::BigInt
             );
             assert!(whole || alteration.added == 0, "{}", table.name);
         }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::rows::{Recipe, Rows};
 use super::tables::TableSpec;
-use crate::error::{Error, ErrorKind, Result};
-use crate::mssql::{Endpoint, Session, StageColumn, Timeouts, stage_expression, stage_table};
-use crate::report::text::thousands;
-use crate::row::Value;
-use crate::table::{Column, Identifier};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::thousands;
+use crate::model::row::Value;
+use crate::model::table::{Column, Identifier};
+use crate::mssql::{Endpoint, Session, StageColumn, Timeouts, stage_table};
+use crate::tsql::expression::stage_expression;
 
 /// Rows sent at once: some 10 MB, made while those before them are being inserted.
 const BATCH_ROWS: u64 = 20_000;
@@ -185,7 +186,7 @@ async fn fill_table(
 }
 
 /// Makes the rows from `from` on, beside whatever else is going on.
-fn make(rows: &Arc<Rows>, from: u64) -> tokio::task::JoinHandle<Result<crate::row::Batch>> {
+fn make(rows: &Arc<Rows>, from: u64) -> tokio::task::JoinHandle<Result<crate::model::row::Batch>> {
     let rows = Arc::clone(rows);
     let to = (from + BATCH_ROWS).min(rows.row_count());
     tokio::task::spawn_blocking(move || rows.batch(from, to))

@@ -22,12 +22,13 @@ use clap::Args;
 
 use super::embedded::{Embedded, Source};
 use super::{Context, counts, reconcile, result, run};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
 use crate::checkpoint::Store;
 use crate::config::{Config, Mode};
-use crate::error::{Error, ErrorKind, Result};
-use crate::exit_code::ExitCode;
-use crate::schedule::{ReconcileOptions, RunOptions};
-use crate::window::DateRange;
+use crate::model::window::DateRange;
+use crate::preflight::context::RunOptions;
+use crate::reconcile::ReconcileOptions;
 use reference::REFERENCE;
 use rows::Recipe;
 use tables::TABLES;

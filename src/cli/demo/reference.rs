@@ -4,7 +4,7 @@
 
 use super::tables::{ColumnSpec, Fill, Link, NOTE, TableSpec, ascii, column, decimal, maybe, text};
 use super::words;
-use crate::table::{DataType, Length};
+use crate::model::table::{DataType, Length};
 
 /// Items that a shop has in stock: 315 shops times 557 are just more than the work log's 175,297 rows.
 const STOCKED: u64 = 557;
@@ -191,7 +191,7 @@ pub(super) static REFERENCE: [TableSpec; 9] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Identifier;
+    use crate::model::table::Identifier;
     use std::collections::HashSet;
 
     #[test]

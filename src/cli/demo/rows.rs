@@ -9,9 +9,9 @@ use super::calendar::{Calendar, Moment, long_ago};
 use super::random::Random;
 use super::tables::{ColumnSpec, Fill, Link, TABLES, TableSpec, all};
 use super::words;
-use crate::error::Result;
-use crate::row::{Batch, Value, encode};
-use crate::table::DataType;
+use crate::base::error::Result;
+use crate::model::row::{Batch, Value, encode};
+use crate::model::table::DataType;
 
 /// The kind of random stream that bills are made from; tables use their own number.
 const BILLS: u64 = 1000;
@@ -343,7 +343,7 @@ impl Row {
     }
 
     fn note(&mut self, data_type: DataType, out: &mut Vec<u8>) -> Result<()> {
-        let unbounded = matches!(data_type, DataType::NVarChar(crate::table::Length::Max));
+        let unbounded = matches!(data_type, DataType::NVarChar(crate::model::table::Length::Max));
         let note = self.random.pick(words::NOTES);
         if unbounded && self.random.below(500) == 0 {
             encode(Value::Text(&format!("{note} / ").repeat(LONG_NOTE)), out)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::reference::REFERENCE;
 use super::words;
-use crate::table::{Column, DataType, Identifier, Length, TableName};
+use crate::model::table::{Column, DataType, Identifier, Length, TableName};
 
 /// What a column is filled with. `rows` makes the values.
 #[derive(Debug, Clone, Copy)]

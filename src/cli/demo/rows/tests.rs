@@ -1,7 +1,7 @@
 //! The demo's rows are the same for ever, fit their columns and have keys of their own.
 
 use super::*;
-use crate::row::{Tally, Values};
+use crate::model::row::{Tally, Values};
 use std::collections::HashSet;
 
 fn rows(seed: u64, scale: f64, number: usize) -> Rows {
@@ -150,7 +150,7 @@ fn columns_hold_what_their_types_allow() {
 }
 
 fn fits(value: Value<'_>, column: &ColumnSpec) -> bool {
-    use crate::table::Length;
+    use crate::model::table::Length;
     match (value, column.data_type) {
         (Value::Null, _) => column.null_percent > 0,
         (Value::Integer(v), DataType::Bit) => (0..=1).contains(&v),

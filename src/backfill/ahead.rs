@@ -1,0 +1,94 @@
+//! Rows of the dates asked for that are dated beyond the source's clock: not copied before their time, and named.
+//!
+//! A till with a wrong clock, or a date that means "never", makes rows that no run would reach. A run whose dates go on
+//! after today counts them, so that it does not end as done while they are missing.
+
+use chrono::{NaiveDate, TimeDelta};
+
+use crate::base::error::Result;
+use crate::base::text::rows;
+use crate::model::plan::TablePlan;
+use crate::model::row::Value;
+use crate::mssql::{predicate, unproven};
+use crate::preflight::context::RunContext;
+use crate::progress::TableSummary;
+use crate::tsql::predicate::{Bounds, Extent, Where, midnight};
+
+/// Rows of the day to come are no mistake: shops are in other time zones than their server, and rows wait
+/// `settle_minutes` anyway.
+const AHEAD_MIN: TimeDelta = TimeDelta::days(1);
+
+/// What was found beyond the clock.
+struct Ahead {
+    count: u64,
+    first: NaiveDate,
+    last: NaiveDate,
+}
+
+/// Counts the rows that the dates asked for have beyond the source's clock, and says what is there. Where no index
+/// begins with the date that reads the table once more; the open month of such dates has just been read in that way.
+pub(crate) async fn count_ahead(
+    run: &RunContext<'_>,
+    plan: &TablePlan,
+    summary: &mut TableSummary,
+) -> Result<()> {
+    summary.rows_ahead = 0;
+    if plan.is_full() {
+        return Ok(());
+    }
+    run.clocks().await?;
+    let mut source = run.pools.source.take().await?;
+    let now = run.source_now(plan, &mut source).await?;
+    let range = run.options.range;
+    let bounds = Bounds {
+        start: (now + AHEAD_MIN).max(midnight(range.start)),
+        end: midnight(range.end),
+    };
+    let name = &plan.name;
+    if bounds.start >= bounds.end {
+        run.pools.source.put(source);
+        return Ok(());
+    }
+    let found = ahead(run, plan, &mut source, bounds).await?;
+    run.pools.source.put(source);
+    if let Some(found) = found {
+        summary.rows_ahead = found.count;
+        run.warn(&format!(
+                "Table {name}: {} of the dates asked for are dated from {} to {}, beyond the source's clock, and are not \
+                 copied; correct their dates at the source, or ask for dates up to today",
+                rows(found.count),
+                found.first,
+                found.last
+            ));
+    }
+    Ok(())
+}
+
+async fn ahead(
+    run: &RunContext<'_>,
+    plan: &TablePlan,
+    source: &mut crate::mssql::Session,
+    bounds: Bounds,
+) -> Result<Option<Ahead>> {
+    let Some(date) = plan.date() else { return Ok(None) };
+    let (proof, names) = predicate(&run.config.source.guard, 1);
+    let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
+    clause.extent(Some(date), Extent::Dates(bounds));
+    let (filter, params) = clause.finish();
+    let column = date.name.quoted();
+    let sql = format!(
+        "IF {proof} SELECT COUNT_BIG(*), CAST(MIN({column}) AS date), CAST(MAX({column}) AS date) FROM {}{filter} \
+             OPTION (MAXDOP 1)",
+        plan.source.name.quoted()
+    );
+    let found = source.rows(&sql, &params).await?;
+    let row = found.first().ok_or_else(unproven)?;
+    match row.integer(0)?.cast_unsigned() {
+        0 => Ok(None),
+        count => Ok(Some(Ahead {
+            count,
+            first: row.date(1)?,
+            last: row.date(2)?,
+        })),
+    }
+}

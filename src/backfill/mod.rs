@@ -1,0 +1,270 @@
+//! Loads the windows of a table until none is left: compares receipts, checkpoints and target, runs the windows that need
+//! it, and goes through them again after rows have moved meanwhile or the target has lost some.
+
+pub(crate) mod ahead;
+mod windows;
+
+use std::collections::BTreeSet;
+
+use crate::base::error::{ErrorKind, Result};
+use crate::base::text::rows;
+use crate::checkpoint::{Change, TableRecord};
+use crate::late_rows::{Settled, Settling};
+use crate::model::plan::TablePlan;
+use crate::model::window::Window;
+use crate::mssql::{Session, catalog};
+use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step};
+use crate::preflight::context::RunContext;
+use crate::progress::{Event, TableSummary};
+use crate::target::lease::Lease;
+use crate::target::table::Target;
+
+use windows::{PassOver, is_done, needs_work, run_windows};
+
+/// Times a table's windows are gone through in one run: again only after rows moved between windows meanwhile, or the
+/// target lost what was committed.
+const PASSES_MAX: usize = 5;
+
+/// The table that is loaded: the right to write a target by a plan, and which windows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoadTarget<'a> {
+    pub(crate) plan: &'a TablePlan,
+    pub(crate) target: &'a Target,
+    pub(crate) lease: &'a Lease,
+    pub(crate) scope: Scope<'a>,
+}
+
+/// Loads a table's windows until nothing of them has moved meanwhile, and nothing was lost at the target.
+pub(crate) async fn load_windows(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    at: LoadTarget<'_>,
+    summary: &mut TableSummary,
+) -> Result<()> {
+    (summary.windows_failed, summary.mismatched, summary.held) = (0, 0, 0);
+    let mut passes = Passes {
+        run,
+        at,
+        left: BTreeSet::new(),
+        compared: false,
+    };
+    for pass in 0..PASSES_MAX {
+        let last = pass + 1 == PASSES_MAX;
+        let plan = passes.begin(lease_session, pass == 0, summary).await?;
+        let worked = !windows_to_work_on(&plan).is_empty();
+        let over = run_windows(run, at, plan, summary).await?;
+        passes.left.extend(&over.ended_badly);
+        if let Some(error) = over.given_up {
+            let error = error.within(format!("Table {} is given up", at.plan.name));
+            run.warn(&error.chain());
+            summary.error = Some(error.chain());
+            summary.preflight = (error.kind() == ErrorKind::Preflight).then(|| error.kind().exit_code());
+            break;
+        }
+        if run.is_stopped() {
+            break;
+        }
+        if worked {
+            passes.compare_once(lease_session, summary).await?;
+        }
+        if passes.is_over(lease_session, &over, last).await? {
+            break;
+        }
+        if let Some(text) = passes.why_again(&over, last) {
+            run.warn(&text);
+            summary.error = last.then_some(text);
+        }
+    }
+    Ok(())
+}
+
+/// The passes over a table's windows in one run.
+struct Passes<'a> {
+    run: &'a RunContext<'a>,
+    at: LoadTarget<'a>,
+    /// Windows that are not worked on again in this run: held by the brake, failed for good, or different twice.
+    left: BTreeSet<Window>,
+    /// Whether the loaded windows were compared with the source after something was loaded.
+    compared: bool,
+}
+
+impl Passes<'_> {
+    /// Finds out what a pass has to do.
+    async fn begin(
+        &mut self,
+        lease_session: &mut Session,
+        first: bool,
+        summary: &mut TableSummary,
+    ) -> Result<ResumePlan> {
+        let (run, at) = (self.run, self.at);
+        let mut plan = compare(run, lease_session, at).await?;
+        for warning in &plan.warnings {
+            run.warn(warning);
+        }
+        if first {
+            // If something is loaded anyway, all windows are compared when that is done.
+            if windows_to_work_on(&plan).is_empty() {
+                let settled = self.settle(lease_session, false).await?;
+                if settled.marked {
+                    // Its warnings were told already.
+                    plan = compare(run, lease_session, at).await?;
+                }
+                self.leave(settled, summary);
+            }
+            let expected = rows_expected(run, at).await?;
+            announce(run, at.plan, &plan, expected, summary)?;
+        }
+        plan.windows.retain(|work| !self.left.contains(&work.window));
+        Ok(plan)
+    }
+
+    /// Compares the loaded windows with the source, once a run. Windows are read over a time: a row may have moved from a
+    /// window that was not read yet to one that was, or to one that was loaded before. Of a source where rows come all the
+    /// time the next run finds more, as a window that differed is not recorded as equal.
+    async fn compare_once(&mut self, lease_session: &mut Session, summary: &mut TableSummary) -> Result<()> {
+        if !self.compared {
+            self.compared = true;
+            let settled = self.settle(lease_session, true).await?;
+            self.leave(settled, summary);
+        }
+        Ok(())
+    }
+
+    /// Compares what recent windows have at both ends, and marks what differs. A reference table has none, and a repair
+    /// is of what was found.
+    async fn settle(&self, lease_session: &mut Session, read_anyway: bool) -> Result<Settled> {
+        let (run, at) = (self.run, self.at);
+        if at.plan.is_full() || !matches!(at.scope, Scope::Dates(_)) {
+            return Ok(Settled::default());
+        }
+        let clocks = run.clocks().await?;
+        let mut source = run.pools.source.take().await?;
+        let settling = Settling {
+            plan: at.plan,
+            target: at.target,
+            lease: at.lease,
+            guard: &run.config.source.guard,
+            now: run.source_now(at.plan, &mut source).await?,
+            trusted: clocks.agree(),
+            days: run.config.run.settle_days,
+            store: &run.retrier.store,
+            read_anyway,
+            brake: run.brake(at.plan),
+        };
+        let concerned = |window| !self.left.contains(&window);
+        let settled = settling.run(&mut source, lease_session, concerned).await?;
+        run.pools.source.put(source);
+        for text in &settled.said {
+            run.warn(text);
+        }
+        Ok(settled)
+    }
+
+    fn leave(&mut self, settled: Settled, summary: &mut TableSummary) {
+        summary.held += settled.braked.len();
+        self.left.extend(settled.braked);
+    }
+
+    /// Whether nothing has moved in a pass and receipts and store agree.
+    async fn is_over(&self, lease_session: &mut Session, over: &PassOver, last: bool) -> Result<bool> {
+        if over.displaced + over.stale > 0 || (over.unsure && !last) {
+            return Ok(false);
+        }
+        let LoadTarget { plan, target, .. } = self.at;
+        is_in_step(lease_session, &self.run.retrier.store, plan, target, &self.left).await
+    }
+
+    /// What is told of a pass that is not the last one, or should not be.
+    fn why_again(&self, over: &PassOver, last: bool) -> Option<String> {
+        let name = &self.at.plan.name;
+        if last {
+            return Some(format!(
+                "Table {name}: windows are still to be loaded again, because rows keep moving at the source or the target \
+                 does not keep what it committed: run again"
+            ));
+        }
+        if over.displaced + over.stale == 0 {
+            return None;
+        }
+        let count = match over.displaced {
+            0 => "rows".to_owned(),
+            count => rows(count),
+        };
+        Some(format!(
+            "Table {name}: {count} had moved to another date; the windows they left or went to are loaded again"
+        ))
+    }
+}
+
+/// Compares receipts, checkpoints and the target.
+pub(crate) async fn compare(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    at: LoadTarget<'_>,
+) -> Result<ResumePlan> {
+    let comparison = Comparison {
+        plan: at.plan,
+        target: at.target,
+        lease: at.lease,
+        scope: at.scope,
+        read_cutoff: run.read_cutoff(at.plan).await?,
+        leave_open: !run.clocks().await?.agree(),
+        store: &run.retrier.store,
+        clock: &run.retrier.clock,
+    };
+    comparison.run(lease_session).await
+}
+
+/// Tells what the work on a table begins with, and records the table.
+pub(crate) fn announce(
+    run: &RunContext<'_>,
+    plan: &TablePlan,
+    resume: &ResumePlan,
+    rows_expected: Option<u64>,
+    summary: &mut TableSummary,
+) -> Result<()> {
+    run.retrier
+        .store
+        .commit(&[Change::Waiting(None), record(run, plan)])?;
+    summary.already_complete = resume.windows.iter().all(is_done) && summary.rows_loaded == 0;
+    run.retrier.progress.event(Event::TableStarted {
+        table: plan.name.as_str(),
+        windows: resume.windows.iter().filter(|work| needs_work(work)).count(),
+        rows_done: resume.windows.iter().map(|work| work.verified_rows).sum(),
+        rows_expected,
+    });
+    Ok(())
+}
+
+/// The table as the store knows it. A shadow table is recorded under the name of its target.
+fn record(run: &RunContext<'_>, plan: &TablePlan) -> Change {
+    let mut tables = run.config.tables.iter();
+    let target = tables
+        .find(|table| table.name == plan.name)
+        .map_or_else(|| plan.target.clone(), |table| run.config.target_table(table));
+    Change::Table(TableRecord {
+        name: plan.name.as_str().to_owned(),
+        source: plan.source.name.to_string(),
+        target: target.to_string(),
+        fingerprint: plan.fingerprint.clone(),
+        access_path: plan.access_path,
+        notes: plan.notes.clone(),
+    })
+}
+
+/// How many rows a table that is copied whole will have, as far as its server knows without counting.
+async fn rows_expected(run: &RunContext<'_>, at: LoadTarget<'_>) -> Result<Option<u64>> {
+    if !at.plan.is_full() || !matches!(at.scope, Scope::Dates(_)) {
+        return Ok(None);
+    }
+    let mut source = run.pools.source.take().await?;
+    let expected = catalog::estimate(&mut source, &at.plan.source).await?;
+    run.pools.source.put(source);
+    Ok(expected)
+}
+
+/// The windows that have anything to be done now.
+fn windows_to_work_on(plan: &ResumePlan) -> BTreeSet<Window> {
+    let windows = plan.windows.iter().filter(|work| needs_work(work));
+    windows.map(|work| work.window).collect()
+}

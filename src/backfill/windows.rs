@@ -1,0 +1,132 @@
+//! A table's windows, run so many at once, and what came of them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::backfill::LoadTarget;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::window::Window;
+use crate::pipeline::resume::{ResumePlan, Scope, WindowWork};
+use crate::pipeline::window::{Outcome, TableContext, WindowResult, run_window};
+use crate::preflight::context::RunContext;
+use crate::progress::TableSummary;
+use crate::source::extract::Limits;
+
+/// Runs the windows that need it, so many at once.
+pub(super) async fn run_windows(
+    run: &RunContext<'_>,
+    at: LoadTarget<'_>,
+    plan: ResumePlan,
+    summary: &mut TableSummary,
+) -> Result<PassOver> {
+    let context = Arc::new(TableContext {
+        plan: at.plan.clone(),
+        target: at.target.clone(),
+        lease: at.lease.clone(),
+        guard: run.config.source.guard.clone(),
+        limits: Limits {
+            rows: run.options.chunk_rows.unwrap_or(run.config.run.chunk_rows) as usize,
+            bytes: run.config.run.chunk_bytes_max,
+        },
+        brake: run.brake(at.plan),
+        asked: match at.scope {
+            Scope::Dates(range) => Some(range),
+            Scope::Repair(_) => None,
+        },
+        seen: Default::default(),
+        pools: run.pools.clone(),
+        load_turn: tokio::sync::Mutex::new(()),
+        retrier: run.retrier.clone(),
+    });
+    summary.windows_done = plan.windows.iter().filter(|work| is_done(work)).count();
+    summary.rows_total = plan.windows.iter().map(|work| work.verified_rows).sum();
+    // Those whose dates are all still to come.
+    summary.windows_open = plan
+        .windows
+        .iter()
+        .filter(|work| !is_done(work) && !needs_work(work))
+        .count();
+    let mut waiting: VecDeque<WindowWork> = plan.windows.into_iter().filter(needs_work).collect();
+    let mut running = JoinSet::new();
+    let mut over = PassOver::default();
+    let mut fatal = None;
+    loop {
+        while running.len() < run.max_workers()
+            && fatal.is_none()
+            && over.given_up.is_none()
+            && !run.is_stopped()
+        {
+            let Some(work) = waiting.pop_front() else { break };
+            running.spawn(run_window(Arc::clone(&context), work));
+        }
+        let Some(ended) = running.join_next().await else {
+            break;
+        };
+        let ended: WindowResult = ended.map_err(|error| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("A window of table {} broke down", at.plan.name),
+            )
+            .with_source(error)
+        })?;
+        summary.rows_loaded += ended.rows_loaded;
+        summary.rows_total += ended.rows_loaded;
+        over.displaced += ended.displaced;
+        over.stale += ended.stale;
+        over.unsure |= ended.unsure;
+        if matches!(ended.outcome, Outcome::Mismatched(_) | Outcome::Failed(_)) {
+            over.ended_badly.insert(ended.window);
+        }
+        match ended.outcome {
+            Outcome::Complete => summary.windows_done += 1,
+            Outcome::Open | Outcome::Stopped => summary.windows_open += 1,
+            Outcome::Mismatched(_) => summary.mismatched += 1,
+            Outcome::Failed(error) if error.kind() == ErrorKind::Held => summary.held += 1,
+            Outcome::Failed(error) if error.kind().ends_the_run() => {
+                fatal.get_or_insert(error);
+            }
+            Outcome::Failed(error) => {
+                summary.windows_failed += 1;
+                if ends_the_table(error.kind()) {
+                    over.given_up.get_or_insert(error);
+                }
+            }
+        }
+    }
+    summary.windows_open += waiting.len();
+    match fatal {
+        Some(error) => Err(error),
+        None => Ok(over),
+    }
+}
+/// What going through a table's windows once came to.
+#[derive(Debug, Default)]
+pub(super) struct PassOver {
+    /// Rows that moved between chunks.
+    pub(super) displaced: u64,
+    /// Chunks that are to be loaded again because of rows that moved.
+    pub(super) stale: u64,
+    /// Windows that failed for good, or differed.
+    pub(super) ended_badly: BTreeSet<Window>,
+    /// Whether there may be more of those.
+    pub(super) unsure: bool,
+    /// Why the table's other windows are not tried.
+    pub(super) given_up: Option<Error>,
+}
+
+/// Whether nothing is left of a window.
+pub(super) fn is_done(work: &WindowWork) -> bool {
+    work.redo.is_empty() && work.next.is_none()
+}
+
+/// Whether an error that one window met awaits the others: each would cost the source a read, and come to the same.
+fn ends_the_table(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Preflight | ErrorKind::Timeout)
+}
+
+/// Whether a window has anything that can be read now.
+pub(super) fn needs_work(work: &WindowWork) -> bool {
+    !work.redo.is_empty() || (work.next.is_some() && !work.extent.is_empty())
+}

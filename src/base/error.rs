@@ -1,0 +1,206 @@
+//! The one error type of the program.
+//!
+//! An error says what kind of trouble it is (which decides retry and exit code), where it happened (table,
+//! window, chunk, file: never a row's values, never a secret) and what it came from. Its text starts with a
+//! capital, names the object and the way out, and does not repeat its source.
+
+use std::fmt;
+
+use crate::base::exit_code::ExitCode;
+
+/// `Result` with the program's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of trouble an error is. [`crate::base::retry`] has the policy for each, in one exhaustive match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The command line is wrong.
+    Usage,
+    /// The configuration is wrong or incomplete.
+    Config,
+    /// The server cannot be reached, or the connection broke before the work could have taken effect.
+    Connection,
+    /// The connection broke in the middle of a statement, or the server ended it: the network, or the statement.
+    Broken,
+    /// The connection broke, or time ran out, while a COMMIT was under way: it may or may not have happened.
+    OutcomeUnknown,
+    /// The server ended the statement for a passing reason: deadlock victim, lock timeout, out of memory, throttled.
+    Transient,
+    /// The server did not begin to answer a statement in time.
+    Timeout,
+    /// The server could not be reached for longer than a run waits.
+    Outage,
+    /// The login was refused.
+    Login,
+    /// A login that was good before was refused: the server is starting, or its password was changed.
+    LoginAgain,
+    /// The server, database or role is not the one that is required (G5).
+    WrongServer,
+    /// A table, column, index or permission that the work needs is missing or unfit.
+    Preflight,
+    /// The target cannot take more: disk or log full.
+    TargetFull,
+    /// The server refused a statement for a lasting reason.
+    Statement,
+    /// What was read back is not what was read from the source.
+    Mismatch,
+    /// More rows would leave the target than may without an operator's word.
+    Held,
+    /// Another run holds the state file, or the lease of the target table.
+    Busy,
+    /// The checkpoint store is damaged, or cannot be written.
+    State,
+    /// The checkpoints were made under another plan, or by another version.
+    Plan,
+    /// The run was asked to stop.
+    Stopped,
+    /// The program broke its own rules.
+    Internal,
+}
+
+impl ErrorKind {
+    /// Whether an error of this kind makes every further window and table pointless or wrong.
+    pub fn ends_the_run(self) -> bool {
+        match self {
+            Self::WrongServer
+            | Self::Login
+            | Self::LoginAgain
+            | Self::Outage
+            | Self::TargetFull
+            | Self::Busy
+            | Self::State
+            | Self::Internal => true,
+            Self::Usage
+            | Self::Config
+            | Self::Connection
+            | Self::Broken
+            | Self::OutcomeUnknown
+            | Self::Transient
+            | Self::Timeout
+            | Self::Preflight
+            | Self::Plan
+            | Self::Statement
+            | Self::Mismatch
+            | Self::Held
+            | Self::Stopped => false,
+        }
+    }
+
+    /// The exit code of a command that ends with this error.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            ErrorKind::Usage | ErrorKind::Config => ExitCode::Usage,
+            ErrorKind::Connection
+            | ErrorKind::Broken
+            | ErrorKind::Login
+            | ErrorKind::LoginAgain
+            | ErrorKind::WrongServer
+            | ErrorKind::Preflight => ExitCode::Preflight,
+            ErrorKind::OutcomeUnknown
+            | ErrorKind::Transient
+            | ErrorKind::Timeout
+            | ErrorKind::Outage
+            | ErrorKind::TargetFull
+            | ErrorKind::Statement
+            | ErrorKind::Stopped => ExitCode::Incomplete,
+            ErrorKind::Mismatch | ErrorKind::Held => ExitCode::Mismatch,
+            ErrorKind::Busy => ExitCode::Busy,
+            ErrorKind::State | ErrorKind::Plan => ExitCode::State,
+            ErrorKind::Internal => ExitCode::Internal,
+        }
+    }
+}
+
+/// An error with its kind, its place and its cause.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    context: String,
+    number: Option<u32>,
+    state: Option<u8>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error whose text is `context`: a capital first, no full stop last, the object and the fix named.
+    pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
+        Error {
+            kind,
+            context: context.into(),
+            number: None,
+            state: None,
+            source: None,
+        }
+    }
+
+    /// With the error that caused it.
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// With the server's error number.
+    pub fn with_number(mut self, number: u32) -> Self {
+        self.number = Some(number);
+        self
+    }
+
+    /// With the state of the server's error.
+    pub fn with_state(mut self, state: u8) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Puts the place in front of the text, as in `Table X, window 2025-10, chunk 3: …`.
+    pub fn within(mut self, place: impl fmt::Display) -> Self {
+        self.context = format!("{place}: {}", self.context);
+        self
+    }
+
+    /// As an error of another kind: the same trouble, seen in another light.
+    pub fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The server's error number, where a server sent one.
+    pub fn number(&self) -> Option<u32> {
+        self.number
+    }
+
+    /// The state of the server's error: of a refused login it says why.
+    pub fn state(&self) -> Option<u8> {
+        self.state
+    }
+
+    /// The text and every cause below it, in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.context)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}

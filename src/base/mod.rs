@@ -1,0 +1,10 @@
+//! What every layer uses and what uses none of them.
+
+pub mod clock;
+pub mod error;
+pub mod exit_code;
+pub mod failpoint;
+pub mod retry;
+pub mod secret;
+pub mod stop;
+pub mod text;

@@ -1,0 +1,305 @@
+//! Which errors are tried again, and how long is waited before.
+//!
+//! | kind | policy | why |
+//! |---|---|---|
+//! | Connection | wait the outage out | networks and servers come back, and a backfill has time |
+//! | Broken | again, some times | a new connection is enough, or cannot be had, which is an outage; a statement that breaks every one would go on doing so |
+//! | OutcomeUnknown | again, some times | the next attempt looks for the receipt before it writes anything |
+//! | Transient | again, some times | deadlock, lock timeout, no memory: another moment is enough |
+//! | LoginAgain | wait it out | a server that starts refuses logins for a minute; `sessions.rs` says when that is over |
+//! | Timeout | again, a few times | the server may have been busy; a statement that is too slow is not to be paid for often |
+//! | Outage | give up | it was waited out for as long as a run waits |
+//! | Login, WrongServer, Preflight, Usage, Config | give up | only a person can change it |
+//! | TargetFull, Statement, Mismatch, Held | give up | the same again would fail the same way |
+//! | Busy, State, Plan, Internal | give up | going on could make a wrong row |
+//! | Stopped | give up | somebody asked for it |
+//!
+//! Which of a server's errors is of which kind is in `mssql/fault.rs`.
+
+use std::time::Duration;
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff as _;
+
+use crate::base::clock::SharedClock;
+use crate::base::error::ErrorKind;
+
+/// The first wait: longer than a failed-over listener needs to answer, shorter than a person notices.
+const WAIT_FIRST: Duration = Duration::from_millis(500);
+/// The longest wait: an outage that ends is noticed within half a minute.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Attempts at something that fails for a passing reason: with these waits one and a half to three minutes.
+const ATTEMPTS_MAX: u32 = 12;
+/// Attempts at a statement that is not answered in time.
+const TIMEOUT_ATTEMPTS_MAX: u32 = 3;
+
+/// What is done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    /// Try again, so many times in all.
+    Again(u32),
+    /// Try again until the outage has lasted too long.
+    WaitOut,
+    /// It is final.
+    GiveUp,
+}
+
+fn policy(kind: ErrorKind) -> Policy {
+    match kind {
+        ErrorKind::Connection | ErrorKind::LoginAgain => Policy::WaitOut,
+        ErrorKind::Broken | ErrorKind::OutcomeUnknown | ErrorKind::Transient => Policy::Again(ATTEMPTS_MAX),
+        ErrorKind::Timeout => Policy::Again(TIMEOUT_ATTEMPTS_MAX),
+        ErrorKind::Outage
+        | ErrorKind::Login
+        | ErrorKind::WrongServer
+        | ErrorKind::Preflight
+        | ErrorKind::Usage
+        | ErrorKind::Config
+        | ErrorKind::TargetFull
+        | ErrorKind::Statement
+        | ErrorKind::Mismatch
+        | ErrorKind::Held
+        | ErrorKind::Busy
+        | ErrorKind::State
+        | ErrorKind::Plan
+        | ErrorKind::Internal
+        | ErrorKind::Stopped => Policy::GiveUp,
+    }
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Wait so long, then try again.
+    Again(Duration),
+    /// The error is final.
+    GiveUp,
+}
+
+/// The attempts at one piece of work.
+#[derive(Debug)]
+pub struct Attempts {
+    clock: SharedClock,
+    outage_max: Duration,
+    backoff: ExponentialBackoff,
+    made: u32,
+    passing: u32,
+    /// When the server was first missed, on the monotonic clock.
+    away_since: Option<Duration>,
+    /// Whether an outage was waited for.
+    waited_out: bool,
+}
+
+impl Attempts {
+    /// No attempt yet; an outage is waited out for `outage_max`.
+    pub fn new(clock: &SharedClock, outage_max: Duration) -> Self {
+        let backoff = ExponentialBackoff {
+            current_interval: WAIT_FIRST,
+            initial_interval: WAIT_FIRST,
+            max_interval: WAIT_MAX,
+            multiplier: 2.0,
+            // Chance comes from the clock, and so does the end of waiting.
+            randomization_factor: 0.0,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        Attempts {
+            clock: clock.clone(),
+            outage_max,
+            backoff,
+            made: 0,
+            passing: 0,
+            away_since: None,
+            waited_out: false,
+        }
+    }
+
+    /// Attempts that failed so far.
+    pub fn made(&self) -> u32 {
+        self.made
+    }
+
+    /// Whether an outage was waited for, whatever came after it.
+    pub fn waited_out(&self) -> bool {
+        self.waited_out
+    }
+
+    /// How long the server has been away; `None` while it is there.
+    pub fn away(&self) -> Option<Duration> {
+        let since = self.away_since?;
+        Some(self.clock.monotonic().saturating_sub(since))
+    }
+
+    /// What to do after another attempt failed with an error of this kind.
+    pub fn after(&mut self, kind: ErrorKind) -> Verdict {
+        self.made += 1;
+        match policy(kind) {
+            Policy::GiveUp => return Verdict::GiveUp,
+            Policy::Again(attempts_max) => {
+                self.away_since = None;
+                self.passing += 1;
+                if self.passing >= attempts_max {
+                    return Verdict::GiveUp;
+                }
+            }
+            Policy::WaitOut => {
+                self.waited_out = true;
+                let now = self.clock.monotonic();
+                let since = *self.away_since.get_or_insert(now);
+                if now.saturating_sub(since) >= self.outage_max {
+                    return Verdict::GiveUp;
+                }
+            }
+        }
+        let whole = self.backoff.next_backoff().unwrap_or(WAIT_MAX);
+        // Between half the wait and all of it, so that workers that failed together do not come back together.
+        let spread = u32::try_from(self.clock.random() % 512).unwrap_or_default();
+        Verdict::Again(whole / 2 + whole / 2 * spread / 511)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::base::clock::Clock;
+
+    #[derive(Debug, Default)]
+    struct TestClock {
+        seconds: AtomicU64,
+        chance: u128,
+    }
+
+    impl Clock for TestClock {
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH
+        }
+        fn monotonic(&self) -> Duration {
+            Duration::from_secs(self.seconds.load(Ordering::Relaxed))
+        }
+        fn random(&self) -> u128 {
+            self.chance
+        }
+        fn sleep(&self, _: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            Box::pin(async {})
+        }
+    }
+
+    #[test]
+    fn waits_grow_to_a_cap() {
+        let clock: SharedClock = Arc::new(TestClock {
+            chance: 511,
+            ..TestClock::default()
+        });
+        let mut attempts = Attempts::new(&clock, Duration::from_secs(3600));
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            let Verdict::Again(wait) = attempts.after(ErrorKind::Connection) else {
+                panic!("an outage is waited out")
+            };
+            waits.push(wait.as_millis());
+        }
+        assert_eq!(
+            waits,
+            [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000, 30000]
+        );
+    }
+
+    #[test]
+    fn chance_shortens_a_wait_by_half_at_most() {
+        let clock: SharedClock = Arc::new(TestClock::default());
+        let mut attempts = Attempts::new(&clock, Duration::from_secs(3600));
+        assert_eq!(
+            attempts.after(ErrorKind::Transient),
+            Verdict::Again(Duration::from_millis(250))
+        );
+    }
+
+    #[test]
+    fn passing_errors_are_tried_a_few_times() {
+        let clock: SharedClock = Arc::new(TestClock::default());
+        let mut attempts = Attempts::new(&clock, Duration::ZERO);
+        for _ in 1..ATTEMPTS_MAX {
+            assert!(matches!(attempts.after(ErrorKind::Transient), Verdict::Again(_)));
+        }
+        assert_eq!(attempts.after(ErrorKind::Transient), Verdict::GiveUp);
+        assert_eq!(attempts.made(), ATTEMPTS_MAX);
+    }
+
+    #[test]
+    fn a_slow_statement_is_not_asked_for_often() {
+        let clock: SharedClock = Arc::new(TestClock::default());
+        let mut attempts = Attempts::new(&clock, Duration::from_secs(3600));
+        assert!(matches!(attempts.after(ErrorKind::Timeout), Verdict::Again(_)));
+        assert!(matches!(attempts.after(ErrorKind::Timeout), Verdict::Again(_)));
+        assert_eq!(attempts.after(ErrorKind::Timeout), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_statement_that_breaks_every_connection_is_not_asked_for_all_night() {
+        let clock: SharedClock = Arc::new(TestClock::default());
+        let mut attempts = Attempts::new(&clock, Duration::from_secs(12 * 3600));
+        for _ in 1..ATTEMPTS_MAX {
+            assert!(matches!(attempts.after(ErrorKind::Broken), Verdict::Again(_)));
+            // The next connection is opened without trouble, or after some.
+            assert!(matches!(attempts.after(ErrorKind::Connection), Verdict::Again(_)));
+        }
+        assert_eq!(attempts.after(ErrorKind::Broken), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn an_outage_ends_a_run_when_it_lasts_too_long() {
+        let clock = Arc::new(TestClock::default());
+        let shared: SharedClock = clock.clone();
+        let mut attempts = Attempts::new(&shared, Duration::from_secs(60));
+        assert!(matches!(attempts.after(ErrorKind::Connection), Verdict::Again(_)));
+        clock.seconds.store(59, Ordering::Relaxed);
+        assert!(matches!(attempts.after(ErrorKind::Connection), Verdict::Again(_)));
+        clock.seconds.store(60, Ordering::Relaxed);
+        assert_eq!(attempts.after(ErrorKind::Connection), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn passing_errors_between_outages_do_not_make_one_outage_of_them() {
+        let clock = Arc::new(TestClock::default());
+        let shared: SharedClock = clock.clone();
+        let mut attempts = Attempts::new(&shared, Duration::from_secs(60));
+        assert!(matches!(attempts.after(ErrorKind::Connection), Verdict::Again(_)));
+        clock.seconds.store(59, Ordering::Relaxed);
+        assert!(matches!(attempts.after(ErrorKind::Transient), Verdict::Again(_)));
+        clock.seconds.store(118, Ordering::Relaxed);
+        assert!(matches!(attempts.after(ErrorKind::Connection), Verdict::Again(_)));
+    }
+
+    #[test]
+    fn what_cannot_get_better_is_final() {
+        let clock: SharedClock = Arc::new(TestClock::default());
+        for kind in [
+            ErrorKind::Outage,
+            ErrorKind::Usage,
+            ErrorKind::Config,
+            ErrorKind::Login,
+            ErrorKind::WrongServer,
+            ErrorKind::Preflight,
+            ErrorKind::TargetFull,
+            ErrorKind::Statement,
+            ErrorKind::Mismatch,
+            ErrorKind::Held,
+            ErrorKind::Busy,
+            ErrorKind::State,
+            ErrorKind::Plan,
+            ErrorKind::Stopped,
+            ErrorKind::Internal,
+        ] {
+            assert_eq!(
+                Attempts::new(&clock, Duration::from_secs(9)).after(kind),
+                Verdict::GiveUp,
+                "{kind:?}"
+            );
+        }
+    }
+}

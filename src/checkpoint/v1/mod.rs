@@ -1,0 +1,500 @@
+//! Version 1 of every value, frozen: a change of a field here is a new version beside it, never an edit.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::record;
+use crate::model::chunk;
+use crate::model::chunk::{ChunkState, KeyBytes, KeyRange};
+use crate::model::row::{Digest, Tally};
+use crate::model::window::DateRange;
+
+#[derive(Serialize, Deserialize)]
+enum AccessPath {
+    Date,
+    DayWalk,
+    Key,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Table {
+    name: String,
+    source: String,
+    target: String,
+    fingerprint: Vec<(String, String)>,
+    access_path: AccessPath,
+    /// Not used any more: rows without a date have a window of their own.
+    undated_rows: Option<u64>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WindowState {
+    Planned,
+    Loading,
+    Open,
+    Complete,
+    Failed,
+    Mismatched,
+}
+
+/// A window's dates: the first day, and the day after the last; those of the two windows without are no month's.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "(NaiveDate, NaiveDate)", into = "(NaiveDate, NaiveDate)")]
+struct Dates(crate::model::window::Window);
+
+impl TryFrom<(NaiveDate, NaiveDate)> for Dates {
+    type Error = crate::base::error::Error;
+    fn try_from((start, end): (NaiveDate, NaiveDate)) -> Result<Self, Self::Error> {
+        crate::model::window::Window::stored(start, end).map(Dates)
+    }
+}
+
+impl From<Dates> for (NaiveDate, NaiveDate) {
+    fn from(dates: Dates) -> Self {
+        (dates.0.start(), dates.0.end())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Window {
+    window: Dates,
+    state: WindowState,
+    error: Option<String>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Counts {
+    chunks: u64,
+    verified: u64,
+    failed: u64,
+    mismatched: u64,
+    stale: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum State {
+    Planned,
+    Extracted,
+    Loaded,
+    Verified,
+    Failed,
+    Mismatched,
+    Stale,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Chunk {
+    ordinal: u32,
+    after: Option<Vec<u8>>,
+    through: Option<Vec<u8>>,
+    state: State,
+    row_count: u64,
+    byte_count: u64,
+    digest: [u8; 32],
+    attempts: u32,
+    error: Option<String>,
+    load_id: u128,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Run {
+    run_id: u128,
+    pid: u32,
+    host: String,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    exit_code: Option<u8>,
+    first: NaiveDate,
+    end: NaiveDate,
+    error: Option<String>,
+}
+
+/// The sum of the load marks of a window's verified chunks.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Marks {
+    pub(super) sum: i64,
+}
+
+/// Says of its chunk that a pass has found it to be the same.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Checked {
+    pub(super) pass: u128,
+    pub(super) load_id: u128,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Pass {
+    id: u128,
+    source: bool,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    same: u64,
+    differing: u64,
+}
+
+/// When a window was found equal, and the sums of the receipts that this rests on.
+#[derive(Serialize, Deserialize)]
+pub(super) struct FoundEqual {
+    at: NaiveDateTime,
+    chunks: u64,
+    rows: u64,
+    marks: i64,
+}
+
+/// Rows of a table that left its target and could not be followed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Unfollowed {
+    pub(super) rows: u64,
+}
+
+/// The two servers that a run has worked with.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Reached {
+    pub(super) source: String,
+    pub(super) target: String,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Waiting {
+    since: DateTime<Utc>,
+    next_try_at: DateTime<Utc>,
+    error: String,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Tombstone {
+    table: String,
+    targets: Vec<String>,
+    month: Option<NaiveDate>,
+}
+
+/// The process that opened the store for writing last.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Writer {
+    pub(super) pid: u32,
+}
+
+/// Turns one enum into another of the same variants, both ways.
+macro_rules! same_variants {
+    ($ours:ty, $theirs:ty, $($variant:ident),+) => {
+        impl From<$ours> for $theirs {
+            fn from(value: $ours) -> Self {
+                match value { $(<$ours>::$variant => Self::$variant),+ }
+            }
+        }
+        impl From<$theirs> for $ours {
+            fn from(value: $theirs) -> Self {
+                match value { $(<$theirs>::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+
+same_variants!(AccessPath, crate::model::plan::AccessPath, Date, DayWalk, Key);
+same_variants!(
+    WindowState,
+    record::WindowState,
+    Planned,
+    Loading,
+    Open,
+    Complete,
+    Failed,
+    Mismatched
+);
+same_variants!(
+    State, ChunkState, Planned, Extracted, Loaded, Verified, Failed, Mismatched, Stale
+);
+
+impl From<&record::TableRecord> for Table {
+    fn from(record: &record::TableRecord) -> Self {
+        let record = record.clone();
+        Table {
+            name: record.name,
+            source: record.source,
+            target: record.target,
+            fingerprint: record.fingerprint,
+            access_path: record.access_path.into(),
+            undated_rows: None,
+            notes: record.notes,
+        }
+    }
+}
+
+impl From<Table> for record::TableRecord {
+    fn from(stored: Table) -> Self {
+        record::TableRecord {
+            name: stored.name,
+            source: stored.source,
+            target: stored.target,
+            fingerprint: stored.fingerprint,
+            access_path: stored.access_path.into(),
+            notes: stored.notes,
+        }
+    }
+}
+
+impl From<&record::WindowRecord> for Window {
+    fn from(record: &record::WindowRecord) -> Self {
+        Window {
+            window: Dates(record.window),
+            state: record.state.into(),
+            error: record.error.clone(),
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+impl From<Window> for record::WindowRecord {
+    fn from(stored: Window) -> Self {
+        record::WindowRecord {
+            window: stored.window.0,
+            state: stored.state.into(),
+            error: stored.error,
+            updated_at: stored.updated_at,
+        }
+    }
+}
+
+impl From<&record::Counts> for Counts {
+    fn from(counts: &record::Counts) -> Self {
+        let record::Counts {
+            chunks,
+            verified,
+            failed,
+            mismatched,
+            stale,
+            rows,
+            bytes,
+        } = *counts;
+        Counts {
+            chunks,
+            verified,
+            failed,
+            mismatched,
+            stale,
+            rows,
+            bytes,
+        }
+    }
+}
+
+impl From<Counts> for record::Counts {
+    fn from(stored: Counts) -> Self {
+        let Counts {
+            chunks,
+            verified,
+            failed,
+            mismatched,
+            stale,
+            rows,
+            bytes,
+        } = stored;
+        record::Counts {
+            chunks,
+            verified,
+            failed,
+            mismatched,
+            stale,
+            rows,
+            bytes,
+        }
+    }
+}
+
+impl From<&chunk::Chunk> for Chunk {
+    fn from(chunk: &chunk::Chunk) -> Self {
+        let key = |key: &Option<KeyBytes>| key.clone().map(|key| key.0);
+        Chunk {
+            ordinal: chunk.ordinal,
+            after: key(&chunk.range.after),
+            through: key(&chunk.range.through),
+            state: chunk.state.into(),
+            row_count: chunk.tally.row_count,
+            byte_count: chunk.tally.byte_count,
+            digest: chunk.tally.digest.to_bytes(),
+            attempts: chunk.attempts,
+            error: chunk.error.clone(),
+            load_id: chunk.load_id,
+        }
+    }
+}
+
+impl From<Chunk> for chunk::Chunk {
+    fn from(stored: Chunk) -> Self {
+        chunk::Chunk {
+            ordinal: stored.ordinal,
+            range: KeyRange {
+                after: stored.after.map(KeyBytes),
+                through: stored.through.map(KeyBytes),
+            },
+            state: stored.state.into(),
+            tally: Tally {
+                row_count: stored.row_count,
+                byte_count: stored.byte_count,
+                digest: Digest::from_bytes(&stored.digest),
+            },
+            attempts: stored.attempts,
+            error: stored.error,
+            load_id: stored.load_id,
+        }
+    }
+}
+
+impl From<&record::RunRecord> for Run {
+    fn from(run: &record::RunRecord) -> Self {
+        Run {
+            run_id: run.run_id,
+            pid: run.pid,
+            host: run.host.clone(),
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            exit_code: run.exit_code,
+            first: run.range.start,
+            end: run.range.end,
+            error: run.error.clone(),
+        }
+    }
+}
+
+impl From<Run> for record::RunRecord {
+    fn from(stored: Run) -> Self {
+        record::RunRecord {
+            run_id: stored.run_id,
+            pid: stored.pid,
+            host: stored.host,
+            started_at: stored.started_at,
+            ended_at: stored.ended_at,
+            exit_code: stored.exit_code,
+            range: DateRange {
+                start: stored.first,
+                end: stored.end,
+            },
+            error: stored.error,
+        }
+    }
+}
+
+impl From<&record::Waiting> for Waiting {
+    fn from(waiting: &record::Waiting) -> Self {
+        let record::Waiting {
+            since,
+            next_try_at,
+            error,
+        } = waiting.clone();
+        Waiting {
+            since,
+            next_try_at,
+            error,
+        }
+    }
+}
+
+impl From<Waiting> for record::Waiting {
+    fn from(stored: Waiting) -> Self {
+        record::Waiting {
+            since: stored.since,
+            next_try_at: stored.next_try_at,
+            error: stored.error,
+        }
+    }
+}
+
+impl From<&record::FoundEqual> for FoundEqual {
+    fn from(found: &record::FoundEqual) -> Self {
+        let record::FoundEqual {
+            at,
+            chunks,
+            rows,
+            marks,
+        } = *found;
+        FoundEqual {
+            at,
+            chunks,
+            rows,
+            marks,
+        }
+    }
+}
+
+impl From<FoundEqual> for record::FoundEqual {
+    fn from(stored: FoundEqual) -> Self {
+        let FoundEqual {
+            at,
+            chunks,
+            rows,
+            marks,
+        } = stored;
+        record::FoundEqual {
+            at,
+            chunks,
+            rows,
+            marks,
+        }
+    }
+}
+
+impl From<&record::Pass> for Pass {
+    fn from(pass: &record::Pass) -> Self {
+        let record::Pass {
+            id,
+            source,
+            started_at,
+            ended_at,
+            same,
+            differing,
+        } = pass.clone();
+        Pass {
+            id,
+            source,
+            started_at,
+            ended_at,
+            same,
+            differing,
+        }
+    }
+}
+
+impl From<Pass> for record::Pass {
+    fn from(stored: Pass) -> Self {
+        record::Pass {
+            id: stored.id,
+            source: stored.source,
+            started_at: stored.started_at,
+            ended_at: stored.ended_at,
+            same: stored.same,
+            differing: stored.differing,
+        }
+    }
+}
+
+impl From<&record::Tombstone> for Tombstone {
+    fn from(tombstone: &record::Tombstone) -> Self {
+        let record::Tombstone {
+            table,
+            targets,
+            month,
+        } = tombstone.clone();
+        Tombstone {
+            table,
+            targets,
+            month,
+        }
+    }
+}
+
+impl From<Tombstone> for record::Tombstone {
+    fn from(stored: Tombstone) -> Self {
+        record::Tombstone {
+            table: stored.table,
+            targets: stored.targets,
+            month: stored.month,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

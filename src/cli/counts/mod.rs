@@ -1,0 +1,480 @@
+//! `sync counts`: the row counts of source and target side by side, a line a table, as the work log has them.
+
+#[cfg(test)]
+mod tests;
+
+use chrono::NaiveDate;
+use clap::Args;
+use serde_json::json;
+
+use super::embedded::Embedded;
+use super::voice::Voice;
+use super::{Context, json, result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
+use crate::base::text::{counted, markdown, thousands};
+use crate::checkpoint::{Reader, View, WindowState};
+#[cfg(feature = "emulator")]
+use crate::config::Mode;
+use crate::config::{Config, TableConfig};
+use crate::model::row::Value;
+use crate::model::table::{Column, DataType, TableName};
+use crate::model::window::{Kind, Window};
+use crate::mssql::{Guard, Session, catalog, predicate, unproven};
+use crate::pipeline::resume::read_cutoff;
+use crate::tsql::predicate::{Bounds, Extent, Where, midnight};
+
+/// Arguments of `sync counts`.
+#[derive(Debug, Args)]
+pub(super) struct CountsArgs {
+    /// Count whole tables instead of the windows that are loaded
+    #[arg(long)]
+    all: bool,
+    /// A line a window instead of a line a table
+    #[arg(long, conflicts_with = "all")]
+    windows: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The counts of one table, or of one of its windows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Count {
+    table: String,
+    window: Option<Window>,
+    rows: Rows,
+}
+
+/// The rows of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// Both ends were counted.
+    Counted {
+        source: u64,
+        /// `None` where the target has no such table.
+        target: Option<u64>,
+    },
+    /// Nothing of the table is loaded, so that there is nothing to count.
+    NotLoaded,
+    /// Something is loaded, and no window of it is complete.
+    NotComplete,
+}
+
+/// What one line counts of a table.
+#[derive(Debug)]
+struct Line<'a> {
+    table: &'a TableConfig,
+    window: Option<Window>,
+    asked: Scope,
+}
+
+#[derive(Debug)]
+enum Scope {
+    /// The rows of these.
+    Extents(Vec<Extent>),
+    /// None, for this reason.
+    Nothing(Rows),
+}
+
+/// What is to be counted, and what is left out of it.
+#[derive(Debug, Default)]
+struct Plan<'a> {
+    lines: Vec<Line<'a>>,
+    /// Windows that have receipts and are not complete.
+    begun: Vec<(&'a TableConfig, Window)>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+struct Counted {
+    counts: Vec<Count>,
+    /// Windows whose end has passed by the source's clock, and that are not complete.
+    unfinished: Vec<(String, Window)>,
+}
+
+pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode> {
+    let mut config = context.load()?;
+    let embedded = Embedded::start(&mut config, &context.clock).await?;
+    let counted = counts(context, &config, &args).await;
+    embedded.stop().await;
+    let counted = counted?;
+    counted.warn(&context.voice);
+    result(&if args.json {
+        json(&as_json(&counted.counts))
+    } else {
+        text(&counted.counts)
+    })?;
+    Ok(counted.exit())
+}
+
+async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result<Counted> {
+    if args.all {
+        let whole = config.tables.iter().map(|table| Line {
+            table,
+            window: None,
+            asked: Scope::Extents(vec![Extent::All]),
+        });
+        let plan = Plan {
+            lines: whole.collect(),
+            begun: Vec::new(),
+        };
+        return count(config, &plan).await;
+    }
+    let path = context.state_of(&config.path);
+    let reader = Reader::open(&path)?;
+    if reader.is_none() {
+        let path = path.display();
+        context.voice.say(&format!(
+            "note: there is no state file {path}: nothing is loaded yet; --all counts whole tables"
+        ));
+    }
+    let view = reader.as_ref().map(Reader::view).transpose()?;
+    let tables = config.tables.iter();
+    let plan = loaded(&context.voice, tables, view.as_ref(), args.windows)?;
+    count(config, &plan).await
+}
+
+/// What `sync counts` prints of the windows that `view` knows, for a configuration whose servers are up and of its
+/// tables of one mode; nothing where it has none.
+#[cfg(feature = "emulator")]
+pub(super) async fn of_loaded(
+    voice: &Voice,
+    config: &Config,
+    view: &View<'_>,
+    mode: Mode,
+) -> Result<(String, ExitCode)> {
+    let tables = config.tables.iter().filter(|table| table.mode == mode);
+    let plan = loaded(voice, tables, Some(view), false)?;
+    if plan.lines.is_empty() {
+        return Ok((String::new(), ExitCode::Done));
+    }
+    let counted = count(config, &plan).await?;
+    counted.warn(voice);
+    Ok((text(&counted.counts), counted.exit()))
+}
+
+/// A line for each table's complete windows, or for each of them, as the checkpoint file knows them. What is left out
+/// is said.
+fn loaded<'a>(
+    voice: &Voice,
+    tables: impl Iterator<Item = &'a TableConfig>,
+    view: Option<&View<'_>>,
+    by_window: bool,
+) -> Result<Plan<'a>> {
+    let mut plan = Plan::default();
+    for table in tables {
+        let name = table.name.as_str();
+        let windows = view.map_or_else(|| Ok(vec![]), |view| view.windows(name))?;
+        let (complete, rest): (Vec<_>, Vec<_>) = windows
+            .into_iter()
+            .partition(|record| record.state == WindowState::Complete);
+        if !rest.is_empty() {
+            let names: Vec<String> = rest.iter().map(|record| record.window.to_string()).collect();
+            voice.say(&format!(
+                "note: table {}: {} not complete and left out: {}",
+                table.name,
+                counted(rest.len() as u64, "window"),
+                names.join(", ")
+            ));
+        }
+        let before = plan.begun.len();
+        for (view, record) in view
+            .iter()
+            .flat_map(|view| rest.iter().map(move |record| (view, record)))
+        {
+            // A checkpoint that is verified or stale stands for a receipt.
+            let counts = view.counts(name, record.window)?;
+            if counts.verified + counts.stale > 0 {
+                plan.begun.push((table, record.window));
+            }
+        }
+        let complete: Vec<Window> = complete.into_iter().map(|record| record.window).collect();
+        let line = |window, asked| Line { table, window, asked };
+        if complete.is_empty() {
+            let rows = if plan.begun.len() > before {
+                Rows::NotComplete
+            } else {
+                Rows::NotLoaded
+            };
+            plan.lines.push(line(None, Scope::Nothing(rows)));
+        } else if by_window {
+            let extents = |window| Scope::Extents(vec![Extent::of_window(window)]);
+            let lines = complete
+                .into_iter()
+                .map(|window| line(Some(window), extents(window)));
+            plan.lines.extend(lines);
+        } else {
+            let extents = joined(complete.into_iter());
+            plan.lines.push(line(None, Scope::Extents(extents)));
+        }
+    }
+    Ok(plan)
+}
+
+/// Windows whose dates touch as one extent, so that each is counted by one query.
+fn joined(windows: impl Iterator<Item = Window>) -> Vec<Extent> {
+    let (dated, other): (Vec<Window>, Vec<Window>) = windows.partition(|window| window.kind() == Kind::Dates);
+    let mut days: Vec<(NaiveDate, NaiveDate)> = Vec::new();
+    // The store has windows by date.
+    for window in dated {
+        match days.last_mut() {
+            Some(last) if window.start() <= last.1 => last.1 = last.1.max(window.end()),
+            _ => days.push((window.start(), window.end())),
+        }
+    }
+    let days = days.into_iter().map(|(start, end)| {
+        Extent::Dates(Bounds {
+            start: midnight(start),
+            end: midnight(end),
+        })
+    });
+    days.chain(other.into_iter().map(Extent::of_window)).collect()
+}
+
+/// Counts each line at both ends, and looks which windows should be complete by now.
+async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
+    let timeouts = config.run.timeouts;
+    let guard = &config.source.guard;
+    let mut source = Session::open(&config.source.endpoint, Some(guard), &timeouts).await?;
+    let mut target = Session::open(&config.target.endpoint, None, &timeouts).await?;
+    let mut counts = Vec::new();
+    for line in &plan.lines {
+        let rows = match &line.asked {
+            Scope::Nothing(rows) => *rows,
+            Scope::Extents(extents) => {
+                let name = config.source_table(line.table);
+                let there = count_one(&mut source, Some(guard), &name, line.table, extents).await?;
+                let target_name = config.target_table(line.table);
+                let here = count_one(&mut target, None, &target_name, line.table, extents).await?;
+                Rows::Counted {
+                    source: there.ok_or_else(|| is_not_there(&name))?,
+                    target: here,
+                }
+            }
+        };
+        counts.push(Count {
+            table: line.table.name.to_string(),
+            window: line.window,
+            rows,
+        });
+    }
+    Ok(Counted {
+        counts,
+        unfinished: unfinished(config, &mut source, &plan.begun).await?,
+    })
+}
+
+fn is_not_there(name: &TableName) -> Error {
+    Error::new(
+        ErrorKind::Preflight,
+        format!(
+            "The source has no table {name} that this login may see; check its name and schema, or grant SELECT on it"
+        ),
+    )
+}
+
+/// Those of the windows whose end has passed by the source's clock, and long enough ago to be read. Where there are
+/// none, the clock is not asked.
+async fn unfinished(
+    config: &Config,
+    source: &mut Session,
+    begun: &[(&TableConfig, Window)],
+) -> Result<Vec<(String, Window)>> {
+    if begun.is_empty() {
+        return Ok(Vec::new());
+    }
+    let server = catalog::server(source).await?;
+    let mut unfinished = Vec::new();
+    for (table, window) in begun {
+        let name = config.source_table(table);
+        let schema = catalog::describe(source, &name)
+            .await?
+            .ok_or_else(|| is_not_there(&name))?;
+        let date = table.date_column.as_ref();
+        let position = date.and_then(|date| schema.position(date.as_str()));
+        // An instant with an offset is compared in UTC; dates without one are taken for the server's own.
+        let now = match position.map(|position| schema.columns[position].data_type) {
+            Some(DataType::DateTimeOffset(_)) => server.now_utc,
+            _ => server.now,
+        };
+        let readable = read_cutoff(now, config.run.settle_minutes);
+        if window.kind() != Kind::Dates || midnight(window.end()) <= readable {
+            unfinished.push((table.name.to_string(), *window));
+        }
+    }
+    Ok(unfinished)
+}
+
+/// The rows of extents; `None` where there is no such table.
+async fn count_one(
+    session: &mut Session,
+    guard: Option<&Guard>,
+    name: &TableName,
+    table: &TableConfig,
+    extents: &[Extent],
+) -> Result<Option<u64>> {
+    let Some(schema) = catalog::describe(session, name).await? else {
+        return Ok(None);
+    };
+    let whole = extents.iter().all(|extent| *extent == Extent::All);
+    let date = match &table.date_column {
+        Some(date) if !whole => {
+            let position = schema.position(date.as_str()).ok_or_else(|| {
+                let text = format!("Table {name} has no column {date}; set date_column to the one it has");
+                Error::new(ErrorKind::Preflight, text)
+            })?;
+            Some(&schema.columns[position])
+        }
+        _ => None,
+    };
+    let mut count = 0;
+    for extent in extents {
+        count += count_where(session, guard, name, date, *extent).await?;
+    }
+    Ok(Some(count))
+}
+
+/// The rows of an extent. At the source the proof stands in front of the count, and it takes one processor.
+async fn count_where(
+    session: &mut Session,
+    guard: Option<&Guard>,
+    name: &TableName,
+    date: Option<&Column>,
+    extent: Extent,
+) -> Result<u64> {
+    let (proof, names) = guard.map(|guard| predicate(guard, 1)).unwrap_or_default();
+    let (condition, option) = match guard {
+        Some(_) => (format!("IF {proof} "), " OPTION (MAXDOP 1)"),
+        None => (String::new(), ""),
+    };
+    let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
+    clause.extent(date, extent);
+    let (filter, params) = clause.finish();
+    let sql = format!(
+        "{condition}SELECT COUNT_BIG(*) FROM {}{filter}{option}",
+        name.quoted()
+    );
+    let rows = session.rows(&sql, &params).await?;
+    let row = rows.first().ok_or_else(unproven)?;
+    Ok(row.integer(0)?.cast_unsigned())
+}
+
+impl Counted {
+    /// Says which windows should be complete and are not.
+    fn warn(&self, voice: &Voice) {
+        for (table, window) in &self.unfinished {
+            voice.say(&format!(
+                "warning: table {table}: window {window} has ended and is not complete; `sync run` with its dates loads the rest"
+            ));
+        }
+    }
+
+    /// A difference before what is not there to be compared.
+    fn exit(&self) -> ExitCode {
+        let is = |equal| self.counts.iter().any(|count| count.is_equal() == equal);
+        let not_loaded = self.counts.iter().any(|count| count.rows == Rows::NotLoaded);
+        if is(Some(false)) {
+            ExitCode::Mismatch
+        } else if not_loaded || !self.unfinished.is_empty() {
+            ExitCode::Incomplete
+        } else {
+            ExitCode::Done
+        }
+    }
+}
+
+impl Count {
+    fn source(&self) -> Option<u64> {
+        match self.rows {
+            Rows::Counted { source, .. } => Some(source),
+            Rows::NotLoaded | Rows::NotComplete => None,
+        }
+    }
+
+    fn target(&self) -> Option<u64> {
+        match self.rows {
+            Rows::Counted { target, .. } => target,
+            Rows::NotLoaded | Rows::NotComplete => None,
+        }
+    }
+
+    /// A table that is not there holds as many rows as an empty one; what was not counted is neither.
+    fn is_equal(&self) -> Option<bool> {
+        self.source().map(|source| self.target().unwrap_or(0) == source)
+    }
+
+    fn name(&self) -> String {
+        match self.window {
+            Some(window) => format!("{} {window}", self.table),
+            None => self.table.clone(),
+        }
+    }
+
+    fn status(&self) -> &'static str {
+        match self.rows {
+            Rows::NotLoaded => "not loaded",
+            Rows::NotComplete => "not complete",
+            Rows::Counted { source, target } if target.unwrap_or(0) != source => "different",
+            Rows::Counted { source: 0, .. } => "empty",
+            Rows::Counted { .. } => "equal",
+        }
+    }
+
+    fn mark(&self) -> String {
+        match (self.status(), self.source()) {
+            ("empty", _) => "○".to_owned(),
+            ("equal", _) => "✓".to_owned(),
+            (_, Some(source)) => format!("✗ source: {}", thousands(source)),
+            (status, None) => status.to_owned(),
+        }
+    }
+}
+
+/// Whether all lines that were counted are equal; `None` where none was.
+fn are_equal(counts: &[Count]) -> Option<bool> {
+    let counted = counts.iter().filter_map(Count::is_equal);
+    counted.reduce(|all, equal| all && equal)
+}
+
+fn as_json(counts: &[Count]) -> serde_json::Value {
+    let tables: Vec<_> = counts
+        .iter()
+        .map(|count| {
+            let mut line = json!({
+                "name": count.table,
+                "source": count.source(),
+                "target": count.target(),
+                "status": count.status(),
+                "equal": count.is_equal(),
+            });
+            if let Some(window) = count.window {
+                line["window"] = json!(window.to_string());
+            }
+            line
+        })
+        .collect();
+    json!({
+        "tables": tables,
+        "total": {
+            "source": counts.iter().filter_map(Count::source).sum::<u64>(),
+            "target": counts.iter().filter_map(Count::target).sum::<u64>(),
+        },
+        "equal": are_equal(counts),
+    })
+}
+
+/// The counts as a Markdown table whose columns line up; the target's rows are what is counted in it.
+fn text(counts: &[Count]) -> String {
+    let total = counts.iter().filter_map(Count::target).sum();
+    let mut lines = vec![["Table".to_owned(), "Row Count".to_owned(), "Status".to_owned()]];
+    for count in counts {
+        lines.push([count.name(), thousands(count.target().unwrap_or(0)), count.mark()]);
+    }
+    lines.push([
+        "**TOTAL**".to_owned(),
+        format!("**{}**", thousands(total)),
+        String::new(),
+    ]);
+    markdown(&lines)
+}

@@ -1,0 +1,371 @@
+//! Settling: the row counts of recent windows compared day by day, until late rows have stopped coming.
+//!
+//! Tills upload sales of days that were loaded, and dates get corrected. A window is compared at each run until one
+//! finds it equal `settle_days` after its end, or later; rows without a date are compared at each run. Chunks that
+//! hold a day that differs become stale at the target, where any later run finds them, too. Where a window would lose
+//! more rows than the brake allows, nothing of it is marked. What keeps the count of a day (a changed value) is not seen
+//! here; `reconcile --source` sees it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Days, NaiveDate, NaiveDateTime};
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::counted as counted_text;
+use crate::checkpoint::{Change, FoundEqual, Store};
+use crate::model::brake::{Brake, held};
+use crate::model::chunk::{ChunkState, KeyRange};
+use crate::model::plan::TablePlan;
+use crate::model::row::Value;
+use crate::model::window::{Kind, Window};
+use crate::mssql::{Flow, Guard, Session, predicate, unproven};
+use crate::pipeline::resume::is_complete;
+use crate::target::lease::Lease;
+use crate::target::receipt;
+use crate::target::receipt::{Receipt, Sums};
+use crate::target::table::Target;
+use crate::tsql::expression::read_expression;
+use crate::tsql::predicate::{Extent, Where, date_of, holds_day};
+
+/// Days that are named where some differ.
+const NAMED_MAX: usize = 5;
+
+/// What a table's recent windows are compared by.
+#[derive(Debug)]
+pub struct Settling<'a> {
+    /// The plan.
+    pub plan: &'a TablePlan,
+    /// Its target.
+    pub target: &'a Target,
+    /// The right to mark its receipts.
+    pub lease: &'a Lease,
+    /// The proof that the counting carries.
+    pub guard: &'a Guard,
+    /// The source's clock.
+    pub now: NaiveDateTime,
+    /// Whether it can be trusted: where clocks disagree nothing is found to be settled.
+    pub trusted: bool,
+    /// How long after its end a window is compared.
+    pub days: u32,
+    /// Where a window that was found equal is recorded.
+    pub store: &'a Store,
+    /// Whether the table is read in this run anyway.
+    pub read_anyway: bool,
+    /// How many rows may leave a window.
+    pub brake: Brake,
+}
+
+/// What came of settling.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// What an operator must know.
+    pub said: Vec<String>,
+    /// Whether chunks became stale.
+    pub marked: bool,
+    /// Windows that would lose too many rows; nothing of them is to be loaded.
+    pub braked: BTreeSet<Window>,
+}
+
+/// A window's row counts at both ends.
+struct Compared {
+    there: Counts,
+    here: Counts,
+}
+
+/// Row counts by day; rows without one under `None`.
+type Counts = BTreeMap<Option<NaiveDate>, u64>;
+
+impl Settling<'_> {
+    /// Compares the windows that are `concerned` and not settled, one query a window at each end, and marks the chunks that
+    /// differ.
+    ///
+    /// # Errors
+    /// `WrongServer` when the source does not prove to be the one that may be read; `Busy` when the lease was lost;
+    /// what the sessions return.
+    pub async fn run(
+        &self,
+        source: &mut Session,
+        target: &mut Session,
+        concerned: impl Fn(Window) -> bool,
+    ) -> Result<Settled> {
+        let mut settled = Settled::default();
+        if self.days == 0 {
+            return Ok(settled);
+        }
+        let mut equal = Vec::new();
+        for (window, sums) in receipt::sums(target, &self.plan.target, &self.target.incarnation).await? {
+            if !concerned(window) || self.is_settled(window, &sums)? || self.costs_a_scan(window) {
+                continue;
+            }
+            let receipts = receipt::read(target, &self.plan.target, window).await?;
+            let again = |receipt: &&Receipt| {
+                receipt.chunk.state != ChunkState::Verified || receipt.incarnation != self.target.incarnation
+            };
+            if receipts.iter().all(|receipt| again(&receipt)) {
+                continue;
+            }
+            let range = KeyRange {
+                after: None,
+                through: receipts.last().and_then(|last| last.chunk.range.through.clone()),
+            };
+            let compared = Compared {
+                there: self.count_source(source, window, &range).await?,
+                here: self.count_target(target, window, &range).await?,
+            };
+            if compared.differing().is_empty() {
+                let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
+                if self.trusted && window.kind() == Kind::Dates && is_complete(&chunks) {
+                    equal.push(self.found_equal(window, &sums));
+                }
+                continue;
+            }
+            self.mark(target, window, &receipts, again, &compared, &mut settled)
+                .await?;
+        }
+        if !equal.is_empty() {
+            self.store.commit(&equal)?;
+        }
+        Ok(settled)
+    }
+
+    /// Marks the chunks of a window that hold a day that differs, unless too many rows would leave it.
+    async fn mark(
+        &self,
+        target: &mut Session,
+        window: Window,
+        receipts: &[Receipt],
+        again: impl Fn(&&Receipt) -> bool,
+        compared: &Compared,
+        settled: &mut Settled,
+    ) -> Result<()> {
+        let name = &self.plan.name;
+        let (there, here) = (total(&compared.there), total(&compared.here));
+        let leaving = here.saturating_sub(there);
+        if !self.brake.allows(leaving, here) {
+            settled.braked.insert(window);
+            settled.said.push(held(name, window, leaving, here).chain());
+            return Ok(());
+        }
+        let differing = compared.differing();
+        let mut chunks = Vec::new();
+        for receipt in receipts.iter().filter(|receipt| !again(receipt)) {
+            if self.holds(window, &receipt.chunk.range, &differing)? {
+                chunks.push(receipt.chunk.ordinal);
+            }
+        }
+        receipt::mark_all_stale(target, self.lease, window, &chunks).await?;
+        settled.marked |= !chunks.is_empty();
+        // What a chunk that is loaded again anyway lacks is no news.
+        let mut news = Vec::new();
+        for day in &differing {
+            let mut known = false;
+            for receipt in receipts.iter().filter(&again) {
+                known |= self.holds(window, &receipt.chunk.range, &[*day])?;
+            }
+            news.extend((!known).then_some(*day));
+        }
+        if !news.is_empty() {
+            settled.said.push(format!(
+                "Table {name}, window {window}: {}; {} loaded again",
+                told(&compared.there, &compared.here, &news),
+                counted_are(chunks.len())
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a chunk's keys reach into one of the days.
+    fn holds(&self, window: Window, range: &KeyRange, days: &[Option<NaiveDate>]) -> Result<bool> {
+        let Some(date) = self.plan.date() else {
+            return Ok(true);
+        };
+        for day in days {
+            let holds = match day {
+                Some(day) => holds_day(window, range, *day, date.data_type)?,
+                None => true,
+            };
+            if holds {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn found_equal(&self, window: Window, sums: &Sums) -> Change {
+        Change::FoundEqual {
+            table: self.plan.name.as_str().to_owned(),
+            window,
+            found: FoundEqual {
+                at: self.now,
+                chunks: sums.chunks,
+                rows: sums.rows,
+                marks: sums.marks,
+            },
+        }
+    }
+
+    /// Whether counting would read the whole table for nothing else: rows without a date, and no index that begins
+    /// with it. They are counted when the table is read anyway.
+    fn costs_a_scan(&self, window: Window) -> bool {
+        let indexed = self
+            .plan
+            .date()
+            .is_some_and(|date| self.plan.source.begins_with(&date.name));
+        window.kind() == Kind::Undated && !indexed && !self.read_anyway
+    }
+
+    /// Whether no more rows are expected: it was found equal after its time, and is still what it was then. That all of it
+    /// was read after that time says nothing: a row may have moved from what was not read yet to what was.
+    fn is_settled(&self, window: Window, sums: &Sums) -> Result<bool> {
+        let Some(end) = self.end(window) else {
+            return Ok(window.kind() == Kind::All);
+        };
+        let found = self.store.view()?.found_equal(self.plan.name.as_str(), window)?;
+        Ok(found.is_some_and(|found| {
+            found.at >= end && (found.chunks, found.rows, found.marks) == (sums.chunks, sums.rows, sums.marks)
+        }))
+    }
+
+    /// When a window of dates settles.
+    fn end(&self, window: Window) -> Option<NaiveDateTime> {
+        match Extent::of_window(window) {
+            Extent::Dates(bounds) => bounds.end.checked_add_days(Days::new(self.days.into())),
+            Extent::Undated | Extent::All => None,
+        }
+    }
+
+    async fn count_source(&self, session: &mut Session, window: Window, range: &KeyRange) -> Result<Counts> {
+        let (proof, names) = predicate(self.guard, 1);
+        let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
+        let extent = Extent::of_window(window);
+        clause.extent(self.plan.date(), extent);
+        if let Some(through) = &range.through {
+            clause.through(&self.plan.key_columns(extent.kind()), through)?;
+        }
+        let (filter, params) = clause.finish();
+        let day = self.plan.date().map(|date| read_expression(date, date.data_type));
+        let select = by_day(day, extent, &self.plan.source.name.quoted(), &filter);
+        let sql = format!("IF {proof} {select} OPTION (MAXDOP 1)");
+        counted(session, &sql, &params).await?.ok_or_else(unproven)
+    }
+
+    async fn count_target(&self, session: &mut Session, window: Window, range: &KeyRange) -> Result<Counts> {
+        let extent = Extent::of_window(window);
+        let (filter, params) = self.target.range(self.plan, extent, range)?;
+        let day = self
+            .target
+            .date(self.plan)
+            .zip(self.plan.date())
+            .map(|(column, source)| read_expression(column, source.data_type));
+        let sql = by_day(day, extent, &self.target.quoted, &filter);
+        Ok(counted(session, &sql, &params).await?.unwrap_or_default())
+    }
+}
+
+/// Rows of (day, count); `None` where there is no result set.
+async fn counted(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Option<Counts>> {
+    let mut counts = Counts::new();
+    let read = session
+        .stream(sql, params, |row| {
+            let day = match row.value(0)? {
+                Value::Date(days) => date_of(days),
+                _ => None,
+            };
+            let Value::Integer(count) = row.value(1)? else {
+                return Err(Error::new(
+                    ErrorKind::Internal,
+                    "A count of rows is no whole number",
+                ));
+            };
+            counts.insert(day, count.cast_unsigned());
+            Ok(Flow::Continue)
+        })
+        .await?;
+    Ok(read.map(|_| counts))
+}
+
+/// The statement that counts the rows of `from` a day.
+fn by_day(day: Option<String>, extent: Extent, from: &str, filter: &str) -> String {
+    match (day, extent) {
+        (Some(day), Extent::Dates(_)) => {
+            let day = format!("CAST({day} AS date)");
+            format!("SELECT {day}, COUNT_BIG(*) FROM {from}{filter} GROUP BY {day}")
+        }
+        _ => format!("SELECT CAST(NULL AS date), COUNT_BIG(*) FROM {from}{filter}"),
+    }
+}
+
+impl Compared {
+    /// The days whose counts differ.
+    fn differing(&self) -> Vec<Option<NaiveDate>> {
+        let count = |counts: &Counts, day| counts.get(&day).copied().unwrap_or(0);
+        let days: BTreeSet<_> = self.there.keys().chain(self.here.keys()).copied().collect();
+        days.into_iter()
+            .filter(|day| count(&self.there, *day) != count(&self.here, *day))
+            .collect()
+    }
+}
+
+fn total(counts: &Counts) -> u64 {
+    counts.values().sum()
+}
+
+fn counted_are(chunks: usize) -> String {
+    let verb = if chunks == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted_text(chunks as u64, "chunk"))
+}
+
+/// The days that differ, as people read them.
+fn told(there: &Counts, here: &Counts, days: &[Option<NaiveDate>]) -> String {
+    let count = |counts: &Counts, day| counts.get(day).copied().unwrap_or(0);
+    let mut parts: Vec<String> = days
+        .iter()
+        .take(NAMED_MAX)
+        .map(|day| {
+            let name = day.map_or_else(|| "no date".to_owned(), |day| day.to_string());
+            format!("{name} ({} there, {} here)", count(there, day), count(here, day))
+        })
+        .collect();
+    if days.len() > NAMED_MAX {
+        parts.push(format!("{} days more", days.len() - NAMED_MAX));
+    }
+    format!(
+        "rows came late, moved or went at the source: {}",
+        parts.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn counts(of: &[(&str, u64)]) -> Counts {
+        of.iter().map(|(text, count)| (Some(day(text)), *count)).collect()
+    }
+
+    #[test]
+    fn a_day_that_one_end_lacks_differs() {
+        let there = counts(&[("2025-10-01", 3), ("2025-10-02", 2), ("2025-10-03", 1)]);
+        let here = counts(&[("2025-10-01", 3), ("2025-10-02", 1), ("2025-10-04", 1)]);
+        let compared = Compared { there, here };
+        let days = compared.differing();
+        assert_eq!(
+            days,
+            ["2025-10-02", "2025-10-03", "2025-10-04"].map(|text| Some(day(text)))
+        );
+        assert_eq!(
+            told(&compared.there, &compared.here, &days),
+            "rows came late, moved or went at the source: 2025-10-02 (2 there, 1 here), 2025-10-03 (1 there, 0 here), \
+             2025-10-04 (0 there, 1 here)"
+        );
+        let same = Compared {
+            here: compared.there.clone(),
+            there: compared.there,
+        };
+        assert!(same.differing().is_empty());
+    }
+}

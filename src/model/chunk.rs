@@ -1,0 +1,187 @@
+//! The chunk: a key range of a window, the unit of load and of proof, and the one function that changes its
+//! state.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::row::Tally;
+
+/// A key's canonical bytes: the date, then the columns of the unique index. Opaque here: keys are ordered by the
+/// server, never by us.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct KeyBytes(pub Vec<u8>);
+
+/// The keys `after < key <= through` of a window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRange {
+    /// `None`: from the window's start.
+    pub after: Option<KeyBytes>,
+    /// `None`: to the window's end, target-only rows included. Only the last chunk of a closed window has it.
+    pub through: Option<KeyBytes>,
+}
+
+/// Where a chunk stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ChunkState {
+    /// Known, nothing done; also after a crash took its rows from memory.
+    Planned,
+    /// Its rows are in memory, or were.
+    Extracted,
+    /// Its rows are staged at the target, not visible.
+    Loaded,
+    /// Its rows and receipt are committed, and were equal when read back.
+    Verified,
+    /// Its last attempt failed.
+    Failed,
+    /// What was read back differed twice; nothing of it is visible.
+    Mismatched,
+    /// It was verified once; the target no longer is what the receipt says.
+    Stale,
+}
+
+impl fmt::Display for ChunkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ChunkState::Planned => "planned",
+            ChunkState::Extracted => "extracted",
+            ChunkState::Loaded => "loaded",
+            ChunkState::Verified => "verified",
+            ChunkState::Failed => "failed",
+            ChunkState::Mismatched => "mismatched",
+            ChunkState::Stale => "stale",
+        })
+    }
+}
+
+/// What happens to a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkEvent {
+    /// A run takes it up.
+    Started,
+    /// Its rows were read from the source.
+    ReadFromSource,
+    /// Its rows are staged at the target.
+    Staged,
+    /// Rows and receipt are committed.
+    Committed,
+    /// What was read back differed, the second time.
+    Differed,
+    /// An attempt failed for good, or the run ended before it could be made again.
+    GaveUp,
+    /// The target was found not to be what the receipt says.
+    TargetChanged,
+}
+
+/// The state after `event`.
+///
+/// # Errors
+/// `Internal` for an event that cannot happen in `state`: a bug, never to be passed over.
+pub fn next_state(state: ChunkState, event: ChunkEvent) -> Result<ChunkState> {
+    use ChunkEvent as E;
+    use ChunkState as S;
+    Ok(match (state, event) {
+        (S::Planned | S::Extracted | S::Loaded | S::Failed | S::Mismatched | S::Stale, E::Started) => {
+            S::Planned
+        }
+        (S::Planned, E::ReadFromSource) => S::Extracted,
+        (S::Extracted, E::Staged) => S::Loaded,
+        (S::Loaded, E::Committed) => S::Verified,
+        (S::Loaded, E::Differed) => S::Mismatched,
+        (S::Planned | S::Extracted | S::Loaded, E::GaveUp) => S::Failed,
+        (S::Verified | S::Stale, E::TargetChanged) => S::Stale,
+        (state, event) => {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("A chunk that is {state} cannot take the event {event:?}"),
+            ));
+        }
+    })
+}
+
+/// A chunk as the checkpoint store and the receipts know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Dense number in its window, from 0.
+    pub ordinal: u32,
+    /// Its keys.
+    pub range: KeyRange,
+    /// Where it stands.
+    pub state: ChunkState,
+    /// What the source's rows were.
+    pub tally: Tally,
+    /// Attempts made, the first included.
+    pub attempts: u32,
+    /// The last error's text, without row values.
+    pub error: Option<String>,
+    /// Names the one attempt whose commit made the receipt.
+    pub load_id: u128,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [ChunkState; 7] = [
+        ChunkState::Planned,
+        ChunkState::Extracted,
+        ChunkState::Loaded,
+        ChunkState::Verified,
+        ChunkState::Failed,
+        ChunkState::Mismatched,
+        ChunkState::Stale,
+    ];
+
+    #[test]
+    fn the_way_of_a_row() {
+        let mut state = ChunkState::Planned;
+        for event in [
+            ChunkEvent::ReadFromSource,
+            ChunkEvent::Staged,
+            ChunkEvent::Committed,
+        ] {
+            state = next_state(state, event).unwrap();
+        }
+        assert_eq!(state, ChunkState::Verified);
+    }
+
+    #[test]
+    fn only_a_commit_verifies() {
+        for state in STATES {
+            for event in [
+                ChunkEvent::Started,
+                ChunkEvent::ReadFromSource,
+                ChunkEvent::Staged,
+                ChunkEvent::Differed,
+                ChunkEvent::GaveUp,
+                ChunkEvent::TargetChanged,
+            ] {
+                assert_ne!(
+                    next_state(state, event).ok(),
+                    Some(ChunkState::Verified),
+                    "{state} {event:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_verified_chunk_changes_only_when_the_target_did() {
+        for event in [
+            ChunkEvent::Started,
+            ChunkEvent::ReadFromSource,
+            ChunkEvent::Staged,
+            ChunkEvent::Committed,
+            ChunkEvent::Differed,
+            ChunkEvent::GaveUp,
+        ] {
+            let error = next_state(ChunkState::Verified, event).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Internal);
+        }
+        assert_eq!(
+            next_state(ChunkState::Verified, ChunkEvent::TargetChanged).unwrap(),
+            ChunkState::Stale
+        );
+    }
+}

@@ -1,0 +1,512 @@
+//! What is to be done with a table: its columns, its key, the way it is read, and whether that is still what
+//! its checkpoints were made with. Pure: the catalog's answers go in, a plan or a refusal comes out.
+
+mod recorded;
+
+use std::fmt::Write as _;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::table::{Column, Identifier, Index, Key, TableName, TableSchema};
+use crate::model::window::Kind;
+use crate::tsql::expression::read_expression;
+
+/// What the fingerprint of a reference table has for its date column.
+const NO_DATE: &str = "none";
+
+/// The part of a fingerprint that tells the collations of the key's text columns; plans of before had none.
+const KEY_COLLATIONS: &str = "key collations";
+
+/// How a table's windows are walked. Chosen once a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessPath {
+    /// In the order of (date, key), which an index delivers.
+    Date,
+    /// A day at a time, each sorted by the server.
+    DayWalk,
+    /// In the order of the key, dates apart: a reference table.
+    Key,
+}
+
+impl AccessPath {
+    /// Its name, as status and the target's plan have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AccessPath::Date => "date",
+            AccessPath::DayWalk => "day walk",
+            AccessPath::Key => "key",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<AccessPath> {
+        [AccessPath::Date, AccessPath::DayWalk, AccessPath::Key]
+            .into_iter()
+            .find(|path| path.as_str() == name)
+    }
+}
+
+/// A table's plan: made once at the start of a run, the same for all its windows.
+#[derive(Debug, Clone)]
+pub struct TablePlan {
+    /// The table's name in the configuration.
+    pub name: Identifier,
+    /// The table at the source.
+    pub source: TableSchema,
+    /// The table's name at the target.
+    pub target: TableName,
+    /// What rows are told apart and ordered by.
+    pub key: Key,
+    /// How windows are walked.
+    pub access_path: AccessPath,
+    /// What must not change between runs, by name.
+    pub fingerprint: Vec<(String, String)>,
+    /// What an operator should know: columns that are not copied, a walk that costs more.
+    pub notes: Vec<String>,
+    /// The columns that a row is looked for by where its date may have changed; `None` where no index finds it.
+    pub(crate) traced: Option<Vec<usize>>,
+}
+
+/// Where a plan's rows come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The database's name.
+    pub database: String,
+    /// What tells the database from every other, also from one of its name; empty where the server does not tell.
+    pub identity: String,
+    /// The server's own name, and the address that it was reached at.
+    pub server: String,
+}
+
+/// The parts of a fingerprint that may change: a change is said and recorded. Plans of before had none of them.
+const TOLD: [&str; 2] = [SOURCE_SERVER, SOURCE_TABLE_MADE];
+
+/// The part that tells where the source was reached.
+pub const SOURCE_SERVER: &str = "source server";
+
+/// The part that tells which table of the source it is.
+const SOURCE_TABLE_MADE: &str = "source table made";
+
+/// The part that tells which database the source is. Plans of before had none.
+pub const SOURCE_IDENTITY: &str = "source identity";
+
+impl TablePlan {
+    /// Records where the rows come from.
+    #[must_use]
+    pub fn from_origin(mut self, origin: &Origin) -> TablePlan {
+        let source = &self.source;
+        let made = format!(
+            "{} as object {}",
+            source.create_date.format("%Y-%m-%d %H:%M:%S%.3f"),
+            source.object_id
+        );
+        for (part, value) in [
+            (SOURCE_IDENTITY, origin.identity.clone()),
+            (SOURCE_SERVER, origin.server.clone()),
+            (SOURCE_TABLE_MADE, made),
+        ] {
+            if !value.is_empty() {
+                self.fingerprint.push((part.to_owned(), value));
+            }
+        }
+        self
+    }
+
+    /// What changed since an older plan and may: for an operator to know.
+    pub fn told_changes(&self, older: &[(String, String)]) -> Vec<(&str, String)> {
+        let now = self
+            .fingerprint
+            .iter()
+            .filter(|(part, _)| TOLD.contains(&part.as_str()));
+        now.filter_map(|(part, now)| {
+            let (_, then) = older.iter().find(|(name, _)| name == part)?;
+            (then != now).then(|| (part.as_str(), format!("{part}: was {then}, is {now}")))
+        })
+        .collect()
+    }
+
+    /// Plans a monthly table.
+    ///
+    /// # Errors
+    /// `Preflight` when the date column or a usable unique index is missing; each names what would do.
+    pub fn monthly(
+        name: &Identifier,
+        source: TableSchema,
+        target: TableName,
+        date_column: &Identifier,
+        key: Option<&[Identifier]>,
+        source_database: &str,
+    ) -> Result<TablePlan> {
+        let date = date_position(&source, date_column)?;
+        let unique = unique_columns(&source, key)?;
+        let key = Key {
+            date: Some(date),
+            unique,
+        };
+        let access_path = access_path(&source, &key);
+        let mut notes = not_copied(name, &source);
+        if access_path == AccessPath::DayWalk {
+            notes.push(format!(
+                "Table {name}: no index delivers the order ({}), so each day is read and sorted by itself",
+                names(&source, &key.order(Kind::Dates))
+            ));
+        }
+        let fingerprint = fingerprint(&source, &key, &target, source_database);
+        Ok(TablePlan {
+            traced: traced(&source, &key),
+            name: name.clone(),
+            source,
+            target,
+            key,
+            access_path,
+            fingerprint,
+            notes,
+        })
+    }
+
+    /// Plans a reference table, which is copied whole. Without a unique index all its rows are one chunk.
+    ///
+    /// # Errors
+    /// `Preflight` when the key that is asked for is none.
+    pub fn full(
+        name: &Identifier,
+        source: TableSchema,
+        target: TableName,
+        key: Option<&[Identifier]>,
+        source_database: &str,
+    ) -> Result<TablePlan> {
+        let mut notes = not_copied(name, &source);
+        let unique = match unique_columns(&source, key) {
+            Err(_) if key.is_none() => {
+                notes.push(format!(
+                    "Table {name}: it has no unique, unfiltered index over NOT NULL columns, so that all of it is one \
+                     chunk; it must fit into chunk_bytes_max"
+                ));
+                Vec::new()
+            }
+            unique => unique?,
+        };
+        let key = Key { date: None, unique };
+        let fingerprint = fingerprint(&source, &key, &target, source_database);
+        Ok(TablePlan {
+            name: name.clone(),
+            source,
+            target,
+            key,
+            access_path: AccessPath::Key,
+            fingerprint,
+            notes,
+            traced: None,
+        })
+    }
+
+    /// Positions of the columns that a row is looked for by whose date may have changed; `None` where its key holds the
+    /// date and no index finds it by the rest.
+    pub fn traced(&self) -> Option<&[usize]> {
+        self.traced.as_deref()
+    }
+
+    /// Whether the table is copied whole.
+    pub fn is_full(&self) -> bool {
+        self.key.date.is_none()
+    }
+
+    /// Whether rows may have no date, so that they are a window of their own.
+    pub fn has_undated(&self) -> bool {
+        self.date().is_some_and(|date| date.nullable)
+    }
+
+    /// Whether its rows can be told apart.
+    pub fn has_key(&self) -> bool {
+        !self.key.unique.is_empty()
+    }
+
+    /// The columns that are copied.
+    pub fn columns(&self) -> &[Column] {
+        &self.source.columns
+    }
+
+    /// The date column, where the table has windows of dates.
+    pub fn date(&self) -> Option<&Column> {
+        self.key.date.map(|position| &self.source.columns[position])
+    }
+
+    /// The columns that a window's rows are ordered by.
+    pub fn key_columns(&self, kind: Kind) -> Vec<&Column> {
+        self.key
+            .order(kind)
+            .into_iter()
+            .map(|position| &self.source.columns[position])
+            .collect()
+    }
+
+    /// The columns as the source is asked for them.
+    pub fn source_select(&self) -> String {
+        self.columns()
+            .iter()
+            .map(|column| read_expression(column, column.data_type))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// The key's columns, quoted.
+    pub fn key_names(&self) -> String {
+        names(&self.source, &self.key.order(Kind::Dates))
+    }
+
+    /// ` ORDER BY` and the key; nothing where there is none.
+    pub fn order_by(&self, kind: Kind) -> String {
+        match self.key.order(kind) {
+            order if order.is_empty() => String::new(),
+            order => format!(" ORDER BY {}", names(&self.source, &order)),
+        }
+    }
+
+    /// What differs between this plan's fingerprint and an older one's: the part, and what it was and is.
+    pub fn differences(&self, older: &[(String, String)]) -> Vec<(&str, String)> {
+        let mut differences = Vec::new();
+        for (part, now) in &self.fingerprint {
+            match older.iter().find(|(name, _)| name == part) {
+                Some(_) if TOLD.contains(&part.as_str()) => {}
+                Some((_, then)) if then != now => {
+                    differences.push((part.as_str(), format!("{part}: was {then}, is {now}")));
+                }
+                None if part == KEY_COLLATIONS
+                    || part == SOURCE_IDENTITY
+                    || TOLD.contains(&part.as_str()) => {}
+                None => differences.push((part.as_str(), format!("{part}: was not known, is {now}"))),
+                Some(_) => {}
+            }
+        }
+        differences
+    }
+}
+
+/// What is to be said of columns that are left out.
+fn not_copied(name: &Identifier, source: &TableSchema) -> Vec<String> {
+    let notes = source.refused.iter().map(|column| {
+        format!(
+            "Table {name}: column {} is not copied ({})",
+            column.name, column.reason
+        )
+    });
+    notes.collect()
+}
+
+fn date_position(source: &TableSchema, date_column: &Identifier) -> Result<usize> {
+    let table = &source.name;
+    let Some(position) = source.position(date_column.as_str()) else {
+        let dates: Vec<&str> = source
+            .columns
+            .iter()
+            .filter(|column| column.data_type.is_date())
+            .map(|column| column.name.as_str())
+            .collect();
+        return Err(Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Table {table} has no column {date_column}; set date_column to one of its date columns: {}",
+                if dates.is_empty() {
+                    "it has none".to_owned()
+                } else {
+                    dates.join(", ")
+                }
+            ),
+        ));
+    };
+    let column = &source.columns[position];
+    if !column.data_type.is_date() {
+        return Err(Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Column {date_column} of table {table} is {}, which is no date; set date_column to a date column",
+                column.data_type
+            ),
+        ));
+    }
+    Ok(position)
+}
+
+/// The columns of the unique index to go by: the one asked for, else the clustered one, else the primary key,
+/// else the one with the fewest columns.
+fn unique_columns(source: &TableSchema, asked: Option<&[Identifier]>) -> Result<Vec<usize>> {
+    let usable = |index: &&Index| {
+        index.unique
+            && index.complete
+            && index.columns.iter().all(|name| {
+                source.position(name.as_str()).is_some_and(|position| {
+                    !source.columns[position].nullable && source.columns[position].data_type.is_key()
+                })
+            })
+    };
+    let asked_for = |index: &&Index| {
+        asked.is_none_or(|asked| {
+            asked.len() == index.columns.len()
+                && asked
+                    .iter()
+                    .all(|name| index.columns.iter().any(|column| column.same_as(name.as_str())))
+        })
+    };
+    let best = source
+        .indexes
+        .iter()
+        .filter(usable)
+        .filter(asked_for)
+        .min_by_key(|index| (!index.clustered, !index.primary_key, index.columns.len()));
+    match (best, asked) {
+        (Some(index), _) => Ok(index
+            .columns
+            .iter()
+            .filter_map(|name| source.position(name.as_str()))
+            .collect()),
+        (None, Some(asked)) => Err(Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Table {} has no unique, unfiltered index over exactly the NOT NULL columns {}; \
+                 name the columns of such an index in key, or leave key out",
+                source.name,
+                asked
+                    .iter()
+                    .map(Identifier::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        )),
+        (None, None) => Err(Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Table {} has no unique, unfiltered index over NOT NULL columns, so its rows cannot be told apart; \
+                 ask for such an index, or leave the table out",
+                source.name
+            ),
+        )),
+    }
+}
+
+/// The columns that a row is looked for by when its date may have changed: those of the unique key; where that holds the
+/// date, of another unique index that does not; else the rest of the key, where an index begins with just that.
+fn traced(source: &TableSchema, key: &Key) -> Option<Vec<usize>> {
+    let date = key.date?;
+    let without_date = |columns: &[usize]| !columns.contains(&date);
+    if without_date(&key.unique) {
+        return Some(key.unique.clone());
+    }
+    let positions = |index: &Index| -> Option<Vec<usize>> {
+        let names = index.columns.iter();
+        names.map(|name| source.position(name.as_str())).collect()
+    };
+    let findable = |position: &usize| source.columns[*position].data_type.is_key();
+    let usable = |columns: &Vec<usize>| {
+        without_date(columns)
+            && columns
+                .iter()
+                .all(|position| findable(position) && !source.columns[*position].nullable)
+    };
+    let unique = source
+        .indexes
+        .iter()
+        .filter(|index| index.unique && index.complete);
+    if let Some(columns) = unique.filter_map(positions).filter(usable).min_by_key(Vec::len) {
+        return Some(columns);
+    }
+    let rest: Vec<usize> = key
+        .unique
+        .iter()
+        .copied()
+        .filter(|position| *position != date)
+        .collect();
+    let finds = |index: &Index| {
+        positions(index).is_some_and(|columns| {
+            columns.len() >= rest.len()
+                && rest
+                    .iter()
+                    .all(|position| columns[..rest.len()].contains(position))
+        })
+    };
+    let found = source.indexes.iter().any(|index| index.complete && finds(index));
+    (!rest.is_empty() && found).then_some(rest)
+}
+
+/// `Date` where an index delivers the key's order: its own columns, then, if it is not clustered, those of the
+/// clustered index, by which a server finds the row.
+fn access_path(source: &TableSchema, key: &Key) -> AccessPath {
+    let wanted: Vec<&Identifier> = key
+        .order(Kind::Dates)
+        .into_iter()
+        .map(|position| &source.columns[position].name)
+        .collect();
+    let clustered = source.indexes.iter().find(|index| index.clustered);
+    let delivers = source
+        .indexes
+        .iter()
+        .filter(|index| index.complete && index.ascending)
+        .any(|index| {
+            let mut order: Vec<&Identifier> = index.columns.iter().collect();
+            if let (false, Some(clustered)) = (index.clustered, clustered)
+                && clustered.ascending
+            {
+                let more: Vec<&Identifier> = clustered
+                    .columns
+                    .iter()
+                    .filter(|name| !order.contains(name))
+                    .collect();
+                order.extend(more);
+            }
+            order.len() >= wanted.len() && order.iter().zip(&wanted).all(|(has, want)| has == want)
+        });
+    if delivers {
+        AccessPath::Date
+    } else {
+        AccessPath::DayWalk
+    }
+}
+
+fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &str) -> Vec<(String, String)> {
+    let mut columns = String::new();
+    for column in &source.columns {
+        let null = if column.nullable { "NULL" } else { "NOT NULL" };
+        let _ = write!(
+            columns,
+            "{}{} {} {null}",
+            if columns.is_empty() { "" } else { ", " },
+            column.name,
+            column.data_type
+        );
+    }
+    let mut parts = vec![
+        ("source database", database.to_owned()),
+        ("source table", source.name.to_string()),
+        ("target table", target.to_string()),
+        (
+            "date column",
+            match key.date {
+                Some(date) => source.columns[date].name.to_string(),
+                None => NO_DATE.to_owned(),
+            },
+        ),
+        ("key", names(source, &key.order(Kind::Dates))),
+        ("columns", columns),
+    ];
+    let texts = key.unique.iter().map(|position| &source.columns[*position]);
+    let collations: Vec<&str> = texts
+        .filter(|column| column.data_type.is_text())
+        .map(|column| column.collation.as_deref().unwrap_or_default())
+        .collect();
+    if !collations.is_empty() {
+        parts.push((KEY_COLLATIONS, collations.join(", ")));
+    }
+    parts
+        .into_iter()
+        .map(|(part, value)| (part.to_owned(), value))
+        .collect()
+}
+
+fn names(source: &TableSchema, positions: &[usize]) -> String {
+    positions
+        .iter()
+        .map(|position| source.columns[*position].name.quoted())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The plan that a target table was loaded by, made again from its fingerprint alone.
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::plan::{AccessPath, KEY_COLLATIONS, NO_DATE, TablePlan};
+use crate::model::table::{Column, Identifier, Key, TableName, TableSchema};
+
+impl TablePlan {
+    /// The plan that a target table was loaded by, as its fingerprint tells it: enough to read the target back and to
+    /// compare, and nothing was asked of the source for it.
+    ///
+    /// # Errors
+    /// `State` when the fingerprint does not tell it.
+    pub fn recorded(
+        name: &Identifier,
+        target: TableName,
+        access_path: AccessPath,
+        fingerprint: Vec<(String, String)>,
+    ) -> Result<TablePlan> {
+        let part = |wanted: &str| {
+            let found = fingerprint.iter().find(|(part, _)| part == wanted);
+            found
+                .map(|(_, value)| value.as_str())
+                .ok_or_else(|| unreadable(&target))
+        };
+        let (schema, table) = part("source table")?
+            .split_once('.')
+            .ok_or_else(|| unreadable(&target))?;
+        let mut source = TableSchema {
+            name: TableName {
+                schema: Identifier::new(schema)?,
+                name: Identifier::new(table)?,
+            },
+            object_id: 0,
+            create_date: chrono::NaiveDateTime::MIN,
+            columns: columns_of(part("columns")?).ok_or_else(|| unreadable(&target))?,
+            refused: Vec::new(),
+            indexes: Vec::new(),
+        };
+        let position = |column: &str| source.position(column).ok_or_else(|| unreadable(&target));
+        let date = match part("date column")? {
+            NO_DATE if access_path == AccessPath::Key => None,
+            column => Some(position(column)?),
+        };
+        let mut unique = Vec::new();
+        for column in names_of(part("key")?).ok_or_else(|| unreadable(&target))? {
+            let position = position(&column)?;
+            unique.extend((Some(position) != date).then_some(position));
+        }
+        let texts: Vec<usize> = unique
+            .iter()
+            .copied()
+            .filter(|position| source.columns[*position].data_type.is_text())
+            .collect();
+        // Where a plan of before does not tell them, the target's own are used.
+        if let Ok(collations) = part(KEY_COLLATIONS) {
+            for (position, collation) in texts.into_iter().zip(collations.split(", ")) {
+                source.columns[position].collation = (!collation.is_empty()).then(|| collation.to_owned());
+            }
+        }
+        Ok(TablePlan {
+            name: name.clone(),
+            source,
+            target,
+            key: Key { date, unique },
+            access_path,
+            fingerprint,
+            notes: Vec::new(),
+            traced: None,
+        })
+    }
+}
+
+/// The columns of a fingerprint: name, type and NULL or NOT NULL of each.
+fn columns_of(text: &str) -> Option<Vec<Column>> {
+    let mut columns = Vec::new();
+    let mut told = String::new();
+    for piece in text.split(", ") {
+        // A name may hold what stands between two columns.
+        told.push_str(if told.is_empty() { "" } else { ", " });
+        told.push_str(piece);
+        let (rest, nullable) = match told.strip_suffix(" NOT NULL") {
+            Some(rest) => (rest, false),
+            None => match told.strip_suffix(" NULL") {
+                Some(rest) => (rest, true),
+                None => continue,
+            },
+        };
+        let Some((name, data_type)) = rest.rsplit_once(' ') else {
+            continue;
+        };
+        let Ok(data_type) = data_type.parse() else {
+            continue;
+        };
+        columns.push(Column {
+            name: Identifier::new(name).ok()?,
+            data_type,
+            nullable,
+            identity: false,
+            collation: None,
+        });
+        told.clear();
+    }
+    told.is_empty().then_some(columns)
+}
+
+/// The names of a list of quoted ones.
+fn names_of(text: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix(", ").unwrap_or(rest).strip_prefix('[')?;
+        let mut name = String::new();
+        loop {
+            let (before, after) = rest.split_once(']')?;
+            name.push_str(before);
+            match after.strip_prefix(']') {
+                Some(after) => {
+                    name.push(']');
+                    rest = after;
+                }
+                None => {
+                    rest = after;
+                    break;
+                }
+            }
+        }
+        names.push(name);
+    }
+    Some(names)
+}
+
+fn unreadable(target: &TableName) -> Error {
+    Error::new(
+        ErrorKind::State,
+        format!(
+            "The plan of target table {target} in [sync].[plan] does not tell its columns and key; give --source, so that \
+             the source is asked for them"
+        ),
+    )
+}

@@ -1,0 +1,525 @@
+//! Names, types, columns and keys of tables, as the catalog of a server describes them.
+//!
+//! Everything here is parsed once and cannot be invalid afterwards. Quoting an identifier happens in one place,
+//! [`Identifier::quoted`]; SQL text is never built from a name in any other way.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::NaiveDateTime;
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::row::Value;
+use crate::model::window::Kind;
+
+/// SQL Server's limit of a name, in UTF-16 units.
+const IDENTIFIER_UNITS_MAX: usize = 128;
+
+/// The name of a table, column, schema, index or constraint: not empty, at most 128 UTF-16 units, no NUL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Identifier(String);
+
+impl Identifier {
+    /// Parses a name.
+    pub fn new(name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        let fault = if name.is_empty() {
+            "is empty"
+        } else if name.encode_utf16().count() > IDENTIFIER_UNITS_MAX {
+            "is longer than 128 characters"
+        } else if name.chars().any(char::is_control) {
+            "holds a control character"
+        } else {
+            return Ok(Identifier(name));
+        };
+        Err(Error::new(
+            ErrorKind::Config,
+            format!("The name {name:?} {fault}; give the name as the server has it"),
+        ))
+    }
+
+    /// As it is, unquoted.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// In brackets, for SQL text.
+    pub fn quoted(&self) -> String {
+        format!("[{}]", self.0.replace(']', "]]"))
+    }
+
+    /// Whether the two are the same name for a server with a case-insensitive catalog.
+    pub fn same_as(&self, other: &str) -> bool {
+        self.0.to_lowercase() == other.to_lowercase()
+    }
+}
+
+impl TryFrom<String> for Identifier {
+    type Error = Error;
+    fn try_from(name: String) -> Result<Self> {
+        Identifier::new(name)
+    }
+}
+
+impl From<Identifier> for String {
+    fn from(name: Identifier) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A table's name within its database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TableName {
+    /// The schema it is in.
+    pub schema: Identifier,
+    /// Its own name.
+    pub name: Identifier,
+}
+
+/// What a shadow table's name ends in.
+const SHADOW_SUFFIX: &str = "__sync";
+
+/// SQL Server's limit of a name, in UTF-16 units.
+const NAME_UNITS_MAX: usize = 128;
+
+impl TableName {
+    /// The name of the shadow table that this table is replaced by.
+    ///
+    /// # Errors
+    /// `Config` when the name cannot be made.
+    pub fn shadow(&self) -> Result<TableName> {
+        Ok(TableName {
+            schema: self.schema.clone(),
+            name: Identifier::new(shortened(self.name.as_str(), SHADOW_SUFFIX))?,
+        })
+    }
+
+    /// Its own name without a shadow table's suffix.
+    pub fn without_shadow_suffix(&self) -> &str {
+        let name = self.name.as_str();
+        name.strip_suffix(SHADOW_SUFFIX).unwrap_or(name)
+    }
+
+    /// `[schema].[name]`, for SQL text.
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", self.schema.quoted(), self.name.quoted())
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+/// A declared length: characters for national types, bytes for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Length {
+    /// `(n)`.
+    N(u16),
+    /// `(max)`.
+    Max,
+}
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Length::N(n) => write!(f, "{n}"),
+            Length::Max => f.write_str("max"),
+        }
+    }
+}
+
+/// A column's declared type. Its `Display` is the type's SQL text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each variant is the SQL type of the same name")]
+pub enum DataType {
+    Bit,
+    TinyInt,
+    SmallInt,
+    Int,
+    BigInt,
+    Decimal { precision: u8, scale: u8 },
+    Money,
+    SmallMoney,
+    Real,
+    Float,
+    Char(u16),
+    VarChar(Length),
+    NChar(u16),
+    NVarChar(Length),
+    Binary(u16),
+    VarBinary(Length),
+    Date,
+    Time(u8),
+    DateTime,
+    SmallDateTime,
+    DateTime2(u8),
+    DateTimeOffset(u8),
+    UniqueIdentifier,
+    Xml,
+}
+
+impl DataType {
+    /// The type that the catalog describes: `name` is the type's name, `max_length` its bytes (-1 for max).
+    /// `None` for a type that is not copied (`sql_variant`, CLR types, `text`, `image`, `timestamp`, …).
+    pub fn from_catalog(name: &str, max_length: i16, precision: u8, scale: u8) -> Option<DataType> {
+        let bytes = if max_length < 0 {
+            Length::Max
+        } else {
+            Length::N(max_length.unsigned_abs())
+        };
+        let units = if max_length < 0 {
+            Length::Max
+        } else {
+            Length::N(max_length.unsigned_abs() / 2)
+        };
+        let fixed = max_length.unsigned_abs();
+        Some(match name.to_ascii_lowercase().as_str() {
+            "bit" => DataType::Bit,
+            "tinyint" => DataType::TinyInt,
+            "smallint" => DataType::SmallInt,
+            "int" => DataType::Int,
+            "bigint" => DataType::BigInt,
+            "decimal" | "numeric" => DataType::Decimal { precision, scale },
+            "money" => DataType::Money,
+            "smallmoney" => DataType::SmallMoney,
+            "real" => DataType::Real,
+            "float" => DataType::Float,
+            "char" => DataType::Char(fixed),
+            "varchar" => DataType::VarChar(bytes),
+            "nchar" => DataType::NChar(fixed / 2),
+            "nvarchar" | "sysname" => DataType::NVarChar(units),
+            "binary" => DataType::Binary(fixed),
+            "varbinary" => DataType::VarBinary(bytes),
+            "date" => DataType::Date,
+            "time" => DataType::Time(scale),
+            "datetime" => DataType::DateTime,
+            "smalldatetime" => DataType::SmallDateTime,
+            "datetime2" => DataType::DateTime2(scale),
+            "datetimeoffset" => DataType::DateTimeOffset(scale),
+            "uniqueidentifier" => DataType::UniqueIdentifier,
+            "xml" => DataType::Xml,
+            _ => return None,
+        })
+    }
+
+    /// Whether a value that is read as this type's family is one that this type holds: another server's column may be
+    /// wider. Of dates and times, which are read as this very type, each is.
+    pub fn holds(self, value: Value<'_>) -> bool {
+        let units = |text: &str, length: u16| text.encode_utf16().count() <= usize::from(length);
+        match (self, value) {
+            (_, Value::Null) => false,
+            (DataType::Bit, Value::Integer(v)) => (0..=1).contains(&v),
+            (DataType::TinyInt, Value::Integer(v)) => u8::try_from(v).is_ok(),
+            (DataType::SmallInt, Value::Integer(v)) => i16::try_from(v).is_ok(),
+            (DataType::Int, Value::Integer(v)) => i32::try_from(v).is_ok(),
+            (DataType::NChar(n) | DataType::NVarChar(Length::N(n)), Value::Text(text)) => units(text, n),
+            (DataType::Char(n) | DataType::VarChar(Length::N(n)), Value::Text(text)) => units(text, n),
+            (DataType::Binary(n) | DataType::VarBinary(Length::N(n)), Value::Bytes(bytes)) => {
+                bytes.len() <= usize::from(n)
+            }
+            (DataType::Decimal { precision, scale }, Value::Decimal { units, scale: own }) => {
+                let digits = units.unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
+                own <= scale && digits + u32::from(scale - own) <= u32::from(precision)
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether values are text that a collation governs.
+    pub fn is_text(self) -> bool {
+        matches!(
+            self,
+            DataType::Char(_) | DataType::VarChar(_) | DataType::NChar(_) | DataType::NVarChar(_)
+        )
+    }
+
+    /// Whether the type can be the date column of a monthly table.
+    pub fn is_date(self) -> bool {
+        matches!(
+            self,
+            DataType::Date
+                | DataType::DateTime
+                | DataType::SmallDateTime
+                | DataType::DateTime2(_)
+                | DataType::DateTimeOffset(_)
+        )
+    }
+
+    /// Whether a value of the type can be a key column: comparable, and sent back exactly.
+    pub fn is_key(self) -> bool {
+        !matches!(
+            self,
+            DataType::Xml
+                | DataType::Real
+                | DataType::Float
+                | DataType::VarChar(Length::Max)
+                | DataType::NVarChar(Length::Max)
+                | DataType::VarBinary(Length::Max)
+        )
+    }
+}
+
+impl fmt::Display for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DataType::Bit => f.write_str("bit"),
+            DataType::TinyInt => f.write_str("tinyint"),
+            DataType::SmallInt => f.write_str("smallint"),
+            DataType::Int => f.write_str("int"),
+            DataType::BigInt => f.write_str("bigint"),
+            DataType::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
+            DataType::Money => f.write_str("money"),
+            DataType::SmallMoney => f.write_str("smallmoney"),
+            DataType::Real => f.write_str("real"),
+            DataType::Float => f.write_str("float"),
+            DataType::Char(n) => write!(f, "char({n})"),
+            DataType::VarChar(n) => write!(f, "varchar({n})"),
+            DataType::NChar(n) => write!(f, "nchar({n})"),
+            DataType::NVarChar(n) => write!(f, "nvarchar({n})"),
+            DataType::Binary(n) => write!(f, "binary({n})"),
+            DataType::VarBinary(n) => write!(f, "varbinary({n})"),
+            DataType::Date => f.write_str("date"),
+            DataType::Time(s) => write!(f, "time({s})"),
+            DataType::DateTime => f.write_str("datetime"),
+            DataType::SmallDateTime => f.write_str("smalldatetime"),
+            DataType::DateTime2(s) => write!(f, "datetime2({s})"),
+            DataType::DateTimeOffset(s) => write!(f, "datetimeoffset({s})"),
+            DataType::UniqueIdentifier => f.write_str("uniqueidentifier"),
+            DataType::Xml => f.write_str("xml"),
+        }
+    }
+}
+
+impl FromStr for DataType {
+    type Err = Error;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<DataType> {
+        let unknown = || Error::new(ErrorKind::State, format!("{text:?} is no type of a column"));
+        let (name, numbers) = match text.split_once('(') {
+            Some((name, rest)) => (name, rest.strip_suffix(')').ok_or_else(unknown)?),
+            None => (text, ""),
+        };
+        let number = |text: &str| text.parse::<u16>().map_err(|_| unknown());
+        let (first, second) = match numbers.split_once(',') {
+            Some((first, second)) => (number(first)?, number(second)?),
+            None if numbers.is_empty() || numbers == "max" => (0, 0),
+            None => (number(numbers)?, 0),
+        };
+        let small = |number: u16| u8::try_from(number).map_err(|_| unknown());
+        let (bytes, precision, scale) = match name {
+            "decimal" => (0, small(first)?, small(second)?),
+            "time" | "datetime2" | "datetimeoffset" => (0, 0, small(first)?),
+            "nchar" | "nvarchar" => (first.checked_mul(2).ok_or_else(unknown)?, 0, 0),
+            _ => (first, 0, 0),
+        };
+        let max_length = match numbers {
+            "max" => -1,
+            _ => i16::try_from(bytes).map_err(|_| unknown())?,
+        };
+        DataType::from_catalog(name, max_length, precision, scale)
+            .filter(|parsed| parsed.to_string() == text)
+            .ok_or_else(unknown)
+    }
+}
+
+/// A column as the catalog describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: Identifier,
+    /// Its declared type.
+    pub data_type: DataType,
+    /// Whether it may hold NULL.
+    pub nullable: bool,
+    /// Whether the server numbers it.
+    pub identity: bool,
+    /// Collation of a text column.
+    pub collation: Option<String>,
+}
+
+/// A column that is not copied, and why: named in every plan, never skipped in silence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedColumn {
+    /// Its name.
+    pub name: Identifier,
+    /// What it is: its type's name, or `computed`.
+    pub reason: String,
+}
+
+/// An index of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// Names of its key columns, in order.
+    pub columns: Vec<Identifier>,
+    /// Whether it is the clustered index.
+    pub clustered: bool,
+    /// Whether it is unique, over all rows (unfiltered, enabled).
+    pub unique: bool,
+    /// Whether it is the primary key.
+    pub primary_key: bool,
+    /// Whether it holds every row and is enabled.
+    pub complete: bool,
+    /// Whether every key column is ascending.
+    pub ascending: bool,
+}
+
+/// A table as the catalog of its server describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSchema {
+    /// Its name.
+    pub name: TableName,
+    /// `sys.tables.object_id`: another number means another table of the same name.
+    pub object_id: i32,
+    /// `sys.tables.create_date`.
+    pub create_date: NaiveDateTime,
+    /// The columns that are copied, in the table's order.
+    pub columns: Vec<Column>,
+    /// The columns that cannot be.
+    pub refused: Vec<RefusedColumn>,
+    /// Its indexes.
+    pub indexes: Vec<Index>,
+}
+
+impl TableSchema {
+    /// Whether an index of all rows begins with a column.
+    pub fn begins_with(&self, column: &Identifier) -> bool {
+        self.indexes.iter().any(|index| {
+            let first = index.columns.first();
+            index.complete && first.is_some_and(|first| first.same_as(column.as_str()))
+        })
+    }
+
+    /// Position of a column by name, as a server with a case-insensitive catalog finds it.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.columns
+            .iter()
+            .position(|column| column.name.as_str() == name)
+            .or_else(|| self.columns.iter().position(|column| column.name.same_as(name)))
+    }
+}
+
+/// What a table's rows are told apart and ordered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Position of the date column; a reference table has none.
+    pub date: Option<usize>,
+    /// Positions of the unique index's columns; of a table without one, none.
+    pub unique: Vec<usize>,
+}
+
+impl Key {
+    /// Positions of the columns that a window's rows are read in the order of: the date column where the window has
+    /// dates, then those of the unique index.
+    pub fn order(&self, kind: Kind) -> Vec<usize> {
+        let date = self.date.filter(|_| kind == Kind::Dates);
+        let unique = self
+            .unique
+            .iter()
+            .copied()
+            .filter(|position| date != Some(*position));
+        date.into_iter().chain(unique).collect()
+    }
+}
+
+/// A name with `suffix`, cut so that a server takes it. Two names that begin alike may become one; the server says so.
+pub fn shortened(name: &str, suffix: &str) -> String {
+    let room = NAME_UNITS_MAX - suffix.encode_utf16().count();
+    let mut units = 0;
+    let kept = name.chars().take_while(|c| {
+        units += c.len_utf16();
+        units <= room
+    });
+    kept.chain(suffix.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_a_type_cannot_hold_is_told() {
+        let decimal = DataType::Decimal {
+            precision: 5,
+            scale: 2,
+        };
+        for (data_type, value, holds) in [
+            (DataType::Int, Value::Null, false),
+            (DataType::Int, Value::Integer(2_147_483_647), true),
+            (DataType::Int, Value::Integer(2_147_483_648), false),
+            (DataType::VarChar(Length::N(3)), Value::Text("abc"), true),
+            (DataType::VarChar(Length::N(3)), Value::Text("abcd"), false),
+            (DataType::VarChar(Length::Max), Value::Text("abcd"), true),
+            (
+                decimal,
+                Value::Decimal {
+                    units: 99_999,
+                    scale: 2,
+                },
+                true,
+            ),
+            (
+                decimal,
+                Value::Decimal {
+                    units: 1_000,
+                    scale: 0,
+                },
+                false,
+            ),
+            (decimal, Value::Decimal { units: 1, scale: 3 }, false),
+            (decimal, Value::Decimal { units: 0, scale: 0 }, true),
+        ] {
+            assert_eq!(data_type.holds(value), holds, "{data_type} {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_type_is_read_as_it_is_written() {
+        for data_type in [
+            DataType::Bit,
+            DataType::BigInt,
+            DataType::Decimal {
+                precision: 38,
+                scale: 4,
+            },
+            DataType::Money,
+            DataType::Char(8000),
+            DataType::VarChar(Length::Max),
+            DataType::NChar(4000),
+            DataType::NVarChar(Length::N(4000)),
+            DataType::NVarChar(Length::Max),
+            DataType::Binary(16),
+            DataType::VarBinary(Length::N(20)),
+            DataType::Time(3),
+            DataType::DateTime2(7),
+            DataType::DateTimeOffset(0),
+            DataType::UniqueIdentifier,
+            DataType::Xml,
+        ] {
+            assert_eq!(data_type.to_string().parse::<DataType>().unwrap(), data_type);
+        }
+        for text in [
+            "",
+            "int(4)",
+            "decimal(18)",
+            "varchar(x)",
+            "varchar(5",
+            "text",
+            "time(300)",
+        ] {
+            assert!(text.parse::<DataType>().is_err(), "{text}");
+        }
+    }
+}

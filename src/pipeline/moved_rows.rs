@@ -1,0 +1,298 @@
+//! Rows that a load would take out of the target, accounted for before they leave (G7).
+//!
+//! Such a row is in the target within the range that a load replaces, and its unique key is not among the rows that the
+//! load brings. The source is asked where the row is now: gone, so that it may leave; or elsewhere, so that the chunks
+//! of the day it is under now are loaded again. The source is asked outside of the load's transaction, key by key in
+//! batches; what was asked about is told again inside of it by the number and the digest of the keys, so that no row
+//! leaves that nobody asked about, and no list of keys is kept in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::chunk::{KeyBytes, KeyRange};
+use crate::model::plan::TablePlan;
+use crate::model::row::{Tally, Value, Values, key_of};
+use crate::model::window::{Kind, Window};
+use crate::mssql::{Flow, Guard, Session, predicate, unproven};
+use crate::pipeline::pool::Pool;
+use crate::target::load::STAGE;
+use crate::target::table::Target;
+use crate::tsql::expression::read_expression;
+use crate::tsql::predicate::{Extent, Where, date_of};
+
+/// Keys that are read from the target at once: some hundred kilobytes.
+const PAGE_KEYS: i64 = 5_000;
+
+/// Keys of one statement, whose parameters a server limits to 2,100.
+const KEYS_AT_ONCE: usize = 50;
+
+/// The staged rows have no index: a server that expects few rows in the range must not walk them for each.
+const HASHED: &str = " OPTION (HASH JOIN, MERGE JOIN)";
+
+/// Where the rows of a load are looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Accounting<'a> {
+    /// The plan.
+    pub plan: &'a TablePlan,
+    /// Its target.
+    pub target: &'a Target,
+    /// The proof that each statement at the source carries.
+    pub guard: &'a Guard,
+    /// Connections to the source.
+    pub sources: &'a Pool,
+}
+
+/// What was found out about the rows that leave a range.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounted {
+    /// The keys of these rows: their number and digest.
+    pub leaving: Tally,
+    /// Days that rows are under now at the source; `None` for rows without a date.
+    pub days: BTreeSet<Option<NaiveDate>>,
+    /// Rows that are under another day of the same window.
+    pub within: u64,
+    /// Rows that could not be looked for.
+    pub unfollowed: u64,
+}
+
+impl Accounted {
+    /// Rows that leave the window, as far as is known.
+    pub fn out_of_window(&self) -> u64 {
+        self.leaving.row_count.saturating_sub(self.within)
+    }
+}
+
+/// The condition of rows that leave, put behind a range's filter.
+fn not_staged(plan: &TablePlan, target: &Target) -> String {
+    format!(
+        " AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
+        target.same_key(plan)
+    )
+}
+
+/// The key columns as a page of them is read: those of the order, then those that the row is looked for by.
+fn select(plan: &TablePlan, target: &Target, positions: &[usize]) -> String {
+    let columns = positions
+        .iter()
+        .map(|position| read_expression(&target.columns[*position], plan.columns()[*position].data_type));
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+/// The keys of the rows of `filter` that are not staged, as a tally: what leaves the target if the range is replaced now.
+///
+/// # Errors
+/// What the session returns.
+pub async fn leaving(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    kind: Kind,
+    filter: &str,
+    params: &[Value<'_>],
+) -> Result<Tally> {
+    let sql = format!(
+        "SELECT {} FROM {} AS t{filter}{}{HASHED}",
+        select(plan, target, &plan.key.order(kind)),
+        target.quoted,
+        not_staged(plan, target)
+    );
+    let mut tally = Tally::default();
+    let mut key = Vec::new();
+    session
+        .stream(&sql, params, |row| {
+            key.clear();
+            row.encode(&mut key)?;
+            tally.add_row(&key);
+            Ok(Flow::Continue)
+        })
+        .await?;
+    Ok(tally)
+}
+
+impl Accounting<'_> {
+    /// Asks the source about every row that would leave `range` of a window. `session` has the load's rows staged.
+    ///
+    /// # Errors
+    /// `WrongServer` when the source does not prove to be the one that may be read; what the sessions return.
+    pub async fn of(
+        &self,
+        session: &mut Session,
+        window: Window,
+        extent: Extent,
+        range: &KeyRange,
+    ) -> Result<Accounted> {
+        let plan = self.plan;
+        let order = plan.key.order(extent.kind());
+        let traced = plan.traced();
+        // Each column once: a server takes no order by a name that stands twice in the list.
+        let mut positions = order.clone();
+        if let Some(columns) = traced {
+            positions.extend(columns.iter().filter(|position| !order.contains(position)));
+        }
+        let of_order: Vec<usize> = (0..order.len()).collect();
+        let own: Vec<usize> = traced
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|column| positions.iter().position(|position| position == column))
+            .collect();
+        let mut accounted = Accounted::default();
+        let mut rest = range.clone();
+        loop {
+            let mut rows = self.page(session, extent, &rest, &positions).await?;
+            let full = rows.len() as i64 == PAGE_KEYS;
+            let mut keys_of_order = rows
+                .iter()
+                .map(|row| key_of(row, &of_order))
+                .collect::<Result<Vec<_>>>()?;
+            let Some(last) = keys_of_order.last().cloned() else {
+                break;
+            };
+            if full {
+                // An older script's table may have a key twice: the next page begins with all rows of the last one.
+                let whole = keys_of_order.iter().rposition(|key| *key != last).ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Preflight,
+                        format!(
+                            "Target table {} has one key {PAGE_KEYS} times or more; delete the rows that are too many",
+                            plan.target
+                        ),
+                    )
+                })?;
+                rows.truncate(whole + 1);
+                keys_of_order.truncate(whole + 1);
+            }
+            rest.after = keys_of_order.last().cloned().map(KeyBytes);
+            for key in &keys_of_order {
+                accounted.leaving.add_row(key);
+            }
+            if let Some(columns) = traced {
+                let mut keys = Vec::new();
+                for row in &rows {
+                    let key = key_of(row, &own)?;
+                    // What the source's columns cannot hold is not a row of the source.
+                    if self.fits(columns, &key)? {
+                        keys.push(key);
+                    }
+                }
+                for keys in keys.chunks(KEYS_AT_ONCE) {
+                    self.look_up(window, columns, keys, &mut accounted).await?;
+                }
+            } else if plan.key.date.is_some() {
+                accounted.unfollowed += rows.len() as u64;
+            }
+            if !full {
+                break;
+            }
+        }
+        Ok(accounted)
+    }
+
+    /// Whether the source's columns can hold a key of the target: an older script's table may be wider, or have no key.
+    fn fits(&self, columns: &[usize], key: &[u8]) -> Result<bool> {
+        let values = Values::new(key).collect()?;
+        let mut types = columns
+            .iter()
+            .map(|position| self.plan.columns()[*position].data_type);
+        Ok(values
+            .iter()
+            .all(|value| types.next().is_some_and(|data_type| data_type.holds(*value))))
+    }
+
+    /// The first rows that leave `range`, each as the canonical bytes of the columns at `positions`.
+    async fn page(
+        &self,
+        session: &mut Session,
+        extent: Extent,
+        range: &KeyRange,
+        positions: &[usize],
+    ) -> Result<Vec<Vec<u8>>> {
+        let (filter, mut params) = self.target.range(self.plan, extent, range)?;
+        params.push(Value::Integer(PAGE_KEYS));
+        let sql = format!(
+            "SELECT TOP (@P{}) {} FROM {} AS t{filter}{}{}{HASHED}",
+            params.len(),
+            select(self.plan, self.target, positions),
+            self.target.quoted,
+            not_staged(self.plan, self.target),
+            self.target.order_by(self.plan, extent.kind())
+        );
+        let mut rows = Vec::new();
+        session
+            .stream(&sql, &params, |row| {
+                let mut bytes = Vec::new();
+                row.encode(&mut bytes)?;
+                rows.push(bytes);
+                Ok(Flow::Continue)
+            })
+            .await?;
+        Ok(rows)
+    }
+
+    /// Adds the days that the source has these keys under.
+    async fn look_up(
+        &self,
+        window: Window,
+        columns: &[usize],
+        keys: &[Vec<u8>],
+        accounted: &mut Accounted,
+    ) -> Result<()> {
+        let plan = self.plan;
+        let Some(date) = plan.date() else { return Ok(()) };
+        let (proof, names) = predicate(self.guard, 1);
+        let mut params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+        // A branch a key, so that each is a seek of its own whatever the server makes of a list of keys. Of a key that
+        // finds more than one row nobody can tell which of them it is.
+        let mut branches = Vec::new();
+        for (number, key) in keys.iter().enumerate() {
+            let mut clause = Where::after_params(params);
+            for (position, value) in columns.iter().zip(Values::new(key).collect()?) {
+                clause.equal(&plan.columns()[*position], value);
+            }
+            let filter;
+            (filter, params) = clause.finish();
+            branches.push(format!(
+                "SELECT TOP (2) {number} AS [number], CAST({} AS date) AS [day] FROM {}{filter}",
+                date.name.quoted(),
+                plan.source.name.quoted()
+            ));
+        }
+        let sql = format!(
+            "IF {proof} SELECT u.[number], u.[day] FROM ({}) AS u OPTION (MAXDOP 1)",
+            branches.join(" UNION ALL ")
+        );
+        let mut found: BTreeMap<i64, Vec<Option<NaiveDate>>> = BTreeMap::new();
+        let mut source = self.sources.take().await?;
+        source
+            .stream(&sql, &params, |row| {
+                let Value::Integer(number) = row.value(0)? else {
+                    return Err(Error::new(
+                        ErrorKind::Internal,
+                        "The number of a key is no whole number",
+                    ));
+                };
+                found.entry(number).or_default().push(match row.value(1)? {
+                    Value::Date(days) => date_of(days),
+                    _ => None,
+                });
+                Ok(Flow::Continue)
+            })
+            .await?
+            .ok_or_else(unproven)?;
+        self.sources.put(source);
+        for days in found.values() {
+            let [day] = days.as_slice() else {
+                accounted.unfollowed += 1;
+                continue;
+            };
+            let same = match day {
+                Some(day) => window.has(*day),
+                None => window.kind() == Kind::Undated,
+            };
+            accounted.within += u64::from(same);
+            accounted.days.insert(*day);
+        }
+        Ok(())
+    }
+}

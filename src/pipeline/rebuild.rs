@@ -1,0 +1,132 @@
+//! The checkpoint store made anew from what the target proves: its receipts and plans.
+//!
+//! Nothing is written at the target and nothing is asked of the source. What the new store says of a chunk is what
+//! the lost one said of every verified chunk; whether the target still holds the rows is what the next run compares.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::clock::SharedClock;
+use crate::base::error::Result;
+use crate::checkpoint::{Change, Replacement, TableRecord, WindowRecord, WindowState};
+use crate::config::{Config, Mode};
+use crate::model::table::TableName;
+use crate::model::window::Window;
+use crate::mssql::Session;
+use crate::pipeline::resume::is_complete;
+use crate::target::migrate;
+use crate::target::receipt;
+
+/// What was rebuilt.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Tables of the configuration that the target knows.
+    pub tables: u64,
+    /// Their windows.
+    pub windows: u64,
+    /// Chunks that have a receipt.
+    pub chunks: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Where the old store is kept, if there was one.
+    pub aside: Option<PathBuf>,
+    /// Target tables with receipts that the configuration does not name, and which are therefore left out.
+    pub left_out: Vec<String>,
+}
+
+/// Makes the store at `path` anew from the receipts in the target of `config`.
+///
+/// # Errors
+/// `Busy` when a run has the store; `State` when it cannot be made or the target is of a newer version; what the
+/// session returns. What is at `path` stays as it is then.
+pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Result<Rebuilt> {
+    let replacement = Replacement::begin(path)?;
+    // What was to be forgotten still is, where the old store can say so.
+    if let Ok(tombstones) = replacement.tombstones() {
+        let changes: Vec<Change> = tombstones.into_iter().map(Change::Forget).collect();
+        replacement.commit(&changes)?;
+    }
+    let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
+    let mut rebuilt = Rebuilt::default();
+    if migrate::version(&mut session).await? > 0 {
+        let mut loaded = receipt::tables(&mut session).await?;
+        for table in &config.tables {
+            let target = config.target_table(table);
+            let (name, full) = (table.name.as_str(), target.to_string());
+            let shadow = target.shadow()?;
+            loaded.retain(|loaded| {
+                !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.to_string())
+            });
+            let Some((access_path, fingerprint)) = receipt::plan(&mut session, &target).await? else {
+                continue;
+            };
+            rebuilt.tables += 1;
+            let unfollowed = receipt::unfollowed(&mut session, &target).await?;
+            let source = fingerprint
+                .iter()
+                .find(|(part, _)| part == "source table")
+                .map_or_else(String::new, |(_, source)| source.clone());
+            replacement.commit(&[
+                Change::Unfollowed {
+                    table: name.to_owned(),
+                    rows: unfollowed,
+                },
+                Change::Table(TableRecord {
+                    name: name.to_owned(),
+                    source,
+                    target: full,
+                    fingerprint,
+                    access_path,
+                    notes: Vec::new(),
+                }),
+            ])?;
+            // A refresh that was cut short is what the lost store was about.
+            let (place, windows) = match receipt::windows(&mut session, &shadow).await? {
+                windows if table.mode == Mode::Full && !windows.is_empty() => (&shadow, windows),
+                _ => (&target, receipt::windows(&mut session, &target).await?),
+            };
+            for window in windows {
+                let changes = of_window(&mut session, place, name, window, clock, &mut rebuilt).await?;
+                replacement.commit(&changes)?;
+            }
+        }
+        rebuilt.left_out = loaded;
+    }
+    rebuilt.aside = replacement.place(clock.now())?;
+    Ok(rebuilt)
+}
+
+async fn of_window(
+    session: &mut Session,
+    target: &TableName,
+    name: &str,
+    window: Window,
+    clock: &SharedClock,
+    rebuilt: &mut Rebuilt,
+) -> Result<Vec<Change>> {
+    let receipts = receipt::read(session, target, window).await?;
+    let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
+    rebuilt.windows += 1;
+    rebuilt.chunks += chunks.len() as u64;
+    rebuilt.rows += chunks.iter().map(|chunk| chunk.tally.row_count).sum::<u64>();
+    let record = WindowRecord {
+        window,
+        state: if is_complete(&chunks) {
+            WindowState::Complete
+        } else {
+            WindowState::Planned
+        },
+        error: None,
+        updated_at: clock.now(),
+    };
+    let table = name.to_owned();
+    let mut changes = vec![Change::Window {
+        table: table.clone(),
+        record,
+    }];
+    changes.extend(chunks.into_iter().map(|chunk| Change::Chunk {
+        table: table.clone(),
+        window,
+        chunk,
+    }));
+    Ok(changes)
+}

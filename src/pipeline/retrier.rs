@@ -1,0 +1,159 @@
+//! Retries work until it succeeds, fails for good, or the run is asked to stop.
+//!
+//! Every wait is told. A wait for a server that is away is recorded in the store as well, so that `sync status` can
+//! say since when the server is missed and when it is tried again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::base::clock::SharedClock;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::retry::{Attempts, Verdict};
+use crate::base::stop::{StopSignal, stopped};
+use crate::checkpoint::{Change, Store, Waiting};
+use crate::model::window::Window;
+use crate::progress::{Event, Progress};
+
+/// What all attempts of a run share.
+#[derive(Clone)]
+pub struct Retrier {
+    /// The clock.
+    pub clock: SharedClock,
+    /// Whether to stop.
+    pub stop: StopSignal,
+    /// Where it is written that a server is waited for.
+    pub store: Arc<Store>,
+    /// Who hears of it.
+    pub progress: Arc<dyn Progress>,
+    /// How long an outage is waited out.
+    pub outage_max: Duration,
+    /// Whether a connection has broken: a server that failed over may have lost what it had committed.
+    pub broke: Arc<AtomicBool>,
+}
+
+/// What an attempt is about, for the user who is told of a retry.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The table, or the step of a run that is about none.
+    pub table: &'a str,
+    /// The window, where the attempt belongs to one.
+    pub window: Option<Window>,
+}
+
+impl<'a> Place<'a> {
+    /// A table as a whole, or a step of a run.
+    pub fn of(table: &'a str) -> Self {
+        Place { table, window: None }
+    }
+
+    /// One window of a table.
+    pub fn window(table: &'a str, window: Window) -> Self {
+        Place {
+            table,
+            window: Some(window),
+        }
+    }
+}
+
+impl Retrier {
+    /// Attempts at one piece of work: none yet.
+    pub fn attempts(&self) -> Attempts {
+        Attempts::new(&self.clock, self.outage_max)
+    }
+
+    /// Repeats `work` until it succeeds. It must be safe to repeat after any error.
+    ///
+    /// # Errors
+    /// The last error of `work`, once its kind is not retried or not retried any longer; those of [`Retrier::wait`].
+    pub async fn retry<T, F>(&self, place: Place<'_>, work: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        self.retry_if(place, || true, work).await
+    }
+
+    /// As [`Retrier::retry`], as long as `may_retry` holds.
+    ///
+    /// # Errors
+    /// As [`Retrier::retry`].
+    pub async fn retry_if<T, F>(
+        &self,
+        place: Place<'_>,
+        may_retry: impl Fn() -> bool,
+        mut work: impl FnMut() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut attempts = self.attempts();
+        loop {
+            match work().await {
+                Ok(done) => {
+                    self.succeeded(&attempts)?;
+                    return Ok(done);
+                }
+                Err(error) if !may_retry() => return Err(error),
+                Err(error) => self.wait(&mut attempts, error, place).await?,
+            }
+        }
+    }
+
+    /// Waits before another attempt at `place`, or returns the error if there is to be none.
+    ///
+    /// # Errors
+    /// The error itself; `Outage` for a server that stayed away; `Stopped` when the run is asked to stop meanwhile;
+    /// `State` when the store cannot be written.
+    pub async fn wait(&self, attempts: &mut Attempts, error: Error, place: Place<'_>) -> Result<()> {
+        if matches!(
+            error.kind(),
+            ErrorKind::Connection | ErrorKind::Broken | ErrorKind::OutcomeUnknown | ErrorKind::LoginAgain
+        ) {
+            self.broke.store(true, Ordering::Relaxed);
+        }
+        let wait = match attempts.after(error.kind()) {
+            Verdict::Again(wait) => wait,
+            Verdict::GiveUp if error.kind() == ErrorKind::Connection => {
+                let text =
+                    "The server was away for longer than a run waits; run again to go on when it is back";
+                return Err(Error::new(ErrorKind::Outage, text).with_source(error));
+            }
+            Verdict::GiveUp => return Err(error),
+        };
+        let away = attempts.away();
+        if let Some(away) = away {
+            let now = self.clock.now();
+            let after = |duration| TimeDelta::from_std(duration).unwrap_or_default();
+            self.store.commit(&[Change::Waiting(Some(Waiting {
+                since: now - after(away),
+                next_try_at: now + after(wait),
+                error: error.chain(),
+            }))])?;
+        }
+        self.progress.event(Event::Retrying {
+            table: place.table,
+            window: place.window,
+            attempt: attempts.made(),
+            wait,
+            away,
+            error: &error,
+        });
+        tokio::select! {
+            () = self.clock.sleep(wait) => Ok(()),
+            () = self.stop.stopped() => Err(stopped().with_source(error)),
+        }
+    }
+
+    /// An attempt succeeded: what was waited for is there again.
+    ///
+    /// # Errors
+    /// `State` when the store cannot be written.
+    pub fn succeeded(&self, attempts: &Attempts) -> Result<()> {
+        if attempts.waited_out() {
+            self.store.commit(&[Change::Waiting(None)])?;
+        }
+        Ok(())
+    }
+}

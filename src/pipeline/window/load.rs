@@ -1,0 +1,406 @@
+//! A chunk that was read, brought into the target: tried until it is committed, with every row that leaves accounted
+//! for, differs twice, or fails for good.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::NaiveDate;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::checkpoint::WindowState;
+use crate::model::brake::held;
+use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyRange, next_state};
+use crate::model::row::{Batch, Tally};
+use crate::model::window::Kind;
+use crate::mssql::Session;
+use crate::pipeline::moved_rows::{Accounted, Accounting};
+use crate::pipeline::retrier::Place;
+use crate::pipeline::window::{Read, Seen, Step, TableContext, WindowRun};
+use crate::progress::Event;
+use crate::target::load;
+use crate::target::load::{Load, Loaded, Moved};
+use crate::target::receipt::Receipt;
+use crate::tsql::predicate::{Extent, holds_day};
+
+/// Times that rows which leave are accounted for in one load: between asking the source and the load's transaction only
+/// hands on the target can change which they are.
+const ACCOUNTINGS_MAX: u32 = 4;
+
+/// More rows that leave one range than the source is asked about where the brake would hold them anyway.
+const ASKED_MAX: u64 = 10_000;
+
+/// Days that are named where rows moved to days of which nothing is loaded.
+const NAMED_MAX: usize = 5;
+
+/// What is loaded of a chunk.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    batch: &'a Batch,
+    /// When reading it began, on the monotonic clock.
+    began: Duration,
+    extent: Extent,
+    /// The range that is replaced, where it is more than the chunk's own.
+    range: Option<&'a KeyRange>,
+}
+
+/// What a load came to.
+#[derive(Debug, Default)]
+struct Done {
+    moved: Moved,
+    accounted: Accounted,
+}
+
+/// What an attempt at a load came to.
+enum Tried {
+    /// It is committed.
+    Done(Done),
+    /// It had been committed before, and the answer was lost.
+    DoneBefore,
+    /// What was read back differs; the transaction was rolled back.
+    Differed {
+        /// What was read back.
+        found: Tally,
+    },
+}
+
+/// What the loads of a table have shown; nothing under the lock panics half-way.
+fn seen(table: &TableContext) -> MutexGuard<'_, Seen> {
+    table.seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl WindowRun {
+    pub(super) async fn load(&mut self, step: &Step, read: Read) -> Result<()> {
+        let table = Arc::clone(&self.table);
+        let extracted = read.rows;
+        let closes = extracted.exhausted && !self.work.open;
+        // What the source has shown to have nothing of after the last key is this load's to clear.
+        let owned = if extracted.exhausted && self.work.open && step.again.is_none() {
+            let after = step.after.clone();
+            (self.work.extent, Some(KeyRange { after, through: None }))
+        } else {
+            (Extent::of_window(self.work.window), None)
+        };
+        let range = match &step.again {
+            Some(chunk) => chunk.range.clone(),
+            None => KeyRange {
+                after: step.after.clone(),
+                through: if closes { None } else { extracted.last_key },
+            },
+        };
+        let before = step
+            .again
+            .as_ref()
+            .map_or(ChunkState::Planned, |chunk| chunk.state);
+        let mut chunk = Chunk {
+            ordinal: step.ordinal,
+            range,
+            state: next_state(before, ChunkEvent::Started)?,
+            tally: extracted.batch.tally(),
+            attempts: 0,
+            error: None,
+            load_id: table.retrier.clock.random(),
+        };
+        chunk.state = next_state(chunk.state, ChunkEvent::ReadFromSource)?;
+        let batch = Rows {
+            batch: &extracted.batch,
+            began: read.began,
+            extent: owned.0,
+            range: owned.1.as_ref(),
+        };
+        match self.load_with_retries(&mut chunk, batch).await {
+            Ok(done) => {
+                self.account(&done);
+                self.rows += chunk.tally.row_count;
+                self.rows_loaded += chunk.tally.row_count;
+                table.retrier.store.commit(&[
+                    self.chunk_change(&chunk),
+                    self.window_change(WindowState::Loading, None),
+                ])?;
+                table.retrier.progress.event(Event::ChunkVerified {
+                    table: table.plan.name.as_str(),
+                    window: self.work.window,
+                    ordinal: chunk.ordinal,
+                    row_count: chunk.tally.row_count,
+                    byte_count: chunk.tally.byte_count,
+                    dates: self.share(&chunk.range)?,
+                });
+                Ok(())
+            }
+            Err(error) => {
+                // A stop is no failure of the chunk: it is read again by the next run.
+                if error.kind() == ErrorKind::Stopped {
+                    return Err(error);
+                }
+                let event = if error.kind() == ErrorKind::Mismatch {
+                    ChunkEvent::Differed
+                } else {
+                    ChunkEvent::GaveUp
+                };
+                chunk.state = next_state(chunk.state, event)?;
+                chunk.error = Some(error.chain());
+                table.retrier.store.commit(&[self.chunk_change(&chunk)])?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Loads from memory until it is committed, differs twice, or fails for good.
+    async fn load_with_retries(&self, chunk: &mut Chunk, rows: Rows<'_>) -> Result<Done> {
+        let table = &self.table;
+        let place = Place::window(table.plan.name.as_str(), self.work.window);
+        let mut attempts = table.retrier.attempts();
+        let mut differed = false;
+        // Written out, as an attempt changes the chunk, and as rows that differ are loaded once more and no oftener.
+        let done = loop {
+            chunk.attempts += 1;
+            match self.try_load(chunk, rows).await {
+                Ok(Tried::Done(done)) => break done,
+                Ok(Tried::DoneBefore) => {
+                    // What that commit took out of other chunks was told in the answer that was lost.
+                    self.unsure.store(true, Ordering::Relaxed);
+                    break Done::default();
+                }
+                Ok(Tried::Differed { found }) if differed => return Err(self.differed_twice(chunk, found)),
+                Ok(Tried::Differed { .. }) => differed = true,
+                Err(error) => {
+                    let error = error.within(self.place(chunk.ordinal));
+                    table.retrier.wait(&mut attempts, error, place).await?;
+                }
+            }
+        };
+        table.retrier.succeeded(&attempts)?;
+        chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
+        Ok(done)
+    }
+
+    fn differed_twice(&self, chunk: &Chunk, found: Tally) -> Error {
+        let table = &self.table;
+        Error::new(
+            ErrorKind::Mismatch,
+            format!(
+                "Table {}, window {}, chunk {}: {} rows were read from the source and {} were read back \
+                 from target table {}, with another digest, twice; nothing of it was committed. Look for \
+                 triggers or conversions at the target, then run again",
+                table.plan.name,
+                self.work.window,
+                chunk.ordinal,
+                chunk.tally.row_count,
+                found.row_count,
+                table.plan.target
+            ),
+        )
+    }
+
+    async fn try_load(&self, chunk: &mut Chunk, rows: Rows<'_>) -> Result<Tried> {
+        let table = &self.table;
+        // Dropped on any error, which rolls back whatever it had open.
+        let mut session = table.pools.target.take().await?;
+        load::stage(&mut session, &table.plan, rows.batch).await?;
+        if chunk.state == ChunkState::Extracted {
+            chunk.state = next_state(chunk.state, ChunkEvent::Staged)?;
+        }
+        let claim = Receipt {
+            window: self.work.window,
+            chunk: chunk.clone(),
+            incarnation: table.target.incarnation.clone(),
+        };
+        let owned = (rows.extent, rows.range.unwrap_or(&claim.chunk.range));
+        let tried = self
+            .commit(&mut session, Some((&claim, rows.began)), owned)
+            .await?;
+        table.pools.target.put(session);
+        Ok(tried)
+    }
+
+    /// Takes out what the target has after the last key of an open window, where the source has nothing.
+    pub(super) async fn sweep(&mut self, step: &Step) -> Result<()> {
+        let table = Arc::clone(&self.table);
+        let place = Place::window(table.plan.name.as_str(), self.work.window);
+        let this = &*self;
+        let done = table.retrier.retry(place, || async move {
+            let swept = this.try_sweep(step).await;
+            swept.map_err(|error| error.within(this.place(step.ordinal)))
+        });
+        let done = done.await?;
+        self.account(&done);
+        Ok(())
+    }
+
+    async fn try_sweep(&self, step: &Step) -> Result<Done> {
+        let table = &self.table;
+        let range = KeyRange {
+            after: step.after.clone(),
+            through: None,
+        };
+        let mut session = table.pools.target.take().await?;
+        let there = table
+            .target
+            .count(&mut session, &table.plan, self.work.extent, &range)
+            .await?;
+        let mut done = Done::default();
+        if there > 0 {
+            load::stage(&mut session, &table.plan, &Batch::default()).await?;
+            match self
+                .commit(&mut session, None, (self.work.extent, &range))
+                .await?
+            {
+                Tried::Done(swept) => done = swept,
+                Tried::DoneBefore | Tried::Differed { .. } => {
+                    return Err(Error::new(
+                        ErrorKind::Transient,
+                        format!("Rows came into target table {} meanwhile", table.plan.target),
+                    ));
+                }
+            }
+        }
+        table.pools.target.put(session);
+        Ok(done)
+    }
+
+    /// Commits what is staged, once every row that leaves is accounted for.
+    async fn commit(
+        &self,
+        session: &mut Session,
+        claim: Option<(&Receipt, Duration)>,
+        owned: (Extent, &KeyRange),
+    ) -> Result<Tried> {
+        let table = &self.table;
+        let mut accounted = Accounted::default();
+        for _ in 0..ACCOUNTINGS_MAX {
+            let turn = table.load_turn.lock().await;
+            let displaced = seen(table).displaced.clone();
+            let load = Load {
+                window: self.work.window,
+                owned,
+                claim: claim.map(|(claim, _)| claim),
+                accounted: &accounted,
+                overtaken: match claim {
+                    Some((claim, began)) => self.is_overtaken(&claim.chunk.range, began)?,
+                    None => false,
+                },
+                brake: (table.brake, &displaced),
+            };
+            let loaded = load::commit(session, &table.plan, &table.target, &table.lease, load).await?;
+            if let Loaded::Committed(moved) = &loaded {
+                for (window, count) in &moved.displaced_from {
+                    *seen(table).displaced.entry(*window).or_default() += count;
+                }
+            }
+            drop(turn);
+            let leaving = match loaded {
+                Loaded::Committed(moved) => return Ok(Tried::Done(Done { moved, accounted })),
+                Loaded::AlreadyCommitted => return Ok(Tried::DoneBefore),
+                Loaded::Differed { found } => return Ok(Tried::Differed { found }),
+                Loaded::Unaccounted { leaving } => leaving,
+            };
+            if leaving.row_count > ASKED_MAX {
+                self.may_leave(session, leaving.row_count).await?;
+            }
+            accounted = self.accounted(session, leaving, owned).await?;
+            self.may_leave(session, accounted.out_of_window()).await?;
+        }
+        Err(Error::new(
+            ErrorKind::Transient,
+            format!(
+                "Rows of target table {} change while their range is loaded; see who else writes it",
+                table.plan.target
+            ),
+        ))
+    }
+
+    /// Whether rows were seen to have come into a range since it began to be read.
+    fn is_overtaken(&self, range: &KeyRange, began: Duration) -> Result<bool> {
+        let table = &self.table;
+        let Some(date) = table.plan.date() else {
+            return Ok(false);
+        };
+        for (day, at) in &seen(table).arrived {
+            let holds = match (day, self.work.window.kind()) {
+                (Some(day), Kind::Dates) => holds_day(self.work.window, range, *day, date.data_type)?,
+                (None, Kind::Undated) => true,
+                _ => false,
+            };
+            if holds && *at >= began {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Finds out where the rows that leave a range are at the source now.
+    async fn accounted(
+        &self,
+        session: &mut Session,
+        leaving: Tally,
+        (extent, range): (Extent, &KeyRange),
+    ) -> Result<Accounted> {
+        let table = &self.table;
+        if table.plan.is_full() {
+            // Its key is its place: the source was read there, and no longer has it.
+            return Ok(Accounted {
+                leaving,
+                ..Accounted::default()
+            });
+        }
+        let accounting = Accounting {
+            plan: &table.plan,
+            target: &table.target,
+            guard: &table.guard,
+            sources: &table.pools.source,
+        };
+        let accounted = accounting.of(session, self.work.window, extent, range).await?;
+        // Whatever was read of these days before now may lack these rows.
+        let now = table.retrier.clock.monotonic();
+        let mut seen = seen(table);
+        for day in &accounted.days {
+            seen.arrived.insert(*day, now);
+        }
+        drop(seen);
+        Ok(accounted)
+    }
+
+    /// Refuses to let more rows leave the window than the brake allows.
+    async fn may_leave(&self, session: &mut Session, rows: u64) -> Result<()> {
+        let table = &self.table;
+        let leaving = self.left + rows;
+        if table.brake.allows(leaving, 0) {
+            return Ok(());
+        }
+        let of = match self.of.get() {
+            Some(of) => *of,
+            None => {
+                let window = self.work.window;
+                let there = table.target.count_window(session, &table.plan, window).await?;
+                *self.of.get_or_init(|| self.left + there)
+            }
+        };
+        if table.brake.allows(leaving, of) {
+            return Ok(());
+        }
+        Err(held(&table.plan.name, self.work.window, leaving, of))
+    }
+
+    /// Adds up what a load has shown of rows that moved, and says what is not loaded of them.
+    fn account(&mut self, done: &Done) {
+        self.displaced += done.moved.displaced;
+        self.stale += done.moved.stale;
+        self.left += done.accounted.out_of_window();
+        // What is asked for is loaded by this very run.
+        let asked = |day: &NaiveDate| self.table.asked.is_some_and(|range| range.has(*day));
+        let days: Vec<&NaiveDate> = done.moved.not_loaded.iter().filter(|day| !asked(day)).collect();
+        if !days.is_empty() {
+            let mut named: Vec<String> = days.iter().take(NAMED_MAX).map(|day| day.to_string()).collect();
+            if days.len() > NAMED_MAX {
+                named.push(format!("{} days more", days.len() - NAMED_MAX));
+            }
+            self.table.retrier.progress.event(Event::Warning(&format!(
+                "Table {}, window {}: rows that were under its dates are under {} now, of which nothing is loaded; correct \
+                 the dates at the source, or run with these dates",
+                self.table.plan.name,
+                self.work.window,
+                named.join(", ")
+            )));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Three clocks, in UTC: the source's, the target's and this machine's. One that is wrong must not lose a row.
+//!
+//! By a clock that is ahead a window would end, and settle, before its time. So the three are compared at the start of a
+//! run: where they agree the source's decides, as its rows are dated by it; where they do not, the least of the three
+//! decides what is old enough to be read, nothing is closed and nothing is settled, and the run says so.
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+
+use crate::base::text::duration;
+use crate::mssql::ServerInfo;
+
+/// Clocks that are further apart than this disagree: machines that keep time are within seconds of each other, and what
+/// is read waits `settle_minutes` anyway, an hour by default.
+const APART_MAX: TimeDelta = TimeDelta::minutes(5);
+
+/// What is known of the clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    source_utc: NaiveDateTime,
+    target_utc: NaiveDateTime,
+    own_utc: NaiveDateTime,
+}
+
+impl Clocks {
+    /// The clocks as they stood at one moment.
+    pub fn new(source: &ServerInfo, target: &ServerInfo, own: DateTime<Utc>) -> Clocks {
+        Clocks {
+            source_utc: source.now_utc,
+            target_utc: target.now_utc,
+            own_utc: own.naive_utc(),
+        }
+    }
+
+    fn least(self) -> NaiveDateTime {
+        self.source_utc.min(self.target_utc).min(self.own_utc)
+    }
+
+    /// Whether they agree.
+    pub fn agree(self) -> bool {
+        let most = self.source_utc.max(self.target_utc).max(self.own_utc);
+        most - self.least() <= APART_MAX
+    }
+
+    /// What an operator must know where they do not agree.
+    pub fn warning(self) -> Option<String> {
+        let told = |name, at: NaiveDateTime| format!("{name} {} UTC", at.format("%Y-%m-%d %H:%M:%S"));
+        (!self.agree()).then(|| {
+            format!(
+                "The clocks are {} apart ({}, {}, {}): only rows that are old enough by all of them are loaded, no month is \
+                 closed and none is settled; set the clock that is wrong, then run again",
+                duration(
+                    (self.source_utc.max(self.target_utc).max(self.own_utc) - self.least())
+                        .to_std()
+                        .unwrap_or_default()
+                ),
+                told("source", self.source_utc),
+                told("target", self.target_utc),
+                told("this machine", self.own_utc)
+            )
+        })
+    }
+
+    /// What the source's clock is taken for when it shows `now`.
+    pub fn of_source(self, now: NaiveDateTime) -> NaiveDateTime {
+        if self.agree() {
+            now
+        } else {
+            now - (self.source_utc - self.least())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> NaiveDateTime {
+        format!("2026-11-{text}:00").parse().unwrap()
+    }
+
+    fn clocks(source: &str, target: &str, own: &str) -> Clocks {
+        Clocks {
+            source_utc: at(source),
+            target_utc: at(target),
+            own_utc: at(own),
+        }
+    }
+
+    #[test]
+    fn clocks_that_agree_leave_the_source_to_decide() {
+        let clocks = clocks("24T10:04", "24T10:00", "24T10:05");
+        assert!(clocks.agree());
+        assert_eq!(clocks.warning(), None);
+        assert_eq!(clocks.of_source(at("24T12:00")), at("24T12:00"));
+    }
+
+    #[test]
+    fn of_clocks_that_do_not_the_least_decides() {
+        for ahead in 0..3 {
+            let mut shown = ["24T10:00"; 3];
+            shown[ahead] = "29T10:00";
+            let clocks = clocks(shown[0], shown[1], shown[2]);
+            assert!(!clocks.agree());
+            let text = clocks.warning().unwrap();
+            assert!(text.contains("2026-11-29 10:00:00 UTC"), "{text}");
+            let source_shows = at(&shown[0].replace("T10", "T11"));
+            assert_eq!(clocks.of_source(source_shows), at("24T11:00"));
+        }
+    }
+}

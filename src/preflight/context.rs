@@ -1,0 +1,214 @@
+//! What all tables of one command share: configuration, options, connections to both ends, clocks, and the retrier.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use chrono::NaiveDateTime;
+use tokio::sync::OnceCell;
+
+use crate::base::error::{Error, Result};
+use crate::config::{Config, TableConfig};
+use crate::model::brake::Brake;
+use crate::model::plan::TablePlan;
+use crate::model::table::{DataType, Identifier, TableName};
+use crate::model::window::DateRange;
+use crate::mssql::{Session, catalog};
+use crate::pipeline::pool::{Pool, Pools};
+use crate::pipeline::resume::read_cutoff;
+use crate::pipeline::retrier::Retrier;
+use crate::preflight::clocks::Clocks;
+use crate::progress::Event;
+use crate::target::lease::{self, Holder, Lease};
+
+/// What a run is asked to do, beside what the configuration says.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The dates.
+    pub range: DateRange,
+    /// Only these tables.
+    pub tables: Option<Vec<Identifier>>,
+    /// Windows at once, instead of the configuration's.
+    pub max_workers: Option<usize>,
+    /// Rows a chunk, instead of the configuration's.
+    pub chunk_rows: Option<u32>,
+    /// Whether reference tables are loaded again even if the source's rows are those in place.
+    pub force: bool,
+    /// Tables that any number of rows may leave.
+    pub allow_deletes: Vec<Identifier>,
+    /// Whether the source may be another database than the one that earlier runs loaded from.
+    pub accept_source: bool,
+}
+
+/// Who a run is, for its record and its leases.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub process_id: u32,
+}
+
+/// What all tables of one command share.
+pub(crate) struct RunContext<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) options: RunOptions,
+    pub(crate) pools: Pools,
+    pub(crate) retrier: Retrier,
+    pub(crate) run_id: u128,
+    /// Whether the user was told that the source's server is another one than before: it is the same for all tables.
+    pub(crate) told_server: AtomicBool,
+    identity: Identity,
+    /// How the clocks stood when they were first needed.
+    clocks: OnceCell<Clocks>,
+}
+
+impl<'a> RunContext<'a> {
+    /// The context of a command. No connection is opened yet. If an earlier run has worked with these very servers, one
+    /// that is away now is waited for from the start.
+    ///
+    /// # Errors
+    /// `State` when the store cannot be read.
+    pub(crate) fn new(
+        config: &'a Config,
+        options: RunOptions,
+        identity: Identity,
+        run_id: u128,
+        retrier: Retrier,
+    ) -> Result<Self> {
+        let timeouts = config.run.timeouts;
+        let guard = Some(config.source.guard.clone());
+        let pools = Pools {
+            source: Arc::new(Pool::new(
+                config.source.endpoint.clone(),
+                guard,
+                timeouts,
+                &retrier.clock,
+            )),
+            target: Arc::new(Pool::new(
+                config.target.endpoint.clone(),
+                None,
+                timeouts,
+                &retrier.clock,
+            )),
+        };
+        let run = RunContext {
+            config,
+            options,
+            pools,
+            retrier,
+            run_id,
+            told_server: AtomicBool::new(false),
+            identity,
+            clocks: OnceCell::new(),
+        };
+        if run.retrier.store.view()?.reached()? == Some(run.addresses()) {
+            run.pools.source.assume_known();
+            run.pools.target.assume_known();
+        }
+        Ok(run)
+    }
+
+    /// Tells the user something.
+    pub(crate) fn note(&self, text: &str) {
+        self.retrier.progress.event(Event::Note(text));
+    }
+
+    /// Tells the user something to look into.
+    pub(crate) fn warn(&self, text: &str) {
+        self.retrier.progress.event(Event::Warning(text));
+    }
+
+    /// Whether the user has asked to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.retrier.stop.is_stopped()
+    }
+
+    /// The addresses of source and target.
+    pub(crate) fn addresses(&self) -> (String, String) {
+        let config = self.config;
+        (config.source.endpoint.address(), config.target.endpoint.address())
+    }
+
+    /// The configured tables that the command is about, in the configuration's order.
+    pub(crate) fn chosen(&self) -> Result<Vec<&'a TableConfig>> {
+        self.config.chosen(self.options.tables.as_deref())
+    }
+
+    /// Windows at once.
+    pub(crate) fn max_workers(&self) -> usize {
+        self.options.max_workers.unwrap_or(self.config.run.max_workers)
+    }
+
+    /// Who this run is, for the leases it takes.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder {
+            run_id: self.run_id,
+            host: self.identity.host.clone(),
+            process_id: self.identity.process_id,
+        }
+    }
+
+    /// Takes the lease of a target table. Its applock is the session's.
+    pub(crate) async fn take_lease(&self, session: &mut Session, target: &TableName) -> Result<Lease> {
+        let retrier = &self.retrier;
+        lease::take(
+            session,
+            &target.to_string(),
+            &self.holder(),
+            &retrier.clock,
+            &retrier.stop,
+        )
+        .await
+    }
+
+    /// How many rows may leave a window of a table.
+    pub(crate) fn brake(&self, plan: &TablePlan) -> Brake {
+        let mut allowed = self.options.allow_deletes.iter();
+        Brake {
+            percent: if allowed.any(|table| plan.name.same_as(table.as_str())) {
+                100
+            } else {
+                self.config.run.leaving_rows_max_percent
+            },
+        }
+    }
+
+    /// How the clocks of source, target and this machine stand. Asked once a run; a disagreement is told.
+    pub(crate) async fn clocks(&self) -> Result<Clocks> {
+        let asked = self.clocks.get_or_try_init(async || {
+            let mut source = self.pools.source.take().await?;
+            let mut target = self.pools.target.take().await?;
+            let there = catalog::server(&mut source).await?;
+            let here = catalog::server(&mut target).await?;
+            let clocks = Clocks::new(&there, &here, self.retrier.clock.now());
+            self.pools.source.put(source);
+            self.pools.target.put(target);
+            if let Some(text) = clocks.warning() {
+                self.warn(&text);
+            }
+            Ok::<_, Error>(clocks)
+        });
+        asked.await.copied()
+    }
+
+    /// The source's clock as the dates of a plan go by it, and no later than the other clocks allow. An instant with an
+    /// offset is compared in UTC; dates without one are taken for the server's own.
+    pub(crate) async fn source_now(&self, plan: &TablePlan, source: &mut Session) -> Result<NaiveDateTime> {
+        let clocks = self.clocks().await?;
+        let server = catalog::server(source).await?;
+        Ok(clocks.of_source(match plan.date().map(|date| date.data_type) {
+            Some(DataType::DateTimeOffset(_)) => server.now_utc,
+            _ => server.now,
+        }))
+    }
+
+    /// Up to when the source's rows are old enough to be read.
+    pub(crate) async fn read_cutoff(&self, plan: &TablePlan) -> Result<NaiveDateTime> {
+        // The clocks take connections of their own.
+        self.clocks().await?;
+        let mut source = self.pools.source.take().await?;
+        let now = self.source_now(plan, &mut source).await?;
+        self.pools.source.put(source);
+        Ok(read_cutoff(now, self.config.run.settle_minutes))
+    }
+}

@@ -1,0 +1,67 @@
+//! What all tables of a command share, and what must hold before any row is read.
+//!
+//! The source comes first: on the wrong server, nothing at all is done. Then the target is prepared, and a `forget` that
+//! was cut short is finished.
+
+pub mod clocks;
+pub mod context;
+pub mod plan;
+
+use crate::base::error::Result;
+use crate::checkpoint::Change;
+use crate::config::TableConfig;
+use crate::model::plan::TablePlan;
+use crate::mssql::sight;
+use crate::pipeline::forget;
+use crate::pipeline::retrier::Place;
+use crate::target::migrate::migrate;
+
+use context::RunContext;
+
+/// Proves the source, plans the tables and prepares the target. Repeated while a server is away that an earlier run has
+/// worked with. A first run fails at once: its configuration may name the wrong server.
+///
+/// # Errors
+/// `Preflight` for a table that cannot be planned; `WrongServer`; what the sessions return.
+pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<TablePlan>> {
+    let place = Place::of("preflight");
+    let plans = run
+        .retrier
+        .retry_if(
+            place,
+            || run.pools.source.is_known() && run.pools.target.is_known(),
+            || prepare_once(run, tables),
+        )
+        .await?;
+    let (source, target) = run.addresses();
+    if run.retrier.store.view()?.reached()?.as_ref() != Some(&(source.clone(), target.clone())) {
+        run.retrier.store.commit(&[Change::Reached { source, target }])?;
+    }
+    Ok(plans)
+}
+
+async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<TablePlan>> {
+    let mut source = run.pools.source.take().await?;
+    let origin = plan::origin(run.config, &mut source).await?;
+    if let Some(unseen) = sight::unseen(&mut source).await? {
+        run.note(unseen);
+    }
+    let mut plans = Vec::new();
+    for table in tables {
+        plans.push(plan::of_source(run, &mut source, table, &origin).await?);
+    }
+    run.pools.source.put(source);
+    let mut target = run.pools.target.take().await?;
+    for name in migrate(&mut target).await? {
+        run.note(&format!("Target: applied migration {name} to schema [sync]"));
+    }
+    for tombstone in run.retrier.store.view()?.tombstones()? {
+        forget::finish(&mut target, &run.retrier, &run.holder(), &tombstone).await?;
+        run.note(&format!(
+            "Table {}: a forget that was cut short is finished now",
+            tombstone.table
+        ));
+    }
+    run.pools.target.put(target);
+    Ok(plans)
+}

@@ -1,0 +1,178 @@
+//! The plan of a table, by the source's catalog, and whether it is the one that the target was loaded by.
+
+use std::sync::atomic::Ordering;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
+use crate::config::{Config, Mode, TableConfig};
+use crate::model::plan::{Origin, SOURCE_IDENTITY, SOURCE_SERVER, TablePlan};
+use crate::model::table::{TableName, TableSchema};
+use crate::mssql::{Session, catalog, sight};
+use crate::preflight::context::RunContext;
+use crate::target::receipt;
+
+/// Which database the source is.
+///
+/// # Errors
+/// What the session returns.
+pub(crate) async fn origin(config: &Config, source: &mut Session) -> Result<Origin> {
+    let server = catalog::server(source).await?;
+    Ok(Origin {
+        identity: catalog::identity(source).await?,
+        // The embedded server takes another port each time.
+        server: match config.source.embedded {
+            true => server.server_name,
+            false => format!("{} at {}", server.server_name, config.source.endpoint.address()),
+        },
+        database: server.database,
+    })
+}
+
+/// The plan of a table by the source's catalog. Its notes are told.
+pub(crate) async fn of_source(
+    run: &RunContext<'_>,
+    source: &mut Session,
+    table: &TableConfig,
+    origin: &Origin,
+) -> Result<TablePlan> {
+    let plan = quietly(run.config, source, table, origin).await?;
+    for note in &plan.notes {
+        run.note(note);
+    }
+    Ok(plan)
+}
+
+/// The plan of a table by the source's catalog.
+///
+/// # Errors
+/// `Preflight` for a table that this login does not see or that cannot be copied.
+pub(crate) async fn quietly(
+    config: &Config,
+    source: &mut Session,
+    table: &TableConfig,
+    origin: &Origin,
+) -> Result<TablePlan> {
+    let database = &origin.database;
+    let name = config.source_table(table);
+    let mut schema = catalog::describe(source, &name).await?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Source database {database} has no table {name} that this login may see; \
+                 check the table's name and schema in {}, or grant SELECT on it",
+                config.path.display()
+            ),
+        )
+    })?;
+    let filters = sight::examine(source, &config.source.guard, &mut schema).await?;
+    let mut plan = configured(table, schema, config.target_table(table), database)?.from_origin(origin);
+    plan.notes
+        .extend(sight::filtered(&filters).map(|text| format!("Table {}: {text}", table.name)));
+    Ok(plan)
+}
+
+/// Plans a table as the configuration has it.
+///
+/// # Errors
+/// As [`TablePlan::monthly`] and [`TablePlan::full`]; `Config` for a monthly table without a date column.
+pub fn configured(
+    table: &TableConfig,
+    source: TableSchema,
+    target: TableName,
+    source_database: &str,
+) -> Result<TablePlan> {
+    let key = table.key.as_deref();
+    match (table.mode, &table.date_column) {
+        (Mode::Full, _) => TablePlan::full(&table.name, source, target, key, source_database),
+        (Mode::Monthly, Some(date)) => {
+            TablePlan::monthly(&table.name, source, target, date, key, source_database)
+        }
+        (Mode::Monthly, None) => Err(Error::new(
+            ErrorKind::Config,
+            format!(
+                "Table {} has no date_column; set it, or set mode = \"full\"",
+                table.name
+            ),
+        )),
+    }
+}
+
+/// Refuses a plan that is not the one that its target was loaded by.
+///
+/// # Errors
+/// `Plan`, which names every difference.
+pub(crate) fn refuse_changes(plan: &TablePlan, differences: &[(&str, String)]) -> Result<()> {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let other = differences.iter().any(|(part, _)| *part == SOURCE_IDENTITY);
+    let texts: Vec<&str> = differences.iter().map(|(_, text)| text.as_str()).collect();
+    let accept = if other {
+        "; or, if it is the same data at another place, run with --accept-source and then compare it by `sync reconcile \
+         --source`"
+    } else {
+        ""
+    };
+    Err(Error::new(
+        ErrorKind::Plan,
+        format!(
+            "Table {name}: what it was loaded by has changed ({}); set it back, or run `sync forget --table \
+             {name}` and then this command again to load the table anew{accept}",
+            texts.join("; "),
+            name = plan.name
+        ),
+    ))
+}
+
+/// Checks that the plan is the one that the target table was loaded by, and records what may change of it.
+///
+/// # Errors
+/// `Plan`, which names every difference; what the session returns.
+pub(crate) async fn hold_to(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) -> Result<()> {
+    let Some((_, older)) = receipt::plan(session, &plan.target).await? else {
+        refuse_changes(plan, &moved(run, plan)?)?;
+        receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await?;
+        failpoint::step("plan: after it is written");
+        return Ok(());
+    };
+    let mut differences = plan.differences(&older);
+    if run.options.accept_source {
+        let (accepted, rest) = differences
+            .into_iter()
+            .partition(|(part, _)| *part == SOURCE_IDENTITY);
+        differences = rest;
+        for (_, text) in accepted {
+            run.warn(&format!("Table {}: {text}", plan.name));
+        }
+    }
+    refuse_changes(plan, &differences)?;
+    for (part, text) in plan.told_changes(&older) {
+        if part != SOURCE_SERVER || !run.told_server.swap(true, Ordering::Relaxed) {
+            run.warn(&format!("Table {}: {text}", plan.name));
+        }
+    }
+    let mut renewed = older.clone();
+    for (part, now) in &plan.fingerprint {
+        match renewed.iter_mut().find(|(name, _)| name == part) {
+            Some((_, then)) => then.clone_from(now),
+            None => renewed.push((part.clone(), now.clone())),
+        }
+    }
+    if renewed != older {
+        receipt::renew_plan(session, &plan.target, &renewed).await?;
+        failpoint::step("plan: after it is renewed");
+    }
+    Ok(())
+}
+
+/// The differences of a plan that the target does not know from the one in the store: a table whose rows go to another
+/// target than before would leave the old one behind without a word.
+fn moved(run: &RunContext<'_>, plan: &TablePlan) -> Result<Vec<(&'static str, String)>> {
+    let known = run.retrier.store.table(plan.name.as_str())?;
+    let (now, then) = (plan.target.to_string(), known.map(|record| record.target));
+    Ok(then
+        .filter(|then| *then != now)
+        .map(|then| ("target table", format!("target table: was {then}, is {now}")))
+        .into_iter()
+        .collect())
+}

@@ -1,0 +1,282 @@
+//! A verified chunk compared again: the target's rows with the chunk's receipt and checkpoint, and, where it is asked
+//! for, with the source's rows of today.
+//!
+//! Counts and digests are compared first. Only where they differ, and the source is at hand, are both ends' rows held
+//! against each other, key by key: what changed, what is missing, what only the target has.
+
+use std::collections::HashMap;
+
+use crate::base::error::Result;
+use crate::model::chunk::{Chunk, ChunkState};
+use crate::model::plan::TablePlan;
+use crate::model::row::{Digest, Tally, Values, key_of};
+use crate::model::window::Window;
+use crate::mssql::cell;
+use crate::mssql::{Flow, Guard, Session};
+use crate::source::extract::{Limits, Request, extract};
+use crate::target::load::read_back;
+use crate::target::receipt::Receipt;
+use crate::target::table::Target;
+use crate::tsql::predicate::Extent;
+
+/// Keys that are named of a chunk at most.
+pub const KEYS_NAMED_MAX: usize = 20;
+
+/// Why a chunk or a window differs whose rows need not: there is no receipt that covers it, or it goes on.
+pub const NO_RECEIPT: &str = "the target has no receipt of it";
+/// As [`NO_RECEIPT`], where the store does not know what the receipts were of.
+pub const GAP: &str = "receipts are missing before it";
+/// The last receipt ends at a key, and the window's time is over.
+pub const UNFINISHED: &str = "the window is not finished";
+/// The target has more rows of the window than are in the ranges of its receipts.
+pub const UNCOVERED: &str = "the target has rows of it under no receipt";
+
+/// What is compared.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The plan; the target's own where the source is not asked.
+    pub plan: &'a TablePlan,
+    /// The target.
+    pub target: &'a Target,
+    /// The window.
+    pub window: Window,
+    /// What proves the chunk.
+    pub receipt: &'a Receipt,
+    /// What the store has of it.
+    pub checkpoint: Option<&'a Chunk>,
+}
+
+/// How a chunk differs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Rows by the receipt; where it is missing, by the checkpoint.
+    pub receipt_rows: u64,
+    /// Rows at the target.
+    pub target_rows: u64,
+    /// Rows at the source, where it was asked.
+    pub source_rows: Option<u64>,
+    /// What differs, as people read it.
+    pub why: Vec<&'static str>,
+    /// The rows that differ, where both ends were read.
+    pub rows: Option<RowCounts>,
+    /// Some of their keys.
+    pub keys: Vec<RowKey>,
+}
+
+/// How many rows differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Rows of one key and other values.
+    pub changed: u64,
+    /// Rows that only the source has.
+    pub missing: u64,
+    /// Rows that only the target has.
+    pub target_only: u64,
+}
+
+/// The key of a row that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowKey {
+    /// `changed`, `missing` or `target-only`.
+    pub what: &'static str,
+    /// Column and value of each key column.
+    pub columns: Vec<(String, String)>,
+}
+
+impl Subject<'_> {
+    fn extent(&self) -> Extent {
+        Extent::of_window(self.window)
+    }
+
+    /// Compares what the target holds of the chunk with its receipt and its checkpoint.
+    ///
+    /// # Errors
+    /// What the session returns.
+    pub async fn compare_target(&self, target: &mut Session) -> Result<Option<Difference>> {
+        let chunk = &self.receipt.chunk;
+        let mut difference = Difference {
+            receipt_rows: chunk.tally.row_count,
+            ..Difference::default()
+        };
+        if self.receipt.incarnation != self.target.incarnation {
+            difference.why.push("the target table was made anew");
+        }
+        if chunk.state != ChunkState::Verified {
+            difference.why.push("its receipt is stale");
+        }
+        // Of another load, the checkpoint is only behind; of the same load, one of the two was tampered with.
+        let contradicts = |checkpoint: &Chunk| {
+            checkpoint.load_id == chunk.load_id
+                && (checkpoint.tally, &checkpoint.range) != (chunk.tally, &chunk.range)
+        };
+        if self.checkpoint.is_some_and(contradicts) {
+            difference
+                .why
+                .push("its checkpoint and its receipt contradict each other");
+        }
+        let (filter, params) = self.target.range(self.plan, self.extent(), &chunk.range)?;
+        let found = read_back(target, self.plan, self.target, &filter, &params).await?;
+        difference.target_rows = found.row_count;
+        if let Some(why) = differs(chunk.tally, found) {
+            difference.why.push(why.of_target());
+        }
+        Ok((!difference.why.is_empty()).then_some(difference))
+    }
+
+    /// Whether the source's rows of the chunk are those of its receipt. Reads as many rows as the chunk has, and one.
+    ///
+    /// # Errors
+    /// As [`extract`].
+    pub async fn is_same_at_source(&self, source: &mut Session, guard: &Guard) -> Result<bool> {
+        let tally = self.receipt.chunk.tally;
+        let limits = Limits {
+            rows: usize::try_from(tally.row_count).unwrap_or(usize::MAX),
+            bytes: usize::try_from(tally.byte_count).unwrap_or(usize::MAX),
+        };
+        let extracted = extract(source, guard, self.plan, &self.request(limits)).await?;
+        Ok(extracted.exhausted && extracted.batch.tally() == tally)
+    }
+
+    /// Holds both ends' rows of the chunk against each other.
+    ///
+    /// # Errors
+    /// As [`extract`].
+    pub async fn compare_rows(
+        &self,
+        source: &mut Session,
+        target: &mut Session,
+        guard: &Guard,
+        bytes_max: usize,
+    ) -> Result<Difference> {
+        let limits = Limits {
+            rows: usize::MAX,
+            bytes: bytes_max,
+        };
+        let extracted = extract(source, guard, self.plan, &self.request(limits)).await?;
+        let order = self.plan.key.order(self.extent().kind());
+        let mut there: HashMap<Vec<u8>, Digest> = HashMap::new();
+        for row in extracted.batch.rows() {
+            there.insert(key_of(row, &order)?, Digest::of_row(row));
+        }
+        let mut difference = Difference {
+            receipt_rows: self.receipt.chunk.tally.row_count,
+            source_rows: Some(extracted.batch.row_count() as u64),
+            ..Difference::default()
+        };
+        let mut found = Tally::default();
+        let mut counts = RowCounts::default();
+        let (filter, params) = self
+            .target
+            .range(self.plan, self.extent(), &self.receipt.chunk.range)?;
+        let sql = format!(
+            "SELECT {} FROM {}{filter}",
+            self.target.select(self.plan),
+            self.target.quoted
+        );
+        let mut bytes = Vec::new();
+        let mut named: Vec<(&'static str, Vec<u8>)> = Vec::new();
+        target
+            .stream(&sql, &params, |row| {
+                bytes.clear();
+                row.encode(&mut bytes)?;
+                found.add_row(&bytes);
+                let key = key_of(&bytes, &order)?;
+                let what = match there.remove(&key) {
+                    Some(digest) if digest == Digest::of_row(&bytes) => return Ok(Flow::Continue),
+                    Some(_) => {
+                        counts.changed += 1;
+                        "changed"
+                    }
+                    None => {
+                        counts.target_only += 1;
+                        "target-only"
+                    }
+                };
+                if named.len() < KEYS_NAMED_MAX {
+                    named.push((what, key));
+                }
+                Ok(Flow::Continue)
+            })
+            .await?;
+        counts.missing = there.len() as u64;
+        for key in there.into_keys() {
+            if named.len() == KEYS_NAMED_MAX {
+                break;
+            }
+            named.push(("missing", key));
+        }
+        difference.target_rows = found.row_count;
+        if let Some(why) = differs(extracted.batch.tally(), found) {
+            difference.why.push(why.of_ends());
+        }
+        if !extracted.exhausted {
+            // Whether a row is at one end only cannot be told then.
+            difference
+                .why
+                .push("the source has more rows in its range than can be compared at once");
+        } else if !order.is_empty() {
+            difference.rows = Some(counts);
+            difference.keys = named
+                .into_iter()
+                .map(|(what, key)| self.row_key(what, &key, &order))
+                .collect::<Result<_>>()?;
+        }
+        Ok(difference)
+    }
+
+    fn request(&self, limits: Limits) -> Request {
+        let range = &self.receipt.chunk.range;
+        Request {
+            extent: self.extent(),
+            after: range.after.clone(),
+            through: range.through.clone(),
+            limits,
+        }
+    }
+
+    fn row_key(&self, what: &'static str, key: &[u8], order: &[usize]) -> Result<RowKey> {
+        let values = Values::new(key).collect()?;
+        let columns = order.iter().zip(values).map(|(position, value)| {
+            let column = &self.plan.columns()[*position];
+            let text = cell::json(value, column.data_type).map_or_else(String::new, |cell| cell.to_string());
+            (column.name.as_str().to_owned(), text)
+        });
+        Ok(RowKey {
+            what,
+            columns: columns.collect(),
+        })
+    }
+}
+
+/// In what two tallies differ.
+#[derive(Clone, Copy)]
+enum Differs {
+    Count,
+    Digest,
+}
+
+impl Differs {
+    fn of_target(self) -> &'static str {
+        match self {
+            Differs::Count => "the target has another number of rows than the receipt",
+            Differs::Digest => "the target's rows are not those of the receipt",
+        }
+    }
+
+    fn of_ends(self) -> &'static str {
+        match self {
+            Differs::Count => "source and target have other numbers of rows",
+            Differs::Digest => "source and target have other rows",
+        }
+    }
+}
+
+fn differs(expected: Tally, found: Tally) -> Option<Differs> {
+    if expected == found {
+        None
+    } else if expected.row_count == found.row_count {
+        Some(Differs::Digest)
+    } else {
+        Some(Differs::Count)
+    }
+}

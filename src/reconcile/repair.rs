@@ -1,0 +1,204 @@
+//! What was found, loaded again; and whether it is whole afterwards.
+//!
+//! Where more rows would leave a window than the brake allows, nothing of it is marked or loaded: a source that was
+//! emptied is not copied without an operator's word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDateTime;
+
+use crate::backfill::{LoadTarget, load_windows};
+use crate::base::error::Result;
+use crate::base::text::{rows, thousands};
+use crate::model::brake::Brake;
+use crate::model::chunk::ChunkState;
+use crate::model::plan::TablePlan;
+use crate::model::window::Window;
+use crate::mssql::Session;
+use crate::pipeline::resume::Scope;
+use crate::preflight::context::RunContext;
+use crate::progress::TableSummary;
+use crate::reconcile::table::{is_not_there, uncovered};
+use crate::reconcile::window::{gap, has_passed};
+use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled};
+use crate::target::lease::Lease;
+use crate::target::receipt;
+use crate::target::table::Target;
+
+/// What a repair is made by.
+pub(super) struct Repair<'a> {
+    pub(super) plan: &'a TablePlan,
+    /// `None` where the table is not there.
+    pub(super) target: Option<Target>,
+    pub(super) lease: &'a Lease,
+    /// All windows of the table that have receipts.
+    pub(super) receipted: &'a [Window],
+    /// Rows at the target, by window.
+    pub(super) there: &'a BTreeMap<Window, u64>,
+    pub(super) options: &'a ReconcileOptions,
+}
+
+/// What is to be held against the receipts after a repair.
+#[derive(Clone, Copy)]
+struct Proof<'a> {
+    plan: &'a TablePlan,
+    target: &'a Target,
+    read_cutoff: NaiveDateTime,
+}
+
+/// What of the windows is to be loaded.
+#[derive(Default)]
+struct Parts {
+    /// Chunks that differ.
+    differing: BTreeMap<Window, Vec<u32>>,
+    /// Of each window that is not whole, the windows that its dates are loaded as.
+    parts: BTreeMap<Window, Vec<Window>>,
+}
+
+impl Parts {
+    fn of(findings: &[&mut Finding], receipted: &[Window]) -> Result<Parts> {
+        let mut all = Parts::default();
+        for finding in findings {
+            let window = finding.window;
+            if finding.about == About::Chunk {
+                all.differing.entry(window).or_default().extend(finding.ordinal);
+            } else if receipted.contains(&window) {
+                all.parts.insert(window, vec![window]);
+            } else {
+                all.parts.insert(window, uncovered(window, receipted)?);
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Loads what differs again, in place, and to their end the windows that are not whole.
+pub(super) async fn repair(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    repair: Repair<'_>,
+    done: &mut Reconciled,
+) -> Result<()> {
+    let plan = repair.plan;
+    let target = match &repair.target {
+        Some(target) => target.clone(),
+        None if plan.is_full() => {
+            let error = is_not_there(&plan.target, "nothing of it has a receipt");
+            done.left_out
+                .push(format!("Table {}: {}", plan.name, error.chain()));
+            return Ok(());
+        }
+        None => Target::open(lease_session, plan).await?.0,
+    };
+    let stopped = stopped_by_the_brake(run, &repair, &done.findings);
+    let findings = done.findings.iter_mut();
+    let findings: Vec<&mut Finding> = findings
+        .filter(|finding| !stopped.contains(&finding.window))
+        .collect();
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let Parts { differing, parts } = Parts::of(&findings, repair.receipted)?;
+    for (window, ordinals) in &differing {
+        receipt::mark_all_stale(lease_session, repair.lease, *window, ordinals).await?;
+    }
+    let whole = parts.values().flatten().copied().collect();
+    let at = LoadTarget {
+        plan,
+        target: &target,
+        lease: repair.lease,
+        scope: Scope::Repair(&whole),
+    };
+    let mut summary = TableSummary::default();
+    load_windows(run, lease_session, at, &mut summary).await?;
+    let proof = Proof {
+        plan,
+        target: &target,
+        read_cutoff: run.read_cutoff(plan).await?,
+    };
+    for finding in findings {
+        finding.repaired = match (parts.get(&finding.window), finding.ordinal) {
+            (Some(parts), _) => proof.are_whole(lease_session, parts).await?,
+            (None, Some(ordinal)) => proof.is_verified(lease_session, finding.window, ordinal).await?,
+            (None, None) => false,
+        };
+    }
+    done.left_out.extend(summary.error);
+    Ok(())
+}
+
+/// The windows that would lose more rows than may leave unasked. Each is said.
+fn stopped_by_the_brake(run: &RunContext<'_>, repair: &Repair<'_>, findings: &[Finding]) -> BTreeSet<Window> {
+    let name = &repair.plan.name;
+    let allowed = &repair.options.allow_deletes;
+    if allowed.iter().any(|table| table.same_as(name.as_str())) {
+        return BTreeSet::new();
+    }
+    let brake = Brake {
+        percent: run.config.run.leaving_rows_max_percent,
+    };
+    // Without the source nobody knows how many rows it has.
+    let mut ends: BTreeMap<Window, (u64, u64)> = BTreeMap::new();
+    for finding in findings {
+        if let Some(source) = finding.difference.source_rows {
+            let sums = ends.entry(finding.window).or_default();
+            *sums = (sums.0 + finding.difference.target_rows, sums.1 + source);
+        }
+    }
+    let mut stopped = BTreeSet::new();
+    for (window, (target, source)) in ends {
+        let leaving = target.saturating_sub(source);
+        let of = repair.there.get(&window).copied().unwrap_or(target);
+        let is_emptied = repair.plan.is_full() && of > 0 && leaving >= of;
+        if brake.allows(leaving, of) && !is_emptied {
+            continue;
+        }
+        run.warn(&format!(
+            "Table {name}, window {window}: {} of {} at the target would leave, so nothing of it is loaded; \
+                 see why the source has so few rows, or let them go with `--allow-deletes {name}`",
+            thousands(leaving),
+            rows(of),
+        ));
+        stopped.insert(window);
+    }
+    stopped
+}
+
+impl Proof<'_> {
+    /// Whether a chunk has a verified receipt of rows in this very table.
+    async fn is_verified(self, lease_session: &mut Session, window: Window, ordinal: u32) -> Result<bool> {
+        let receipts = receipt::read(lease_session, &self.plan.target, window).await?;
+        Ok(receipts.iter().any(|receipt| {
+            receipt.chunk.ordinal == ordinal
+                && receipt.chunk.state == ChunkState::Verified
+                && receipt.incarnation == self.target.incarnation
+        }))
+    }
+
+    /// Whether verified receipts cover windows without a gap, up to their end, or to the last key of an open one, and
+    /// the target has no row of them beside.
+    async fn are_whole(self, lease_session: &mut Session, windows: &[Window]) -> Result<bool> {
+        for window in windows {
+            if !self.is_whole(lease_session, *window).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn is_whole(self, lease_session: &mut Session, window: Window) -> Result<bool> {
+        let receipts = receipt::read(lease_session, &self.plan.target, window).await?;
+        let ends = receipts
+            .last()
+            .is_some_and(|last| last.chunk.range.through.is_none());
+        let sound = receipts.iter().all(|receipt| {
+            receipt.chunk.state == ChunkState::Verified && receipt.incarnation == self.target.incarnation
+        });
+        if !sound || gap(&receipts).is_some() || (!ends && has_passed(window, self.read_cutoff)) {
+            return Ok(false);
+        }
+        let verified: u64 = receipts.iter().map(|receipt| receipt.chunk.tally.row_count).sum();
+        let there = self.target.count_window(lease_session, self.plan, window).await?;
+        Ok(there == verified)
+    }
+}

@@ -1,0 +1,333 @@
+//! A table compared under its lease.
+//!
+//! The lease comes first. Whatever is learnt of the target is learnt after it, so that no other machine's cutover can
+//! have replaced the table that is compared and repaired.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::checkpoint::Change;
+use crate::config::{Mode, TableConfig};
+use crate::model::plan::AccessPath;
+use crate::model::plan::TablePlan;
+use crate::model::table::TableName;
+use crate::model::window::{DateRange, Kind, Window, missing};
+use crate::mssql::{Session, catalog};
+use crate::preflight::context::RunContext;
+use crate::preflight::plan::{hold_to, of_source, origin};
+use crate::progress::Event;
+use crate::reconcile::compare::{Difference, NO_RECEIPT};
+use crate::reconcile::repair::Repair;
+use crate::reconcile::window::{Shared, lost_of, windows_again};
+use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled};
+use crate::refresh::shadow_table;
+use crate::refresh::shadow_table::RefreshStrategy;
+use crate::target::lease;
+use crate::target::lease::Lease;
+use crate::target::migrate;
+use crate::target::migrate::migrate;
+use crate::target::receipt;
+use crate::target::receipt::Fingerprint;
+use crate::target::table::Target;
+
+/// What the target knows of a table, read while nobody else may write it.
+struct Known {
+    /// `None` where the target has no schema [sync], and so no leases.
+    lease: Option<Lease>,
+    /// The plan that its rows were loaded by.
+    plan: Option<(AccessPath, Fingerprint)>,
+    /// The windows that have receipts.
+    receipted: Vec<Window>,
+    /// Windows of which the store holds verified chunks and the target has no receipt at all.
+    bare: Vec<Window>,
+}
+
+pub(super) async fn try_reconcile(
+    run: &RunContext<'_>,
+    table: &TableConfig,
+    options: &ReconcileOptions,
+    pass: u128,
+    done: &mut Reconciled,
+) -> Result<()> {
+    let mut lease_session = run.pools.target.take().await?;
+    let known = known(run, &mut lease_session, table, options).await?;
+    let lease = known.lease.clone();
+    let target = run.config.target_table(table);
+    let unfollowed = match &lease {
+        Some(_) => receipt::unfollowed(&mut lease_session, &target).await?,
+        None => 0,
+    };
+    if known.receipted.is_empty() && known.bare.is_empty() {
+        run.note(&format!(
+            "Table {}: nothing of it is loaded, so there is nothing to compare",
+            table.name
+        ));
+    } else {
+        compare_known(run, &mut lease_session, table, known, (options, pass), done).await?;
+    }
+    // Rows that could not be followed are found by comparing all of the table with the source.
+    // What an earlier command has compared says nothing of where they went since; nor does what was found before a
+    // repair that itself let rows go.
+    let whole = options.source && options.range.is_none() && !run.is_stopped();
+    let same = done.left_out.is_empty() && done.chunks_before == 0;
+    if let Some(lease) = &lease
+        && whole
+        && same
+        && done.findings.iter().all(|finding| finding.repaired)
+        && receipt::unfollowed(&mut lease_session, &target).await? <= unfollowed
+    {
+        receipt::all_followed(&mut lease_session, lease, &target).await?;
+        run.retrier.store.commit(&[Change::Unfollowed {
+            table: table.name.as_str().to_owned(),
+            rows: 0,
+        }])?;
+    }
+    let released = match &lease {
+        Some(lease) => lease::release(&mut lease_session, lease).await.is_ok(),
+        None => true,
+    };
+    if released {
+        run.pools.target.put(lease_session);
+    }
+    Ok(())
+}
+
+/// Takes the table's lease, and reads what there is of it.
+async fn known(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    table: &TableConfig,
+    options: &ReconcileOptions,
+) -> Result<Known> {
+    let target = run.config.target_table(table);
+    if migrate::version(lease_session).await? == 0 {
+        let bare = bare(run, table, &[])?;
+        if bare.is_empty() || !options.repair {
+            return Ok(Known {
+                lease: None,
+                plan: None,
+                receipted: Vec::new(),
+                bare,
+            });
+        }
+        migrate(lease_session).await?;
+    }
+    let lease = run.take_lease(lease_session, &target).await?;
+    let plan = receipt::plan(lease_session, &target).await?;
+    let receipted = receipt::windows(lease_session, &target).await?;
+    // A reference table's first load is recorded under the name of the table beside it until it is swapped in.
+    let is_beside = table.mode == Mode::Full
+        && receipted.is_empty()
+        && !receipt::windows(lease_session, &target.shadow()?)
+            .await?
+            .is_empty();
+    let bare = if is_beside {
+        Vec::new()
+    } else {
+        bare(run, table, &receipted)?
+    };
+    Ok(Known {
+        lease: Some(lease),
+        plan,
+        receipted,
+        bare,
+    })
+}
+
+/// The windows that the store remembers chunks of, verified or stale, and that are not among the `receipted`. Another run may
+/// have cut the same days otherwise: a window whose days all have receipts is not missed.
+fn bare(run: &RunContext<'_>, table: &TableConfig, receipted: &[Window]) -> Result<Vec<Window>> {
+    let (name, view) = (table.name.as_str(), run.retrier.store.view()?);
+    let mut bare = Vec::new();
+    for record in view.windows(name)? {
+        let window = record.window;
+        if !receipted.contains(&window)
+            && matches!(view.counts(name, window)?, counts if counts.verified + counts.stale > 0)
+            && !uncovered(window, receipted)?.is_empty()
+        {
+            bare.push(window);
+        }
+    }
+    Ok(bare)
+}
+
+async fn compare_known(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    table: &TableConfig,
+    known: Known,
+    (options, pass): (&ReconcileOptions, u128),
+    done: &mut Reconciled,
+) -> Result<()> {
+    let Known {
+        lease,
+        plan: recorded,
+        receipted,
+        bare,
+    } = known;
+    let name = table.name.as_str();
+    let is_recorded = recorded.is_some();
+    let plan = plan_by(run, table, recorded, options).await?;
+    if is_recorded {
+        hold_to(run, lease_session, &plan).await?;
+    }
+    let target = target_in_place(lease_session, &plan, &receipted).await?;
+    run.retrier.progress.event(Event::Comparing { table: name });
+    let mut windows: BTreeSet<Window> = receipted.iter().chain(&bare).copied().collect();
+    windows.retain(|window| options.range.is_none_or(|range| window.is_asked(range)));
+    done.tables += 1;
+    let mut there = Default::default();
+    if let Some(target) = &target {
+        let read_cutoff = match options.source {
+            true => Some(run.read_cutoff(&plan).await?),
+            false => None,
+        };
+        let shared = Arc::new(Shared {
+            plan: plan.clone(),
+            target: target.clone(),
+            guard: run.config.source.guard.clone(),
+            read_cutoff,
+            has_receipts: lease.is_some(),
+            bytes_max: run.config.run.chunk_bytes_max.saturating_mul(2),
+            pass,
+            pools: run.pools.clone(),
+            retrier: run.retrier.clone(),
+        });
+        there = windows_again(&shared, windows, run.max_workers(), done).await?;
+    } else {
+        all_lost(run, name, &windows, done)?;
+    }
+    run.retrier.progress.event(Event::Compared {
+        table: name,
+        chunks: done.chunks,
+        differing: done.findings.len() as u64,
+    });
+    let repairs = options.repair && !done.findings.is_empty() && !run.is_stopped();
+    let Some(lease) = lease.filter(|_| repairs) else {
+        return Ok(());
+    };
+    // What was only compared with the target's own records is loaded by what the source is now.
+    let plan = match options.source {
+        true => plan,
+        false => plan_now(run, table).await?,
+    };
+    hold_to(run, lease_session, &plan).await?;
+    let repair = Repair {
+        plan: &plan,
+        target,
+        lease: &lease,
+        receipted: &receipted,
+        there: &there,
+        options,
+    };
+    super::repair::repair(run, lease_session, repair, done).await
+}
+
+/// The plan to compare by: the source's, where it is asked, else the one that the target or the store recorded.
+async fn plan_by(
+    run: &RunContext<'_>,
+    table: &TableConfig,
+    recorded: Option<(AccessPath, Fingerprint)>,
+    options: &ReconcileOptions,
+) -> Result<TablePlan> {
+    if options.source {
+        return plan_now(run, table).await;
+    }
+    let target = run.config.target_table(table);
+    let recorded = match recorded {
+        Some(recorded) => Some(recorded),
+        None => {
+            let record = run.retrier.store.table(table.name.as_str())?;
+            record.map(|record| (record.access_path, record.fingerprint))
+        }
+    };
+    let (access_path, fingerprint) = recorded.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Preflight,
+            format!("There are receipts of {target} and no plan of it; compare with --source"),
+        )
+    })?;
+    TablePlan::recorded(&table.name, target, access_path, fingerprint)
+}
+
+/// The target table; `None` where it is not there, and no receipt says that it should be.
+async fn target_in_place(
+    lease_session: &mut Session,
+    plan: &TablePlan,
+    receipted: &[Window],
+) -> Result<Option<Target>> {
+    let Some(schema) = catalog::describe(lease_session, &plan.target).await? else {
+        if receipted.is_empty() {
+            return Ok(None);
+        }
+        return Err(is_not_there(&plan.target, "there are receipts of it"));
+    };
+    let target = Target::new(plan, &schema)?;
+    let by_row = plan.is_full()
+        && matches!(
+            shadow_table::strategy(lease_session, plan).await?,
+            RefreshStrategy::InPlace(..)
+        );
+    Ok(Some(if by_row { target.by_row(plan) } else { target }))
+}
+
+/// The table's plan by the source's catalog.
+async fn plan_now(run: &RunContext<'_>, table: &TableConfig) -> Result<TablePlan> {
+    let mut source = run.pools.source.take().await?;
+    let origin = origin(run.config, &mut source).await?;
+    let plan = of_source(run, &mut source, table, &origin).await?;
+    run.pools.source.put(source);
+    Ok(plan)
+}
+
+/// What the store holds of a table whose target is not there.
+fn all_lost(
+    run: &RunContext<'_>,
+    name: &str,
+    windows: &BTreeSet<Window>,
+    done: &mut Reconciled,
+) -> Result<()> {
+    for window in windows {
+        let chunks = run.retrier.store.chunks(name, *window)?;
+        for chunk in lost_of(&[], &chunks) {
+            done.findings.push(Finding {
+                table: name.to_owned(),
+                window: *window,
+                ordinal: Some(chunk.ordinal),
+                about: About::Lost,
+                difference: Difference {
+                    receipt_rows: chunk.tally.row_count,
+                    why: vec![NO_RECEIPT],
+                    ..Difference::default()
+                },
+                repaired: false,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A target table that a repair needs and that only a run makes.
+pub(super) fn is_not_there(target: &TableName, why: &str) -> Error {
+    Error::new(
+        ErrorKind::Preflight,
+        format!("Target table {target} is not there, and {why}; a run with its dates loads it again"),
+    )
+}
+
+/// The parts of a window that none of the `receipted` windows is of.
+pub(super) fn uncovered(window: Window, receipted: &[Window]) -> Result<Vec<Window>> {
+    if window.kind() != Kind::Dates {
+        return Ok(if receipted.contains(&window) {
+            Vec::new()
+        } else {
+            vec![window]
+        });
+    }
+    let range = DateRange {
+        start: window.start(),
+        end: window.end(),
+    };
+    missing(range, receipted)
+}

@@ -1,0 +1,68 @@
+//! A chunk from one target table into another: the rows that are in place already, without asking the source.
+
+use std::collections::BTreeMap;
+
+use crate::base::error::Result;
+use crate::model::brake::Brake;
+use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, next_state};
+use crate::model::plan::TablePlan;
+use crate::model::window::Window;
+use crate::mssql::Session;
+use crate::pipeline::moved_rows::Accounted;
+use crate::target::lease::Lease;
+use crate::target::load;
+use crate::target::load::{Load, Loaded};
+use crate::target::receipt::Receipt;
+use crate::target::table::Target;
+use crate::tsql::predicate::Extent;
+
+/// Loads a chunk of a reference table from `from` into `to`, and proves it by the tally that the source's rows have.
+/// `None` where `from` no longer has these rows; nothing is committed then.
+///
+/// # Errors
+/// As [`load::commit`]. The caller drops the session on any error.
+pub async fn carry(
+    session: &mut Session,
+    plan: &TablePlan,
+    from: &Target,
+    to: &Target,
+    lease: &Lease,
+    chunk: &Chunk,
+    load_id: u128,
+) -> Result<Option<Chunk>> {
+    let mut chunk = Chunk {
+        state: ChunkState::Planned,
+        attempts: 1,
+        error: None,
+        load_id,
+        ..chunk.clone()
+    };
+    let (filter, params) = from.range(plan, Extent::All, &chunk.range)?;
+    if load::stage_from(session, plan, from, &filter, &params).await? != chunk.tally.row_count {
+        return Ok(None);
+    }
+    for event in [ChunkEvent::ReadFromSource, ChunkEvent::Staged] {
+        chunk.state = next_state(chunk.state, event)?;
+    }
+    let claim = Receipt {
+        window: Window::ALL,
+        chunk: chunk.clone(),
+        incarnation: to.incarnation.clone(),
+    };
+    let load = Load {
+        window: Window::ALL,
+        owned: (Extent::All, &claim.chunk.range),
+        claim: Some(&claim),
+        // The table is new and has no row that could leave.
+        accounted: &Accounted::default(),
+        overtaken: false,
+        brake: (Brake { percent: 100 }, &BTreeMap::new()),
+    };
+    match load::commit(session, plan, to, lease, load).await? {
+        Loaded::Committed(_) | Loaded::AlreadyCommitted => {
+            chunk.state = next_state(chunk.state, ChunkEvent::Committed)?;
+            Ok(Some(chunk))
+        }
+        Loaded::Differed { .. } | Loaded::Unaccounted { .. } => Ok(None),
+    }
+}

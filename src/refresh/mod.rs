@@ -1,0 +1,420 @@
+//! A reference table's turn: what the source has now is compared with what is in place, and where they differ the
+//! table is loaded beside the target and swapped in, or only the chunks that differ are loaded in place.
+//!
+//! The source is read once: chunks that were found to be the same before the first one that differs are taken from
+//! the target itself, and proven there like any other.
+
+mod carry_over;
+pub mod shadow_table;
+
+use crate::backfill::{LoadTarget, announce, compare, load_windows};
+use crate::base::error::{ErrorKind, Result};
+use crate::base::stop::stopped;
+use crate::base::text::rows;
+use crate::checkpoint::Change;
+use crate::model::brake::held;
+use crate::model::chunk::{Chunk, ChunkState};
+use crate::model::plan::TablePlan;
+use crate::model::window::Window;
+use crate::mssql::Session;
+use crate::pipeline::resume::{Scope, is_complete};
+use crate::pipeline::retrier::Place;
+use crate::preflight::context::RunContext;
+use crate::preflight::plan::hold_to;
+use crate::progress::{Event, TableSummary};
+use crate::refresh::shadow_table::{RefreshStrategy, Swap, TargetShape};
+use crate::source::extract::{Limits, Request, extract};
+use crate::target::lease;
+use crate::target::lease::Lease;
+use crate::target::receipt;
+use crate::target::table::Target;
+use crate::tsql::predicate::Extent;
+
+/// What became of a refresh beside the target.
+enum Refreshed {
+    /// It is done, or as far as it gets.
+    Done,
+    /// What is in place now is of two times, and is to be compared.
+    Again,
+    /// The target is no longer the one that the table was made after.
+    Altered,
+}
+
+/// What the source has of a chunk.
+#[derive(Clone, Copy)]
+struct Compared {
+    /// Whether its rows are just those of the chunk.
+    same: bool,
+    /// How many were read, which is one more than the chunk has where there are more.
+    rows: u64,
+}
+
+/// Brings a reference table's target up to date.
+pub(crate) async fn refresh(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    plan: &TablePlan,
+    lease: &Lease,
+    summary: &mut TableSummary,
+) -> Result<()> {
+    let shadow_plan = shadow_table::plan(plan)?;
+    let shadow_lease = run.take_lease(lease_session, &shadow_plan.target).await?;
+    if receipt::plan(lease_session, &plan.target).await?.is_none() {
+        // A table that was forgotten is loaded from its start.
+        shadow_table::drop_leftover(lease_session, &shadow_plan, &shadow_lease).await?;
+    }
+    hold_to(run, lease_session, plan).await?;
+    loop {
+        match shadow_table::strategy(lease_session, plan).await? {
+            RefreshStrategy::InPlace(schema, obstacles) => {
+                run.note(&format!(
+                    "Table {}: target table {} is refreshed in place, as a copy would not have {}",
+                    plan.name,
+                    plan.target,
+                    obstacles.join(", ")
+                ));
+                shadow_table::drop_leftover(lease_session, &shadow_plan, &shadow_lease).await?;
+                let target = Target::new(plan, &schema)?.by_row(plan);
+                let at = LoadTarget {
+                    plan,
+                    target: &target,
+                    lease,
+                    scope: Scope::Dates(run.options.range),
+                };
+                in_place(run, lease_session, at, summary).await?;
+                break;
+            }
+            RefreshStrategy::Swap(target_shape) => {
+                let leases = (lease, &shadow_lease);
+                let plans = (plan, &shadow_plan);
+                let refreshed = swapped(
+                    run,
+                    lease_session,
+                    plans,
+                    leases,
+                    target_shape.as_deref(),
+                    summary,
+                )
+                .await?;
+                match refreshed {
+                    Refreshed::Done => break,
+                    Refreshed::Again => continue,
+                    Refreshed::Altered => {}
+                }
+                run.warn(&format!(
+                        "Table {}: target table {} was altered while it was loaded anew; it is loaded again as it is now",
+                        plan.name, plan.target
+                    ));
+            }
+        }
+    }
+    lease::release(lease_session, &shadow_lease).await
+}
+
+/// Loads again, in place, the chunks whose rows are others at the source now.
+async fn in_place(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    at: LoadTarget<'_>,
+    summary: &mut TableSummary,
+) -> Result<()> {
+    let chunks = in_the_target(run, lease_session, at).await?;
+    let mut differing = Vec::new();
+    let (mut leaving, mut left) = (0, 0);
+    for chunk in chunks.iter().filter(|chunk| chunk.state == ChunkState::Verified) {
+        let found = match run.options.force {
+            true => None,
+            false => Some(compared(run, at.plan, chunk, summary).await?),
+        };
+        let there = found.map_or(chunk.tally.row_count, |found| found.rows);
+        leaving += chunk.tally.row_count.saturating_sub(there);
+        left += there;
+        if found.is_none_or(|found| !found.same) {
+            differing.push(chunk.ordinal);
+        }
+    }
+    if holds_back(run, at.plan, (leaving, leaving + left), left, summary) {
+        return Ok(());
+    }
+    if differing.is_empty() && is_complete(&chunks) {
+        return unchanged(run, at, &chunks, lease_session, summary).await;
+    }
+    receipt::mark_all_stale(lease_session, at.lease, Window::ALL, &differing).await?;
+    load_windows(run, lease_session, at, summary).await
+}
+
+/// Loads the table beside its target, where the source differs, and puts it in the target's place. False where
+/// the target is no longer the one that the table was made after.
+async fn swapped(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    (plan, shadow_plan): (&TablePlan, &TablePlan),
+    (lease, shadow_lease): (&Lease, &Lease),
+    target_shape: Option<&TargetShape>,
+    summary: &mut TableSummary,
+) -> Result<Refreshed> {
+    let begun = shadow_table::resumable(lease_session, shadow_plan, target_shape).await?;
+    let resumed = begun.is_some();
+    let target = match begun {
+        Some(target) => target,
+        None => {
+            let mut same = Vec::new();
+            let old = target_shape
+                .map(|target_shape| Target::new(plan, &target_shape.schema))
+                .transpose();
+            // A target that lacks a column of the source's is replaced by one that has it.
+            if let Ok(Some(old)) = &old {
+                let at = LoadTarget {
+                    plan,
+                    target: old,
+                    lease,
+                    scope: Scope::Dates(run.options.range),
+                };
+                let chunks = in_the_target(run, lease_session, at).await?;
+                if is_complete(&chunks) && !run.options.force {
+                    same = same_from_the_start(run, plan, &chunks, summary).await?;
+                    if same.len() == chunks.len() {
+                        unchanged(run, at, &chunks, lease_session, summary).await?;
+                        return Ok(Refreshed::Done);
+                    }
+                }
+            }
+            let table = plan.name.as_str().to_owned();
+            run.retrier.store.commit(&[Change::RemoveWindow {
+                table,
+                window: Window::ALL,
+            }])?;
+            let new = shadow_table::create(lease_session, shadow_plan, shadow_lease, target_shape).await?;
+            if let Ok(Some(old)) = &old {
+                let at = LoadTarget {
+                    plan: shadow_plan,
+                    target: &new,
+                    lease: shadow_lease,
+                    scope: Scope::Dates(run.options.range),
+                };
+                carry(run, at, old, &same, summary).await?;
+            }
+            new
+        }
+    };
+    let at = LoadTarget {
+        plan: shadow_plan,
+        target: &target,
+        lease: shadow_lease,
+        scope: Scope::Dates(run.options.range),
+    };
+    load_windows(run, lease_session, at, summary).await?;
+    if summary.windows_done == 1 && summary.error.is_none() && !run.is_stopped() {
+        if let Some(target_shape) = target_shape {
+            let (leaving, of) = shadow_table::leaving(lease_session, plan, target_shape, &target).await?;
+            if holds_back(run, plan, (leaving, of), summary.rows_total, summary) {
+                // The next run looks at the source anew.
+                shadow_table::drop_leftover(lease_session, shadow_plan, shadow_lease).await?;
+                return Ok(Refreshed::Done);
+            }
+        }
+        let swap = Swap {
+            plan,
+            shadow: shadow_plan,
+            target_shape,
+            lease,
+            shadow_lease,
+        };
+        let swapped = cut_over(run, &swap).await?;
+        if swapped && resumed {
+            // Its first rows are of an earlier run, its last ones of now: a row may have moved between them.
+            run.note(&format!(
+                "Table {}: its load had been cut short; it is compared with the source once more",
+                plan.name
+            ));
+            return Ok(Refreshed::Again);
+        }
+        return Ok(if swapped {
+            Refreshed::Done
+        } else {
+            Refreshed::Altered
+        });
+    }
+    Ok(Refreshed::Done)
+}
+
+/// Whether the brake keeps a reference table as it is, as so many of its rows would leave and so many be there then; if
+/// so it is said. A table is never emptied unasked.
+fn holds_back(
+    run: &RunContext<'_>,
+    plan: &TablePlan,
+    (leaving, of): (u64, u64),
+    left: u64,
+    summary: &mut TableSummary,
+) -> bool {
+    let brake = run.brake(plan);
+    let emptied = leaving > 0 && left == 0 && brake.percent < 100;
+    if brake.allows(leaving, of) && !emptied {
+        return false;
+    }
+    let error = held(&plan.name, Window::ALL, leaving, of);
+    run.retrier.progress.event(Event::Warning(&error.chain()));
+    summary.held += 1;
+    summary.windows_done = 0;
+    true
+}
+
+/// The chunks of the target in place, as the store has them once receipts and target were compared with it.
+async fn in_the_target(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    at: LoadTarget<'_>,
+) -> Result<Vec<Chunk>> {
+    for warning in compare(run, lease_session, at).await?.warnings {
+        run.retrier.progress.event(Event::Warning(&warning));
+    }
+    let table = at.plan.name.as_str();
+    run.retrier.progress.event(Event::Comparing { table });
+    run.retrier.store.chunks(table, Window::ALL)
+}
+
+/// Says that there is nothing to do.
+async fn unchanged(
+    run: &RunContext<'_>,
+    at: LoadTarget<'_>,
+    chunks: &[Chunk],
+    lease_session: &mut Session,
+    summary: &mut TableSummary,
+) -> Result<()> {
+    let standing = compare(run, lease_session, at).await?;
+    announce(run, at.plan, &standing, None, summary)?;
+    summary.windows_done = 1;
+    summary.rows_total = chunks.iter().map(|chunk| chunk.tally.row_count).sum();
+    run.note(&format!(
+        "Table {}: the source's {} are those in place; nothing is written",
+        at.plan.name,
+        rows(summary.rows_total)
+    ));
+    Ok(())
+}
+
+/// The chunks before the first one whose rows are others at the source now.
+async fn same_from_the_start(
+    run: &RunContext<'_>,
+    plan: &TablePlan,
+    chunks: &[Chunk],
+    summary: &mut TableSummary,
+) -> Result<Vec<Chunk>> {
+    let mut same = Vec::new();
+    for chunk in chunks {
+        if !compared(run, plan, chunk, summary).await?.same {
+            break;
+        }
+        same.push(chunk.clone());
+    }
+    Ok(same)
+}
+
+/// What the source has in a chunk's range now. Reads as many rows as the chunk has, and one.
+async fn compared(
+    run: &RunContext<'_>,
+    plan: &TablePlan,
+    chunk: &Chunk,
+    summary: &mut TableSummary,
+) -> Result<Compared> {
+    let request = Request {
+        extent: Extent::All,
+        after: chunk.range.after.clone(),
+        through: chunk.range.through.clone(),
+        limits: Limits {
+            rows: usize::try_from(chunk.tally.row_count).unwrap_or(usize::MAX),
+            bytes: usize::try_from(chunk.tally.byte_count).unwrap_or(usize::MAX),
+        },
+    };
+    let request = &request;
+    let place = Place::window(plan.name.as_str(), Window::ALL);
+    let extracted = run.retrier.retry(place, || async move {
+        if run.is_stopped() {
+            return Err(stopped());
+        }
+        try_read(run, plan, request).await
+    });
+    let extracted = extracted.await?;
+    run.retrier.progress.event(Event::ChunkCompared {
+        table: plan.name.as_str(),
+        window: Window::ALL,
+        ordinal: chunk.ordinal,
+        row_count: chunk.tally.row_count,
+    });
+    let same = extracted.exhausted && extracted.batch.tally() == chunk.tally;
+    if same {
+        summary.rows_compared += chunk.tally.row_count;
+    }
+    Ok(Compared {
+        same,
+        rows: extracted.batch.row_count() as u64,
+    })
+}
+
+async fn try_read(
+    run: &RunContext<'_>,
+    plan: &TablePlan,
+    request: &Request,
+) -> Result<crate::source::extract::Extracted> {
+    let mut session = run.pools.source.take().await?;
+    let extracted = extract(&mut session, &run.config.source.guard, plan, request).await?;
+    run.pools.source.put(session);
+    Ok(extracted)
+}
+
+/// Takes chunks whose rows are the same at the source from the target in place. What cannot be taken, as somebody
+/// has changed it there, is left to be read from the source.
+async fn carry(
+    run: &RunContext<'_>,
+    at: LoadTarget<'_>,
+    old: &Target,
+    chunks: &[Chunk],
+    summary: &mut TableSummary,
+) -> Result<()> {
+    for chunk in chunks {
+        if run.is_stopped() {
+            return Err(stopped());
+        }
+        let mut session = run.pools.target.take().await?;
+        let load_id = run.retrier.clock.random();
+        let Some(chunk) =
+            carry_over::carry(&mut session, at.plan, old, at.target, at.lease, chunk, load_id).await?
+        else {
+            break;
+        };
+        run.pools.target.put(session);
+        summary.rows_loaded += chunk.tally.row_count;
+        run.retrier.store.commit(&[Change::Chunk {
+            table: at.plan.name.as_str().to_owned(),
+            window: Window::ALL,
+            chunk,
+        }])?;
+    }
+    Ok(())
+}
+
+/// Swaps until it is done, or readers hold the old table for longer than is retried. False as [`shadow_table::swap`].
+async fn cut_over(run: &RunContext<'_>, swap: &Swap<'_>) -> Result<bool> {
+    let plan = swap.plan;
+    let swapped = run.retrier.retry(Place::of(plan.name.as_str()), || async move {
+        try_swap(run, swap).await.map_err(|error| match error.kind() {
+            ErrorKind::Transient => error.within(format!(
+                "Somebody reads or changes target table {} and does not let go of it",
+                plan.target
+            )),
+            _ => error,
+        })
+    });
+    let swapped = swapped.await?;
+    if swapped {
+        run.note(&format!("Table {}: swapped in as {}", plan.name, plan.target));
+    }
+    Ok(swapped)
+}
+
+async fn try_swap(run: &RunContext<'_>, swap: &Swap<'_>) -> Result<bool> {
+    let mut session = run.pools.target.take().await?;
+    let swapped = shadow_table::swap(&mut session, swap).await?;
+    run.pools.target.put(session);
+    Ok(swapped)
+}

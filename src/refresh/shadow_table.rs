@@ -1,0 +1,471 @@
+//! The table beside a reference table's target: loaded like any other, then put in the target's place.
+//!
+//! Its receipts are kept under its own name. One transaction drops the old table, renames the new one and passes its
+//! receipts on, so that a reader sees the old rows or the new ones, and never receipts of the other. A target that a
+//! copy could not stand in for (grants, triggers, foreign keys, …) is never swapped: its chunks are loaded in place.
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
+use crate::model::plan::TablePlan;
+use crate::model::row::Value;
+use crate::model::table::{Column, Identifier, TableSchema, shortened};
+use crate::mssql::shape::{IndexKind, IndexShape, Shape, shape};
+use crate::mssql::{LOCK_TIMEOUT_MS, Session, catalog};
+use crate::target::lease;
+use crate::target::lease::Lease;
+use crate::target::receipt;
+use crate::target::table::{Target, column_sql};
+
+/// Before the number of a generation at the end of a constraint's name, which is unique in its schema.
+const GENERATION: &str = "_g";
+
+/// How long the swap waits for readers of the old table. Behind it, new readers wait as well.
+const SWAP_LOCK_MS: u32 = 5_000;
+
+/// A refresh that was cut short is gone on with for a day; then its first rows are too old to be called fresh.
+const AGE_MAX_HOURS: i64 = 24;
+
+/// How a reference table's target is brought up to date.
+#[derive(Debug, Clone)]
+pub enum RefreshStrategy {
+    /// Loaded beside the target and swapped in. With the table that is there, if one is.
+    Swap(Option<Box<TargetShape>>),
+    /// In place, chunk by chunk, because a copy would not have these.
+    InPlace(TableSchema, Vec<String>),
+}
+
+/// A target and what a table in its place must have.
+#[derive(Debug, Clone)]
+pub struct TargetShape {
+    /// The target as it is.
+    pub schema: TableSchema,
+    shape: Shape,
+}
+
+/// What a swap is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Swap<'a> {
+    /// The table's plan.
+    pub plan: &'a TablePlan,
+    /// The plan of the table beside its target.
+    pub shadow: &'a TablePlan,
+    /// What the table beside was made after.
+    pub target_shape: Option<&'a TargetShape>,
+    /// The right to write the target.
+    pub lease: &'a Lease,
+    /// The right to write the table beside it.
+    pub shadow_lease: &'a Lease,
+}
+
+impl TargetShape {
+    /// What a copy is made after.
+    fn looks(&self) -> (&[Column], &Shape) {
+        (&self.schema.columns, &self.shape)
+    }
+}
+
+/// Looks at a plan's target.
+///
+/// # Errors
+/// What the session returns.
+pub async fn strategy(session: &mut Session, plan: &TablePlan) -> Result<RefreshStrategy> {
+    let Some(schema) = catalog::describe(session, &plan.target).await? else {
+        return Ok(RefreshStrategy::Swap(None));
+    };
+    let mut shape = shape(session, &schema).await?;
+    for column in &schema.columns {
+        if plan.source.position(column.name.as_str()).is_none() {
+            shape
+                .obstacles
+                .push(format!("column {}, which the source does not have", column.name));
+        }
+    }
+    if shape.obstacles.is_empty() {
+        Ok(RefreshStrategy::Swap(Some(Box::new(TargetShape {
+            schema,
+            shape,
+        }))))
+    } else {
+        Ok(RefreshStrategy::InPlace(schema, shape.obstacles))
+    }
+}
+
+/// The plan of loading the table beside a plan's target.
+///
+/// # Errors
+/// `Internal` when the name cannot be made.
+pub fn plan(plan: &TablePlan) -> Result<TablePlan> {
+    Ok(TablePlan {
+        target: plan.target.shadow()?,
+        ..plan.clone()
+    })
+}
+
+/// The table beside the target, where an earlier run has left one that can be gone on with. `plan` is the one of
+/// [`plan`].
+///
+/// # Errors
+/// What the session returns.
+pub async fn resumable(
+    session: &mut Session,
+    plan: &TablePlan,
+    target_shape: Option<&TargetShape>,
+) -> Result<Option<Target>> {
+    let Some((_, fingerprint)) = receipt::plan(session, &plan.target).await? else {
+        return Ok(None);
+    };
+    if !plan.differences(&fingerprint).is_empty() || age_hours(session, plan).await? >= AGE_MAX_HOURS {
+        return Ok(None);
+    }
+    match catalog::describe(session, &plan.target).await? {
+        Some(schema) if stands_in(session, &schema, target_shape).await? => {
+            Target::new(plan, &schema).map(Some).or(Ok(None))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether the table beside has the columns and indexes that the target has now: somebody may have altered the target
+/// since the copy was made.
+async fn stands_in(
+    session: &mut Session,
+    beside: &TableSchema,
+    target_shape: Option<&TargetShape>,
+) -> Result<bool> {
+    let Some(target_shape) = target_shape else {
+        return Ok(true);
+    };
+    let columns = target_shape.schema.columns.iter().all(|wanted| {
+        beside.position(wanted.name.as_str()).is_some_and(|position| {
+            let found = &beside.columns[position];
+            (found.data_type, &found.collation) == (wanted.data_type, &wanted.collation)
+        })
+    });
+    let found = shape(session, beside).await?.indexes;
+    let indexes = target_shape
+        .shape
+        .indexes
+        .iter()
+        .all(|wanted| found.iter().any(|found| is_copy(found, wanted)));
+    Ok(columns && indexes)
+}
+
+/// Whether an index is a copy of another: of a constraint, the name is one of another generation.
+fn is_copy(copy: &IndexShape, of: &IndexShape) -> bool {
+    let constraint = matches!(of.kind, IndexKind::PrimaryKey | IndexKind::UniqueConstraint);
+    let renamed = IndexShape {
+        name: if constraint {
+            of.name.clone()
+        } else {
+            copy.name.clone()
+        },
+        ..copy.clone()
+    };
+    renamed == *of
+}
+
+async fn age_hours(session: &mut Session, plan: &TablePlan) -> Result<i64> {
+    let name = plan.target.to_string();
+    let sql =
+        "SELECT DATEDIFF(hour, [planned_at], SYSUTCDATETIME()) FROM [sync].[plan] WHERE [table_name] = @P1";
+    let rows = session.rows(sql, &[Value::Text(&name)]).await?;
+    rows.first().map_or(Ok(i64::MAX), |row| row.integer(0))
+}
+
+/// Makes the table beside the target, empty, instead of one that may be left from before. Once this returns, it is
+/// there with its plan, and no receipt is under its name.
+///
+/// # Errors
+/// `Preflight` when a table of that name is there that no run has made; `Busy` when the lease was lost; what the
+/// session returns.
+pub async fn create(
+    session: &mut Session,
+    plan: &TablePlan,
+    lease: &Lease,
+    target_shape: Option<&TargetShape>,
+) -> Result<Target> {
+    let known = receipt::plan(session, &plan.target).await?.is_some();
+    let there = catalog::describe(session, &plan.target).await?.is_some();
+    if there && !known {
+        return Err(Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Target table {} is in the way: the table {} is loaded under that name before it is swapped in, and no \
+                 run has made it; rename it, or drop it if nobody needs it",
+                plan.target, plan.name
+            ),
+        ));
+    }
+    failpoint::step("beside: before it is made");
+    session.begin().await?;
+    lease::fence(session, lease).await?;
+    if there {
+        session
+            .batch(&format!("DROP TABLE {}", plan.target.quoted()))
+            .await?;
+    }
+    receipt::drop_all(session, lease).await?;
+    for statement in statements(plan, target_shape)? {
+        session.batch(&statement).await?;
+    }
+    receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await?;
+    failpoint::step("beside: before COMMIT");
+    session.commit().await?;
+    failpoint::step("beside: after COMMIT");
+    Target::made(session, plan).await
+}
+
+/// Drops what is left of a load beside the target, where it is not to be gone on with.
+///
+/// # Errors
+/// As [`make`].
+pub async fn drop_leftover(session: &mut Session, plan: &TablePlan, lease: &Lease) -> Result<()> {
+    if receipt::plan(session, &plan.target).await?.is_none() {
+        return Ok(());
+    }
+    session.begin().await?;
+    lease::fence(session, lease).await?;
+    session
+        .batch(&format!("DROP TABLE IF EXISTS {}", plan.target.quoted()))
+        .await?;
+    receipt::drop_all(session, lease).await?;
+    session.commit().await
+}
+
+/// Puts the loaded table in the target's place. Once this returns true, the target has its rows and its receipts;
+/// false where the target is no longer as [`Swap::target_shape`] has it, and is left as it is.
+///
+/// # Errors
+/// `Transient` when readers of the old table do not let go of it; `Busy` when a lease was lost; `OutcomeUnknown`; what
+/// the session returns. The caller drops the session on any error.
+pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
+    let Swap {
+        plan,
+        shadow,
+        target_shape,
+        lease,
+        shadow_lease,
+    } = *swap;
+    let (target, beside) = (&plan.target, &shadow.target);
+    failpoint::step("swap: before BEGIN");
+    session.batch(&format!("SET LOCK_TIMEOUT {SWAP_LOCK_MS}")).await?;
+    // Before the transaction, as a server that lacks a view of its catalog answers with an error.
+    let altered = match strategy(session, plan).await? {
+        RefreshStrategy::Swap(now) => {
+            now.as_deref().map(TargetShape::looks) != target_shape.map(TargetShape::looks)
+        }
+        RefreshStrategy::InPlace(..) => true,
+    };
+    session.begin().await?;
+    lease::fence(session, lease).await?;
+    lease::fence(session, shadow_lease).await?;
+    if receipt::plan(session, beside).await?.is_none() {
+        // The answer to an earlier COMMIT was lost: it is done.
+        session.rollback().await?;
+        lock_timeout(session).await?;
+        return Ok(true);
+    }
+    if altered {
+        session.rollback().await?;
+        lock_timeout(session).await?;
+        return Ok(false);
+    }
+    failpoint::step("swap: after the fence");
+    receipt::pass_on(session, shadow_lease, lease).await?;
+    failpoint::step("swap: after the receipts");
+    session
+        .batch(&format!("DROP TABLE IF EXISTS {}", target.quoted()))
+        .await?;
+    failpoint::step("swap: after the old table is dropped");
+    let sql = "EXEC sp_rename @objname = @P1, @newname = @P2, @objtype = N'OBJECT'";
+    let from = beside.quoted();
+    session
+        .execute(sql, &[Value::Text(&from), Value::Text(target.name.as_str())])
+        .await?;
+    failpoint::step("swap: before COMMIT");
+    session.commit().await?;
+    failpoint::step("swap: after COMMIT");
+    lock_timeout(session).await?;
+    Ok(true)
+}
+
+/// How many rows of the target are not in the table beside it, which is `new`, and of how many. Where rows cannot be told
+/// apart, by how many it has less.
+///
+/// # Errors
+/// What the session returns.
+pub async fn leaving(
+    session: &mut Session,
+    plan: &TablePlan,
+    target_shape: &TargetShape,
+    new: &Target,
+) -> Result<(u64, u64)> {
+    let old = Target::new(plan, &target_shape.schema)
+        .ok()
+        .filter(|_| plan.has_key());
+    let (from, beside) = (plan.target.quoted(), &new.quoted);
+    let missing = match &old {
+        Some(old) => format!(
+            "SELECT COUNT_BIG(*) FROM {from} AS t WHERE NOT EXISTS (SELECT 1 FROM {beside} AS n WHERE {})",
+            old.same_key_as(plan, new)
+        ),
+        None => format!("SELECT COUNT_BIG(*) FROM {beside}"),
+    };
+    let mut counts = [0, 0];
+    for (count, sql) in counts
+        .iter_mut()
+        .zip([missing, format!("SELECT COUNT_BIG(*) FROM {from}")])
+    {
+        let rows = session.rows(&sql, &[]).await?;
+        *count = rows
+            .first()
+            .map(|row| row.integer(0))
+            .transpose()?
+            .unwrap_or_default()
+            .cast_unsigned();
+    }
+    let [found, of] = counts;
+    match old {
+        Some(_) => Ok((found, of)),
+        None => Ok((of.saturating_sub(found), of)),
+    }
+}
+
+async fn lock_timeout(session: &mut Session) -> Result<()> {
+    session
+        .batch(&format!("SET LOCK_TIMEOUT {LOCK_TIMEOUT_MS}"))
+        .await
+}
+
+/// The statements that make the table: the target's own columns, key and indexes, where there is a target; else the
+/// source's columns, clustered on the key.
+fn statements(plan: &TablePlan, target_shape: Option<&TargetShape>) -> Result<Vec<String>> {
+    let table = plan.target.quoted();
+    let key = plan.key.unique.clone();
+    let columns: Vec<Column> = plan
+        .columns()
+        .iter()
+        .enumerate()
+        .map(|(position, column)| {
+            let found = target_shape.and_then(|target_shape| {
+                let position = target_shape.schema.position(column.name.as_str())?;
+                Some(target_shape.schema.columns[position].clone())
+            });
+            let mut column = found.unwrap_or_else(|| column.clone());
+            column.nullable &= !key.contains(&position);
+            column
+        })
+        .collect();
+    let mut indexes = target_shape.map_or_else(Vec::new, |target_shape| target_shape.shape.indexes.clone());
+    if let Some(wanted) = key_index(plan, &columns, &indexes)? {
+        indexes.push(wanted);
+    }
+    let generation = 1 + indexes
+        .iter()
+        .filter_map(|index| split_generation(index.name.as_str()).1)
+        .max()
+        .unwrap_or(0);
+    let mut parts: Vec<String> = columns.iter().map(column_sql).collect();
+    let mut made = Vec::new();
+    for index in &indexes {
+        let order = if index.clustered {
+            "CLUSTERED"
+        } else {
+            "NONCLUSTERED"
+        };
+        let keys = index
+            .columns
+            .iter()
+            .map(|(name, descending)| format!("{}{}", name.quoted(), if *descending { " DESC" } else { "" }))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let constraint = match index.kind {
+            IndexKind::PrimaryKey => "PRIMARY KEY",
+            IndexKind::UniqueConstraint => "UNIQUE",
+            IndexKind::Unique | IndexKind::Plain => {
+                let unique = if index.kind == IndexKind::Unique {
+                    "UNIQUE "
+                } else {
+                    ""
+                };
+                let included = match index.included.as_slice() {
+                    [] => String::new(),
+                    names => format!(
+                        " INCLUDE ({})",
+                        names
+                            .iter()
+                            .map(Identifier::quoted)
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    ),
+                };
+                let name = index.name.quoted();
+                made.push(format!(
+                    "CREATE {unique}{order} INDEX {name} ON {table} ({keys}){included}"
+                ));
+                continue;
+            }
+        };
+        let name = Identifier::new(shortened(
+            split_generation(index.name.as_str()).0,
+            &format!("{GENERATION}{generation}"),
+        ))?;
+        parts.push(format!(
+            "CONSTRAINT {} {constraint} {order} ({keys})",
+            name.quoted()
+        ));
+    }
+    made.insert(0, format!("CREATE TABLE {table} ({})", parts.join(", ")));
+    Ok(made)
+}
+
+/// The primary key that is added where no index begins with the key that the rows are read back by.
+fn key_index(plan: &TablePlan, columns: &[Column], indexes: &[IndexShape]) -> Result<Option<IndexShape>> {
+    let key: Vec<Identifier> = plan
+        .key
+        .unique
+        .iter()
+        .map(|position| columns[*position].name.clone())
+        .collect();
+    let begins = |index: &IndexShape| {
+        let names: Vec<&Identifier> = index.columns.iter().map(|(name, _)| name).collect();
+        names.len() >= key.len()
+            && names
+                .iter()
+                .zip(&key)
+                .all(|(has, want)| has.same_as(want.as_str()))
+    };
+    // An index in another collation than the source's serves no comparison, and may refuse keys.
+    let serves = plan.key.unique.iter().all(|position| {
+        let source = &plan.columns()[*position].collation;
+        source.is_none() || *source == columns[*position].collation
+    });
+    if key.is_empty() || !serves || indexes.iter().any(begins) {
+        return Ok(None);
+    }
+    let primary = indexes.iter().any(|index| index.kind == IndexKind::PrimaryKey);
+    let prefix = if primary { "UQ_" } else { "PK_" };
+    let target = plan.target.without_shadow_suffix();
+    Ok(Some(IndexShape {
+        name: Identifier::new(shortened(&format!("{prefix}{target}"), ""))?,
+        kind: if primary {
+            IndexKind::UniqueConstraint
+        } else {
+            IndexKind::PrimaryKey
+        },
+        clustered: !indexes.iter().any(|index| index.clustered),
+        columns: key.into_iter().map(|name| (name, false)).collect(),
+        included: Vec::new(),
+    }))
+}
+
+/// A constraint's name without its generation, and the generation.
+fn split_generation(name: &str) -> (&str, Option<u32>) {
+    match name.rsplit_once(GENERATION) {
+        Some((base, number)) => match number.parse() {
+            Ok(number) => (base, Some(number)),
+            Err(_) => (name, None),
+        },
+        None => (name, None),
+    }
+}

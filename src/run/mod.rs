@@ -1,0 +1,204 @@
+//! A run: preflight, then one table after another, and in each table up to `max_workers` windows at once.
+//!
+//! Tables never overlap: ten tables times two workers would be twenty connections to a server that rings up
+//! sales. A window that fails for good does not stop the others. What does end the run would make every further row
+//! wrong or unwanted: the wrong server, a lost lease, a store that cannot be written.
+
+mod preview;
+mod table;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::base::clock::SharedClock;
+use crate::base::error::Result;
+use crate::base::exit_code::ExitCode;
+use crate::base::failpoint;
+use crate::base::stop::{StopSignal, stopped};
+use crate::checkpoint::{Change, RunRecord, Store};
+use crate::config::Config;
+use crate::model::plan::TablePlan;
+use crate::mssql::{Proof, catalog};
+use crate::pipeline::resume::is_in_step;
+use crate::pipeline::retrier::{Place, Retrier};
+use crate::preflight;
+use crate::preflight::context::{Identity, RunContext, RunOptions};
+use crate::progress::{Event, Progress, RunSummary, TableSummary};
+use crate::target::table::Target;
+
+use table::run_table;
+
+pub use preview::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work, preview};
+
+/// How long chunks in flight may take once the run is asked to stop: a system that shuts down, or an operator who
+/// waits, gives a program about ten seconds.
+const STOP_GRACE: Duration = Duration::from_secs(8);
+
+/// Runs the backfill to its end, or as far as it gets.
+///
+/// Once this returns `Ok`, everything counted as loaded is committed and proven at the target and recorded in the
+/// store.
+///
+/// # Errors
+/// What ends a run as a whole: nothing listening, the wrong server, a missing table, a lease that another run
+/// holds, a store that cannot be written. What was loaded before stays, and the next run goes on from there.
+pub async fn run(
+    config: &Config,
+    store: Arc<Store>,
+    clock: SharedClock,
+    options: RunOptions,
+    identity: Identity,
+    progress: Arc<dyn Progress>,
+    stop: StopSignal,
+) -> Result<RunSummary> {
+    let started = clock.monotonic();
+    let mut record = RunRecord {
+        run_id: clock.random(),
+        pid: identity.process_id,
+        host: identity.host.clone(),
+        started_at: clock.now(),
+        ended_at: None,
+        exit_code: None,
+        range: options.range,
+        error: None,
+    };
+    failpoint::step("run: before its record");
+    store.commit(&[Change::Waiting(None), Change::Run(record.clone())])?;
+    let retrier = Retrier {
+        clock: Arc::clone(&clock),
+        stop: stop.clone(),
+        store: Arc::clone(&store),
+        progress: Arc::clone(&progress),
+        outage_max: config.run.outage_max,
+        broke: Arc::default(),
+    };
+    let run = RunContext::new(config, options, identity, record.run_id, retrier)?;
+    let result = tokio::select! {
+        result = all_tables(&run) => result,
+        // What is still under way then is dropped, and with its connection the target rolls it back.
+        () = grace(&clock, &stop) => Err(stopped()),
+    };
+    failpoint::step("run: before its end");
+    record.ended_at = Some(clock.now());
+    let exit = match &result {
+        Ok(summary) => summary.exit,
+        Err(error) => {
+            record.error = Some(error.chain());
+            error.kind().exit_code()
+        }
+    };
+    record.exit_code = Some(exit as u8);
+    store.commit(&[Change::Waiting(None), Change::Run(record)])?;
+    let summary = result?;
+    let elapsed = clock.monotonic().saturating_sub(started);
+    progress.event(Event::RunDone {
+        summary: &summary,
+        elapsed,
+    });
+    Ok(summary)
+}
+
+/// Ends so long after the run was asked to stop that what is under way had time to end by itself.
+async fn grace(clock: &SharedClock, stop: &StopSignal) {
+    stop.stopped().await;
+    clock.sleep(STOP_GRACE).await;
+}
+
+async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
+    let tables = run.chosen()?;
+    run.retrier.progress.event(Event::RunStarted {
+        run_id: run.run_id,
+        range: run.options.range,
+        tables: tables.len(),
+        max_workers: run.max_workers(),
+    });
+    tell_trust(run);
+    let plans = preflight::prepare(run, &tables).await?;
+    let mut summaries = Vec::new();
+    for plan in &plans {
+        summaries.push(run_table(run, plan).await?);
+        if run.is_stopped() {
+            break;
+        }
+    }
+    look_back(run, &plans, &mut summaries).await?;
+    let dated = plans.iter().any(|plan| !plan.is_full());
+    let doubtful = dated && !run.clocks().await?.agree();
+    let exit = exit_of(&summaries, run.is_stopped() || doubtful);
+    Ok(RunSummary {
+        tables: summaries,
+        exit,
+    })
+}
+
+/// Tells how far the source is proven to be a replica, unless its database is READ_ONLY.
+fn tell_trust(run: &RunContext<'_>) {
+    let source = &run.config.source;
+    if !source.require_replica {
+        run.note(
+            "require_replica = false: the source may be a primary that shops are selling on; \
+             set it to true to have every connection prove that it is a replica",
+        );
+    } else if let Proof::Named(names) = &source.guard.proof {
+        run.note(&format!(
+            "The source is trusted by name ({}), not by a READ_ONLY database",
+            names.join(", ")
+        ));
+    }
+}
+
+/// Runs those tables again whose receipts are not what the store has, once a connection has broken: a server that failed
+/// over may have lost what it had committed, of tables that were done as well.
+async fn look_back(run: &RunContext<'_>, plans: &[TablePlan], summaries: &mut [TableSummary]) -> Result<()> {
+    for (plan, summary) in plans.iter().zip(summaries) {
+        let broke = run.retrier.broke.load(Ordering::Relaxed);
+        if !broke || run.is_stopped() || plan.is_full() || summary.is_unfinished() {
+            continue;
+        }
+        let place = Place::of(plan.name.as_str());
+        let holds = run.retrier.retry(place, || still_holds(run, plan)).await?;
+        if !holds {
+            run.warn(&format!(
+                "Table {}: the target lost rows that it had committed; they are loaded again",
+                plan.name
+            ));
+            let loaded = summary.rows_loaded;
+            *summary = run_table(run, plan).await?;
+            summary.rows_loaded += loaded;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the target still has the receipts that the store has of a table.
+async fn still_holds(run: &RunContext<'_>, plan: &TablePlan) -> Result<bool> {
+    let mut session = run.pools.target.take().await?;
+    let there = catalog::describe(&mut session, &plan.target).await?;
+    let target = there.map(|schema| Target::new(plan, &schema)).transpose()?;
+    let holds = match &target {
+        Some(target) => is_in_step(&mut session, &run.retrier.store, plan, target, &BTreeSet::new()).await?,
+        None => false,
+    };
+    run.pools.target.put(session);
+    Ok(holds)
+}
+
+/// The worst of what came of the tables: a difference before a refused table before unfinished work.
+fn exit_of(tables: &[TableSummary], stopped: bool) -> ExitCode {
+    if tables.iter().any(|table| table.mismatched + table.held > 0) {
+        return ExitCode::Mismatch;
+    }
+    if let Some(code) = tables.iter().filter_map(|table| table.preflight).max() {
+        return code;
+    }
+    if stopped
+        || tables
+            .iter()
+            .any(|table| table.is_unfinished() || table.rows_ahead + table.rows_unfollowed > 0)
+    {
+        return ExitCode::Incomplete;
+    }
+    ExitCode::Done
+}

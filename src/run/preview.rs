@@ -1,0 +1,304 @@
+//! What a run would do, looked at from both ends: nothing is written, no lease is taken and no row is read.
+//!
+//! The windows are judged by their receipts. A run counts the target's rows as well, and the days of recent windows at
+//! both ends, so that it may find more to do than is said here.
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::config::{Config, Mode, TableConfig};
+use crate::model::chunk::ChunkState;
+use crate::model::plan::AccessPath;
+use crate::model::plan::{Origin, TablePlan};
+use crate::model::row::Value;
+use crate::model::table::TableName;
+use crate::model::window::{DateRange, Window, missing};
+use crate::mssql::{Session, catalog, predicate, sight, unproven};
+use crate::pipeline::resume::is_complete;
+use crate::preflight::plan::{origin, quietly, refuse_changes};
+use crate::refresh::shadow_table;
+use crate::refresh::shadow_table::RefreshStrategy;
+use crate::target::migrate;
+use crate::target::receipt;
+use crate::target::table::Target;
+use crate::tsql::predicate::{Extent, Where};
+
+/// A table, as a run would find it.
+#[derive(Debug)]
+pub struct TablePreview {
+    /// Its name in the configuration.
+    pub name: String,
+    /// How it is copied.
+    pub mode: Mode,
+    /// Its target.
+    pub target: TableName,
+    /// What was found; or why it cannot be worked on.
+    pub found: Result<Found>,
+}
+
+/// What was found of a table that can be worked on.
+#[derive(Debug)]
+pub struct Found {
+    /// Whether the target is there.
+    pub target_exists: bool,
+    /// The key, quoted.
+    pub key: String,
+    /// How it is walked.
+    pub access_path: AccessPath,
+    /// Rows at the source, by its statistics, where they can be seen.
+    pub rows_estimated: Option<u64>,
+    /// Rows without a date, where they may be and an index tells their number.
+    pub undated: Undated,
+    /// What an operator should know of it.
+    pub notes: Vec<String>,
+    /// The windows asked for.
+    pub windows: Vec<WindowPreview>,
+    /// How a reference table is brought up to date.
+    pub way: Option<RefreshWay>,
+}
+
+/// What is known of rows without a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undated {
+    /// There are none: the column may not be NULL, or the table has no dates.
+    Impossible,
+    /// So many.
+    Counted(u64),
+    /// There may be some; no index begins with the date column, so counting them would read the table.
+    NotCounted,
+}
+
+/// How a reference table is brought up to date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefreshWay {
+    /// Loaded beside the target and swapped in, where it differs.
+    Swap {
+        /// Whether a load that was cut short is gone on with.
+        goes_on: bool,
+    },
+    /// In place, because a copy would not have these.
+    InPlace(Vec<String>),
+}
+
+/// A window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowPreview {
+    /// Its dates.
+    pub window: Window,
+    /// What a run does with it.
+    pub work: Work,
+    /// Rows that are verified.
+    pub rows: u64,
+}
+
+/// What a run does with a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing: all of it is verified.
+    Nothing,
+    /// It goes on after its last verified chunk.
+    GoOn,
+    /// So many chunks are loaded again.
+    PutRight(u64),
+    /// All of it is loaded.
+    Load,
+    /// Nothing yet: all its dates are still to come.
+    ToCome,
+    /// All of it is compared, and loaded where it differs.
+    Compare,
+}
+
+impl Work {
+    /// Its name, as JSON has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Work::Nothing => "complete",
+            Work::GoOn => "go on",
+            Work::PutRight(_) => "put right",
+            Work::Load => "load",
+            Work::ToCome => "to come",
+            Work::Compare => "compare",
+        }
+    }
+}
+
+/// Looks at `tables`. A table that cannot be worked on hides no other.
+///
+/// # Errors
+/// What is wrong with an end as a whole: nobody listens, the login is refused, the source is not the one that may be
+/// read, the target is of a newer version.
+pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) -> Result<Vec<TablePreview>> {
+    let timeouts = &config.run.timeouts;
+    let guard = &config.source.guard;
+    let mut source = Session::open(&config.source.endpoint, Some(guard), timeouts).await?;
+    let mut target = Session::open(&config.target.endpoint, None, timeouts).await?;
+    let server = catalog::server(&mut source).await?;
+    let loaded = migrate::version(&mut target).await? > 0;
+    let look = Look {
+        config,
+        range,
+        origin: origin(config, &mut source).await?,
+        today: server.now.date(),
+        loaded,
+    };
+    let mut previews = Vec::new();
+    let mut unseen = sight::unseen(&mut source).await?;
+    for table in tables {
+        let mut found = look.table(table, &mut source, &mut target).await;
+        if let Ok(found) = &mut found {
+            // It is about the login, so it is said once.
+            found.notes.extend(unseen.take().map(str::to_owned));
+        }
+        if source.is_broken() || target.is_broken() {
+            return Err(found.err().unwrap_or_else(|| {
+                Error::new(
+                    ErrorKind::Broken,
+                    "A connection broke while a table was looked at; try again",
+                )
+            }));
+        }
+        previews.push(TablePreview {
+            name: table.name.to_string(),
+            mode: table.mode,
+            target: config.target_table(table),
+            found,
+        });
+    }
+    Ok(previews)
+}
+
+struct Look<'a> {
+    config: &'a Config,
+    range: DateRange,
+    origin: Origin,
+    today: chrono::NaiveDate,
+    /// Whether the target has receipts at all.
+    loaded: bool,
+}
+
+impl Look<'_> {
+    async fn table(&self, table: &TableConfig, source: &mut Session, target: &mut Session) -> Result<Found> {
+        let plan = quietly(self.config, source, table, &self.origin).await?;
+        if self.loaded
+            && let Some((_, older)) = receipt::plan(target, &plan.target).await?
+        {
+            refuse_changes(&plan, &plan.differences(&older))?;
+        }
+        let schema = catalog::describe(target, &plan.target).await?;
+        let way = match plan.is_full() {
+            true => Some(self.way(target, &plan).await?),
+            false => None,
+        };
+        // A reference table whose target lacks a column is replaced by one that has it.
+        let there = match (&schema, &way) {
+            (Some(schema), Some(RefreshWay::Swap { .. })) => Target::new(&plan, schema).ok(),
+            (Some(schema), _) => Some(Target::new(&plan, schema)?),
+            (None, _) => None,
+        };
+        let mut windows = self.windows(target, &plan, there.as_ref()).await?;
+        if way.is_some() {
+            for window in &mut windows {
+                window.work = Work::Compare;
+            }
+        }
+        Ok(Found {
+            target_exists: schema.is_some(),
+            key: plan.key_names(),
+            access_path: plan.access_path,
+            rows_estimated: catalog::estimate(source, &plan.source).await?,
+            undated: self.undated(source, &plan).await?,
+            notes: plan.notes.clone(),
+            windows,
+            way,
+        })
+    }
+
+    async fn way(&self, target: &mut Session, plan: &TablePlan) -> Result<RefreshWay> {
+        Ok(match shadow_table::strategy(target, plan).await? {
+            RefreshStrategy::InPlace(_, obstacles) => RefreshWay::InPlace(obstacles),
+            RefreshStrategy::Swap(target_shape) => {
+                let shadow = shadow_table::plan(plan)?;
+                let target_shape = target_shape.as_deref();
+                RefreshWay::Swap {
+                    goes_on: self.loaded
+                        && shadow_table::resumable(target, &shadow, target_shape)
+                            .await?
+                            .is_some(),
+                }
+            }
+        })
+    }
+
+    /// The windows asked for, as their receipts say.
+    async fn windows(
+        &self,
+        session: &mut Session,
+        plan: &TablePlan,
+        target: Option<&Target>,
+    ) -> Result<Vec<WindowPreview>> {
+        let known = match self.loaded {
+            true => receipt::windows(session, &plan.target).await?,
+            false => Vec::new(),
+        };
+        let mut windows = Vec::new();
+        for window in known.iter().copied().filter(|window| window.is_asked(self.range)) {
+            let receipts = receipt::read(session, &plan.target, window).await?;
+            let here = |receipt: &&receipt::Receipt| {
+                target.is_some_and(|target| receipt.incarnation == target.incarnation)
+                    && receipt.chunk.state == ChunkState::Verified
+            };
+            let rows = receipts
+                .iter()
+                .filter(here)
+                .map(|receipt| receipt.chunk.tally.row_count)
+                .sum();
+            let again = receipts.len() - receipts.iter().filter(here).count();
+            let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
+            let work = match again {
+                0 if is_complete(&chunks) => Work::Nothing,
+                0 => Work::GoOn,
+                again if again == chunks.len() => Work::Load,
+                again => Work::PutRight(again as u64),
+            };
+            windows.push(WindowPreview { window, work, rows });
+        }
+        let mut new = match plan.is_full() {
+            true => vec![Window::ALL],
+            false => missing(self.range, &known)?,
+        };
+        new.extend(plan.has_undated().then_some(Window::UNDATED));
+        for window in new {
+            if windows.iter().all(|known| known.window != window) {
+                let work = match Extent::of_window(window) {
+                    Extent::Dates(_) if window.start() > self.today => Work::ToCome,
+                    _ => Work::Load,
+                };
+                windows.push(WindowPreview {
+                    window,
+                    work,
+                    rows: 0,
+                });
+            }
+        }
+        windows.sort_by_key(|preview| preview.window);
+        Ok(windows)
+    }
+
+    async fn undated(&self, source: &mut Session, plan: &TablePlan) -> Result<Undated> {
+        let Some(date) = plan.date().filter(|date| date.nullable) else {
+            return Ok(Undated::Impossible);
+        };
+        if !plan.source.begins_with(&date.name) {
+            return Ok(Undated::NotCounted);
+        }
+        let (proof, names) = predicate(&self.config.source.guard, 1);
+        let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
+        clause.extent(Some(date), Extent::Undated);
+        let (filter, params) = clause.finish();
+        let sql = format!(
+            "IF {proof} SELECT COUNT_BIG(*) FROM {}{filter} OPTION (MAXDOP 1)",
+            plan.source.name.quoted()
+        );
+        let rows = source.rows(&sql, &params).await?;
+        let count = rows.first().ok_or_else(unproven)?.integer(0)?;
+        Ok(Undated::Counted(count.cast_unsigned()))
+    }
+}

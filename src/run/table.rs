@@ -1,0 +1,127 @@
+//! One table of a run, under its lease. All of it can be repeated: it begins with what receipts prove, whatever an earlier
+//! attempt left behind.
+
+use crate::backfill::{self, LoadTarget, ahead};
+use crate::base::error::{ErrorKind, Result};
+use crate::base::text::rows;
+use crate::checkpoint::Change;
+use crate::model::plan::TablePlan;
+use crate::mssql::Session;
+use crate::pipeline::resume::Scope;
+use crate::pipeline::retrier::Place;
+use crate::preflight::context::RunContext;
+use crate::preflight::plan::hold_to;
+use crate::progress::{Event, TableSummary};
+use crate::refresh;
+use crate::target::lease;
+use crate::target::receipt;
+use crate::target::table::Target;
+
+/// Runs a table, and repeats that when a connection breaks outside of its windows. A table that cannot be worked on is told
+/// and summarized; it ends the run only if the others would fail the same way.
+pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<TableSummary> {
+    let name = plan.name.as_str();
+    let mut attempts = run.retrier.attempts();
+    let mut summary = TableSummary {
+        name: name.to_owned(),
+        ..TableSummary::default()
+    };
+    let error = loop {
+        let loaded = summary.rows_loaded;
+        let error = match run_once(run, plan, &mut summary).await {
+            Ok(()) => {
+                run.retrier.succeeded(&attempts)?;
+                return Ok(summary);
+            }
+            Err(error) => error.within(format!("Table {name}")),
+        };
+        if summary.rows_loaded > loaded {
+            // Rows were loaded meanwhile: what broke now is another trouble than what broke before.
+            attempts = run.retrier.attempts();
+        }
+        if let Err(error) = run.retrier.wait(&mut attempts, error, Place::of(name)).await {
+            break error;
+        }
+    };
+    match error.kind() {
+        ErrorKind::Stopped => Ok(summary),
+        kind if kind.ends_the_run() => Err(error),
+        kind => {
+            run.warn(&error.chain());
+            summary.error = Some(error.chain());
+            summary.preflight =
+                matches!(kind, ErrorKind::Preflight | ErrorKind::Plan).then(|| kind.exit_code());
+            Ok(summary)
+        }
+    }
+}
+
+/// Runs a table once, whichever its mode. What it adds to `summary` stays there when it fails half-way.
+async fn run_once(run: &RunContext<'_>, plan: &TablePlan, summary: &mut TableSummary) -> Result<()> {
+    let started = run.retrier.clock.monotonic();
+    // Holds the table's applock until the table is done.
+    let mut lease_session = run.pools.target.take().await?;
+    let lease = run.take_lease(&mut lease_session, &plan.target).await?;
+    if plan.is_full() {
+        refresh::refresh(run, &mut lease_session, plan, &lease, summary).await?;
+    } else {
+        let target = prepare(run, &mut lease_session, plan).await?;
+        let at = LoadTarget {
+            plan,
+            target: &target,
+            lease: &lease,
+            scope: Scope::Dates(run.options.range),
+        };
+        backfill::load_windows(run, &mut lease_session, at, summary).await?;
+        ahead::count_ahead(run, plan, summary).await?;
+    }
+    tell_unfollowed(run, &mut lease_session, plan, summary).await?;
+    // A connection that has ended has ended its lock as well.
+    if lease::release(&mut lease_session, &lease).await.is_ok() {
+        run.pools.target.put(lease_session);
+    }
+    let elapsed = run.retrier.clock.monotonic().saturating_sub(started);
+    run.retrier.progress.event(Event::TableDone {
+        table: plan.name.as_str(),
+        rows: summary.rows_loaded,
+        elapsed,
+    });
+    Ok(())
+}
+
+/// Finds or makes the target table, once the plan is the one that the table was loaded by.
+async fn prepare(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) -> Result<Target> {
+    hold_to(run, session, plan).await?;
+    let (target, made) = Target::open(session, plan).await?;
+    if made {
+        run.note(&format!("Table {}: made target table {}", plan.name, plan.target));
+    }
+    Ok(target)
+}
+
+/// Tells how many rows left the table's target and could not be followed, until all of it was compared with the source.
+async fn tell_unfollowed(
+    run: &RunContext<'_>,
+    session: &mut Session,
+    plan: &TablePlan,
+    summary: &mut TableSummary,
+) -> Result<()> {
+    let name = &plan.name;
+    let count = receipt::unfollowed(session, &plan.target).await?;
+    if run.retrier.store.view()?.unfollowed(name.as_str())? != count {
+        run.retrier.store.commit(&[Change::Unfollowed {
+            table: name.as_str().to_owned(),
+            rows: count,
+        }])?;
+    }
+    summary.rows_unfollowed = count;
+    if count > 0 {
+        run.warn(&format!(
+            "Table {name}: {} left the target and could not be followed, because the key holds the date and no index finds \
+             a row without it. If such a row moved to another month, it may be missing: run `sync reconcile --source \
+             --repair --tables {name}`, or ask for an index on the rest of the key",
+            rows(count)
+        ));
+    }
+    Ok(())
+}

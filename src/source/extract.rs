@@ -1,0 +1,165 @@
+//! One chunk from the source: a bounded, single-threaded query whose rows become canonical bytes as they come.
+//!
+//! Nothing is read before the server has proved, in the same batch as the rows, that it is the one that may be
+//! read (G5): where the proof fails there is no result set at all, which is an error and never an empty chunk.
+//! A query ends with its chunk; none stays open while the target is written.
+
+use crate::base::error::Result;
+use crate::model::chunk::KeyBytes;
+use crate::model::plan::{AccessPath, TablePlan};
+use crate::model::row::{Batch, Value};
+use crate::mssql::{Flow, Guard, Session, predicate, unproven};
+use crate::tsql::predicate::{Bounds, Extent, Where, instant_of_key, midnight, next_midnight};
+
+/// How large a chunk may become: whichever is reached first ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows.
+    pub rows: usize,
+    /// Canonical bytes; the row that passes it is the last.
+    pub bytes: usize,
+}
+
+/// What to read: the keys of `extent` after `after`, and up to `through` where the chunk's end is known.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The window, or its part that is old enough.
+    pub extent: Extent,
+    /// The last key of the chunk before.
+    pub after: Option<KeyBytes>,
+    /// The last key of this chunk, when it is loaded again.
+    pub through: Option<KeyBytes>,
+    /// How much.
+    pub limits: Limits,
+}
+
+/// A chunk's rows.
+#[derive(Debug)]
+pub struct Extracted {
+    /// The rows.
+    pub batch: Batch,
+    /// The key of the last row.
+    pub last_key: Option<KeyBytes>,
+    /// Whether nothing is left after it.
+    pub exhausted: bool,
+}
+
+/// Reads one chunk.
+///
+/// # Errors
+/// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
+pub async fn extract(
+    session: &mut Session,
+    guard: &Guard,
+    plan: &TablePlan,
+    request: &Request,
+) -> Result<Extracted> {
+    let mut batch = Batch::default();
+    let exhausted = match (plan.access_path, request.extent) {
+        (AccessPath::DayWalk, Extent::Dates(bounds)) => {
+            walk(session, guard, plan, request, bounds, &mut batch).await?
+        }
+        (_, extent) if extent.is_empty() => true,
+        (_, extent) => read(session, guard, plan, request, extent, &mut batch).await?,
+    };
+    let last_key = match plan.key.order(request.extent.kind()) {
+        order if order.is_empty() => None,
+        order => batch.last_key(&order)?.map(KeyBytes),
+    };
+    Ok(Extracted {
+        batch,
+        last_key,
+        exhausted,
+    })
+}
+
+/// Reads day after day; returns whether all of it fitted.
+async fn walk(
+    session: &mut Session,
+    guard: &Guard,
+    plan: &TablePlan,
+    request: &Request,
+    bounds: Bounds,
+    batch: &mut Batch,
+) -> Result<bool> {
+    let mut rest = bounds;
+    // A walk starts at the day of the last key: days before it hold nothing after it.
+    if let Some(key) = &request.after
+        && let Some(at) = instant_of_key(key)?
+    {
+        rest.start = rest.start.max(midnight(at.date()));
+    }
+    // And it ends with the day of the last key, where that is known.
+    if let Some(key) = &request.through
+        && let Some(at) = instant_of_key(key)?
+    {
+        rest.end = rest.end.min(next_midnight(at.date()));
+    }
+    while rest.start < rest.end {
+        let day = Bounds {
+            start: rest.start,
+            end: next_midnight(rest.start.date()).min(rest.end),
+        };
+        if !read(session, guard, plan, request, Extent::Dates(day), batch).await? {
+            return Ok(false);
+        }
+        rest.start = day.end;
+    }
+    Ok(true)
+}
+
+/// Reads `part` into the batch; returns whether all of it fitted.
+async fn read(
+    session: &mut Session,
+    guard: &Guard,
+    plan: &TablePlan,
+    request: &Request,
+    part: Extent,
+    batch: &mut Batch,
+) -> Result<bool> {
+    let limits = request.limits;
+    // One row more than fits tells whether there is more, without a chunk of no rows at the end.
+    let ask = i64::try_from(limits.rows.saturating_sub(batch.row_count()))
+        .unwrap_or(i64::MAX)
+        .saturating_add(1);
+    let (proof, names) = predicate(guard, 1);
+    let mut params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+    params.push(Value::Integer(ask));
+    let top = params.len();
+    let mut clause = Where::after_params(params);
+    clause.extent(plan.date(), part);
+    let key_columns = plan.key_columns(part.kind());
+    if let Some(after) = &request.after {
+        clause.after(&key_columns, after)?;
+    }
+    if let Some(through) = &request.through {
+        clause.through(&key_columns, through)?;
+    }
+    let (filter, params) = clause.finish();
+    let sql = format!(
+        "IF {proof} SELECT TOP (@P{top}) {} FROM {}{filter}{} OPTION (MAXDOP 1)",
+        plan.source_select(),
+        plan.source.name.quoted(),
+        plan.order_by(part.kind())
+    );
+    let mut fitted = true;
+    let rows = session
+        .stream(&sql, &params, |row| {
+            if batch.row_count() >= limits.rows {
+                // The one row more; the query ends by itself.
+                fitted = false;
+                return Ok(Flow::Continue);
+            }
+            if batch.byte_count() >= limits.bytes {
+                fitted = false;
+                return Ok(Flow::Stop);
+            }
+            batch.push(|out| row.encode(out))?;
+            Ok(Flow::Continue)
+        })
+        .await?;
+    match rows {
+        Some(_) => Ok(fitted),
+        None => Err(unproven()),
+    }
+}

@@ -1,0 +1,3 @@
+//! Reads of the source. Each carries the proof that the server may be read.
+
+pub mod extract;

@@ -1,0 +1,171 @@
+//! Leases: which run may write a target table.
+//!
+//! Taking a lease raises its epoch, and every load transaction begins by writing the lease's row under its own
+//! epoch, so that a run that lost the lease commits nothing more, and a second session of the same run waits there
+//! for the outcome of the first. An applock that lives as long as a session keeps two runs from taking turns.
+
+use std::time::Duration;
+
+use crate::base::clock::SharedClock;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
+use crate::base::stop::{StopSignal, stopped};
+use crate::model::row::Value;
+use crate::mssql::Session;
+
+/// How long one try for a table's applock waits at the server.
+const APPLOCK_TRY_MS: i64 = 1_000;
+
+/// How long is waited for a table's applock: a server keeps a dead session's locks for a while after a power cut,
+/// until its keep-alive (30 s, as SQL Server has it) finds that nobody is there.
+const APPLOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// Who is writing: named in the lease, so that another run can say who holds it.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The run.
+    pub run_id: u128,
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub process_id: u32,
+}
+
+/// The right to write a target table, as long as its epoch is the newest.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The table, as receipts name it.
+    pub table: String,
+    /// What the table's lease must say for this run to commit anything.
+    pub epoch: i64,
+    /// The run.
+    pub run_id: u128,
+}
+
+/// Takes the lease of a target table, named as receipts name it: waits up to a minute for another session to let go
+/// of it. The applock lives as long as `session`; the epoch outlives it.
+///
+/// # Errors
+/// `Busy`, naming the holder, when another run keeps it; `Stopped` when the run is asked to stop meanwhile.
+pub async fn take(
+    session: &mut Session,
+    table: &str,
+    holder: &Holder,
+    clock: &SharedClock,
+    stop: &StopSignal,
+) -> Result<Lease> {
+    let name = table.to_owned();
+    let began = clock.monotonic();
+    while !applock(session, &format!("sync:{name}")).await? {
+        if clock.monotonic().saturating_sub(began) >= APPLOCK_WAIT {
+            return Err(held_by_another(session, &name).await);
+        }
+        if stop.is_stopped() {
+            return Err(stopped());
+        }
+    }
+    failpoint::step("lease: after the applock");
+    let run_id = holder.run_id.to_be_bytes();
+    let params = [
+        Value::Text(&name),
+        Value::Bytes(&run_id),
+        Value::Text(&holder.host),
+        Value::Integer(i64::from(holder.process_id)),
+    ];
+    let sql = "UPDATE [sync].[lease] SET [epoch] = [epoch] + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, \
+               [process_id] = @P4, [renewed_at] = SYSUTCDATETIME() WHERE [table_name] = @P1";
+    if session.execute(sql, &params).await? == 0 {
+        let sql = "INSERT INTO [sync].[lease] ([table_name], [epoch], [run_id], [host], [process_id], [renewed_at]) \
+                   VALUES (@P1, 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())";
+        session.execute(sql, &params).await?;
+    }
+    failpoint::step("lease: after the epoch is raised");
+    let rows = session
+        .rows(
+            "SELECT [epoch] FROM [sync].[lease] WHERE [table_name] = @P1",
+            &params[..1],
+        )
+        .await?;
+    let epoch = rows.first().ok_or_else(|| lost(&name))?.integer(0)?;
+    Ok(Lease {
+        table: name,
+        epoch,
+        run_id: holder.run_id,
+    })
+}
+
+/// Lets go of the applock that [`take`] took, so that the session can be used for another table.
+pub async fn release(session: &mut Session, lease: &Lease) -> Result<()> {
+    release_applock(session, &format!("sync:{}", lease.table)).await
+}
+
+/// Lets go of a session-owned applock.
+pub async fn release_applock(session: &mut Session, resource: &str) -> Result<()> {
+    let sql =
+        "DECLARE @r int; EXEC @r = sp_releaseapplock @Resource = @P1, @LockOwner = N'Session'; SELECT @r";
+    session.rows(sql, &[Value::Text(resource)]).await.map(|_| ())
+}
+
+/// Asks once for a session-owned exclusive applock.
+pub async fn applock(session: &mut Session, resource: &str) -> Result<bool> {
+    let sql = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = @P1, @LockMode = N'Exclusive', \
+               @LockOwner = N'Session', @LockTimeout = @P2; SELECT @r";
+    let rows = session
+        .rows(sql, &[Value::Text(resource), Value::Integer(APPLOCK_TRY_MS)])
+        .await?;
+    match rows.first().map(|row| row.integer(0)).transpose()? {
+        Some(0..) => Ok(true),
+        // Not within the time, or the victim of a deadlock.
+        Some(-1 | -3) => Ok(false),
+        code => Err(Error::new(
+            ErrorKind::Statement,
+            format!(
+                "sp_getapplock answered {code:?} for {resource}; see that the login may use applocks in the target database"
+            ),
+        )),
+    }
+}
+
+async fn held_by_another(session: &mut Session, name: &str) -> Error {
+    let sql = "SELECT [host], [process_id] FROM [sync].[lease] WHERE [table_name] = @P1";
+    let holder = match session.rows(sql, &[Value::Text(name)]).await {
+        Ok(rows) => rows
+            .first()
+            .and_then(|row| Some((row.text(0).ok()?.to_owned(), row.integer(1).ok()?))),
+        Err(_) => None,
+    };
+    let who = holder.map_or_else(String::new, |(host, pid)| format!(" (process {pid} on {host})"));
+    Error::new(
+        ErrorKind::Busy,
+        format!(
+            "Another run{who} is loading target table {name}; wait for it to end, or stop it, then run again"
+        ),
+    )
+}
+
+fn lost(table: &str) -> Error {
+    Error::new(
+        ErrorKind::Busy,
+        format!("Another run has taken over target table {table}; this run commits nothing more to it"),
+    )
+}
+
+/// Writes the lease's row inside a load's transaction: waits for any other load of the table, and proves that the
+/// lease is still this run's.
+///
+/// # Errors
+/// `Busy` when another run has taken the lease.
+pub async fn fence(session: &mut Session, lease: &Lease) -> Result<()> {
+    let sql = "UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME() \
+               WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16))";
+    let run_id = lease.run_id.to_be_bytes();
+    let params = [
+        Value::Text(&lease.table),
+        Value::Integer(lease.epoch),
+        Value::Bytes(&run_id),
+    ];
+    match session.execute(sql, &params).await? {
+        1 => Ok(()),
+        _ => Err(lost(&lease.table)),
+    }
+}

@@ -1,0 +1,411 @@
+//! A batch into the target: staged beside the table, then moved in by one transaction that proves itself.
+//!
+//! In that transaction the rows are deleted by key range, inserted, read back from the table and digested; only
+//! when count and digest equal what was read from the source is the receipt written and the transaction
+//! committed. A reader of the table sees the old rows or the proven ones. Any error drops the connection, and
+//! with it the transaction.
+//!
+//! No row leaves that was not accounted for: those of the range that are not among the ones that are brought are told
+//! before anything is deleted, and where nobody has asked the source about just these, the transaction is given up.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
+use crate::model::brake::{Brake, held};
+use crate::model::chunk::KeyRange;
+use crate::model::plan::TablePlan;
+use crate::model::row::{Batch, Tally, Value};
+use crate::model::table::Identifier;
+use crate::model::window::{Kind, Window};
+use crate::mssql::{Flow, Session, StageColumn, stage_table};
+use crate::pipeline::moved_rows::{Accounted, leaving};
+use crate::target::lease;
+use crate::target::lease::Lease;
+use crate::target::merge::merge;
+use crate::target::receipt;
+use crate::target::receipt::Receipt;
+use crate::target::table::Target;
+use crate::tsql::expression::stage_expression;
+use crate::tsql::predicate::{Extent, holds_day, near};
+
+/// The session's own table that a batch is staged in.
+pub const STAGE: &str = "#load";
+
+/// What is loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Load<'a> {
+    /// The window that it is of.
+    pub window: Window,
+    /// The rows of the target that it replaces: those of the claim's range, or more, where the read has shown that the source
+    /// has nothing there.
+    pub owned: (Extent, &'a KeyRange),
+    /// What proves it; `None` where the read found nothing to prove, and rows of the target are only taken out.
+    pub claim: Option<&'a Receipt>,
+    /// What was found out about the rows that leave.
+    pub accounted: &'a Accounted,
+    /// Whether rows have come into the range, as other loads have shown, since it began to be read: then it is stale as
+    /// soon as it is loaded.
+    pub overtaken: bool,
+    /// How many rows may leave another window because they are here now, and how many have by the loads of this pass.
+    pub brake: (Brake, &'a BTreeMap<Window, u64>),
+}
+
+/// What became of a load that ran to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loaded {
+    /// Rows and receipt are committed.
+    Committed(Moved),
+    /// Other rows leave than were accounted for; the transaction was rolled back.
+    Unaccounted {
+        /// The keys of those that leave.
+        leaving: Tally,
+    },
+    /// The receipt of this very load was already there: its acknowledgement had been lost.
+    AlreadyCommitted,
+    /// What was read back differs; the transaction was rolled back.
+    Differed {
+        /// What was read back.
+        found: Tally,
+    },
+}
+
+/// What a load has shown of rows that moved to another date.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Rows of other chunks that carried the same unique keys and were taken out there.
+    pub displaced: u64,
+    /// The same by the window that they were in.
+    pub displaced_from: BTreeMap<Window, u64>,
+    /// Chunks that rows moved out of or into, and that are stale now.
+    pub stale: u64,
+    /// Days that rows moved to and that no receipt is about: nothing of them is loaded.
+    pub not_loaded: Vec<NaiveDate>,
+}
+
+/// Puts the batch into the session's `#load`, whose column types are those that the driver declares truthfully.
+/// Nothing of it is visible to anyone else.
+pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Result<()> {
+    let columns = empty_stage(session, plan).await?;
+    failpoint::step("load: before the bulk load");
+    session.bulk_load(STAGE, batch, &columns).await?;
+    failpoint::step("load: after the bulk load");
+    Ok(())
+}
+
+/// Puts rows that another target table holds into the session's `#load`; returns how many.
+pub async fn stage_from(
+    session: &mut Session,
+    plan: &TablePlan,
+    from: &Target,
+    filter: &str,
+    params: &[Value<'_>],
+) -> Result<u64> {
+    let columns = empty_stage(session, plan).await?;
+    let names: Vec<String> = columns.iter().map(|column| column.name.quoted()).collect();
+    let sql = format!(
+        "INSERT INTO {STAGE} ({}) SELECT {} FROM {}{filter}",
+        names.join(", "),
+        from.select(plan),
+        from.quoted
+    );
+    session.execute(&sql, params).await
+}
+
+/// Makes the session's `#load` anew.
+async fn empty_stage(session: &mut Session, plan: &TablePlan) -> Result<Vec<StageColumn>> {
+    let columns: Vec<StageColumn> = plan
+        .columns()
+        .iter()
+        .enumerate()
+        .map(|(position, column)| {
+            Ok(StageColumn {
+                name: Identifier::new(staged(position))?,
+                data_type: column.data_type,
+            })
+        })
+        .collect::<Result<_>>()?;
+    let make = stage_table(STAGE, &columns);
+    session
+        .batch(&format!("DROP TABLE IF EXISTS {STAGE}; {make}"))
+        .await?;
+    Ok(columns)
+}
+
+/// Moves the staged rows into the table, in one transaction, and proves it (G1, G2).
+///
+/// Once this returns `Committed`, rows and receipt are durable at the target. The caller drops the session on
+/// any error, which rolls the transaction back.
+///
+/// # Errors
+/// `Busy` when the lease was lost; `Statement` when the table was replaced meanwhile; `OutcomeUnknown` when the connection
+/// broke at COMMIT; what the session returns.
+pub async fn commit(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    lease: &Lease,
+    load: Load<'_>,
+) -> Result<Loaded> {
+    session.begin().await?;
+    failpoint::step("load: after BEGIN");
+    lease::fence(session, lease).await?;
+    failpoint::step("load: after the fence");
+    if let Some(claim) = load.claim {
+        // The fence has waited for whatever an earlier session of this load was doing: now its outcome is known.
+        let done = receipt::load_id(session, lease, claim.window, claim.chunk.ordinal).await?;
+        if done == Some(claim.chunk.load_id) {
+            session.rollback().await?;
+            return Ok(Loaded::AlreadyCommitted);
+        }
+        receipt::claim(session, lease, &plan.target, claim).await?;
+    } else {
+        receipt::is_here(session, &plan.target, &target.incarnation).await?;
+    }
+    failpoint::step("load: after the claim");
+    let (extent, range) = load.owned;
+    let (filter, params) = target.range(plan, extent, range)?;
+    if plan.has_key() {
+        let leaving = leaving(session, plan, target, extent.kind(), &filter, &params).await?;
+        if leaving != load.accounted.leaving {
+            session.rollback().await?;
+            return Ok(Loaded::Unaccounted { leaving });
+        }
+    }
+    failpoint::step("load: after the leaving rows were told");
+    let expected = load.claim.map(|claim| claim.chunk.tally).unwrap_or_default();
+    let mut moved = Moved::default();
+    if target.by_row {
+        merge(session, plan, target, &filter, &params).await?;
+    } else {
+        session
+            .execute(&format!("DELETE FROM {}{filter}", target.quoted), &params)
+            .await?;
+        failpoint::step("load: after DELETE");
+        if expected.row_count > 0 {
+            if plan.has_key() {
+                displace(session, plan, target, lease, &load, &mut moved).await?;
+            }
+            insert(session, plan, target, expected.row_count).await?;
+        }
+    }
+    failpoint::step("load: after INSERT");
+    let found = read_back(session, plan, target, &filter, &params).await?;
+    failpoint::step("load: after reading back");
+    if found != expected {
+        session.rollback().await?;
+        return Ok(Loaded::Differed { found });
+    }
+    if let Some(claim) = load.claim {
+        receipt::prove(session, lease, claim.window, claim.chunk.ordinal).await?;
+        if load.overtaken {
+            moved.stale += receipt::mark_stale(session, lease, claim.window, claim.chunk.ordinal).await?;
+        }
+    }
+    if load.accounted.unfollowed > 0 {
+        receipt::add_unfollowed(session, &plan.target, load.accounted.unfollowed).await?;
+    }
+    mark_days(session, plan, lease, load.accounted, &mut moved).await?;
+    failpoint::step("load: before COMMIT");
+    session.commit().await?;
+    failpoint::step("load: after COMMIT");
+    Ok(Loaded::Committed(moved))
+}
+
+/// Marks the chunks of the days that rows which leave are under now, this load's own among them where such a day is
+/// one of its own: the row came into its range after it was read.
+async fn mark_days(
+    session: &mut Session,
+    plan: &TablePlan,
+    lease: &Lease,
+    accounted: &Accounted,
+    moved: &mut Moved,
+) -> Result<()> {
+    let Some(date) = plan.date().filter(|_| !accounted.days.is_empty()) else {
+        return Ok(());
+    };
+    let dated = || accounted.days.iter().flatten().copied();
+    let days: Vec<NaiveDate> = dated()
+        .flat_map(|day| days_of(near(day, date.data_type)))
+        .collect();
+    let undated = accounted.days.contains(&None);
+    let mut reached = Vec::new();
+    for (window, ordinal, range) in receipt::ranges(session, lease, &days, undated).await? {
+        reached.push(window);
+        let holds = match window.kind() {
+            Kind::Dates => {
+                let mut holds = false;
+                for day in dated() {
+                    holds |= holds_day(window, &range, day, date.data_type)?;
+                }
+                holds
+            }
+            Kind::Undated | Kind::All => undated,
+        };
+        if holds {
+            moved.stale += receipt::mark_stale(session, lease, window, ordinal).await?;
+        }
+    }
+    moved.not_loaded = dated()
+        .filter(|day| !reached.iter().any(|window| window.has(*day)))
+        .collect();
+    Ok(())
+}
+
+fn days_of(days: std::ops::RangeInclusive<NaiveDate>) -> impl Iterator<Item = NaiveDate> {
+    let last = *days.end();
+    days.start().iter_days().take_while(move |day| *day <= last)
+}
+
+/// Takes out rows elsewhere in the table with the unique keys of the staged ones: they moved, and the chunks they
+/// were in become stale in this same transaction.
+async fn displace(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    lease: &Lease,
+    load: &Load<'_>,
+    displaced: &mut Moved,
+) -> Result<()> {
+    let from = format!("FROM {} AS t", target.quoted);
+    let moved = format!(
+        "EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
+        target.same_key(plan)
+    );
+    let date = target.date(plan).map_or_else(
+        || "CAST(NULL AS date)".to_owned(),
+        |date| format!("CAST(t.{} AS date)", date.name.quoted()),
+    );
+    let rows = session
+        .rows(&format!("SELECT DISTINCT {date} {from} WHERE {moved}"), &[])
+        .await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut dates: Vec<NaiveDate> = Vec::new();
+    let mut undated = false;
+    for row in &rows {
+        match (row.is_null(0)?, target.date(plan)) {
+            (false, Some(date)) => dates.extend(days_of(near(row.date(0)?, date.data_type))),
+            _ => undated = true,
+        }
+    }
+    for (window, ordinal, range) in receipt::ranges(session, lease, &dates, undated).await? {
+        let (filter, params) = target.range(plan, Extent::of_window(window), &range)?;
+        let sql = format!("SELECT COUNT_BIG(*) {from}{filter} AND {moved}");
+        let rows = session.rows(&sql, &params).await?;
+        let count = rows
+            .first()
+            .map(|row| row.integer(0))
+            .transpose()?
+            .unwrap_or_default();
+        if count != 0 {
+            displaced.stale += receipt::mark_stale(session, lease, window, ordinal).await?;
+            // A row that moved within its window has not left it.
+            if window != load.window {
+                *displaced.displaced_from.entry(window).or_default() += count.cast_unsigned();
+            }
+        }
+    }
+    let (brake, before) = load.brake;
+    for (window, count) in &displaced.displaced_from {
+        let before = before.get(window).copied().unwrap_or_default();
+        let leaving = before + count;
+        if brake.allows(leaving, 0) || plan.is_full() {
+            continue;
+        }
+        let there = target.count_window(session, plan, *window).await?;
+        if !brake.allows(leaving, before + there) {
+            return Err(held(&plan.name, *window, leaving, before + there));
+        }
+    }
+    displaced.displaced = session
+        .execute(&format!("DELETE t {from} WHERE {moved}"), &[])
+        .await?;
+    Ok(())
+}
+
+async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_count: u64) -> Result<()> {
+    let names: Vec<String> = target.columns.iter().map(|column| column.name.quoted()).collect();
+    let values: Vec<String> = target
+        .columns
+        .iter()
+        .zip(plan.columns())
+        .enumerate()
+        .map(|(position, (column, source))| {
+            stage_expression(&format!("[{}]", staged(position)), source.data_type, column)
+        })
+        .collect();
+    let sql = format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {STAGE}",
+        target.quoted,
+        names.join(", "),
+        values.join(", ")
+    );
+    let inserted = with_identity(session, target, async |session| session.execute(&sql, &[]).await).await?;
+    if inserted == row_count {
+        Ok(())
+    } else {
+        Err(Error::new(
+            ErrorKind::Statement,
+            format!(
+                "Target table {} took {inserted} of {row_count} rows; look for triggers on it",
+                plan.target
+            ),
+        ))
+    }
+}
+
+/// Does `work` with the right to give values to a column that the server numbers, where the target has one.
+pub async fn with_identity<T>(
+    session: &mut Session,
+    target: &Target,
+    work: impl AsyncFnOnce(&mut Session) -> Result<T>,
+) -> Result<T> {
+    let numbered = target.columns.iter().any(|column| column.identity);
+    if numbered {
+        session
+            .batch(&format!("SET IDENTITY_INSERT {} ON", target.quoted))
+            .await?;
+    }
+    let done = work(session).await?;
+    if numbered {
+        session
+            .batch(&format!("SET IDENTITY_INSERT {} OFF", target.quoted))
+            .await?;
+    }
+    Ok(done)
+}
+
+/// Reads a chunk's range back from the table, as the source's types, and digests it.
+///
+/// # Errors
+/// What the session returns.
+pub async fn read_back(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    filter: &str,
+    params: &[Value<'_>],
+) -> Result<Tally> {
+    let sql = format!("SELECT {} FROM {}{filter}", target.select(plan), target.quoted);
+    let mut tally = Tally::default();
+    let mut bytes = Vec::new();
+    session
+        .stream(&sql, params, |row| {
+            bytes.clear();
+            row.encode(&mut bytes)?;
+            tally.add_row(&bytes);
+            Ok(Flow::Continue)
+        })
+        .await?
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "Reading back gave no result set"))?;
+    Ok(tally)
+}
+
+/// Name of a staged column: by position, so that no name of the table can be in its way.
+pub fn staged(position: usize) -> String {
+    format!("c{}", position + 1)
+}

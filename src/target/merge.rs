@@ -1,0 +1,101 @@
+//! The staged rows merged into a range of the table, row by row: rows that are gone are deleted, rows that stay are
+//! updated, rows that are new are inserted.
+//!
+//! A reference table that other tables point at by foreign keys cannot lose its rows and get them back, not even
+//! within one transaction. What the merge leaves in the range is read back and proven like any other load.
+
+use crate::base::error::Result;
+use crate::base::failpoint;
+use crate::model::plan::TablePlan;
+use crate::model::row::Value;
+use crate::model::table::Column;
+use crate::mssql::Session;
+use crate::target::load::{STAGE, staged, with_identity};
+use crate::target::table::Target;
+use crate::tsql::expression::stage_expression;
+
+/// Merges the staged rows into the rows of `filter`, within the caller's transaction. The plan has a key.
+///
+/// # Errors
+/// What the session returns: above all 547, for a row that is gone at the source and still pointed at.
+pub async fn merge(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    filter: &str,
+    params: &[Value<'_>],
+) -> Result<()> {
+    let statements = Statements::new(plan, target);
+    session.execute(&statements.delete(filter), params).await?;
+    failpoint::step("merge: after DELETE");
+    if let Some(sql) = statements.update() {
+        session.execute(&sql, &[]).await?;
+    }
+    failpoint::step("merge: after UPDATE");
+    with_identity(session, target, async |session| {
+        session.execute(&statements.insert(), &[]).await.map(|_| ())
+    })
+    .await
+}
+
+struct Statements<'a> {
+    table: &'a str,
+    /// The target's columns, each with its staged value.
+    columns: Vec<(&'a Column, String)>,
+    same_key: String,
+}
+
+impl<'a> Statements<'a> {
+    fn new(plan: &'a TablePlan, target: &'a Target) -> Self {
+        let columns = target.columns.iter().enumerate().map(|(position, column)| {
+            let source = plan.columns()[position].data_type;
+            let value = stage_expression(&format!("l.[{}]", staged(position)), source, column);
+            (column, value)
+        });
+        Statements {
+            table: &target.quoted,
+            columns: columns.collect(),
+            same_key: target.same_key(plan),
+        }
+    }
+
+    fn delete(&self, filter: &str) -> String {
+        format!(
+            "DELETE t FROM {} AS t{filter} AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
+            self.table, self.same_key
+        )
+    }
+
+    /// Every row that stays is written: what compares equal may still differ, by case, by blanks at its end or by its
+    /// offset, in the key as well. `None` where the server numbers all columns.
+    fn update(&self) -> Option<String> {
+        let written = self.columns.iter().filter(|(column, _)| !column.identity);
+        let set: Vec<String> = written
+            .map(|(column, value)| format!("{} = {value}", column.name.quoted()))
+            .collect();
+        (!set.is_empty()).then(|| {
+            format!(
+                "UPDATE t SET {} FROM {} AS t JOIN {STAGE} AS l ON {}",
+                set.join(", "),
+                self.table,
+                self.same_key
+            )
+        })
+    }
+
+    fn insert(&self) -> String {
+        let (names, values): (Vec<String>, Vec<&str>) = self
+            .columns
+            .iter()
+            .map(|(column, value)| (column.name.quoted(), value.as_str()))
+            .unzip();
+        format!(
+            "INSERT INTO {} ({}) SELECT {} FROM {STAGE} AS l WHERE NOT EXISTS (SELECT 1 FROM {} AS t WHERE {})",
+            self.table,
+            names.join(", "),
+            values.join(", "),
+            self.table,
+            self.same_key
+        )
+    }
+}

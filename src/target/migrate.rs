@@ -1,0 +1,212 @@
+//! The scripts of `migrations/`, compiled in, and the one way they are applied to a target.
+//!
+//! Each is applied in one transaction together with the row that records it, under an applock, so that two runs
+//! that start at once apply it once. A script that is recorded is not run again.
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
+use crate::model::row::Value;
+use crate::mssql::{LOCK_TIMEOUT_MS, Session};
+use crate::target::lease::{applock, release_applock};
+
+/// Tries for the applock, about a second each: another run's migration takes moments.
+const APPLOCK_TRIES: u32 = 30;
+
+/// The applock that a migration runs under.
+const LOCK: &str = "sync:migrate";
+
+/// A numbered script.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Its number; scripts are applied in the order of their numbers.
+    pub version: i32,
+    /// Its file's name without the number.
+    pub name: &'static str,
+    /// Its text: batches between lines that say GO.
+    pub script: &'static str,
+}
+
+/// All scripts, in order.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "receipts",
+    script: include_str!("../../migrations/0001_receipts.sql"),
+}];
+
+/// The scripts that the target lacks, in order; writes nothing.
+///
+/// # Errors
+/// `State` when the target was migrated by a newer version; what the session returns.
+pub async fn pending(session: &mut Session) -> Result<Vec<Migration>> {
+    let found = version(session).await?;
+    let lacking = MIGRATIONS.iter().filter(|migration| migration.version > found);
+    Ok(lacking.copied().collect())
+}
+
+/// Applies the scripts that the target lacks; returns their names.
+///
+/// # Errors
+/// `State` when the target was migrated by a newer version; `Busy` when another migration does not end; what the
+/// session returns.
+pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
+    if version(session).await? == newest() {
+        return Ok(Vec::new());
+    }
+    let mut tries = 0;
+    while !applock(session, LOCK).await? {
+        tries += 1;
+        if tries == APPLOCK_TRIES {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "Another run is preparing schema [sync] of the target database; wait for it to end, then run again",
+            ));
+        }
+    }
+    failpoint::step("migrate: after the applock");
+    let found = version(session).await?;
+    let mut names = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
+        session.begin().await?;
+        for batch in batches(migration.script) {
+            session.batch(&batch).await?;
+            failpoint::step("migrate: after a batch");
+        }
+        let sql = "INSERT INTO [sync].[migration] ([version], [name], [applied_at]) VALUES (@P1, @P2, SYSUTCDATETIME())";
+        session
+            .execute(
+                sql,
+                &[
+                    Value::Integer(i64::from(migration.version)),
+                    Value::Text(migration.name),
+                ],
+            )
+            .await?;
+        failpoint::step("migrate: before COMMIT");
+        session.commit().await?;
+        failpoint::step("migrate: after COMMIT");
+        names.push(migration.name);
+    }
+    release_applock(session, LOCK).await?;
+    Ok(names)
+}
+
+impl Migration {
+    /// The script as a person runs it, in `sqlcmd` or another client that knows GO: one transaction under the applock
+    /// that a run takes, with the row that records it.
+    ///
+    /// Only its first batch opens the transaction, and only where the script is not recorded yet; every other one does
+    /// nothing outside of it. So an error, which rolls back, ends the script for good, and a second time does nothing.
+    pub fn by_hand(&self) -> String {
+        let Migration { version, name, .. } = self;
+        let mut text = format!(
+            "-- Schema [sync], migration {version:04} ({name}).\n\
+             -- Run it in the target's database. It does nothing where it was applied before.\n\
+             SET XACT_ABORT ON;\n\
+             BEGIN TRANSACTION;\n\
+             DECLARE @locked int;\n\
+             EXEC @locked = sp_getapplock @Resource = N'{LOCK}', @LockMode = N'Exclusive', \
+             @LockOwner = N'Transaction', @LockTimeout = {LOCK_TIMEOUT_MS};\n\
+             IF @locked < 0\n    ROLLBACK TRANSACTION;\n\
+             ELSE IF OBJECT_ID(N'[sync].[migration]', N'U') IS NOT NULL\n    \
+             IF EXISTS (SELECT 1 FROM [sync].[migration] WHERE [version] = {version})\n        \
+             ROLLBACK TRANSACTION;\nGO\n"
+        );
+        let record = format!(
+            "INSERT INTO [sync].[migration] ([version], [name], [applied_at])\n\
+             VALUES ({version}, N'{name}', SYSUTCDATETIME());\nCOMMIT TRANSACTION;\n"
+        );
+        for batch in batches(self.script).iter().chain([&record]) {
+            text.push_str(&format!("IF @@TRANCOUNT > 0\nBEGIN\n{batch}END\nGO\n"));
+        }
+        text
+    }
+}
+
+/// The newest script's number.
+pub fn newest() -> i32 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// The number of the newest script that the target records, one that this program knows; 0 for none.
+///
+/// # Errors
+/// `State` when the target was migrated by a newer program; what the session returns.
+pub async fn version(session: &mut Session) -> Result<i32> {
+    let found = recorded(session).await?;
+    if found <= newest() {
+        return Ok(found);
+    }
+    Err(Error::new(
+        ErrorKind::State,
+        format!(
+            "Schema [sync] of the target database is of version {found}, this program knows {}; use the newer program",
+            newest()
+        ),
+    ))
+}
+
+async fn recorded(session: &mut Session) -> Result<i32> {
+    let there = session
+        .rows("SELECT OBJECT_ID(N'[sync].[migration]', N'U')", &[])
+        .await?;
+    if there
+        .first()
+        .map(|row| row.is_null(0))
+        .transpose()?
+        .unwrap_or(true)
+    {
+        return Ok(0);
+    }
+    let rows = session
+        .rows("SELECT MAX([version]) FROM [sync].[migration]", &[])
+        .await?;
+    let version = rows
+        .first()
+        .map(|row| row.optional_integer(0))
+        .transpose()?
+        .flatten()
+        .unwrap_or_default();
+    i32::try_from(version).map_err(|_| {
+        Error::new(
+            ErrorKind::State,
+            "Table [sync].[migration] of the target holds a version that is none",
+        )
+    })
+}
+
+fn batches(script: &str) -> Vec<String> {
+    let mut batches = vec![String::new()];
+    for line in script.lines() {
+        if line.trim() == "GO" {
+            batches.push(String::new());
+        } else if let Some(batch) = batches.last_mut() {
+            batch.push_str(line);
+            batch.push('\n');
+        }
+    }
+    batches.retain(|batch| !batch.trim().is_empty());
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_numbered_without_gaps() {
+        for (position, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(
+                usize::try_from(migration.version).unwrap(),
+                position + 1,
+                "{}",
+                migration.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_that_says_go_ends_a_batch() {
+        assert_eq!(batches("a\nGO\n\nGO\nb\nc\n"), ["a\n", "b\nc\n"]);
+        assert_eq!(batches(MIGRATIONS[0].script).len(), 5);
+    }
+}

@@ -1,0 +1,8 @@
+//! Writes to the target, in the order in which a load needs them.
+
+pub mod lease;
+pub mod load;
+pub mod merge;
+pub mod migrate;
+pub mod receipt;
+pub mod table;

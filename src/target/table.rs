@@ -1,0 +1,290 @@
+//! The target table of a plan: made where it is missing, found where it is there, and asked about its ranges.
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
+use crate::model::chunk::KeyRange;
+use crate::model::plan::TablePlan;
+use crate::model::row::Value;
+use crate::model::table::{Column, TableSchema, shortened};
+use crate::model::window::{Kind, Window};
+use crate::mssql::{Session, catalog};
+use crate::target::load::staged;
+use crate::target::receipt::Incarnation;
+use crate::tsql::expression::{collate, read_expression, stage_expression};
+use crate::tsql::predicate::{Extent, Where};
+
+/// A target table as a run writes it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `[schema].[name]`.
+    pub quoted: String,
+    /// The target's column for each of the plan's columns, in the plan's order.
+    pub columns: Vec<Column>,
+    /// The same as keys are compared by: the order of chunks is the one of the source's collations, and only these
+    /// tell all keys apart. Where they are the target's own, too, an index of it serves.
+    compared: Vec<Column>,
+    /// Which table it is.
+    pub incarnation: Incarnation,
+    /// Whether chunks are merged into it row by row, because rows of it may be pointed at.
+    pub by_row: bool,
+}
+
+impl Target {
+    /// Finds the plan's target table, or makes it: the source's columns, clustered on the key, with the unique
+    /// index's columns as a nonclustered primary key. Returns whether it was made.
+    ///
+    /// # Errors
+    /// `Preflight` when a table is there that lacks a column; what the session returns.
+    pub async fn open(session: &mut Session, plan: &TablePlan) -> Result<(Target, bool)> {
+        if let Some(schema) = catalog::describe(session, &plan.target).await? {
+            return Ok((Target::new(plan, &schema)?, false));
+        }
+        failpoint::step("target: before the table is made");
+        // DDL of one transaction: a crash leaves the table with its indexes, or no table.
+        session
+            .batch(&format!(
+                "BEGIN TRANSACTION; {} COMMIT TRANSACTION;",
+                create_sql(plan)
+            ))
+            .await?;
+        failpoint::step("target: after the table is made");
+        Ok((Target::made(session, plan).await?, true))
+    }
+
+    /// The plan's target table, which was just made.
+    ///
+    /// # Errors
+    /// `Preflight` when it cannot be seen; what the session returns.
+    pub async fn made(session: &mut Session, plan: &TablePlan) -> Result<Target> {
+        let schema = catalog::describe(session, &plan.target).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Preflight,
+                format!(
+                    "Target table {} was made and cannot be seen; grant VIEW DEFINITION on its schema",
+                    plan.target
+                ),
+            )
+        })?;
+        Target::new(plan, &schema)
+    }
+
+    /// The target table for a plan.
+    ///
+    /// # Errors
+    /// `Preflight` when a column of the plan is missing there.
+    pub fn new(plan: &TablePlan, schema: &TableSchema) -> Result<Target> {
+        let mut columns = Vec::with_capacity(plan.columns().len());
+        for column in plan.columns() {
+            let position = schema.position(column.name.as_str()).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Preflight,
+                    format!(
+                        "Target table {} has no column {} ({}); add it there, or drop the table to have it made anew",
+                        plan.target, column.name, column.data_type
+                    ),
+                )
+            })?;
+            columns.push(schema.columns[position].clone());
+        }
+        let compared = columns.iter().zip(plan.columns()).map(|(column, source)| Column {
+            collation: source.collation.clone().or_else(|| column.collation.clone()),
+            ..column.clone()
+        });
+        Ok(Target {
+            quoted: plan.target.quoted(),
+            compared: compared.collect(),
+            columns,
+            incarnation: Incarnation {
+                object_id: schema.object_id,
+                created: schema.create_date.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+            },
+            by_row: false,
+        })
+    }
+
+    /// The same, to be loaded row by row where rows can be told apart.
+    pub fn by_row(self, plan: &TablePlan) -> Target {
+        Target {
+            by_row: plan.has_key(),
+            ..self
+        }
+    }
+
+    /// The columns that a window's rows are ordered by, as they are compared.
+    pub fn key_columns(&self, plan: &TablePlan, kind: Kind) -> Vec<&Column> {
+        plan.key
+            .order(kind)
+            .into_iter()
+            .map(|position| &self.compared[position])
+            .collect()
+    }
+
+    /// The key columns whose own collation orders or tells apart otherwise than the source's.
+    pub fn reordered(&self, plan: &TablePlan) -> impl Iterator<Item = &Column> {
+        let unique = plan.key.unique.iter();
+        unique
+            .map(|position| (&self.columns[*position], &self.compared[*position]))
+            .filter(|(own, compared)| own.collation != compared.collation)
+            .map(|(own, _)| own)
+    }
+
+    /// The condition that a row of the table and a staged one have the same unique key: `t` and `l`. Where the
+    /// collations differ they are equal in both: in the table's own, so that its index can be used, and in the source's.
+    pub fn same_key(&self, plan: &TablePlan) -> String {
+        let mut equal = Vec::new();
+        for position in &plan.key.unique {
+            let (own, compared) = (&self.columns[*position], &self.compared[*position]);
+            let source = plan.columns()[*position].data_type;
+            let value = stage_expression(&format!("l.[{}]", staged(*position)), source, own);
+            equal.push(format!("t.{} = {value}", own.name.quoted()));
+            if own.collation != compared.collation {
+                equal.push(format!("t.{} = {value}{}", own.name.quoted(), collate(compared)));
+            }
+        }
+        equal.join(" AND ")
+    }
+
+    /// The condition that rows of two tables of the plan have the same unique key: `t` of this one and `n` of the other.
+    pub fn same_key_as(&self, plan: &TablePlan, other: &Target) -> String {
+        let equal = plan.key.unique.iter().map(|position| {
+            let (own, theirs) = (&self.columns[*position], &other.columns[*position]);
+            let collation = collate(&self.compared[*position]);
+            format!(
+                "t.{} = n.{}{}",
+                own.name.quoted(),
+                theirs.name.quoted(),
+                if own.collation == theirs.collation {
+                    ""
+                } else {
+                    &collation
+                }
+            )
+        });
+        equal.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// ` ORDER BY` the columns of `t` that a window's rows are ordered by, each by the collation that it is compared by.
+    pub fn order_by(&self, plan: &TablePlan, kind: Kind) -> String {
+        let columns = plan.key.order(kind).into_iter().map(|position| {
+            let (own, compared) = (&self.columns[position], &self.compared[position]);
+            let collation = match own.collation == compared.collation {
+                true => String::new(),
+                false => collate(compared),
+            };
+            format!("t.{}{collation}", own.name.quoted())
+        });
+        format!(" ORDER BY {}", columns.collect::<Vec<_>>().join(", "))
+    }
+
+    /// The target's date column, where the table has windows of dates.
+    pub fn date(&self, plan: &TablePlan) -> Option<&Column> {
+        plan.key.date.map(|position| &self.columns[position])
+    }
+
+    /// The columns as they are read back: as the source's types.
+    pub fn select(&self, plan: &TablePlan) -> String {
+        let expressions = self
+            .columns
+            .iter()
+            .zip(plan.columns())
+            .map(|(column, source)| read_expression(column, source.data_type));
+        expressions.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The WHERE clause of a chunk at the target.
+    pub fn range<'a>(
+        &self,
+        plan: &TablePlan,
+        extent: Extent,
+        range: &'a KeyRange,
+    ) -> Result<(String, Vec<Value<'a>>)> {
+        let mut clause = Where::default();
+        clause.extent(self.date(plan), extent);
+        let columns = self.key_columns(plan, extent.kind());
+        if let Some(after) = &range.after {
+            clause.after(&columns, after)?;
+        }
+        if let Some(through) = &range.through {
+            clause.through(&columns, through)?;
+        }
+        Ok(clause.finish())
+    }
+
+    /// Number of rows of a window at the target, under receipts or not.
+    ///
+    /// # Errors
+    /// What the session returns.
+    pub async fn count_window(&self, session: &mut Session, plan: &TablePlan, window: Window) -> Result<u64> {
+        let all = KeyRange {
+            after: None,
+            through: None,
+        };
+        self.count(session, plan, Extent::of_window(window), &all).await
+    }
+
+    /// Number of rows of a chunk's range at the target.
+    pub async fn count(
+        &self,
+        session: &mut Session,
+        plan: &TablePlan,
+        extent: Extent,
+        range: &KeyRange,
+    ) -> Result<u64> {
+        let (filter, params) = self.range(plan, extent, range)?;
+        let rows = session
+            .rows(
+                &format!("SELECT COUNT_BIG(*) FROM {}{filter}", self.quoted),
+                &params,
+            )
+            .await?;
+        let count = rows
+            .first()
+            .map(|row| row.integer(0))
+            .transpose()?
+            .unwrap_or_default();
+        Ok(count.cast_unsigned())
+    }
+}
+
+/// The statements that make a plan's target table.
+pub fn create_sql(plan: &TablePlan) -> String {
+    let mut parts: Vec<String> = plan.columns().iter().map(column_sql).collect();
+    let unique: Vec<String> = plan
+        .key
+        .unique
+        .iter()
+        .map(|position| plan.columns()[*position].name.quoted())
+        .collect();
+    let table = plan.target.quoted();
+    parts.push(format!(
+        "CONSTRAINT {} PRIMARY KEY NONCLUSTERED ({})",
+        named("PK_", plan.target.name.as_str()),
+        unique.join(", ")
+    ));
+    let key: Vec<String> = plan
+        .key_columns(Kind::Dates)
+        .iter()
+        .map(|column| column.name.quoted())
+        .collect();
+    format!(
+        "CREATE TABLE {table} ({}); CREATE UNIQUE CLUSTERED INDEX {} ON {table} ({});",
+        parts.join(", "),
+        named("CX_", plan.target.name.as_str()),
+        key.join(", ")
+    )
+}
+
+/// A column as CREATE TABLE has it.
+pub fn column_sql(column: &Column) -> String {
+    let collation = match &column.collation {
+        Some(collation) if column.data_type.is_text() => format!(" COLLATE {collation}"),
+        _ => String::new(),
+    };
+    let null = if column.nullable { "NULL" } else { "NOT NULL" };
+    format!("{} {}{collation} {null}", column.name.quoted(), column.data_type)
+}
+
+fn named(prefix: &str, table: &str) -> String {
+    let name = shortened(&format!("{prefix}{table}"), "");
+    format!("[{}]", name.replace(']', "]]"))
+}

@@ -1,0 +1,4 @@
+//! SQL as text: predicates, expressions, definitions. Nothing here reaches a server.
+
+pub mod expression;
+pub mod predicate;

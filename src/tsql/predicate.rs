@@ -1,0 +1,445 @@
+//! Key ranges as WHERE clauses: the one place where a window and a key range become T-SQL, for the source's
+//! reads and for the target's deletes, counts and read-backs alike.
+//!
+//! Bounds are parameters, each CAST to its column's declared type and collation, so that the server compares
+//! equals with equals and can seek. A composite bound carries a plain bound on the first column as well, as a
+//! server does not seek on the expanded form alone.
+
+use chrono::{Days, NaiveDate, NaiveDateTime, Timelike};
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::chunk::{KeyBytes, KeyRange};
+use crate::model::row::{Value, Values};
+use crate::model::table::{Column, DataType};
+use crate::model::window::{FIRST_DAY, Kind, LAST_DAY, Window};
+use crate::tsql::expression::key_parameter;
+
+/// 0001-01-01 as chrono counts days from the common era.
+const FIRST_DAY_CE: i32 = 1;
+
+/// Days from 0001-01-01 to 1900-01-01.
+const DAYS_TO_1900: i32 = 693_595;
+
+/// The dates that a read is held to: from the start of `start` to just before `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first instant.
+    pub start: NaiveDateTime,
+    /// The instant after the last.
+    pub end: NaiveDateTime,
+}
+
+/// Which of a table's rows a read or a change is held to, beside its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Those of these dates.
+    Dates(Bounds),
+    /// Those without a date.
+    Undated,
+    /// All.
+    All,
+}
+
+impl Extent {
+    /// All of a window.
+    pub fn of_window(window: Window) -> Extent {
+        match window.kind() {
+            Kind::Dates => Extent::Dates(Bounds {
+                start: midnight(window.start()),
+                end: midnight(window.end()),
+            }),
+            Kind::Undated => Extent::Undated,
+            Kind::All => Extent::All,
+        }
+    }
+
+    /// What it holds.
+    pub fn kind(self) -> Kind {
+        match self {
+            Extent::Dates(_) => Kind::Dates,
+            Extent::Undated => Kind::Undated,
+            Extent::All => Kind::All,
+        }
+    }
+
+    /// Whether there is no instant in it.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Extent::Dates(bounds) if bounds.start >= bounds.end)
+    }
+}
+
+/// The first instant of a day.
+pub fn midnight(day: NaiveDate) -> NaiveDateTime {
+    day.and_time(chrono::NaiveTime::MIN)
+}
+
+/// The first instant of the day after; of the last day, an instant that no server's date reaches.
+pub fn next_midnight(day: NaiveDate) -> NaiveDateTime {
+    day.checked_add_days(Days::new(1))
+        .map_or(NaiveDateTime::MAX, midnight)
+}
+
+/// The days that a row counted under `day` can be found under: the day itself. An instant with an offset is counted under
+/// its own day and ordered by UTC, which may be the day before or after. No day is outside of a server's calendar.
+pub fn near(day: NaiveDate, date: DataType) -> std::ops::RangeInclusive<NaiveDate> {
+    let by = Days::new(u64::from(matches!(date, DataType::DateTimeOffset(_))));
+    let first = day.checked_sub_days(by).unwrap_or(FIRST_DAY);
+    let last = day.checked_add_days(by).unwrap_or(LAST_DAY);
+    first.clamp(FIRST_DAY, LAST_DAY)..=last.clamp(FIRST_DAY, LAST_DAY)
+}
+
+/// The first and the last day that a date type holds.
+fn calendar(date: DataType) -> (NaiveDate, NaiveDate) {
+    let day =
+        |year, month, day| NaiveDate::from_ymd_opt(year, month, day).expect("the day is in the calendar");
+    match date {
+        DataType::DateTime => (day(1753, 1, 1), LAST_DAY),
+        DataType::SmallDateTime => (day(1900, 1, 1), day(2079, 6, 6)),
+        _ => (FIRST_DAY, LAST_DAY),
+    }
+}
+
+/// An instant as a parameter, `datetime2` on the wire; one outside of a server's calendar as the nearest within.
+pub fn instant(at: NaiveDateTime) -> Value<'static> {
+    use chrono::Datelike;
+    let at = at.clamp(
+        midnight(FIRST_DAY),
+        midnight(LAST_DAY) + chrono::TimeDelta::seconds(86_399),
+    );
+    let ticks = u64::from(at.num_seconds_from_midnight()) * 10_000_000
+        + u64::from(at.nanosecond() % 1_000_000_000) / 100;
+    Value::DateTime2 {
+        days: at.num_days_from_ce() - FIRST_DAY_CE,
+        ticks,
+    }
+}
+
+/// A day as a parameter, `date` on the wire; one outside of a server's calendar as the nearest within.
+pub fn day(date: NaiveDate) -> Value<'static> {
+    use chrono::Datelike;
+    Value::Date(date.clamp(FIRST_DAY, LAST_DAY).num_days_from_ce() - FIRST_DAY_CE)
+}
+
+/// The day that a [`Value::Date`] means.
+pub fn date_of(days: i32) -> Option<NaiveDate> {
+    NaiveDate::from_num_days_from_ce_opt(days.checked_add(FIRST_DAY_CE)?)
+}
+
+/// The instant of a key's date; `None` for a key that begins with none.
+///
+/// # Errors
+/// `State` when the key's bytes are damaged.
+pub fn instant_of_key(key: &KeyBytes) -> Result<Option<NaiveDateTime>> {
+    let (days, seconds) = match Values::new(&key.0).next_value()? {
+        Some(Value::Date(days)) => (days, 0),
+        Some(Value::DateTime2 { days, ticks } | Value::DateTimeOffset { days, ticks, .. }) => {
+            (days, ticks / 10_000_000)
+        }
+        Some(Value::DateTime { days, ticks }) => (days.saturating_add(DAYS_TO_1900), u64::from(ticks / 300)),
+        _ => return Ok(None),
+    };
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    Ok(date_of(days).and_then(|date| midnight(date).checked_add_signed(chrono::TimeDelta::seconds(seconds))))
+}
+
+/// Whether the keys of a chunk of a window of dates reach into a day, as [`near`] has it.
+///
+/// # Errors
+/// As [`instant_of_key`].
+pub fn holds_day(window: Window, range: &KeyRange, day: NaiveDate, date: DataType) -> Result<bool> {
+    let at = |key: &Option<KeyBytes>| -> Result<Option<NaiveDate>> {
+        let instant = key.as_ref().map(instant_of_key).transpose()?.flatten();
+        Ok(instant.map(|at| at.date()))
+    };
+    let last_of_window = window.end().pred_opt().unwrap_or(window.end());
+    let first = at(&range.after)?.unwrap_or(window.start());
+    let last = at(&range.through)?.unwrap_or(last_of_window);
+    let near = near(day, date);
+    Ok(first <= *near.end() && *near.start() <= last)
+}
+
+/// A WHERE clause being put together, with the parameters it refers to.
+#[derive(Debug, Default)]
+pub struct Where<'a> {
+    terms: Vec<String>,
+    params: Vec<Value<'a>>,
+}
+
+impl<'a> Where<'a> {
+    /// A clause whose statement already has `params` before it.
+    pub fn after_params(params: Vec<Value<'a>>) -> Self {
+        Where {
+            terms: Vec::new(),
+            params,
+        }
+    }
+
+    /// Holds the rows to `extent`. A table without a date column has all rows in one.
+    pub fn extent(&mut self, date: Option<&Column>, extent: Extent) {
+        let Some(date) = date else { return };
+        match extent {
+            Extent::Dates(bounds) => self.dates(date, bounds),
+            Extent::Undated => self.terms.push(format!("{} IS NULL", date.name.quoted())),
+            Extent::All => {}
+        }
+    }
+
+    /// A bound that the column's type does not hold would be an error of the server: the first is moved to the type's
+    /// first day, the second is left out, and where nothing can be within there is a condition that never holds.
+    fn dates(&mut self, date: &Column, bounds: Bounds) {
+        let name = date.name.quoted();
+        let (first, last) = calendar(date.data_type);
+        let after_last = next_midnight(last);
+        if bounds.start >= after_last || bounds.end <= midnight(first) {
+            self.terms.push("1 = 0".to_owned());
+            return;
+        }
+        // A day is within a range that begins in the middle of it only from the next midnight on.
+        let start = match date.data_type {
+            DataType::Date if bounds.start > midnight(bounds.start.date()) => {
+                next_midnight(bounds.start.date())
+            }
+            _ => bounds.start,
+        };
+        let parameter = self.parameter(date, instant(start.max(midnight(first))));
+        self.terms.push(format!("{name} >= {parameter}"));
+        if bounds.end < after_last {
+            let parameter = self.parameter(date, instant(bounds.end));
+            self.terms.push(format!("{name} < {parameter}"));
+        }
+    }
+
+    /// Holds the key to what comes after `key`.
+    ///
+    /// # Errors
+    /// `State` when the key's bytes are damaged or have another number of columns.
+    pub fn after(&mut self, columns: &[&Column], key: &'a KeyBytes) -> Result<()> {
+        self.bound(columns, key, ">", ">", ">=")
+    }
+
+    /// Holds the key to what comes up to `key`, itself included.
+    ///
+    /// # Errors
+    /// As [`Where::after`].
+    pub fn through(&mut self, columns: &[&Column], key: &'a KeyBytes) -> Result<()> {
+        self.bound(columns, key, "<", "<=", "<=")
+    }
+
+    /// Holds a column to a value.
+    pub fn equal(&mut self, column: &Column, value: Value<'a>) {
+        let parameter = self.parameter(column, value);
+        self.terms.push(format!("{} = {parameter}", column.name.quoted()));
+    }
+
+    /// ` WHERE …`, and all parameters. Where nothing is held to anything, the condition is one that always holds, so
+    /// that more can be put after it.
+    pub fn finish(self) -> (String, Vec<Value<'a>>) {
+        let terms = if self.terms.is_empty() {
+            "1 = 1".to_owned()
+        } else {
+            self.terms.join(" AND ")
+        };
+        (format!(" WHERE {terms}"), self.params)
+    }
+
+    fn parameter(&mut self, column: &Column, value: Value<'a>) -> String {
+        self.params.push(value);
+        key_parameter(column, self.params.len())
+    }
+
+    /// `a >= p AND (a > p OR (a = p AND (b > q OR (b = q AND c > r))))`, innermost first.
+    fn bound(
+        &mut self,
+        columns: &[&Column],
+        key: &'a KeyBytes,
+        strict: &str,
+        last: &str,
+        plain: &str,
+    ) -> Result<()> {
+        let values = Values::new(&key.0).collect()?;
+        let (Some((first, _)), true) = (columns.split_first(), values.len() == columns.len()) else {
+            return Err(Error::new(
+                ErrorKind::State,
+                "A stored key has another number of columns than the plan's key; run `sync rebuild`, then run again",
+            ));
+        };
+        let parameters: Vec<String> = columns
+            .iter()
+            .zip(&values)
+            .map(|(column, value)| self.parameter(column, *value))
+            .collect();
+        let mut nested = String::new();
+        for (position, (column, parameter)) in columns.iter().zip(&parameters).enumerate().rev() {
+            let name = column.name.quoted();
+            nested = if position + 1 == columns.len() {
+                format!("{name} {last} {parameter}")
+            } else {
+                format!("({name} {strict} {parameter} OR ({name} = {parameter} AND {nested}))")
+            };
+        }
+        if columns.len() > 1 {
+            self.terms
+                .push(format!("{} {plain} {}", first.name.quoted(), parameters[0]));
+        }
+        self.terms.push(nested);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::row::encode;
+    use crate::model::table::{DataType, Identifier, Length};
+
+    fn column(name: &str, data_type: DataType) -> Column {
+        Column {
+            name: Identifier::new(name).unwrap(),
+            data_type,
+            nullable: false,
+            identity: false,
+            collation: data_type.is_text().then(|| "Latin1_General_CI_AS".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_composite_bound_seeks_on_its_first_column() {
+        let date = column("D", DataType::DateTime);
+        let text = column("NO", DataType::VarChar(Length::N(20)));
+        let line = column("LINE", DataType::Int);
+        let mut key = Vec::new();
+        for value in [
+            Value::DateTime {
+                days: 45_000,
+                ticks: 1,
+            },
+            Value::Text("a'b"),
+            Value::Integer(7),
+        ] {
+            encode(value, &mut key).unwrap();
+        }
+        let key = KeyBytes(key);
+        let mut clause = Where::after_params(vec![Value::Integer(9)]);
+        clause.after(&[&date, &text, &line], &key).unwrap();
+        let (sql, params) = clause.finish();
+        let text_parameter =
+            "CAST(@P3 COLLATE Latin1_General_CI_AS AS varchar(20)) COLLATE Latin1_General_CI_AS";
+        assert_eq!(
+            sql,
+            format!(
+                " WHERE [D] >= CAST(@P2 AS datetime) AND ([D] > CAST(@P2 AS datetime) OR ([D] = CAST(@P2 AS datetime) \
+                 AND ([NO] > {text_parameter} OR ([NO] = {text_parameter} AND [LINE] > CAST(@P4 AS int)))))"
+            )
+        );
+        assert_eq!(params.len(), 4);
+    }
+
+    #[test]
+    fn a_key_of_another_plan_is_refused() {
+        let date = column("D", DataType::Date);
+        let mut key = Vec::new();
+        encode(Value::Date(1), &mut key).unwrap();
+        encode(Value::Integer(1), &mut key).unwrap();
+        let key = KeyBytes(key);
+        let error = Where::default().through(&[&date], &key).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::State);
+    }
+
+    #[test]
+    fn no_bound_leaves_the_calendar_of_its_type() {
+        let at = |year, month, day| midnight(NaiveDate::from_ymd_opt(year, month, day).unwrap());
+        let clause = |data_type, start, end| {
+            let column = column("D", data_type);
+            let mut clause = Where::default();
+            clause.extent(Some(&column), Extent::Dates(Bounds { start, end }));
+            let (sql, params) = clause.finish();
+            (sql, params.len())
+        };
+        for (data_type, start, end, expected) in [
+            (
+                DataType::DateTime,
+                at(1, 1, 1),
+                at(2025, 1, 1),
+                " WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)",
+            ),
+            (
+                DataType::Date,
+                at(9999, 12, 1),
+                at(10_000, 1, 1),
+                " WHERE [D] >= CAST(@P1 AS date)",
+            ),
+            (
+                DataType::SmallDateTime,
+                at(2079, 6, 1),
+                at(2079, 7, 1),
+                " WHERE [D] >= CAST(@P1 AS smalldatetime)",
+            ),
+            (
+                DataType::SmallDateTime,
+                at(2080, 1, 1),
+                at(2080, 2, 1),
+                " WHERE 1 = 0",
+            ),
+            (DataType::DateTime, at(1700, 1, 1), at(1700, 2, 1), " WHERE 1 = 0"),
+        ] {
+            assert_eq!(clause(data_type, start, end).0, expected);
+        }
+        assert_eq!(day(NaiveDate::MAX), day(LAST_DAY));
+        assert_eq!(day(NaiveDate::MIN), Value::Date(0));
+        assert_eq!(
+            near(LAST_DAY, DataType::DateTimeOffset(7)),
+            LAST_DAY.pred_opt().unwrap()..=LAST_DAY
+        );
+        assert_eq!(near(FIRST_DAY, DataType::Date), FIRST_DAY..=FIRST_DAY);
+    }
+
+    #[test]
+    fn a_chunk_holds_the_days_between_its_keys() {
+        let on = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let window = Window::new(on("2025-10-01"), on("2025-11-01")).unwrap();
+        let key = |text: &str| {
+            let mut bytes = Vec::new();
+            encode(day(on(text)), &mut bytes).unwrap();
+            Some(KeyBytes(bytes))
+        };
+        let holds = |after: &str, through: Option<&str>, day: &str, date| {
+            let range = KeyRange {
+                after: key(after),
+                through: through.and_then(&key),
+            };
+            holds_day(window, &range, on(day), date).unwrap()
+        };
+        let zoned = DataType::DateTimeOffset(7);
+        for (day, plain, with_offset) in [
+            ("2025-10-08", false, false),
+            ("2025-10-09", false, true),
+            ("2025-10-10", true, true),
+            ("2025-10-12", true, true),
+            ("2025-10-13", false, true),
+            ("2025-10-14", false, false),
+        ] {
+            let ends = ("2025-10-10", Some("2025-10-12"));
+            assert_eq!(holds(ends.0, ends.1, day, DataType::Date), plain, "{day}");
+            assert_eq!(holds(ends.0, ends.1, day, zoned), with_offset, "{day}");
+        }
+        assert!(holds("2025-10-30", None, "2025-10-31", DataType::Date));
+        assert!(!holds("2025-10-30", None, "2025-11-01", DataType::Date));
+        assert!(holds("2025-10-30", None, "2025-11-01", zoned));
+    }
+
+    #[test]
+    fn an_instant_counts_from_year_one() {
+        let at = NaiveDate::from_ymd_opt(1, 1, 2)
+            .unwrap()
+            .and_hms_milli_opt(0, 0, 1, 3)
+            .unwrap();
+        assert_eq!(
+            instant(at),
+            Value::DateTime2 {
+                days: 1,
+                ticks: 10_030_000
+            }
+        );
+        assert_eq!(date_of(0), NaiveDate::from_ymd_opt(1, 1, 1));
+    }
+}
