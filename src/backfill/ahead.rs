@@ -8,10 +8,9 @@ use chrono::{NaiveDate, TimeDelta};
 use crate::base::error::Result;
 use crate::base::text::rows;
 use crate::model::plan::TablePlan;
-use crate::model::row::Value;
-use crate::mssql::{predicate, unproven};
 use crate::preflight::context::RunContext;
 use crate::progress::TableSummary;
+use crate::source::{SourceQuery, SourceSession};
 use crate::tsql::predicate::{Bounds, Extent, Where, midnight};
 
 /// Rows of the day to come are no mistake: shops are in other time zones than their server, and rows wait
@@ -49,7 +48,7 @@ pub(crate) async fn count_ahead(
         run.pools.source.put(source);
         return Ok(());
     }
-    let found = ahead(run, plan, &mut source, bounds).await?;
+    let found = ahead(plan, &mut source, bounds).await?;
     run.pools.source.put(source);
     if let Some(found) = found {
         summary.rows_ahead = found.count;
@@ -64,25 +63,17 @@ pub(crate) async fn count_ahead(
     Ok(())
 }
 
-async fn ahead(
-    run: &RunContext<'_>,
-    plan: &TablePlan,
-    source: &mut crate::mssql::Session,
-    bounds: Bounds,
-) -> Result<Option<Ahead>> {
+async fn ahead(plan: &TablePlan, source: &mut SourceSession, bounds: Bounds) -> Result<Option<Ahead>> {
     let Some(date) = plan.date() else { return Ok(None) };
-    let (proof, names) = predicate(&run.config.source.guard, 1);
-    let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
+    let mut clause = Where::default();
     clause.extent(Some(date), Extent::Dates(bounds));
     let (filter, params) = clause.finish();
     let column = date.name.quoted();
-    let sql = format!(
-        "IF {proof} SELECT COUNT_BIG(*), CAST(MIN({column}) AS date), CAST(MAX({column}) AS date) FROM {}{filter} \
-             OPTION (MAXDOP 1)",
+    let select = format!(
+        "SELECT COUNT_BIG(*), CAST(MIN({column}) AS date), CAST(MAX({column}) AS date) FROM {}{filter}",
         plan.source.name.quoted()
     );
-    let found = source.rows(&sql, &params).await?;
-    let row = found.first().ok_or_else(unproven)?;
+    let row = source.row(SourceQuery::new(select, params)).await?;
     match row.integer(0)?.cast_unsigned() {
         0 => Ok(None),
         count => Ok(Some(Ahead {

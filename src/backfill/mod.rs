@@ -12,7 +12,7 @@ use crate::checkpoint::{Change, TableRecord};
 use crate::late_rows::{Settled, Settling};
 use crate::model::plan::TablePlan;
 use crate::model::window::Window;
-use crate::mssql::{Session, catalog};
+use crate::mssql::Session;
 use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step};
 use crate::preflight::context::RunContext;
 use crate::progress::{Event, TableSummary};
@@ -143,7 +143,6 @@ impl Passes<'_> {
             plan: at.plan,
             target: at.target,
             lease: at.lease,
-            guard: &run.config.source.guard,
             now: run.source_now(at.plan, &mut source).await?,
             trusted: clocks.agree(),
             days: run.config.run.settle_days,
@@ -258,7 +257,7 @@ async fn rows_expected(run: &RunContext<'_>, at: LoadTarget<'_>) -> Result<Optio
         return Ok(None);
     }
     let mut source = run.pools.source.take().await?;
-    let expected = catalog::estimate(&mut source, &at.plan.source).await?;
+    let expected = source.estimate(&at.plan.source).await?;
     run.pools.source.put(source);
     Ok(expected)
 }

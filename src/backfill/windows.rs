@@ -25,7 +25,6 @@ pub(super) async fn run_windows(
         plan: at.plan.clone(),
         target: at.target.clone(),
         lease: at.lease.clone(),
-        guard: run.config.source.guard.clone(),
         limits: Limits {
             rows: run.options.chunk_rows.unwrap_or(run.config.run.chunk_rows) as usize,
             bytes: run.config.run.chunk_bytes_max,

@@ -18,7 +18,7 @@ use crate::base::error::{Error, Result};
 use crate::config::{Config, TableConfig};
 use crate::model::plan::TablePlan;
 use crate::model::table::TableSchema;
-use crate::mssql::{ServerInfo, Session, Timeouts};
+use crate::mssql::{ServerInfo, Timeouts};
 
 pub use files::{configuration, state};
 
@@ -111,8 +111,8 @@ impl Report {
     }
 
     /// Adds that something could not be looked at: a warning, as long as the connection goes on.
-    fn unchecked(&mut self, session: &Session, place: &str, what: &str, error: &Error) -> Result<(), Lost> {
-        if session.is_broken() {
+    fn unchecked(&mut self, broken: bool, place: &str, what: &str, error: &Error) -> Result<(), Lost> {
+        if broken {
             self.error(place, error);
             return Err(Lost);
         }

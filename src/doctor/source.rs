@@ -8,9 +8,10 @@ use crate::config::Config;
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::{TableName, TableSchema};
-use crate::mssql::{Flow, Guard, Proof, Session, Timeouts, catalog, predicate, sight, unproven};
+use crate::mssql::{Flow, Proof, Timeouts};
 use crate::preflight::plan::configured;
-use crate::tsql::expression::read_expression;
+use crate::source::{SourceQuery, SourceSession, sight};
+use crate::tsql::expression::select_list;
 
 const PLACE: &str = "source";
 
@@ -25,14 +26,14 @@ pub(super) async fn examine(
     reach::examine(report, endpoint, timeouts).await?;
     let guard = &config.source.guard;
     // The guard is proven before anything else is asked: a refusal names the server.
-    let mut session = match Session::open(endpoint, Some(guard), timeouts).await {
+    let mut session = match SourceSession::open(endpoint, guard, timeouts).await {
         Ok(session) => session,
         Err(error) => {
             report.error(PLACE, &error);
             return Err(Lost);
         }
     };
-    let server = match catalog::server(&mut session).await {
+    let server = match session.server().await {
         Ok(server) => server,
         Err(error) => {
             report.error(PLACE, &error);
@@ -58,7 +59,12 @@ pub(super) async fn examine(
                 report.warning(PLACE, text);
             }
         }
-        Err(error) => report.unchecked(&session, PLACE, "Whether rows are kept from this login", &error)?,
+        Err(error) => report.unchecked(
+            session.is_broken(),
+            PLACE,
+            "Whether rows are kept from this login",
+            &error,
+        )?,
     }
     for found in found {
         table(report, &mut session, config, found, &server.database).await?;
@@ -68,14 +74,14 @@ pub(super) async fn examine(
 
 async fn table(
     report: &mut Report,
-    session: &mut Session,
+    session: &mut SourceSession,
     config: &Config,
     found: &mut Found<'_>,
     database: &str,
 ) -> Result<(), Lost> {
     let place = format!("source table {}", found.table.name);
     let name = config.source_table(found.table);
-    let mut schema = match catalog::describe(session, &name).await {
+    let mut schema = match session.describe(&name).await {
         Ok(Some(schema)) => schema,
         Ok(None) => {
             report.failure(
@@ -97,11 +103,10 @@ async fn table(
         }
     };
     let before = report.checks.len();
-    let guard = &config.source.guard;
-    let seen = sight::examine(session, guard, &mut schema).await;
+    let seen = sight::examine(session, &mut schema).await;
     let filters = seen.as_ref().map_or(&[][..], Vec::as_slice);
     let read = match &seen {
-        Ok(_) => selectable(session, guard, &schema).await,
+        Ok(_) => selectable(session, &schema).await,
         Err(_) => Ok(()),
     };
     for error in seen.as_ref().err().into_iter().chain(read.as_ref().err()) {
@@ -126,7 +131,7 @@ async fn table(
             if let Some(text) = tables::order(&plan) {
                 report.warning(&place, text);
             }
-            undated(report, session, &config.source.guard, &place, &plan).await?;
+            undated(report, session, &place, &plan).await?;
             if !plan.has_key() {
                 report.warning(&place, tables::KEYLESS);
             }
@@ -145,13 +150,8 @@ async fn table(
 }
 
 /// `SELECT` as a run sends it, of no rows: the server checks the right to every column.
-async fn selectable(session: &mut Session, guard: &Guard, schema: &TableSchema) -> Result<()> {
-    let columns: Vec<String> = schema
-        .columns
-        .iter()
-        .map(|column| read_expression(column, column.data_type))
-        .collect();
-    if columns.is_empty() {
+async fn selectable(session: &mut SourceSession, schema: &TableSchema) -> Result<()> {
+    if schema.columns.is_empty() {
         let text = format!(
             "Table {} has no column that can be copied; leave it out",
             schema.name
@@ -160,17 +160,16 @@ async fn selectable(session: &mut Session, guard: &Guard, schema: &TableSchema) 
     }
     let select = format!(
         "SELECT TOP (0) {} FROM {}",
-        columns.join(", "),
+        select_list(&schema.columns),
         schema.name.quoted()
     );
-    proven(session, guard, &select, &schema.name).await.map(|_| ())
+    proven(session, select, &schema.name).await.map(|_| ())
 }
 
 /// Counts the rows without a date, where an index answers that.
 async fn undated(
     report: &mut Report,
-    session: &mut Session,
-    guard: &Guard,
+    session: &mut SourceSession,
     place: &str,
     plan: &TablePlan,
 ) -> Result<(), Lost> {
@@ -189,42 +188,31 @@ async fn undated(
         return Ok(());
     }
     let select = format!(
-        "SELECT COUNT_BIG(*) FROM {} WHERE {} IS NULL OPTION (MAXDOP 1)",
+        "SELECT COUNT_BIG(*) FROM {} WHERE {} IS NULL",
         plan.source.name.quoted(),
         date.name.quoted()
     );
-    match proven(session, guard, &select, &plan.source.name).await {
+    match proven(session, select, &plan.source.name).await {
         Ok(Some(0)) => {}
         Ok(count) => report.warning(
             place,
             format!("{} rows have no {}: {says}", count.unwrap_or_default(), date.name),
         ),
-        Err(error) => report.unchecked(session, place, "How many rows have no date", &error)?,
+        Err(error) => report.unchecked(session.is_broken(), place, "How many rows have no date", &error)?,
     }
     Ok(())
 }
 
 /// Runs a SELECT behind the guard; its integer, where it returns a row.
-async fn proven(
-    session: &mut Session,
-    guard: &Guard,
-    select: &str,
-    table: &TableName,
-) -> Result<Option<i64>> {
-    let (proof, names) = predicate(guard, 1);
-    let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+async fn proven(session: &mut SourceSession, select: String, table: &TableName) -> Result<Option<i64>> {
     let mut found = None;
-    let result = session
-        .stream(&format!("IF {proof} {select}"), &params, |row| {
-            if let Value::Integer(number) = row.value(0)? {
-                found = Some(number);
-            }
-            Ok(Flow::Continue)
-        })
-        .await
-        .map_err(|error| sight::unreadable(error, table))?;
-    match result {
-        Some(_) => Ok(found),
-        None => Err(unproven()),
-    }
+    let query = SourceQuery::new(select, Vec::new());
+    let read = session.stream(query, |row| {
+        if let Value::Integer(number) = row.value(0)? {
+            found = Some(number);
+        }
+        Ok(Flow::Continue)
+    });
+    read.await.map_err(|error| sight::unreadable(error, table))?;
+    Ok(found)
 }

@@ -94,7 +94,7 @@ async fn tables(
                     report.ok(&place, format!("{name} fits, and may be loaded"));
                 }
             }
-            Err(error) => report.unchecked(session, &place, "The table", &error)?,
+            Err(error) => report.unchecked(session.is_broken(), &place, "The table", &error)?,
         }
     }
     if missing > 0 {
@@ -138,7 +138,7 @@ async fn table(
         match names(session, sql, &id).await {
             Ok(names) if names.is_empty() => {}
             Ok(names) => report.warning(place, format!("{what} ({}) {consequence}", names.join(", "))),
-            Err(error) => report.unchecked(session, place, what, &error)?,
+            Err(error) => report.unchecked(session.is_broken(), place, what, &error)?,
         }
     }
     let mut rights = TABLE_RIGHTS.to_vec();
@@ -179,7 +179,7 @@ async fn schema(
             );
             return Ok(());
         }
-        Err(error) => return report.unchecked(session, PLACE, "The schema", &error),
+        Err(error) => return report.unchecked(session.is_broken(), PLACE, "The schema", &error),
     }
     let before = report.count(Level::Failure);
     if makes_tables {
@@ -225,7 +225,7 @@ async fn own_schema(
     }
     let there = match is_there(session, OWN_SCHEMA).await {
         Ok(there) => there,
-        Err(error) => return report.unchecked(session, PLACE, "Schema [sync]", &error),
+        Err(error) => return report.unchecked(session.is_broken(), PLACE, "Schema [sync]", &error),
     };
     if !there {
         permitted(report, session, PLACE, (database, "DATABASE"), &["CREATE SCHEMA"]).await?;
@@ -280,7 +280,7 @@ async fn permitted(
                 place,
                 format!("{what} could not be checked: the server does not say"),
             ),
-            Err(error) => report.unchecked(session, place, &what, &error)?,
+            Err(error) => report.unchecked(session.is_broken(), place, &what, &error)?,
         }
     }
     if !lacking.is_empty() {

@@ -18,8 +18,9 @@ use crate::model::chunk::{ChunkState, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::window::{Kind, Window};
-use crate::mssql::{Flow, Guard, Session, predicate, unproven};
+use crate::mssql::{Flow, RowReader, Session};
 use crate::pipeline::resume::is_complete;
+use crate::source::{SourceQuery, SourceSession};
 use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::receipt::{Receipt, Sums};
@@ -39,8 +40,6 @@ pub struct Settling<'a> {
     pub target: &'a Target,
     /// The right to mark its receipts.
     pub lease: &'a Lease,
-    /// The proof that the counting carries.
-    pub guard: &'a Guard,
     /// The source's clock.
     pub now: NaiveDateTime,
     /// Whether it can be trusted: where clocks disagree nothing is found to be settled.
@@ -84,7 +83,7 @@ impl Settling<'_> {
     /// what the sessions return.
     pub async fn run(
         &self,
-        source: &mut Session,
+        source: &mut SourceSession,
         target: &mut Session,
         concerned: impl Fn(Window) -> bool,
     ) -> Result<Settled> {
@@ -234,9 +233,13 @@ impl Settling<'_> {
         }
     }
 
-    async fn count_source(&self, session: &mut Session, window: Window, range: &KeyRange) -> Result<Counts> {
-        let (proof, names) = predicate(self.guard, 1);
-        let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
+    async fn count_source(
+        &self,
+        session: &mut SourceSession,
+        window: Window,
+        range: &KeyRange,
+    ) -> Result<Counts> {
+        let mut clause = Where::default();
         let extent = Extent::of_window(window);
         clause.extent(self.plan.date(), extent);
         if let Some(through) = &range.through {
@@ -245,8 +248,10 @@ impl Settling<'_> {
         let (filter, params) = clause.finish();
         let day = self.plan.date().map(|date| read_expression(date, date.data_type));
         let select = by_day(day, extent, &self.plan.source.name.quoted(), &filter);
-        let sql = format!("IF {proof} {select} OPTION (MAXDOP 1)");
-        counted(session, &sql, &params).await?.ok_or_else(unproven)
+        let mut counts = Counts::new();
+        let query = SourceQuery::new(select, params);
+        session.stream(query, |row| add(&mut counts, row)).await?;
+        Ok(counts)
     }
 
     async fn count_target(&self, session: &mut Session, window: Window, range: &KeyRange) -> Result<Counts> {
@@ -258,30 +263,26 @@ impl Settling<'_> {
             .zip(self.plan.date())
             .map(|(column, source)| read_expression(column, source.data_type));
         let sql = by_day(day, extent, &self.target.quoted, &filter);
-        Ok(counted(session, &sql, &params).await?.unwrap_or_default())
+        let mut counts = Counts::new();
+        session.stream(&sql, &params, |row| add(&mut counts, row)).await?;
+        Ok(counts)
     }
 }
 
-/// Rows of (day, count); `None` where there is no result set.
-async fn counted(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Option<Counts>> {
-    let mut counts = Counts::new();
-    let read = session
-        .stream(sql, params, |row| {
-            let day = match row.value(0)? {
-                Value::Date(days) => date_of(days),
-                _ => None,
-            };
-            let Value::Integer(count) = row.value(1)? else {
-                return Err(Error::new(
-                    ErrorKind::Internal,
-                    "A count of rows is no whole number",
-                ));
-            };
-            counts.insert(day, count.cast_unsigned());
-            Ok(Flow::Continue)
-        })
-        .await?;
-    Ok(read.map(|_| counts))
+/// Adds a row of (day, count).
+fn add(counts: &mut Counts, row: RowReader<'_>) -> Result<Flow> {
+    let day = match row.value(0)? {
+        Value::Date(days) => date_of(days),
+        _ => None,
+    };
+    let Value::Integer(count) = row.value(1)? else {
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "A count of rows is no whole number",
+        ));
+    };
+    counts.insert(day, count.cast_unsigned());
+    Ok(Flow::Continue)
 }
 
 /// The statement that counts the rows of `from` a day.

@@ -126,7 +126,6 @@ fn session(client: Client<Socket>, watch: Arc<Watch>, endpoint: &Endpoint, timeo
         timeouts: *timeouts,
         place: endpoint.place(),
         broken: false,
-        sights: None,
     }
 }
 

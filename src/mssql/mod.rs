@@ -22,7 +22,6 @@ pub mod query;
 mod refusal;
 mod rows;
 pub mod shape;
-pub mod sight;
 mod socket;
 pub mod value;
 

@@ -12,7 +12,6 @@ use tiberius::{ColumnData, QueryItem, ToSql};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::mssql::rows::check_columns;
-use crate::mssql::sight::Sights;
 use crate::mssql::socket::{Socket, Watch};
 use crate::mssql::value::parameter;
 use crate::mssql::{Row, RowReader, Timeouts, fault};
@@ -38,8 +37,6 @@ pub struct Session {
     /// `source at host:1433, database POS`, for errors.
     pub(super) place: String,
     pub(super) broken: bool,
-    /// What of a table this server can hide, once that was asked.
-    pub(super) sights: Option<Sights>,
 }
 
 /// Why no more rows were given out.

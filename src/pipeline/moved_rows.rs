@@ -6,20 +6,20 @@
 //! batches; what was asked about is told again inside of it by the number and the digest of the keys, so that no row
 //! leaves that nobody asked about, and no list of keys is kept in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
-use crate::model::row::{Tally, Value, Values, key_of};
+use crate::model::row::{Value, Values, key_of};
 use crate::model::window::{Kind, Window};
-use crate::mssql::{Flow, Guard, Session, predicate, unproven};
+use crate::mssql::{Flow, Session};
 use crate::pipeline::pool::Pool;
-use crate::target::load::STAGE;
+use crate::source::{SourceQuery, SourceSession};
+use crate::target::leaving::{self, Accounted, HASHED};
 use crate::target::table::Target;
-use crate::tsql::expression::read_expression;
 use crate::tsql::predicate::{Extent, Where, date_of};
 
 /// Keys that are read from the target at once: some hundred kilobytes.
@@ -28,9 +28,6 @@ const PAGE_KEYS: i64 = 5_000;
 /// Keys of one statement, whose parameters a server limits to 2,100.
 const KEYS_AT_ONCE: usize = 50;
 
-/// The staged rows have no index: a server that expects few rows in the range must not walk them for each.
-const HASHED: &str = " OPTION (HASH JOIN, MERGE JOIN)";
-
 /// Where the rows of a load are looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Accounting<'a> {
@@ -38,77 +35,8 @@ pub struct Accounting<'a> {
     pub plan: &'a TablePlan,
     /// Its target.
     pub target: &'a Target,
-    /// The proof that each statement at the source carries.
-    pub guard: &'a Guard,
     /// Connections to the source.
-    pub sources: &'a Pool,
-}
-
-/// What was found out about the rows that leave a range.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Accounted {
-    /// The keys of these rows: their number and digest.
-    pub leaving: Tally,
-    /// Days that rows are under now at the source; `None` for rows without a date.
-    pub days: BTreeSet<Option<NaiveDate>>,
-    /// Rows that are under another day of the same window.
-    pub within: u64,
-    /// Rows that could not be looked for.
-    pub unfollowed: u64,
-}
-
-impl Accounted {
-    /// Rows that leave the window, as far as is known.
-    pub fn out_of_window(&self) -> u64 {
-        self.leaving.row_count.saturating_sub(self.within)
-    }
-}
-
-/// The condition of rows that leave, put behind a range's filter.
-fn not_staged(plan: &TablePlan, target: &Target) -> String {
-    format!(
-        " AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
-        target.same_key(plan)
-    )
-}
-
-/// The key columns as a page of them is read: those of the order, then those that the row is looked for by.
-fn select(plan: &TablePlan, target: &Target, positions: &[usize]) -> String {
-    let columns = positions
-        .iter()
-        .map(|position| read_expression(&target.columns[*position], plan.columns()[*position].data_type));
-    columns.collect::<Vec<_>>().join(", ")
-}
-
-/// The keys of the rows of `filter` that are not staged, as a tally: what leaves the target if the range is replaced now.
-///
-/// # Errors
-/// What the session returns.
-pub async fn leaving(
-    session: &mut Session,
-    plan: &TablePlan,
-    target: &Target,
-    kind: Kind,
-    filter: &str,
-    params: &[Value<'_>],
-) -> Result<Tally> {
-    let sql = format!(
-        "SELECT {} FROM {} AS t{filter}{}{HASHED}",
-        select(plan, target, &plan.key.order(kind)),
-        target.quoted,
-        not_staged(plan, target)
-    );
-    let mut tally = Tally::default();
-    let mut key = Vec::new();
-    session
-        .stream(&sql, params, |row| {
-            key.clear();
-            row.encode(&mut key)?;
-            tally.add_row(&key);
-            Ok(Flow::Continue)
-        })
-        .await?;
-    Ok(tally)
+    pub sources: &'a Pool<SourceSession>,
 }
 
 impl Accounting<'_> {
@@ -211,12 +139,13 @@ impl Accounting<'_> {
         let (filter, mut params) = self.target.range(self.plan, extent, range)?;
         params.push(Value::Integer(PAGE_KEYS));
         let sql = format!(
-            "SELECT TOP (@P{}) {} FROM {} AS t{filter}{}{}{HASHED}",
+            "SELECT TOP (@P{}) {} FROM {} AS t{filter}{}{}{}",
             params.len(),
-            select(self.plan, self.target, positions),
+            leaving::select(self.plan, self.target, positions),
             self.target.quoted,
-            not_staged(self.plan, self.target),
-            self.target.order_by(self.plan, extent.kind())
+            leaving::not_staged(self.plan, self.target),
+            self.target.order_by(self.plan, extent.kind()),
+            HASHED
         );
         let mut rows = Vec::new();
         session
@@ -240,8 +169,7 @@ impl Accounting<'_> {
     ) -> Result<()> {
         let plan = self.plan;
         let Some(date) = plan.date() else { return Ok(()) };
-        let (proof, names) = predicate(self.guard, 1);
-        let mut params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+        let mut params = Vec::new();
         // A branch a key, so that each is a seek of its own whatever the server makes of a list of keys. Of a key that
         // finds more than one row nobody can tell which of them it is.
         let mut branches = Vec::new();
@@ -258,14 +186,14 @@ impl Accounting<'_> {
                 plan.source.name.quoted()
             ));
         }
-        let sql = format!(
-            "IF {proof} SELECT u.[number], u.[day] FROM ({}) AS u OPTION (MAXDOP 1)",
+        let select = format!(
+            "SELECT u.[number], u.[day] FROM ({}) AS u",
             branches.join(" UNION ALL ")
         );
         let mut found: BTreeMap<i64, Vec<Option<NaiveDate>>> = BTreeMap::new();
         let mut source = self.sources.take().await?;
         source
-            .stream(&sql, &params, |row| {
+            .stream(SourceQuery::new(select, params), |row| {
                 let Value::Integer(number) = row.value(0)? else {
                     return Err(Error::new(
                         ErrorKind::Internal,
@@ -278,8 +206,7 @@ impl Accounting<'_> {
                 });
                 Ok(Flow::Continue)
             })
-            .await?
-            .ok_or_else(unproven)?;
+            .await?;
         self.sources.put(source);
         for days in found.values() {
             let [day] = days.as_slice() else {

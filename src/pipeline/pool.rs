@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::mssql::{Endpoint, Guard, Session, Timeouts};
+use crate::source::SourceSession;
 
 /// A database that this login may not open, as the server says it while the database recovers, too.
 const NO_DATABASE: u32 = 4060;
@@ -36,30 +37,70 @@ struct Refused {
 #[derive(Debug, Clone)]
 pub struct Pools {
     /// Connections to the source. Each has proven that the server may be read.
-    pub source: Arc<Pool>,
+    pub source: Arc<Pool<SourceSession>>,
     /// Connections to the target.
-    pub target: Arc<Pool>,
+    pub target: Arc<Pool<Session>>,
+}
+
+/// What a pool holds.
+pub trait Connection: Sized {
+    /// What a connection proves when it opens.
+    type Proof;
+
+    /// Connects and proves.
+    fn open(
+        endpoint: &Endpoint,
+        proof: &Self::Proof,
+        timeouts: &Timeouts,
+    ) -> impl Future<Output = Result<Self>> + Send;
+
+    /// Whether the connection cannot be used any more.
+    fn is_broken(&self) -> bool;
+}
+
+impl Connection for SourceSession {
+    type Proof = Guard;
+
+    async fn open(endpoint: &Endpoint, proof: &Guard, timeouts: &Timeouts) -> Result<Self> {
+        SourceSession::open(endpoint, proof, timeouts).await
+    }
+
+    fn is_broken(&self) -> bool {
+        SourceSession::is_broken(self)
+    }
+}
+
+impl Connection for Session {
+    type Proof = ();
+
+    async fn open(endpoint: &Endpoint, (): &(), timeouts: &Timeouts) -> Result<Self> {
+        Session::open(endpoint, None, timeouts).await
+    }
+
+    fn is_broken(&self) -> bool {
+        Session::is_broken(self)
+    }
 }
 
 /// The connections to one server.
 #[derive(Debug)]
-pub struct Pool {
+pub struct Pool<C: Connection> {
     endpoint: Endpoint,
-    guard: Option<Guard>,
+    proof: C::Proof,
     timeouts: Timeouts,
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Vec<C>>,
     /// Whether this login was good at this end before, in this run or an earlier one.
     known: AtomicBool,
     refused: Mutex<Option<Refused>>,
     clock: SharedClock,
 }
 
-impl Pool {
-    /// Connections to `endpoint`, each of which proves `guard` before it is handed out.
-    pub fn new(endpoint: Endpoint, guard: Option<Guard>, timeouts: Timeouts, clock: &SharedClock) -> Self {
+impl<C: Connection> Pool<C> {
+    /// Connections to `endpoint`, each of which proves `proof` before it is handed out.
+    pub fn new(endpoint: Endpoint, proof: C::Proof, timeouts: Timeouts, clock: &SharedClock) -> Self {
         Pool {
             endpoint,
-            guard,
+            proof,
             timeouts,
             idle: Mutex::new(Vec::new()),
             known: AtomicBool::new(false),
@@ -83,7 +124,7 @@ impl Pool {
     /// # Errors
     /// Those of [`Session::open`]; once a login was good, `LoginAgain` for one that is refused now (`Login` when it
     /// has been for too long), and `Connection` for a database that cannot be opened.
-    pub async fn take(&self) -> Result<Session> {
+    pub async fn take(&self) -> Result<C> {
         let idle = lock(&self.idle).pop();
         if let Some(session) = idle {
             return Ok(session);
@@ -97,7 +138,7 @@ impl Pool {
             );
             return Err(Error::new(ErrorKind::LoginAgain, text));
         }
-        match Session::open(&self.endpoint, self.guard.as_ref(), &self.timeouts).await {
+        match C::open(&self.endpoint, &self.proof, &self.timeouts).await {
             Ok(session) => {
                 self.assume_known();
                 *lock(&self.refused) = None;
@@ -135,7 +176,7 @@ impl Pool {
     }
 
     /// Hands a connection back; a broken one is dropped.
-    pub fn put(&self, session: Session) {
+    pub fn put(&self, session: C) {
         if !session.is_broken() {
             lock(&self.idle).push(session);
         }

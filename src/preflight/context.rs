@@ -18,6 +18,7 @@ use crate::pipeline::resume::read_cutoff;
 use crate::pipeline::retrier::Retrier;
 use crate::preflight::clocks::Clocks;
 use crate::progress::Event;
+use crate::source::SourceSession;
 use crate::target::lease::{self, Holder, Lease};
 
 /// What a run is asked to do, beside what the configuration says.
@@ -76,7 +77,7 @@ impl<'a> RunContext<'a> {
         retrier: Retrier,
     ) -> Result<Self> {
         let timeouts = config.run.timeouts;
-        let guard = Some(config.source.guard.clone());
+        let guard = config.source.guard.clone();
         let pools = Pools {
             source: Arc::new(Pool::new(
                 config.source.endpoint.clone(),
@@ -86,7 +87,7 @@ impl<'a> RunContext<'a> {
             )),
             target: Arc::new(Pool::new(
                 config.target.endpoint.clone(),
-                None,
+                (),
                 timeouts,
                 &retrier.clock,
             )),
@@ -178,7 +179,7 @@ impl<'a> RunContext<'a> {
         let asked = self.clocks.get_or_try_init(async || {
             let mut source = self.pools.source.take().await?;
             let mut target = self.pools.target.take().await?;
-            let there = catalog::server(&mut source).await?;
+            let there = source.server().await?;
             let here = catalog::server(&mut target).await?;
             let clocks = Clocks::new(&there, &here, self.retrier.clock.now());
             self.pools.source.put(source);
@@ -193,9 +194,13 @@ impl<'a> RunContext<'a> {
 
     /// The source's clock as the dates of a plan go by it, and no later than the other clocks allow. An instant with an
     /// offset is compared in UTC; dates without one are taken for the server's own.
-    pub(crate) async fn source_now(&self, plan: &TablePlan, source: &mut Session) -> Result<NaiveDateTime> {
+    pub(crate) async fn source_now(
+        &self,
+        plan: &TablePlan,
+        source: &mut SourceSession,
+    ) -> Result<NaiveDateTime> {
         let clocks = self.clocks().await?;
-        let server = catalog::server(source).await?;
+        let server = source.server().await?;
         Ok(clocks.of_source(match plan.date().map(|date| date.data_type) {
             Some(DataType::DateTimeOffset(_)) => server.now_utc,
             _ => server.now,

@@ -11,9 +11,9 @@ use crate::base::error::Result;
 use crate::checkpoint::Change;
 use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
-use crate::mssql::sight;
 use crate::pipeline::forget;
 use crate::pipeline::retrier::Place;
+use crate::source::sight;
 use crate::target::migrate::migrate;
 
 use context::RunContext;

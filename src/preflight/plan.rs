@@ -7,18 +7,19 @@ use crate::base::failpoint;
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::plan::{Origin, SOURCE_IDENTITY, SOURCE_SERVER, TablePlan};
 use crate::model::table::{TableName, TableSchema};
-use crate::mssql::{Session, catalog, sight};
+use crate::mssql::Session;
 use crate::preflight::context::RunContext;
+use crate::source::{SourceSession, sight};
 use crate::target::receipt;
 
 /// Which database the source is.
 ///
 /// # Errors
 /// What the session returns.
-pub(crate) async fn origin(config: &Config, source: &mut Session) -> Result<Origin> {
-    let server = catalog::server(source).await?;
+pub(crate) async fn origin(config: &Config, source: &mut SourceSession) -> Result<Origin> {
+    let server = source.server().await?;
     Ok(Origin {
-        identity: catalog::identity(source).await?,
+        identity: source.identity().await?,
         // The embedded server takes another port each time.
         server: match config.source.embedded {
             true => server.server_name,
@@ -31,7 +32,7 @@ pub(crate) async fn origin(config: &Config, source: &mut Session) -> Result<Orig
 /// The plan of a table by the source's catalog. Its notes are told.
 pub(crate) async fn of_source(
     run: &RunContext<'_>,
-    source: &mut Session,
+    source: &mut SourceSession,
     table: &TableConfig,
     origin: &Origin,
 ) -> Result<TablePlan> {
@@ -48,13 +49,13 @@ pub(crate) async fn of_source(
 /// `Preflight` for a table that this login does not see or that cannot be copied.
 pub(crate) async fn quietly(
     config: &Config,
-    source: &mut Session,
+    source: &mut SourceSession,
     table: &TableConfig,
     origin: &Origin,
 ) -> Result<TablePlan> {
     let database = &origin.database;
     let name = config.source_table(table);
-    let mut schema = catalog::describe(source, &name).await?.ok_or_else(|| {
+    let mut schema = source.describe(&name).await?.ok_or_else(|| {
         Error::new(
             ErrorKind::Preflight,
             format!(
@@ -64,7 +65,7 @@ pub(crate) async fn quietly(
             ),
         )
     })?;
-    let filters = sight::examine(source, &config.source.guard, &mut schema).await?;
+    let filters = sight::examine(source, &mut schema).await?;
     let mut plan = configured(table, schema, config.target_table(table), database)?.from_origin(origin);
     plan.notes
         .extend(sight::filtered(&filters).map(|text| format!("Table {}: {text}", table.name)));

@@ -12,7 +12,8 @@ use crate::model::plan::TablePlan;
 use crate::model::row::{Digest, Tally, Values, key_of};
 use crate::model::window::Window;
 use crate::mssql::cell;
-use crate::mssql::{Flow, Guard, Session};
+use crate::mssql::{Flow, Session};
+use crate::source::SourceSession;
 use crate::source::extract::{Limits, Request, extract};
 use crate::target::load::read_back;
 use crate::target::receipt::Receipt;
@@ -127,13 +128,13 @@ impl Subject<'_> {
     ///
     /// # Errors
     /// As [`extract`].
-    pub async fn is_same_at_source(&self, source: &mut Session, guard: &Guard) -> Result<bool> {
+    pub async fn is_same_at_source(&self, source: &mut SourceSession) -> Result<bool> {
         let tally = self.receipt.chunk.tally;
         let limits = Limits {
             rows: usize::try_from(tally.row_count).unwrap_or(usize::MAX),
             bytes: usize::try_from(tally.byte_count).unwrap_or(usize::MAX),
         };
-        let extracted = extract(source, guard, self.plan, &self.request(limits)).await?;
+        let extracted = extract(source, self.plan, &self.request(limits)).await?;
         Ok(extracted.exhausted && extracted.batch.tally() == tally)
     }
 
@@ -143,16 +144,15 @@ impl Subject<'_> {
     /// As [`extract`].
     pub async fn compare_rows(
         &self,
-        source: &mut Session,
+        source: &mut SourceSession,
         target: &mut Session,
-        guard: &Guard,
         bytes_max: usize,
     ) -> Result<Difference> {
         let limits = Limits {
             rows: usize::MAX,
             bytes: bytes_max,
         };
-        let extracted = extract(source, guard, self.plan, &self.request(limits)).await?;
+        let extracted = extract(source, self.plan, &self.request(limits)).await?;
         let order = self.plan.key.order(self.extent().kind());
         let mut there: HashMap<Vec<u8>, Digest> = HashMap::new();
         for row in extracted.batch.rows() {

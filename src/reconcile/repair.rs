@@ -8,18 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDateTime;
 
 use crate::backfill::{LoadTarget, load_windows};
-use crate::base::error::Result;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::{rows, thousands};
 use crate::model::brake::Brake;
 use crate::model::chunk::ChunkState;
 use crate::model::plan::TablePlan;
+use crate::model::table::TableName;
 use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::pipeline::resume::Scope;
 use crate::preflight::context::RunContext;
 use crate::progress::TableSummary;
-use crate::reconcile::table::{is_not_there, uncovered};
-use crate::reconcile::window::{gap, has_passed};
+use crate::reconcile::window::{gap, has_passed, uncovered};
 use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled};
 use crate::target::lease::Lease;
 use crate::target::receipt;
@@ -201,4 +201,12 @@ impl Proof<'_> {
         let there = self.target.count_window(lease_session, self.plan, window).await?;
         Ok(there == verified)
     }
+}
+
+/// A target table that a repair needs and that only a run makes.
+pub(super) fn is_not_there(target: &TableName, why: &str) -> Error {
+    Error::new(
+        ErrorKind::Preflight,
+        format!("Target table {target} is not there, and {why}; a run with its dates loads it again"),
+    )
 }

@@ -11,15 +11,14 @@ use crate::checkpoint::Change;
 use crate::config::{Mode, TableConfig};
 use crate::model::plan::AccessPath;
 use crate::model::plan::TablePlan;
-use crate::model::table::TableName;
-use crate::model::window::{DateRange, Kind, Window, missing};
+use crate::model::window::Window;
 use crate::mssql::{Session, catalog};
 use crate::preflight::context::RunContext;
 use crate::preflight::plan::{hold_to, of_source, origin};
 use crate::progress::Event;
 use crate::reconcile::compare::{Difference, NO_RECEIPT};
-use crate::reconcile::repair::Repair;
-use crate::reconcile::window::{Shared, lost_of, windows_again};
+use crate::reconcile::repair::{self, Repair, is_not_there};
+use crate::reconcile::window::{Shared, lost_of, uncovered, windows_again};
 use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
@@ -186,7 +185,6 @@ async fn compare_known(
         let shared = Arc::new(Shared {
             plan: plan.clone(),
             target: target.clone(),
-            guard: run.config.source.guard.clone(),
             read_cutoff,
             has_receipts: lease.is_some(),
             bytes_max: run.config.run.chunk_bytes_max.saturating_mul(2),
@@ -221,7 +219,7 @@ async fn compare_known(
         there: &there,
         options,
     };
-    super::repair::repair(run, lease_session, repair, done).await
+    repair::repair(run, lease_session, repair, done).await
 }
 
 /// The plan to compare by: the source's, where it is asked, else the one that the target or the store recorded.
@@ -306,28 +304,4 @@ fn all_lost(
         }
     }
     Ok(())
-}
-
-/// A target table that a repair needs and that only a run makes.
-pub(super) fn is_not_there(target: &TableName, why: &str) -> Error {
-    Error::new(
-        ErrorKind::Preflight,
-        format!("Target table {target} is not there, and {why}; a run with its dates loads it again"),
-    )
-}
-
-/// The parts of a window that none of the `receipted` windows is of.
-pub(super) fn uncovered(window: Window, receipted: &[Window]) -> Result<Vec<Window>> {
-    if window.kind() != Kind::Dates {
-        return Ok(if receipted.contains(&window) {
-            Vec::new()
-        } else {
-            vec![window]
-        });
-    }
-    let range = DateRange {
-        start: window.start(),
-        end: window.end(),
-    };
-    missing(range, receipted)
 }

@@ -12,8 +12,7 @@ use crate::base::stop::stopped;
 use crate::checkpoint::Change;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::TablePlan;
-use crate::model::window::{Kind, Window};
-use crate::mssql::Guard;
+use crate::model::window::{DateRange, Kind, Window, missing};
 use crate::pipeline::pool::Pools;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::progress::Event;
@@ -28,7 +27,6 @@ use crate::tsql::predicate::{Extent, midnight};
 pub(super) struct Shared {
     pub(super) plan: TablePlan,
     pub(super) target: Target,
-    pub(super) guard: Guard,
     /// Up to when the source's rows are old enough to be read, where the source is compared.
     pub(super) read_cutoff: Option<NaiveDateTime>,
     /// Whether the target can have receipts at all.
@@ -343,9 +341,9 @@ async fn compare(shared: &Shared, subject: &Subject<'_>) -> Result<Option<Differ
     let mut difference = subject.compare_target(&mut target).await?;
     if shared.read_cutoff.is_some() {
         let mut source = shared.pools.source.take().await?;
-        if difference.is_some() || !subject.is_same_at_source(&mut source, &shared.guard).await? {
+        if difference.is_some() || !subject.is_same_at_source(&mut source).await? {
             let rows = subject
-                .compare_rows(&mut source, &mut target, &shared.guard, shared.bytes_max)
+                .compare_rows(&mut source, &mut target, shared.bytes_max)
                 .await?;
             let mut found = difference.take().unwrap_or_default();
             found.why.extend(rows.why.iter().copied());
@@ -358,4 +356,20 @@ async fn compare(shared: &Shared, subject: &Subject<'_>) -> Result<Option<Differ
     }
     shared.pools.target.put(target);
     Ok(difference)
+}
+
+/// The parts of a window that none of the `receipted` windows is of.
+pub(super) fn uncovered(window: Window, receipted: &[Window]) -> Result<Vec<Window>> {
+    if window.kind() != Kind::Dates {
+        return Ok(if receipted.contains(&window) {
+            Vec::new()
+        } else {
+            vec![window]
+        });
+    }
+    let range = DateRange {
+        start: window.start(),
+        end: window.end(),
+    };
+    missing(range, receipted)
 }

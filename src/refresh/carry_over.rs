@@ -8,11 +8,12 @@ use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, next_state};
 use crate::model::plan::TablePlan;
 use crate::model::window::Window;
 use crate::mssql::Session;
-use crate::pipeline::moved_rows::Accounted;
 use crate::target::lease::Lease;
+use crate::target::leaving::Accounted;
 use crate::target::load;
 use crate::target::load::{Load, Loaded};
 use crate::target::receipt::Receipt;
+use crate::target::stage;
 use crate::target::table::Target;
 use crate::tsql::predicate::Extent;
 
@@ -38,7 +39,7 @@ pub async fn carry(
         ..chunk.clone()
     };
     let (filter, params) = from.range(plan, Extent::All, &chunk.range)?;
-    if load::stage_from(session, plan, from, &filter, &params).await? != chunk.tally.row_count {
+    if stage::stage_from(session, plan, from, &filter, &params).await? != chunk.tally.row_count {
         return Ok(None);
     }
     for event in [ChunkEvent::ReadFromSource, ChunkEvent::Staged] {

@@ -357,7 +357,7 @@ async fn try_read(
     request: &Request,
 ) -> Result<crate::source::extract::Extracted> {
     let mut session = run.pools.source.take().await?;
-    let extracted = extract(&mut session, &run.config.source.guard, plan, request).await?;
+    let extracted = extract(&mut session, plan, request).await?;
     run.pools.source.put(session);
     Ok(extracted)
 }

@@ -8,14 +8,14 @@ use crate::config::{Config, Mode, TableConfig};
 use crate::model::chunk::ChunkState;
 use crate::model::plan::AccessPath;
 use crate::model::plan::{Origin, TablePlan};
-use crate::model::row::Value;
 use crate::model::table::TableName;
 use crate::model::window::{DateRange, Window, missing};
-use crate::mssql::{Session, catalog, predicate, sight, unproven};
+use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::is_complete;
 use crate::preflight::plan::{origin, quietly, refuse_changes};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
+use crate::source::{SourceQuery, SourceSession, sight};
 use crate::target::migrate;
 use crate::target::receipt;
 use crate::target::table::Target;
@@ -128,9 +128,9 @@ impl Work {
 pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) -> Result<Vec<TablePreview>> {
     let timeouts = &config.run.timeouts;
     let guard = &config.source.guard;
-    let mut source = Session::open(&config.source.endpoint, Some(guard), timeouts).await?;
+    let mut source = SourceSession::open(&config.source.endpoint, guard, timeouts).await?;
     let mut target = Session::open(&config.target.endpoint, None, timeouts).await?;
-    let server = catalog::server(&mut source).await?;
+    let server = source.server().await?;
     let loaded = migrate::version(&mut target).await? > 0;
     let look = Look {
         config,
@@ -175,7 +175,12 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn table(&self, table: &TableConfig, source: &mut Session, target: &mut Session) -> Result<Found> {
+    async fn table(
+        &self,
+        table: &TableConfig,
+        source: &mut SourceSession,
+        target: &mut Session,
+    ) -> Result<Found> {
         let plan = quietly(self.config, source, table, &self.origin).await?;
         if self.loaded
             && let Some((_, older)) = receipt::plan(target, &plan.target).await?
@@ -203,7 +208,7 @@ impl Look<'_> {
             target_exists: schema.is_some(),
             key: plan.key_names(),
             access_path: plan.access_path,
-            rows_estimated: catalog::estimate(source, &plan.source).await?,
+            rows_estimated: source.estimate(&plan.source).await?,
             undated: self.undated(source, &plan).await?,
             notes: plan.notes.clone(),
             windows,
@@ -282,23 +287,18 @@ impl Look<'_> {
         Ok(windows)
     }
 
-    async fn undated(&self, source: &mut Session, plan: &TablePlan) -> Result<Undated> {
+    async fn undated(&self, source: &mut SourceSession, plan: &TablePlan) -> Result<Undated> {
         let Some(date) = plan.date().filter(|date| date.nullable) else {
             return Ok(Undated::Impossible);
         };
         if !plan.source.begins_with(&date.name) {
             return Ok(Undated::NotCounted);
         }
-        let (proof, names) = predicate(&self.config.source.guard, 1);
-        let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
+        let mut clause = Where::default();
         clause.extent(Some(date), Extent::Undated);
         let (filter, params) = clause.finish();
-        let sql = format!(
-            "IF {proof} SELECT COUNT_BIG(*) FROM {}{filter} OPTION (MAXDOP 1)",
-            plan.source.name.quoted()
-        );
-        let rows = source.rows(&sql, &params).await?;
-        let count = rows.first().ok_or_else(unproven)?.integer(0)?;
+        let select = format!("SELECT COUNT_BIG(*) FROM {}{filter}", plan.source.name.quoted());
+        let count = source.row(SourceQuery::new(select, params)).await?.integer(0)?;
         Ok(Undated::Counted(count.cast_unsigned()))
     }
 }

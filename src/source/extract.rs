@@ -1,14 +1,14 @@
 //! One chunk from the source: a bounded, single-threaded query whose rows become canonical bytes as they come.
 //!
-//! Nothing is read before the server has proved, in the same batch as the rows, that it is the one that may be
-//! read (G5): where the proof fails there is no result set at all, which is an error and never an empty chunk.
 //! A query ends with its chunk; none stays open while the target is written.
 
 use crate::base::error::Result;
 use crate::model::chunk::KeyBytes;
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
-use crate::mssql::{Flow, Guard, Session, predicate, unproven};
+use crate::mssql::Flow;
+use crate::source::{SourceQuery, SourceSession};
+use crate::tsql::expression::select_list;
 use crate::tsql::predicate::{Bounds, Extent, Where, instant_of_key, midnight, next_midnight};
 
 /// How large a chunk may become: whichever is reached first ends it.
@@ -48,19 +48,14 @@ pub struct Extracted {
 ///
 /// # Errors
 /// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
-pub async fn extract(
-    session: &mut Session,
-    guard: &Guard,
-    plan: &TablePlan,
-    request: &Request,
-) -> Result<Extracted> {
+pub async fn extract(session: &mut SourceSession, plan: &TablePlan, request: &Request) -> Result<Extracted> {
     let mut batch = Batch::default();
     let exhausted = match (plan.access_path, request.extent) {
         (AccessPath::DayWalk, Extent::Dates(bounds)) => {
-            walk(session, guard, plan, request, bounds, &mut batch).await?
+            walk(session, plan, request, bounds, &mut batch).await?
         }
         (_, extent) if extent.is_empty() => true,
-        (_, extent) => read(session, guard, plan, request, extent, &mut batch).await?,
+        (_, extent) => read(session, plan, request, extent, &mut batch).await?,
     };
     let last_key = match plan.key.order(request.extent.kind()) {
         order if order.is_empty() => None,
@@ -75,8 +70,7 @@ pub async fn extract(
 
 /// Reads day after day; returns whether all of it fitted.
 async fn walk(
-    session: &mut Session,
-    guard: &Guard,
+    session: &mut SourceSession,
     plan: &TablePlan,
     request: &Request,
     bounds: Bounds,
@@ -100,7 +94,7 @@ async fn walk(
             start: rest.start,
             end: next_midnight(rest.start.date()).min(rest.end),
         };
-        if !read(session, guard, plan, request, Extent::Dates(day), batch).await? {
+        if !read(session, plan, request, Extent::Dates(day), batch).await? {
             return Ok(false);
         }
         rest.start = day.end;
@@ -110,8 +104,7 @@ async fn walk(
 
 /// Reads `part` into the batch; returns whether all of it fitted.
 async fn read(
-    session: &mut Session,
-    guard: &Guard,
+    session: &mut SourceSession,
     plan: &TablePlan,
     request: &Request,
     part: Extent,
@@ -122,11 +115,7 @@ async fn read(
     let ask = i64::try_from(limits.rows.saturating_sub(batch.row_count()))
         .unwrap_or(i64::MAX)
         .saturating_add(1);
-    let (proof, names) = predicate(guard, 1);
-    let mut params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
-    params.push(Value::Integer(ask));
-    let top = params.len();
-    let mut clause = Where::after_params(params);
+    let mut clause = Where::after_params(vec![Value::Integer(ask)]);
     clause.extent(plan.date(), part);
     let key_columns = plan.key_columns(part.kind());
     if let Some(after) = &request.after {
@@ -136,15 +125,15 @@ async fn read(
         clause.through(&key_columns, through)?;
     }
     let (filter, params) = clause.finish();
-    let sql = format!(
-        "IF {proof} SELECT TOP (@P{top}) {} FROM {}{filter}{} OPTION (MAXDOP 1)",
-        plan.source_select(),
+    let select = format!(
+        "SELECT TOP (@P1) {} FROM {}{filter}{}",
+        select_list(plan.columns()),
         plan.source.name.quoted(),
         plan.order_by(part.kind())
     );
     let mut fitted = true;
-    let rows = session
-        .stream(&sql, &params, |row| {
+    session
+        .stream(SourceQuery::new(select, params), |row| {
             if batch.row_count() >= limits.rows {
                 // The one row more; the query ends by itself.
                 fitted = false;
@@ -158,8 +147,5 @@ async fn read(
             Ok(Flow::Continue)
         })
         .await?;
-    match rows {
-        Some(_) => Ok(fitted),
-        None => Err(unproven()),
-    }
+    Ok(fitted)
 }

@@ -1,3 +1,7 @@
 //! Reads of the source. Each carries the proof that the server may be read.
 
 pub mod extract;
+pub mod session;
+pub mod sight;
+
+pub use session::{SourceQuery, SourceSession};

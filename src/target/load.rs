@@ -17,22 +17,20 @@ use crate::base::failpoint;
 use crate::model::brake::{Brake, held};
 use crate::model::chunk::KeyRange;
 use crate::model::plan::TablePlan;
-use crate::model::row::{Batch, Tally, Value};
-use crate::model::table::Identifier;
+use crate::model::row::{Tally, Value};
 use crate::model::window::{Kind, Window};
-use crate::mssql::{Flow, Session, StageColumn, stage_table};
-use crate::pipeline::moved_rows::{Accounted, leaving};
+use crate::mssql::{Flow, Session};
 use crate::target::lease;
 use crate::target::lease::Lease;
+use crate::target::leaving::{Accounted, leaving};
 use crate::target::merge::merge;
 use crate::target::receipt;
 use crate::target::receipt::Receipt;
+use crate::target::stage::with_identity;
 use crate::target::table::Target;
 use crate::tsql::expression::stage_expression;
+use crate::tsql::expression::{STAGE, staged};
 use crate::tsql::predicate::{Extent, holds_day, near};
-
-/// The session's own table that a batch is staged in.
-pub const STAGE: &str = "#load";
 
 /// What is loaded.
 #[derive(Debug, Clone, Copy)]
@@ -83,55 +81,6 @@ pub struct Moved {
     pub stale: u64,
     /// Days that rows moved to and that no receipt is about: nothing of them is loaded.
     pub not_loaded: Vec<NaiveDate>,
-}
-
-/// Puts the batch into the session's `#load`, whose column types are those that the driver declares truthfully.
-/// Nothing of it is visible to anyone else.
-pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Result<()> {
-    let columns = empty_stage(session, plan).await?;
-    failpoint::step("load: before the bulk load");
-    session.bulk_load(STAGE, batch, &columns).await?;
-    failpoint::step("load: after the bulk load");
-    Ok(())
-}
-
-/// Puts rows that another target table holds into the session's `#load`; returns how many.
-pub async fn stage_from(
-    session: &mut Session,
-    plan: &TablePlan,
-    from: &Target,
-    filter: &str,
-    params: &[Value<'_>],
-) -> Result<u64> {
-    let columns = empty_stage(session, plan).await?;
-    let names: Vec<String> = columns.iter().map(|column| column.name.quoted()).collect();
-    let sql = format!(
-        "INSERT INTO {STAGE} ({}) SELECT {} FROM {}{filter}",
-        names.join(", "),
-        from.select(plan),
-        from.quoted
-    );
-    session.execute(&sql, params).await
-}
-
-/// Makes the session's `#load` anew.
-async fn empty_stage(session: &mut Session, plan: &TablePlan) -> Result<Vec<StageColumn>> {
-    let columns: Vec<StageColumn> = plan
-        .columns()
-        .iter()
-        .enumerate()
-        .map(|(position, column)| {
-            Ok(StageColumn {
-                name: Identifier::new(staged(position))?,
-                data_type: column.data_type,
-            })
-        })
-        .collect::<Result<_>>()?;
-    let make = stage_table(STAGE, &columns);
-    session
-        .batch(&format!("DROP TABLE IF EXISTS {STAGE}; {make}"))
-        .await?;
-    Ok(columns)
 }
 
 /// Moves the staged rows into the table, in one transaction, and proves it (G1, G2).
@@ -358,27 +307,6 @@ async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_co
     }
 }
 
-/// Does `work` with the right to give values to a column that the server numbers, where the target has one.
-pub async fn with_identity<T>(
-    session: &mut Session,
-    target: &Target,
-    work: impl AsyncFnOnce(&mut Session) -> Result<T>,
-) -> Result<T> {
-    let numbered = target.columns.iter().any(|column| column.identity);
-    if numbered {
-        session
-            .batch(&format!("SET IDENTITY_INSERT {} ON", target.quoted))
-            .await?;
-    }
-    let done = work(session).await?;
-    if numbered {
-        session
-            .batch(&format!("SET IDENTITY_INSERT {} OFF", target.quoted))
-            .await?;
-    }
-    Ok(done)
-}
-
 /// Reads a chunk's range back from the table, as the source's types, and digests it.
 ///
 /// # Errors
@@ -403,9 +331,4 @@ pub async fn read_back(
         .await?
         .ok_or_else(|| Error::new(ErrorKind::Internal, "Reading back gave no result set"))?;
     Ok(tally)
-}
-
-/// Name of a staged column: by position, so that no name of the table can be in its way.
-pub fn staged(position: usize) -> String {
-    format!("c{}", position + 1)
 }

@@ -10,9 +10,10 @@ use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::Column;
 use crate::mssql::Session;
-use crate::target::load::{STAGE, staged, with_identity};
+use crate::target::stage::with_identity;
 use crate::target::table::Target;
 use crate::tsql::expression::stage_expression;
+use crate::tsql::expression::{STAGE, staged};
 
 /// Merges the staged rows into the rows of `filter`, within the caller's transaction. The plan has a key.
 ///

@@ -1,8 +1,10 @@
 //! Writes to the target, in the order in which a load needs them.
 
 pub mod lease;
+pub mod leaving;
 pub mod load;
 pub mod merge;
 pub mod migrate;
 pub mod receipt;
+pub mod stage;
 pub mod table;

@@ -8,8 +8,8 @@ use crate::model::row::Value;
 use crate::model::table::{Column, TableSchema, shortened};
 use crate::model::window::{Kind, Window};
 use crate::mssql::{Session, catalog};
-use crate::target::load::staged;
 use crate::target::receipt::Incarnation;
+use crate::tsql::expression::staged;
 use crate::tsql::expression::{collate, read_expression, stage_expression};
 use crate::tsql::predicate::{Extent, Where};
 

@@ -13,6 +13,14 @@ const DECIMAL_TEXT: &str = "varchar(41) COLLATE SQL_Latin1_General_CP1_CI_AS";
 /// Longest `nvarchar(n)`.
 const NVARCHAR_UNITS_MAX: u16 = 4000;
 
+/// The session's own table that a batch is staged in.
+pub const STAGE: &str = "#load";
+
+/// Name of a staged column: by position, so that no name of the table can be in its way.
+pub fn staged(position: usize) -> String {
+    format!("c{}", position + 1)
+}
+
 /// What a value of a type is to the digest: two types of one family hold a common value alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant is named after what its types hold")]
@@ -51,6 +59,14 @@ pub fn family(data_type: DataType) -> Family {
         DataType::DateTimeOffset(_) => Family::DateTimeOffset,
         DataType::UniqueIdentifier => Family::Guid,
     }
+}
+
+/// The columns as a SELECT list that reads each as its own type.
+pub fn select_list(columns: &[Column]) -> String {
+    let columns = columns
+        .iter()
+        .map(|column| read_expression(column, column.data_type));
+    columns.collect::<Vec<_>>().join(", ")
 }
 
 /// A column as it is read, at the source and back from the target: an expression whose value the driver decodes

@@ -18,10 +18,11 @@ use crate::checkpoint::{Reader, View, WindowState};
 use crate::config::Mode;
 use crate::config::{Config, TableConfig};
 use crate::model::row::Value;
-use crate::model::table::{Column, DataType, TableName};
+use crate::model::table::{Column, DataType, TableName, TableSchema};
 use crate::model::window::{Kind, Window};
-use crate::mssql::{Guard, Session, catalog, predicate, unproven};
+use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::read_cutoff;
+use crate::source::{SourceQuery, SourceSession};
 use crate::tsql::predicate::{Bounds, Extent, Where, midnight};
 
 /// Arguments of `sync counts`.
@@ -236,7 +237,7 @@ fn joined(windows: impl Iterator<Item = Window>) -> Vec<Extent> {
 async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
     let timeouts = config.run.timeouts;
     let guard = &config.source.guard;
-    let mut source = Session::open(&config.source.endpoint, Some(guard), &timeouts).await?;
+    let mut source = SourceSession::open(&config.source.endpoint, guard, &timeouts).await?;
     let mut target = Session::open(&config.target.endpoint, None, &timeouts).await?;
     let mut counts = Vec::new();
     for line in &plan.lines {
@@ -244,9 +245,9 @@ async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
             Scope::Nothing(rows) => *rows,
             Scope::Extents(extents) => {
                 let name = config.source_table(line.table);
-                let there = count_one(&mut source, Some(guard), &name, line.table, extents).await?;
+                let there = count_source(&mut source, &name, line.table, extents).await?;
                 let target_name = config.target_table(line.table);
-                let here = count_one(&mut target, None, &target_name, line.table, extents).await?;
+                let here = count_target(&mut target, &target_name, line.table, extents).await?;
                 Rows::Counted {
                     source: there.ok_or_else(|| is_not_there(&name))?,
                     target: here,
@@ -278,19 +279,17 @@ fn is_not_there(name: &TableName) -> Error {
 /// none, the clock is not asked.
 async fn unfinished(
     config: &Config,
-    source: &mut Session,
+    source: &mut SourceSession,
     begun: &[(&TableConfig, Window)],
 ) -> Result<Vec<(String, Window)>> {
     if begun.is_empty() {
         return Ok(Vec::new());
     }
-    let server = catalog::server(source).await?;
+    let server = source.server().await?;
     let mut unfinished = Vec::new();
     for (table, window) in begun {
         let name = config.source_table(table);
-        let schema = catalog::describe(source, &name)
-            .await?
-            .ok_or_else(|| is_not_there(&name))?;
+        let schema = source.describe(&name).await?.ok_or_else(|| is_not_there(&name))?;
         let date = table.date_column.as_ref();
         let position = date.and_then(|date| schema.position(date.as_str()));
         // An instant with an offset is compared in UTC; dates without one are taken for the server's own.
@@ -306,10 +305,29 @@ async fn unfinished(
     Ok(unfinished)
 }
 
-/// The rows of extents; `None` where there is no such table.
-async fn count_one(
+/// The rows of extents at the source; `None` if there is no such table.
+async fn count_source(
+    session: &mut SourceSession,
+    name: &TableName,
+    table: &TableConfig,
+    extents: &[Extent],
+) -> Result<Option<u64>> {
+    let Some(schema) = session.describe(name).await? else {
+        return Ok(None);
+    };
+    let date = date_column(&schema, table, extents)?;
+    let mut count = 0;
+    for extent in extents {
+        let (select, params) = count_where(name, date, *extent);
+        let row = session.row(SourceQuery::new(select, params)).await?;
+        count += row.integer(0)?.cast_unsigned();
+    }
+    Ok(Some(count))
+}
+
+/// The rows of extents at the target; `None` if there is no such table.
+async fn count_target(
     session: &mut Session,
-    guard: Option<&Guard>,
     name: &TableName,
     table: &TableConfig,
     extents: &[Extent],
@@ -317,47 +335,45 @@ async fn count_one(
     let Some(schema) = catalog::describe(session, name).await? else {
         return Ok(None);
     };
-    let whole = extents.iter().all(|extent| *extent == Extent::All);
-    let date = match &table.date_column {
-        Some(date) if !whole => {
-            let position = schema.position(date.as_str()).ok_or_else(|| {
-                let text = format!("Table {name} has no column {date}; set date_column to the one it has");
-                Error::new(ErrorKind::Preflight, text)
-            })?;
-            Some(&schema.columns[position])
-        }
-        _ => None,
-    };
+    let date = date_column(&schema, table, extents)?;
     let mut count = 0;
     for extent in extents {
-        count += count_where(session, guard, name, date, *extent).await?;
+        let (select, params) = count_where(name, date, *extent);
+        for row in session.rows(&select, &params).await? {
+            count += row.integer(0)?.cast_unsigned();
+        }
     }
     Ok(Some(count))
 }
 
-/// The rows of an extent. At the source the proof stands in front of the count, and it takes one processor.
-async fn count_where(
-    session: &mut Session,
-    guard: Option<&Guard>,
-    name: &TableName,
-    date: Option<&Column>,
-    extent: Extent,
-) -> Result<u64> {
-    let (proof, names) = guard.map(|guard| predicate(guard, 1)).unwrap_or_default();
-    let (condition, option) = match guard {
-        Some(_) => (format!("IF {proof} "), " OPTION (MAXDOP 1)"),
-        None => (String::new(), ""),
+/// The column that extents are about; `None` if they are the whole table.
+fn date_column<'a>(
+    schema: &'a TableSchema,
+    table: &TableConfig,
+    extents: &[Extent],
+) -> Result<Option<&'a Column>> {
+    let whole = extents.iter().all(|extent| *extent == Extent::All);
+    let Some(date) = table.date_column.as_ref().filter(|_| !whole) else {
+        return Ok(None);
     };
-    let mut clause = Where::after_params(names.iter().map(|name| Value::Text(name)).collect());
+    let position = schema.position(date.as_str()).ok_or_else(|| {
+        let text = format!(
+            "Table {} has no column {date}; set date_column to the one it has",
+            schema.name
+        );
+        Error::new(ErrorKind::Preflight, text)
+    })?;
+    Ok(Some(&schema.columns[position]))
+}
+
+fn count_where(name: &TableName, date: Option<&Column>, extent: Extent) -> (String, Vec<Value<'static>>) {
+    let mut clause = Where::default();
     clause.extent(date, extent);
     let (filter, params) = clause.finish();
-    let sql = format!(
-        "{condition}SELECT COUNT_BIG(*) FROM {}{filter}{option}",
-        name.quoted()
-    );
-    let rows = session.rows(&sql, &params).await?;
-    let row = rows.first().ok_or_else(unproven)?;
-    Ok(row.integer(0)?.cast_unsigned())
+    (
+        format!("SELECT COUNT_BIG(*) FROM {}{filter}", name.quoted()),
+        params,
+    )
 }
 
 impl Counted {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::rows::{Recipe, Rows};
-use super::tables::TableSpec;
+use super::spec::TableSpec;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::thousands;
 use crate::model::row::Value;

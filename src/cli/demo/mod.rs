@@ -11,6 +11,7 @@ mod fill;
 mod random;
 mod reference;
 mod rows;
+mod spec;
 mod tables;
 mod words;
 

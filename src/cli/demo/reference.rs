@@ -2,7 +2,7 @@
 //!
 //! Their keys come from the row's number alone, so that they are unique at every scale.
 
-use super::tables::{ColumnSpec, Fill, Link, NOTE, TableSpec, ascii, column, decimal, maybe, text};
+use super::spec::{ColumnSpec, Fill, Link, NOTE, TableSpec, ascii, column, decimal, maybe, text};
 use super::words;
 use crate::model::table::{DataType, Length};
 

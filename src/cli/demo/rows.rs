@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::calendar::{Calendar, Moment, long_ago};
 use super::random::Random;
-use super::tables::{ColumnSpec, Fill, Link, TABLES, TableSpec, all};
+use super::spec::{ColumnSpec, Fill, Link, TableSpec};
+use super::tables::{TABLES, all};
 use super::words;
 use crate::base::error::Result;
 use crate::model::row::{Batch, Value, encode};

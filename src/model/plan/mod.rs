@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::table::{Column, Identifier, Index, Key, TableName, TableSchema};
 use crate::model::window::Kind;
-use crate::tsql::expression::read_expression;
 
 /// What the fingerprint of a reference table has for its date column.
 const NO_DATE: &str = "none";
@@ -237,15 +236,6 @@ impl TablePlan {
             .into_iter()
             .map(|position| &self.source.columns[position])
             .collect()
-    }
-
-    /// The columns as the source is asked for them.
-    pub fn source_select(&self) -> String {
-        self.columns()
-            .iter()
-            .map(|column| read_expression(column, column.data_type))
-            .collect::<Vec<_>>()
-            .join(", ")
     }
 
     /// The key's columns, quoted.

@@ -14,13 +14,15 @@ use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyRange, next_state};
 use crate::model::row::{Batch, Tally};
 use crate::model::window::Kind;
 use crate::mssql::Session;
-use crate::pipeline::moved_rows::{Accounted, Accounting};
+use crate::pipeline::moved_rows::Accounting;
 use crate::pipeline::retrier::Place;
 use crate::pipeline::window::{Read, Seen, Step, TableContext, WindowRun};
 use crate::progress::Event;
+use crate::target::leaving::Accounted;
 use crate::target::load;
 use crate::target::load::{Load, Loaded, Moved};
 use crate::target::receipt::Receipt;
+use crate::target::stage;
 use crate::tsql::predicate::{Extent, holds_day};
 
 /// Times that rows which leave are accounted for in one load: between asking the source and the load's transaction only
@@ -196,7 +198,7 @@ impl WindowRun {
         let table = &self.table;
         // Dropped on any error, which rolls back whatever it had open.
         let mut session = table.pools.target.take().await?;
-        load::stage(&mut session, &table.plan, rows.batch).await?;
+        stage::stage(&mut session, &table.plan, rows.batch).await?;
         if chunk.state == ChunkState::Extracted {
             chunk.state = next_state(chunk.state, ChunkEvent::Staged)?;
         }
@@ -240,7 +242,7 @@ impl WindowRun {
             .await?;
         let mut done = Done::default();
         if there > 0 {
-            load::stage(&mut session, &table.plan, &Batch::default()).await?;
+            stage::stage(&mut session, &table.plan, &Batch::default()).await?;
             match self
                 .commit(&mut session, None, (self.work.extent, &range))
                 .await?
@@ -346,7 +348,6 @@ impl WindowRun {
         let accounting = Accounting {
             plan: &table.plan,
             target: &table.target,
-            guard: &table.guard,
             sources: &table.pools.source,
         };
         let accounted = accounting.of(session, self.work.window, extent, range).await?;

@@ -23,7 +23,6 @@ use crate::model::brake::Brake;
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::window::{DateRange, Window};
-use crate::mssql::Guard;
 use crate::pipeline::pool::Pools;
 use crate::pipeline::resume::WindowWork;
 use crate::pipeline::retrier::{Place, Retrier};
@@ -52,8 +51,6 @@ pub struct TableContext {
     pub target: Target,
     /// The right to write it.
     pub lease: Lease,
-    /// The proof that every read of the source carries.
-    pub guard: Guard,
     /// A chunk's limits.
     pub limits: Limits,
     /// How many rows may leave a window.
@@ -425,7 +422,7 @@ async fn read_with_retries(table: &TableContext, window: Window, request: &Reque
 
 async fn try_read(table: &TableContext, request: &Request) -> Result<Extracted> {
     let mut session = table.pools.source.take().await?;
-    let extracted = extract(&mut session, &table.guard, &table.plan, request).await?;
+    let extracted = extract(&mut session, &table.plan, request).await?;
     table.pools.source.put(session);
     Ok(extracted)
 }

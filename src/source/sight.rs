@@ -7,7 +7,7 @@
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::{RefusedColumn, TableName, TableSchema};
-use crate::mssql::{Guard, Session, predicate, unproven};
+use crate::source::{SourceQuery, SourceSession};
 
 /// What the server has, and what the login may: one query a session. `COL_LENGTH` and `OBJECT_ID` are NULL where there
 /// is no such column or view, as before SQL Server 2016 and on other vendors' servers.
@@ -58,8 +58,8 @@ enum Policies {
 /// # Errors
 /// `Preflight` where the login may not SELECT from the table, reads masks, or does not see a column; `WrongServer`
 /// where the guard proves nothing; what the session returns.
-pub async fn examine(session: &mut Session, guard: &Guard, schema: &mut TableSchema) -> Result<Vec<String>> {
-    returned(session, guard, schema).await?;
+pub async fn examine(session: &mut SourceSession, schema: &mut TableSchema) -> Result<Vec<String>> {
+    returned(session, schema).await?;
     let sights = sights(session).await?;
     if sights.columns {
         hidden_values(session, schema).await?;
@@ -68,7 +68,7 @@ pub async fn examine(session: &mut Session, guard: &Guard, schema: &mut TableSch
         return Ok(Vec::new());
     }
     let id = [Value::Integer(i64::from(schema.object_id))];
-    let rows = session.rows(FILTERS, &id).await?;
+    let rows = session.session.rows(FILTERS, &id).await?;
     let name = |part: &str| format!("[{}]", part.replace(']', "]]"));
     rows.iter()
         .map(|row| {
@@ -82,7 +82,7 @@ pub async fn examine(session: &mut Session, guard: &Guard, schema: &mut TableSch
 ///
 /// # Errors
 /// What the session returns.
-pub async fn unseen(session: &mut Session) -> Result<Option<&'static str>> {
+pub async fn unseen(session: &mut SourceSession) -> Result<Option<&'static str>> {
     Ok(
         (sights(session).await?.policies == Policies::Hidden).then_some(
             "Whether row-level security keeps rows from this login could not be checked: it may not see the security \
@@ -119,12 +119,11 @@ pub fn unreadable(error: Error, table: &TableName) -> Error {
 }
 
 /// Refuses a table that returns a column which the catalog does not show.
-async fn returned(session: &mut Session, guard: &Guard, schema: &TableSchema) -> Result<()> {
-    let (proof, names) = predicate(guard, 1);
-    let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+async fn returned(session: &mut SourceSession, schema: &TableSchema) -> Result<()> {
     let table = schema.name.quoted();
-    let sql = format!("IF {proof} SELECT TOP (0) * FROM {table}");
-    let returned = match session.column_names(&sql, &params).await {
+    let no_rows =
+        |columns: &str| SourceQuery::new(format!("SELECT TOP (0) {columns} FROM {table}"), Vec::new());
+    let returned = match session.column_names(no_rows("*")).await {
         // It may be a column that is not copied that may not be read: those that are copied are asked for by name.
         Err(error) if error.number().is_some_and(|number| NO_SELECT.contains(&number)) => {
             let names: Vec<String> = schema.columns.iter().map(|column| column.name.quoted()).collect();
@@ -133,14 +132,11 @@ async fn returned(session: &mut Session, guard: &Guard, schema: &TableSchema) ->
             } else {
                 names.join(", ")
             };
-            let sql = format!("IF {proof} SELECT TOP (0) {names} FROM {table}");
-            session.column_names(&sql, &params).await
+            session.column_names(no_rows(&names)).await
         }
         returned => returned,
     };
-    let returned = returned
-        .map_err(|error| unreadable(error, &schema.name))?
-        .ok_or_else(unproven)?;
+    let returned = returned.map_err(|error| unreadable(error, &schema.name))?;
     match undescribed(&returned, schema).as_slice() {
         [] => Ok(()),
         columns => Err(Error::new(
@@ -169,11 +165,11 @@ fn undescribed<'a>(returned: &'a [String], schema: &TableSchema) -> Vec<&'a str>
 }
 
 /// Refuses a table of which masks would be read, and takes encrypted columns out of those that are copied.
-async fn hidden_values(session: &mut Session, schema: &mut TableSchema) -> Result<()> {
+async fn hidden_values(session: &mut SourceSession, schema: &mut TableSchema) -> Result<()> {
     let quoted = schema.name.quoted();
     let params = [Value::Integer(i64::from(schema.object_id)), Value::Text(&quoted)];
     let mut masked = Vec::new();
-    for row in session.rows(COLUMNS, &params).await? {
+    for row in session.session.rows(COLUMNS, &params).await? {
         let name = row.text(0)?;
         let Some(at) = schema
             .columns
@@ -221,11 +217,11 @@ fn listed(columns: &[&str]) -> String {
 }
 
 /// What there is to look at, asked once a session.
-async fn sights(session: &mut Session) -> Result<Sights> {
+async fn sights(session: &mut SourceSession) -> Result<Sights> {
     if let Some(sights) = session.sights {
         return Ok(sights);
     }
-    let sights = match session.rows(SIGHTS, &[]).await {
+    let sights = match session.session.rows(SIGHTS, &[]).await {
         Ok(rows) => {
             let mut number = [None; 6];
             for (at, number) in number.iter_mut().enumerate() {

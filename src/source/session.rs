@@ -1,0 +1,135 @@
+//! A connection to the source, and the only statements that it runs on a table's rows.
+//!
+//! A [`SourceQuery`] is a SELECT. The session puts the proof in front of it, in the same batch, and limits it to one
+//! processor of the server. Where the proof fails there is no result set at all, which is an error and never an empty
+//! answer. A read of rows without the proof cannot be written, as the session lets nobody at its connection.
+
+use crate::base::error::Result;
+use crate::model::row::Value;
+use crate::model::table::{TableName, TableSchema};
+use crate::mssql::{
+    Endpoint, Flow, Guard, Row, RowReader, ServerInfo, Session, Timeouts, catalog, predicate, unproven,
+};
+use crate::source::sight::Sights;
+
+/// One read of the source: a SELECT and the values of its parameters `@P1`, `@P2`, ….
+#[derive(Debug, Clone)]
+pub struct SourceQuery<'a> {
+    select: String,
+    params: Vec<Value<'a>>,
+}
+
+impl<'a> SourceQuery<'a> {
+    /// A SELECT without an OPTION clause.
+    pub fn new(select: String, params: Vec<Value<'a>>) -> Self {
+        SourceQuery { select, params }
+    }
+
+    /// The statement behind a proof, whose parameters come after the query's own.
+    fn behind<'b>(self, (proof, names): &'b (String, Vec<String>)) -> (String, Vec<Value<'b>>)
+    where
+        'a: 'b,
+    {
+        let sql = format!("IF {proof} {} OPTION (MAXDOP 1)", self.select);
+        let mut params: Vec<Value<'b>> = self.params;
+        params.extend(names.iter().map(|name| Value::Text(name)));
+        (sql, params)
+    }
+}
+
+/// A connection to the source.
+#[derive(Debug)]
+pub struct SourceSession {
+    pub(super) session: Session,
+    /// What the server has that may hide values or rows, once that was asked.
+    pub(super) sights: Option<Sights>,
+    guard: Guard,
+}
+
+impl SourceSession {
+    /// Connects, and has the server prove that it may be read.
+    ///
+    /// # Errors
+    /// `WrongServer` when it does not; those of [`Session::open`].
+    pub async fn open(endpoint: &Endpoint, guard: &Guard, timeouts: &Timeouts) -> Result<Self> {
+        Ok(SourceSession {
+            session: Session::open(endpoint, Some(guard), timeouts).await?,
+            sights: None,
+            guard: guard.clone(),
+        })
+    }
+
+    /// Whether the connection cannot be used any more.
+    pub fn is_broken(&self) -> bool {
+        self.session.is_broken()
+    }
+
+    /// The one row of an aggregate.
+    ///
+    /// # Errors
+    /// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
+    pub async fn row(&mut self, query: SourceQuery<'_>) -> Result<Row> {
+        let proof = predicate(&self.guard, query.params.len() + 1);
+        let (sql, params) = query.behind(&proof);
+        let rows = self.session.rows(&sql, &params).await?;
+        rows.into_iter().next().ok_or_else(unproven)
+    }
+
+    /// Streams the rows of a query into `each` as they arrive, as [`Session::stream`] does.
+    ///
+    /// # Errors
+    /// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
+    pub async fn stream(
+        &mut self,
+        query: SourceQuery<'_>,
+        each: impl FnMut(RowReader<'_>) -> Result<Flow>,
+    ) -> Result<()> {
+        let proof = predicate(&self.guard, query.params.len() + 1);
+        let (sql, params) = query.behind(&proof);
+        let rows = self.session.stream(&sql, &params, each).await?;
+        rows.map(|_| ()).ok_or_else(unproven)
+    }
+
+    /// The names of a query's columns. Give it a query of no rows.
+    ///
+    /// # Errors
+    /// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
+    pub async fn column_names(&mut self, query: SourceQuery<'_>) -> Result<Vec<String>> {
+        let proof = predicate(&self.guard, query.params.len() + 1);
+        let (sql, params) = query.behind(&proof);
+        let columns = self.session.column_names(&sql, &params).await?;
+        columns.ok_or_else(unproven)
+    }
+
+    /// The server, as it names itself.
+    ///
+    /// # Errors
+    /// As [`catalog::server`].
+    pub async fn server(&mut self) -> Result<ServerInfo> {
+        catalog::server(&mut self.session).await
+    }
+
+    /// What tells the database from every other; empty where the server does not tell.
+    ///
+    /// # Errors
+    /// As [`catalog::identity`].
+    pub async fn identity(&mut self) -> Result<String> {
+        catalog::identity(&mut self.session).await
+    }
+
+    /// A table as the catalog describes it; `None` where this login sees no such table.
+    ///
+    /// # Errors
+    /// As [`catalog::describe`].
+    pub async fn describe(&mut self, table: &TableName) -> Result<Option<TableSchema>> {
+        catalog::describe(&mut self.session, table).await
+    }
+
+    /// How many rows a table has, as far as the server knows without counting.
+    ///
+    /// # Errors
+    /// As [`catalog::estimate`].
+    pub async fn estimate(&mut self, table: &TableSchema) -> Result<Option<u64>> {
+        catalog::estimate(&mut self.session, table).await
+    }
+}

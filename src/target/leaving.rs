@@ -1,0 +1,86 @@
+//! Rows that would leave the target if a load replaced its range now: in the range, and not among the staged rows.
+//!
+//! They are told by the number and the digest of their keys, so that a load can see in its transaction that nothing
+//! leaves but what the source was asked about, and no list of keys is kept in memory.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+
+use crate::base::error::Result;
+use crate::model::plan::TablePlan;
+use crate::model::row::{Tally, Value};
+use crate::model::window::Kind;
+use crate::mssql::{Flow, Session};
+use crate::target::table::Target;
+use crate::tsql::expression::{STAGE, read_expression};
+
+/// The staged rows have no index: a server that expects few rows in the range must not walk them for each.
+pub(crate) const HASHED: &str = " OPTION (HASH JOIN, MERGE JOIN)";
+
+/// What was found out about the rows that leave a range.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounted {
+    /// The keys of these rows: their number and digest.
+    pub leaving: Tally,
+    /// Days that rows are under now at the source; `None` for rows without a date.
+    pub days: BTreeSet<Option<NaiveDate>>,
+    /// Rows that are under another day of the same window.
+    pub within: u64,
+    /// Rows that could not be looked for.
+    pub unfollowed: u64,
+}
+
+impl Accounted {
+    /// Rows that leave the window, as far as is known.
+    pub fn out_of_window(&self) -> u64 {
+        self.leaving.row_count.saturating_sub(self.within)
+    }
+}
+
+/// The condition of rows that leave, put behind a range's filter.
+pub(crate) fn not_staged(plan: &TablePlan, target: &Target) -> String {
+    format!(
+        " AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
+        target.same_key(plan)
+    )
+}
+
+/// The key columns as a page of them is read: those of the order, then those that the row is looked for by.
+pub(crate) fn select(plan: &TablePlan, target: &Target, positions: &[usize]) -> String {
+    let columns = positions
+        .iter()
+        .map(|position| read_expression(&target.columns[*position], plan.columns()[*position].data_type));
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+/// The keys of the rows of `filter` that are not staged, as a tally: what leaves the target if the range is replaced now.
+///
+/// # Errors
+/// What the session returns.
+pub async fn leaving(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    kind: Kind,
+    filter: &str,
+    params: &[Value<'_>],
+) -> Result<Tally> {
+    let sql = format!(
+        "SELECT {} FROM {} AS t{filter}{}{HASHED}",
+        select(plan, target, &plan.key.order(kind)),
+        target.quoted,
+        not_staged(plan, target)
+    );
+    let mut tally = Tally::default();
+    let mut key = Vec::new();
+    session
+        .stream(&sql, params, |row| {
+            key.clear();
+            row.encode(&mut key)?;
+            tally.add_row(&key);
+            Ok(Flow::Continue)
+        })
+        .await?;
+    Ok(tally)
+}
