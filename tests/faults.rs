@@ -446,7 +446,7 @@ async fn a_password_that_was_changed_does_not_lock_the_login() {
         label: "source",
     };
     let clock: SharedClock = Arc::new(Ticking::default());
-    let sessions = Pool::new(endpoint, None, Timeouts::default(), &clock);
+    let sessions = Pool::<mssql_sync::mssql::Session>::new(endpoint, (), Timeouts::default(), &clock);
     drop(sessions.take().await.expect("the login is good"));
     let refused = server.emulator().faults().add(Rule {
         when: Match {
