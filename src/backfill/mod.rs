@@ -2,6 +2,7 @@
 //! it, and goes through them again after rows have moved meanwhile or the target has lost some.
 
 pub(crate) mod ahead;
+mod load_target;
 mod windows;
 
 use std::collections::BTreeSet;
@@ -16,23 +17,13 @@ use crate::mssql::Session;
 use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step};
 use crate::preflight::context::RunContext;
 use crate::progress::{Event, TableSummary};
-use crate::target::lease::Lease;
-use crate::target::table::Target;
 
+pub(crate) use load_target::LoadTarget;
 use windows::{PassOver, is_done, needs_work, run_windows};
 
 /// Times a table's windows are gone through in one run: again only after rows moved between windows meanwhile, or the
 /// target lost what was committed.
 const PASSES_MAX: usize = 5;
-
-/// The table that is loaded: the right to write a target by a plan, and which windows.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LoadTarget<'a> {
-    pub(crate) plan: &'a TablePlan,
-    pub(crate) target: &'a Target,
-    pub(crate) lease: &'a Lease,
-    pub(crate) scope: Scope<'a>,
-}
 
 /// Loads a table's windows until nothing of them has moved meanwhile, and nothing was lost at the target.
 pub(crate) async fn load_windows(

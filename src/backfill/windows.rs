@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::backfill::LoadTarget;
+use crate::backfill::load_target::LoadTarget;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::window::Window;
 use crate::pipeline::resume::{ResumePlan, Scope, WindowWork};

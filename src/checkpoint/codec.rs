@@ -8,7 +8,8 @@ use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{RunRecord, Tombstone, WAY_OUT};
+use super::layout::WAY_OUT;
+use super::record::{RunRecord, Tombstone};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::window::Window;
 

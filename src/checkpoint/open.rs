@@ -14,8 +14,11 @@ use std::path::{Path, PathBuf};
 
 use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageError};
 
+use super::layout::{ALL, META, WAY_OUT, WRITER_KEY, damaged};
 use super::rehearsal::Rehearsal;
-use super::{ALL, META, Reader, Store, View, WAY_OUT, WRITER_KEY, codec, damaged, v1};
+use super::store::{Reader, Store};
+use super::view::View;
+use super::{codec, v1};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 
@@ -28,6 +31,32 @@ const FORMAT: &[u8] = b"mssql-sync checkpoints 1";
 
 /// What a reader tries: a writer that it found alive may be killed before the reader has opened the store.
 const READ_ATTEMPTS: usize = 3;
+
+impl Store {
+    /// Opens the store at `path`, or makes it when there is nothing at all. Waits for another process that is just
+    /// opening it, never for one that has it open.
+    ///
+    /// # Errors
+    /// `Busy` when another process writes it, naming its run; `State` when what is there is no whole store.
+    pub fn create_or_open(path: &Path) -> Result<Store> {
+        create_or_open(path)
+    }
+}
+
+impl Reader {
+    /// Opens the store at `path` for reading; `None` when there is nothing.
+    ///
+    /// # Errors
+    /// `State` when what is there is no whole store.
+    pub fn open(path: &Path) -> Result<Option<Reader>> {
+        read(path)
+    }
+
+    /// Whether a process has the store open for writing.
+    pub fn is_being_written(&self) -> bool {
+        is_being_written(&self.path)
+    }
+}
 
 fn builder() -> Builder {
     let mut builder = Builder::new();

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::{Change, Store, Tombstone, open};
+use super::open;
+use super::record::{Change, Tombstone};
+use super::store::Store;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 

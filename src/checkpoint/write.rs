@@ -4,10 +4,9 @@ use std::path::Path;
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use super::{
-    CHECKED, CHUNKS, COUNTS, Change, Counts, FOUND_EQUAL, MARKS, META, PASS_KEY, REACHED_KEY, RUNS, TABLES,
-    TOMBSTONES, Tombstone, UNFOLLOWED, WAITING_KEY, WINDOWS, WRITER_KEY, codec, load_mark, v1,
-};
+use super::layout::*;
+use super::record::*;
+use super::{codec, v1};
 use crate::base::error::Error;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::window::Window;

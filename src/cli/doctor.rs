@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::embedded::Embedded;
-use super::{Context, json as indented, result};
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::text::counted;
+use crate::cli::context::{Context, json as indented, result};
 use crate::config::Config;
 use crate::doctor::{Check, Level, Report, configuration, servers, state};
 

@@ -4,13 +4,13 @@ use chrono::NaiveDate;
 use clap::Args;
 
 use super::embedded::Embedded;
-use super::run::{host, open_store, table};
-use super::{Context, result};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, rows};
 use crate::checkpoint::{Counts, Store, Tombstone};
+use crate::cli::context::{Context, result};
+use crate::cli::shared::{host, open_store, table};
 use crate::config::{Config, Mode};
 use crate::model::table::Identifier;
 use crate::mssql::Session;

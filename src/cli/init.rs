@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Context, result};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
+use crate::cli::context::{Context, result};
 
 /// The files, as they are written.
 const FILES: [(&str, &str); 2] = [

@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::embedded::Embedded;
-use super::{Context, result};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
+use crate::cli::context::{Context, result};
 use crate::config::Config;
 use crate::mssql::Session;
 use crate::target::migrate::{migrate, newest, pending};

@@ -3,6 +3,7 @@
 //! stdout is the result and nothing else; the narrative, progress and errors go to stderr. Nothing outside this
 //! module and the tests names the emulator.
 
+mod context;
 mod counts;
 #[cfg(feature = "emulator")]
 mod demo;
@@ -18,10 +19,11 @@ mod rebuild;
 mod reconcile;
 mod run;
 mod sample;
+mod shared;
 mod status;
 mod voice;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode as ProcessExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -29,11 +31,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::base::clock::{SharedClock, SystemClock};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
-use crate::config::Config;
+use context::Context;
 use voice::Voice;
-
-/// Where checkpoints are kept unless `--state` says otherwise, from the configuration's directory.
-const STATE_DEFAULT: &str = "state/checkpoints.redb";
 
 /// Copies years of tables out of a live SQL Server into a warehouse: verified, resumable, gentle on the source
 #[derive(Debug, Parser)]
@@ -96,35 +95,6 @@ enum Command {
     Emulator(emulator::EmulatorArgs),
 }
 
-/// What every command is given.
-struct Context {
-    config: PathBuf,
-    state: Option<PathBuf>,
-    voice: Voice,
-    clock: SharedClock,
-}
-
-impl Context {
-    /// The configuration, with variables from the environment.
-    fn load(&self) -> Result<Config> {
-        Config::load(&self.config, &|name| std::env::var(name).ok())
-    }
-
-    /// The checkpoint file that belongs to the configuration file at `config`.
-    fn state_of(&self, config: &Path) -> PathBuf {
-        self.state
-            .clone()
-            // By its components, so that Windows shows it with its own separator.
-            .unwrap_or_else(|| {
-                config
-                    .with_file_name("")
-                    .components()
-                    .chain(Path::new(STATE_DEFAULT).components())
-                    .collect()
-            })
-    }
-}
-
 /// Parses the command line, runs the command and returns its exit code.
 pub fn main() -> ProcessExitCode {
     // A panic is told by its own message; what remains is to end with the code that says whose fault it is.
@@ -185,23 +155,6 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
     }
 }
 
-/// Writes a command's result to stdout. A reader that has gone away, as `head` does, is no error.
-fn result(text: &str) -> Result<()> {
-    use std::io::Write;
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new(ErrorKind::Internal, "Cannot write the result to stdout").with_source(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A value as indented JSON, with a line's end.
-fn json(value: &serde_json::Value) -> String {
-    format!("{value:#}\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,22 +163,5 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn state_is_beside_the_configuration_unless_it_is_named() {
-        let context = |state: Option<&str>| Context {
-            config: PathBuf::new(),
-            state: state.map(PathBuf::from),
-            voice: Voice::new(false, false, SystemClock::shared()),
-            clock: SystemClock::shared(),
-        };
-        let of = |state, config: &str| context(state).state_of(Path::new(config));
-        assert_eq!(of(None, "sync.toml"), Path::new("state/checkpoints.redb"));
-        assert_eq!(
-            of(None, "/etc/a/sync.toml"),
-            Path::new("/etc/a/state/checkpoints.redb")
-        );
-        assert_eq!(of(Some("x.redb"), "/etc/a/sync.toml"), Path::new("x.redb"));
     }
 }

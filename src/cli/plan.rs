@@ -5,11 +5,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::embedded::Embedded;
-use super::run::{day, no_dates, table};
-use super::{Context, json, result};
 use crate::base::error::{ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, rows};
+use crate::cli::context::{Context, json, result};
+use crate::cli::shared::{day, no_dates, table};
 use crate::model::table::Identifier;
 use crate::model::window::DateRange;
 use crate::run;

@@ -1,10 +1,10 @@
 //! `sync rebuild`: the checkpoint file made anew from the target's receipts.
 
 use super::embedded::Embedded;
-use super::{Context, result};
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, rows};
+use crate::cli::context::{Context, result};
 use crate::pipeline::rebuild::{Rebuilt, rebuild};
 
 pub(super) async fn run(context: &Context) -> Result<ExitCode> {

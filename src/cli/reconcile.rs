@@ -5,13 +5,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::embedded::Embedded;
-use super::run::{day, heeding, identity, open_store, table};
-use super::{Context, json, result};
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, markdown, rows};
 use crate::checkpoint::Store;
+use crate::cli::context::{Context, json, result};
+use crate::cli::shared::{day, heeding, identity, open_store, repairing, table};
 use crate::config::Config;
 use crate::model::table::Identifier;
 use crate::model::window::DateRange;
@@ -197,15 +197,6 @@ impl std::fmt::Display for Amount {
                 )
             }
         }
-    }
-}
-
-/// The command that loads again what a comparing finds.
-pub(super) fn repairing(source: bool) -> &'static str {
-    if source {
-        "`sync reconcile --source --repair`"
-    } else {
-        "`sync reconcile --repair`"
     }
 }
 

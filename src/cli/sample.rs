@@ -8,10 +8,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::embedded::Embedded;
-use super::{Context, json as indented, result};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{markdown, thousands};
+use crate::cli::context::{Context, json as indented, result};
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
@@ -33,7 +33,7 @@ pub(super) struct SampleArgs {
     #[arg(long, value_name = "DIR", default_value = "exports/sample_data")]
     output_dir: PathBuf,
     /// Only these tables, of those in the configuration
-    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = super::run::table)]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = crate::cli::shared::table)]
     tables: Option<Vec<Identifier>>,
     /// Print the summary as JSON
     #[arg(long)]

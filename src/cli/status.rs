@@ -6,12 +6,12 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
 
-use super::reconcile::repairing;
-use super::{Context, json, result};
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::{Counts, Pass, Reader, RunRecord, Tombstone, Waiting};
+use crate::cli::context::{Context, json, result};
+use crate::cli::shared::repairing;
 use crate::config::{Config, Mode};
 use crate::model::plan::AccessPath;
 use crate::model::window::Kind;

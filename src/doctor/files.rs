@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Report;
+use super::report::Report;
 use crate::base::error::Result;
 use crate::base::text::counted;
 use crate::checkpoint::Reader;

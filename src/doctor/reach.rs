@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpStream;
 
-use super::{Level, Lost, Report};
+use super::report::{Level, Lost, Report};
 use crate::mssql::connect::port_of;
 use crate::mssql::{Endpoint, Timeouts};
 

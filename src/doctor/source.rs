@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Found, Lost, Report, introduce, reach, tables};
+use super::report::{Found, Lost, Report, introduce};
+use super::{reach, tables};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::Config;
 use crate::model::plan::TablePlan;

@@ -1,6 +1,6 @@
 //! What is to be known about a table, judged from the catalog's answers alone.
 
-use super::Level;
+use super::report::Level;
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::table::{DataType, Identifier, TableSchema};
 use crate::target::table::Target;

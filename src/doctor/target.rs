@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Found, Level, Lost, Report, introduce, reach, tables};
+use super::report::{Found, Level, Lost, Report, introduce};
+use super::{reach, tables};
 use crate::base::error::Result;
 use crate::base::text::counted;
 use crate::config::{Config, Mode};

@@ -17,7 +17,7 @@ use crate::pipeline::pool::Pools;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::progress::Event;
 use crate::reconcile::compare::{Difference, GAP, NO_RECEIPT, Subject, UNCOVERED, UNFINISHED};
-use crate::reconcile::{About, Finding, Reconciled};
+use crate::reconcile::finding::{About, Finding, Reconciled};
 use crate::target::receipt;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;

@@ -7,7 +7,7 @@ use crate::model::chunk::KeyBytes;
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
 use crate::mssql::Flow;
-use crate::source::{SourceQuery, SourceSession};
+use crate::source::session::{SourceQuery, SourceSession};
 use crate::tsql::expression::select_list;
 use crate::tsql::predicate::{Bounds, Extent, Where, instant_of_key, midnight, next_midnight};
 

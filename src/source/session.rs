@@ -10,7 +10,6 @@ use crate::model::table::{TableName, TableSchema};
 use crate::mssql::{
     Endpoint, Flow, Guard, Row, RowReader, ServerInfo, Session, Timeouts, catalog, predicate, unproven,
 };
-use crate::source::sight::Sights;
 
 /// One read of the source: a SELECT and the values of its parameters `@P1`, `@P2`, ….
 #[derive(Debug, Clone)]
@@ -35,6 +34,23 @@ impl<'a> SourceQuery<'a> {
         params.extend(names.iter().map(|name| Value::Text(name)));
         (sql, params)
     }
+}
+
+/// What a server has of these things, and what the login may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sights {
+    /// `sys.columns` tells masks and encryption.
+    pub(super) columns: bool,
+    pub(super) policies: Policies,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Policies {
+    /// The server has none.
+    None,
+    /// There may be some that the login does not see.
+    Hidden,
+    Seen,
 }
 
 /// A connection to the source.

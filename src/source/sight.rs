@@ -7,7 +7,7 @@
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::{RefusedColumn, TableName, TableSchema};
-use crate::source::{SourceQuery, SourceSession};
+use crate::source::session::{Policies, Sights, SourceQuery, SourceSession};
 
 /// What the server has, and what the login may: one query a session. `COL_LENGTH` and `OBJECT_ID` are NULL where there
 /// is no such column or view, as before SQL Server 2016 and on other vendors' servers.
@@ -34,23 +34,6 @@ const NO_SELECT: [u32; 2] = [229, 230];
 
 /// Names of columns that a message lists.
 const NAMED_MAX: usize = 10;
-
-/// What a server has of these things, and what the login may see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sights {
-    /// `sys.columns` tells masks and encryption.
-    columns: bool,
-    policies: Policies,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Policies {
-    /// The server has none.
-    None,
-    /// There may be some that the login does not see.
-    Hidden,
-    Seen,
-}
 
 /// Looks at a source table as `describe` has it. What is encrypted moves to the refused columns; the result are the
 /// policies that filter its rows, quoted. Reads no row.

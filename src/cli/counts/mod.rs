@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::embedded::Embedded;
 use super::voice::Voice;
-use super::{Context, json, result};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, markdown, thousands};
 use crate::checkpoint::{Reader, View, WindowState};
+use crate::cli::context::{Context, json, result};
 #[cfg(feature = "emulator")]
 use crate::config::Mode;
 use crate::config::{Config, TableConfig};

@@ -22,10 +22,12 @@ use chrono::NaiveDate;
 use clap::Args;
 
 use super::embedded::{Embedded, Source};
-use super::{Context, counts, reconcile, result, run};
+use super::{counts, reconcile, run};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::checkpoint::Store;
+use crate::cli::context::{Context, result};
+use crate::cli::shared::open_store;
 use crate::config::{Config, Mode};
 use crate::model::window::DateRange;
 use crate::preflight::context::RunOptions;
@@ -84,7 +86,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<ExitCode> {
         );
         return Err(Error::new(ErrorKind::Usage, text));
     }
-    let store = run::open_store(context, &config)?;
+    let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let demo = Demo {
         context,

@@ -1,0 +1,117 @@
+//! The store, open for writing or for reading.
+
+use std::path::PathBuf;
+
+use redb::{Database, ReadOnlyDatabase};
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failpoint;
+use crate::checkpoint::record::{Change, TableRecord, WindowRecord};
+use crate::checkpoint::v1;
+use crate::checkpoint::view::View;
+use crate::checkpoint::write::{Fault, Tables};
+use crate::model::chunk::Chunk;
+use crate::model::window::Window;
+
+/// The store, open for writing: no other process writes it meanwhile.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) database: Database,
+    pub(super) path: PathBuf,
+    /// Locked as long as the store is open: how a reader knows that somebody writes.
+    pub(super) presence: std::fs::File,
+}
+
+/// The store, open for reading, also while another process writes it.
+pub struct Reader {
+    pub(super) database: ReadOnlyDatabase,
+    pub(super) path: PathBuf,
+}
+
+impl Store {
+    /// Writes all the changes, or none. Once this returns they are durable.
+    ///
+    /// # Errors
+    /// `State` when they cannot be written: the run must stop.
+    pub fn commit(&self, changes: &[Change]) -> Result<()> {
+        self.try_commit(changes).map_err(|error| self.unwritten(error))
+    }
+
+    /// Puts down which process writes the store, for a second one to name.
+    pub(super) fn sign(&self) -> Result<()> {
+        self.try_sign().map_err(|error| self.unwritten(error))
+    }
+
+    fn try_sign(&self) -> std::result::Result<(), Fault> {
+        let writer = v1::Writer {
+            pid: std::process::id(),
+        };
+        let transaction = self.database.begin_write().map_err(redb::Error::from)?;
+        let mut tables = Tables::open(&transaction, &self.path)?;
+        tables.sign(&writer)?;
+        tables.mark_all()?;
+        drop(tables);
+        transaction.commit().map_err(redb::Error::from)?;
+        Ok(())
+    }
+
+    fn unwritten(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::Ours(error) => error,
+            Fault::Redb(error) => Error::new(
+                ErrorKind::State,
+                format!(
+                    "The checkpoint store {} cannot be written; see to the disk, then run again",
+                    self.path.display()
+                ),
+            )
+            .with_source(error),
+        }
+    }
+
+    fn try_commit(&self, changes: &[Change]) -> std::result::Result<(), Fault> {
+        let transaction = self.database.begin_write().map_err(redb::Error::from)?;
+        let mut tables = Tables::open(&transaction, &self.path)?;
+        for change in changes {
+            tables.apply(change)?;
+        }
+        drop(tables);
+        failpoint::step("checkpoint: before the commit");
+        transaction.commit().map_err(redb::Error::from)?;
+        failpoint::step("checkpoint: after the commit");
+        Ok(())
+    }
+
+    /// A view of the store as it is now.
+    ///
+    /// # Errors
+    /// `State` when the store cannot be read.
+    pub fn view(&self) -> Result<View<'_>> {
+        View::new(&self.database, &self.path)
+    }
+
+    /// See [`View::table`].
+    pub fn table(&self, name: &str) -> Result<Option<TableRecord>> {
+        self.view()?.table(name)
+    }
+
+    /// See [`View::windows`].
+    pub fn windows(&self, table: &str) -> Result<Vec<WindowRecord>> {
+        self.view()?.windows(table)
+    }
+
+    /// See [`View::chunks`].
+    pub fn chunks(&self, table: &str, window: Window) -> Result<Vec<Chunk>> {
+        self.view()?.chunks(table, window)
+    }
+}
+
+impl Reader {
+    /// A view of the store as it is now.
+    ///
+    /// # Errors
+    /// `State` when the store cannot be read.
+    pub fn view(&self) -> Result<View<'_>> {
+        View::new(&self.database, &self.path)
+    }
+}

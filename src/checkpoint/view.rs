@@ -1,0 +1,187 @@
+//! Reads of the store: each from one consistent view of it.
+
+use std::path::Path;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableError};
+
+use crate::base::error::Result;
+use crate::checkpoint::codec;
+use crate::checkpoint::layout::*;
+use crate::checkpoint::record::*;
+use crate::checkpoint::v1;
+use crate::model::chunk::Chunk;
+use crate::model::window::Window;
+
+/// One consistent view of a store.
+pub struct View<'a> {
+    pub(super) transaction: ReadTransaction,
+    pub(super) path: &'a Path,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(database: &impl ReadableDatabase, path: &'a Path) -> Result<Self> {
+        let transaction = database.begin_read().map_err(|error| damaged(path, error))?;
+        Ok(View { transaction, path })
+    }
+
+    /// All tables, by name.
+    ///
+    /// # Errors
+    /// `State` when a record is damaged; so for every read below.
+    pub fn tables(&self) -> Result<Vec<TableRecord>> {
+        self.scan::<v1::Table, TableRecord>(TABLES, &[])
+    }
+
+    /// One table.
+    pub fn table(&self, name: &str) -> Result<Option<TableRecord>> {
+        Ok(self
+            .get::<v1::Table>(TABLES, &codec::table_key(name))?
+            .map(Into::into))
+    }
+
+    /// A table's windows, by date.
+    pub fn windows(&self, table: &str) -> Result<Vec<WindowRecord>> {
+        self.scan::<v1::Window, WindowRecord>(WINDOWS, &codec::prefix(table))
+    }
+
+    /// A window's chunks, by ordinal.
+    pub fn chunks(&self, table: &str, window: Window) -> Result<Vec<Chunk>> {
+        self.scan::<v1::Chunk, Chunk>(CHUNKS, &codec::window_key(table, window))
+    }
+
+    /// What a window's chunks come to, without reading them.
+    pub fn counts(&self, table: &str, window: Window) -> Result<Counts> {
+        let counts = self.get::<v1::Counts>(COUNTS, &codec::window_key(table, window))?;
+        Ok(counts.map(Into::into).unwrap_or_default())
+    }
+
+    /// The sum of the load marks of a window's verified chunks.
+    pub fn marks(&self, table: &str, window: Window) -> Result<i64> {
+        let key = codec::window_key(table, window);
+        let sum = self.get::<v1::Marks>(MARKS, &key)?;
+        Ok(sum.map_or(0, |sum| sum.sum))
+    }
+
+    /// A window's last chunk.
+    pub fn last_chunk(&self, table: &str, window: Window) -> Result<Option<Chunk>> {
+        let Some(chunks) = self.open(CHUNKS)? else {
+            return Ok(None);
+        };
+        let (first, last) = (
+            codec::chunk_key(table, window, 0),
+            codec::chunk_key(table, window, u32::MAX),
+        );
+        let range = chunks.range(first.as_slice()..=last.as_slice());
+        match range.map_err(|error| damaged(self.path, error))?.next_back() {
+            Some(entry) => {
+                let (key, value) = entry.map_err(|error| damaged(self.path, error))?;
+                Ok(Some(
+                    codec::decode::<v1::Chunk>(self.path, key.value(), value.value())?.into(),
+                ))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// When a window was last found equal at both ends, and what that rests on.
+    pub fn found_equal(&self, table: &str, window: Window) -> Result<Option<FoundEqual>> {
+        let found = self.get::<v1::FoundEqual>(FOUND_EQUAL, &codec::window_key(table, window))?;
+        Ok(found.map(Into::into))
+    }
+
+    /// Rows that left a table's target and could not be followed to where they are now.
+    pub fn unfollowed(&self, table: &str) -> Result<u64> {
+        let unfollowed = self.get::<v1::Unfollowed>(UNFOLLOWED, &codec::table_key(table))?;
+        Ok(unfollowed.map_or(0, |unfollowed| unfollowed.rows))
+    }
+
+    /// The comparing again that began last.
+    pub fn pass(&self) -> Result<Option<Pass>> {
+        Ok(self.get::<v1::Pass>(META, PASS_KEY)?.map(Into::into))
+    }
+
+    /// Whether a pass has found a load of a chunk to be the same.
+    pub fn is_checked(
+        &self,
+        table: &str,
+        window: Window,
+        ordinal: u32,
+        pass: u128,
+        load_id: u128,
+    ) -> Result<bool> {
+        let checked = self.get::<v1::Checked>(CHECKED, &codec::chunk_key(table, window, ordinal))?;
+        Ok(checked.is_some_and(|checked| (checked.pass, checked.load_id) == (pass, load_id)))
+    }
+
+    /// What is still to be forgotten.
+    pub fn tombstones(&self) -> Result<Vec<Tombstone>> {
+        self.scan::<v1::Tombstone, Tombstone>(TOMBSTONES, &[])
+    }
+
+    /// The process that opened the store for writing last.
+    pub fn writer(&self) -> Result<Option<u32>> {
+        Ok(self.get::<v1::Writer>(META, WRITER_KEY)?.map(|writer| writer.pid))
+    }
+
+    /// Where the source and the target are that a run has worked with last.
+    pub fn reached(&self) -> Result<Option<(String, String)>> {
+        let reached = self.get::<v1::Reached>(META, REACHED_KEY)?;
+        Ok(reached.map(|reached| (reached.source, reached.target)))
+    }
+
+    /// The server that is waited for.
+    pub fn waiting(&self) -> Result<Option<Waiting>> {
+        Ok(self.get::<v1::Waiting>(META, WAITING_KEY)?.map(Into::into))
+    }
+
+    /// The run that began last.
+    pub fn last_run(&self) -> Result<Option<RunRecord>> {
+        let Some(runs) = self.open(RUNS)? else {
+            return Ok(None);
+        };
+        match runs.last().map_err(|error| damaged(self.path, error))? {
+            Some((key, value)) => Ok(Some(
+                codec::decode::<v1::Run>(self.path, key.value(), value.value())?.into(),
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// A table of the store; `None` where the store is older than that table.
+    fn open(&self, definition: Bytes) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
+        match self.transaction.open_table(definition) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(name)) if LATER.contains(&name.as_str()) => Ok(None),
+            Err(error) => Err(damaged(self.path, error)),
+        }
+    }
+
+    fn get<S: serde::de::DeserializeOwned>(&self, definition: Bytes, key: &[u8]) -> Result<Option<S>> {
+        let Some(table) = self.open(definition)? else {
+            return Ok(None);
+        };
+        let found = table.get(key).map_err(|error| damaged(self.path, error))?;
+        found
+            .map(|value| codec::decode::<S>(self.path, key, value.value()))
+            .transpose()
+    }
+
+    fn scan<S, T>(&self, definition: Bytes, prefix: &[u8]) -> Result<Vec<T>>
+    where
+        S: serde::de::DeserializeOwned,
+        T: From<S>,
+    {
+        let mut records = Vec::new();
+        let Some(table) = self.open(definition)? else {
+            return Ok(records);
+        };
+        for entry in table.range(prefix..).map_err(|error| damaged(self.path, error))? {
+            let (key, value) = entry.map_err(|error| damaged(self.path, error))?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            records.push(codec::decode::<S>(self.path, key.value(), value.value())?.into());
+        }
+        Ok(records)
+    }
+}

@@ -1,0 +1,80 @@
+//! What every command is given, and how it gives its result.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::clock::SharedClock;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::cli::voice::Voice;
+use crate::config::Config;
+
+/// Where checkpoints are kept unless `--state` says otherwise, from the configuration's directory.
+const STATE_DEFAULT: &str = "state/checkpoints.redb";
+
+/// What every command is given.
+pub(super) struct Context {
+    pub(super) config: PathBuf,
+    pub(super) state: Option<PathBuf>,
+    pub(super) voice: Voice,
+    pub(super) clock: SharedClock,
+}
+
+impl Context {
+    /// The configuration, with variables from the environment.
+    pub(super) fn load(&self) -> Result<Config> {
+        Config::load(&self.config, &|name| std::env::var(name).ok())
+    }
+
+    /// The checkpoint file that belongs to the configuration file at `config`.
+    pub(super) fn state_of(&self, config: &Path) -> PathBuf {
+        self.state
+            .clone()
+            // By its components, so that Windows shows it with its own separator.
+            .unwrap_or_else(|| {
+                config
+                    .with_file_name("")
+                    .components()
+                    .chain(Path::new(STATE_DEFAULT).components())
+                    .collect()
+            })
+    }
+}
+
+/// Writes a command's result to stdout. A reader that has gone away, as `head` does, is no error.
+pub(super) fn result(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Internal, "Cannot write the result to stdout").with_source(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A value as indented JSON, with a line's end.
+pub(super) fn json(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::SystemClock;
+
+    #[test]
+    fn state_is_beside_the_configuration_unless_it_is_named() {
+        let context = |state: Option<&str>| Context {
+            config: PathBuf::new(),
+            state: state.map(PathBuf::from),
+            voice: Voice::new(false, false, SystemClock::shared()),
+            clock: SystemClock::shared(),
+        };
+        let of = |state, config: &str| context(state).state_of(Path::new(config));
+        assert_eq!(of(None, "sync.toml"), Path::new("state/checkpoints.redb"));
+        assert_eq!(
+            of(None, "/etc/a/sync.toml"),
+            Path::new("/etc/a/state/checkpoints.redb")
+        );
+        assert_eq!(of(Some("x.redb"), "/etc/a/sync.toml"), Path::new("x.redb"));
+    }
+}

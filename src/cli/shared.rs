@@ -1,0 +1,149 @@
+//! What several commands do alike: read their arguments, open the store, and hear the wish to stop.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
+use crate::base::stop::StopSignal;
+use crate::checkpoint::Store;
+use crate::cli::context::Context;
+use crate::config::{Config, Mode};
+use crate::model::table::Identifier;
+use crate::model::window::DateRange;
+use crate::preflight::context::Identity;
+
+pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
+    let day: Option<NaiveDate> = text.parse().ok();
+    // chrono also takes days without their zeros, and years with a sign.
+    day.filter(|day| day.to_string() == text)
+        .ok_or_else(|| "this is no day of the calendar, written as YYYY-MM-DD".to_owned())
+}
+
+pub(super) fn table(text: &str) -> Result<Identifier, String> {
+    Identifier::new(text.trim()).map_err(|error| error.to_string())
+}
+
+/// The range of a run that is given none, which only reference tables can do without: today, which none of them minds.
+pub(super) fn no_dates(
+    context: &Context,
+    config: &Config,
+    tables: Option<&[Identifier]>,
+) -> Result<DateRange> {
+    let chosen = config.chosen(tables)?;
+    let mut monthly = chosen.iter().filter(|table| table.mode == Mode::Monthly);
+    if let Some(table) = monthly.next() {
+        let text = format!(
+            "Table {} is copied by dates: give --start-date and --end-date, or only reference tables in --tables",
+            table.name
+        );
+        return Err(Error::new(ErrorKind::Usage, text));
+    }
+    let today = context.clock.now().date_naive();
+    DateRange::inclusive(today, today)
+}
+
+/// Opens the checkpoint file for writing, in a directory that is made where it is missing.
+pub(super) fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>> {
+    let path = context.state_of(&config.path);
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(|error| {
+            let text = format!(
+                "Cannot make the directory {} of the state file",
+                directory.display()
+            );
+            Error::new(ErrorKind::State, text).with_source(error)
+        })?;
+    }
+    Ok(Arc::new(Store::create_or_open(&path)?))
+}
+
+/// This process, for its records and leases.
+pub(super) fn identity() -> Identity {
+    Identity {
+        host: host(),
+        process_id: std::process::id(),
+    }
+}
+
+/// Waits for `work`, and hears the wish to stop meanwhile.
+pub(super) async fn heeding<T>(context: &Context, stop: &StopSignal, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        ended = work => ended,
+        // Never ends: the first signal lets the work end by itself, the second ends the process.
+        never = heed_signals(context, stop) => match never {},
+    }
+}
+
+/// The first Ctrl-C or SIGTERM asks the run to stop after the chunks in flight; the second does not wait.
+async fn heed_signals(context: &Context, stop: &StopSignal) -> std::convert::Infallible {
+    interrupted().await;
+    context
+        .voice
+        .say("stopping: chunks in flight are finished first; once more to stop at once");
+    stop.stop();
+    interrupted().await;
+    // Nothing is lost: whatever was in flight is rolled back by the target, and the next run goes on there.
+    std::process::exit(ExitCode::Incomplete as i32)
+}
+
+/// Ends when the process is asked to end; never, where the system cannot tell.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                heard = tokio::signal::ctrl_c() => if heard.is_ok() { return },
+            }
+        }
+    }
+    #[cfg(windows)]
+    {
+        use tokio::signal::windows;
+        // Ctrl-C, Ctrl-Break, the console's window closed, the user logged off, the system shut down.
+        if let (Ok(mut c), Ok(mut brk), Ok(mut close), Ok(mut logoff), Ok(mut shutdown)) = (
+            windows::ctrl_c(),
+            windows::ctrl_break(),
+            windows::ctrl_close(),
+            windows::ctrl_logoff(),
+            windows::ctrl_shutdown(),
+        ) {
+            tokio::select! {
+                _ = c.recv() => return,
+                _ = brk.recv() => return,
+                _ = close.recv() => return,
+                _ = logoff.recv() => return,
+                _ = shutdown.recv() => return,
+            }
+        }
+    }
+    #[cfg(not(any(unix, windows)))]
+    if tokio::signal::ctrl_c().await.is_ok() {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// This machine's name, for the records of its runs.
+pub(super) fn host() -> String {
+    let named = ["HOSTNAME", "COMPUTERNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    named
+        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The command that loads again what a comparing finds.
+pub(super) fn repairing(source: bool) -> &'static str {
+    if source {
+        "`sync reconcile --source --repair`"
+    } else {
+        "`sync reconcile --repair`"
+    }
+}
