@@ -8,10 +8,11 @@ use chrono::{NaiveDate, TimeDelta};
 use crate::base::error::Result;
 use crate::base::text::rows;
 use crate::model::plan::TablePlan;
+use crate::model::window::{Bounds, Extent, midnight};
 use crate::preflight::context::RunContext;
 use crate::progress::TableSummary;
 use crate::source::{SourceQuery, SourceSession};
-use crate::tsql::predicate::{Bounds, Extent, Where, midnight};
+use crate::tsql::predicate::Where;
 
 /// Rows of the day to come are no mistake: shops are in other time zones than their server, and rows wait
 /// `settle_minutes` anyway.

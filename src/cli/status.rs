@@ -14,7 +14,6 @@ use crate::cli::context::{Context, json, result};
 use crate::cli::shared::repairing;
 use crate::config::{Config, Mode};
 use crate::model::plan::AccessPath;
-use crate::model::window::Kind;
 
 /// Arguments of `sync status`.
 #[derive(Debug, Args)]
@@ -129,7 +128,7 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         for window in view.windows(&table.name)? {
             table.windows.push(WindowStatus {
                 window: window.window.to_string(),
-                dates: (window.window.kind() == Kind::Dates)
+                dates: (window.window.is_dated())
                     .then(|| (window.window.start().to_string(), window.window.end().to_string())),
                 state: window.state.as_str(),
                 error: window.error,

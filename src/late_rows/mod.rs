@@ -17,7 +17,8 @@ use crate::model::brake::{Brake, held};
 use crate::model::chunk::{ChunkState, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
-use crate::model::window::{Kind, Window};
+use crate::model::window::Extent;
+use crate::model::window::Window;
 use crate::mssql::{Flow, RowReader, Session};
 use crate::pipeline::resume::is_complete;
 use crate::source::{SourceQuery, SourceSession};
@@ -26,7 +27,7 @@ use crate::target::receipt;
 use crate::target::receipt::{Receipt, Sums};
 use crate::target::table::Target;
 use crate::tsql::expression::read_expression;
-use crate::tsql::predicate::{Extent, Where, date_of, holds_day};
+use crate::tsql::predicate::{Where, date_of, holds_day};
 
 /// Days that are named where some differ.
 const NAMED_MAX: usize = 5;
@@ -113,7 +114,7 @@ impl Settling<'_> {
             };
             if compared.differing().is_empty() {
                 let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
-                if self.trusted && window.kind() == Kind::Dates && is_complete(&chunks) {
+                if self.trusted && window.is_dated() && is_complete(&chunks) {
                     equal.push(self.found_equal(window, &sums));
                 }
                 continue;
@@ -210,14 +211,14 @@ impl Settling<'_> {
             .plan
             .date()
             .is_some_and(|date| self.plan.source.begins_with(&date.name));
-        window.kind() == Kind::Undated && !indexed && !self.read_anyway
+        window == Window::Undated && !indexed && !self.read_anyway
     }
 
     /// Whether no more rows are expected: it was found equal after its time, and is still what it was then. That all of it
     /// was read after that time says nothing: a row may have moved from what was not read yet to what was.
     fn is_settled(&self, window: Window, sums: &Sums) -> Result<bool> {
         let Some(end) = self.end(window) else {
-            return Ok(window.kind() == Kind::All);
+            return Ok(window == Window::All);
         };
         let found = self.store.view()?.found_equal(self.plan.name.as_str(), window)?;
         Ok(found.is_some_and(|found| {

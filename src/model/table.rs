@@ -424,7 +424,7 @@ impl Key {
     /// Positions of the columns that a window's rows are read in the order of: the date column where the window has
     /// dates, then those of the unique index.
     pub fn order(&self, kind: Kind) -> Vec<usize> {
-        let date = self.date.filter(|_| kind == Kind::Dates);
+        let date = self.date.filter(|_| kind == Kind::Dates(()));
         let unique = self
             .unique
             .iter()

@@ -6,8 +6,7 @@
 
 use std::fmt;
 
-use chrono::{Datelike, Days, Months, NaiveDate};
-use serde::{Deserialize, Serialize};
+use chrono::{Datelike, Months, NaiveDate, NaiveDateTime};
 
 use crate::base::error::{Error, ErrorKind, Result};
 
@@ -17,65 +16,79 @@ pub const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).expect("the da
 /// The last one. Our own calendar goes on after it.
 pub const LAST_DAY: NaiveDate = NaiveDate::from_ymd_opt(9999, 12, 31).expect("the day is in the calendar");
 
-/// The dates `start <= date < end`, all in one calendar month; or all rows, or those without a date, which are stored
-/// under dates that no month's window can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Window {
+/// A part of a table's rows: all, those of some dates, or those without a date. A window is one of whole days, an extent
+/// one of instants. In this order they are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Segment<D> {
+    /// All rows: of a reference table.
+    All,
+    /// The rows of these dates.
+    Dates(D),
+    /// The rows whose date is NULL.
+    Undated,
+}
+
+/// A unit of a table's work, as long as one month at most.
+pub type Window = Segment<Days>;
+
+/// The rows that a read or a change is held to, beside its keys.
+pub type Extent = Segment<Bounds>;
+
+/// A segment of which only the kind matters.
+pub type Kind = Segment<()>;
+
+/// The half-open dates of a window, inside one calendar month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Days {
     start: NaiveDate,
     end: NaiveDate,
 }
 
-/// What a window holds.
+/// The instants from `start` to just before `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The rows of its dates.
-    Dates,
-    /// The rows without a date.
-    Undated,
-    /// All rows of a reference table.
-    All,
+pub struct Bounds {
+    /// The first instant.
+    pub start: NaiveDateTime,
+    /// The instant after the last.
+    pub end: NaiveDateTime,
+}
+
+impl<D> Segment<D> {
+    /// Whether it has dates.
+    pub fn is_dated(&self) -> bool {
+        matches!(self, Segment::Dates(_))
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Segment::All => Kind::All,
+            Segment::Dates(_) => Kind::Dates(()),
+            Segment::Undated => Kind::Undated,
+        }
+    }
+}
+
+impl Days {
+    /// The first day.
+    pub fn start(self) -> NaiveDate {
+        self.start
+    }
+
+    /// The day after the last.
+    pub fn end(self) -> NaiveDate {
+        self.end
+    }
 }
 
 impl Window {
-    /// The one window of a reference table.
-    pub const ALL: Window = Window {
-        start: FIRST_DAY,
-        end: LAST_DAY,
-    };
-
-    /// The window of the rows whose date is NULL.
-    pub const UNDATED: Window = Window {
-        start: LAST_DAY,
-        end: LAST_DAY,
-    };
-
-    /// The window that is stored under these dates.
+    /// The window of the days from `start` to before `end`.
     ///
     /// # Errors
-    /// `Internal` when no window is.
-    pub fn stored(start: NaiveDate, end: NaiveDate) -> Result<Window> {
-        match (Window { start, end }) {
-            special @ (Window::ALL | Window::UNDATED) => Ok(special),
-            _ => Window::new(start, end),
-        }
-    }
-
-    /// What it holds.
-    pub fn kind(self) -> Kind {
-        match self {
-            Window::ALL => Kind::All,
-            Window::UNDATED => Kind::Undated,
-            _ => Kind::Dates,
-        }
-    }
-
-    /// The window of these dates.
-    ///
-    /// # Errors
-    /// `Internal` when it is empty or leaves its month.
+    /// `Internal` if there is no day in it, or if it is not inside one month.
     pub fn new(start: NaiveDate, end: NaiveDate) -> Result<Window> {
         if start < end && end <= next_month(start)? {
-            Ok(Window { start, end })
+            Ok(Window::Dates(Days { start, end }))
         } else {
             Err(Error::new(
                 ErrorKind::Internal,
@@ -84,53 +97,113 @@ impl Window {
         }
     }
 
-    /// Its first day; of the two windows without dates, the one that they are stored under.
+    /// The dates that store and receipts have it under. The two without dates are stored under dates that no month has.
+    pub fn to_stored(self) -> (NaiveDate, NaiveDate) {
+        match self {
+            Window::All => (FIRST_DAY, LAST_DAY),
+            Window::Dates(days) => (days.start, days.end),
+            Window::Undated => (LAST_DAY, LAST_DAY),
+        }
+    }
+
+    /// The first of the dates that it is stored under.
     pub fn start(self) -> NaiveDate {
-        self.start
+        self.to_stored().0
     }
 
-    /// The day after its last.
+    /// The last of the dates that it is stored under.
     pub fn end(self) -> NaiveDate {
-        self.end
+        self.to_stored().1
     }
 
-    /// Whether a run for `range` is to work on it: it has a day of the range, or no dates at all.
+    /// The window that is stored under these dates.
+    ///
+    /// # Errors
+    /// `Internal` for dates that no window is stored under.
+    pub fn from_stored(start: NaiveDate, end: NaiveDate) -> Result<Window> {
+        match (start, end) {
+            (FIRST_DAY, LAST_DAY) => Ok(Window::All),
+            (LAST_DAY, LAST_DAY) => Ok(Window::Undated),
+            _ => Window::new(start, end),
+        }
+    }
+
+    /// Its dates.
+    pub fn days(self) -> Option<Days> {
+        match self {
+            Window::Dates(days) => Some(days),
+            Window::All | Window::Undated => None,
+        }
+    }
+
+    /// Whether a run that asks for `range` is about it. Windows without dates are asked for by every run.
     pub fn is_asked(self, range: DateRange) -> bool {
-        self.kind() != Kind::Dates || self.intersects(range)
+        self.days().is_none_or(|days| days.intersects(range))
     }
 
     /// Whether a day is one of its dates.
     pub fn has(self, day: NaiveDate) -> bool {
-        self.kind() == Kind::Dates && self.start <= day && day < self.end
+        self.days()
+            .is_some_and(|days| days.start <= day && day < days.end)
     }
 
-    /// Whether the two have rows in common.
+    /// Whether it has rows that another window has, too.
     pub fn overlaps(self, other: Window) -> bool {
-        match (self.kind(), other.kind()) {
-            (Kind::Dates, Kind::Dates) => self.start < other.end && other.start < self.end,
+        match (self, other) {
+            (Window::Dates(own), Window::Dates(other)) => own.start < other.end && other.start < own.end,
             _ => self == other,
         }
     }
 
-    /// Whether it has a day of `range`.
-    fn intersects(self, range: DateRange) -> bool {
-        self.kind() == Kind::Dates && self.start < range.end && range.start < self.end
+    /// Whether all of it is older than `cutoff`. A window without dates always is.
+    pub fn has_passed(self, cutoff: NaiveDateTime) -> bool {
+        self.days().is_none_or(|days| midnight(days.end) <= cutoff)
     }
 }
 
-impl fmt::Display for Window {
-    /// `2025-10` for a whole month, `2025-10-01..2025-10-02` (both inclusive) for a part of one, `all`, `undated`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind() {
-            Kind::All => return f.write_str("all"),
-            Kind::Undated => return f.write_str("undated"),
-            Kind::Dates => {}
+impl Days {
+    fn intersects(self, range: DateRange) -> bool {
+        self.start < range.end && range.start < self.end
+    }
+}
+
+impl Extent {
+    /// All of a window.
+    pub fn of_window(window: Window) -> Extent {
+        match window {
+            Window::All => Extent::All,
+            Window::Dates(days) => Extent::Dates(Bounds {
+                start: midnight(days.start),
+                end: midnight(days.end),
+            }),
+            Window::Undated => Extent::Undated,
         }
-        let whole = self.start.day() == 1 && next_month(self.start).is_ok_and(|next| next == self.end);
+    }
+
+    /// Whether there is no instant in it.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Extent::Dates(bounds) if bounds.start >= bounds.end)
+    }
+}
+
+/// The first instant of a day.
+pub fn midnight(day: NaiveDate) -> NaiveDateTime {
+    day.and_time(chrono::NaiveTime::MIN)
+}
+
+impl fmt::Display for Window {
+    /// `2025-10` for a whole month, `2025-10-05..2025-10-31` for a part of one; `all`; `undated`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = match self {
+            Window::All => return f.write_str("all"),
+            Window::Undated => return f.write_str("undated"),
+            Window::Dates(days) => days,
+        };
+        let whole = days.start.day() == 1 && next_month(days.start).is_ok_and(|next| next == days.end);
         if whole {
-            write!(f, "{}", self.start.format("%Y-%m"))
+            write!(f, "{}", days.start.format("%Y-%m"))
         } else {
-            write!(f, "{}..{}", self.start, self.end - Days::new(1))
+            write!(f, "{}..{}", days.start, days.end - chrono::Days::new(1))
         }
     }
 }
@@ -162,7 +235,7 @@ impl DateRange {
             ));
         }
         let end = last
-            .checked_add_days(Days::new(1))
+            .checked_add_days(chrono::Days::new(1))
             .ok_or_else(|| out_of_calendar(last))?;
         Ok(DateRange { start: first, end })
     }
@@ -173,17 +246,17 @@ impl DateRange {
 /// # Errors
 /// `Usage` when the range leaves the calendar.
 pub fn missing(range: DateRange, existing: &[Window]) -> Result<Vec<Window>> {
-    let mut covered: Vec<Window> = existing
+    let mut covered: Vec<Days> = existing
         .iter()
-        .copied()
-        .filter(|window| window.intersects(range))
+        .filter_map(|window| window.days())
+        .filter(|days| days.intersects(range))
         .collect();
     covered.sort();
     let mut windows = Vec::new();
     let mut day = range.start;
     for stop in covered
         .iter()
-        .map(|window| (window.start, window.end))
+        .map(|days| (days.start, days.end))
         .chain([(range.end, range.end)])
     {
         while day < stop.0 {
@@ -276,13 +349,14 @@ mod tests {
     #[test]
     fn the_windows_without_dates_are_stored_under_dates_that_no_month_has() {
         for (window, name, kind) in [
-            (Window::ALL, "all", Kind::All),
-            (Window::UNDATED, "undated", Kind::Undated),
+            (Window::All, "all", Kind::All),
+            (Window::Undated, "undated", Kind::Undated),
         ] {
+            let (start, end) = window.to_stored();
             assert_eq!(window.to_string(), name);
             assert_eq!(window.kind(), kind);
-            assert!(Window::new(window.start(), window.end()).is_err());
-            assert_eq!(Window::stored(window.start(), window.end()).unwrap(), window);
+            assert!(Window::new(start, end).is_err());
+            assert_eq!(Window::from_stored(start, end).unwrap(), window);
             assert!(window.is_asked(range("2025-10-01", "2025-10-31")));
             let wide = range("2025-10-01", "2025-10-31");
             assert_eq!(missing(wide, &[window]).unwrap(), missing(wide, &[]).unwrap());
@@ -312,9 +386,9 @@ mod tests {
             let mut windows: Vec<Window> = Vec::new();
             let mut asked = std::collections::BTreeSet::new();
             for (start, length) in ranges {
-                let first = base + Days::new(start);
-                let last = first + Days::new(length);
-                asked.extend((0..=length).map(|n| first + Days::new(n)));
+                let first = base + chrono::Days::new(start);
+                let last = first + chrono::Days::new(length);
+                asked.extend((0..=length).map(|n| first + chrono::Days::new(n)));
                 windows.extend(missing(DateRange::inclusive(first, last).unwrap(), &windows.clone()).unwrap());
             }
             let mut days: Vec<NaiveDate> = windows.iter()

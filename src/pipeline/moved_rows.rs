@@ -14,13 +14,14 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::row::{Value, Values, key_of};
-use crate::model::window::{Kind, Window};
+use crate::model::window::Extent;
+use crate::model::window::Window;
 use crate::mssql::{Flow, Session};
 use crate::pipeline::pool::Pool;
 use crate::source::{SourceQuery, SourceSession};
 use crate::target::leaving::{self, Accounted, HASHED};
 use crate::target::table::Target;
-use crate::tsql::predicate::{Extent, Where, date_of};
+use crate::tsql::predicate::{Where, date_of};
 
 /// Keys that are read from the target at once: some hundred kilobytes.
 const PAGE_KEYS: i64 = 5_000;
@@ -215,7 +216,7 @@ impl Accounting<'_> {
             };
             let same = match day {
                 Some(day) => window.has(*day),
-                None => window.kind() == Kind::Undated,
+                None => window == Window::Undated,
             };
             accounted.within += u64::from(same);
             accounted.days.insert(*day);

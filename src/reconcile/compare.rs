@@ -10,6 +10,7 @@ use crate::base::error::Result;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::TablePlan;
 use crate::model::row::{Digest, Tally, Values, key_of};
+use crate::model::window::Extent;
 use crate::model::window::Window;
 use crate::mssql::cell;
 use crate::mssql::{Flow, Session};
@@ -18,7 +19,6 @@ use crate::source::extract::{Limits, Request, extract};
 use crate::target::load::read_back;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;
-use crate::tsql::predicate::Extent;
 
 /// Keys that are named of a chunk at most.
 pub const KEYS_NAMED_MAX: usize = 20;

@@ -20,7 +20,7 @@ use crate::pipeline::resume::Scope;
 use crate::preflight::context::RunContext;
 use crate::progress::TableSummary;
 use crate::reconcile::finding::{About, Finding, ReconcileOptions, Reconciled};
-use crate::reconcile::window::{gap, has_passed, uncovered};
+use crate::reconcile::window::{gap, uncovered};
 use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::table::Target;
@@ -194,7 +194,7 @@ impl Proof<'_> {
         let sound = receipts.iter().all(|receipt| {
             receipt.chunk.state == ChunkState::Verified && receipt.incarnation == self.target.incarnation
         });
-        if !sound || gap(&receipts).is_some() || (!ends && has_passed(window, self.read_cutoff)) {
+        if !sound || gap(&receipts).is_some() || (!ends && window.has_passed(self.read_cutoff)) {
             return Ok(false);
         }
         let verified: u64 = receipts.iter().map(|receipt| receipt.chunk.tally.row_count).sum();

@@ -12,7 +12,8 @@ use crate::base::stop::stopped;
 use crate::checkpoint::Change;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::TablePlan;
-use crate::model::window::{DateRange, Kind, Window, missing};
+use crate::model::window::Extent;
+use crate::model::window::{DateRange, Window, missing};
 use crate::pipeline::pool::Pools;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::progress::Event;
@@ -21,7 +22,6 @@ use crate::reconcile::finding::{About, Finding, Reconciled};
 use crate::target::receipt;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;
-use crate::tsql::predicate::{Extent, midnight};
 
 /// What the windows of a table share.
 pub(super) struct Shared {
@@ -135,12 +135,7 @@ async fn window_again(shared: Arc<Shared>, window: Window) -> Result<WindowDone>
     let goes_on = receipts
         .last()
         .is_some_and(|last| last.chunk.range.through.is_some());
-    if goes_on
-        && lost.is_empty()
-        && shared
-            .read_cutoff
-            .is_some_and(|cutoff| has_passed(window, cutoff))
-    {
+    if goes_on && lost.is_empty() && shared.read_cutoff.is_some_and(|cutoff| window.has_passed(cutoff)) {
         let about = (None, About::Unfinished);
         done.findings
             .push(finding(shared, window, about, why(UNFINISHED)));
@@ -313,11 +308,6 @@ pub(super) fn gap(receipts: &[Receipt]) -> Option<u32> {
     None
 }
 
-/// Whether all of a window is old enough to be read; one without dates always is.
-pub(super) fn has_passed(window: Window, cutoff: NaiveDateTime) -> bool {
-    window.kind() != Kind::Dates || midnight(window.end()) <= cutoff
-}
-
 async fn with_retries(shared: &Shared, subject: &Subject<'_>) -> Result<Option<Difference>> {
     let name = shared.plan.name.as_str();
     let place = Place::window(name, subject.window);
@@ -360,16 +350,15 @@ async fn compare(shared: &Shared, subject: &Subject<'_>) -> Result<Option<Differ
 
 /// The parts of a window that none of the `receipted` windows is of.
 pub(super) fn uncovered(window: Window, receipted: &[Window]) -> Result<Vec<Window>> {
-    if window.kind() != Kind::Dates {
-        return Ok(if receipted.contains(&window) {
-            Vec::new()
-        } else {
-            vec![window]
-        });
+    match window {
+        Window::Dates(days) => missing(
+            DateRange {
+                start: days.start(),
+                end: days.end(),
+            },
+            receipted,
+        ),
+        Window::All | Window::Undated if receipted.contains(&window) => Ok(Vec::new()),
+        Window::All | Window::Undated => Ok(vec![window]),
     }
-    let range = DateRange {
-        start: window.start(),
-        end: window.end(),
-    };
-    missing(range, receipted)
 }

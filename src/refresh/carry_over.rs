@@ -6,6 +6,7 @@ use crate::base::error::Result;
 use crate::model::brake::Brake;
 use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, next_state};
 use crate::model::plan::TablePlan;
+use crate::model::window::Extent;
 use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::target::lease::Lease;
@@ -15,7 +16,6 @@ use crate::target::load::{Load, Loaded};
 use crate::target::receipt::Receipt;
 use crate::target::stage;
 use crate::target::table::Target;
-use crate::tsql::predicate::Extent;
 
 /// Loads a chunk of a reference table from `from` into `to`, and proves it by the tally that the source's rows have.
 /// `None` where `from` no longer has these rows; nothing is committed then.
@@ -46,12 +46,12 @@ pub async fn carry(
         chunk.state = next_state(chunk.state, event)?;
     }
     let claim = Receipt {
-        window: Window::ALL,
+        window: Window::All,
         chunk: chunk.clone(),
         incarnation: to.incarnation.clone(),
     };
     let load = Load {
-        window: Window::ALL,
+        window: Window::All,
         owned: (Extent::All, &claim.chunk.range),
         claim: Some(&claim),
         // The table is new and has no row that could leave.

@@ -15,6 +15,7 @@ use crate::checkpoint::Change;
 use crate::model::brake::held;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::TablePlan;
+use crate::model::window::Extent;
 use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::pipeline::resume::{Scope, is_complete};
@@ -28,7 +29,6 @@ use crate::target::lease;
 use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::table::Target;
-use crate::tsql::predicate::Extent;
 
 /// What became of a refresh beside the target.
 enum Refreshed {
@@ -139,7 +139,7 @@ async fn in_place(
     if differing.is_empty() && is_complete(&chunks) {
         return unchanged(run, at, &chunks, lease_session, summary).await;
     }
-    receipt::mark_all_stale(lease_session, at.lease, Window::ALL, &differing).await?;
+    receipt::mark_all_stale(lease_session, at.lease, Window::All, &differing).await?;
     load_windows(run, lease_session, at, summary).await
 }
 
@@ -182,7 +182,7 @@ async fn swapped(
             let table = plan.name.as_str().to_owned();
             run.retrier.store.commit(&[Change::RemoveWindow {
                 table,
-                window: Window::ALL,
+                window: Window::All,
             }])?;
             let new = shadow_table::create(lease_session, shadow_plan, shadow_lease, target_shape).await?;
             if let Ok(Some(old)) = &old {
@@ -252,7 +252,7 @@ fn holds_back(
     if brake.allows(leaving, of) && !emptied {
         return false;
     }
-    let error = held(&plan.name, Window::ALL, leaving, of);
+    let error = held(&plan.name, Window::All, leaving, of);
     run.retrier.progress.event(Event::Warning(&error.chain()));
     summary.held += 1;
     summary.windows_done = 0;
@@ -270,7 +270,7 @@ async fn in_the_target(
     }
     let table = at.plan.name.as_str();
     run.retrier.progress.event(Event::Comparing { table });
-    run.retrier.store.chunks(table, Window::ALL)
+    run.retrier.store.chunks(table, Window::All)
 }
 
 /// Says that there is nothing to do.
@@ -327,7 +327,7 @@ async fn compared(
         },
     };
     let request = &request;
-    let place = Place::window(plan.name.as_str(), Window::ALL);
+    let place = Place::window(plan.name.as_str(), Window::All);
     let extracted = run.retrier.retry(place, || async move {
         if run.is_stopped() {
             return Err(stopped());
@@ -337,7 +337,7 @@ async fn compared(
     let extracted = extracted.await?;
     run.retrier.progress.event(Event::ChunkCompared {
         table: plan.name.as_str(),
-        window: Window::ALL,
+        window: Window::All,
         ordinal: chunk.ordinal,
         row_count: chunk.tally.row_count,
     });
@@ -386,7 +386,7 @@ async fn carry(
         summary.rows_loaded += chunk.tally.row_count;
         run.retrier.store.commit(&[Change::Chunk {
             table: at.plan.name.as_str().to_owned(),
-            window: Window::ALL,
+            window: Window::All,
             chunk,
         }])?;
     }

@@ -9,6 +9,7 @@ use crate::model::chunk::ChunkState;
 use crate::model::plan::AccessPath;
 use crate::model::plan::{Origin, TablePlan};
 use crate::model::table::TableName;
+use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::is_complete;
@@ -19,7 +20,7 @@ use crate::source::{SourceQuery, SourceSession, sight};
 use crate::target::migrate;
 use crate::target::receipt;
 use crate::target::table::Target;
-use crate::tsql::predicate::{Extent, Where};
+use crate::tsql::predicate::Where;
 
 /// A table, as a run would find it.
 #[derive(Debug)]
@@ -266,14 +267,14 @@ impl Look<'_> {
             windows.push(WindowPreview { window, work, rows });
         }
         let mut new = match plan.is_full() {
-            true => vec![Window::ALL],
+            true => vec![Window::All],
             false => missing(self.range, &known)?,
         };
-        new.extend(plan.has_undated().then_some(Window::UNDATED));
+        new.extend(plan.has_undated().then_some(Window::Undated));
         for window in new {
             if windows.iter().all(|known| known.window != window) {
-                let work = match Extent::of_window(window) {
-                    Extent::Dates(_) if window.start() > self.today => Work::ToCome,
+                let work = match window {
+                    Window::Dates(days) if days.start() > self.today => Work::ToCome,
                     _ => Work::Load,
                 };
                 windows.push(WindowPreview {

@@ -6,10 +6,11 @@ use crate::base::error::Result;
 use crate::model::chunk::KeyBytes;
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
+use crate::model::window::{Bounds, Extent, midnight};
 use crate::mssql::Flow;
 use crate::source::session::{SourceQuery, SourceSession};
 use crate::tsql::expression::select_list;
-use crate::tsql::predicate::{Bounds, Extent, Where, instant_of_key, midnight, next_midnight};
+use crate::tsql::predicate::{Where, instant_of_key, next_midnight};
 
 /// How large a chunk may become: whichever is reached first ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

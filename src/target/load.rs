@@ -18,7 +18,8 @@ use crate::model::brake::{Brake, held};
 use crate::model::chunk::KeyRange;
 use crate::model::plan::TablePlan;
 use crate::model::row::{Tally, Value};
-use crate::model::window::{Kind, Window};
+use crate::model::window::Extent;
+use crate::model::window::Window;
 use crate::mssql::{Flow, Session};
 use crate::target::lease;
 use crate::target::lease::Lease;
@@ -30,7 +31,7 @@ use crate::target::stage::with_identity;
 use crate::target::table::Target;
 use crate::tsql::expression::stage_expression;
 use crate::tsql::expression::{STAGE, staged};
-use crate::tsql::predicate::{Extent, holds_day, near};
+use crate::tsql::predicate::{holds_day, near};
 
 /// What is loaded.
 #[derive(Debug, Clone, Copy)]
@@ -183,15 +184,15 @@ async fn mark_days(
     let mut reached = Vec::new();
     for (window, ordinal, range) in receipt::ranges(session, lease, &days, undated).await? {
         reached.push(window);
-        let holds = match window.kind() {
-            Kind::Dates => {
+        let holds = match window {
+            Window::Dates(_) => {
                 let mut holds = false;
                 for day in dated() {
                     holds |= holds_day(window, &range, day, date.data_type)?;
                 }
                 holds
             }
-            Kind::Undated | Kind::All => undated,
+            Window::Undated | Window::All => undated,
         };
         if holds {
             moved.stale += receipt::mark_stale(session, lease, window, ordinal).await?;

@@ -13,7 +13,7 @@ use crate::model::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
 use crate::model::plan::AccessPath;
 use crate::model::row::{Digest, Tally, Value};
 use crate::model::table::TableName;
-use crate::model::window::{Kind, Window};
+use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::target::lease::{Lease, fence};
 use crate::tsql::predicate::day;
@@ -87,7 +87,7 @@ pub async fn sums(
     for row in session.rows(sql, &params).await? {
         let count = |column: usize| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
         sums.insert(
-            Window::stored(row.date(0)?, row.date(1)?)?,
+            Window::from_stored(row.date(0)?, row.date(1)?)?,
             Sums {
                 chunks: count(2)?,
                 verified: count(3)?,
@@ -108,7 +108,7 @@ pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Win
                ORDER BY [window_start]";
     let rows = session.rows(sql, &[Value::Text(&name)]).await?;
     rows.iter()
-        .map(|row| Window::stored(row.date(0)?, row.date(1)?))
+        .map(|row| Window::from_stored(row.date(0)?, row.date(1)?))
         .collect()
 }
 
@@ -288,24 +288,24 @@ pub async fn ranges(
          AND (([window_start] >= @P5 AND [window_start] <= @P2 AND [window_end] > @P3) OR [window_start] IN (@P4, @P6))"
     );
     // Where no row has a date, no window of dates is around this one.
-    let nowhere = Window::ALL.start();
+    let nowhere = Window::All.start();
     let first = dates.iter().min().copied().unwrap_or(nowhere);
     let last = dates.iter().max().copied().unwrap_or(nowhere);
     let params = [
         Value::Text(&lease.table),
         day(last),
         day(first),
-        day(Window::UNDATED.start()),
+        day(Window::Undated.start()),
         // A window is within one month: it does not begin before the month of its days.
         day(first.with_day(1).unwrap_or(first)),
-        day(Window::ALL.start()),
+        day(Window::All.start()),
     ];
     let mut ranges = Vec::new();
     for row in session.rows(&sql, &params).await? {
         let Receipt { window, chunk, .. } = Receipt::from_row(&row)?;
-        let concerned = match window.kind() {
-            Kind::Dates => dates.iter().any(|date| window.has(*date)),
-            Kind::Undated | Kind::All => undated,
+        let concerned = match window {
+            Window::Dates(_) => dates.iter().any(|date| window.has(*date)),
+            Window::Undated | Window::All => undated,
         };
         if concerned {
             ranges.push((window, chunk.ordinal, chunk.range));
@@ -554,7 +554,7 @@ impl Receipt {
             _ => return Err(unreadable()),
         };
         Ok(Receipt {
-            window: Window::stored(row.date(0)?, row.date(1)?)?,
+            window: Window::from_stored(row.date(0)?, row.date(1)?)?,
             chunk: Chunk {
                 ordinal: u32::try_from(row.integer(2)?).map_err(|_| unreadable())?,
                 range: KeyRange {

@@ -6,12 +6,13 @@ use crate::model::chunk::KeyRange;
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::{Column, TableSchema, shortened};
+use crate::model::window::Extent;
 use crate::model::window::{Kind, Window};
 use crate::mssql::{Session, catalog};
 use crate::target::receipt::Incarnation;
 use crate::tsql::expression::staged;
 use crate::tsql::expression::{collate, read_expression, stage_expression};
-use crate::tsql::predicate::{Extent, Where};
+use crate::tsql::predicate::Where;
 
 /// A target table as a run writes it.
 #[derive(Debug, Clone)]
@@ -262,7 +263,7 @@ pub fn create_sql(plan: &TablePlan) -> String {
         unique.join(", ")
     ));
     let key: Vec<String> = plan
-        .key_columns(Kind::Dates)
+        .key_columns(Kind::Dates(()))
         .iter()
         .map(|column| column.name.quoted())
         .collect();

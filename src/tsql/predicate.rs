@@ -11,7 +11,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{KeyBytes, KeyRange};
 use crate::model::row::{Value, Values};
 use crate::model::table::{Column, DataType};
-use crate::model::window::{FIRST_DAY, Kind, LAST_DAY, Window};
+use crate::model::window::{Bounds, Extent, FIRST_DAY, LAST_DAY, Window, midnight};
 use crate::tsql::expression::key_parameter;
 
 /// 0001-01-01 as chrono counts days from the common era.
@@ -19,59 +19,6 @@ const FIRST_DAY_CE: i32 = 1;
 
 /// Days from 0001-01-01 to 1900-01-01.
 const DAYS_TO_1900: i32 = 693_595;
-
-/// The dates that a read is held to: from the start of `start` to just before `end`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// The first instant.
-    pub start: NaiveDateTime,
-    /// The instant after the last.
-    pub end: NaiveDateTime,
-}
-
-/// Which of a table's rows a read or a change is held to, beside its keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// Those of these dates.
-    Dates(Bounds),
-    /// Those without a date.
-    Undated,
-    /// All.
-    All,
-}
-
-impl Extent {
-    /// All of a window.
-    pub fn of_window(window: Window) -> Extent {
-        match window.kind() {
-            Kind::Dates => Extent::Dates(Bounds {
-                start: midnight(window.start()),
-                end: midnight(window.end()),
-            }),
-            Kind::Undated => Extent::Undated,
-            Kind::All => Extent::All,
-        }
-    }
-
-    /// What it holds.
-    pub fn kind(self) -> Kind {
-        match self {
-            Extent::Dates(_) => Kind::Dates,
-            Extent::Undated => Kind::Undated,
-            Extent::All => Kind::All,
-        }
-    }
-
-    /// Whether there is no instant in it.
-    pub fn is_empty(self) -> bool {
-        matches!(self, Extent::Dates(bounds) if bounds.start >= bounds.end)
-    }
-}
-
-/// The first instant of a day.
-pub fn midnight(day: NaiveDate) -> NaiveDateTime {
-    day.and_time(chrono::NaiveTime::MIN)
-}
 
 /// The first instant of the day after; of the last day, an instant that no server's date reaches.
 pub fn next_midnight(day: NaiveDate) -> NaiveDateTime {
@@ -151,8 +98,11 @@ pub fn holds_day(window: Window, range: &KeyRange, day: NaiveDate, date: DataTyp
         let instant = key.as_ref().map(instant_of_key).transpose()?.flatten();
         Ok(instant.map(|at| at.date()))
     };
-    let last_of_window = window.end().pred_opt().unwrap_or(window.end());
-    let first = at(&range.after)?.unwrap_or(window.start());
+    let Some(days) = window.days() else {
+        return Ok(false);
+    };
+    let last_of_window = days.end().pred_opt().unwrap_or(days.end());
+    let first = at(&range.after)?.unwrap_or(days.start());
     let last = at(&range.through)?.unwrap_or(last_of_window);
     let near = near(day, date);
     Ok(first <= *near.end() && *near.start() <= last)

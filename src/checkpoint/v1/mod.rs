@@ -46,7 +46,7 @@ struct Dates(crate::model::window::Window);
 impl TryFrom<(NaiveDate, NaiveDate)> for Dates {
     type Error = crate::base::error::Error;
     fn try_from((start, end): (NaiveDate, NaiveDate)) -> Result<Self, Self::Error> {
-        crate::model::window::Window::stored(start, end).map(Dates)
+        crate::model::window::Window::from_stored(start, end).map(Dates)
     }
 }
 

@@ -19,11 +19,12 @@ use crate::config::Mode;
 use crate::config::{Config, TableConfig};
 use crate::model::row::Value;
 use crate::model::table::{Column, DataType, TableName, TableSchema};
-use crate::model::window::{Kind, Window};
+use crate::model::window::Window;
+use crate::model::window::{Bounds, Extent, midnight};
 use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::read_cutoff;
 use crate::source::{SourceQuery, SourceSession};
-use crate::tsql::predicate::{Bounds, Extent, Where, midnight};
+use crate::tsql::predicate::Where;
 
 /// Arguments of `sync counts`.
 #[derive(Debug, Args)]
@@ -215,7 +216,7 @@ fn loaded<'a>(
 
 /// Windows whose dates touch as one extent, so that each is counted by one query.
 fn joined(windows: impl Iterator<Item = Window>) -> Vec<Extent> {
-    let (dated, other): (Vec<Window>, Vec<Window>) = windows.partition(|window| window.kind() == Kind::Dates);
+    let (dated, other): (Vec<Window>, Vec<Window>) = windows.partition(|window| window.is_dated());
     let mut days: Vec<(NaiveDate, NaiveDate)> = Vec::new();
     // The store has windows by date.
     for window in dated {
@@ -298,7 +299,7 @@ async fn unfinished(
             _ => server.now,
         };
         let readable = read_cutoff(now, config.run.settle_minutes);
-        if window.kind() != Kind::Dates || midnight(window.end()) <= readable {
+        if window.has_passed(readable) {
             unfinished.push((table.name.to_string(), *window));
         }
     }

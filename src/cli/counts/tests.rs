@@ -114,7 +114,7 @@ fn a_line_a_window() {
         let day = |month| NaiveDate::from_ymd_opt(2025, month, 1).unwrap();
         Some(Window::new(day(month), day(month + 1)).unwrap())
     };
-    let counts = [month(10), month(11), Some(Window::UNDATED)].map(|window| Count {
+    let counts = [month(10), month(11), Some(Window::Undated)].map(|window| Count {
         window,
         ..counted("A", 5, Some(5))
     });
@@ -140,7 +140,7 @@ fn windows_that_touch_are_one() {
         })
     };
     assert_eq!(
-        joined(windows.into_iter().chain([Window::UNDATED])),
+        joined(windows.into_iter().chain([Window::Undated])),
         [dates(1, 5), dates(7, 8), Extent::Undated]
     );
 }

@@ -146,7 +146,7 @@ impl TablePlan {
         if access_path == AccessPath::DayWalk {
             notes.push(format!(
                 "Table {name}: no index delivers the order ({}), so each day is read and sorted by itself",
-                names(&source, &key.order(Kind::Dates))
+                names(&source, &key.order(Kind::Dates(())))
             ));
         }
         let fingerprint = fingerprint(&source, &key, &target, source_database);
@@ -240,7 +240,7 @@ impl TablePlan {
 
     /// The key's columns, quoted.
     pub fn key_names(&self) -> String {
-        names(&self.source, &self.key.order(Kind::Dates))
+        names(&self.source, &self.key.order(Kind::Dates(())))
     }
 
     /// ` ORDER BY` and the key; nothing where there is none.
@@ -420,7 +420,7 @@ fn traced(source: &TableSchema, key: &Key) -> Option<Vec<usize>> {
 /// clustered index, by which a server finds the row.
 fn access_path(source: &TableSchema, key: &Key) -> AccessPath {
     let wanted: Vec<&Identifier> = key
-        .order(Kind::Dates)
+        .order(Kind::Dates(()))
         .into_iter()
         .map(|position| &source.columns[position].name)
         .collect();
@@ -473,7 +473,7 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
                 None => NO_DATE.to_owned(),
             },
         ),
-        ("key", names(source, &key.order(Kind::Dates))),
+        ("key", names(source, &key.order(Kind::Dates(())))),
         ("columns", columns),
     ];
     let texts = key.unique.iter().map(|position| &source.columns[*position]);

@@ -69,7 +69,7 @@ fn a_date_index_over_a_clustered_key_delivers_the_order() {
     )
     .unwrap();
     assert_eq!(plan.access_path, AccessPath::Date);
-    assert_eq!(plan.order_by(Kind::Dates), " ORDER BY [SALES_DATE], [ID]");
+    assert_eq!(plan.order_by(Kind::Dates(())), " ORDER BY [SALES_DATE], [ID]");
     assert_eq!(plan.order_by(Kind::Undated), " ORDER BY [ID]");
 }
 
@@ -134,7 +134,7 @@ fn the_date_may_be_part_of_the_unique_index() {
         None,
     )
     .unwrap();
-    assert_eq!(plan.key.order(Kind::Dates), [1, 0]);
+    assert_eq!(plan.key.order(Kind::Dates(())), [1, 0]);
     assert_eq!(plan.key.unique, [0, 1]);
     assert_eq!(plan.access_path, AccessPath::DayWalk);
 }

@@ -15,13 +15,13 @@ use crate::base::error::Result;
 use crate::checkpoint::{Change, Store, WindowRecord, WindowState};
 use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
 use crate::model::plan::TablePlan;
-use crate::model::window::{DateRange, Kind, LAST_DAY, Window, missing};
+use crate::model::window::{Bounds, Extent};
+use crate::model::window::{DateRange, LAST_DAY, Window, missing};
 use crate::mssql::Session;
 use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::receipt::{Receipt, Sums};
 use crate::target::table::Target;
-use crate::tsql::predicate::{Bounds, Extent, midnight};
 use trim::trim_to_gapless;
 
 /// What is left to do in one window.
@@ -243,9 +243,9 @@ impl Comparison<'_> {
     /// Makes a window's chunks a run without a gap: what the target has lost the receipts of is to be loaded again.
     /// Returns the number of chunks that the store held verified without a receipt.
     async fn trim(&self, session: &mut Session, window: Window, chunks: &mut Vec<Chunk>) -> Result<usize> {
-        let known = match window.kind() {
-            Kind::All => Vec::new(),
-            Kind::Dates | Kind::Undated => self.store.chunks(self.plan.name.as_str(), window)?,
+        let known = match window {
+            Window::All => Vec::new(),
+            Window::Dates(_) | Window::Undated => self.store.chunks(self.plan.name.as_str(), window)?,
         };
         let trimmed = trim_to_gapless(std::mem::take(chunks), &known)?;
         if let Some(ordinal) = trimmed.cut_at {
@@ -386,11 +386,11 @@ impl Comparison<'_> {
         let mut wanted = Vec::new();
         if let Scope::Dates(range) = self.scope {
             wanted = if self.plan.is_full() {
-                vec![Window::ALL]
+                vec![Window::All]
             } else {
                 missing(self.within_reach(range), &existing)?
             };
-            wanted.extend(self.plan.has_undated().then_some(Window::UNDATED));
+            wanted.extend(self.plan.has_undated().then_some(Window::Undated));
         }
         if let Scope::Repair(whole) = self.scope {
             wanted.extend(whole);
@@ -406,7 +406,7 @@ impl Comparison<'_> {
 
     /// Whether a window was begun, its end has passed, and there is something left of it.
     fn is_due(&self, window: Window, reached: &Reached) -> bool {
-        reached.next.is_some() && window.kind() == Kind::Dates && midnight(window.end()) <= self.read_cutoff
+        reached.next.is_some() && window.is_dated() && window.has_passed(self.read_cutoff)
     }
 
     /// A range without the years that are far ahead: nobody means to plan them month by month.
@@ -431,7 +431,7 @@ impl Comparison<'_> {
         WindowWork {
             window,
             extent,
-            open: extent != whole || reached.rest || (self.leave_open && window.kind() == Kind::Dates),
+            open: extent != whole || reached.rest || (self.leave_open && window.is_dated()),
             redo: reached.redo,
             next: reached.next,
             verified_rows: reached.verified_rows,
@@ -493,7 +493,7 @@ fn without_receipts(store: &Store, plan: &TablePlan, sums: &BTreeMap<Window, Sum
     for record in view.windows(name)? {
         let window = record.window;
         let taken = sums.keys().any(|other| window.overlaps(*other));
-        if window.kind() != Kind::All && !taken && view.counts(name, window)?.remembered() > 0 {
+        if window != Window::All && !taken && view.counts(name, window)?.remembered() > 0 {
             windows.push(window);
         }
     }

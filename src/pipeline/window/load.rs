@@ -12,7 +12,8 @@ use crate::checkpoint::WindowState;
 use crate::model::brake::held;
 use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyRange, next_state};
 use crate::model::row::{Batch, Tally};
-use crate::model::window::Kind;
+use crate::model::window::Extent;
+use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::pipeline::moved_rows::Accounting;
 use crate::pipeline::retrier::Place;
@@ -23,7 +24,7 @@ use crate::target::load;
 use crate::target::load::{Load, Loaded, Moved};
 use crate::target::receipt::Receipt;
 use crate::target::stage;
-use crate::tsql::predicate::{Extent, holds_day};
+use crate::tsql::predicate::holds_day;
 
 /// Times that rows which leave are accounted for in one load: between asking the source and the load's transaction only
 /// hands on the target can change which they are.
@@ -318,9 +319,9 @@ impl WindowRun {
             return Ok(false);
         };
         for (day, at) in &seen(table).arrived {
-            let holds = match (day, self.work.window.kind()) {
-                (Some(day), Kind::Dates) => holds_day(self.work.window, range, *day, date.data_type)?,
-                (None, Kind::Undated) => true,
+            let holds = match (day, self.work.window) {
+                (Some(day), Window::Dates(_)) => holds_day(self.work.window, range, *day, date.data_type)?,
+                (None, Window::Undated) => true,
                 _ => false,
             };
             if holds && *at >= began {

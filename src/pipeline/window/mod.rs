@@ -22,6 +22,7 @@ use crate::checkpoint::{Change, WindowRecord, WindowState};
 use crate::model::brake::Brake;
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
+use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window};
 use crate::pipeline::pool::Pools;
 use crate::pipeline::resume::WindowWork;
@@ -32,7 +33,7 @@ use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;
-use crate::tsql::predicate::{Extent, instant_of_key};
+use crate::tsql::predicate::instant_of_key;
 
 /// What loads have shown of rows that moved to other dates, for loads whose rows were read before.
 #[derive(Debug, Default)]
