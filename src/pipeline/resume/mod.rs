@@ -4,16 +4,19 @@
 //! in the target (restored, truncated, made anew) is stale, its chunk is loaded again, and it is said. A window that was
 //! begun is finished once its end has passed, whatever dates are asked for.
 
+mod diff;
+mod reached;
+mod scope;
 mod trim;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDateTime, Timelike};
 
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
-use crate::checkpoint::{Change, Store, WindowRecord, WindowState};
-use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
+use crate::checkpoint::Store;
+use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyRange, next_state};
 use crate::model::plan::TablePlan;
 use crate::model::window::{Bounds, Extent};
 use crate::model::window::{DateRange, LAST_DAY, Window, missing};
@@ -22,7 +25,15 @@ use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::receipt::{Receipt, Sums};
 use crate::target::table::Target;
+use diff::{Found, Stored, diff};
+use reached::{Reached, in_step, without_receipts};
 use trim::trim_to_gapless;
+
+pub use reached::{Next, is_complete, is_in_step};
+pub use scope::Scope;
+
+/// How far ahead of the source's clock windows are planned: nothing of them can be read before their time comes.
+const AHEAD_DAYS: u64 = 366;
 
 /// What is left to do in one window.
 #[derive(Debug, Clone)]
@@ -41,15 +52,6 @@ pub struct WindowWork {
     pub verified_rows: u64,
 }
 
-/// Where a window goes on.
-#[derive(Debug, Clone)]
-pub struct Next {
-    /// The next chunk's number.
-    pub ordinal: u32,
-    /// The last key before it.
-    pub after: Option<KeyBytes>,
-}
-
 /// A table's windows, and what was noticed while they were compared.
 #[derive(Debug)]
 pub struct ResumePlan {
@@ -57,39 +59,6 @@ pub struct ResumePlan {
     pub windows: Vec<WindowWork>,
     /// What an operator must know.
     pub warnings: Vec<String>,
-}
-
-/// How far ahead of the source's clock windows are planned: nothing of them can be read before their time comes.
-const AHEAD_DAYS: u64 = 366;
-
-/// What a run is to work on.
-#[derive(Debug, Clone, Copy)]
-pub enum Scope<'a> {
-    /// These dates, and what has none; any chunk that is stale or lost; and any window that was begun and whose end has
-    /// passed.
-    Dates(DateRange),
-    /// Any chunk that is stale or lost, and these windows to their end.
-    Repair(&'a BTreeSet<Window>),
-}
-
-impl Scope<'_> {
-    /// Whether all of a window is asked for.
-    fn all_of(self, window: Window) -> bool {
-        match self {
-            Scope::Dates(range) => window.is_asked(range),
-            Scope::Repair(whole) => whole.contains(&window),
-        }
-    }
-
-    /// Whether the rows of a window are counted at the target. A repair goes by what was found.
-    fn counts(self, window: Window) -> bool {
-        matches!(self, Scope::Dates(_)) && self.all_of(window)
-    }
-
-    /// Whether a window that was begun is finished once its end has passed.
-    fn finishes(self) -> bool {
-        matches!(self, Scope::Dates(_))
-    }
 }
 
 /// What a comparison needs to know of the run.
@@ -114,67 +83,35 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Compares, brings the store in line, and says what is left. Asks the target only. Where a window's receipts
+    /// Compares, brings the store in line, and returns what is left. Asks the target only. If a window's receipts
     /// come to what the store has, they are not read: a table of many chunks is compared by a row a window.
     ///
     /// # Errors
     /// `State` when the store or a receipt cannot be read or written; what the session returns.
     pub async fn run(&self, session: &mut Session) -> Result<ResumePlan> {
-        let name = self.plan.name.as_str();
-        let mut warnings = Vec::new();
-        let mut windows: BTreeMap<Window, Reached> = BTreeMap::new();
-        let mut unmatched: BTreeMap<Window, Vec<Chunk>> = BTreeMap::new();
         let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
-        let mut foreign = 0;
-        for (window, sums) in &sums {
-            if let Some(reached) = in_step(self.store, self.plan, *window, sums)?
-                && (!self.scope.counts(*window) || self.holds(session, *window, &reached).await?)
-            {
-                windows.insert(*window, reached);
-                continue;
-            }
-            let mut chunks = Vec::new();
-            for receipt in receipt::read(session, &self.plan.target, *window).await? {
-                foreign += usize::from(receipt.incarnation != self.target.incarnation);
-                chunks.push(self.classify(receipt)?);
-            }
-            unmatched.insert(*window, chunks);
-        }
-        if foreign > 0 {
-            warnings.push(format!(
-                "Table {name}: target table {} was dropped and made anew since it was loaded; \
-                 its {foreign} chunks are loaded again",
-                self.plan.target
-            ));
-        }
+        let mut found = self.found(session, &sums).await?;
         let mut recounted = 0;
-        let counted = unmatched
-            .iter_mut()
-            .filter(|(window, _)| self.scope.counts(**window));
-        for (window, chunks) in counted {
-            recounted += self.recount(session, *window, chunks).await?;
-        }
-        if recounted > 0 {
-            warnings.push(format!(
-                "Table {name}: target table {} no longer holds the rows of {recounted} verified chunks \
-                 (truncated, restored or changed); they are loaded again",
-                self.plan.target
-            ));
+        let scope = self.scope;
+        for (window, chunks) in &mut found.unmatched {
+            if scope.counts(*window) {
+                recounted += self.recount(session, *window, chunks).await?;
+            }
         }
         for window in without_receipts(self.store, self.plan, &sums)? {
-            unmatched.insert(window, Vec::new());
+            found.unmatched.insert(window, Vec::new());
         }
         let mut lost = 0;
-        for (window, chunks) in &mut unmatched {
+        for (window, chunks) in &mut found.unmatched {
             lost += self.trim(session, *window, chunks).await?;
         }
-        lost += self.align_store(&windows, &unmatched)?;
-        if lost > 0 {
-            warnings.push(format!(
-                "Table {name}: the target has no receipts of {lost} chunks that were recorded as verified \
-                 (an older backup was restored?); they are loaded again"
-            ));
-        }
+        lost += self.align_store(&found)?;
+        let warnings = self.warnings(found.foreign, recounted, lost);
+        let Found {
+            in_step: mut windows,
+            mut unmatched,
+            ..
+        } = found;
         unmatched.retain(|window, chunks| sums.contains_key(window) || !chunks.is_empty());
         windows.extend(
             unmatched
@@ -185,6 +122,51 @@ impl Comparison<'_> {
             windows: self.work(windows)?,
             warnings,
         })
+    }
+
+    /// The windows that have receipts, those apart whose receipts do not come to what the store has.
+    async fn found(&self, session: &mut Session, sums: &BTreeMap<Window, Sums>) -> Result<Found> {
+        let mut found = Found::default();
+        for (window, sums) in sums {
+            if let Some(reached) = in_step(self.store, self.plan, *window, sums)?
+                && (!self.scope.counts(*window) || self.holds(session, *window, &reached).await?)
+            {
+                found.in_step.insert(*window, reached);
+                continue;
+            }
+            let mut chunks = Vec::new();
+            for receipt in receipt::read(session, &self.plan.target, *window).await? {
+                found.foreign += usize::from(receipt.incarnation != self.target.incarnation);
+                chunks.push(self.classify(receipt)?);
+            }
+            found.unmatched.insert(*window, chunks);
+        }
+        Ok(found)
+    }
+
+    /// The warnings about chunks of another table of this name, chunks whose rows are gone, and chunks whose receipts are.
+    fn warnings(&self, foreign: usize, recounted: u32, lost: usize) -> Vec<String> {
+        let (name, target) = (&self.plan.name, &self.plan.target);
+        let mut warnings = Vec::new();
+        if foreign > 0 {
+            warnings.push(format!(
+                "Table {name}: target table {target} was dropped and made anew since it was loaded; \
+                 its {foreign} chunks are loaded again"
+            ));
+        }
+        if recounted > 0 {
+            warnings.push(format!(
+                "Table {name}: target table {target} no longer holds the rows of {recounted} verified chunks \
+                 (truncated, restored or changed); they are loaded again"
+            ));
+        }
+        if lost > 0 {
+            warnings.push(format!(
+                "Table {name}: the target has no receipts of {lost} chunks that were recorded as verified \
+                 (an older backup was restored?); they are loaded again"
+            ));
+        }
+        warnings
     }
 
     /// Whether the target has as many rows of a window as its verified chunks say.
@@ -263,112 +245,23 @@ impl Comparison<'_> {
         Ok(trimmed.lost)
     }
 
-    /// Writes into the store what the receipts prove of the `unmatched` windows, and takes out what they do not. Returns
-    /// the number of chunks that it took out although they were recorded as verified.
-    fn align_store(
-        &self,
-        in_step: &BTreeMap<Window, Reached>,
-        unmatched: &BTreeMap<Window, Vec<Chunk>>,
-    ) -> Result<usize> {
+    /// Brings the store in line with the receipts. Returns the number of chunks that it removed although they were recorded
+    /// as verified.
+    fn align_store(&self, found: &Found) -> Result<usize> {
         let name = self.plan.name.as_str();
-        let mut changes = Vec::new();
-        let mut forgotten = 0;
-        let mut states = BTreeMap::new();
+        let mut stored = Vec::new();
         for record in self.store.windows(name)? {
-            states.insert(record.window, record.state);
-            if in_step.contains_key(&record.window) {
-                continue;
-            }
-            // Without a receipt a window's dates bind nobody, and another run may have cut the days otherwise: it is
-            // planned anew where it is asked for or in the way.
-            let bare = !unmatched.contains_key(&record.window);
-            let mut receipted = in_step.keys().chain(unmatched.keys());
-            let removed = bare
-                && (self.scope.all_of(record.window)
-                    || receipted.any(|other| record.window.overlaps(*other)));
-            if removed {
-                changes.push(Change::RemoveWindow {
-                    table: name.to_owned(),
-                    window: record.window,
-                });
-            } else if bare && record.state == WindowState::Complete {
-                changes.push(self.window_change(record.window, WindowState::Planned));
-            }
-            let proven: BTreeSet<u32> = unmatched
-                .get(&record.window)
-                .into_iter()
-                .flatten()
-                .map(|chunk| chunk.ordinal)
-                .collect();
-            for chunk in self.store.chunks(name, record.window)? {
-                if !proven.contains(&chunk.ordinal)
-                    && matches!(chunk.state, ChunkState::Verified | ChunkState::Stale)
-                {
-                    // Those of the other windows were counted when they were trimmed.
-                    forgotten += usize::from(bare && chunk.state == ChunkState::Verified);
-                    if removed {
-                        continue;
-                    }
-                    changes.push(Change::RemoveChunk {
-                        table: name.to_owned(),
-                        window: record.window,
-                        ordinal: chunk.ordinal,
-                    });
-                }
-            }
+            let chunks = match found.in_step.contains_key(&record.window) {
+                true => Vec::new(),
+                false => self.store.chunks(name, record.window)?,
+            };
+            stored.push(Stored { record, chunks });
         }
-        // A run that died after a window's last chunk has not said that the window is complete.
-        for (window, reached) in in_step {
-            changes.extend(self.standing(*window, states.get(window), reached.next.is_none()));
+        let diff = diff(name, &stored, found, self.scope, self.clock.now());
+        if !diff.changes.is_empty() {
+            self.store.commit(&diff.changes)?;
         }
-        for (window, chunks) in unmatched {
-            let known: BTreeMap<u32, Chunk> = self
-                .store
-                .chunks(name, *window)?
-                .into_iter()
-                .map(|chunk| (chunk.ordinal, chunk))
-                .collect();
-            for chunk in chunks {
-                let same = known
-                    .get(&chunk.ordinal)
-                    .is_some_and(|record| record.state == chunk.state && record.load_id == chunk.load_id);
-                if !same {
-                    changes.push(Change::Chunk {
-                        table: name.to_owned(),
-                        window: *window,
-                        chunk: chunk.clone(),
-                    });
-                }
-            }
-            changes.extend(self.standing(*window, states.get(window), is_complete(chunks)));
-        }
-        if !changes.is_empty() {
-            self.store.commit(&changes)?;
-        }
-        Ok(forgotten)
-    }
-
-    /// What is to be written of a window that is not known, or whose state does not say whether it is complete.
-    fn standing(&self, window: Window, state: Option<&WindowState>, complete: bool) -> Option<Change> {
-        let said = state.map(|state| *state == WindowState::Complete);
-        let state = if complete {
-            WindowState::Complete
-        } else {
-            WindowState::Planned
-        };
-        (said != Some(complete)).then(|| self.window_change(window, state))
-    }
-
-    fn window_change(&self, window: Window, state: WindowState) -> Change {
-        Change::Window {
-            table: self.plan.name.as_str().to_owned(),
-            record: WindowRecord {
-                window,
-                state,
-                error: None,
-                updated_at: self.clock.now(),
-            },
-        }
+        Ok(diff.lost)
     }
 
     /// The windows asked for: those that are there, and new ones for the days that none covers.
@@ -437,113 +330,6 @@ impl Comparison<'_> {
             verified_rows: reached.verified_rows,
         }
     }
-}
-
-/// How far a window is whose receipts and checkpoints agree; `None` where they do not.
-fn in_step(store: &Store, plan: &TablePlan, window: Window, sums: &Sums) -> Result<Option<Reached>> {
-    let name = plan.name.as_str();
-    let view = store.view()?;
-    let counts = view.counts(name, window)?;
-    let agree = [sums.verified, sums.here, counts.chunks, counts.verified]
-        .iter()
-        .all(|count| *count == sums.chunks)
-        && (sums.rows, sums.bytes) == (counts.rows, counts.bytes)
-        && sums.marks == view.marks(name, window)?;
-    // Gapless, too: what hands took out of the middle of both is a hole.
-    let last = view
-        .last_chunk(name, window)?
-        .filter(|last| agree && u64::from(last.ordinal) + 1 == sums.chunks);
-    Ok(last.map(|last| Reached {
-        redo: Vec::new(),
-        next: following(&last),
-        rest: false,
-        verified_rows: sums.rows,
-    }))
-}
-
-/// Whether receipts and checkpoints of all windows of a table come to the same, but for those of `except`: nothing was
-/// lost at the target since they were compared, and nothing has become stale. Asks the target for sums only.
-///
-/// # Errors
-/// As [`Comparison::run`].
-pub async fn is_in_step(
-    session: &mut Session,
-    store: &Store,
-    plan: &TablePlan,
-    target: &Target,
-    except: &BTreeSet<Window>,
-) -> Result<bool> {
-    let sums = receipt::sums(session, &plan.target, &target.incarnation).await?;
-    for (window, sums) in &sums {
-        if !except.contains(window) && in_step(store, plan, *window, sums)?.is_none() {
-            return Ok(false);
-        }
-    }
-    let lost = without_receipts(store, plan, &sums)?;
-    Ok(lost.iter().all(|window| except.contains(window)))
-}
-
-/// Windows that the store remembers chunks of and the target no receipt at all, unless another window has taken their days
-/// meanwhile: also those that became stale, or failed to be loaded, since that was noticed. A reference table's rows are
-/// told by the table in place alone.
-fn without_receipts(store: &Store, plan: &TablePlan, sums: &BTreeMap<Window, Sums>) -> Result<Vec<Window>> {
-    let name = plan.name.as_str();
-    let mut windows = Vec::new();
-    let view = store.view()?;
-    for record in view.windows(name)? {
-        let window = record.window;
-        let taken = sums.keys().any(|other| window.overlaps(*other));
-        if window != Window::All && !taken && view.counts(name, window)?.remembered() > 0 {
-            windows.push(window);
-        }
-    }
-    Ok(windows)
-}
-
-/// How far a window is.
-#[derive(Debug)]
-struct Reached {
-    redo: Vec<Chunk>,
-    next: Option<Next>,
-    /// Whether it goes on, but not in this run.
-    rest: bool,
-    verified_rows: u64,
-}
-
-impl Reached {
-    /// As the trimmed chunks of a window say.
-    fn by(chunks: Vec<Chunk>) -> Reached {
-        let next = match chunks.last() {
-            Some(last) => following(last),
-            None => Some(Next {
-                ordinal: 0,
-                after: None,
-            }),
-        };
-        let (verified, redo): (Vec<Chunk>, Vec<Chunk>) = chunks
-            .into_iter()
-            .partition(|chunk| chunk.state == ChunkState::Verified);
-        Reached {
-            redo,
-            next,
-            rest: false,
-            verified_rows: verified.iter().map(|chunk| chunk.tally.row_count).sum(),
-        }
-    }
-}
-
-/// Whether a window's chunks are all of it, and all verified.
-pub fn is_complete(chunks: &[Chunk]) -> bool {
-    chunks.last().is_some_and(|chunk| chunk.range.through.is_none())
-        && chunks.iter().all(|chunk| chunk.state == ChunkState::Verified)
-}
-
-/// Where a window goes on after a chunk: nowhere, after its last.
-fn following(chunk: &Chunk) -> Option<Next> {
-    chunk.range.through.clone().map(|key| Next {
-        ordinal: chunk.ordinal + 1,
-        after: Some(key),
-    })
 }
 
 /// Up to when rows are old enough: the source's clock less `settle_minutes`, to the second.

@@ -1,0 +1,242 @@
+//! What must change in the store so that it says what the receipts prove. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::reached::{Reached, is_complete};
+use super::scope::Scope;
+use crate::checkpoint::{Change, WindowRecord, WindowState};
+use crate::model::chunk::{Chunk, ChunkState};
+use crate::model::window::Window;
+
+/// A window as the store has it.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) record: WindowRecord,
+    /// Its chunks; not read if the window is in step.
+    pub(super) chunks: Vec<Chunk>,
+}
+
+/// The windows of a table as their receipts prove them.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Windows whose receipts come to what the store has.
+    pub(super) in_step: BTreeMap<Window, Reached>,
+    /// The chunks of the other windows; none for a window that has lost all its receipts.
+    pub(super) unmatched: BTreeMap<Window, Vec<Chunk>>,
+    /// Receipts of rows in another table of this name.
+    pub(super) foreign: usize,
+}
+
+/// The changes that bring the store in line.
+#[derive(Debug, Default)]
+pub(super) struct Diff {
+    pub(super) changes: Vec<Change>,
+    /// Chunks that are removed although they were recorded as verified.
+    pub(super) lost: usize,
+}
+
+/// Compares what the store has of a table with what the receipts prove.
+pub(super) fn diff(
+    table: &str,
+    stored: &[Stored],
+    found: &Found,
+    scope: Scope<'_>,
+    now: DateTime<Utc>,
+) -> Diff {
+    let mut diff = Diff::default();
+    for window in stored {
+        if !found.in_step.contains_key(&window.record.window) {
+            diff.remove_unproven(table, window, found, scope, now);
+        }
+    }
+    let states: BTreeMap<Window, WindowState> = stored
+        .iter()
+        .map(|window| (window.record.window, window.record.state))
+        .collect();
+    let completion = |window: Window, complete: bool| {
+        let state = states.get(&window).copied();
+        // A run that died after a window's last chunk has not recorded that the window is complete.
+        let recorded = state.map(|state| state == WindowState::Complete);
+        let state = match complete {
+            true => WindowState::Complete,
+            false => WindowState::Planned,
+        };
+        (recorded != Some(complete)).then(|| window_change(table, window, state, now))
+    };
+    for (window, reached) in &found.in_step {
+        diff.changes.extend(completion(*window, reached.next.is_none()));
+    }
+    for (window, chunks) in &found.unmatched {
+        let known = stored.iter().find(|stored| stored.record.window == *window);
+        let known = known.map_or(&[][..], |stored| &stored.chunks);
+        diff.put_proven(table, *window, chunks, known);
+        diff.changes.extend(completion(*window, is_complete(chunks)));
+    }
+    diff
+}
+
+impl Diff {
+    /// Removes what the store has of a window and no receipt proves.
+    fn remove_unproven(
+        &mut self,
+        table: &str,
+        stored: &Stored,
+        found: &Found,
+        scope: Scope<'_>,
+        now: DateTime<Utc>,
+    ) {
+        let window = stored.record.window;
+        // Without a receipt a window's dates bind nobody, and another run may have cut the days otherwise: it is
+        // planned anew if it is asked for or in the way.
+        let bare = !found.unmatched.contains_key(&window);
+        let mut receipted = found.in_step.keys().chain(found.unmatched.keys());
+        let removed = bare && (scope.all_of(window) || receipted.any(|other| window.overlaps(*other)));
+        if removed {
+            self.changes.push(Change::RemoveWindow {
+                table: table.to_owned(),
+                window,
+            });
+        } else if bare && stored.record.state == WindowState::Complete {
+            self.changes
+                .push(window_change(table, window, WindowState::Planned, now));
+        }
+        let chunks = found.unmatched.get(&window).into_iter().flatten();
+        let proven: BTreeSet<u32> = chunks.map(|chunk| chunk.ordinal).collect();
+        let unproven = stored.chunks.iter().filter(|chunk| {
+            !proven.contains(&chunk.ordinal)
+                && matches!(chunk.state, ChunkState::Verified | ChunkState::Stale)
+        });
+        for chunk in unproven {
+            // Those of the other windows were counted when they were trimmed.
+            self.lost += usize::from(bare && chunk.state == ChunkState::Verified);
+            if !removed {
+                self.changes.push(Change::RemoveChunk {
+                    table: table.to_owned(),
+                    window,
+                    ordinal: chunk.ordinal,
+                });
+            }
+        }
+    }
+
+    /// Puts the chunks that receipts prove and the store does not have as they are.
+    fn put_proven(&mut self, table: &str, window: Window, proven: &[Chunk], known: &[Chunk]) {
+        for chunk in proven {
+            let same = known.iter().any(|known| {
+                (known.ordinal, known.state, known.load_id) == (chunk.ordinal, chunk.state, chunk.load_id)
+            });
+            if !same {
+                self.changes.push(Change::Chunk {
+                    table: table.to_owned(),
+                    window,
+                    chunk: chunk.clone(),
+                });
+            }
+        }
+    }
+}
+
+fn window_change(table: &str, window: Window, state: WindowState, now: DateTime<Utc>) -> Change {
+    Change::Window {
+        table: table.to_owned(),
+        record: WindowRecord {
+            window,
+            state,
+            error: None,
+            updated_at: now,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::chunk::{KeyBytes, KeyRange};
+    use crate::model::row::Tally;
+    use crate::model::window::DateRange;
+
+    fn window(month: u32) -> Window {
+        let day = |month| chrono::NaiveDate::from_ymd_opt(2025, month, 1).unwrap();
+        Window::new(day(month), day(month + 1)).unwrap()
+    }
+
+    fn october() -> Scope<'static> {
+        let day = |text: &str| text.parse().unwrap();
+        Scope::Dates(DateRange::inclusive(day("2025-10-01"), day("2025-10-31")).unwrap())
+    }
+
+    fn chunk(ordinal: u32, last: bool) -> Chunk {
+        Chunk {
+            ordinal,
+            range: KeyRange {
+                after: (ordinal > 0).then(|| KeyBytes(vec![1])),
+                through: (!last).then(|| KeyBytes(vec![1])),
+            },
+            state: ChunkState::Verified,
+            tally: Tally::default(),
+            attempts: 1,
+            error: None,
+            load_id: u128::from(ordinal),
+        }
+    }
+
+    fn stored(window: Window, state: WindowState, chunks: Vec<Chunk>) -> Stored {
+        let record = WindowRecord {
+            window,
+            state,
+            error: None,
+            updated_at: DateTime::UNIX_EPOCH,
+        };
+        Stored { record, chunks }
+    }
+
+    fn unmatched(window: Window, chunks: Vec<Chunk>) -> Found {
+        Found {
+            unmatched: BTreeMap::from([(window, chunks)]),
+            ..Found::default()
+        }
+    }
+
+    fn changes(stored: &[Stored], found: &Found) -> (Vec<String>, usize) {
+        let diff = diff("T", stored, found, october(), DateTime::UNIX_EPOCH);
+        let named = diff.changes.iter().map(|change| match change {
+            Change::Window { record, .. } => format!("{} {}", record.window, record.state.as_str()),
+            Change::RemoveWindow { window, .. } => format!("{window} removed"),
+            Change::Chunk { window, chunk, .. } => format!("{window}/{} put", chunk.ordinal),
+            Change::RemoveChunk { window, ordinal, .. } => format!("{window}/{ordinal} removed"),
+            other => format!("{other:?}"),
+        });
+        (named.collect(), diff.lost)
+    }
+
+    #[test]
+    fn a_store_that_says_what_the_receipts_prove_is_left_as_it_is() {
+        let stored = [stored(window(10), WindowState::Complete, vec![chunk(0, true)])];
+        let found = unmatched(window(10), vec![chunk(0, true)]);
+        assert_eq!(changes(&stored, &found), (vec![], 0));
+    }
+
+    #[test]
+    fn a_receipt_that_the_store_does_not_know_is_put_and_completes_its_window() {
+        let stored = [stored(window(10), WindowState::Loading, vec![chunk(0, false)])];
+        let found = unmatched(window(10), vec![chunk(0, false), chunk(1, true)]);
+        let expected = vec!["2025-10/1 put".to_owned(), "2025-10 complete".to_owned()];
+        assert_eq!(changes(&stored, &found), (expected, 0));
+    }
+
+    #[test]
+    fn a_window_without_receipts_is_removed_if_it_is_asked_for_and_kept_as_planned_if_not() {
+        let stored = [
+            stored(window(10), WindowState::Complete, vec![chunk(0, true)]),
+            stored(window(11), WindowState::Complete, vec![chunk(0, true)]),
+        ];
+        let expected = vec![
+            "2025-10 removed".to_owned(),
+            "2025-11 planned".to_owned(),
+            "2025-11/0 removed".to_owned(),
+        ];
+        assert_eq!(changes(&stored, &Found::default()), (expected, 2));
+    }
+}
