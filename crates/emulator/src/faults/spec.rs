@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::faults::{Action, At, Match, Rule};
+use super::rule::{Action, At, Match, Rule};
 use crate::store::Role;
 
 /// The text of an error that a rule gives no text for.

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 
 use super::errors::error;
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
-use crate::value::arithmetic::Operator;
-use crate::value::{CowCell, cast as conversions, collation, guid};
+use crate::value::cell::CowCell;
+use crate::value::operator::Operator;
+use crate::value::{cast as conversions, collation, guid};
 
 /// A collation with UTF-8, for conversions whose target has one.
 const UTF8_COLLATION: &str = "Latin1_General_100_CI_AS_SC_UTF8";

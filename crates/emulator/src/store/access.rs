@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fold;
+use super::name::fold;
 
 /// The principals of every database, at their ids.
 pub(crate) const FIXED: [&str; 5] = ["public", "dbo", "guest", "INFORMATION_SCHEMA", "sys"];

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{Access, Class, Permission};
 use super::declared::Declared;
-use super::{fold, type_code};
+use super::name::fold;
+use super::type_code;
 use crate::types::SqlType;
 
 /// The collation of every database.

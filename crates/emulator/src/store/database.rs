@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Role, fold};
+use super::name::fold;
+use super::role::Role;
 use crate::types::SqlError;
 use crate::value::guid;
 

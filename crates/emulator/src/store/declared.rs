@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{fold, type_code};
+use super::name::fold;
+use super::type_code;
 use crate::types::SqlType;
 
 /// The `user_type_id` of the first alias type: those of the system go to 256, which is `sysname`'s ("sys.types

@@ -9,6 +9,8 @@ pub(crate) mod catalog;
 pub(crate) mod database;
 pub(crate) mod declared;
 pub(crate) mod lock;
+mod name;
+mod role;
 pub(crate) mod type_code;
 
 use std::collections::BTreeMap;
@@ -21,6 +23,9 @@ use crate::types::SqlError;
 use database::Database;
 use lock::LockManager;
 
+pub(crate) use name::fold;
+pub use role::{LockMode, Role};
+
 /// What `@@VERSION` answers: a build of SQL Server 2019, the newest whose behaviour the emulator follows.
 pub const VERSION_TEXT: &str = "Microsoft SQL Server 2019 (RTM) - 15.0.2000.5 (X64) \n\tSep 24 2019 13:48:23 \n\tEmulated by mssql-sync over SQLite\n\tDeveloper Edition (64-bit)";
 
@@ -29,25 +34,6 @@ const DAYS_1900_TO_1970: i64 = 25_567;
 /// Days from 0001-01-01 to 1970-01-01.
 const DAYS_0001_TO_1970: i64 = 719_162;
 const SECONDS_A_DAY: i64 = 86_400;
-
-/// The role of a database in its availability group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Readable and writable.
-    Primary,
-    /// Readable only: `Updateability` is `READ_ONLY` and every write fails with 3906.
-    ReadableSecondary,
-}
-
-/// Whether readers wait for writers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum LockMode {
-    /// Readers see the last commit and never wait, as with READ_COMMITTED_SNAPSHOT.
-    #[default]
-    Versioned,
-    /// Readers wait for the writers of the same table, as a server without row versioning does.
-    Strict,
-}
 
 /// What a server is opened with.
 #[derive(Debug, Clone)]
@@ -188,9 +174,4 @@ impl ServerState {
     fn databases(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Database>>> {
         self.databases.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A name as the case-insensitive catalog compares it.
-pub(crate) fn fold(name: &str) -> String {
-    name.chars().flat_map(char::to_lowercase).collect()
 }

@@ -5,24 +5,10 @@
 
 use crate::types::{Cell, OwnedCell, SqlError, SqlType};
 use crate::value::cast::{self, Number};
+use crate::value::operator::Operator;
 use crate::value::promote::arithmetic_type;
 use crate::value::temporal::{DAYS_TO_1900, Moment, TICKS_PER_DAY, units_of_ticks};
 use crate::value::{decimal, error, text};
-
-/// A binary operator on numbers, strings and binaries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operator {
-    /// `+`, of strings too.
-    Add,
-    /// `-`
-    Subtract,
-    /// `*`
-    Multiply,
-    /// `/`
-    Divide,
-    /// `%`
-    Modulo,
-}
 
 /// `a op b` of type [`arithmetic_type`]; NULL when either is.
 ///

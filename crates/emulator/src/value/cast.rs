@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
+use crate::value::cell::CowCell;
 use crate::value::temporal::{self, Moment, TICKS_PER_DAY};
 use crate::value::text::{self, TooLong};
-use crate::value::{CowCell, cast_binary, decimal, error, parse, render};
+use crate::value::{cast_binary, decimal, error, parse, render};
 
 pub(crate) use super::conversion::{check_assignable, check_castable};
 

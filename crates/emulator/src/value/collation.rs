@@ -10,43 +10,12 @@ use std::cmp::Ordering;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
-use super::collation_names;
+use super::collation_names::{self, Rule};
+
+pub(crate) use super::collation_names::Collation;
 
 /// The collation of a database or column that names none.
 pub(crate) const DEFAULT: &str = "SQL_Latin1_General_CP1_CI_AS";
-
-/// What a collation's name says.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Collation {
-    /// Locale, in the low 20 bits of the wire form.
-    pub(super) lcid: u32,
-    /// Version: 0 without a number, 1 for `_90_`, 2 for `_100_`, 3 for `_140_` and `_160_`.
-    pub(super) version: u8,
-    /// Sort order of a `SQL_` collation, 0 of a Windows one.
-    pub(super) sort_id: u8,
-    /// How it compares.
-    pub(super) rule: Rule,
-    /// Code page of `char` and `varchar`.
-    pub(super) encoding: &'static Encoding,
-}
-
-/// What a comparison tells apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "the flags of the wire form, one each"
-)]
-pub(super) enum Rule {
-    /// Code points only; `old` is `_BIN` rather than `_BIN2`.
-    Binary { old: bool },
-    /// By dictionary.
-    Dictionary {
-        case: bool,
-        accent: bool,
-        kana: bool,
-        width: bool,
-    },
-}
 
 impl Collation {
     /// Looks a name up; `None` for one that does not exist. Letter case of the name does not matter.

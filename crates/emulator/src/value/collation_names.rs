@@ -9,7 +9,38 @@ use encoding_rs::{
     WINDOWS_1253, WINDOWS_1254, WINDOWS_1255, WINDOWS_1256, WINDOWS_1257, WINDOWS_1258,
 };
 
-use super::collation::{Collation, Rule};
+/// What a collation's name says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Collation {
+    /// Locale, in the low 20 bits of the wire form.
+    pub(super) lcid: u32,
+    /// Version: 0 without a number, 1 for `_90_`, 2 for `_100_`, 3 for `_140_` and `_160_`.
+    pub(super) version: u8,
+    /// Sort order of a `SQL_` collation, 0 of a Windows one.
+    pub(super) sort_id: u8,
+    /// How it compares.
+    pub(super) rule: Rule,
+    /// Code page of `char` and `varchar`.
+    pub(super) encoding: &'static Encoding,
+}
+
+/// What a comparison tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the flags of the wire form, one each"
+)]
+pub(super) enum Rule {
+    /// Code points only; `old` is `_BIN` rather than `_BIN2`.
+    Binary { old: bool },
+    /// By dictionary.
+    Dictionary {
+        case: bool,
+        accent: bool,
+        kana: bool,
+        width: bool,
+    },
+}
 
 /// `SQL_Latin1_General_CP1_CI_AS`.
 pub(super) const DEFAULT_COLLATION: Collation = Collation {

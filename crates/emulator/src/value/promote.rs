@@ -4,7 +4,7 @@
 //! <https://learn.microsoft.com/sql/t-sql/data-types/precision-scale-and-length-transact-sql>.
 
 use crate::types::{Len, SqlError, SqlType};
-use crate::value::arithmetic::Operator;
+use crate::value::operator::Operator;
 use crate::value::{error, text};
 
 /// Longest `varchar(n)` and `varbinary(n)`; `nvarchar(n)` has half of it.

@@ -9,7 +9,7 @@ use crate::types::{Column, OwnedCell, SqlError};
 use crate::value::wire_codec::{self, Reader, WireType};
 use crate::wire::extent::{self, Extent};
 use crate::wire::login::utf16;
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 use crate::wire::request::MESSAGE_BYTES_MAX;
 
 /// A row is held whole, as a request is.

@@ -9,7 +9,6 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::faults::{Action, At, Subject};
-use crate::server::Server;
 use crate::types::{Session, SessionOptions, SqlError};
 use crate::value::collation;
 use crate::wire::answer::{Answer, Stop, Wire};
@@ -21,8 +20,10 @@ use crate::wire::packet::{
     STATUS_RESET, STATUS_RESET_KEEP_TRANSACTION, TRANSACTION_MANAGER,
 };
 use crate::wire::perform::{Peer, PendingBulk, PreparedStatements, Turn};
+use crate::wire::protocol::protocol_error;
 use crate::wire::quiet::Quiet;
-use crate::wire::{protocol_error, request, rpc, token};
+use crate::wire::server::Server;
+use crate::wire::{request, rpc, token};
 
 /// The collation of the server, which the login's answer announces.
 const SERVER_COLLATION: &str = "SQL_Latin1_General_CP1_CI_AS";

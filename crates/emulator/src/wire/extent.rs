@@ -4,7 +4,7 @@
 //! only ever sees whole values. A length that no value can have is found by the codec, not here.
 
 use crate::types::SqlError;
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 
 /// How a type's values carry their length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

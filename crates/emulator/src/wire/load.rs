@@ -7,7 +7,7 @@ use crate::faults::At;
 use crate::types::{Cell, Session, Sink, SqlError};
 use crate::wire::answer::Answer;
 use crate::wire::bulk::{BulkReader, Event};
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 
 /// How the message of a bulk load ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

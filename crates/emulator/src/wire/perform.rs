@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use crate::faults::{Action, Armed, At, Subject};
 use crate::log::Statement;
-use crate::server::Server;
 use crate::types::{Cell, OwnedCell, Param, Session, Sink, SqlError, SqlType, TransactionRequest};
 use crate::value::render;
 use crate::wire::answer::{Answer, Stop};
@@ -12,6 +11,7 @@ use crate::wire::declaration;
 use crate::wire::quiet::Quiet;
 use crate::wire::request::TransactionAction;
 use crate::wire::rpc::{self, Call, Procedure};
+use crate::wire::server::Server;
 
 /// Who is at the other end.
 #[derive(Debug, Clone)]

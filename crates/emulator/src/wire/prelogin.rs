@@ -4,7 +4,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::wire::SERVER_VERSION;
+use crate::wire::protocol::SERVER_VERSION;
 
 const VERSION: u8 = 0;
 const ENCRYPTION: u8 = 1;

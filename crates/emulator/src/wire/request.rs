@@ -2,7 +2,7 @@
 
 use crate::types::{SqlError, TransactionRequest};
 use crate::wire::login::utf16;
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 
 /// The longest request that is held in memory; a bulk load is not held. The product's longest batches are some
 /// hundred KiB, and a `varbinary(max)` parameter of a test has room too.

@@ -5,7 +5,7 @@
 use crate::types::{OwnedCell, Param, SqlError};
 use crate::value::wire_codec::{self, Reader};
 use crate::wire::login::utf16;
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 use crate::wire::request::without_headers;
 
 const SEPARATOR: u8 = 0xFF;

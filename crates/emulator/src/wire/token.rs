@@ -8,7 +8,7 @@ use bytes::{BufMut, BytesMut};
 use crate::types::{Cell, Column, SqlError, SqlType, TransactionEvent};
 use crate::value::collation::Collation;
 use crate::value::wire_codec;
-use crate::wire::SERVER_VERSION;
+use crate::wire::protocol::SERVER_VERSION;
 
 const RETURN_STATUS: u8 = 0x79;
 const COL_METADATA: u8 = 0x81;

@@ -12,7 +12,8 @@ use crate::sql::values;
 use crate::store::fold;
 use crate::store::type_code::encode;
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
-use crate::value::arithmetic::{self, Operator};
+use crate::value::arithmetic;
+use crate::value::operator::Operator;
 use crate::value::{parse, promote};
 
 impl Binder<'_> {

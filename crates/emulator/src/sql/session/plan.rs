@@ -213,7 +213,7 @@ impl SqlSession {
         match rows.next() {
             Ok(Some(row)) => {
                 let value = row.get_ref(0).map_err(|e| self.core.sqlite_error(&e))?;
-                Ok(crate::value::to_owned(cell(value)?))
+                Ok(crate::value::cell::to_owned(cell(value)?))
             }
             Ok(None) => Ok(OwnedCell::Null),
             Err(e) => Err(self.core.sqlite_error(&e)),
@@ -346,7 +346,7 @@ impl SqlSession {
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next().map_err(|e| self.core.sqlite_error(&e))? {
                 let cells: Result<Vec<OwnedCell>, SqlError> = (0..prepared.assigns.len())
-                    .map(|at| Ok(crate::value::to_owned(cell(row.get_ref_unwrap(at))?)))
+                    .map(|at| Ok(crate::value::cell::to_owned(cell(row.get_ref_unwrap(at))?)))
                     .collect();
                 last = Some(cells?);
                 count += 1;

@@ -3,8 +3,8 @@
 //! Values are checked as SQL Server checks them: a date out of range, a decimal of too many digits or an odd
 //! number of bytes in UTF-16 is error 8023 or 9833, and nothing is trusted about lengths.
 
-use super::type_info::{Form, decimal_length, is_utf8, time_length};
-use super::{Reader, WireType};
+use super::reader::Reader;
+use super::type_info::{Form, WireType, decimal_length, is_utf8, time_length};
 use crate::types::{OwnedCell, SqlError, SqlType};
 use crate::value::temporal::{self, MAX_DAYS, Moment, TICKS_PER_DAY, UNITS_PER_DAY};
 use crate::value::text::{self, TooLong};

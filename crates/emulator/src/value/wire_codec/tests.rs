@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use super::read::read_value;
 use super::{Reader, read_param, read_type_info, read_value_into, write_type_info, write_value};
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
+use crate::value::cell::to_owned;
 use crate::value::temporal::{self, Moment, TICKS_PER_DAY, UNITS_PER_DAY};
-use crate::value::{decimal, guid, to_owned};
+use crate::value::{decimal, guid};
 
 const UTF8: Option<&str> = Some("Latin1_General_100_CI_AS_SC_UTF8");
 const CHINESE: Option<&str> = Some("Chinese_PRC_CI_AS");

@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use crate::server::Backend;
 use crate::store::Role;
 use crate::types::{
     BulkTarget, Cell, Column, Len, Param, Session, SessionOptions, Sink, SqlError, SqlType, TransactionEvent,
     TransactionRequest,
 };
+use crate::wire::server::Backend;
 
 pub(super) type Events = mpsc::UnboundedReceiver<String>;
 

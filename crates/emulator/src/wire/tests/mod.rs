@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::faults::Faults;
+use crate::listen;
 use crate::log::StatementLog;
-use crate::server::{self, Server};
 use crate::wire::prelogin::TlsMode;
+use crate::wire::server::Server;
 use crate::wire::tls::Identity;
 use fake::{Events, FakeBackend};
 
@@ -43,7 +44,7 @@ impl Rig {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (hang_up, asked) = mpsc::unbounded_channel();
-        tokio::spawn(server::accept(server.clone(), listener, asked));
+        tokio::spawn(listen::accept(server.clone(), listener, asked));
         Rig {
             server,
             addr,

@@ -6,27 +6,23 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::faults::Faults;
-use crate::log::StatementLog;
-use crate::store::Role;
-use crate::types::{Session, SessionOptions, SqlError};
 use crate::wire::conversation::{self, Lines};
 use crate::wire::link::Link;
 use crate::wire::login::{LOGIN_BYTES_MAX, Login};
 use crate::wire::packet::{
     ATTENTION, LOGIN7, PRELOGIN, Packet, PacketReader, PacketWriter, REPLY, put_packet,
 };
-use crate::wire::prelogin::{Encryption, Prelogin, TlsMode};
-use crate::wire::tls::{Identity, Stream};
+use crate::wire::prelogin::{Encryption, Prelogin};
+use crate::wire::server::Server;
+use crate::wire::tls::Stream;
 
 /// Packets that wait for a conversation: at the largest size 1 MiB, at the default 128 KiB.
 const PACKETS_WAITING_MAX: usize = 32;
@@ -36,41 +32,8 @@ const PIECES_WAITING_MAX: usize = 8;
 const PRELOGIN_BYTES_MAX: usize = 4096;
 /// After a failure to accept, most often for want of file descriptors, trying again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// SQL Server gives its first user session this number.
-const FIRST_SPID: u32 = 51;
 /// Parsing nested T-SQL and running it goes deep.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
-
-/// What opens sessions.
-pub(crate) trait Backend: Send + Sync {
-    /// Opens a session on a database: 4060 where there is no such database.
-    fn open(&self, options: SessionOptions) -> Result<Box<dyn Session>, SqlError>;
-    /// Changes a database's role.
-    fn set_role(&self, database: &str, role: Role);
-}
-
-/// What all connections of a server share.
-pub(crate) struct Server {
-    pub(crate) name: String,
-    pub(crate) backend: Arc<dyn Backend>,
-    /// Names and passwords; without any, everybody is let in.
-    pub(crate) users: Vec<(String, String)>,
-    pub(crate) tls: TlsMode,
-    pub(crate) identity: Identity,
-    pub(crate) faults: Faults,
-    pub(crate) log: StatementLog,
-    /// Conversations that run.
-    pub(crate) live: watch::Sender<usize>,
-    pub(crate) next_spid: AtomicU32,
-}
-
-impl Server {
-    fn next_spid(&self) -> i16 {
-        let span = i16::MAX as u32 - FIRST_SPID + 1;
-        let nth = self.next_spid.fetch_add(1, Ordering::Relaxed) % span;
-        (FIRST_SPID + nth) as i16
-    }
-}
 
 /// Accepts connections until it is dropped; `hang_up` ends those there are.
 pub(crate) async fn accept(
