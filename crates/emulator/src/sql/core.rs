@@ -2,14 +2,17 @@
 //! transaction sees them, its temp tables, and what a name in a statement means.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
-use sqlparser::ast::{ObjectName, ObjectNamePart};
+use sqlparser::ast::ObjectName;
 
 use super::errors;
 use super::functions;
-use super::views::View;
+use super::name::NameParts;
+use super::shared::{Shared, lock};
+use super::sqlite;
+use super::views::{self, Context, View};
 use crate::store::catalog::{Catalog, TableDef};
 use crate::store::database::{Database, session_connection};
 use crate::store::{ServerState, fold};
@@ -17,34 +20,6 @@ use crate::types::{SessionOptions, SqlError};
 
 /// How many databases stay attached; SQLite's own limit is 10.
 const ATTACHED_MAX: usize = 8;
-
-/// What the functions registered with SQLite share with the session.
-#[derive(Default)]
-pub(crate) struct Shared {
-    /// The error that a function raised: SQLite passes on only its text.
-    pub error: Option<SqlError>,
-    /// The identity counter of the table being inserted into, and its increment.
-    pub identity: Option<(Arc<std::sync::atomic::AtomicI64>, i64)>,
-    /// The last identity value given.
-    pub last_identity: Option<i64>,
-    /// The current database and its catalog, for OBJECT_ID and the like.
-    pub names: Names,
-}
-
-/// What OBJECT_ID and the like look names up in.
-#[derive(Default, Clone)]
-pub(crate) struct Names {
-    pub server: Option<Arc<ServerState>>,
-    pub login: String,
-    pub database: String,
-    pub catalog: Arc<Catalog>,
-    pub temps: Vec<Arc<TableDef>>,
-}
-
-/// Locks the shared state; a panic while it was held leaves nothing half done.
-pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 struct Attached {
     database: Arc<Database>,
@@ -87,79 +62,6 @@ impl TableRef {
 pub(crate) enum Object {
     Table(TableRef),
     View(&'static View, Arc<Database>),
-}
-
-/// A name taken apart.
-pub(crate) struct NameParts {
-    pub database: Option<String>,
-    pub schema: Option<String>,
-    pub name: String,
-}
-
-impl NameParts {
-    /// Of a name in a statement.
-    pub fn new(name: &ObjectName) -> Result<NameParts, SqlError> {
-        let mut parts = Vec::new();
-        for part in &name.0 {
-            match part {
-                ObjectNamePart::Identifier(ident) => parts.push(ident.value.clone()),
-                ObjectNamePart::Function(_) => return Err(errors::unsupported(name)),
-            }
-        }
-        NameParts::from_parts(parts).ok_or_else(|| errors::unsupported(name))
-    }
-
-    fn from_parts(mut parts: Vec<String>) -> Option<NameParts> {
-        let name = parts.pop().filter(|n| !n.is_empty())?;
-        let mut next = || parts.pop().filter(|p| !p.is_empty());
-        let (schema, database) = (next(), next());
-        parts.is_empty().then_some(NameParts {
-            database,
-            schema,
-            name,
-        })
-    }
-
-    /// Of a name in a string, as OBJECT_ID takes it: `[a].[b]`, `a.b`, `"a"."b"`.
-    pub fn parse(text: &str) -> Option<NameParts> {
-        let mut parts = vec![String::new()];
-        let mut chars = text.trim().chars().peekable();
-        while let Some(c) = chars.next() {
-            let close = match c {
-                '[' => ']',
-                '"' => '"',
-                '.' => {
-                    parts.push(String::new());
-                    continue;
-                }
-                c => {
-                    parts.last_mut()?.push(c);
-                    continue;
-                }
-            };
-            loop {
-                let inner = chars.next()?;
-                if inner == close {
-                    if chars.peek() != Some(&close) {
-                        break;
-                    }
-                    chars.next();
-                }
-                parts.last_mut()?.push(inner);
-            }
-        }
-        NameParts::from_parts(parts)
-    }
-
-    /// Whether it names a temp table.
-    pub fn is_temp(&self) -> bool {
-        self.name.starts_with('#')
-    }
-
-    /// The schema, or the default one.
-    pub fn schema(&self) -> &str {
-        self.schema.as_deref().unwrap_or("dbo")
-    }
 }
 
 /// See the module.
@@ -325,7 +227,7 @@ impl Core {
             },
             None => Arc::clone(&self.current),
         };
-        if let Some(view) = View::find(name.schema.as_deref(), &name.name) {
+        if let Some(view) = views::find(name.schema.as_deref(), &name.name) {
             return Ok(Some(Object::View(view, database)));
         }
         let catalog = self.catalog(&database)?;
@@ -338,6 +240,25 @@ impl Core {
             database: Some(database),
             alias,
         })))
+    }
+
+    /// A view's rows now, as a JSON array of arrays.
+    pub fn view_rows(&mut self, view: &View, database: &Arc<Database>) -> Result<String, SqlError> {
+        let catalog = self.catalog(database)?;
+        let alias = self.attach(database)?;
+        let count = |table: &TableDef| {
+            let sql = format!("SELECT count(*) FROM {alias}.{}", table.sqlite_name());
+            self.connection
+                .query_row(&sql, [], |r| r.get(0))
+                .map_err(|e| self.sqlite_error(&e))
+        };
+        view.json(&Context {
+            database: Arc::clone(database),
+            catalog,
+            server: &self.server,
+            login: &self.options.login,
+            count: &count,
+        })
     }
 
     /// The table of that name, for statements that change one.
@@ -423,7 +344,7 @@ impl Core {
         if let Some(raised) = lock(&self.shared).error.take() {
             return raised;
         }
-        functions::translate(error, self.options.spid)
+        sqlite::translate(error, self.options.spid)
     }
 }
 

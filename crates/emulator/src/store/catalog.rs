@@ -129,6 +129,33 @@ pub(crate) struct ForeignKeyDef {
 }
 
 impl TableDef {
+    /// Its constraints: id, name and type.
+    pub fn constraints(&self) -> Vec<(i32, String, &'static str)> {
+        let keys = self.indexes.iter().filter(|i| i.kind != IndexKind::Index);
+        let keys = keys.map(|i| {
+            (
+                i.object_id,
+                i.name.clone(),
+                if i.kind == IndexKind::PrimaryKey {
+                    "PK"
+                } else {
+                    "UQ"
+                },
+            )
+        });
+        let defaults = self
+            .columns
+            .iter()
+            .filter_map(|c| c.default.as_ref())
+            .map(|d| (d.object_id, d.name.clone(), "D"));
+        let checks = self.checks.iter().map(|c| (c.object_id, c.name.clone(), "C"));
+        let foreign = self
+            .foreign_keys
+            .iter()
+            .map(|f| (f.object_id, f.name.clone(), "F"));
+        keys.chain(defaults).chain(checks).chain(foreign).collect()
+    }
+
     /// The table's name inside its SQLite schema, quoted.
     pub fn sqlite_name(&self) -> String {
         if self.temp {

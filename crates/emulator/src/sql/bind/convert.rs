@@ -2,6 +2,7 @@
 
 use super::{Binder, Bound, Collation, Origin, Parameter};
 use crate::sql::errors::error;
+use crate::sql::functions::conversion::{TRY, UTF8};
 use crate::sql::{types, values};
 use crate::store::type_code::encode;
 use crate::types::{Len, OwnedCell, SqlError, SqlType};
@@ -17,11 +18,6 @@ pub(crate) enum Mode {
     /// Assignment to a column or variable: 8152 where CAST would cut.
     Assign,
 }
-
-/// The flag of the conversion functions for a UTF-8 target.
-pub(crate) const UTF8: i64 = 1;
-/// The flag of the conversion functions for NULL instead of an error.
-pub(crate) const TRY: i64 = 2;
 
 fn covers(to: Len, from: u32) -> bool {
     match to {

@@ -6,6 +6,7 @@ use sqlparser::ast::{
 
 use super::{Binder, Bound, Collation, Mode, System, convert};
 use crate::sql::errors::{error, unsupported, wrong_arguments};
+use crate::sql::functions::conversion::TRY;
 use crate::sql::{types, values};
 use crate::store::type_code::encode;
 use crate::types::{Len, OwnedCell, SqlError, SqlType};
@@ -377,7 +378,7 @@ impl Binder<'_> {
         if style.constant == Some(OwnedCell::Integer(0)) || !values::style_matters(value.ty, to) {
             return self.convert(value, to, Some(&collation), mode);
         }
-        let flags = if mode == Mode::Try { convert::TRY } else { 0 };
+        let flags = if mode == Mode::Try { TRY } else { 0 };
         let sql = format!(
             "tsql_convert({}, {}, {}, {flags}, {})",
             value.sql,

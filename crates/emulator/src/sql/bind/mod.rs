@@ -27,7 +27,7 @@ use crate::store::access::Permission;
 use crate::store::catalog::{DEFAULT_COLLATION, TableDef};
 use crate::store::database::Database;
 use crate::types::{OwnedCell, SqlError, SqlType};
-pub(crate) use convert::{Mode, TRY, UTF8};
+pub(crate) use convert::Mode;
 use source::Scope;
 
 /// Where the value of a numbered SQLite parameter comes from when the statement runs.

@@ -8,8 +8,9 @@ use sqlparser::ast::{
 
 use super::query::BoundQuery;
 use super::{Binder, Bound, Collation, Origin, Parameter};
-use crate::sql::core::{NameParts, Object, TableRef};
+use crate::sql::core::{Object, TableRef};
 use crate::sql::errors::{error, no_column, no_object, unsupported};
+use crate::sql::name::NameParts;
 use crate::sql::views::View;
 use crate::store::access::Permission;
 use crate::store::catalog::{DEFAULT_COLLATION, quote};

@@ -3,7 +3,7 @@
 use chrono::{Datelike, Months, NaiveDate};
 use rusqlite::functions::Context;
 
-use super::{Answer, Registry, argument, broken, integer};
+use super::registry::{Answer, Registry, argument, broken, integer};
 use crate::sql::errors::error;
 use crate::types::{Cell, OwnedCell, SqlError};
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use sqlparser::ast::{Ident, ObjectName};
 
 use super::SqlSession;
-use super::ddl::plain;
 use super::declare::DeclaredType;
 use super::define::column_collation;
 use crate::sql::ast::{AlterTable, ColumnSpec, ConstraintSpec};
 use crate::sql::bind::{Binder, Mode};
 use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error, unsupported};
+use crate::sql::name::plain;
 use crate::store::catalog::{IndexKind, TableDef, quote};
 use crate::store::fold;
 use crate::types::SqlError;

@@ -9,13 +9,13 @@ use rusqlite::CachedStatement;
 use sqlparser::ast::{DataType, ObjectName};
 
 use super::constraint::{constraint, duplicate_key, not_null_column, violated};
-use super::ddl::plain;
-use super::plan::Bindable;
 use super::{Ran, SqlSession};
 use crate::sql::ast::BulkColumn;
 use crate::sql::bind::Need;
 use crate::sql::core::{TableRef, Temp};
 use crate::sql::errors::{self, bad_bulk_type, error, no_column, no_object, null_refused};
+use crate::sql::name::plain;
+use crate::sql::sqlite::Bindable;
 use crate::sql::types::{self, Place};
 use crate::sql::values;
 use crate::store::access::Permission;

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use rusqlite::ffi;
 
 use super::SqlSession;
-use super::plan::Bindable;
 use crate::sql::bind::dml::Change;
-use crate::sql::core::{TableRef, lock};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{error, null_refused};
-use crate::sql::functions::cell;
+use crate::sql::shared::lock;
+use crate::sql::sqlite::{Bindable, cell};
 use crate::store::catalog::{ColumnDef, IndexDef, IndexKind, TableDef, quote};
 use crate::types::{OwnedCell, SqlError};
 use crate::value::render::render;

@@ -8,8 +8,9 @@ use super::SqlSession;
 use super::constraint::constraint;
 use super::define::{add_index, check_columns};
 use crate::sql::ast::{CreateTable, IndexSpec, Stmt};
-use crate::sql::core::{NameParts, TableRef};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error, unsupported};
+use crate::sql::name::{NameParts, plain};
 use crate::store::access::{Class, Permission};
 use crate::store::catalog::{self, ColumnDef, IndexDef, IndexKind, TableDef};
 use crate::store::database::Database;
@@ -392,9 +393,4 @@ impl SqlSession {
         );
         error(1505, 16, 1, text)
     }
-}
-
-/// A name as messages give it.
-pub(super) fn plain(name: &ObjectName) -> String {
-    name.to_string().replace(['[', ']', '"'], "")
 }

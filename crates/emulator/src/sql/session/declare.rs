@@ -5,10 +5,10 @@ use std::sync::Arc;
 use sqlparser::ast::{DataType, Ident, ObjectName};
 
 use super::SqlSession;
-use super::ddl::plain;
 use crate::sql::ast::CreatePolicy;
-use crate::sql::core::{NameParts, TableRef};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error, unsupported};
+use crate::sql::name::{NameParts, plain};
 use crate::sql::types::{self, Place};
 use crate::store::access::Class;
 use crate::store::catalog::{self, TableDef};

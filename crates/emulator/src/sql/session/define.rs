@@ -7,8 +7,8 @@ use sqlparser::ast::{Ident, ObjectName};
 use super::SqlSession;
 use super::declare::{DeclaredType, masking_function};
 use crate::sql::ast::{ColumnSpec, ConstraintKind, ConstraintSpec, IndexSpec};
-use crate::sql::core::NameParts;
 use crate::sql::errors::{self, error};
+use crate::sql::name::NameParts;
 use crate::sql::types;
 use crate::sql::values;
 use crate::store::catalog::{

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use sqlparser::ast::{Ident, ObjectName};
 
 use super::SqlSession;
-use super::ddl::plain;
 use crate::sql::ast::{PermissionChange, PermissionVerb, Securable};
 use crate::sql::bind::Need;
-use crate::sql::core::{NameParts, TableRef};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error};
+use crate::sql::name::{NameParts, plain};
 use crate::store::access::{Access, Class, Permission, State, is_owner};
 use crate::store::catalog;
 use crate::store::database::Database;

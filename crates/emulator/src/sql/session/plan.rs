@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, ToSql};
+use rusqlite::CachedStatement;
 use sqlparser::ast::{Expr, Query, SetExpr};
 
 use super::constraint::is_duplicate;
@@ -13,9 +12,9 @@ use super::{Batch, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{Statement, Stmt};
 use crate::sql::bind::dml::Change;
 use crate::sql::bind::{Binder, Mode, Parameter, System, Uses};
-use crate::sql::core::lock;
 use crate::sql::errors::{error, unsupported};
-use crate::sql::functions::cell;
+use crate::sql::shared::lock;
+use crate::sql::sqlite::{Bindable, cell};
 use crate::sql::{ast, types};
 use crate::store::access::is_owner;
 use crate::store::{catalog, fold};
@@ -36,21 +35,6 @@ pub(super) struct Prepared {
     /// `SELECT @a = ...`.
     assigns: Vec<String>,
     pub change: Option<Change>,
-}
-
-/// A cell on its way into a SQLite parameter.
-pub(super) struct Bindable<'a>(pub Cell<'a>);
-
-impl ToSql for Bindable<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            Cell::Null => ValueRef::Null,
-            Cell::Integer(v) => ValueRef::Integer(v),
-            Cell::Real(v) => ValueRef::Real(v),
-            Cell::Text(v) => ValueRef::Text(v.as_bytes()),
-            Cell::Blob(v) => ValueRef::Blob(v),
-        }))
-    }
 }
 
 impl SqlSession {
@@ -242,7 +226,7 @@ impl SqlSession {
                     .map_or(OwnedCell::Null, |v| v.value.clone()),
                 Parameter::Constant(value) => value.clone(),
                 Parameter::System(value) => self.system(*value, now)?,
-                Parameter::View(view, database) => OwnedCell::Text(view.json(&mut self.core, database)?),
+                Parameter::View(view, database) => OwnedCell::Text(self.core.view_rows(view, database)?),
             });
         }
         Ok(values)

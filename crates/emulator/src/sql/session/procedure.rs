@@ -8,8 +8,8 @@ use sqlparser::ast::{Expr, ObjectName};
 
 use super::{Batch, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{Argument, Stmt};
-use crate::sql::core::NameParts;
 use crate::sql::errors::{self, error};
+use crate::sql::name::NameParts;
 use crate::sql::parse;
 use crate::sql::types::{Place, sql_type};
 use crate::store::fold;

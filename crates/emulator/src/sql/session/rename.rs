@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::SqlSession;
 use super::procedure::Arguments;
-use crate::sql::core::{NameParts, Object, TableRef};
+use crate::sql::core::{Object, TableRef};
 use crate::sql::errors::{error, unsupported};
+use crate::sql::name::NameParts;
 use crate::store::access::Permission;
 use crate::store::catalog::{IndexKind, TableDef, quote};
 use crate::store::fold;
