@@ -2,8 +2,9 @@
 
 use sqlparser::ast::{Expr, WindowType};
 
+use super::binder::Binder;
+use super::bound::Bound;
 use super::convert::key;
-use super::{Binder, Bound};
 use crate::sql::errors::{error, unsupported, wrong_arguments};
 use crate::sql::types;
 use crate::store::type_code::encode;

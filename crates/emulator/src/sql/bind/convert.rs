@@ -1,6 +1,7 @@
 //! Conversions between types: which change nothing in storage, which fold into a literal, and which are calls.
 
-use super::{Binder, Bound, Collation, Origin, Parameter};
+use super::binder::Binder;
+use super::bound::{Bound, Collation, Origin, Parameter};
 use crate::sql::errors::error;
 use crate::sql::functions::conversion::{TRY, UTF8};
 use crate::sql::{types, values};

@@ -2,8 +2,9 @@
 
 use sqlparser::ast::Expr;
 
+use super::binder::Binder;
+use super::bound::{Bound, System};
 use super::function::literal_text;
-use super::{Binder, Bound, System};
 use crate::sql::errors::{error, wrong_arguments};
 use crate::sql::functions::dates::Part;
 use crate::sql::types;

@@ -2,9 +2,11 @@
 
 use sqlparser::ast::{Expr, Ident, ObjectName, TableFactor, TableWithJoins};
 
-use super::query::BoundQuery;
-use super::source::Scope;
-use super::{Binder, Bound, Mode};
+use super::binder::Binder;
+use super::bound::{Bound, Collation};
+use super::convert::Mode;
+use super::output::BoundQuery;
+use super::scope::Scope;
 use crate::sql::ast::{Delete, Insert, InsertSource, Update};
 use crate::sql::core::TableRef;
 use crate::sql::errors::{error, no_object, unsupported, wrong_count};
@@ -187,7 +189,7 @@ impl Binder<'_> {
         let collation = column
             .collation
             .clone()
-            .map_or(super::Collation::Default, super::Collation::Implicit);
+            .map_or(Collation::Default, Collation::Implicit);
         Bound {
             collation,
             nullable: column.nullable,

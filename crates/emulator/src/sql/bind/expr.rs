@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use sqlparser::ast::{BinaryOperator, CaseWhen, CastKind, Expr, UnaryOperator, Value};
 
+use super::binder::Binder;
+use super::bound::{Bound, Collation, Parameter};
+use super::convert::Mode;
 use super::convert::combine;
-use super::{Binder, Bound, Collation, Mode, Parameter};
 use crate::sql::errors::{error, no_variable, unsupported};
 use crate::sql::types::{self, Place};
 use crate::sql::values;
+use crate::store::catalog::DEFAULT_COLLATION;
 use crate::store::fold;
 use crate::store::type_code::encode;
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
@@ -295,7 +298,7 @@ impl Binder<'_> {
             _ => inner,
         };
         let collation = wanted.map_or(
-            Collation::Explicit(Arc::from(super::DEFAULT_COLLATION)),
+            Collation::Explicit(Arc::from(DEFAULT_COLLATION)),
             Collation::Explicit,
         );
         Ok(Bound { collation, ..inner })

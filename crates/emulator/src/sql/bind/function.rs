@@ -4,7 +4,10 @@ use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
 };
 
-use super::{Binder, Bound, Collation, Mode, System, convert};
+use super::binder::Binder;
+use super::bound::{Bound, Collation, System};
+use super::convert;
+use super::convert::Mode;
 use crate::sql::errors::{error, unsupported, wrong_arguments};
 use crate::sql::functions::conversion::TRY;
 use crate::sql::{types, values};

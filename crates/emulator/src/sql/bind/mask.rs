@@ -4,7 +4,8 @@
 //! NULL; a count tells no value and is not masked. Predicates, GROUP BY and ORDER BY see the values themselves, but
 //! those around a derived table or a CTE see what its select list gave out.
 
-use super::{Binder, Bound};
+use super::binder::Binder;
+use super::bound::Bound;
 use crate::sql::types;
 use crate::sql::values;
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};

@@ -2,9 +2,10 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, Query, SelectItem, SetExpr, UnaryOperator};
 
+use super::binder::Binder;
+use super::bound::{Bound, Collation};
 use super::convert::key;
-use super::source::Scope;
-use super::{Binder, Bound, Collation};
+use super::scope::Scope;
 use crate::sql::errors::{error, unsupported};
 use crate::sql::{types, values};
 use crate::types::{SqlError, SqlType};

@@ -7,23 +7,15 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, SetExpr, Top, TopQuantity, Value,
 };
 
+use super::binder::Binder;
+use super::bound::{Bound, Collation};
+use super::convert::Mode;
 use super::convert::key;
-use super::source::Scope;
-use super::{Binder, Bound, Collation, Mode};
+use super::output::{BoundQuery, Output};
+use super::scope::Scope;
 use crate::sql::errors::{error, unsupported};
 use crate::store::fold;
-use crate::types::{Column, SqlError, SqlType};
-
-/// A query as SQLite SQL; its columns are called `c1`, `c2`, ... there.
-#[derive(Debug, Clone)]
-pub(crate) struct BoundQuery {
-    pub sql: String,
-    pub columns: Vec<Output>,
-    /// `SELECT @a = ...`: the variables that take the columns, by folded name.
-    pub assigns: Vec<String>,
-    /// It surely has no more than one row.
-    pub one_row: bool,
-}
+use crate::types::{SqlError, SqlType};
 
 /// A select list.
 #[derive(Default)]
@@ -34,54 +26,6 @@ struct SelectList {
     assigns: Vec<String>,
     /// Which of them read a masked column.
     masked: Vec<usize>,
-}
-
-/// A column of a query.
-#[derive(Debug, Clone)]
-pub(crate) struct Output {
-    pub name: String,
-    pub ty: SqlType,
-    pub collation: Collation,
-    pub nullable: bool,
-    pub identity: bool,
-    pub updateable: bool,
-    untyped_null: bool,
-}
-
-impl Output {
-    pub(super) fn new(name: String, bound: &Bound) -> Output {
-        Output {
-            name,
-            ty: bound.ty,
-            collation: bound.collation.clone(),
-            nullable: bound.nullable,
-            identity: bound.column.as_ref().is_some_and(|c| c.identity),
-            updateable: bound.column.as_ref().is_some_and(|c| c.native),
-            untyped_null: bound.untyped_null,
-        }
-    }
-
-    /// The column as an expression of an outer query.
-    pub fn as_bound(&self, sql: &str) -> Bound {
-        Bound {
-            collation: self.collation.clone(),
-            nullable: self.nullable,
-            untyped_null: self.untyped_null,
-            ..Bound::new(sql.to_owned(), self.ty)
-        }
-    }
-
-    /// As COLMETADATA describes it.
-    pub fn column(&self) -> Column {
-        Column {
-            name: self.name.clone(),
-            ty: self.ty,
-            nullable: self.nullable,
-            identity: self.identity,
-            updateable: self.updateable,
-            collation: self.collation.column_name(self.ty),
-        }
-    }
 }
 
 impl Binder<'_> {

@@ -2,9 +2,12 @@
 
 use sqlparser::ast::{Query, SetOperator, SetQuantifier};
 
+use super::binder::Binder;
+use super::bound::{Bound, Collation};
+use super::convert::Mode;
 use super::convert::{combine, key};
-use super::query::{BoundQuery, Output, direction, distinct_key, order_items, position};
-use super::{Binder, Bound, Collation, Mode};
+use super::output::{BoundQuery, Output};
+use super::query::{direction, distinct_key, order_items, position};
 use crate::sql::errors::{error, unsupported};
 use crate::sql::types;
 use crate::types::SqlError;
