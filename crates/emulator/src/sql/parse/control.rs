@@ -3,7 +3,7 @@
 use sqlparser::ast::{DataType, Expr};
 use sqlparser::tokenizer::Token;
 
-use super::{Failure, Parsed, Reader};
+use super::reader::{Failure, Parsed, Reader};
 use crate::sql::ast::{Argument, Declaration, SetOption, Stmt};
 use crate::types::SqlError;
 

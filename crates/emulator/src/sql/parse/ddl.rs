@@ -3,7 +3,7 @@
 use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Token;
 
-use super::{Parsed, Reader};
+use super::reader::{Parsed, Reader};
 use crate::sql::ast::{
     AlterTable, ColumnSpec, ConstraintKind, ConstraintSpec, CreateTable, DatabaseOption, IndexSpec, Stmt,
 };

@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::{Parsed, Reader};
+use super::reader::{Parsed, Reader};
 use crate::sql::ast::{CreatePolicy, Stmt};
 
 /// `encryption_type` of the two kinds of encryption ("sys.columns (Transact-SQL)").

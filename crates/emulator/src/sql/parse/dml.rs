@@ -4,7 +4,7 @@ use sqlparser::ast::BinaryOperator;
 use sqlparser::ast::{Expr, Ident, TableWithJoins};
 use sqlparser::tokenizer::Token;
 
-use super::{Failure, Parsed, Reader};
+use super::reader::{Failure, Parsed, Reader};
 use crate::sql::ast::{BulkColumn, Delete, Insert, InsertSource, Stmt, Update};
 
 impl Reader<'_> {

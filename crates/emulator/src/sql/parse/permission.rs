@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::{Parsed, Reader};
+use super::reader::{Parsed, Reader};
 use crate::sql::ast::{PermissionChange, PermissionVerb, Securable, Stmt};
 use crate::store::access::Permission;
 
