@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::SqlSession;
 use super::declare::DeclaredType;
 use super::define::column_collation;
+use super::state::SqlSession;
 use crate::sql::ast::{AlterTable, ColumnSpec, ConstraintSpec};
 use crate::sql::bind::{Binder, Mode};
 use crate::sql::core::TableRef;

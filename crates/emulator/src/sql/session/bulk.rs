@@ -3,16 +3,17 @@
 //! Rows go straight into one prepared INSERT inside one transaction or savepoint: all of them stay, or none.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
 use rusqlite::CachedStatement;
 use sqlparser::ast::{DataType, ObjectName};
 
 use super::constraint::{constraint, duplicate_key, not_null_column, violated};
-use super::{Ran, SqlSession};
+use super::load::{Extra, Load, Pending, Target};
+use super::state::{Batch, Ran, SqlSession};
 use crate::sql::ast::BulkColumn;
 use crate::sql::bind::Need;
-use crate::sql::core::{TableRef, Temp};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{self, bad_bulk_type, error, no_column, no_object, null_refused};
 use crate::sql::name::plain;
 use crate::sql::sqlite::Bindable;
@@ -23,48 +24,6 @@ use crate::store::catalog::quote;
 use crate::types::{BulkTarget, Cell, Column, Len, OwnedCell, SqlError, SqlType};
 use crate::value::render::render;
 use crate::value::text;
-
-/// What the last batch announced.
-pub(super) struct Pending {
-    table: TableRef,
-    columns: Vec<Column>,
-    /// For every declared column, where it is in the table.
-    places: Vec<usize>,
-    keep_nulls: bool,
-    announced: bool,
-}
-
-/// How one column's cells reach the table.
-struct Target {
-    from: SqlType,
-    to: SqlType,
-    utf8: bool,
-    /// The cell is stored as it comes, if it is not too long.
-    as_is: bool,
-    nullable: bool,
-    /// What stands in for NULL, when nulls are not kept.
-    default: Option<OwnedCell>,
-}
-
-/// What a column that the load does not name gets.
-enum Extra {
-    Default(OwnedCell),
-    Identity(Arc<AtomicI64>, i64),
-}
-
-/// A load that is running.
-pub(super) struct Load {
-    table: TableRef,
-    sql: String,
-    targets: Vec<Target>,
-    /// The names of the columns that the cells go to.
-    names: Vec<String>,
-    /// What the columns that the load does not name get.
-    extras: Vec<Extra>,
-    rows: u64,
-    temps: Vec<Temp>,
-    failed: bool,
-}
 
 impl SqlSession {
     /// INSERT BULK.
@@ -250,7 +209,7 @@ impl SqlSession {
             return Ok(None);
         };
         let expression = crate::sql::parse::parse_expression(&default.sql)?;
-        let scratch = super::Batch {
+        let scratch = Batch {
             parsed: crate::sql::ast::Batch::default(),
             plans: Vec::new(),
         };

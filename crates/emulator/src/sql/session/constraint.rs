@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::ffi;
 
-use super::SqlSession;
+use super::state::SqlSession;
 use crate::sql::bind::dml::Change;
 use crate::sql::core::TableRef;
 use crate::sql::errors::{error, null_refused};

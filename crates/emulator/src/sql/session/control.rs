@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlparser::ast::{Expr, SetExpr};
 
-use super::{Batch, Caught, Ran, SqlSession, Stop, Variable, sent};
+use super::state::{Batch, Caught, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{DatabaseOption, Declaration, SetOption, Statement, Stmt};
 use crate::sql::errors::{self, error, unsupported};
 use crate::sql::types::{Place, sql_type};

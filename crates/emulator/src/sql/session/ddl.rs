@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::SqlSession;
 use super::constraint::constraint;
 use super::define::{add_index, check_columns};
+use super::state::SqlSession;
 use crate::sql::ast::{CreateTable, IndexSpec, Stmt};
 use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error, unsupported};

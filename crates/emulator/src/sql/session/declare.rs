@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlparser::ast::{DataType, Ident, ObjectName};
 
-use super::SqlSession;
+use super::state::SqlSession;
 use crate::sql::ast::CreatePolicy;
 use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error, unsupported};

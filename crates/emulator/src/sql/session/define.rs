@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::SqlSession;
 use super::declare::{DeclaredType, masking_function};
+use super::state::SqlSession;
 use crate::sql::ast::{ColumnSpec, ConstraintKind, ConstraintSpec, IndexSpec};
 use crate::sql::errors::{self, error};
 use crate::sql::name::NameParts;

@@ -10,28 +10,29 @@ mod control;
 mod ddl;
 mod declare;
 mod define;
+mod load;
 mod permission;
 mod physical;
 mod plan;
 mod procedure;
 mod rename;
+mod state;
 mod transaction;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use super::core::Core;
-use super::errors::{self, error};
-use super::{ast, parse};
+use super::errors::error;
+use super::parse;
 use crate::store::{ServerState, fold};
 use crate::types::{
-    BulkTarget, Cell, Column, OwnedCell, Param, Session, SessionOptions, Sink, SqlError, SqlType,
-    TransactionRequest,
+    BulkTarget, Cell, Column, Param, Session, SessionOptions, Sink, SqlError, SqlType, TransactionRequest,
 };
-use plan::Prepared;
-use transaction::Transaction;
+use state::{Batch, Ran, Settings, Stop, Transaction, Variable, sent};
+
+pub(super) use state::SqlSession;
 
 /// How many SQLite virtual machine steps run between two looks at the cancel flag.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
@@ -41,80 +42,6 @@ const PARAMETERS_MAX: usize = 2100;
 const BATCHES_MAX: usize = 256;
 /// Batches longer than this are not kept: they carry data, and do not come again.
 const BATCH_LENGTH_MAX: usize = 64 << 10;
-
-/// Why a statement did not end well.
-#[derive(Debug)]
-enum Stop {
-    /// An error of the statement.
-    Error(SqlError),
-    /// An error that the sink has been told: the batch is over.
-    Reported,
-    /// The client is gone, or cancelled.
-    Gone(SqlError),
-}
-
-impl From<SqlError> for Stop {
-    fn from(error: SqlError) -> Stop {
-        if error == errors::cancelled() {
-            Stop::Gone(error)
-        } else {
-            Stop::Error(error)
-        }
-    }
-}
-
-type Ran<T> = Result<T, Stop>;
-
-/// Wraps what a sink answers.
-fn sent(result: Result<(), SqlError>) -> Ran<()> {
-    result.map_err(Stop::Gone)
-}
-
-/// What SET changed.
-#[derive(Debug, Clone, Default)]
-struct Settings {
-    xact_abort: bool,
-    no_count: bool,
-    implicit_transactions: bool,
-    /// `None` waits for ever.
-    lock_timeout: Option<Duration>,
-    /// The table whose identity column may be given.
-    identity_insert: Option<i32>,
-}
-
-/// A variable's type and value.
-#[derive(Debug, Clone)]
-struct Variable {
-    ty: SqlType,
-    value: OwnedCell,
-}
-
-/// A parsed batch with the plans made of its statements.
-struct Batch {
-    parsed: ast::Batch,
-    plans: Vec<Mutex<HashMap<usize, Arc<Prepared>>>>,
-}
-
-/// The error that a CATCH handles.
-#[derive(Debug, Clone)]
-struct Caught(SqlError);
-
-/// See the module.
-pub(super) struct SqlSession {
-    core: Core,
-    settings: Settings,
-    transaction: Transaction,
-    variables: HashMap<String, Variable>,
-    batches: HashMap<String, Arc<Batch>>,
-    row_count: i64,
-    last_error: i32,
-    caught: Vec<Caught>,
-    /// How many TRY blocks are open.
-    tries: u32,
-    identities: HashMap<i32, Arc<AtomicI64>>,
-    pending_bulk: Option<bulk::Pending>,
-    bulk: Option<bulk::Load>,
-}
 
 impl SqlSession {
     /// Opens a session; 4060 when there is no such database.

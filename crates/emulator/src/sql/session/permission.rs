@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::SqlSession;
+use super::state::SqlSession;
 use crate::sql::ast::{PermissionChange, PermissionVerb, Securable};
 use crate::sql::bind::Need;
 use crate::sql::core::TableRef;

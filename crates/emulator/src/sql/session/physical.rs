@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::SqlSession;
+use super::state::SqlSession;
 use crate::sql::bind::Binder;
 use crate::sql::core::TableRef;
 use crate::sql::values::sqlite_collation;

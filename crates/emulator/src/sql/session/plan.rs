@@ -8,10 +8,10 @@ use rusqlite::CachedStatement;
 use sqlparser::ast::{Expr, Query, SetExpr};
 
 use super::constraint::is_duplicate;
-use super::{Batch, Ran, SqlSession, Stop, Variable, sent};
+use super::state::{Batch, Prepared, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{Statement, Stmt};
 use crate::sql::bind::dml::Change;
-use crate::sql::bind::{Binder, Mode, Parameter, System, Uses};
+use crate::sql::bind::{Binder, Mode, Parameter, System};
 use crate::sql::errors::{error, unsupported};
 use crate::sql::shared::lock;
 use crate::sql::sqlite::{Bindable, cell};
@@ -22,20 +22,6 @@ use crate::types::{Cell, Column, OwnedCell, Sink, SqlError, SqlType};
 
 /// How many rows pass between two looks at the cancel flag.
 const ROWS_BETWEEN_LOOKS: u64 = 256;
-
-/// A bound statement and what it was bound to.
-pub(super) struct Prepared {
-    sql: String,
-    parameters: Vec<Parameter>,
-    uses: Uses,
-    temp_version: u64,
-    database: i32,
-    identity_insert: Option<i32>,
-    pub columns: Vec<Column>,
-    /// `SELECT @a = ...`.
-    assigns: Vec<String>,
-    pub change: Option<Change>,
-}
 
 impl SqlSession {
     /// The plan of a statement, or of one of its expressions (`part` from 1): the one kept, if everything that it
@@ -462,7 +448,7 @@ impl SqlSession {
 
     /// Gives the session variables of those types, for tests.
     #[cfg(test)]
-    pub(in crate::sql) fn declare_for_test(&mut self, declarations: &str) {
+    pub(crate) fn declare_for_test(&mut self, declarations: &str) {
         let batch = crate::sql::parse::parse(&format!("DECLARE {declarations}")).unwrap();
         let Stmt::Declare(declared) = &batch.statements[0].kind else {
             panic!("{declarations}")
@@ -484,7 +470,7 @@ impl SqlSession {
 
     /// SQLite's plan of a query, for tests.
     #[cfg(test)]
-    pub(in crate::sql) fn explain(&mut self, sql: &str) -> Vec<String> {
+    pub(crate) fn explain(&mut self, sql: &str) -> Vec<String> {
         let batch = self.parsed(sql).unwrap();
         let Stmt::Query(query) = &batch.parsed.statements[0].kind else {
             panic!("not a query: {sql}")

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlparser::ast::{Expr, ObjectName};
 
-use super::{Batch, Ran, SqlSession, Stop, Variable, sent};
+use super::state::{Batch, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{Argument, Stmt};
 use crate::sql::errors::{self, error};
 use crate::sql::name::NameParts;

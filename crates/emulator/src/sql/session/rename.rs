@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::SqlSession;
 use super::procedure::Arguments;
+use super::state::SqlSession;
 use crate::sql::core::{Object, TableRef};
 use crate::sql::errors::{error, unsupported};
 use crate::sql::name::NameParts;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Ran, SqlSession, Stop, sent};
+use super::state::{Ran, SqlSession, Stop, sent};
 use crate::sql::core::{TableRef, Temp};
 use crate::sql::errors::{self, error};
 use crate::store::LockMode;
@@ -17,23 +17,6 @@ use crate::types::{Sink, SqlError, TransactionEvent};
 
 /// Transaction descriptors are not given twice in a process.
 static NEXT_DESCRIPTOR: AtomicU64 = AtomicU64::new(1);
-
-/// The state of a session's transaction.
-#[derive(Default)]
-pub(super) struct Transaction {
-    /// `@@TRANCOUNT`.
-    pub count: u32,
-    pub descriptor: u64,
-    /// XACT_STATE() is -1: an error inside TRY left it fit for a rollback only.
-    pub doomed: bool,
-    /// SQLite's transaction is open.
-    open: bool,
-    /// The databases whose write lock it holds.
-    locked: Vec<Arc<Database>>,
-    /// The temp tables as they were when it began.
-    temps: Vec<Temp>,
-    savepoints: Vec<(String, Vec<Temp>)>,
-}
 
 impl SqlSession {
     pub(super) fn sqlite(&self, sql: &str) -> Result<(), SqlError> {
