@@ -179,9 +179,9 @@ mod tests {
         "UPDATE t SET [a] = 1, t.b += 2 FROM dbo.t AS t JOIN u ON u.id = t.id WHERE t.c IS NOT NULL",
         "CREATE TABLE [s].[r] ([n] nvarchar(128) NOT NULL, [at] datetime2(3) NOT NULL CONSTRAINT [DF_x] DEFAULT SYSUTCDATETIME(), [d] binary(32) NULL, [x] int IDENTITY(1,1), g uniqueidentifier DEFAULT (NEWID()) NOT NULL, CONSTRAINT [PK_r] PRIMARY KEY CLUSTERED ([n], [at] DESC), UNIQUE (x))",
         "CREATE UNIQUE CLUSTERED INDEX [ix] ON [s].[t] ([D], [K] ASC) INCLUDE ([x]) WHERE [x] IS NOT NULL WITH (FILLFACTOR = 90)",
-        "EXEC @r = sp_getapplock @Resource = @P1, @LockMode = N'Exclusive', @LockTimeout = 1000",
-        "EXEC(N'CREATE SCHEMA [sync]')",
-        "IF SCHEMA_ID(N'sync') IS NULL EXEC(N'x') ELSE BEGIN SELECT 1 SELECT 2; SET NOCOUNT ON END",
+        "EXEC @r = sp_getapplock @LockMode = N'Shared', @Resource = @P1, @LockTimeout = 1000",
+        "EXEC(N'CREATE SCHEMA [shop]')",
+        "IF SCHEMA_ID(N'shop') IS NULL EXEC(N'x') ELSE BEGIN SELECT 1 SELECT 2; SET NOCOUNT ON END",
         "IF @@TRANCOUNT > 0 ROLLBACK",
         "ALTER DATABASE [x] SET READ_ONLY WITH ROLLBACK IMMEDIATE",
         "ALTER TABLE t ADD c int NULL, CONSTRAINT k CHECK (c > 0)",
@@ -193,7 +193,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_statements_of_the_product_are_read() {
+    fn each_statement_is_read_whole() {
         for sql in STATEMENTS {
             let batch = parse(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
             assert_eq!(batch.statements.len(), 1, "{sql}");

@@ -143,16 +143,16 @@ fn a_part_of_a_primary_key_is_updated() {
     let mut s = server.session();
     ok(
         &mut s,
-        "CREATE SCHEMA [sync]; CREATE TABLE [sync].[receipt] ([table_name] nvarchar(257) NOT NULL, [chunk] int NOT NULL, [n] bigint NOT NULL, CONSTRAINT [PK_receipt] PRIMARY KEY CLUSTERED ([table_name], [chunk])); \
-         INSERT [sync].[receipt] VALUES (N'dbo.old', 1, 10), (N'dbo.old', 2, 20), (N'dbo.other', 1, 5)",
+        "CREATE SCHEMA [shop]; CREATE TABLE [shop].[page] ([book] nvarchar(60) NOT NULL, [part] int NOT NULL, [n] bigint NOT NULL, CONSTRAINT [PK_page] PRIMARY KEY CLUSTERED ([book], [part])); \
+         INSERT [shop].[page] VALUES (N'dbo.old', 1, 10), (N'dbo.old', 2, 20), (N'dbo.other', 1, 5)",
     );
-    let rename = "UPDATE [sync].[receipt] SET [table_name] = @P1 WHERE [table_name] = @P2";
+    let rename = "UPDATE p SET p.book = @P1 FROM shop.page AS p WHERE p.book = @P2";
     let done = call(&mut s, rename, params(&[text("dbo.new"), text("dbo.OLD")]));
     assert_eq!(done.dones[0], Some(2), "{:?}", done.errors);
     assert_eq!(
         rows(
             &mut s,
-            "SELECT * FROM sync.receipt WHERE table_name = N'dbo.new' ORDER BY chunk"
+            "SELECT * FROM shop.page WHERE book = N'dbo.new' ORDER BY part"
         ),
         [["dbo.new", "1", "10"], ["dbo.new", "2", "20"]]
     );
@@ -168,36 +168,30 @@ fn a_part_of_a_primary_key_is_updated() {
     // The whole statement is undone, and a key may pass over another row's on its way.
     ok(
         &mut s,
-        "UPDATE sync.receipt SET chunk = chunk + 1 WHERE table_name = N'dbo.new'",
+        "UPDATE shop.page SET part = part + 1 WHERE book = N'dbo.new'",
     );
     assert_eq!(
-        column(
-            &mut s,
-            "SELECT chunk FROM sync.receipt ORDER BY table_name, chunk"
-        ),
+        column(&mut s, "SELECT part FROM shop.page ORDER BY book, part"),
         ["2", "3", "1"]
     );
     ok(
         &mut s,
-        "UPDATE sync.receipt SET chunk = CASE chunk WHEN 2 THEN 3 ELSE 2 END WHERE table_name = N'dbo.new'",
+        "UPDATE shop.page SET part = CASE part WHEN 2 THEN 3 ELSE 2 END WHERE book = N'dbo.new'",
     );
     assert_eq!(
         rows(
             &mut s,
-            "SELECT chunk, n FROM sync.receipt WHERE table_name = N'dbo.new' ORDER BY chunk"
+            "SELECT part, n FROM shop.page WHERE book = N'dbo.new' ORDER BY part"
         ),
         [["2", "20"], ["3", "10"]]
     );
     assert!(
-        run(&mut s, "UPDATE sync.receipt SET n = 0 WHERE chunk = 1")
+        run(&mut s, "UPDATE shop.page SET n = 0 WHERE part = 1")
             .errors
             .is_empty()
     );
     assert_eq!(
-        one(
-            &mut s,
-            "SELECT n FROM sync.receipt WHERE table_name = N'dbo.other'"
-        ),
+        one(&mut s, "SELECT n FROM shop.page WHERE book = N'dbo.other'"),
         "0"
     );
 }

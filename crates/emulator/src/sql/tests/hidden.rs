@@ -251,9 +251,9 @@ fn encrypted_columns_and_security_policies_are_shown() {
         "CREATE SCHEMA rls; CREATE SECURITY POLICY rls.p ADD FILTER PREDICATE rls.fn(id) ON dbo.t, ADD FILTER PREDICATE rls.fn(id, e) ON t \
          WITH (STATE = OFF); CREATE SECURITY POLICY q ADD FILTER PREDICATE rls.fn(id) ON t",
     );
-    let policies = "SELECT p.name, s.name, p.is_enabled, d.security_predicate_id, d.predicate_definition, d.predicate_type_desc \
-         FROM sys.security_predicates AS d JOIN sys.security_policies AS p ON p.object_id = d.object_id \
-         JOIN sys.schemas AS s ON s.schema_id = p.schema_id WHERE d.target_object_id = OBJECT_ID(N't') ORDER BY p.name, 4";
+    let policies = "SELECT policy.name, SCHEMA_NAME(policy.schema_id), policy.is_enabled, r.security_predicate_id, r.predicate_definition, \
+         r.predicate_type_desc FROM sys.security_policies AS policy JOIN sys.security_predicates AS r \
+         ON r.object_id = policy.object_id WHERE r.target_object_id = OBJECT_ID(N't') ORDER BY policy.name, 4";
     let shown = [
         ["p", "rls", "0", "1", "(rls.fn(id))", "FILTER"],
         ["p", "rls", "0", "2", "(rls.fn(id, e))", "FILTER"],
