@@ -361,125 +361,67 @@ mod tests {
 
     #[test]
     fn integers_money_and_floats() {
-        let on = |op, a, a_ty, b, b_ty| compute(op, a, a_ty, b, b_ty).map_err(|e| e.number);
-        let int = SqlType::Int;
-        assert_eq!(
-            on(Operator::Divide, Cell::Integer(-7), int, Cell::Integer(2), int),
-            Ok(OwnedCell::Integer(-3))
-        );
-        assert_eq!(
-            on(
-                Operator::Add,
-                Cell::Integer(i32::MAX.into()),
-                int,
-                Cell::Integer(1),
-                int
+        use Cell::{Integer, Null, Real, Text};
+        use Operator::{Add, Divide, Modulo, Multiply, Subtract};
+        use SqlType::{BigInt, DateTime, Float, Int, Money, TinyInt, VarChar};
+        let one_day = OwnedCell::Integer(TICKS_PER_DAY - 1);
+        let table = [
+            (
+                Divide,
+                Integer(-7),
+                Int,
+                Integer(2),
+                Int,
+                Ok(OwnedCell::Integer(-3)),
             ),
-            Err(8115)
-        );
-        assert_eq!(
-            on(
-                Operator::Subtract,
-                Cell::Integer(1),
-                SqlType::TinyInt,
-                Cell::Integer(2),
-                SqlType::TinyInt
+            (Add, Integer(i32::MAX.into()), Int, Integer(1), Int, Err(8115)),
+            (Subtract, Integer(1), TinyInt, Integer(2), TinyInt, Err(8115)),
+            (
+                Modulo,
+                Integer(i64::MIN),
+                BigInt,
+                Integer(-1),
+                Int,
+                Ok(OwnedCell::Integer(0)),
             ),
-            Err(8115)
-        );
-        assert_eq!(
-            on(
-                Operator::Modulo,
-                Cell::Integer(i64::MIN),
-                SqlType::BigInt,
-                Cell::Integer(-1),
-                int
+            (Divide, Integer(i64::MIN), BigInt, Integer(-1), Int, Err(8115)),
+            (
+                Add,
+                Text("5"),
+                VarChar(Len::N(1)),
+                Integer(1),
+                Int,
+                Ok(OwnedCell::Integer(6)),
             ),
-            Ok(OwnedCell::Integer(0))
-        );
-        assert_eq!(
-            on(
-                Operator::Divide,
-                Cell::Integer(i64::MIN),
-                SqlType::BigInt,
-                Cell::Integer(-1),
-                int
+            (
+                Divide,
+                Integer(20_000),
+                Money,
+                Integer(3),
+                Int,
+                Ok(OwnedCell::Integer(6_666)),
             ),
-            Err(8115)
-        );
-        assert_eq!(
-            on(
-                Operator::Add,
-                Cell::Text("5"),
-                SqlType::VarChar(Len::N(1)),
-                Cell::Integer(1),
-                int
+            (
+                Multiply,
+                Integer(15_000),
+                Money,
+                Integer(15_000),
+                Money,
+                Ok(OwnedCell::Integer(22_500)),
             ),
-            Ok(OwnedCell::Integer(6))
-        );
-        assert_eq!(
-            on(
-                Operator::Divide,
-                Cell::Integer(20_000),
-                SqlType::Money,
-                Cell::Integer(3),
-                int
-            ),
-            Ok(OwnedCell::Integer(6_666))
-        );
-        assert_eq!(
-            on(
-                Operator::Multiply,
-                Cell::Integer(15_000),
-                SqlType::Money,
-                Cell::Integer(15_000),
-                SqlType::Money
-            ),
-            Ok(OwnedCell::Integer(22_500))
-        );
-        assert_eq!(
-            on(
-                Operator::Divide,
-                Cell::Real(1.0),
-                SqlType::Float,
-                Cell::Integer(0),
-                int
-            ),
-            Err(8134)
-        );
-        assert_eq!(
-            on(
-                Operator::Multiply,
-                Cell::Real(1e300),
-                SqlType::Float,
-                Cell::Real(1e300),
-                SqlType::Float
-            ),
-            Err(8115)
-        );
-        assert_eq!(
-            on(Operator::Add, Cell::Null, int, Cell::Integer(1), int),
-            Ok(OwnedCell::Null)
-        );
-        assert_eq!(
-            on(
-                Operator::Add,
-                Cell::Integer(-1),
-                SqlType::DateTime,
-                Cell::Integer(1),
-                int
-            ),
-            Ok(OwnedCell::Integer(TICKS_PER_DAY - 1))
-        );
-        assert_eq!(
-            negate(Cell::Integer(5), SqlType::TinyInt).map_err(|e| e.number),
-            Err(8115)
-        );
-        assert_eq!(negate(Cell::Integer(5), int), Ok(OwnedCell::Integer(-5)));
-        assert_eq!(
-            negate(Cell::Text("x"), SqlType::Xml).map_err(|e| e.number),
-            Err(8117)
-        );
+            (Divide, Real(1.0), Float, Integer(0), Int, Err(8134)),
+            (Multiply, Real(1e300), Float, Real(1e300), Float, Err(8115)),
+            (Add, Null, Int, Integer(1), Int, Ok(OwnedCell::Null)),
+            (Add, Integer(-1), DateTime, Integer(1), Int, Ok(one_day)),
+        ];
+        for (op, a, a_ty, b, b_ty, expected) in table {
+            let found = compute(op, a, a_ty, b, b_ty).map_err(|e| e.number);
+            assert_eq!(found, expected, "{a:?} {op:?} {b:?}");
+        }
+        let negated = |a, ty| negate(a, ty).map_err(|e| e.number);
+        assert_eq!(negated(Integer(5), TinyInt), Err(8115));
+        assert_eq!(negated(Integer(5), Int), Ok(OwnedCell::Integer(-5)));
+        assert_eq!(negated(Text("x"), SqlType::Xml), Err(8117));
     }
 
     #[test]

@@ -129,38 +129,8 @@ impl Turn<'_> {
                 let handle = self.prepare(params.nth(1), params.next());
                 self.give_handle(handle)
             }
-            Procedure::PrepareAndExecute => {
-                if let Ok(old) = rpc::handle_argument(params.next().as_ref()) {
-                    // A handle that comes back here is one that the client has no more use for.
-                    self.prepared.by_handle.remove(&old);
-                }
-                let handle = self.prepare(params.next(), params.next());
-                let (statement, declaration) =
-                    match handle.as_ref().map(|handle| &self.prepared.by_handle[handle]) {
-                        Ok(prepared) => (Ok(prepared.statement.clone()), Ok(prepared.declaration.clone())),
-                        Err(error) => (Err(error.clone()), Err(error.clone())),
-                    };
-                let mut ordinals = self.execute(statement, declaration, params.collect(), 3);
-                ordinals[0] = "@handle".to_owned();
-                if let Ok(handle) = handle {
-                    self.output_handle(handle);
-                }
-                ordinals
-            }
-            Procedure::Execute => {
-                let prepared = rpc::handle_argument(params.next().as_ref()).and_then(|handle| {
-                    self.prepared
-                        .by_handle
-                        .get(&handle)
-                        .cloned()
-                        .ok_or_else(|| rpc::no_such_handle(handle))
-                });
-                let (statement, declaration) = match prepared {
-                    Ok(prepared) => (Ok(prepared.statement), Ok(prepared.declaration)),
-                    Err(error) => (Err(error.clone()), Err(error)),
-                };
-                self.execute(statement, declaration, params.collect(), 1)
-            }
+            Procedure::PrepareAndExecute => self.prepare_and_execute(params),
+            Procedure::Execute => self.execute_prepared(params),
             Procedure::Unprepare => {
                 let removed = rpc::handle_argument(params.next().as_ref()).and_then(|handle| {
                     self.prepared
@@ -190,6 +160,41 @@ impl Turn<'_> {
                 ordinals
             }
         }
+    }
+
+    /// Makes one prepare and execution; returns the names of its parameters in their order.
+    fn prepare_and_execute(&mut self, mut params: impl Iterator<Item = Param>) -> Vec<String> {
+        if let Ok(old) = rpc::handle_argument(params.next().as_ref()) {
+            // A handle that comes back here is one that the client has no more use for.
+            self.prepared.by_handle.remove(&old);
+        }
+        let handle = self.prepare(params.next(), params.next());
+        let (statement, declaration) = match handle.as_ref().map(|handle| &self.prepared.by_handle[handle]) {
+            Ok(prepared) => (Ok(prepared.statement.clone()), Ok(prepared.declaration.clone())),
+            Err(error) => (Err(error.clone()), Err(error.clone())),
+        };
+        let mut ordinals = self.execute(statement, declaration, params.collect(), 3);
+        ordinals[0] = "@handle".to_owned();
+        if let Ok(handle) = handle {
+            self.output_handle(handle);
+        }
+        ordinals
+    }
+
+    /// Executes what a handle names; returns the names of the call's parameters in their order.
+    fn execute_prepared(&mut self, mut params: impl Iterator<Item = Param>) -> Vec<String> {
+        let prepared = rpc::handle_argument(params.next().as_ref()).and_then(|handle| {
+            self.prepared
+                .by_handle
+                .get(&handle)
+                .cloned()
+                .ok_or_else(|| rpc::no_such_handle(handle))
+        });
+        let (statement, declaration) = match prepared {
+            Ok(prepared) => (Ok(prepared.statement), Ok(prepared.declaration)),
+            Err(error) => (Err(error.clone()), Err(error)),
+        };
+        self.execute(statement, declaration, params.collect(), 1)
     }
 
     /// Runs a statement with its parameters. `before` parameters of the call come before those of the statement.

@@ -52,7 +52,6 @@ impl Binder<'_> {
         if let Some(explicit) = explicit {
             check_identity(&def, explicit, identity_on)?;
         }
-        let width = listed.len();
         // Columns that the statement leaves out take their default or their identity value.
         let mut names: Vec<String> = listed.iter().map(|c| quote(&c.name)).collect();
         let mut rest = Vec::new();
@@ -74,25 +73,7 @@ impl Binder<'_> {
                 self.rows_of_defaults(&def, &mut names)?
             }
             InsertSource::Values(rows) => {
-                if rows.len() > VALUES_MAX {
-                    let text = format!(
-                        "The number of row value expressions in the INSERT statement exceeds the maximum allowed number of {VALUES_MAX} row values."
-                    );
-                    return Err(error(10738, 15, 1, text));
-                }
-                let mut lines = Vec::with_capacity(rows.len());
-                for row in rows {
-                    if row.len() != width {
-                        return Err(count_error(row.len(), width, !insert.columns.is_empty()));
-                    }
-                    let mut line = Vec::with_capacity(names.len());
-                    for (value, column) in row.iter().zip(&listed) {
-                        line.push(self.assigned_value(value.as_ref(), column)?);
-                    }
-                    line.extend(rest.iter().cloned());
-                    lines.push(format!("({})", line.join(", ")));
-                }
-                format!("VALUES {}", lines.join(", "))
+                self.rows_of_values(rows, &listed, &rest, !insert.columns.is_empty())?
             }
             InsertSource::Query(query) => {
                 let query = self.subquery(query)?;
@@ -108,6 +89,34 @@ impl Binder<'_> {
             explicit_identity: explicit,
             verb: "INSERT",
         })
+    }
+
+    fn rows_of_values(
+        &mut self,
+        rows: &[Vec<Option<Expr>>],
+        listed: &[ColumnDef],
+        rest: &[String],
+        named: bool,
+    ) -> Result<String, SqlError> {
+        if rows.len() > VALUES_MAX {
+            let text = format!(
+                "The number of row value expressions in the INSERT statement exceeds the maximum allowed number of {VALUES_MAX} row values."
+            );
+            return Err(error(10738, 15, 1, text));
+        }
+        let mut lines = Vec::with_capacity(rows.len());
+        for row in rows {
+            if row.len() != listed.len() {
+                return Err(count_error(row.len(), listed.len(), named));
+            }
+            let mut line = Vec::with_capacity(listed.len() + rest.len());
+            for (value, column) in row.iter().zip(listed) {
+                line.push(self.assigned_value(value.as_ref(), column)?);
+            }
+            line.extend(rest.iter().cloned());
+            lines.push(format!("({})", line.join(", ")));
+        }
+        Ok(format!("VALUES {}", lines.join(", ")))
     }
 
     fn rows_of_defaults(&mut self, def: &TableDef, names: &mut Vec<String>) -> Result<String, SqlError> {
@@ -207,6 +216,46 @@ impl Binder<'_> {
 
     fn update_in_scope(&mut self, update: &Update) -> Result<Change, SqlError> {
         let (table, from, alias) = self.target_and_from(&update.target, &update.from)?;
+        let sets = self.assignments(update, &table)?;
+        let condition = match &update.selection {
+            Some(selection) => format!(" WHERE {}", self.predicate(selection)?),
+            None => String::new(),
+        };
+        let limit = self.change_limit(update.top.as_ref())?;
+        self.need_for_change(Permission::Update, &table, &alias);
+        let target = table.sqlite();
+        let sql = if from.is_none() && limit.is_empty() {
+            let sets: Vec<String> = sets.iter().map(|(c, v)| format!("{c} = {v}")).collect();
+            format!("UPDATE {target} AS {alias} SET {}{condition}", sets.join(", "))
+        } else {
+            let from = from.unwrap_or_else(|| format!("{target} AS {alias}"));
+            let values: Vec<String> = sets
+                .iter()
+                .enumerate()
+                .map(|(i, (_, v))| format!("{v} AS v{i}"))
+                .collect();
+            let sets: Vec<String> = sets
+                .iter()
+                .enumerate()
+                .map(|(i, (c, _))| format!("{c} = s.v{i}"))
+                .collect();
+            format!(
+                "UPDATE {target} AS u SET {} FROM (SELECT {alias}._rowid_ AS id, {} FROM {from}{condition}{limit}) AS s WHERE u._rowid_ = s.id",
+                sets.join(", "),
+                values.join(", ")
+            )
+        };
+        Ok(Change {
+            table,
+            sql,
+            rows: None,
+            explicit_identity: None,
+            verb: "UPDATE",
+        })
+    }
+
+    /// The columns of SET with their values.
+    fn assignments(&mut self, update: &Update, table: &TableRef) -> Result<Vec<(String, String)>, SqlError> {
         let mut sets: Vec<(String, String)> = Vec::new();
         for (target, value) in &update.assignments {
             let Some(last) = target.last() else {
@@ -244,41 +293,7 @@ impl Binder<'_> {
             };
             sets.push((name, value));
         }
-        let condition = match &update.selection {
-            Some(selection) => format!(" WHERE {}", self.predicate(selection)?),
-            None => String::new(),
-        };
-        let limit = self.change_limit(update.top.as_ref())?;
-        self.need_for_change(Permission::Update, &table, &alias);
-        let target = table.sqlite();
-        let sql = if from.is_none() && limit.is_empty() {
-            let sets: Vec<String> = sets.iter().map(|(c, v)| format!("{c} = {v}")).collect();
-            format!("UPDATE {target} AS {alias} SET {}{condition}", sets.join(", "))
-        } else {
-            let from = from.unwrap_or_else(|| format!("{target} AS {alias}"));
-            let values: Vec<String> = sets
-                .iter()
-                .enumerate()
-                .map(|(i, (_, v))| format!("{v} AS v{i}"))
-                .collect();
-            let sets: Vec<String> = sets
-                .iter()
-                .enumerate()
-                .map(|(i, (c, _))| format!("{c} = s.v{i}"))
-                .collect();
-            format!(
-                "UPDATE {target} AS u SET {} FROM (SELECT {alias}._rowid_ AS id, {} FROM {from}{condition}{limit}) AS s WHERE u._rowid_ = s.id",
-                sets.join(", "),
-                values.join(", ")
-            )
-        };
-        Ok(Change {
-            table,
-            sql,
-            rows: None,
-            explicit_identity: None,
-            verb: "UPDATE",
-        })
+        Ok(sets)
     }
 
     /// DELETE.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{BinaryOperator, CaseWhen, CastKind, Expr, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, CaseWhen, CastKind, Expr, Query, UnaryOperator, Value};
 
 use super::binder::Binder;
 use super::bound::{Bound, Collation, Parameter};
@@ -118,28 +118,7 @@ impl Binder<'_> {
                 ..
             } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
             Expr::Function(function) => self.function(function),
-            Expr::Subquery(query) => {
-                let query = self.subquery(query)?;
-                let [column] = query.columns.as_slice() else {
-                    let text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.";
-                    return Err(error(116, 16, 1, text));
-                };
-                // More than one row is an error, where SQLite takes the first.
-                let sql = if query.one_row {
-                    format!("({})", query.sql)
-                } else {
-                    let alias = self.alias();
-                    format!(
-                        "(SELECT CASE WHEN count(*) > 1 THEN tsql_many() ELSE max({alias}.c1) END \
-                         FROM (SELECT * FROM ({}) LIMIT 2) AS {alias})",
-                        query.sql
-                    )
-                };
-                Ok(Bound {
-                    collation: column.collation.clone(),
-                    ..Bound::new(sql, column.ty)
-                })
-            }
+            Expr::Subquery(query) => self.scalar_subquery(query),
             Expr::Substring {
                 expr,
                 substring_from: Some(from),
@@ -156,6 +135,30 @@ impl Binder<'_> {
             Expr::Floor { expr, .. } => self.function_named("FLOOR", &[expr]),
             _ => Err(unsupported(expr)),
         }
+    }
+
+    /// A query that stands for a value.
+    fn scalar_subquery(&mut self, query: &Query) -> Result<Bound, SqlError> {
+        let query = self.subquery(query)?;
+        let [column] = query.columns.as_slice() else {
+            let text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.";
+            return Err(error(116, 16, 1, text));
+        };
+        // More than one row is an error, where SQLite takes the first.
+        let sql = if query.one_row {
+            format!("({})", query.sql)
+        } else {
+            let alias = self.alias();
+            format!(
+                "(SELECT CASE WHEN count(*) > 1 THEN tsql_many() ELSE max({alias}.c1) END \
+                 FROM (SELECT * FROM ({}) LIMIT 2) AS {alias})",
+                query.sql
+            )
+        };
+        Ok(Bound {
+            collation: column.collation.clone(),
+            ..Bound::new(sql, column.ty)
+        })
     }
 
     fn value(&mut self, value: &Value) -> Result<Bound, SqlError> {

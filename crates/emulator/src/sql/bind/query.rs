@@ -28,6 +28,47 @@ struct SelectList {
     masked: Vec<usize>,
 }
 
+/// The clauses of a SELECT in SQLite SQL, but for its LIMIT.
+struct Clauses<'a> {
+    outputs: &'a [(String, Bound)],
+    distinct: bool,
+    from: &'a str,
+    condition: Option<String>,
+    group: &'a [String],
+    having: Option<String>,
+    order: &'a [String],
+}
+
+fn select_sql(clauses: &Clauses<'_>) -> String {
+    let output = |(i, (_, bound)): (usize, &(String, Bound))| {
+        let sql = if clauses.distinct {
+            distinct_key(bound, &bound.collation)
+        } else {
+            bound.sql.clone()
+        };
+        format!("{sql} AS \"c{}\"", i + 1)
+    };
+    let list: Vec<String> = clauses.outputs.iter().enumerate().map(output).collect();
+    let word = if clauses.distinct { "DISTINCT " } else { "" };
+    let mut sql = format!("SELECT {word}{}", list.join(", "));
+    if !clauses.from.is_empty() {
+        sql.push_str(&format!(" FROM {}", clauses.from));
+    }
+    if let Some(condition) = &clauses.condition {
+        sql.push_str(&format!(" WHERE {condition}"));
+    }
+    if !clauses.group.is_empty() {
+        sql.push_str(&format!(" GROUP BY {}", clauses.group.join(", ")));
+    }
+    if let Some(having) = &clauses.having {
+        sql.push_str(&format!(" HAVING {having}"));
+    }
+    if !clauses.order.is_empty() {
+        sql.push_str(&format!(" ORDER BY {}", clauses.order.join(", ")));
+    }
+    sql
+}
+
 impl Binder<'_> {
     /// A query, at the top or anywhere below.
     pub(crate) fn subquery(&mut self, query: &Query) -> Result<BoundQuery, SqlError> {
@@ -164,39 +205,15 @@ impl Binder<'_> {
         for at in masked {
             outputs[at].1 = self.mask(outputs[at].1.clone())?;
         }
-        let list: Vec<String> = outputs
-            .iter()
-            .enumerate()
-            .map(|(i, (_, bound))| {
-                let sql = if distinct {
-                    distinct_key(bound, &bound.collation)
-                } else {
-                    bound.sql.clone()
-                };
-                format!("{sql} AS \"c{}\"", i + 1)
-            })
-            .collect();
-        let mut sql = format!(
-            "SELECT {}{}",
-            if distinct { "DISTINCT " } else { "" },
-            list.join(", ")
-        );
-        if !from.is_empty() {
-            sql.push_str(&format!(" FROM {from}"));
-        }
-        for (word, clause) in [("WHERE", condition), ("HAVING", having)] {
-            if let Some(clause) = clause {
-                if word == "HAVING" && !group.is_empty() {
-                    sql.push_str(&format!(" GROUP BY {}", group.join(", ")));
-                }
-                sql.push_str(&format!(" {word} {clause}"));
-            } else if word == "HAVING" && !group.is_empty() {
-                sql.push_str(&format!(" GROUP BY {}", group.join(", ")));
-            }
-        }
-        if !order.is_empty() {
-            sql.push_str(&format!(" ORDER BY {}", order.join(", ")));
-        }
+        let mut sql = select_sql(&Clauses {
+            outputs: &outputs,
+            distinct,
+            from: &from,
+            condition,
+            group: &group,
+            having,
+            order: &order,
+        });
         sql.push_str(&limit);
         if query.is_none() && !limit.is_empty() {
             // An operand of a set operation cannot have a LIMIT of its own in SQLite.

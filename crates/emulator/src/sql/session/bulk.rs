@@ -139,27 +139,7 @@ impl SqlSession {
                 default,
             });
         }
-        let mut extras = Vec::new();
-        for (_, column) in table
-            .def
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| !pending.places.contains(at))
-        {
-            if let Some(definition) = column.identity {
-                extras.push(Extra::Identity(
-                    self.identity_counter(&table)?,
-                    definition.increment,
-                ));
-                names.push(column.name.clone());
-            } else if let Some(value) = self.default_value(column)? {
-                extras.push(Extra::Default(value));
-                names.push(column.name.clone());
-            } else if !column.nullable {
-                return Err(null_refused(&column.name, &table.three_part_name(), "INSERT"));
-            }
-        }
+        let extras = self.extras(&table, &pending.places, &mut names)?;
         let list: Vec<String> = names.iter().map(|n| quote(n)).collect();
         let marks: Vec<String> = (1..=names.len()).map(|n| format!("?{n}")).collect();
         let sql = format!(
@@ -186,6 +166,37 @@ impl SqlSession {
             failed: false,
         });
         Ok(())
+    }
+
+    /// What the columns that the load does not name get; their names are added to `names`.
+    fn extras(
+        &mut self,
+        table: &TableRef,
+        places: &[usize],
+        names: &mut Vec<String>,
+    ) -> Result<Vec<Extra>, SqlError> {
+        let mut extras = Vec::new();
+        for (_, column) in table
+            .def
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !places.contains(at))
+        {
+            if let Some(definition) = column.identity {
+                extras.push(Extra::Identity(
+                    self.identity_counter(table)?,
+                    definition.increment,
+                ));
+                names.push(column.name.clone());
+            } else if let Some(value) = self.default_value(column)? {
+                extras.push(Extra::Default(value));
+                names.push(column.name.clone());
+            } else if !column.nullable {
+                return Err(null_refused(&column.name, &table.three_part_name(), "INSERT"));
+            }
+        }
+        Ok(extras)
     }
 
     fn is_unchanged(&mut self, table: &TableRef) -> Result<bool, SqlError> {

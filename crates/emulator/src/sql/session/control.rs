@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlparser::ast::{Expr, SetExpr};
+use sqlparser::ast::{Expr, Query, SetExpr};
 
 use super::state::{Batch, Caught, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{DatabaseOption, Declaration, SetOption, Statement, Stmt};
@@ -82,20 +82,7 @@ impl SqlSession {
     fn dispatch(&mut self, batch: &Arc<Batch>, statement: &Statement, sink: &mut dyn Sink) -> Ran<Flow> {
         let id = statement.id;
         match &statement.kind {
-            Stmt::Query(query) => {
-                self.implicit_begin(sink)?;
-                if let SetExpr::Select(select) = query.body.as_ref()
-                    && let Some(into) = &select.into
-                {
-                    let [target] = into.targets.as_slice() else {
-                        return Err(unsupported(query).into());
-                    };
-                    self.select_into(target, query, sink)?;
-                } else {
-                    let prepared = self.prepare_query(batch, statement, query)?;
-                    self.run_query(&prepared, sink)?;
-                }
-            }
+            Stmt::Query(query) => self.query_statement(batch, statement, query, sink)?,
             Stmt::Insert(_) | Stmt::Update(_) | Stmt::Delete(_) => {
                 self.implicit_begin(sink)?;
                 loop {
@@ -169,16 +156,7 @@ impl SqlSession {
                 sent(sink.done(None))?;
             }
             Stmt::Use(name) => self.use_database(&name.value, sink)?,
-            Stmt::ExecString(parts) => {
-                let mut sql = String::new();
-                for (at, part) in parts.iter().enumerate() {
-                    let text = self.scalar(batch, id, at, part, Some(SqlType::NVarChar(Len::Max)))?;
-                    if let Cell::Text(text) = text.value.as_cell() {
-                        sql.push_str(text);
-                    }
-                }
-                self.run_scope(&sql, std::collections::HashMap::new(), sink)?;
-            }
+            Stmt::ExecString(parts) => self.exec_string(batch, id, parts, sink)?,
             Stmt::Exec {
                 status,
                 procedure,
@@ -191,17 +169,7 @@ impl SqlSession {
                 columns,
                 options,
             } => self.prepare_bulk(table, columns, options)?,
-            Stmt::Print(message) => {
-                let text = self.scalar(batch, id, 0, message, Some(SqlType::NVarChar(Len::N(4000))))?;
-                let message = render(text.value.as_cell(), text.ty);
-                sent(sink.info(&SqlError {
-                    number: 0,
-                    state: 1,
-                    class: 0,
-                    message,
-                    line: statement.line,
-                }))?;
-            }
+            Stmt::Print(message) => self.print(batch, statement, message, sink)?,
             Stmt::RaiseError(arguments) => self.raise_error(batch, id, arguments, sink)?,
             Stmt::Throw(arguments) => return Err(self.throw(batch, id, arguments)?.into()),
             Stmt::CreateDatabase(_) | Stmt::DropDatabase { .. } | Stmt::AlterDatabase { .. } => {
@@ -215,6 +183,67 @@ impl SqlSession {
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// SELECT, into a table or to the client.
+    fn query_statement(
+        &mut self,
+        batch: &Batch,
+        statement: &Statement,
+        query: &Query,
+        sink: &mut dyn Sink,
+    ) -> Ran<()> {
+        self.implicit_begin(sink)?;
+        if let SetExpr::Select(select) = query.body.as_ref()
+            && let Some(into) = &select.into
+        {
+            let [target] = into.targets.as_slice() else {
+                return Err(unsupported(query).into());
+            };
+            self.select_into(target, query, sink)?;
+        } else {
+            let prepared = self.prepare_query(batch, statement, query)?;
+            self.run_query(&prepared, sink)?;
+        }
+        Ok(())
+    }
+
+    /// EXEC (...).
+    fn exec_string(&mut self, batch: &Batch, id: usize, parts: &[Expr], sink: &mut dyn Sink) -> Ran<()> {
+        let mut sql = String::new();
+        for (at, part) in parts.iter().enumerate() {
+            let text = self.scalar(batch, id, at, part, Some(SqlType::NVarChar(Len::Max)))?;
+            if let Cell::Text(text) = text.value.as_cell() {
+                sql.push_str(text);
+            }
+        }
+        self.run_scope(&sql, std::collections::HashMap::new(), sink)?;
+        Ok(())
+    }
+
+    /// PRINT.
+    fn print(
+        &mut self,
+        batch: &Batch,
+        statement: &Statement,
+        message: &Expr,
+        sink: &mut dyn Sink,
+    ) -> Ran<()> {
+        let text = self.scalar(
+            batch,
+            statement.id,
+            0,
+            message,
+            Some(SqlType::NVarChar(Len::N(4000))),
+        )?;
+        let message = render(text.value.as_cell(), text.ty);
+        sent(sink.info(&SqlError {
+            number: 0,
+            state: 1,
+            class: 0,
+            message,
+            line: statement.line,
+        }))
     }
 
     fn try_catch(

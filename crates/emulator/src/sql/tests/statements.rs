@@ -16,6 +16,13 @@ fn people(s: &mut SqlSession) {
     );
 }
 
+fn cities(s: &mut SqlSession) {
+    ok(
+        s,
+        "CREATE TABLE c (city nvarchar(20), land nvarchar(20)); INSERT c VALUES (N'ROME', N'IT'), (N'Paris', N'FR')",
+    );
+}
+
 #[test]
 fn settings() {
     let server = Server::new();
@@ -145,14 +152,11 @@ fn counts_and_groups() {
 }
 
 #[test]
-fn joins_subqueries_and_set_operations() {
+fn tables_are_joined() {
     let server = Server::new();
     let mut s = server.session();
     people(&mut s);
-    ok(
-        &mut s,
-        "CREATE TABLE c (city nvarchar(20), land nvarchar(20)); INSERT c VALUES (N'ROME', N'IT'), (N'Paris', N'FR')",
-    );
+    cities(&mut s);
     assert_eq!(
         column(
             &mut s,
@@ -181,6 +185,14 @@ fn joins_subqueries_and_set_operations() {
         ),
         "8"
     );
+}
+
+#[test]
+fn subqueries_answer_membership_existence_and_values() {
+    let server = Server::new();
+    let mut s = server.session();
+    people(&mut s);
+    cities(&mut s);
     assert_eq!(
         column(
             &mut s,
@@ -216,6 +228,14 @@ fn joins_subqueries_and_set_operations() {
         ),
         "IT"
     );
+}
+
+#[test]
+fn queries_are_combined_ordered_and_cut() {
+    let server = Server::new();
+    let mut s = server.session();
+    people(&mut s);
+    cities(&mut s);
     assert_eq!(
         column(
             &mut s,
