@@ -1,4 +1,4 @@
-//! The handle on a running server: how it starts and stops, and what a test does beside its clients.
+//! The handle on a running server. It starts and stops the server, and lets a test do more than its clients can.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,16 +22,16 @@ use crate::wire::tls::Identity;
 /// Threads of the network side. It only moves bytes; the work is on the sessions' own threads.
 const NETWORK_THREADS: usize = 2;
 
-/// What an emulator is started with.
+/// The options that an emulator starts with.
 #[derive(Debug, Clone)]
 pub struct EmulatorOptions {
-    /// The directory of the database files; made if it is not there.
+    /// The directory of the database files. The emulator makes it if it is missing.
     pub data: PathBuf,
-    /// Where to listen. Port 0 takes a free one; see [`Emulator::addr`].
+    /// The address to listen on. Port 0 takes a free one; see [`Emulator::addr`].
     pub listen: SocketAddr,
-    /// What `@@SERVERNAME` answers.
+    /// The answer to `@@SERVERNAME`.
     pub server_name: String,
-    /// Names and passwords of the logins; without any, every login is let in.
+    /// Names and passwords of the logins. Without any, every login is let in.
     pub users: Vec<(String, String)>,
     /// Whether TLS is spoken.
     pub tls: TlsMode,
@@ -40,7 +40,8 @@ pub struct EmulatorOptions {
 }
 
 impl EmulatorOptions {
-    /// On a free loopback port, named `EMULATOR`, open to every login, TLS offered, readers never waiting.
+    /// Options for a free loopback port: the server is named `EMULATOR`, lets every login in, offers TLS, and lets
+    /// readers read without waiting.
     pub fn new(data: impl Into<PathBuf>) -> EmulatorOptions {
         EmulatorOptions {
             data: data.into(),
@@ -53,7 +54,7 @@ impl EmulatorOptions {
     }
 }
 
-/// Why an emulator could not be started or told something.
+/// The reason why an emulator could not start or carry out a call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The data directory could not be opened, or a database not made.
@@ -61,7 +62,7 @@ pub enum Error {
     Data {
         /// The directory.
         path: PathBuf,
-        /// What the store says.
+        /// The store's error.
         #[source]
         source: SqlError,
     },
@@ -70,7 +71,7 @@ pub enum Error {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -165,17 +166,17 @@ impl Emulator {
         })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The faults it makes.
+    /// The faults that it injects.
     pub fn faults(&self) -> &Faults {
         &self.server.faults
     }
 
-    /// What its clients have asked.
+    /// The statements that its clients have sent.
     pub fn log(&self) -> &StatementLog {
         &self.server.log
     }
@@ -185,13 +186,14 @@ impl Emulator {
         self.state.set_role(database, role);
     }
 
-    /// Sets the clock of the sessions whose current database it is so many seconds ahead of the machine's, or behind
-    /// it, for the statements that start from now on. A database that is not there is ignored.
+    /// Sets a database's clock ahead of the machine's by so many seconds, or behind it by a negative number.
+    /// Sessions whose current database it is see that clock in the statements that start from now on. A database
+    /// that does not exist is ignored.
     pub fn set_clock(&self, database: &str, offset_seconds: i64) {
         self.state.set_clock(database, offset_seconds);
     }
 
-    /// Creates a database; one that exists already is left as it is.
+    /// Creates a database. One that exists already stays as it is.
     ///
     /// # Errors
     /// When the name cannot be kept or the file cannot be made.
@@ -207,13 +209,13 @@ impl Emulator {
         &self.server.identity.pem
     }
 
-    /// Drops every connection there is; new ones are accepted.
+    /// Drops every connection there is. The server accepts new ones.
     pub fn drop_connections(&self) {
-        // Where the accept loop is gone there is no connection left to drop.
+        // Without an accept loop there is no connection left to drop.
         let _ = self.hang_up.send(());
     }
 
-    /// Drops every connection and returns once all sessions have ended, and with them their transactions.
+    /// Drops every connection. Returns once all sessions have ended and rolled back.
     pub async fn stop(mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

@@ -1,9 +1,10 @@
-//! A TDS 7.4 server over SQLite: the real driver, real sockets, real transactions, and
-//! faults on demand. It is what `demo`, the tests and the benchmarks run on, and it makes no other claim.
+//! A TDS 7.4 server over SQLite: clients meet it through the real driver, real sockets and real transactions, and
+//! it injects faults on demand. `demo`, the tests and the benchmarks run on it. It is no substitute for SQL Server
+//! anywhere else.
 //!
-//! An [`Emulator`] owns its own runtime and threads, so a test that blocks does not stop it. Clients reach it through
-//! its socket only; what they cannot do (faults, the statement log, roles) is on the handle. Stopping it, or dropping
-//! it, drops every connection, and a dropped connection rolls back.
+//! An [`Emulator`] owns its own runtime and threads, so a test that blocks does not stop it. Clients reach it only
+//! through its socket. The handle does the rest: faults, the statement log, and roles. Stopping or dropping it drops
+//! every connection, and a dropped connection rolls back.
 
 mod clock;
 mod emulator;

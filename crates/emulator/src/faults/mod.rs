@@ -1,8 +1,8 @@
-//! Faults on demand: a list of rules that say when a request meets which fault.
+//! Faults on demand: a list of rules, each of which names requests and the fault that they meet.
 //!
-//! A rule is matched once a request, when the request starts, and fires at its point in that request. Everything is
-//! behind one mutex that is never held while a fault acts; a stalled request waits on a condition variable and wakes
-//! when its rule is released or removed, its client cancels, or its connection ends.
+//! A rule is matched once a request, when the request starts, and fires at its point in that request. One mutex
+//! guards all of it, and no fault acts while the mutex is held. A stalled request waits on a condition variable. It
+//! wakes when its rule is released or removed, when its client cancels, or when its connection ends.
 
 mod rule;
 mod spec;
@@ -42,7 +42,7 @@ struct State {
 /// The faults of a server.
 pub struct Faults {
     state: Mutex<State>,
-    /// Something that a stalled request waits for may have happened.
+    /// Something has happened that a stalled request may be waiting for.
     woken: Condvar,
     /// Changes whenever a rule fires.
     firings: watch::Sender<u64>,
@@ -73,19 +73,19 @@ impl Faults {
         id
     }
 
-    /// Takes a rule away; what is stalled by it goes on. Its count stays readable.
+    /// Removes a rule. Requests that it stalls go on. Its count stays readable.
     pub fn remove(&self, id: RuleId) {
         self.lock().rules.retain(|active| active.id != id);
         self.woken.notify_all();
     }
 
-    /// Takes all rules away.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.lock().rules.clear();
         self.woken.notify_all();
     }
 
-    /// Lets go on what is stalled by a rule, now and from now on.
+    /// Lets the requests that a rule stalls go on, now and from now on.
     pub fn release(&self, id: RuleId) {
         for active in &mut self.lock().rules {
             active.released |= active.id == id;
@@ -93,7 +93,7 @@ impl Faults {
         self.woken.notify_all();
     }
 
-    /// How often a rule has fired.
+    /// The number of times that a rule has fired.
     pub fn fired(&self, id: RuleId) -> u64 {
         self.lock().fired.get(&id).copied().unwrap_or(0)
     }
@@ -136,7 +136,7 @@ impl Faults {
         self.firings.send_modify(|firings| *firings += 1);
     }
 
-    /// Waits until a rule is released or gone, or `ended` says that nobody waits any more.
+    /// Waits until a rule is released or gone, or until `ended` says that nobody waits any more.
     pub(crate) fn stall(&self, id: RuleId, ended: impl Fn() -> bool) {
         let mut state = self.lock();
         while !ended()
@@ -149,9 +149,9 @@ impl Faults {
         }
     }
 
-    /// Makes stalled requests look again at whether they have ended.
+    /// Makes stalled requests check again whether they have ended.
     pub(crate) fn wake(&self) {
-        // The mutex is taken so that a request between its look and its wait is not missed.
+        // The mutex is taken so that a request between its check and its wait is not missed.
         drop(self.lock());
         self.woken.notify_all();
     }

@@ -1,23 +1,24 @@
-//! A fault rule: the requests it is about, the point at which it fires, and what it does there.
+//! A fault rule: the requests it is about, the point at which it fires, and its action.
 
 use crate::store::Role;
 
-/// A fault and when it happens. See [`Rule::from_str`](#method.from_str) for its form on the command line.
+/// A fault and the requests that meet it. See [`Rule::from_str`](#method.from_str) for its form on the command
+/// line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Which requests it is about.
+    /// The requests that the rule is about.
     pub when: Match,
-    /// At which point of such a request it fires.
+    /// The point of such a request at which it fires.
     pub at: At,
-    /// What it does there.
+    /// Its action at that point.
     pub action: Action,
 }
 
-/// Which requests a rule is about: those for which everything that is given holds.
+/// The requests that a rule is about: those for which every given condition holds.
 ///
-/// A request is what the client sends at once: a SQL batch, an `sp_executesql`, a transaction manager request
-/// (`BEGIN TRANSACTION`, `COMMIT TRANSACTION`, `ROLLBACK TRANSACTION`), a procedure call (`EXEC name`), or an
-/// `INSERT BULK` together with its bulk load.
+/// A request is one message of the client: a SQL batch, an `sp_executesql`, a transaction manager request (`BEGIN
+/// TRANSACTION`, `COMMIT TRANSACTION`, `ROLLBACK TRANSACTION`), a procedure call (`EXEC name`), or an `INSERT BULK`
+/// together with its bulk load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
     /// Its text contains this, in any case.
@@ -28,7 +29,7 @@ pub struct Match {
     pub application: Option<String>,
     /// The first request to fire for, counted from 1 among those that match.
     pub nth: u64,
-    /// For how many matching requests from there on; `u64::MAX` for all.
+    /// The number of matching requests to fire for, from there on; `u64::MAX` for all.
     pub times: u64,
 }
 
@@ -59,28 +60,28 @@ impl Match {
 pub enum At {
     /// Before the request runs.
     Before,
-    /// After it ran (and its bulk load, where it has one) and before the end of its answer is sent. After a COMMIT
-    /// this is "it took effect, and the client does not learn it".
+    /// After it ran (and its bulk load, if it has one) and before the end of its answer is sent. A COMMIT then has
+    /// taken effect, and the client does not learn of it.
     After,
-    /// Once this many rows of its answer were sent; they reach the client.
+    /// After this many rows of its answer were sent. They reach the client.
     AfterRows(u64),
-    /// Once this many packets of its answer were sent; they reach the client.
+    /// After this many packets of its answer were sent. They reach the client.
     AfterPacketsOut(u64),
-    /// Once this many packets of the request, or of its bulk load, were received.
+    /// After this many packets of the request, or of its bulk load, were received.
     AfterPacketsIn(u64),
-    /// Once this many rows of its bulk load were received.
+    /// After this many rows of its bulk load were received.
     AfterBulkRows(u64),
-    /// While a client logs in, its name and password already checked.
+    /// While a client logs in, after its name and password were checked.
     AtLogin,
 }
 
-/// What a rule does.
+/// The action of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Ends the session, which rolls back, and then the connection.
     Drop,
-    /// Fails the request. Class 20 and above ends the connection too, and 1205 rolls the transaction back, both as
-    /// SQL Server does.
+    /// Fails the request. As in SQL Server, class 20 and above ends the connection too, and 1205 rolls the
+    /// transaction back.
     Error {
         /// SQL Server's error number.
         number: i32,
@@ -93,8 +94,8 @@ pub enum Action {
     },
     /// Waits until [`Faults::release`], the rule's removal, an attention, or the end of the connection.
     Stall,
-    /// Runs SQL in the same session and transaction. Where the session is busy at the rule's point, it runs at the
-    /// end of the request. What it answers is thrown away; an error of it fails the request.
+    /// Runs SQL in the same session and transaction. If the session is busy at the rule's point, the SQL runs at
+    /// the end of the request. Its results are thrown away; its error fails the request.
     Run(String),
     /// Refuses the login with 18456.
     RefuseLogin,
@@ -106,7 +107,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub(super) u64);
 
-/// What a rule is matched against.
+/// The properties of a request that a rule is matched against.
 pub(crate) struct Subject<'a> {
     /// `None` while logging in.
     pub(crate) statement: Option<&'a str>,

@@ -1,5 +1,5 @@
-//! A session's connection to its databases: what is attached under which alias, the catalogs as this session's
-//! transaction sees them, its temp tables, and what a name in a statement means.
+//! A session's connection to its databases. It knows the attached databases with their aliases, the catalogs as the
+//! session's transaction sees them, and the temp tables, and it resolves the names in statements.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use crate::store::database::{Database, session_connection};
 use crate::store::{ServerState, fold};
 use crate::types::{SessionOptions, SqlError};
 
-/// How many databases stay attached; SQLite's own limit is 10.
+/// The most databases that stay attached. SQLite's own limit is 10.
 const ATTACHED_MAX: usize = 8;
 
 struct Attached {
@@ -34,7 +34,7 @@ pub(crate) struct Temp {
     pub depth: u32,
 }
 
-/// A table as a statement names it.
+/// A table that a statement names.
 #[derive(Clone)]
 pub(crate) struct TableRef {
     pub def: Arc<TableDef>,
@@ -58,7 +58,7 @@ impl TableRef {
     }
 }
 
-/// What a name stands for.
+/// The object that a name stands for.
 pub(crate) enum Object {
     Table(TableRef),
     View(&'static View, Arc<Database>),
@@ -73,9 +73,9 @@ pub(crate) struct Core {
     pub current: Arc<Database>,
     home: Arc<Database>,
     pub temps: Vec<Temp>,
-    /// Grows whenever the temp tables change.
+    /// A version that grows whenever the temp tables change.
     pub temp_version: u64,
-    /// How many `sp_executesql` and EXEC scopes are open.
+    /// The number of open `sp_executesql` and EXEC scopes.
     pub depth: u32,
     pub shared: Arc<Mutex<Shared>>,
     attached: Vec<Attached>,
@@ -168,7 +168,7 @@ impl Core {
         Ok(())
     }
 
-    /// Detaches a database that is about to go.
+    /// Detaches a database that is about to be dropped.
     pub fn forget(&mut self, database: &Arc<Database>) -> Result<(), SqlError> {
         let alias = self
             .attached
@@ -204,7 +204,7 @@ impl Core {
         Ok(Arc::clone(&self.attached[at].catalog))
     }
 
-    /// The database that a name is in.
+    /// The database that a name refers to.
     pub fn database_of(&self, name: &NameParts) -> Result<Arc<Database>, SqlError> {
         match &name.database {
             None => Ok(Arc::clone(&self.current)),
@@ -215,7 +215,7 @@ impl Core {
         }
     }
 
-    /// What a table's or view's name stands for.
+    /// The table or view that a name stands for.
     pub fn find(&mut self, name: &NameParts) -> Result<Option<Object>, SqlError> {
         if name.is_temp() {
             return Ok(self.temp(&name.name).map(Object::Table));
@@ -302,7 +302,7 @@ impl Core {
         self.temps.retain(|t| t.def.object_id != object_id);
     }
 
-    /// Ends a scope: its temp tables go.
+    /// Ends a scope and drops its temp tables.
     pub fn end_scope(&mut self) -> Result<(), SqlError> {
         let depth = self.depth;
         let gone: Vec<_> = self
@@ -322,13 +322,13 @@ impl Core {
         Ok(())
     }
 
-    /// A fresh id for a temp object: negative, as SQL Server's are.
+    /// A fresh id for a temp object. It is negative, as SQL Server's are.
     pub fn new_temp_id(&mut self) -> i32 {
         self.next_temp_id += 1;
         self.next_temp_id
     }
 
-    /// Lets OBJECT_ID and the like see the names as they are now.
+    /// Lets OBJECT_ID and similar functions see the names as they are now.
     pub fn refresh_names(&mut self) -> Result<(), SqlError> {
         let database = Arc::clone(&self.current);
         let catalog = self.catalog(&database)?;
@@ -339,7 +339,7 @@ impl Core {
         Ok(())
     }
 
-    /// What SQLite's error is in SQL Server's words: the error that a function raised, or the cause itself.
+    /// SQLite's error in SQL Server's terms: the error that a function raised, or the cause itself.
     pub fn sqlite_error(&self, error: &rusqlite::Error) -> SqlError {
         if let Some(raised) = lock(&self.shared).error.take() {
             return raised;

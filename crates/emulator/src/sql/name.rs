@@ -13,7 +13,7 @@ pub(crate) struct NameParts {
 }
 
 impl NameParts {
-    /// Of a name in a statement.
+    /// The parts of a name in a statement.
     pub fn new(name: &ObjectName) -> Result<NameParts, SqlError> {
         let mut parts = Vec::new();
         for part in &name.0 {
@@ -36,7 +36,7 @@ impl NameParts {
         })
     }
 
-    /// Of a name in a string, as OBJECT_ID takes it: `[a].[b]`, `a.b`, `"a"."b"`.
+    /// The parts of a name in a string, as OBJECT_ID takes it: `[a].[b]`, `a.b`, `"a"."b"`.
     pub fn parse(text: &str) -> Option<NameParts> {
         let mut parts = vec![String::new()];
         let mut chars = text.trim().chars().peekable();

@@ -6,10 +6,10 @@ use crate::store::ServerState;
 use crate::store::catalog::{Catalog, TableDef};
 use crate::types::SqlError;
 
-/// What the functions registered with SQLite share with the session.
+/// State that the registered functions share with the session.
 #[derive(Default)]
 pub(crate) struct Shared {
-    /// The error that a function raised: SQLite passes on only its text.
+    /// The error that a function raised. SQLite passes on only its text.
     pub error: Option<SqlError>,
     /// The identity counter of the table being inserted into, and its increment.
     pub identity: Option<(Arc<std::sync::atomic::AtomicI64>, i64)>,
@@ -19,7 +19,7 @@ pub(crate) struct Shared {
     pub names: Names,
 }
 
-/// What OBJECT_ID and the like look names up in.
+/// The catalogs and names in which OBJECT_ID and similar functions look up.
 #[derive(Default, Clone)]
 pub(crate) struct Names {
     pub server: Option<Arc<ServerState>>,
@@ -29,7 +29,7 @@ pub(crate) struct Names {
     pub temps: Vec<Arc<TableDef>>,
 }
 
-/// Locks the shared state; a panic while it was held leaves nothing half done.
+/// Locks the shared state. A panic while it was held leaves nothing half done.
 pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Values and errors between SQLite and SQL Server's terms.
+//! Values and errors between SQLite's terms and SQL Server's.
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{ErrorCode, ToSql, ffi};
@@ -45,7 +45,7 @@ impl ToSql for Bindable<'_> {
     }
 }
 
-/// SQLite's own errors in SQL Server's numbers. Constraints are worded where their table is known.
+/// SQLite's own errors in SQL Server's numbers. A constraint's error is worded by the code that knows the table.
 pub(crate) fn translate(failure: &rusqlite::Error, spid: i16) -> SqlError {
     let rusqlite::Error::SqliteFailure(code, message) = failure else {
         return error(823, 24, 4, failure.to_string());

@@ -1,6 +1,6 @@
 //! Arithmetic between stored values.
 //!
-//! Both sides are converted to the common type first, as SQL Server does. Decimals are computed in 256 bits, so a
+//! Both sides are converted to the common type first, as in SQL Server. Decimals are computed in 256 bits, so a
 //! product or quotient is exact before it is brought to the scale of the result.
 
 use crate::types::{Cell, OwnedCell, SqlError, SqlType};
@@ -10,7 +10,7 @@ use crate::value::promote::arithmetic_type;
 use crate::value::temporal::{DAYS_TO_1900, Moment, TICKS_PER_DAY, units_of_ticks};
 use crate::value::{decimal, error, text};
 
-/// `a op b` of type [`arithmetic_type`]; NULL when either is.
+/// `a op b` of type [`arithmetic_type`]. It is NULL when either side is.
 ///
 /// # Errors
 /// 8115 for a result that the type does not hold, 8134 for a division by zero, and those of
@@ -136,7 +136,7 @@ fn decimal_value(
                 .and_then(|value| signed(value, negative))
         }
         Operator::Divide => {
-            // The quotient is cut, not rounded, as SQL Server's is.
+            // The quotient is cut, not rounded, as in SQL Server.
             let shift = i16::from(scale) + i16::from(s2) - i16::from(s1);
             let mut numerator = Some(Wide::from(a.unsigned_abs()));
             for step in [
@@ -204,7 +204,7 @@ fn integer_value(op: Operator, a: i64, b: i64, ty: SqlType) -> Result<OwnedCell,
         Operator::Multiply => a.checked_mul(b),
         Operator::Divide if money => i64::try_from(i128::from(a) * 10_000 / i128::from(b)).ok(),
         Operator::Divide => a.checked_div(b),
-        // The lowest value modulo -1 is 0, which a division would overflow on.
+        // The lowest value modulo -1 is 0. A division would overflow on it.
         Operator::Modulo => Some(a.checked_rem(b).unwrap_or(0)),
     };
     in_range(value, ty)
@@ -279,9 +279,9 @@ impl Wide {
         (Wide(quotient), rest)
     }
 
-    /// Divided by a power of ten, rounded half up or cut; `None` when more than 128 bits are left.
+    /// Divides by a power of ten, rounded half up or cut. `None` when more than 128 bits are left.
     fn over_power(self, exponent: u8, round: bool) -> Option<u128> {
-        // Not in two steps, which would round twice: 76 decimals is more than any product has to lose.
+        // One step only, because two would round twice: 76 decimals is more than any product has to lose.
         let (first, second) = (exponent.min(38), exponent.saturating_sub(38).min(38));
         let (mut value, mut rest) = self.over(decimal::power(second).unsigned_abs());
         let mut divisor = decimal::power(second).unsigned_abs();

@@ -2,7 +2,7 @@
 
 use crate::types::{Cell, OwnedCell};
 
-/// A value in storage form that is borrowed as long as no conversion had to make a new one.
+/// A value in storage form that stays borrowed as long as no conversion makes a new one.
 ///
 /// Integers, reals and NULL are always `Borrowed`: a [`Cell`] holds them by value.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +14,7 @@ pub(crate) enum CowCell<'a> {
 }
 
 impl<'a> CowCell<'a> {
-    /// Looks at it.
+    /// Borrows it.
     pub(crate) fn as_cell(&self) -> Cell<'_> {
         match self {
             CowCell::Borrowed(cell) => *cell,

@@ -1,9 +1,9 @@
-//! Values: how SQL Server's types are stored in SQLite, sent over TDS, compared, converted and printed.
+//! Values: the storage of SQL Server's types in SQLite, their wire form, comparison, conversion and printing.
 //!
-//! It owns the storage form (see `docs/architecture.md`, "The emulator") and every rule that depends on a data
-//! type. It refuses to guess: a value that the target type cannot hold is SQL Server's own error, by number and
-//! text, and a value that the storage form cannot hold (an unpaired surrogate) is an error too. Nothing in here does
-//! I/O or reads a clock, so every rule is tested by its inputs and outputs alone.
+//! It owns the storage form (see the table in the crate's README) and every rule that depends on a data type. It
+//! guesses nothing. A value that the target type cannot hold is SQL Server's own error, by number and text. A value
+//! that the storage form cannot hold (an unpaired surrogate) is an error too. Nothing in here does I/O or reads a
+//! clock, so every rule is tested by its inputs and outputs alone.
 
 pub(crate) mod arithmetic;
 pub(crate) mod cast;

@@ -1,10 +1,10 @@
 //! The wire: TDS 7.4 from the first PRELOGIN to the last DONE, and nothing of SQL.
 //!
-//! Reading order: [`packet`] frames bytes, [`prelogin`], [`tls`] and [`login`] bring a connection up, [`token`] writes
-//! what the server says, [`request`] and [`rpc`] read what the client asks, [`bulk`] cuts a bulk load into rows while
-//! it arrives, [`answer`] is the sink that a session answers into, and [`conversation`] runs one connection's requests
-//! on its own thread. A client that breaks the protocol loses its connection; it cannot make the server buffer more
-//! than [`request::MESSAGE_BYTES_MAX`] or write outside its own session.
+//! Reading order: [`packet`] frames bytes. [`prelogin`], [`tls`] and [`login`] bring a connection up. [`token`]
+//! writes the server's answers, and [`request`] and [`rpc`] read the client's requests. [`bulk`] splits a bulk load
+//! into rows while it arrives. [`answer`] is the sink that a session answers into, and [`conversation`] runs one
+//! connection's requests on its own thread. A client that breaks the protocol loses its connection. It cannot make
+//! the server buffer more than [`request::MESSAGE_BYTES_MAX`] or write outside its own session.
 
 pub(crate) mod answer;
 pub(crate) mod bulk;

@@ -1,4 +1,4 @@
-//! Performing one request: the log entry, the faults on its way, the session's call, the end of the answer.
+//! Performs one request: the log entry, the faults on its way, the session's call, the end of the answer.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::wire::request::TransactionAction;
 use crate::wire::rpc::{self, Call, Procedure};
 use crate::wire::server::Server;
 
-/// Who is at the other end.
+/// The client of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) spid: i16,
@@ -63,7 +63,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) session: &'a mut dyn Session,
     pub(crate) answer: Answer<'a>,
     pub(crate) prepared: &'a mut PreparedStatements,
-    /// How many packets the request came in.
+    /// The number of packets that the request came in.
     pub(crate) packets_in: u64,
     pub(crate) pending_bulk: Option<PendingBulk>,
 }
@@ -113,7 +113,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Makes one call; returns the names of its parameters in their order.
+    /// Makes one call. Returns the names of its parameters in their order.
     fn call(&mut self, call: Call) -> Vec<String> {
         let mut params = call.params.into_iter();
         match call.procedure {
@@ -162,10 +162,10 @@ impl Turn<'_> {
         }
     }
 
-    /// Makes one prepare and execution; returns the names of its parameters in their order.
+    /// Prepares a statement and executes it. Returns the names of the call's parameters in their order.
     fn prepare_and_execute(&mut self, mut params: impl Iterator<Item = Param>) -> Vec<String> {
         if let Ok(old) = rpc::handle_argument(params.next().as_ref()) {
-            // A handle that comes back here is one that the client has no more use for.
+            // A client that sends a handle here no longer uses it.
             self.prepared.by_handle.remove(&old);
         }
         let handle = self.prepare(params.next(), params.next());
@@ -181,7 +181,7 @@ impl Turn<'_> {
         ordinals
     }
 
-    /// Executes what a handle names; returns the names of the call's parameters in their order.
+    /// Executes a prepared statement by its handle. Returns the names of the call's parameters in their order.
     fn execute_prepared(&mut self, mut params: impl Iterator<Item = Param>) -> Vec<String> {
         let prepared = rpc::handle_argument(params.next().as_ref()).and_then(|handle| {
             self.prepared
@@ -197,7 +197,7 @@ impl Turn<'_> {
         self.execute(statement, declaration, params.collect(), 1)
     }
 
-    /// Runs a statement with its parameters. `before` parameters of the call come before those of the statement.
+    /// Runs a statement with its parameters. `before` of the call's parameters precede those of the statement.
     fn execute(
         &mut self,
         statement: Result<String, SqlError>,
@@ -254,7 +254,7 @@ impl Turn<'_> {
             .output(Some("@handle"), SqlType::Int, Cell::Integer(i64::from(handle)));
     }
 
-    /// Answers a call that runs no SQL: it is neither logged nor met by faults.
+    /// Answers a call that runs no SQL. It is not logged and meets no faults.
     fn silently(&mut self, result: Result<(), SqlError>) -> Vec<String> {
         self.answer.start(Vec::new(), true);
         if let Err(error) = result {
@@ -324,7 +324,7 @@ impl Turn<'_> {
         }
     }
 
-    /// The end of a request: its last faults and the end of its log entry.
+    /// Ends the request: fires its last faults and ends its log entry.
     pub(crate) fn end(&mut self, sequence: u64) {
         self.answer.fire(|at| at == At::After);
         self.run_deferred();
@@ -335,7 +335,7 @@ impl Turn<'_> {
                 answer: &mut self.answer,
                 error: None,
             };
-            // The error that the client gets is the fault's; one of the rollback would only hide it.
+            // The client gets the fault's error. An error of the rollback would only hide it.
             let _ = self.session.transaction(TransactionRequest::Rollback, &mut quiet);
         }
         self.answer
@@ -367,7 +367,7 @@ impl Turn<'_> {
                     line: 1,
                 });
             }
-            // Counted once it ran, so that whoever waits for it finds its effect.
+            // It is counted after it ran, so that a test that waits for the count finds its effect.
             self.server.faults.count(armed.id);
         }
     }

@@ -1,4 +1,4 @@
-//! What all connections of a server share.
+//! The state that all connections of a server share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,25 +15,25 @@ use crate::wire::tls::Identity;
 /// SQL Server gives its first user session this number.
 const FIRST_SPID: u32 = 51;
 
-/// What opens sessions.
+/// A factory of sessions.
 pub(crate) trait Backend: Send + Sync {
-    /// Opens a session on a database: 4060 where there is no such database.
+    /// Opens a session on a database. The error is 4060 if there is no such database.
     fn open(&self, options: SessionOptions) -> Result<Box<dyn Session>, SqlError>;
     /// Changes a database's role.
     fn set_role(&self, database: &str, role: Role);
 }
 
-/// What all connections of a server share.
+/// The state that all connections of a server share.
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) backend: Arc<dyn Backend>,
-    /// Names and passwords; without any, everybody is let in.
+    /// Names and passwords. Without any, everybody is let in.
     pub(crate) users: Vec<(String, String)>,
     pub(crate) tls: TlsMode,
     pub(crate) identity: Identity,
     pub(crate) faults: Faults,
     pub(crate) log: StatementLog,
-    /// Conversations that run.
+    /// The number of running conversations.
     pub(crate) live: watch::Sender<usize>,
     pub(crate) next_spid: AtomicU32,
 }

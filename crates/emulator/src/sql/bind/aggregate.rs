@@ -72,7 +72,7 @@ impl Binder<'_> {
         }
     }
 
-    /// `ROW_NUMBER() OVER (...)` and its like.
+    /// `ROW_NUMBER() OVER (...)` and similar functions.
     pub(super) fn window(
         &mut self,
         name: &str,

@@ -1,4 +1,4 @@
-//! The state of the binder: the scopes of the query at hand, its parameters, and what the statement depends on.
+//! The state of the binder: the scopes of the current query, its parameters, and the dependencies of the statement.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ pub(crate) struct Need {
     pub table: Arc<TableDef>,
 }
 
-/// What a bound statement depends on.
+/// The dependencies of a bound statement.
 #[derive(Default, Clone)]
 pub(crate) struct Uses {
     /// Databases whose catalog it was bound to, with the catalog's version.
     pub catalogs: Vec<(Arc<Database>, i64)>,
-    /// Tables that it reads or changes, whose locks it waits for: database and object id.
+    /// Tables that it reads or changes, and whose locks it waits for: database and object id.
     pub reads: Vec<(i32, i32)>,
-    /// What it may only do if nobody denies it.
+    /// Permissions that nobody may have denied.
     pub needs: Vec<Need>,
     /// Whether it looks names up while it runs.
     pub names: bool,
@@ -45,10 +45,10 @@ pub(crate) struct Binder<'a> {
     pub(super) scopes: Vec<Scope>,
     pub(super) ctes: Vec<HashMap<String, BoundQuery>>,
     pub(super) next_alias: usize,
-    /// Whether aggregates may stand where the binder is.
+    /// Whether an aggregate may stand in the current clause.
     pub(super) aggregates: bool,
     pub(super) grouping: Grouping,
-    /// How many masked columns were read so far.
+    /// The number of masked columns that were read so far.
     pub(super) masked_reads: usize,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Notes that the statement depends on a database's catalog.
+    /// Records that the statement depends on a database's catalog.
     pub fn use_catalog(&mut self, database: &Arc<Database>) -> Result<(), SqlError> {
         if !self.uses.catalogs.iter().any(|(d, _)| Arc::ptr_eq(d, database)) {
             let version = self.core.catalog(database)?.version;
@@ -78,7 +78,7 @@ impl<'a> Binder<'a> {
         Ok(())
     }
 
-    /// Notes that the statement needs a permission on a table.
+    /// Records that the statement needs a permission on a table.
     pub(super) fn need(&mut self, permission: Permission, table: &TableRef) {
         if let Some(database) = &table.database {
             self.uses.needs.push(Need {

@@ -8,7 +8,7 @@ use crate::store::catalog::DEFAULT_COLLATION;
 use crate::store::database::Database;
 use crate::types::{OwnedCell, SqlType};
 
-/// Where the value of a numbered SQLite parameter comes from when the statement runs.
+/// The source of a numbered SQLite parameter's value when the statement runs.
 #[derive(Clone)]
 pub(crate) enum Parameter {
     /// A variable or a parameter of the RPC, by folded name.
@@ -47,7 +47,7 @@ pub(crate) enum System {
     ErrorLine,
 }
 
-/// How an expression's collation came about, in rising precedence.
+/// The origin of an expression's collation, in rising precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Collation {
     /// Of a literal or a variable.
@@ -90,18 +90,18 @@ pub(crate) struct Bound {
     pub constant: Option<OwnedCell>,
     /// The literal NULL, which takes any type.
     pub untyped_null: bool,
-    /// The table column that it is.
+    /// The table column that it is, if it is one.
     pub column: Option<Origin>,
 }
 
-/// The table column that an expression is.
+/// A table column that an expression stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub name: String,
     pub identity: bool,
     /// SQLite knows its collation without COLLATE.
     pub native: bool,
-    /// The login reads its mask in place of its value.
+    /// The login reads the column's mask in place of its value.
     pub masked: bool,
 }
 

@@ -17,7 +17,7 @@ use crate::store::catalog::{ColumnDef, TableDef, quote};
 use crate::store::fold;
 use crate::types::SqlError;
 
-/// How many rows VALUES may list.
+/// The most rows that VALUES may list.
 const VALUES_MAX: usize = 1000;
 
 /// A change of one table, as SQLite SQL.
@@ -25,10 +25,10 @@ const VALUES_MAX: usize = 1000;
 pub(crate) struct Change {
     pub table: TableRef,
     pub sql: String,
-    /// Rows about to be written, as a query whose columns have the names of the table's, for the text of a
-    /// duplicate key's error.
+    /// The rows about to be written, as a query whose columns have the names of the table's. The text of a
+    /// duplicate key's error is made from it.
     pub rows: Option<String>,
-    /// The identity column is given by the statement; `None` where the table has none.
+    /// Whether the statement gives the identity column. `None` if the table has none.
     pub explicit_identity: Option<bool>,
     /// INSERT, UPDATE or DELETE, for messages.
     pub verb: &'static str,
@@ -160,7 +160,7 @@ impl Binder<'_> {
         ))
     }
 
-    /// A value on its way into a column; `None` is DEFAULT.
+    /// A value that is assigned to a column. `None` is DEFAULT.
     fn assigned_value(&mut self, value: Option<&Expr>, column: &ColumnDef) -> Result<String, SqlError> {
         match value {
             None => Ok(self.absent(column)?.unwrap_or_else(|| "NULL".into())),
@@ -177,7 +177,7 @@ impl Binder<'_> {
             .sql)
     }
 
-    /// What a column that an INSERT leaves out gets: its identity value, its default, or nothing.
+    /// The value of a column that an INSERT leaves out: its identity value, its default, or none.
     pub(crate) fn absent(&mut self, column: &ColumnDef) -> Result<Option<String>, SqlError> {
         if column.identity.is_some() {
             return Ok(Some("tsql_identity()".into()));
@@ -330,7 +330,7 @@ impl Binder<'_> {
         })
     }
 
-    /// UPDATE and DELETE need SELECT as well only where they look at the table's columns ("UPDATE (Transact-SQL)").
+    /// UPDATE and DELETE need SELECT as well, but only if they read the table's columns ("UPDATE (Transact-SQL)").
     fn need_for_change(&mut self, permission: Permission, table: &TableRef, alias: &str) {
         self.need(permission, table);
         let scope = self.scopes.last();
@@ -364,7 +364,8 @@ impl Binder<'_> {
         Ok(table)
     }
 
-    /// The table that UPDATE or DELETE changes, FROM when it is more than that table, and the table's SQLite alias.
+    /// The table that UPDATE or DELETE changes, the FROM clause if it has more than that table, and the table's
+    /// SQLite alias.
     fn target_and_from(
         &mut self,
         target: &ObjectName,
@@ -417,8 +418,8 @@ impl Binder<'_> {
         })
     }
 
-    /// A condition over one table's columns, as a trigger or a partial index has it: `owner` stands before the
-    /// column names, if it is not empty.
+    /// A condition over one table's columns, for a trigger or a partial index. `owner` is put before the column
+    /// names unless it is empty.
     pub(crate) fn table_condition(
         &mut self,
         table: &TableRef,
@@ -433,7 +434,7 @@ impl Binder<'_> {
             self.predicate(&parse_expression(condition)?)
         });
         self.scopes.pop();
-        // What SQLite keeps in its schema cannot have parameters.
+        // SQLite's schema cannot hold parameters.
         if self.parameters.is_empty() {
             bound
         } else {

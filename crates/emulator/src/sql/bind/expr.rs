@@ -144,7 +144,7 @@ impl Binder<'_> {
             let text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.";
             return Err(error(116, 16, 1, text));
         };
-        // More than one row is an error, where SQLite takes the first.
+        // Two rows or more are an error. SQLite would take the first.
         let sql = if query.one_row {
             format!("({})", query.sql)
         } else {
@@ -164,7 +164,7 @@ impl Binder<'_> {
     fn value(&mut self, value: &Value) -> Result<Bound, SqlError> {
         match value {
             Value::Null => Ok(self.null()),
-            // sqlparser takes a money literal for a placeholder.
+            // sqlparser reads a money literal as a placeholder.
             Value::Number(text, _) | Value::Placeholder(text) => {
                 let (value, ty) = parse::number_literal(text)?;
                 Ok(self.literal(value, ty))
@@ -248,7 +248,7 @@ impl Binder<'_> {
         })
     }
 
-    /// A whole literal beside a decimal has the precision of its digits, not that of int.
+    /// An integer literal beside a decimal has the precision of its digits, not that of int.
     fn narrowed(&mut self, bound: Bound, other: SqlType) -> Bound {
         match (&bound.constant, bound.ty, other) {
             (Some(OwnedCell::Integer(value)), SqlType::Int, SqlType::Decimal { .. }) => {
@@ -345,7 +345,7 @@ impl Binder<'_> {
         })
     }
 
-    /// Values of which one is the result: their common type, and each converted to it.
+    /// Values of which one is the result: their common type, and each of them converted to it.
     pub(super) fn unify(&mut self, values: Vec<Bound>) -> Result<(Vec<Bound>, SqlType, Collation), SqlError> {
         let mut common: Option<Bound> = None;
         for value in &values {

@@ -1,4 +1,4 @@
-//! Scalar functions by name: how many arguments, of which types, and what they return.
+//! Scalar functions by name: the number and types of their arguments, and their result types.
 
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
@@ -356,7 +356,7 @@ impl Binder<'_> {
         }
     }
 
-    /// CONVERT, with a style where it has one.
+    /// CONVERT, with its style if it has one.
     pub(super) fn convert_function(
         &mut self,
         expr: &Expr,

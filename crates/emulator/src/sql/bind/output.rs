@@ -10,7 +10,7 @@ pub(crate) struct BoundQuery {
     pub columns: Vec<Output>,
     /// `SELECT @a = ...`: the variables that take the columns, by folded name.
     pub assigns: Vec<String>,
-    /// It surely has no more than one row.
+    /// Whether it is known to have at most one row.
     pub one_row: bool,
 }
 
@@ -49,7 +49,7 @@ impl Output {
         }
     }
 
-    /// As COLMETADATA describes it.
+    /// The column as COLMETADATA describes it.
     pub fn column(&self) -> Column {
         Column {
             name: self.name.clone(),

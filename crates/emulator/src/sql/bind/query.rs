@@ -1,4 +1,4 @@
-//! Queries: SELECT with everything around it, set operations, CTEs, ORDER BY, TOP and OFFSET.
+//! Queries: SELECT with its clauses, set operations, CTEs, ORDER BY, TOP and OFFSET.
 
 use std::collections::HashMap;
 
@@ -24,11 +24,11 @@ struct SelectList {
     outputs: Vec<(String, Bound)>,
     /// The variables that they are assigned to.
     assigns: Vec<String>,
-    /// Which of them read a masked column.
+    /// The positions of the expressions that read a masked column.
     masked: Vec<usize>,
 }
 
-/// The clauses of a SELECT in SQLite SQL, but for its LIMIT.
+/// The clauses of a SELECT in SQLite SQL, without its LIMIT.
 struct Clauses<'a> {
     outputs: &'a [(String, Bound)],
     distinct: bool,
@@ -315,7 +315,7 @@ impl Binder<'_> {
                 None => self.expr(&item.expr)?,
             };
             if bound.constant.is_some() {
-                // A constant orders nothing, and SQLite would take a number for a position.
+                // A constant orders nothing, and SQLite would read a number as a position.
                 continue;
             }
             items.push(format!(
@@ -386,7 +386,7 @@ fn named_by_column(bound: Bound) -> (String, Bound) {
     )
 }
 
-/// What SQLite must compare where rows are made distinct: the value itself, with its collation.
+/// The key by which SQLite makes rows distinct: the value itself, with its collation.
 pub(super) fn distinct_key(bound: &Bound, collation: &Collation) -> String {
     if matches!(bound.ty, SqlType::DateTimeOffset(_)) {
         bound.sql.clone()
@@ -427,7 +427,8 @@ pub(super) fn position(expr: &Expr, columns: &[Output]) -> Result<Option<usize>,
             let name = fold(&ident.value);
             let mut named = columns.iter().enumerate().filter(|(_, c)| fold(&c.name) == name);
             let first = named.next().map(|(position, _)| position);
-            // Also where both are the same column: "ORDER BY Clause (Transact-SQL)", column names must be unique.
+            // This holds even if both are the same column: column names must be unique ("ORDER BY Clause
+            // (Transact-SQL)").
             match named.next() {
                 Some(_) => Err(error(
                     209,

@@ -1,4 +1,4 @@
-//! The tables that a query level's names are looked up in.
+//! The tables in which a query level's names are looked up.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::bound::{Bound, Collation, Origin};
 use crate::store::fold;
 use crate::types::SqlType;
 
-/// The tables that names are looked up in, of one query level.
+/// The tables of one query level, in which names are looked up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
     pub sources: Vec<Source>,
@@ -19,14 +19,14 @@ pub(super) struct Scope {
 pub(super) struct Source {
     /// Its alias in the SQLite SQL.
     pub alias: String,
-    /// What messages call it.
+    /// Its name in messages.
     pub(super) label: String,
-    /// The names it goes by, folded: alias, or database, schema and name.
+    /// The names it answers to, folded: alias, or database, schema and name.
     pub(super) name: String,
     pub(super) schema: Option<String>,
     pub(super) database: Option<String>,
     pub columns: Vec<SourceColumn>,
-    /// The base table in SQLite SQL, where it is one.
+    /// The base table in SQLite SQL, if it is one.
     pub table: Option<String>,
     pub object_id: i32,
     /// Whether a column of it was asked for.
@@ -77,12 +77,12 @@ impl Source {
         }
     }
 
-    /// Whether that is its alias, or its name where it has none.
+    /// Whether that is its alias, or its name if it has none.
     pub fn goes_by(&self, folded: &str) -> bool {
         self.name == folded
     }
 
-    /// Whether the qualifier of a column, innermost part last, means this source.
+    /// Whether a column's qualifier means this source. The innermost part comes last.
     pub(super) fn answers_to(&self, qualifier: &[Ident]) -> bool {
         let part = |n: usize| {
             qualifier

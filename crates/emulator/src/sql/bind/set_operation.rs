@@ -103,7 +103,7 @@ impl Binder<'_> {
             rights.join(", "),
             right.sql
         );
-        // The parentheses keep a chain of operations in the order it was written.
+        // The parentheses keep a chain of operations in its written order.
         let sql = format!("SELECT * FROM ({sql})");
         Ok(BoundQuery {
             sql,
@@ -113,7 +113,7 @@ impl Binder<'_> {
         })
     }
 
-    /// ORDER BY and OFFSET over a set operation, whose columns are all that can be named.
+    /// ORDER BY and OFFSET over a set operation. They can name its output columns only.
     pub(super) fn ordered(&mut self, bound: BoundQuery, query: &Query) -> Result<BoundQuery, SqlError> {
         let (mut order, alias) = (Vec::new(), self.alias());
         for item in order_items(query.order_by.as_ref())? {

@@ -1,4 +1,4 @@
-//! FROM: tables, catalog views, derived tables, CTEs and joins; and what a column's name means among them.
+//! FROM: tables, catalog views, derived tables, CTEs and joins, and the lookup of column names among them.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::store::fold;
 use crate::types::{SqlError, SqlType};
 
 impl Binder<'_> {
-    /// FROM, whose sources join the innermost scope.
+    /// FROM. Its sources join the innermost scope.
     pub(super) fn from(&mut self, tables: &[TableWithJoins]) -> Result<String, SqlError> {
         let mut parts = Vec::with_capacity(tables.len());
         for table in tables {

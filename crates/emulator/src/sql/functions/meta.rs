@@ -1,4 +1,4 @@
-//! OBJECT_ID, DB_NAME, SERVERPROPERTY and the like: functions that look names up.
+//! OBJECT_ID, DB_NAME, SERVERPROPERTY and similar functions, which look names up.
 
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +28,7 @@ fn number(value: impl Into<i64>) -> OwnedCell {
     OwnedCell::Integer(value.into())
 }
 
-/// An optional argument as text: NULL and absent are `None`.
+/// An optional argument as text. NULL and an absent argument are `None`.
 fn word(context: &Context<'_>, at: usize) -> Result<Option<String>, SqlError> {
     if at >= context.len() {
         return Ok(None);
@@ -98,7 +98,7 @@ fn meta(context: &Context<'_>, shared: &Mutex<Shared>) -> Answer {
     Ok(found.unwrap_or(OwnedCell::Null))
 }
 
-/// The catalog of the database that a name is in. A database that is not current is read anew.
+/// The catalog of the database that a name refers to. A database that is not current is read anew.
 fn catalog(names: &Names, name: &NameParts) -> Result<Option<Arc<Catalog>>, SqlError> {
     match &name.database {
         Some(other) if fold(other) != fold(&names.database) => {
@@ -148,7 +148,7 @@ fn object_id(names: &Names, name: Option<&str>, kind: Option<&str>) -> Result<Op
         .map(|c| c.0))
 }
 
-/// Whether the login has a permission: NULL where the securable is not there. Nothing is denied at the server.
+/// Whether the login has a permission. It is NULL if the securable does not exist. Nothing is denied at the server.
 fn has_permission(
     names: &Names,
     securable: Option<&str>,
@@ -161,7 +161,7 @@ fn has_permission(
     let permission = Permission::named(permission.trim());
     let (securable, class) = match (securable, class) {
         (None, None) => return Ok(Some(true)),
-        // Of a database, no name means the current one ("HAS_PERMS_BY_NAME (Transact-SQL)").
+        // For a database, no name means the current one ("HAS_PERMS_BY_NAME (Transact-SQL)").
         (None, Some(class)) if class.trim().eq_ignore_ascii_case("DATABASE") => {
             let denied = permission.is_some_and(|p| names.catalog.denies_in_database(&names.login, p));
             return Ok(Some(!denied));

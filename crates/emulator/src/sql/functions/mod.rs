@@ -1,6 +1,7 @@
-//! The functions and collations that the emulator registers with SQLite: T-SQL's semantics over the storage form.
+//! The functions and collations that the emulator registers with SQLite. They compute T-SQL's semantics over the
+//! storage form.
 //!
-//! They are pure but for NEWID, identity values and the metadata functions. An error travels beside SQLite, in
+//! All are pure except NEWID, identity values and the metadata functions. An error travels beside SQLite, in
 //! [`Shared::error`], because SQLite passes on only its text.
 
 mod arith;

@@ -1,4 +1,4 @@
-//! How a function is registered with SQLite, and how it reads its arguments.
+//! The registration of functions with SQLite, and the reading of their arguments.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,17 +11,17 @@ use crate::sql::sqlite::{cell, value};
 use crate::store::type_code;
 use crate::types::{Cell, OwnedCell, SqlError, SqlType};
 
-/// What a function answers.
+/// The answer of a function.
 pub(super) type Answer = Result<OwnedCell, SqlError>;
 
-/// What registering takes.
+/// The connection and the shared state that functions are registered with.
 pub(super) struct Registry<'a> {
     pub(super) connection: &'a Connection,
     pub(super) shared: &'a Arc<Mutex<Shared>>,
 }
 
 impl Registry<'_> {
-    /// Registers a function that always answers the same to the same arguments.
+    /// Registers a function that always gives the same answer to the same arguments.
     pub(super) fn pure(
         &self,
         name: &str,
@@ -85,14 +85,14 @@ pub(super) fn string<'a>(context: &'a Context<'_>, at: usize) -> Result<Option<&
     }
 }
 
-/// An argument that is a type's code.
+/// An argument that is the code of a type.
 pub(super) fn sql_type(context: &Context<'_>, at: usize) -> Result<SqlType, SqlError> {
     integer(context, at)?
         .and_then(type_code::decode)
         .ok_or_else(broken)
 }
 
-/// The binder and a function disagree: the binder's fault, and never the client's.
+/// The error for a disagreement between the binder and a function. The binder causes it, never the client.
 pub(super) fn broken() -> SqlError {
     error(823, 24, 3, "A stored value does not have its declared type.")
 }

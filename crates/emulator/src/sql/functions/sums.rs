@@ -1,4 +1,4 @@
-//! SUM and AVG: exact over the exact types, in i128.
+//! SUM and AVG. They are exact over the exact types, in i128.
 
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::Value;

@@ -1,7 +1,7 @@
-//! T-SQL text to statements: the statement level, which sqlparser does not know well enough (INSERT BULK, EXEC,
-//! control flow, statements without semicolons), is read here; queries, expressions and types are sqlparser's.
+//! T-SQL text to statements. sqlparser does not know the statement level well enough (INSERT BULK, EXEC, control
+//! flow, statements without semicolons), so it is parsed here. Queries, expressions and types are sqlparser's.
 //!
-//! A batch is refused whole, before anything of it runs, when any of it is not understood.
+//! If any part of a batch is not understood, the whole batch is refused before anything of it runs.
 
 mod control;
 mod ddl;
@@ -31,7 +31,7 @@ pub(crate) fn parse(sql: &str) -> Result<Batch, SqlError> {
     })
 }
 
-/// Parses one expression: a default, a check or a filter out of the catalog.
+/// Parses one expression: a default, a check or a filter from the catalog.
 pub(crate) fn parse_expression(sql: &str) -> Result<Expr, SqlError> {
     let dialect = Tsql::default();
     let mut reader = Reader::new(&dialect, sql)?;
@@ -39,7 +39,7 @@ pub(crate) fn parse_expression(sql: &str) -> Result<Expr, SqlError> {
 }
 
 impl Reader<'_> {
-    /// Statements up to the end, or to a word that `stop` knows (which stays unread).
+    /// Statements up to the end, or to a word that `stop` knows. That word stays unread.
     fn statements(&mut self, stop: impl Fn(&str) -> bool) -> Parsed<Vec<Statement>> {
         let mut statements = Vec::new();
         loop {
@@ -136,7 +136,7 @@ impl Reader<'_> {
                     self.list(Self::expr)?
                 }))
             }
-            // A batch may open with a procedure's name alone.
+            // A batch may begin with a procedure's name alone.
             _ if first && is_procedure(&word) => {
                 self.parser.prev_token();
                 self.exec_procedure(None)
@@ -164,7 +164,7 @@ fn is_procedure(word: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Each is one statement that must be understood whole.
+    /// Each is one statement that the parser must understand whole.
     const STATEMENTS: &[&str] = &[
         "SET XACT_ABORT ON",
         "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn an_unknown_statement_is_named() {
         let error = parse("SELECT 1;\nFROB x").unwrap_err();
         assert_eq!((error.number, error.line), (102, 2));
         assert!(

@@ -7,11 +7,11 @@ use sqlparser::tokenizer::{Token, Tokenizer, TokenizerError};
 use super::dialect::Tsql;
 use crate::types::SqlError;
 
-/// How deep expressions and statements may nest: more than the product's deepest key predicate needs, less than a
-/// connection thread's stack holds.
+/// The deepest nesting of expressions and statements. A connection thread's stack holds more, and no client is
+/// known to nest as deep.
 pub(super) const DEPTH_MAX: usize = 120;
 
-/// Why a batch was not understood.
+/// The reason why a batch was not understood.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Near this text, on this line.
@@ -45,7 +45,7 @@ impl From<ParserError> for Failure {
                     .and_then(|l| l.trim().parse().ok())
                     .unwrap_or(1),
             ),
-            // The end of the text has no place of its own.
+            // The end of the text has no position of its own.
             None => (message.as_str(), 0),
         };
         let text = rest.rsplit_once("found: ").map_or(rest, |(_, found)| found);
@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// `OPTION (MAXDOP 1, ...)`: hints to an optimizer that is not here.
+    /// `OPTION (MAXDOP 1, ...)`: hints to an optimizer, which the emulator does not have.
     pub(super) fn option_clause(&mut self) -> Parsed<()> {
         if self.take("OPTION") {
             self.skip_parentheses()
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         self.parser.peek_token().token == Token::EOF
     }
 
-    /// Whether a word comes next that starts a statement.
+    /// Whether the next word starts a statement.
     pub(super) fn at_statement_start(&self) -> bool {
         const STARTS: [&str; 31] = [
             "SELECT",
@@ -273,7 +273,7 @@ impl<'a> Reader<'a> {
         Ok(self.parser.parse_expr()?)
     }
 
-    /// An expression that the catalog keeps: its text as it was written.
+    /// An expression that the catalog keeps, as the text that was written.
     pub(super) fn expr_text(&mut self) -> Parsed<String> {
         let start = self.parser.peek_token().span.start;
         self.parser.parse_expr()?;
@@ -282,8 +282,8 @@ impl<'a> Reader<'a> {
         Ok(self.source.get(from..to).unwrap_or_default().trim().to_owned())
     }
 
-    /// DEFAULT and its expression in a column's definition, where `NOT NULL` after it is not part of it: sqlparser
-    /// knows that only of a whole column option.
+    /// DEFAULT and its expression in a column's definition. A `NOT NULL` after it does not belong to it, and
+    /// sqlparser tells them apart only in a whole column option.
     pub(super) fn column_default(&mut self) -> Parsed<String> {
         let start = self.parser.peek_nth_token(1).span.start;
         if self.parser.parse_optional_column_option()?.is_none() {
@@ -294,7 +294,7 @@ impl<'a> Reader<'a> {
         Ok(self.source.get(from..to).unwrap_or_default().trim().to_owned())
     }
 
-    /// Where a place in the text is, in bytes. Lines and columns count from 1, columns in characters.
+    /// The byte offset of a position in the text. Lines and columns count from 1, and columns count characters.
     pub(super) fn offset(&self, place: sqlparser::tokenizer::Location) -> usize {
         let (mut line, mut column) = (1, 1);
         for (at, c) in self.source.char_indices() {

@@ -132,7 +132,7 @@ impl SqlSession {
                     new.def.name
                 )));
             }
-            // Rows that are there take the default only where they must.
+            // Existing rows take the default only if the column is NOT NULL.
             let value = if column.nullable {
                 None
             } else {
@@ -323,7 +323,7 @@ fn user_of(def: &TableDef, id: i32, name: &str) -> Option<String> {
         .iter()
         .find(|f| f.columns.contains(&id))
         .map(|f| format!("object '{}'", f.name));
-    // A text that mentions the name at all may mean the column.
+    // A text that contains the name at all may mean the column.
     let check = def
         .checks
         .iter()

@@ -1,6 +1,6 @@
-//! INSERT BULK: the statement announces the load, its rows come in a message of their own.
+//! INSERT BULK. The statement announces the load, and its rows come in a message of their own.
 //!
-//! Rows go straight into one prepared INSERT inside one transaction or savepoint: all of them stay, or none.
+//! Rows go straight into one prepared INSERT inside one transaction or savepoint. All of them stay, or none.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -75,7 +75,7 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Tells the wire once that rows are to come.
+    /// Tells the wire once that rows are coming.
     pub(super) fn announce_bulk(&mut self) -> Option<BulkTarget> {
         let pending = self.pending_bulk.as_mut().filter(|p| !p.announced)?;
         pending.announced = true;
@@ -115,7 +115,7 @@ impl SqlSession {
 
     fn open_load(&mut self, pending: Pending, columns: &[Column]) -> Result<(), SqlError> {
         let table = pending.table;
-        // The table may have changed since the announcement, and while the lock was waited for.
+        // The table may have changed since the announcement, or during the wait for the lock.
         if !self.is_unchanged(&table)? {
             return Err(no_object(&table.def.full_name()));
         }
@@ -168,7 +168,7 @@ impl SqlSession {
         Ok(())
     }
 
-    /// What the columns that the load does not name get; their names are added to `names`.
+    /// The values of the columns that the load does not name. Their names are added to `names`.
     fn extras(
         &mut self,
         table: &TableRef,
@@ -338,7 +338,7 @@ impl SqlSession {
         duplicate_key(def, index, parts.map(|p| p.join(", ")).as_deref())
     }
 
-    /// Ends the load, keeping its rows or not.
+    /// Ends the load and keeps its rows, or does not.
     pub(super) fn end_load(&mut self, keep: bool) -> Result<u64, SqlError> {
         let Some(load) = self.bulk.take() else {
             // An error has rolled the transaction back, and the load with it.
@@ -370,7 +370,7 @@ impl SqlSession {
     }
 }
 
-/// The type that INSERT BULK declares. A length that no column can have is refused as SQL Server refuses it here.
+/// The type that INSERT BULK declares. A length that no column can have is refused here, as in SQL Server.
 fn declared_type(ty: &DataType, at: usize) -> Result<SqlType, SqlError> {
     match types::sql_type(ty, Place::Declaration) {
         Ok((ty, _)) => Ok(ty),
@@ -379,7 +379,8 @@ fn declared_type(ty: &DataType, at: usize) -> Result<SqlType, SqlError> {
     }
 }
 
-/// Whether a column of COLMETADATA is what INSERT BULK declared: the same type, scale and precision, and no longer.
+/// Whether a column of COLMETADATA matches the declaration of INSERT BULK: the same type, scale and precision, and
+/// no longer.
 fn agrees(sent: SqlType, declared: SqlType) -> bool {
     let fits = |sent: Len, declared: Len| match (sent, declared) {
         (Len::Max, Len::Max) => true,
@@ -409,7 +410,7 @@ fn agrees(sent: SqlType, declared: SqlType) -> bool {
     }
 }
 
-/// Whether the storage form of a sent value is that of the column, but for its length.
+/// Whether a sent value has the storage form of the column, apart from its length.
 fn stored_as_is(sent: SqlType, column: SqlType) -> bool {
     match (sent, column) {
         (SqlType::NVarChar(_) | SqlType::NChar(_), SqlType::NVarChar(_))

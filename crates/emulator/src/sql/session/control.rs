@@ -1,4 +1,4 @@
-//! Statement after statement: control flow, SET, variables, and what an error does to the rest.
+//! Runs one statement after another: control flow, SET, variables, and the effect of an error on the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::store::fold;
 use crate::types::{Cell, Len, OwnedCell, Sink, SqlError, SqlType};
 use crate::value::render::render;
 
-/// Where control goes after a statement.
+/// The next step of control after a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     Next,
@@ -122,7 +122,7 @@ impl SqlSession {
             Stmt::Continue => return Ok(Flow::Continue),
             Stmt::Return(status) => {
                 if let Some(status) = status {
-                    // Its value goes nowhere here: there are no stored procedures.
+                    // The value goes nowhere, because there are no stored procedures.
                     self.scalar(batch, id, 0, status, Some(SqlType::Int))?;
                 }
                 return Ok(Flow::Return);
@@ -283,7 +283,7 @@ impl SqlSession {
                 None => OwnedCell::Null,
             };
             let name = fold(&declaration.name);
-            // In a loop the declaration is met again and keeps its variable.
+            // In a loop the declaration runs again and keeps its variable.
             self.variables
                 .entry(name)
                 .and_modify(|v| v.value = value.clone())
@@ -310,7 +310,7 @@ impl SqlSession {
                         ("ANSI_NULLS" | "CONCAT_NULL_YIELDS_NULL" | "QUOTED_IDENTIFIER", false) => {
                             return Err(unsupported(format!("SET {name} OFF")).into());
                         }
-                        // The rest is how the emulator works anyway, or changes no answer that it gives.
+                        // The emulator works that way anyway, or the option changes none of its answers.
                         _ => {}
                     }
                 }
@@ -338,7 +338,7 @@ impl SqlSession {
                     (false, _) => self.settings.identity_insert = None,
                 }
             }
-            // Readers see the last commit, or wait for writers in strict mode, at every level.
+            // At every level, readers see the last commit, or wait for writers in strict mode.
             SetOption::IsolationLevel => {}
             SetOption::Value { name, value } => self.set_value(batch, id, name, value)?,
         }

@@ -1,4 +1,5 @@
-//! Definitions of tables: columns, constraints and indexes as declared, checked before anything is made of them.
+//! Definitions of tables: columns, constraints and indexes as declared. They are checked before SQLite creates
+//! anything.
 
 use std::sync::Arc;
 
@@ -73,7 +74,7 @@ impl SqlSession {
             mask: spec.mask.as_deref().map(masking_function).transpose()?,
             encryption: spec.encryption,
         });
-        // A column of a primary key that is not declared NULL is NOT NULL; an explicit NULL is found there.
+        // A primary key's column that is not declared NULL is NOT NULL. An explicit NULL is found there.
         if spec.nullable == Some(true)
             && spec
                 .constraints
@@ -85,8 +86,8 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Adds constraints to a definition. `new` is whether the table is being created, when a primary key makes its
-    /// columns NOT NULL.
+    /// Adds constraints to a definition. `new` says that the table is being created; only then does a primary key
+    /// make its columns NOT NULL.
     pub(super) fn add_constraints(
         &mut self,
         def: &mut TableDef,
@@ -251,7 +252,7 @@ impl SqlSession {
     }
 }
 
-/// Refuses a foreign key that meets no key of the parent, or columns of other types.
+/// Refuses a foreign key that references no key of the parent, or columns of other types.
 fn check_foreign_key(
     name: &str,
     parent: &ObjectName,
@@ -294,7 +295,7 @@ pub(super) fn column_collation(ty: SqlType, name: Option<&str>) -> Result<Option
 }
 
 pub(super) fn check_columns(def: &TableDef) -> Result<(), SqlError> {
-    /// SQL Server's limit of columns a table.
+    /// SQL Server's limit on the columns of a table.
     const COLUMNS_MAX: usize = 1024;
     if def.columns.len() > COLUMNS_MAX {
         let text = format!(

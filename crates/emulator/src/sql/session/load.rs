@@ -6,29 +6,29 @@ use std::sync::atomic::AtomicI64;
 use crate::sql::core::{TableRef, Temp};
 use crate::types::{Column, OwnedCell, SqlType};
 
-/// What the last batch announced.
+/// The load that the last batch announced.
 pub(super) struct Pending {
     pub(super) table: TableRef,
     pub(super) columns: Vec<Column>,
-    /// For every declared column, where it is in the table.
+    /// The position in the table of every declared column.
     pub(super) places: Vec<usize>,
     pub(super) keep_nulls: bool,
     pub(super) announced: bool,
 }
 
-/// How one column's cells reach the table.
+/// The way of one column's cells into the table.
 pub(super) struct Target {
     pub(super) from: SqlType,
     pub(super) to: SqlType,
     pub(super) utf8: bool,
-    /// The cell is stored as it comes, if it is not too long.
+    /// The cell is stored as it comes, unless it is too long.
     pub(super) as_is: bool,
     pub(super) nullable: bool,
-    /// What stands in for NULL, when nulls are not kept.
+    /// The value in place of NULL, unless nulls are kept.
     pub(super) default: Option<OwnedCell>,
 }
 
-/// What a column that the load does not name gets.
+/// The value of a column that the load does not name.
 pub(super) enum Extra {
     Default(OwnedCell),
     Identity(Arc<AtomicI64>, i64),
@@ -41,7 +41,7 @@ pub(super) struct Load {
     pub(super) targets: Vec<Target>,
     /// The names of the columns that the cells go to.
     pub(super) names: Vec<String>,
-    /// What the columns that the load does not name get.
+    /// The values of the columns that the load does not name.
     pub(super) extras: Vec<Extra>,
     pub(super) rows: u64,
     pub(super) temps: Vec<Temp>,

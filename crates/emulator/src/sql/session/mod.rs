@@ -1,7 +1,7 @@
-//! A session: batches, calls and bulk loads, run statement by statement into a sink.
+//! A session. It runs batches, calls and bulk loads into a sink, statement by statement.
 //!
 //! It owns the session's settings, variables, transaction and plans. An error ends the statement, the batch or the
-//! transaction exactly as SQL Server would have it (XACT_ABORT, severity); nothing of a failed statement stays.
+//! transaction exactly as in SQL Server (XACT_ABORT, severity). Nothing of a failed statement stays.
 
 mod alter;
 mod bulk;
@@ -34,13 +34,13 @@ use state::{Batch, Ran, Settings, Stop, Transaction, Variable, sent};
 
 pub(super) use state::SqlSession;
 
-/// How many SQLite virtual machine steps run between two looks at the cancel flag.
+/// The SQLite virtual machine steps between two checks of the cancel flag.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
-/// How many parameters a request may have.
+/// The most parameters that a request may have.
 const PARAMETERS_MAX: usize = 2100;
-/// How many parsed batches a session keeps.
+/// The most parsed batches that a session keeps.
 const BATCHES_MAX: usize = 256;
-/// Batches longer than this are not kept: they carry data, and do not come again.
+/// The longest batch that is kept. Longer ones carry data and do not come again.
 const BATCH_LENGTH_MAX: usize = 64 << 10;
 
 impl SqlSession {
@@ -76,7 +76,7 @@ impl SqlSession {
         })
     }
 
-    /// Parses a batch, or takes the one parsed before. The variables' types belong to the plans.
+    /// Parses a batch, or takes the one parsed before. Its plans depend on the variables' types.
     fn parsed(&mut self, sql: &str) -> Result<Arc<Batch>, SqlError> {
         let key = {
             let mut types: Vec<(&String, SqlType)> = self.variables.iter().map(|(n, v)| (n, v.ty)).collect();
@@ -112,15 +112,15 @@ impl SqlSession {
             .map(|_| ())
     }
 
-    /// Runs a text in a scope of its own, as `sp_executesql` and EXEC(...) do: its variables, temp tables and SET
-    /// options end with it, and 266 is raised when it leaves more or fewer transactions open than it found.
+    /// Runs a text in a scope of its own, as `sp_executesql` and EXEC(...) do. Its variables, temp tables and SET
+    /// options end with it. 266 is raised if it leaves more or fewer transactions open than it found.
     fn run_scope(
         &mut self,
         sql: &str,
         parameters: HashMap<String, Variable>,
         sink: &mut dyn Sink,
     ) -> Ran<HashMap<String, Variable>> {
-        /// As deep as SQL Server nests.
+        /// The nesting limit of SQL Server.
         const NESTING_MAX: u32 = 32;
         if self.core.depth >= NESTING_MAX {
             let text =
@@ -134,7 +134,7 @@ impl SqlSession {
         let ran = self.run_text(sql, sink);
         let inner = std::mem::replace(&mut self.variables, outer);
         self.settings = settings;
-        // A session that the client left may have its transaction rolled back already.
+        // A session whose client has left may have rolled its transaction back already.
         let ended = self.core.end_scope();
         match ran {
             Ok(()) => {
@@ -154,7 +154,7 @@ impl SqlSession {
         }
     }
 
-    /// What a request ends with: the sink has heard of every error but the client's own going.
+    /// Ends a request. The sink has been told every error except that its own client has left.
     fn finish(&mut self, ran: Ran<()>, sink: &mut dyn Sink) -> Result<(), SqlError> {
         self.tries = 0;
         self.caught.clear();
@@ -275,10 +275,10 @@ impl Session for SqlSession {
         self.row_count = 0;
         self.last_error = 0;
         self.core.depth = 0;
-        // A temp table that cannot be dropped stays until the connection ends; nothing can name it any more.
+        // A temp table that cannot be dropped stays until the connection ends. Nothing can name it any more.
         let _ = self.core.end_scope();
         self.core.server.locks.release_apps(self.core.session, None);
-        // It was attached when the session began; if it is gone, the next statement says so.
+        // It was attached when the session began. If it is gone, the next statement reports that.
         let _ = self.core.use_home();
     }
 }

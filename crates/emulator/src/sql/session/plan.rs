@@ -1,4 +1,4 @@
-//! Bound statements, kept with the batch they are in, and how they run: parameters in, rows into the sink.
+//! Bound statements and their execution: parameters in, rows into the sink. They are kept with their batch.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -20,12 +20,12 @@ use crate::store::access::is_owner;
 use crate::store::{catalog, fold};
 use crate::types::{Cell, Column, OwnedCell, Sink, SqlError, SqlType};
 
-/// How many rows pass between two looks at the cancel flag.
+/// The rows between two checks of the cancel flag.
 const ROWS_BETWEEN_LOOKS: u64 = 256;
 
 impl SqlSession {
-    /// The plan of a statement, or of one of its expressions (`part` from 1): the one kept, if everything that it
-    /// was bound to is still so, or a new one.
+    /// The plan of a statement, or of one of its expressions (`part` from 1). It is the kept one if nothing that it
+    /// was bound to has changed, or else a new one.
     fn prepared(
         &mut self,
         batch: &Batch,
@@ -37,7 +37,7 @@ impl SqlSession {
         if let Some(kept) = slot.and_then(|s| plans(s).get(&part).cloned())
             && self.is_current(&kept)?
         {
-            // Whoever was waited for may have altered what the plan was bound to.
+            // The session that was waited for may have altered a table that the plan was bound to.
             if !self.wait_for_tables(&kept.uses.reads)? || self.is_current(&kept)? {
                 return Ok(kept);
             }
@@ -140,7 +140,8 @@ impl SqlSession {
         Ok(self.single(&prepared)? == OwnedCell::Integer(1))
     }
 
-    /// The value of an expression, of its own type or converted to one. `part` tells a statement's expressions apart.
+    /// The value of an expression, of its own type or converted to one. `part` distinguishes a statement's
+    /// expressions.
     pub(super) fn scalar(
         &mut self,
         batch: &Batch,
@@ -331,8 +332,8 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Runs INSERT, UPDATE or DELETE. Returns whether it did: where the write lock was waited for and the tables are no
-    /// longer what the plan was bound to, the statement is to be bound again.
+    /// Runs INSERT, UPDATE or DELETE, and returns whether it did. If it waited for the write lock and the tables
+    /// have changed since it was bound, the statement must be bound again.
     pub(super) fn run_change(&mut self, prepared: &Prepared, sink: &mut dyn Sink) -> Ran<bool> {
         let Some(change) = &prepared.change else {
             return Err(unsupported(&prepared.sql).into());
@@ -446,7 +447,7 @@ impl SqlSession {
         }
     }
 
-    /// Gives the session variables of those types, for tests.
+    /// Declares variables of those types in the session, for tests.
     #[cfg(test)]
     pub(crate) fn declare_for_test(&mut self, declarations: &str) {
         let batch = crate::sql::parse::parse(&format!("DECLARE {declarations}")).unwrap();
@@ -489,7 +490,7 @@ fn plans(slot: &Mutex<HashMap<usize, Arc<Prepared>>>) -> MutexGuard<'_, HashMap<
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What binding made.
+/// The result of binding.
 #[derive(Default)]
 struct Bound {
     sql: String,
@@ -498,7 +499,7 @@ struct Bound {
     change: Option<Change>,
 }
 
-/// The same vector, emptied, for cells of another lifetime: the allocation is kept.
+/// The same vector, emptied, for cells of another lifetime. It keeps its allocation.
 fn recycled<'b>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'b>> {
     cells.clear();
     cells.into_iter().map(|_| Cell::Null).collect()

@@ -1,4 +1,4 @@
-//! What a session holds between its statements, and how a statement ends.
+//! The state of a session between its statements, and the ways in which a statement ends.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
@@ -14,14 +14,14 @@ use crate::sql::errors;
 use crate::store::database::Database;
 use crate::types::{Column, OwnedCell, SqlError, SqlType};
 
-/// Why a statement did not end well.
+/// The reason why a statement failed.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// An error of the statement.
     Error(SqlError),
-    /// An error that the sink has been told: the batch is over.
+    /// An error that the sink has been told. The batch is over.
     Reported,
-    /// The client is gone, or cancelled.
+    /// The client has left or cancelled.
     Gone(SqlError),
 }
 
@@ -37,12 +37,12 @@ impl From<SqlError> for Stop {
 
 pub(super) type Ran<T> = Result<T, Stop>;
 
-/// Wraps what a sink answers.
+/// Turns a sink's answer into the outcome of a statement.
 pub(super) fn sent(result: Result<(), SqlError>) -> Ran<()> {
     result.map_err(Stop::Gone)
 }
 
-/// What SET changed.
+/// The settings that SET changes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     pub(super) xact_abort: bool,
@@ -50,7 +50,7 @@ pub(super) struct Settings {
     pub(super) implicit_transactions: bool,
     /// `None` waits for ever.
     pub(super) lock_timeout: Option<Duration>,
-    /// The table whose identity column may be given.
+    /// The table whose identity column may be given a value.
     pub(super) identity_insert: Option<i32>,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Variable {
     pub(super) value: OwnedCell,
 }
 
-/// A bound statement and what it was bound to.
+/// A bound statement and the state that it was bound to.
 pub(super) struct Prepared {
     pub(super) sql: String,
     pub(super) parameters: Vec<Parameter>,
@@ -81,13 +81,13 @@ pub(super) struct Transaction {
     /// `@@TRANCOUNT`.
     pub count: u32,
     pub descriptor: u64,
-    /// XACT_STATE() is -1: an error inside TRY left it fit for a rollback only.
+    /// XACT_STATE() is -1: after an error inside TRY it can only be rolled back.
     pub doomed: bool,
     /// SQLite's transaction is open.
     pub(super) open: bool,
     /// The databases whose write lock it holds.
     pub(super) locked: Vec<Arc<Database>>,
-    /// The temp tables as they were when it began.
+    /// The temp tables at its beginning.
     pub(super) temps: Vec<Temp>,
     pub(super) savepoints: Vec<(String, Vec<Temp>)>,
 }
@@ -98,7 +98,7 @@ pub(super) struct Batch {
     pub(super) plans: Vec<Mutex<HashMap<usize, Arc<Prepared>>>>,
 }
 
-/// The error that a CATCH handles.
+/// The error that a CATCH block handles.
 #[derive(Debug, Clone)]
 pub(super) struct Caught(pub(super) SqlError);
 
@@ -112,7 +112,7 @@ pub(crate) struct SqlSession {
     pub(super) row_count: i64,
     pub(super) last_error: i32,
     pub(super) caught: Vec<Caught>,
-    /// How many TRY blocks are open.
+    /// The number of open TRY blocks.
     pub(super) tries: u32,
     pub(super) identities: HashMap<i32, Arc<AtomicI64>>,
     pub(super) pending_bulk: Option<Pending>,

@@ -1,4 +1,4 @@
-//! The statements that bring dated rows over by day, rows without a date, and rows that changed.
+//! Statements over dated rows: copying them by day, rows without a date, and rows that changed.
 
 use super::{Server, call, column, fails, int, ok, one, params, rows, run, text};
 use crate::types::{OwnedCell, SqlType};
@@ -49,7 +49,7 @@ fn rows_without_a_date_are_counted_and_read() {
         params(&[big(4)]),
     );
     assert_eq!(count.sets[0].1, [["1"]]);
-    // An aggregate has one row, and ORDER BY a column of the many is an error, as in SQL Server.
+    // An aggregate has one row. ORDER BY a column is an error then, as in SQL Server.
     assert_eq!(
         call(
             &mut s,
@@ -105,7 +105,7 @@ fn rows_are_staged_from_a_table_and_written_back() {
             ["NULL", "5.0000"]
         ]
     );
-    // Only what differs, as an EXCEPT of the two sides tells.
+    // An EXCEPT of the two sides finds the differing rows, and only these change.
     let differing = "UPDATE t SET t.a = l.c1 FROM dbo.T AS t INNER JOIN #load AS l ON t.k = CAST(l.k AS bigint) WHERE EXISTS (SELECT t.a EXCEPT SELECT CAST(l.c1 AS varchar(20)))";
     assert_eq!(ok(&mut s, differing).dones, [Some(0)]);
     ok(&mut s, "UPDATE #load SET c1 = NULL WHERE k = 1");

@@ -1,4 +1,4 @@
-//! What a database says of itself, its clock, and what a login does not see of a table's values and definition.
+//! A database's GUID and clock, and the values and definitions that a login cannot see.
 
 use super::{Server, fails, ok, one, rows};
 use crate::sql::session::SqlSession;
@@ -20,7 +20,7 @@ fn a_database_keeps_its_guid() {
         ),
         second.to_lowercase()
     );
-    // A database that is made anew under a name is another.
+    // A database that is created anew under a name is another database.
     ok(
         &mut s,
         "USE db; DROP DATABASE other; CREATE DATABASE other; USE other",
@@ -31,7 +31,7 @@ fn a_database_keeps_its_guid() {
     let mut s = server.session();
     assert_eq!(one(&mut s, BROKER), first);
     drop(s);
-    // A file of an older version has none: what it gets is the same at every opening.
+    // A file of an older version has no GUID. It gets the same one at every opening.
     let path = server.state.database("db").unwrap().path.clone();
     let file = rusqlite::Connection::open(path).unwrap();
     file.execute("DELETE FROM _meta WHERE key = 'broker'", [])
@@ -201,7 +201,7 @@ fn masked_columns_are_read_as_masks() {
         ["1", "0.00", "xxxx", "xx", "Jan  1 1900 12:00AM", "0x30", "0.00"]
     );
     assert_eq!(all[1], ["2", "0.00", "NULL", "xx", "NULL", "NULL", "NULL"]);
-    // Predicates and the order see the values; what is computed of them is masked, but a count.
+    // Predicates and the order see the values. Expressions over them are masked, and a count is not.
     assert_eq!(
         rows(
             &mut app,

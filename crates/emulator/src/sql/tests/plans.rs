@@ -1,4 +1,4 @@
-//! SQLite uses the indexes: the plans of the statements that read by keys.
+//! SQLite uses the indexes: the plans of statements that read by keys.
 
 use super::{Server, call, int, ok, params, text};
 use crate::sql::session::SqlSession;

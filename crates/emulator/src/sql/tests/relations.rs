@@ -1,4 +1,4 @@
-//! FOREIGN KEY constraints, and the catalog views of what ties tables together.
+//! FOREIGN KEY constraints, and the catalog views of the relations between tables.
 
 use super::{Server, fails, ok, one, rows};
 

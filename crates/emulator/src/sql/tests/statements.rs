@@ -550,7 +550,7 @@ fn names_of_three_parts_and_other_databases() {
 }
 
 #[test]
-fn what_other_clients_send() {
+fn statements_of_other_clients_are_answered() {
     let server = Server::new();
     let mut s = server.session();
     people(&mut s);

@@ -1,4 +1,4 @@
-//! Transactions, locks, scopes, and what an error leaves behind.
+//! Transactions, locks, scopes, and the state after an error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -249,7 +249,7 @@ fn xact_abort_decides_what_an_error_ends() {
     );
     assert_eq!(on.events, [TransactionEvent::Begun, TransactionEvent::RolledBack]);
     assert_eq!(column(&mut s, "SELECT id FROM t ORDER BY id"), ["1", "3"]);
-    // A conversion error ends the batch even without it.
+    // A conversion error ends the batch even with XACT_ABORT off.
     let conversion = run(
         &mut s,
         "SET XACT_ABORT OFF; BEGIN TRAN; INSERT t VALUES (6, NULL); INSERT t SELECT CAST(N'x' AS int), NULL; SELECT 1",

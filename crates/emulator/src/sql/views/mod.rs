@@ -1,7 +1,7 @@
-//! The catalog views: rows made from the table catalog when a statement that names one runs.
+//! The catalog views. Their rows are made from the table catalog when a statement that names one runs.
 //!
-//! A view reaches SQLite as one JSON parameter, so the rows are those of the moment and of this session's
-//! transaction, and nothing is kept twice.
+//! A view reaches SQLite as one JSON parameter. So its rows show this session's transaction at that moment, and
+//! nothing is stored twice.
 
 mod more;
 mod objects;

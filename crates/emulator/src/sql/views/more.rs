@@ -1,5 +1,5 @@
-//! The catalog views of what ties tables to each other and to code. The emulator knows no triggers, no computed columns
-//! and no modules, so the views of these are there and empty.
+//! The catalog views of the relations between tables, and of code. The emulator has no triggers, no computed
+//! columns and no modules, so their views exist and are empty.
 
 use serde_json::json;
 

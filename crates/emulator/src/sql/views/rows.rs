@@ -417,7 +417,7 @@ pub(super) fn databases(context: &Context<'_>) -> Rows {
     Ok(context.server.all_databases().iter().map(row).collect())
 }
 
-/// Bytes as JSON can have them; a view's `uniqueidentifier` is read back from it.
+/// Bytes in a form that JSON can hold. A view's `uniqueidentifier` is read back from it.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

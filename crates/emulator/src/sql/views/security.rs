@@ -1,4 +1,4 @@
-//! The catalog views of who may do what.
+//! The catalog views of principals, permissions, masks and security policies.
 
 use serde_json::json;
 
@@ -11,14 +11,14 @@ use crate::store::access::{Class, Permission};
 use crate::store::declared::Policy;
 use crate::types::SqlType;
 
-/// The id of `dbo`, who grants and denies whatever is granted and denied here.
+/// The id of `dbo`, the grantor of every permission here.
 const DBO: i32 = 1;
 
-/// Those of `sys.columns` and the function ("sys.masked_columns (Transact-SQL)").
+/// The columns of `sys.columns` and the function ("sys.masked_columns (Transact-SQL)").
 const MASKED_COLUMNS: [ViewColumn; COLUMN_COLUMNS.len() + 1] =
     extended(COLUMN_COLUMNS, [("masking_function", TEXT, true)]);
 
-/// Those of `sys.objects` and the policy's own ("sys.security_policies (Transact-SQL)").
+/// The columns of `sys.objects` and the policy's own ("sys.security_policies (Transact-SQL)").
 const POLICY_COLUMNS: [ViewColumn; OBJECT_COLUMNS.len() + 4] = extended(
     OBJECT_COLUMNS,
     [

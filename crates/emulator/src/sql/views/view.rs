@@ -1,4 +1,4 @@
-//! What a catalog view is: its name, its columns, and the function that makes its rows.
+//! The parts of a catalog view: its name, its columns, and the function that makes its rows.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::store::catalog::{Catalog, TableDef};
 use crate::store::database::Database;
 use crate::types::{Len, SqlError, SqlType};
 
-/// What a view makes its rows from.
+/// The sources of a view's rows.
 pub(crate) struct Context<'a> {
     pub database: Arc<Database>,
     /// The database's catalog as the session's transaction sees it.

@@ -1,5 +1,5 @@
-//! The wire with a session that knows no SQL, so that every token is the wire's own doing: through the real driver
-//! where it can ask for it, and byte by byte where it cannot.
+//! The wire with a session that knows no SQL, so that the wire makes every token itself. The real driver sends the
+//! requests that it can send, and the rest are sent byte by byte.
 
 mod driver;
 mod fake;
@@ -53,7 +53,7 @@ impl Rig {
         }
     }
 
-    /// Waits for an event of the session that starts with `start`; forgets those before it.
+    /// Waits for an event of the session that starts with `start`, and forgets the events before it.
     async fn event(&mut self, start: &str) -> String {
         loop {
             let event = self
