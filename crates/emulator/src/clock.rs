@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 /// The machine's clock, as the sessions of one server share it.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub(crate) struct Clock {
     started: std::time::Instant,
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 /// A declared length of a character or binary type. It counts characters for `nchar`/`nvarchar` and bytes
 /// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Len {
+pub(crate) enum Len {
     /// `type(n)`.
     N(u16),
     /// `type(max)`.
@@ -20,7 +20,7 @@ pub enum Len {
 /// A SQL Server data type, with everything that changes the storage or the wire form of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each variant is the SQL type of the same name")]
-pub enum SqlType {
+pub(crate) enum SqlType {
     Bit,
     TinyInt,
     SmallInt,
@@ -54,7 +54,7 @@ pub enum SqlType {
 
 /// A result or table column as COLMETADATA describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its name. It is empty for an expression without one.
     pub name: String,
     /// Its type.
@@ -72,7 +72,7 @@ pub struct Column {
 /// One value in storage form (see the table in the crate's README).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs, reason = "SQLite's storage classes")]
-pub enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     Null,
     Integer(i64),
     Real(f64),
@@ -83,7 +83,7 @@ pub enum Cell<'a> {
 /// An owned [`Cell`].
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "SQLite's storage classes")]
-pub enum OwnedCell {
+pub(crate) enum OwnedCell {
     Null,
     Integer(i64),
     Real(f64),
@@ -106,7 +106,7 @@ impl OwnedCell {
 
 /// A parameter of an RPC: `@P1` with the type that the client declared for it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Param {
+pub(crate) struct Param {
     /// With its `@`. It is empty when the client sent none.
     pub name: String,
     /// The declared type.
@@ -136,7 +136,7 @@ pub struct SqlError {
 /// The receiver of a [`Session`]'s answers. Calls come in the order of the tokens on the wire.
 ///
 /// An `Err` means that the client has left or cancelled. The session stops the statement and returns the error.
-pub trait Sink {
+pub(crate) trait Sink {
     /// A new result set.
     fn columns(&mut self, columns: &[Column]) -> Result<(), SqlError>;
     /// One row of the result set announced last.
@@ -158,7 +158,7 @@ pub trait Sink {
 /// The ways in which a transaction's state changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum TransactionEvent {
+pub(crate) enum TransactionEvent {
     Begun,
     Committed,
     RolledBack,
@@ -167,7 +167,7 @@ pub enum TransactionEvent {
 /// A transaction manager request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum TransactionRequest {
+pub(crate) enum TransactionRequest {
     Begin,
     Commit,
     Rollback,
@@ -175,7 +175,7 @@ pub enum TransactionRequest {
 
 /// Target of the bulk load that an `INSERT BULK` statement announced.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BulkTarget {
+pub(crate) struct BulkTarget {
     /// The columns that the statement names, with the types it declares, in its order.
     pub declared: Vec<Column>,
 }
@@ -184,7 +184,7 @@ pub struct BulkTarget {
 ///
 /// The wire sets `cancel` in [`SessionOptions`] when an attention arrives or the client leaves. A statement that
 /// runs or waits for a lock sees it and returns an error.
-pub trait Session {
+pub(crate) trait Session {
     /// Runs a SQL batch.
     fn batch(&mut self, sql: &str, sink: &mut dyn Sink) -> Result<(), SqlError>;
     /// Runs `sp_executesql`. Temp tables and SET options end with its scope.
@@ -211,7 +211,7 @@ pub trait Session {
 
 /// The options that a session is opened with.
 #[derive(Debug, Clone)]
-pub struct SessionOptions {
+pub(crate) struct SessionOptions {
     /// The login's name.
     pub login: String,
     /// The database to open. If it is empty, the login's default, `master`.

@@ -28,7 +28,7 @@ pub(crate) use name::fold;
 pub use role::{LockMode, Role};
 
 /// The answer to `@@VERSION`: a build of SQL Server 2019, the newest whose behaviour the emulator follows.
-pub const VERSION_TEXT: &str = "Microsoft SQL Server 2019 (RTM) - 15.0.2000.5 (X64) \n\tSep 24 2019 13:48:23 \n\tEmulated by mssql-sync over SQLite\n\tDeveloper Edition (64-bit)";
+pub(crate) const VERSION_TEXT: &str = "Microsoft SQL Server 2019 (RTM) - 15.0.2000.5 (X64) \n\tSep 24 2019 13:48:23 \n\tEmulated by mssql-sync over SQLite\n\tDeveloper Edition (64-bit)";
 
 /// Days from 1900-01-01 to 1970-01-01.
 const DAYS_1900_TO_1970: i64 = 25_567;
@@ -38,7 +38,7 @@ const SECONDS_A_DAY: i64 = 86_400;
 
 /// The options that a server is opened with.
 #[derive(Debug, Clone)]
-pub struct ServerConfig {
+pub(crate) struct ServerConfig {
     /// The directory of the database files. The server makes it if it is missing.
     pub data: PathBuf,
     /// The answer to `SERVERPROPERTY('ServerName')` and `@@SERVERNAME`.
@@ -48,7 +48,7 @@ pub struct ServerConfig {
 }
 
 /// The state that all sessions of one server share.
-pub struct ServerState {
+pub(crate) struct ServerState {
     pub(crate) data: PathBuf,
     pub(crate) server_name: String,
     pub(crate) lock_mode: LockMode,
