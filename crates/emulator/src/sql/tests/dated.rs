@@ -146,7 +146,7 @@ fn a_part_of_a_primary_key_is_updated() {
         "CREATE SCHEMA [shop]; CREATE TABLE [shop].[page] ([book] nvarchar(60) NOT NULL, [part] int NOT NULL, [n] bigint NOT NULL, CONSTRAINT [PK_page] PRIMARY KEY CLUSTERED ([book], [part])); \
          INSERT [shop].[page] VALUES (N'dbo.old', 1, 10), (N'dbo.old', 2, 20), (N'dbo.other', 1, 5)",
     );
-    let rename = "UPDATE p SET p.book = @P1 FROM shop.page AS p WHERE p.book = @P2";
+    let rename = "UPDATE shop.page SET book = @P1 WHERE book = @P2";
     let done = call(&mut s, rename, params(&[text("dbo.new"), text("dbo.OLD")]));
     assert_eq!(done.dones[0], Some(2), "{:?}", done.errors);
     assert_eq!(
