@@ -1,4 +1,4 @@
-//! The one place that reads the machine's clock and draws random numbers.
+//! The machine's clock and random numbers: no other file reads them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 /// The machine's clock, as the sessions of one server share it.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub(crate) struct Clock {
     started: std::time::Instant,
 }
 
@@ -24,7 +24,7 @@ impl Clock {
         Utc::now()
     }
 
-    /// Time since the clock was started; never goes back.
+    /// Time since the clock was started. It never goes back.
     pub fn monotonic(&self) -> Duration {
         self.started.elapsed()
     }

@@ -1,16 +1,16 @@
-//! The statement log: what every client asked, in the order in which it was asked.
+//! The statement log: the statements of every client, in the order in which they came.
 //!
-//! It is there for tests that prove what a client did not ask. Memory is bounded: the oldest entries go first, and
-//! long texts and values are cut.
+//! Tests use it to prove that a client did not send something. Its memory is bounded: the oldest entries go first,
+//! and long texts and values are cut.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many requests are kept: a full demo makes a few thousand.
+/// The number of requests that are kept. A full demo makes a few thousand.
 const ENTRIES_MAX: usize = 50_000;
-/// How many bytes of a request's text are kept; the longest that the product sends is a few thousand.
+/// The bytes of a request's text that are kept. The longest statements have a few thousand.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
-/// How many bytes of a parameter's value are kept: enough for any key.
+/// The bytes of a parameter's value that are kept: enough for any key.
 const VALUE_BYTES_MAX: usize = 1024;
 
 /// One request of a client.
@@ -22,28 +22,28 @@ pub struct Statement {
     pub spid: i16,
     /// The login's name.
     pub login: String,
-    /// As the client named itself.
+    /// The client's name for itself.
     pub application: String,
     /// The current database when the request started.
     pub database: String,
-    /// Its text. A transaction manager request reads as the statement that does the same, a procedure call as
+    /// Its text. A transaction manager request reads as the statement with the same effect, and a procedure call as
     /// `EXEC name`.
     pub text: String,
-    /// Names and values of its parameters, values as SQL Server would print them and NULL as `NULL`.
+    /// Names and values of its parameters. Values read as SQL Server would print them, and NULL reads as `NULL`.
     pub params: Vec<(String, String)>,
-    /// Rows that its answer held.
+    /// The number of rows in its answer.
     pub rows_sent: u64,
-    /// Rows that its bulk load wrote.
+    /// The number of rows that its bulk load wrote.
     pub bulk_rows: u64,
     /// The number of the first error in its answer.
     pub error: Option<i32>,
-    /// When it started, in the order of all starts and ends.
+    /// Its start, in the order of all starts and ends.
     pub started: u64,
-    /// When it ended; `None` while it runs, and for ever where its connection went away first.
+    /// Its end. `None` while it runs, and for ever if its connection went away first.
     pub ended: Option<u64>,
 }
 
-/// How a request went.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Outcome {
     pub(crate) rows_sent: u64,
@@ -71,12 +71,12 @@ pub struct StatementLog {
 }
 
 impl StatementLog {
-    /// All that is kept, in order of their starts.
+    /// All entries that are kept, in order of their starts.
     pub fn entries(&self) -> Vec<Statement> {
         self.lock().entries.iter().cloned().collect()
     }
 
-    /// Those that started after a [`StatementLog::mark`].
+    /// The entries that started after a [`StatementLog::mark`].
     pub fn since(&self, mark: u64) -> Vec<Statement> {
         self.lock()
             .entries
@@ -91,12 +91,13 @@ impl StatementLog {
         self.lock().last
     }
 
-    /// Forgets all entries; sequence numbers go on.
+    /// Forgets all entries. Sequence numbers go on.
     pub fn clear(&self) {
         self.lock().entries.clear();
     }
 
-    /// Notes a request that starts now; returns its sequence number. `statement` carries everything but the numbers.
+    /// Records a request that starts now and returns its sequence number. `statement` holds everything but the
+    /// numbers.
     pub(crate) fn start(&self, mut statement: Statement) -> u64 {
         cut(&mut statement.text, TEXT_BYTES_MAX);
         for (_, value) in &mut statement.params {
@@ -112,7 +113,7 @@ impl StatementLog {
         sequence
     }
 
-    /// Notes the end of a request.
+    /// Records the end of a request.
     pub(crate) fn end(&self, sequence: u64, outcome: Outcome) {
         let mut state = self.lock();
         let ended = state.next();

@@ -1,31 +1,32 @@
-//! The words the emulator's parts share: types, columns, cells, errors, and the two traits between the wire and
-//! the SQL side.
+//! The types that the emulator's parts share: types, columns, cells, errors, and the two traits between the wire
+//! and the SQL side.
 //!
-//! The wire knows TDS and nothing of SQL; the SQL side knows SQLite and nothing of packets. They meet here:
-//! the wire calls a [`Session`], and the session answers into a [`Sink`].
+//! The wire knows TDS and nothing of SQL; the SQL side knows SQLite and nothing of packets. They meet here: the
+//! wire calls a [`Session`], and the session answers into a [`Sink`].
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// A declared length of a character or binary type: characters for `nchar`/`nvarchar`, bytes otherwise.
+/// A declared length of a character or binary type. It counts characters for `nchar`/`nvarchar` and bytes
+/// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Len {
+pub(crate) enum Len {
     /// `type(n)`.
     N(u16),
     /// `type(max)`.
     Max,
 }
 
-/// A SQL Server data type, with everything that changes how its values are stored or sent.
+/// A SQL Server data type, with everything that changes the storage or the wire form of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each variant is the SQL type of the same name")]
-pub enum SqlType {
+pub(crate) enum SqlType {
     Bit,
     TinyInt,
     SmallInt,
     Int,
     BigInt,
-    /// `numeric` is a synonym that the catalog and the wire still tell apart.
+    /// `numeric` is a synonym that the catalog and the wire still distinguish.
     Decimal {
         precision: u8,
         scale: u8,
@@ -53,8 +54,8 @@ pub enum SqlType {
 
 /// A result or table column as COLMETADATA describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name; empty for an expression without one.
+pub(crate) struct Column {
+    /// Its name. It is empty for an expression without one.
     pub name: String,
     /// Its type.
     pub ty: SqlType,
@@ -68,10 +69,10 @@ pub struct Column {
     pub collation: Option<Arc<str>>,
 }
 
-/// One value in storage form (see `docs/architecture.md`, "The emulator").
+/// One value in storage form (see the table in the crate's README).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs, reason = "SQLite's storage classes")]
-pub enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     Null,
     Integer(i64),
     Real(f64),
@@ -82,7 +83,7 @@ pub enum Cell<'a> {
 /// An owned [`Cell`].
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "SQLite's storage classes")]
-pub enum OwnedCell {
+pub(crate) enum OwnedCell {
     Null,
     Integer(i64),
     Real(f64),
@@ -103,10 +104,10 @@ impl OwnedCell {
     }
 }
 
-/// A parameter of an RPC: `@P1` with the type the client declared for it.
+/// A parameter of an RPC: `@P1` with the type that the client declared for it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Param {
-    /// With its `@`; empty when the client sent none.
+pub(crate) struct Param {
+    /// With its `@`. It is empty when the client sent none.
     pub name: String,
     /// The declared type.
     pub ty: SqlType,
@@ -132,32 +133,32 @@ pub struct SqlError {
     pub line: u32,
 }
 
-/// What a [`Session`] answers into. Calls come in the order of the tokens on the wire.
+/// The receiver of a [`Session`]'s answers. Calls come in the order of the tokens on the wire.
 ///
-/// An `Err` means that the client is gone or cancelled: the session stops the statement and returns it.
-pub trait Sink {
+/// An `Err` means that the client has left or cancelled. The session stops the statement and returns the error.
+pub(crate) trait Sink {
     /// A new result set.
     fn columns(&mut self, columns: &[Column]) -> Result<(), SqlError>;
     /// One row of the result set announced last.
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), SqlError>;
-    /// A statement is done; `row_count` where it has one. `more` is for the wire to find out.
+    /// A statement is done, with its row count if it has one.
     fn done(&mut self, row_count: Option<u64>) -> Result<(), SqlError>;
     /// An informational message (class up to 10), such as 5701 after USE.
     fn info(&mut self, message: &SqlError) -> Result<(), SqlError>;
-    /// A statement failed; the batch may go on after it.
+    /// A statement failed. The batch may go on after it.
     fn error(&mut self, error: &SqlError) -> Result<(), SqlError>;
     /// The current database changed: ENVCHANGE 1.
     fn database_changed(&mut self, old: &str, new: &str) -> Result<(), SqlError>;
-    /// A transaction began, ended by commit or by rollback: ENVCHANGE 8, 9, 10 with its descriptor.
+    /// A transaction began, or ended by commit or by rollback: ENVCHANGE 8, 9, 10 with its descriptor.
     fn transaction(&mut self, event: TransactionEvent, descriptor: u64) -> Result<(), SqlError>;
     /// The value of an output parameter, or the return status of a procedure (`None` name).
     fn output(&mut self, name: Option<&str>, ty: SqlType, value: Cell<'_>) -> Result<(), SqlError>;
 }
 
-/// How a transaction's state changed.
+/// The ways in which a transaction's state changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum TransactionEvent {
+pub(crate) enum TransactionEvent {
     Begun,
     Committed,
     RolledBack,
@@ -166,7 +167,7 @@ pub enum TransactionEvent {
 /// A transaction manager request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum TransactionRequest {
+pub(crate) enum TransactionRequest {
     Begin,
     Commit,
     Rollback,
@@ -174,52 +175,53 @@ pub enum TransactionRequest {
 
 /// Target of the bulk load that an `INSERT BULK` statement announced.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BulkTarget {
+pub(crate) struct BulkTarget {
     /// The columns that the statement names, with the types it declares, in its order.
     pub declared: Vec<Column>,
 }
 
 /// One logged-in connection's SQL side. It runs on the connection's own thread and may block.
 ///
-/// `cancel` in [`SessionOptions`] is set by the wire when an attention arrives or the client is gone: a
-/// statement that runs or waits for a lock sees it and returns an error.
-pub trait Session {
+/// The wire sets `cancel` in [`SessionOptions`] when an attention arrives or the client leaves. A statement that
+/// runs or waits for a lock sees it and returns an error.
+pub(crate) trait Session {
     /// Runs a SQL batch.
     fn batch(&mut self, sql: &str, sink: &mut dyn Sink) -> Result<(), SqlError>;
-    /// Runs `sp_executesql` (its own scope: temp tables and SET options end with it).
+    /// Runs `sp_executesql`. Temp tables and SET options end with its scope.
     fn execute_sql(&mut self, sql: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Result<(), SqlError>;
-    /// Calls a procedure by name, for clients that do (`sp_prepare` and the like are the wire's business).
+    /// Calls a procedure by name. The wire handles `sp_prepare` and its relatives itself.
     fn call(&mut self, procedure: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Result<(), SqlError>;
     /// Begins, commits or rolls back by a transaction manager request.
     fn transaction(&mut self, request: TransactionRequest, sink: &mut dyn Sink) -> Result<(), SqlError>;
-    /// Set while the last batch was an `INSERT BULK`: the next message is its BULK LOAD. Takes it.
+    /// The bulk load that the last batch announced, if it was an `INSERT BULK`. The next message is its BULK LOAD.
+    /// Takes it.
     fn take_bulk(&mut self) -> Option<BulkTarget>;
-    /// Starts writing the bulk rows. `columns` are those of the client's COLMETADATA; 4816 where they differ from
-    /// what was declared or from the table's.
+    /// Starts writing the bulk rows. `columns` are those of the client's COLMETADATA. The error is 4816 if they
+    /// differ from the declared ones or from the table's.
     fn bulk_begin(&mut self, columns: &[Column]) -> Result<(), SqlError>;
     /// One bulk row, in the order of `columns`.
     fn bulk_row(&mut self, cells: &[Cell<'_>]) -> Result<(), SqlError>;
-    /// Ends the bulk load; returns the number of rows. With `keep` false the rows are undone.
+    /// Ends the bulk load and returns the number of rows. With `keep` false the rows are undone.
     fn bulk_end(&mut self, keep: bool) -> Result<u64, SqlError>;
     /// The open transaction's descriptor, 0 without one.
     fn transaction_descriptor(&self) -> u64;
-    /// Resets the session (RESETCONNECTION): rolls back, drops temp tables, default options.
+    /// Resets the session (RESETCONNECTION): rolls back, drops temp tables, and restores the default options.
     fn reset(&mut self);
 }
 
-/// What a session is opened with.
+/// The options that a session is opened with.
 #[derive(Debug, Clone)]
-pub struct SessionOptions {
+pub(crate) struct SessionOptions {
     /// The login's name.
     pub login: String,
-    /// The database to open; empty: the login's default, `master`.
+    /// The database to open. If it is empty, the login's default, `master`.
     pub database: String,
-    /// As the client named itself.
+    /// The client's name for itself.
     pub application: String,
     /// The host name that the client sent.
     pub host: String,
     /// `@@SPID`.
     pub spid: i16,
-    /// Set when the running request is cancelled or the client is gone.
+    /// Set when the running request is cancelled or the client has left.
     pub cancel: Arc<AtomicBool>,
 }

@@ -1,6 +1,6 @@
-//! FreeTDS's `tsql` logs in and selects from a table: a client that shares no code with the driver.
+//! FreeTDS's `tsql` logs in and selects from a table. It shares no code with the driver.
 //!
-//! Without `tsql` on the path this prints that it was skipped; with `SYNC_REQUIRE_TSQL=1` that is a failure.
+//! Without `tsql` on the path this test prints that it was skipped. With `SYNC_REQUIRE_TSQL=1` that is a failure.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use tds_emulator::{Emulator, EmulatorOptions, TlsMode};
 
-/// What `tsql` prints for a script, or `None` where there is no `tsql`.
+/// The output of `tsql` for a script, or `None` if there is no `tsql`.
 fn tsql(emulator: &Emulator, password: &str, script: &str) -> Option<String> {
     let port = emulator.addr().port().to_string();
     let started = Command::new("tsql")

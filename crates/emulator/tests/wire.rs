@@ -468,7 +468,7 @@ async fn dropping_connections_and_stopping_roll_back() {
         .await
         .unwrap();
     rig.emulator.drop_connections();
-    // The server's own thread does it: a statement that was faster is still answered.
+    // The server's own thread drops them, so a statement that was faster is still answered.
     let mut ended = false;
     for _ in 0..10_000 {
         ended |= run(&mut client, "SELECT 1").await.is_err();

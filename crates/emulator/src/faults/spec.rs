@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use crate::faults::{Action, At, Match, Rule};
+use super::rule::{Action, At, Match, Rule};
 use crate::store::Role;
 
-/// The text of an error that a rule gives no text for.
+/// The text of an error for which a rule gives none.
 const ERROR_TEXT: &str = "Injected fault";
-/// The severity of an error that a rule gives no severity for: one that the user's statement caused.
+/// The severity of an error for which a rule gives none: an error that the user's statement caused.
 const ERROR_CLASS: u8 = 16;
 
 /// The error of a refused login, and its severity.
@@ -27,7 +27,8 @@ const LOGIN_CLASS: u8 = 14;
 /// | `times` | for how many requests, a number (default 1) or `all` |
 /// | `class` | severity of the error, 11 to 25 (default 16; 13 for 1205) |
 ///
-/// `do=drop;at=after;statement=COMMIT` is the commit that took effect and was never acknowledged.
+/// `do=drop;at=after;statement=COMMIT` drops the connection after the commit took effect and before its answer is
+/// sent.
 impl FromStr for Rule {
     type Err = String;
 
@@ -77,7 +78,7 @@ impl FromStr for Rule {
     }
 }
 
-/// Splits at single semicolons and halves double ones. Empty parts are left out.
+/// Splits at single semicolons and halves double ones. Empty parts are dropped.
 fn split(spec: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut characters = spec.chars().peekable();
@@ -168,7 +169,7 @@ fn parse_action(value: &str) -> Result<Action, String> {
 /// A role by its name on the command line: `primary` or `secondary`.
 ///
 /// # Errors
-/// A text that says what was expected.
+/// A text that names the expected values.
 pub fn parse_role(name: &str) -> Result<Role, String> {
     match name.trim() {
         "primary" => Ok(Role::Primary),
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_rule_says_what_is_wrong() {
+    fn a_bad_rule_is_refused_with_its_fault() {
         let table = [
             ("", "A fault rule needs do=ACTION"),
             ("at=after", "A fault rule needs do=ACTION"),

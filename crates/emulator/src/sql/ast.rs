@@ -1,16 +1,16 @@
-//! The statements of a batch, as far as T-SQL differs from what sqlparser knows. Queries, expressions and data types
+//! The statements of a batch, as far as T-SQL differs from sqlparser's grammar. Queries, expressions and data types
 //! inside them are sqlparser's.
 
 use crate::store::access::Permission;
 use sqlparser::ast::{DataType, Expr, Ident, ObjectName, Query, TableWithJoins};
 
-/// A statement with where it stands.
+/// A statement with its place in the batch.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {
     pub kind: Stmt,
     /// Its line in the batch, from 1.
     pub line: u32,
-    /// Its number in the batch: where the session keeps its plan.
+    /// Its number in the batch, under which the session keeps its plan.
     pub id: usize,
 }
 
@@ -18,11 +18,11 @@ pub(crate) struct Statement {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
     pub statements: Vec<Statement>,
-    /// How many statement ids there are.
+    /// The number of statement ids.
     pub ids: usize,
 }
 
-/// What a statement does.
+/// The kinds of statements.
 #[derive(Debug, Clone)]
 pub(crate) enum Stmt {
     Query(Box<Query>),
@@ -154,7 +154,7 @@ pub(crate) struct PermissionChange {
     pub principals: Vec<Ident>,
 }
 
-/// What becomes of a permission.
+/// The verb of a permission change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PermissionVerb {
     Grant,
@@ -163,7 +163,7 @@ pub(crate) enum PermissionVerb {
     Revoke,
 }
 
-/// What a permission is on.
+/// The object that a permission is on.
 #[derive(Debug, Clone)]
 pub(crate) enum Securable {
     Database,
@@ -189,7 +189,7 @@ pub(crate) struct Insert {
     pub source: InsertSource,
 }
 
-/// Where the rows of an INSERT come from. `None` in a row is DEFAULT.
+/// The source of an INSERT's rows. `None` in a row is DEFAULT.
 #[derive(Debug, Clone)]
 pub(crate) enum InsertSource {
     Values(Vec<Vec<Option<Expr>>>),
@@ -239,14 +239,14 @@ pub(crate) struct ColumnSpec {
     pub constraints: Vec<ConstraintSpec>,
 }
 
-/// A constraint of a table, or of a column (whose name then stands in `columns`).
+/// A constraint of a table, or of a column (whose name is then in `columns`).
 #[derive(Debug, Clone)]
 pub(crate) struct ConstraintSpec {
     pub name: Option<Ident>,
     pub kind: ConstraintKind,
 }
 
-/// What a constraint asks.
+/// The kinds of constraints.
 #[derive(Debug, Clone)]
 pub(crate) enum ConstraintKind {
     Key(IndexSpec),
@@ -281,7 +281,7 @@ pub(crate) struct IndexSpec {
     pub filter: Option<String>,
 }
 
-/// What ALTER TABLE does.
+/// The changes of ALTER TABLE.
 #[derive(Debug, Clone)]
 pub(crate) enum AlterTable {
     Add {
@@ -309,7 +309,7 @@ pub(crate) enum AlterTable {
 pub(crate) enum DatabaseOption {
     ReadOnly(bool),
     SingleUser(bool),
-    /// An option that changes nothing here: recovery model, snapshot isolation and the like.
+    /// An option that changes nothing here, such as the recovery model or snapshot isolation.
     Neutral,
 }
 

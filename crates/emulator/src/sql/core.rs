@@ -1,50 +1,25 @@
-//! A session's connection to its databases: what is attached under which alias, the catalogs as this session's
-//! transaction sees them, its temp tables, and what a name in a statement means.
+//! A session's connection to its databases. It knows the attached databases with their aliases, the catalogs as the
+//! session's transaction sees them, and the temp tables, and it resolves the names in statements.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
-use sqlparser::ast::{ObjectName, ObjectNamePart};
+use sqlparser::ast::ObjectName;
 
 use super::errors;
 use super::functions;
-use super::views::View;
+use super::name::NameParts;
+use super::shared::{Shared, lock};
+use super::sqlite;
+use super::views::{self, Context, View};
 use crate::store::catalog::{Catalog, TableDef};
 use crate::store::database::{Database, session_connection};
 use crate::store::{ServerState, fold};
 use crate::types::{SessionOptions, SqlError};
 
-/// How many databases stay attached; SQLite's own limit is 10.
+/// The most databases that stay attached. SQLite's own limit is 10.
 const ATTACHED_MAX: usize = 8;
-
-/// What the functions registered with SQLite share with the session.
-#[derive(Default)]
-pub(crate) struct Shared {
-    /// The error that a function raised: SQLite passes on only its text.
-    pub error: Option<SqlError>,
-    /// The identity counter of the table being inserted into, and its increment.
-    pub identity: Option<(Arc<std::sync::atomic::AtomicI64>, i64)>,
-    /// The last identity value given.
-    pub last_identity: Option<i64>,
-    /// The current database and its catalog, for OBJECT_ID and the like.
-    pub names: Names,
-}
-
-/// What OBJECT_ID and the like look names up in.
-#[derive(Default, Clone)]
-pub(crate) struct Names {
-    pub server: Option<Arc<ServerState>>,
-    pub login: String,
-    pub database: String,
-    pub catalog: Arc<Catalog>,
-    pub temps: Vec<Arc<TableDef>>,
-}
-
-/// Locks the shared state; a panic while it was held leaves nothing half done.
-pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 struct Attached {
     database: Arc<Database>,
@@ -59,7 +34,7 @@ pub(crate) struct Temp {
     pub depth: u32,
 }
 
-/// A table as a statement names it.
+/// A table that a statement names.
 #[derive(Clone)]
 pub(crate) struct TableRef {
     pub def: Arc<TableDef>,
@@ -83,83 +58,10 @@ impl TableRef {
     }
 }
 
-/// What a name stands for.
+/// The object that a name stands for.
 pub(crate) enum Object {
     Table(TableRef),
     View(&'static View, Arc<Database>),
-}
-
-/// A name taken apart.
-pub(crate) struct NameParts {
-    pub database: Option<String>,
-    pub schema: Option<String>,
-    pub name: String,
-}
-
-impl NameParts {
-    /// Of a name in a statement.
-    pub fn new(name: &ObjectName) -> Result<NameParts, SqlError> {
-        let mut parts = Vec::new();
-        for part in &name.0 {
-            match part {
-                ObjectNamePart::Identifier(ident) => parts.push(ident.value.clone()),
-                ObjectNamePart::Function(_) => return Err(errors::unsupported(name)),
-            }
-        }
-        NameParts::from_parts(parts).ok_or_else(|| errors::unsupported(name))
-    }
-
-    fn from_parts(mut parts: Vec<String>) -> Option<NameParts> {
-        let name = parts.pop().filter(|n| !n.is_empty())?;
-        let mut next = || parts.pop().filter(|p| !p.is_empty());
-        let (schema, database) = (next(), next());
-        parts.is_empty().then_some(NameParts {
-            database,
-            schema,
-            name,
-        })
-    }
-
-    /// Of a name in a string, as OBJECT_ID takes it: `[a].[b]`, `a.b`, `"a"."b"`.
-    pub fn parse(text: &str) -> Option<NameParts> {
-        let mut parts = vec![String::new()];
-        let mut chars = text.trim().chars().peekable();
-        while let Some(c) = chars.next() {
-            let close = match c {
-                '[' => ']',
-                '"' => '"',
-                '.' => {
-                    parts.push(String::new());
-                    continue;
-                }
-                c => {
-                    parts.last_mut()?.push(c);
-                    continue;
-                }
-            };
-            loop {
-                let inner = chars.next()?;
-                if inner == close {
-                    if chars.peek() != Some(&close) {
-                        break;
-                    }
-                    chars.next();
-                }
-                parts.last_mut()?.push(inner);
-            }
-        }
-        NameParts::from_parts(parts)
-    }
-
-    /// Whether it names a temp table.
-    pub fn is_temp(&self) -> bool {
-        self.name.starts_with('#')
-    }
-
-    /// The schema, or the default one.
-    pub fn schema(&self) -> &str {
-        self.schema.as_deref().unwrap_or("dbo")
-    }
 }
 
 /// See the module.
@@ -171,9 +73,9 @@ pub(crate) struct Core {
     pub current: Arc<Database>,
     home: Arc<Database>,
     pub temps: Vec<Temp>,
-    /// Grows whenever the temp tables change.
+    /// A version that grows whenever the temp tables change.
     pub temp_version: u64,
-    /// How many `sp_executesql` and EXEC scopes are open.
+    /// The number of open `sp_executesql` and EXEC scopes.
     pub depth: u32,
     pub shared: Arc<Mutex<Shared>>,
     attached: Vec<Attached>,
@@ -266,7 +168,7 @@ impl Core {
         Ok(())
     }
 
-    /// Detaches a database that is about to go.
+    /// Detaches a database that is about to be dropped.
     pub fn forget(&mut self, database: &Arc<Database>) -> Result<(), SqlError> {
         let alias = self
             .attached
@@ -302,7 +204,7 @@ impl Core {
         Ok(Arc::clone(&self.attached[at].catalog))
     }
 
-    /// The database that a name is in.
+    /// The database that a name refers to.
     pub fn database_of(&self, name: &NameParts) -> Result<Arc<Database>, SqlError> {
         match &name.database {
             None => Ok(Arc::clone(&self.current)),
@@ -313,7 +215,7 @@ impl Core {
         }
     }
 
-    /// What a table's or view's name stands for.
+    /// The table or view that a name stands for.
     pub fn find(&mut self, name: &NameParts) -> Result<Option<Object>, SqlError> {
         if name.is_temp() {
             return Ok(self.temp(&name.name).map(Object::Table));
@@ -325,7 +227,7 @@ impl Core {
             },
             None => Arc::clone(&self.current),
         };
-        if let Some(view) = View::find(name.schema.as_deref(), &name.name) {
+        if let Some(view) = views::find(name.schema.as_deref(), &name.name) {
             return Ok(Some(Object::View(view, database)));
         }
         let catalog = self.catalog(&database)?;
@@ -338,6 +240,25 @@ impl Core {
             database: Some(database),
             alias,
         })))
+    }
+
+    /// A view's rows now, as a JSON array of arrays.
+    pub fn view_rows(&mut self, view: &View, database: &Arc<Database>) -> Result<String, SqlError> {
+        let catalog = self.catalog(database)?;
+        let alias = self.attach(database)?;
+        let count = |table: &TableDef| {
+            let sql = format!("SELECT count(*) FROM {alias}.{}", table.sqlite_name());
+            self.connection
+                .query_row(&sql, [], |r| r.get(0))
+                .map_err(|e| self.sqlite_error(&e))
+        };
+        view.json(&Context {
+            database: Arc::clone(database),
+            catalog,
+            server: &self.server,
+            login: &self.options.login,
+            count: &count,
+        })
     }
 
     /// The table of that name, for statements that change one.
@@ -381,7 +302,7 @@ impl Core {
         self.temps.retain(|t| t.def.object_id != object_id);
     }
 
-    /// Ends a scope: its temp tables go.
+    /// Ends a scope and drops its temp tables.
     pub fn end_scope(&mut self) -> Result<(), SqlError> {
         let depth = self.depth;
         let gone: Vec<_> = self
@@ -401,13 +322,13 @@ impl Core {
         Ok(())
     }
 
-    /// A fresh id for a temp object: negative, as SQL Server's are.
+    /// A fresh id for a temp object. It is negative, as SQL Server's are.
     pub fn new_temp_id(&mut self) -> i32 {
         self.next_temp_id += 1;
         self.next_temp_id
     }
 
-    /// Lets OBJECT_ID and the like see the names as they are now.
+    /// Lets OBJECT_ID and similar functions see the names as they are now.
     pub fn refresh_names(&mut self) -> Result<(), SqlError> {
         let database = Arc::clone(&self.current);
         let catalog = self.catalog(&database)?;
@@ -418,12 +339,12 @@ impl Core {
         Ok(())
     }
 
-    /// What SQLite's error is in SQL Server's words: the error that a function raised, or the cause itself.
+    /// SQLite's error in SQL Server's terms: the error that a function raised, or the cause itself.
     pub fn sqlite_error(&self, error: &rusqlite::Error) -> SqlError {
         if let Some(raised) = lock(&self.shared).error.take() {
             return raised;
         }
-        functions::translate(error, self.options.spid)
+        sqlite::translate(error, self.options.spid)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::types::SqlError;
 
-/// The number of the error for T-SQL that is valid but not built: outside SQL Server's own range.
+/// The number of the error for valid T-SQL that the emulator does not implement. It lies outside SQL Server's own
+/// range.
 pub(crate) const UNSUPPORTED: i32 = 40000;
 
-/// An error at line 1; the session sets the statement's line.
+/// An error at line 1. The session sets the statement's line.
 pub(crate) fn error(number: i32, class: u8, state: u8, message: impl Into<String>) -> SqlError {
     SqlError {
         number,
@@ -16,7 +17,7 @@ pub(crate) fn error(number: i32, class: u8, state: u8, message: impl Into<String
     }
 }
 
-/// T-SQL that is valid but not built, quoting it.
+/// The error for valid T-SQL that the emulator does not implement. It quotes the T-SQL.
 pub(crate) fn unsupported(what: impl std::fmt::Display) -> SqlError {
     let what: String = what.to_string().chars().take(300).collect();
     error(
@@ -27,7 +28,7 @@ pub(crate) fn unsupported(what: impl std::fmt::Display) -> SqlError {
     )
 }
 
-/// The request was cancelled, or its client is gone.
+/// The error for a request that was cancelled, or whose client is gone.
 pub(crate) fn cancelled() -> SqlError {
     error(3617, 11, 0, "Operation cancelled by user.")
 }

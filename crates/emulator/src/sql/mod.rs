@@ -5,8 +5,11 @@ pub(crate) mod bind;
 pub(crate) mod core;
 pub(crate) mod errors;
 pub(crate) mod functions;
+pub(crate) mod name;
 pub(crate) mod parse;
 mod session;
+pub(crate) mod shared;
+pub(crate) mod sqlite;
 #[cfg(test)]
 mod tests;
 pub(crate) mod types;

@@ -1,4 +1,5 @@
-//! Data types by name: what a declaration means, and how `sys.types` and `sys.columns` describe a type.
+//! Data types by name: the meaning of a declaration, and the description of a type in `sys.types` and
+//! `sys.columns`.
 
 use sqlparser::ast::DataType;
 
@@ -152,7 +153,7 @@ pub(crate) fn is_number(ty: SqlType) -> bool {
         )
 }
 
-/// Where a type stands, which decides the length it gets when it has none.
+/// The place of a type, which decides its default length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// A column or variable: length 1.
@@ -161,7 +162,7 @@ pub(crate) enum Place {
     Cast,
 }
 
-/// What a declared data type means, and whether it is `sysname`.
+/// The meaning of a declared data type, and whether it is `sysname`.
 pub(crate) fn sql_type(ty: &DataType, place: Place) -> Result<(SqlType, bool), SqlError> {
     let text = ty.to_string().replace(['[', ']', '"'], "").to_ascii_lowercase();
     let (name, rest) = text.split_once('(').unwrap_or((&text, ""));

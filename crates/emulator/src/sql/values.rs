@@ -1,17 +1,18 @@
-//! What the SQL side asks of `emulator::value`, in the form it asks it: collations by the class that SQLite knows
-//! them by, code pages by a flag.
+//! The value functions in the form that the SQL side uses: collations are named by the class that SQLite knows, and
+//! code pages are a flag.
 
 use std::cmp::Ordering;
 
 use super::errors::error;
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
-use crate::value::arithmetic::Operator;
-use crate::value::{CowCell, cast as conversions, collation, guid};
+use crate::value::cell::CowCell;
+use crate::value::operator::Operator;
+use crate::value::{cast as conversions, collation, guid};
 
 /// A collation with UTF-8, for conversions whose target has one.
 const UTF8_COLLATION: &str = "Latin1_General_100_CI_AS_SC_UTF8";
 
-/// The collations registered with SQLite: a class and a collation that compares so.
+/// The collations registered with SQLite: a class, and a collation that compares that way.
 pub(crate) const COLLATIONS: [(&str, &str); 5] = [
     ("CI_AS", "Latin1_General_CI_AS"),
     ("CI_AI", "Latin1_General_CI_AI"),
@@ -44,7 +45,7 @@ pub(crate) fn same_char(class: &str, a: char, b: char) -> bool {
     if a == b || class == "BIN2" {
         return a == b;
     }
-    // A blank equals nothing at all in a comparison, but LIKE tells them apart.
+    // A blank equals nothing at all in a comparison, but LIKE distinguishes them.
     if a == ' ' || b == ' ' {
         return false;
     }
@@ -122,7 +123,7 @@ pub(crate) fn concatenated(a: SqlType, b: SqlType) -> SqlType {
     }
 }
 
-/// A uniqueidentifier of that much chance, as NEWID makes them.
+/// A uniqueidentifier made of a random number, as NEWID makes it.
 pub(crate) fn new_guid(random: u128) -> OwnedCell {
     let uuid = uuid::Builder::from_random_bytes(random.to_le_bytes()).into_uuid();
     OwnedCell::Blob(guid::to_storage(&uuid.to_bytes_le()).to_vec())

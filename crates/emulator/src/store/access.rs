@@ -1,12 +1,12 @@
-//! Who may do what in a database: its principals, and what was granted or denied to them.
+//! The permissions of a database: its principals, and the permissions granted or denied to them.
 //!
-//! It is kept in the database's `_meta` table and changes with the transaction that grants or denies. Every login may do
-//! everything that is not denied to it or to `public`: a grant is recorded for whoever reads it back and costs nothing.
-//! `sa` and `dbo` are asked for nothing, as in SQL Server.
+//! They are kept in the database's `_meta` table and change with the transaction that grants or denies. A login may
+//! do everything that is not denied to it or to `public`. A grant is recorded and shown, and has no other effect.
+//! `sa` and `dbo` are never checked, as in SQL Server.
 
 use serde::{Deserialize, Serialize};
 
-use super::fold;
+use super::name::fold;
 
 /// The principals of every database, at their ids.
 pub(crate) const FIXED: [&str; 5] = ["public", "dbo", "guest", "INFORMATION_SCHEMA", "sys"];
@@ -14,7 +14,7 @@ pub(crate) const FIXED: [&str; 5] = ["public", "dbo", "guest", "INFORMATION_SCHE
 const FIRST_ID: i32 = 5;
 const PUBLIC: i32 = 0;
 
-/// What may be granted or denied.
+/// The permissions that may be granted or denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Permission {
     Select,
@@ -100,7 +100,7 @@ impl Permission {
     }
 }
 
-/// What a permission is on. `major_id` is 0, or the id of the object, the schema or the type.
+/// The securable of a permission. `major_id` is 0, or the id of the object, the schema or the type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Class {
     Database,
@@ -170,7 +170,7 @@ impl Access {
         found.map(|(id, _)| id)
     }
 
-    /// The principals with their ids: those recorded, then the logins that are not.
+    /// The principals with their ids: first the recorded ones, then the logins without a record.
     pub fn all_principals(&self, logins: &[String]) -> Vec<(i32, String)> {
         let seen = logins
             .iter()
@@ -180,7 +180,7 @@ impl Access {
         (0..).zip(fixed.chain(own)).collect()
     }
 
-    /// Records a principal that is not yet known, after the logins that are shown before it, so that a login keeps the
+    /// Records a principal that is not known yet, after the logins that are shown before it. So a login keeps the
     /// id that it was shown with.
     pub fn record(&mut self, name: &str, logins: &[String]) -> i32 {
         if let Some(id) = self.principal(name) {
@@ -195,7 +195,7 @@ impl Access {
         })
     }
 
-    /// Whether a permission is denied to a login on any of these, which contain each other.
+    /// Whether a permission is denied to a login on any of these securables, which contain each other.
     pub fn denies(&self, login: &str, permission: Permission, on: &[(Class, i32)]) -> bool {
         if self.entries.is_empty() || is_owner(login) {
             return false;
@@ -209,7 +209,7 @@ impl Access {
         })
     }
 
-    /// Sets what a principal may, in place of what was said of the same before; `None` takes it back.
+    /// Sets a permission of a principal in place of its previous state. `None` removes it.
     pub fn set(&mut self, class: (Class, i32), grantee: i32, permission: Permission, state: Option<State>) {
         self.entries
             .retain(|e| (e.class, e.major_id) != class || e.grantee != grantee || e.permission != permission);
@@ -222,7 +222,7 @@ impl Access {
         }));
     }
 
-    /// Forgets what was said of an object or a schema. Returns whether there was anything.
+    /// Forgets the permissions on an object or a schema. Returns whether there were any.
     pub fn forget(&mut self, class: Class, major_id: i32) -> bool {
         let before = self.entries.len();
         self.entries
@@ -231,7 +231,7 @@ impl Access {
     }
 }
 
-/// Whether a principal is the owner of every database, of whom nothing is asked.
+/// Whether a principal owns every database. An owner is never checked.
 pub(crate) fn is_owner(name: &str) -> bool {
     matches!(fold(name).as_str(), "sa" | "dbo")
 }

@@ -1,8 +1,8 @@
 //! The table catalog of a database file: declared types, collations, keys, defaults and indexes.
 //!
-//! It lives in the file's `_catalog` table, a JSON definition a table, and changes in the same transaction as the
-//! SQLite schema, so a rollback undoes both. `_meta.version` grows with every change: a session reads it before a
-//! statement and loads the catalog again only when it moved.
+//! It is in the file's `_catalog` table, one JSON definition for each table. It changes in the same transaction as
+//! the SQLite schema, so a rollback undoes both. `_meta.version` grows with every change. A session reads it before
+//! a statement and loads the catalog again only if it moved.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{Access, Class, Permission};
 use super::declared::Declared;
-use super::{fold, type_code};
+use super::name::fold;
+use super::type_code;
 use crate::types::SqlType;
 
 /// The collation of every database.
@@ -30,9 +31,9 @@ pub(crate) struct TableDef {
     pub indexes: Vec<IndexDef>,
     pub checks: Vec<CheckDef>,
     pub foreign_keys: Vec<ForeignKeyDef>,
-    /// The column ids given so far; an id is not given twice.
+    /// The column ids given so far. No id is given twice.
     pub last_column_id: i32,
-    /// The index ids given so far, from 2; the clustered index is 1.
+    /// The index ids given so far, from 2. The clustered index is 1.
     pub last_index_id: i32,
     /// A `#temp` table of one session.
     #[serde(default)]
@@ -60,7 +61,7 @@ pub(crate) struct ColumnDef {
     /// Its masking function.
     #[serde(default)]
     pub mask: Option<String>,
-    /// Its `encryption_type`: it is kept and shown, and encrypts nothing.
+    /// Its `encryption_type`. It is kept and shown, and encrypts nothing.
     #[serde(default)]
     pub encryption: Option<u8>,
 }
@@ -81,7 +82,7 @@ pub(crate) struct DefaultDef {
     pub sql: String,
 }
 
-/// Where an index comes from.
+/// The origin of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum IndexKind {
     Index,
@@ -128,6 +129,33 @@ pub(crate) struct ForeignKeyDef {
 }
 
 impl TableDef {
+    /// Its constraints: id, name and type.
+    pub fn constraints(&self) -> Vec<(i32, String, &'static str)> {
+        let keys = self.indexes.iter().filter(|i| i.kind != IndexKind::Index);
+        let keys = keys.map(|i| {
+            (
+                i.object_id,
+                i.name.clone(),
+                if i.kind == IndexKind::PrimaryKey {
+                    "PK"
+                } else {
+                    "UQ"
+                },
+            )
+        });
+        let defaults = self
+            .columns
+            .iter()
+            .filter_map(|c| c.default.as_ref())
+            .map(|d| (d.object_id, d.name.clone(), "D"));
+        let checks = self.checks.iter().map(|c| (c.object_id, c.name.clone(), "C"));
+        let foreign = self
+            .foreign_keys
+            .iter()
+            .map(|f| (f.object_id, f.name.clone(), "F"));
+        keys.chain(defaults).chain(checks).chain(foreign).collect()
+    }
+
     /// The table's name inside its SQLite schema, quoted.
     pub fn sqlite_name(&self) -> String {
         if self.temp {
@@ -324,7 +352,7 @@ pub(crate) fn save_schemas(
     bump(connection, alias)
 }
 
-/// Writes who may do what. A file from before there were permissions has no such entry yet.
+/// Writes the permissions. A file from before there were permissions has no such entry yet.
 pub(crate) fn save_access(connection: &Connection, alias: &str, access: &Access) -> rusqlite::Result<()> {
     let json = to_json(access)?;
     connection.execute(
@@ -348,7 +376,7 @@ pub(crate) fn save_declared(
     bump(connection, alias)
 }
 
-/// Takes a fresh object id. Steps like SQL Server's, so that nobody takes ids for dense.
+/// Takes a fresh object id. Ids have gaps like SQL Server's, so that no client assumes that they are dense.
 pub(crate) fn new_object_id(connection: &Connection, alias: &str) -> rusqlite::Result<i32> {
     const STEP: i64 = 16_000_057;
     let id: i64 = connection.query_row(

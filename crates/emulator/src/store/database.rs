@@ -1,8 +1,8 @@
-//! One database: its SQLite file, what is known of it outside a session, and how a connection reaches it.
+//! One database: its SQLite file, its state outside any session, and the ways in which a connection reaches it.
 //!
 //! The file name is the database's name with every byte outside `[A-Za-z0-9_-]` percent-encoded, so that no name
-//! reaches outside the directory. The file's own `_meta` table says its name, id and date; a file without it is
-//! refused rather than guessed at.
+//! reaches outside the directory. The file's own `_meta` table has its name, id and date. A file without it is
+//! refused.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Role, fold};
+use super::name::fold;
+use super::role::Role;
 use crate::types::SqlError;
 use crate::value::guid;
 
@@ -20,7 +21,7 @@ use crate::value::guid;
 pub(crate) const MASTER_ID: i32 = 1;
 /// 1 to 4 are the system databases.
 pub(crate) const FIRST_USER_ID: i32 = 5;
-/// How long a connection waits for a writer of another process.
+/// The time that a connection waits for a writer of another process.
 const OTHER_PROCESS_WAIT: Duration = Duration::from_secs(10);
 /// The extension of database files.
 const EXTENSION: &str = "db";
@@ -29,19 +30,19 @@ const EXTENSION: &str = "db";
 pub(crate) struct Database {
     pub name: String,
     pub id: i32,
-    /// When it was created, as a `datetime`.
+    /// Its creation time, as a `datetime`.
     pub create_date: i64,
-    /// Its `service_broker_guid`, in storage order: what tells it from every other database, also one that is made
-    /// later under its name ("sys.databases (Transact-SQL)").
+    /// Its `service_broker_guid`, in storage order. It distinguishes the database from every other, including one
+    /// that is created later under its name ("sys.databases (Transact-SQL)").
     pub broker: [u8; 16],
     pub path: PathBuf,
-    /// Seconds that its sessions' clock is ahead of the server's.
+    /// The seconds that its sessions' clock is ahead of the server's.
     clock_offset: AtomicI64,
     secondary: AtomicBool,
     read_only: AtomicBool,
-    /// The session that has it for itself (SINGLE_USER), 0 for none.
+    /// The session that has it for itself (SINGLE_USER), or 0.
     single_user: AtomicU64,
-    /// Sessions whose current database it is.
+    /// The number of sessions whose current database it is.
     pub users: AtomicUsize,
     identities: Mutex<HashMap<i32, Arc<AtomicI64>>>,
 }
@@ -87,7 +88,7 @@ impl Database {
         })
     }
 
-    /// A database of an older version's file has no guid in it: it gets the same one at every opening.
+    /// The GUID for a database of an older version, whose file has none. It is the same at every opening.
     fn new(name: String, id: i32, create_date: i64, path: PathBuf) -> Database {
         let mut broker = [0; 16];
         let hash = blake3::hash(format!("{name}\0{id}\0{create_date}").as_bytes());
@@ -146,7 +147,7 @@ impl Database {
                 connection.execute_batch(&format!(
                     "PRAGMA \"{alias}\".cache_size=-4096; PRAGMA \"{alias}\".mmap_size=0;"
                 ))?;
-                // Inside a transaction it stays at FULL, which is as right and slower.
+                // Inside a transaction it stays at FULL, which is as correct and slower.
                 if connection.is_autocommit() {
                     connection.execute_batch(&format!("PRAGMA \"{alias}\".synchronous=NORMAL;"))?;
                 }
@@ -180,7 +181,7 @@ impl Database {
         self.clock_offset.store(offset_seconds, Ordering::SeqCst);
     }
 
-    /// Seconds that its sessions' clock is ahead of the server's.
+    /// The seconds that its sessions' clock is ahead of the server's.
     pub fn clock_offset(&self) -> i64 {
         self.clock_offset.load(Ordering::SeqCst)
     }
@@ -189,7 +190,7 @@ impl Database {
         self.secondary.load(Ordering::SeqCst) || self.read_only.load(Ordering::SeqCst)
     }
 
-    /// `ALTER DATABASE ... SET READ_ONLY | READ_WRITE`, kept in the file.
+    /// `ALTER DATABASE ... SET READ_ONLY | READ_WRITE`. The file keeps it.
     pub fn set_read_only(&self, read_only: bool) -> Result<(), SqlError> {
         let connection = Connection::open(&self.path).map_err(|e| file_error(&self.path, &e))?;
         connection
@@ -205,7 +206,7 @@ impl Database {
         Ok(())
     }
 
-    /// SINGLE_USER for that session, or MULTI_USER with 0.
+    /// Makes it SINGLE_USER for that session, or MULTI_USER with 0.
     pub fn set_single_user(&self, session: u64) {
         self.single_user.store(session, Ordering::SeqCst);
     }
@@ -221,8 +222,8 @@ impl Database {
         owner != 0 && owner != session
     }
 
-    /// The counter of a table's identity column, made from `last` when this process has not used it yet. Like SQL
-    /// Server's, it is not undone by a rollback.
+    /// The counter of a table's identity column. It starts from `last` if this process has not used it yet. As in
+    /// SQL Server, a rollback does not undo it.
     pub fn identity(
         &self,
         object_id: i32,
@@ -235,7 +236,7 @@ impl Database {
         Ok(Arc::clone(self.identities().entry(object_id).or_insert(counter)))
     }
 
-    /// Forgets a table's counter: it was truncated or dropped.
+    /// Forgets the counter of a table that was truncated or dropped.
     pub fn forget_identity(&self, object_id: i32) {
         self.identities().remove(&object_id);
     }
@@ -245,7 +246,8 @@ impl Database {
     }
 }
 
-/// A session's own connection: `main` is empty and in memory, databases are attached, temp tables stay in memory.
+/// A session's own connection. `main` is empty and in memory, databases are attached, and temp tables stay in
+/// memory.
 pub(crate) fn session_connection() -> Result<Connection, SqlError> {
     let open = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_in_memory()?;
@@ -257,7 +259,7 @@ pub(crate) fn session_connection() -> Result<Connection, SqlError> {
     open().map_err(|e| io_error(e.to_string()))
 }
 
-/// Opens every database file of the directory, which is made if it is not there.
+/// Opens every database file of the directory. Makes the directory if it is missing.
 pub(crate) fn open_all(directory: &Path) -> Result<BTreeMap<String, Arc<Database>>, SqlError> {
     let wrap = |e: std::io::Error| io_error(format!("{}: {e}", directory.display()));
     std::fs::create_dir_all(directory).map_err(wrap)?;
@@ -299,7 +301,7 @@ fn file_error(path: &Path, error: &rusqlite::Error) -> SqlError {
     io_error(format!("{}: {error}", path.display()))
 }
 
-/// 823 is SQL Server's number for the storage below it failing.
+/// The error of a failing store. 823 is SQL Server's number for it.
 fn io_error(message: String) -> SqlError {
     SqlError {
         number: 823,

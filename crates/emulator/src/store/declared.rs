@@ -1,18 +1,19 @@
-//! What a database declares beside its tables: alias types and security policies.
+//! The declarations of a database beside its tables: alias types and security policies.
 //!
-//! It is kept in the database's `_meta` table as one JSON value and changes with the transaction that declares it. A
-//! policy is kept and shown and filters nothing.
+//! They are kept in the database's `_meta` table as one JSON value and change with the transaction that declares
+//! them. A policy is kept and shown, and filters nothing.
 
 use serde::{Deserialize, Serialize};
 
-use super::{fold, type_code};
+use super::name::fold;
+use super::type_code;
 use crate::types::SqlType;
 
-/// The `user_type_id` of the first alias type: those of the system go to 256, which is `sysname`'s ("sys.types
-/// (Transact-SQL)").
+/// The `user_type_id` of the first alias type. System types have ids up to 256, which is that of `sysname`
+/// ("sys.types (Transact-SQL)").
 const FIRST_TYPE_ID: i32 = 257;
 
-/// CREATE TYPE ... FROM.
+/// An alias type, from CREATE TYPE ... FROM.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AliasType {
     /// Its `user_type_id`.
@@ -24,7 +25,7 @@ pub(crate) struct AliasType {
     pub nullable: bool,
 }
 
-/// CREATE SECURITY POLICY.
+/// A policy, from CREATE SECURITY POLICY.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Policy {
     pub object_id: i32,
@@ -49,7 +50,7 @@ pub(crate) struct Predicate {
 pub(crate) struct Declared {
     pub types: Vec<AliasType>,
     pub policies: Vec<Policy>,
-    /// How many alias types there were: an id is not given twice.
+    /// The number of alias types that were ever declared. No id is given twice.
     types_made: i32,
 }
 

@@ -1,9 +1,10 @@
-//! Locks between the sessions of a server: one FIFO write lock a database, table locks for readers that wait, and
-//! application locks.
+//! Locks between the sessions of a server: one FIFO write lock for each database, table locks for readers that
+//! wait, and application locks.
 //!
-//! Everything is under one mutex with one condition variable; nothing but bookkeeping runs while it is held. A
-//! waiter records whom it waits for, so a cycle is found when it closes and its last member is the victim. Waits
-//! end by grant, by time, or by the session's cancel flag, which is polled because the wire only sets a flag.
+//! One mutex with one condition variable guards everything, and only bookkeeping runs while it is held. A waiter
+//! records the sessions that it waits for. So a cycle is found when it closes, and its last member is the victim. A
+//! wait ends by a grant, by time, or by the session's cancel flag. The flag is polled because the wire only sets
+//! it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,21 +13,21 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 
-/// How often a waiter looks at its cancel flag.
+/// The interval at which a waiter checks its cancel flag.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
 
-/// How a wait ended.
+/// The outcome of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
     Granted,
-    /// Granted after waiting for somebody.
+    /// Granted after waiting for another session.
     GrantedLater,
     TimedOut,
     Cancelled,
     Deadlock,
 }
 
-/// Who waits, and what ends the wait.
+/// A waiter, and the conditions that end its wait.
 #[derive(Clone, Copy)]
 pub(crate) struct Waiter<'a> {
     pub session: u64,
@@ -58,7 +59,7 @@ impl AppMode {
     }
 }
 
-/// What an application lock ends with.
+/// The owner of an application lock, with whose end the lock ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AppOwner {
     Session,
@@ -87,7 +88,7 @@ struct AppLock {
 #[derive(Default)]
 struct State {
     writers: HashMap<i32, Queue>,
-    /// Which session has written a table in its open transaction.
+    /// A session that has written a table in its open transaction.
     tables: HashMap<(i32, i32), u64>,
     apps: HashMap<(i32, String), AppLock>,
     waits: HashMap<u64, Vec<u64>>,
@@ -119,7 +120,7 @@ pub(crate) struct LockManager {
 }
 
 impl LockManager {
-    /// No locks yet; waits are timed by the clock.
+    /// A manager without any locks. The clock times the waits.
     pub fn new(clock: Clock) -> LockManager {
         LockManager {
             clock,
@@ -128,7 +129,8 @@ impl LockManager {
         }
     }
 
-    /// Takes a database's write lock, in the order of asking. Held until [`LockManager::unlock_writer`].
+    /// Takes a database's write lock, in the order of the requests. It is held until
+    /// [`LockManager::unlock_writer`].
     pub fn lock_writer(&self, database: i32, waiter: Waiter<'_>) -> Wait {
         let me = waiter.session;
         let mut state = self.state();
@@ -209,7 +211,7 @@ impl LockManager {
                 .iter()
                 .filter(|h| h.session != me && !mode.goes_with(h.mode))
                 .map(|h| h.session);
-            // A session that holds the lock already does not queue behind those that wait for it.
+            // A session that holds the lock already does not queue behind the sessions that wait for it.
             let queue = if lock.holds.iter().any(|h| h.session == me) {
                 &[][..]
             } else {
@@ -275,7 +277,7 @@ impl LockManager {
         self.changed.notify_all();
     }
 
-    /// How many sessions wait for something now.
+    /// The number of sessions that wait for something now.
     #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.state().waits.len()

@@ -1,14 +1,17 @@
-//! What outlives a session: the data directory, its databases, their roles, and the locks between sessions.
+//! The state that outlives a session: the data directory, its databases, their roles, and the locks between
+//! sessions.
 //!
-//! A database is one SQLite file in the data directory. This module refuses file names that it did not make and
-//! database names that it cannot keep; it is safe to share between connection threads because everything that
-//! changes is an atomic or behind one of a few short-lived mutexes, and no SQL runs while one of them is held.
+//! A database is one SQLite file in the data directory. This module refuses file names that it did not make, and
+//! database names that it cannot keep. Connection threads can share it: everything that changes is an atomic or
+//! behind one of a few short-lived mutexes, and no SQL runs while one of them is held.
 
 pub(crate) mod access;
 pub(crate) mod catalog;
 pub(crate) mod database;
 pub(crate) mod declared;
 pub(crate) mod lock;
+mod name;
+mod role;
 pub(crate) mod type_code;
 
 use std::collections::BTreeMap;
@@ -21,8 +24,11 @@ use crate::types::SqlError;
 use database::Database;
 use lock::LockManager;
 
-/// What `@@VERSION` answers: a build of SQL Server 2019, the newest whose behaviour the emulator follows.
-pub const VERSION_TEXT: &str = "Microsoft SQL Server 2019 (RTM) - 15.0.2000.5 (X64) \n\tSep 24 2019 13:48:23 \n\tEmulated by mssql-sync over SQLite\n\tDeveloper Edition (64-bit)";
+pub(crate) use name::fold;
+pub use role::{LockMode, Role};
+
+/// The answer to `@@VERSION`: a build of SQL Server 2019, the newest whose behaviour the emulator follows.
+pub(crate) const VERSION_TEXT: &str = "Microsoft SQL Server 2019 (RTM) - 15.0.2000.5 (X64) \n\tSep 24 2019 13:48:23 \n\tEmulated by mssql-sync over SQLite\n\tDeveloper Edition (64-bit)";
 
 /// Days from 1900-01-01 to 1970-01-01.
 const DAYS_1900_TO_1970: i64 = 25_567;
@@ -30,45 +36,26 @@ const DAYS_1900_TO_1970: i64 = 25_567;
 const DAYS_0001_TO_1970: i64 = 719_162;
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// The role of a database in its availability group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Readable and writable.
-    Primary,
-    /// Readable only: `Updateability` is `READ_ONLY` and every write fails with 3906.
-    ReadableSecondary,
-}
-
-/// Whether readers wait for writers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum LockMode {
-    /// Readers see the last commit and never wait, as with READ_COMMITTED_SNAPSHOT.
-    #[default]
-    Versioned,
-    /// Readers wait for the writers of the same table, as a server without row versioning does.
-    Strict,
-}
-
-/// What a server is opened with.
+/// The options that a server is opened with.
 #[derive(Debug, Clone)]
-pub struct ServerConfig {
-    /// The directory of the database files; made if it is not there.
+pub(crate) struct ServerConfig {
+    /// The directory of the database files. The server makes it if it is missing.
     pub data: PathBuf,
-    /// What `SERVERPROPERTY('ServerName')` and `@@SERVERNAME` answer.
+    /// The answer to `SERVERPROPERTY('ServerName')` and `@@SERVERNAME`.
     pub server_name: String,
     /// Whether readers wait for writers.
     pub locks: LockMode,
 }
 
-/// All that the sessions of one server share.
-pub struct ServerState {
+/// The state that all sessions of one server share.
+pub(crate) struct ServerState {
     pub(crate) data: PathBuf,
     pub(crate) server_name: String,
     pub(crate) lock_mode: LockMode,
     pub(crate) locks: LockManager,
     pub(crate) clock: Clock,
     databases: Mutex<BTreeMap<String, Arc<Database>>>,
-    /// The logins that have opened a session, in the order of coming.
+    /// The logins that have opened a session, in the order of their first session.
     logins: Mutex<Vec<String>>,
     next_session: AtomicU64,
 }
@@ -95,7 +82,7 @@ impl ServerState {
         Ok(Arc::new(state))
     }
 
-    /// Creates a database; one of that name that exists already is left as it is.
+    /// Creates a database. One of that name that exists already stays as it is.
     ///
     /// # Errors
     /// When the name cannot be kept or the file cannot be made.
@@ -127,14 +114,16 @@ impl ServerState {
         Ok(true)
     }
 
-    /// Changes a database's role for the statements that start from now on. A database that is not there is ignored.
+    /// Changes a database's role for the statements that start from now on. A database that does not exist is
+    /// ignored.
     pub fn set_role(&self, name: &str, role: Role) {
         if let Some(database) = self.database(name) {
             database.set_role(role);
         }
     }
 
-    /// Sets a database's clock ahead, for the statements that start from now on. One that is not there is ignored.
+    /// Sets a database's clock ahead, for the statements that start from now on. A database that does not exist is
+    /// ignored.
     pub fn set_clock(&self, name: &str, offset_seconds: i64) {
         if let Some(database) = self.database(name) {
             database.set_clock(offset_seconds);
@@ -172,7 +161,7 @@ impl ServerState {
         self.next_session.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Notes that a login has come.
+    /// Records a login that has opened a session.
     pub(crate) fn saw_login(&self, login: &str) {
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         if !logins.iter().any(|l| fold(l) == fold(login)) {
@@ -180,7 +169,7 @@ impl ServerState {
         }
     }
 
-    /// The logins that have come, in their order.
+    /// The logins that have opened a session, in the order of their first session.
     pub(crate) fn logins(&self) -> Vec<String> {
         self.logins.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -188,9 +177,4 @@ impl ServerState {
     fn databases(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Database>>> {
         self.databases.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A name as the case-insensitive catalog compares it.
-pub(crate) fn fold(name: &str) -> String {
-    name.chars().flat_map(char::to_lowercase).collect()
 }

@@ -1,7 +1,7 @@
-//! A SQL type as one integer: how the catalog keeps it, and how the functions registered with SQLite receive it.
+//! A SQL type as one integer, for the catalog and for the functions registered with SQLite.
 //!
-//! The code is `kind << 16 | a << 8 | b`, where `a` and `b` are the length or precision and scale. Decoding refuses
-//! what encoding does not make.
+//! The code is `kind << 16 | a << 8 | b`, where `a` and `b` are the length, or the precision and scale. Decoding
+//! refuses a code that encoding does not make.
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

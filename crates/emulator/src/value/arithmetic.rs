@@ -1,30 +1,16 @@
 //! Arithmetic between stored values.
 //!
-//! Both sides are converted to the common type first, as SQL Server does. Decimals are computed in 256 bits, so a
+//! Both sides are converted to the common type first, as in SQL Server. Decimals are computed in 256 bits, so a
 //! product or quotient is exact before it is brought to the scale of the result.
 
 use crate::types::{Cell, OwnedCell, SqlError, SqlType};
 use crate::value::cast::{self, Number};
+use crate::value::operator::Operator;
 use crate::value::promote::arithmetic_type;
 use crate::value::temporal::{DAYS_TO_1900, Moment, TICKS_PER_DAY, units_of_ticks};
 use crate::value::{decimal, error, text};
 
-/// A binary operator on numbers, strings and binaries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operator {
-    /// `+`, of strings too.
-    Add,
-    /// `-`
-    Subtract,
-    /// `*`
-    Multiply,
-    /// `/`
-    Divide,
-    /// `%`
-    Modulo,
-}
-
-/// `a op b` of type [`arithmetic_type`]; NULL when either is.
+/// `a op b` of type [`arithmetic_type`]. It is NULL when either side is.
 ///
 /// # Errors
 /// 8115 for a result that the type does not hold, 8134 for a division by zero, and those of
@@ -150,7 +136,7 @@ fn decimal_value(
                 .and_then(|value| signed(value, negative))
         }
         Operator::Divide => {
-            // The quotient is cut, not rounded, as SQL Server's is.
+            // The quotient is cut, not rounded, as in SQL Server.
             let shift = i16::from(scale) + i16::from(s2) - i16::from(s1);
             let mut numerator = Some(Wide::from(a.unsigned_abs()));
             for step in [
@@ -218,7 +204,7 @@ fn integer_value(op: Operator, a: i64, b: i64, ty: SqlType) -> Result<OwnedCell,
         Operator::Multiply => a.checked_mul(b),
         Operator::Divide if money => i64::try_from(i128::from(a) * 10_000 / i128::from(b)).ok(),
         Operator::Divide => a.checked_div(b),
-        // The lowest value modulo -1 is 0, which a division would overflow on.
+        // The lowest value modulo -1 is 0. A division would overflow on it.
         Operator::Modulo => Some(a.checked_rem(b).unwrap_or(0)),
     };
     in_range(value, ty)
@@ -293,9 +279,9 @@ impl Wide {
         (Wide(quotient), rest)
     }
 
-    /// Divided by a power of ten, rounded half up or cut; `None` when more than 128 bits are left.
+    /// Divides by a power of ten, rounded half up or cut. `None` when more than 128 bits are left.
     fn over_power(self, exponent: u8, round: bool) -> Option<u128> {
-        // Not in two steps, which would round twice: 76 decimals is more than any product has to lose.
+        // One step only, because two would round twice: 76 decimals is more than any product has to lose.
         let (first, second) = (exponent.min(38), exponent.saturating_sub(38).min(38));
         let (mut value, mut rest) = self.over(decimal::power(second).unsigned_abs());
         let mut divisor = decimal::power(second).unsigned_abs();
@@ -375,125 +361,67 @@ mod tests {
 
     #[test]
     fn integers_money_and_floats() {
-        let on = |op, a, a_ty, b, b_ty| compute(op, a, a_ty, b, b_ty).map_err(|e| e.number);
-        let int = SqlType::Int;
-        assert_eq!(
-            on(Operator::Divide, Cell::Integer(-7), int, Cell::Integer(2), int),
-            Ok(OwnedCell::Integer(-3))
-        );
-        assert_eq!(
-            on(
-                Operator::Add,
-                Cell::Integer(i32::MAX.into()),
-                int,
-                Cell::Integer(1),
-                int
+        use Cell::{Integer, Null, Real, Text};
+        use Operator::{Add, Divide, Modulo, Multiply, Subtract};
+        use SqlType::{BigInt, DateTime, Float, Int, Money, TinyInt, VarChar};
+        let one_day = OwnedCell::Integer(TICKS_PER_DAY - 1);
+        let table = [
+            (
+                Divide,
+                Integer(-7),
+                Int,
+                Integer(2),
+                Int,
+                Ok(OwnedCell::Integer(-3)),
             ),
-            Err(8115)
-        );
-        assert_eq!(
-            on(
-                Operator::Subtract,
-                Cell::Integer(1),
-                SqlType::TinyInt,
-                Cell::Integer(2),
-                SqlType::TinyInt
+            (Add, Integer(i32::MAX.into()), Int, Integer(1), Int, Err(8115)),
+            (Subtract, Integer(1), TinyInt, Integer(2), TinyInt, Err(8115)),
+            (
+                Modulo,
+                Integer(i64::MIN),
+                BigInt,
+                Integer(-1),
+                Int,
+                Ok(OwnedCell::Integer(0)),
             ),
-            Err(8115)
-        );
-        assert_eq!(
-            on(
-                Operator::Modulo,
-                Cell::Integer(i64::MIN),
-                SqlType::BigInt,
-                Cell::Integer(-1),
-                int
+            (Divide, Integer(i64::MIN), BigInt, Integer(-1), Int, Err(8115)),
+            (
+                Add,
+                Text("5"),
+                VarChar(Len::N(1)),
+                Integer(1),
+                Int,
+                Ok(OwnedCell::Integer(6)),
             ),
-            Ok(OwnedCell::Integer(0))
-        );
-        assert_eq!(
-            on(
-                Operator::Divide,
-                Cell::Integer(i64::MIN),
-                SqlType::BigInt,
-                Cell::Integer(-1),
-                int
+            (
+                Divide,
+                Integer(20_000),
+                Money,
+                Integer(3),
+                Int,
+                Ok(OwnedCell::Integer(6_666)),
             ),
-            Err(8115)
-        );
-        assert_eq!(
-            on(
-                Operator::Add,
-                Cell::Text("5"),
-                SqlType::VarChar(Len::N(1)),
-                Cell::Integer(1),
-                int
+            (
+                Multiply,
+                Integer(15_000),
+                Money,
+                Integer(15_000),
+                Money,
+                Ok(OwnedCell::Integer(22_500)),
             ),
-            Ok(OwnedCell::Integer(6))
-        );
-        assert_eq!(
-            on(
-                Operator::Divide,
-                Cell::Integer(20_000),
-                SqlType::Money,
-                Cell::Integer(3),
-                int
-            ),
-            Ok(OwnedCell::Integer(6_666))
-        );
-        assert_eq!(
-            on(
-                Operator::Multiply,
-                Cell::Integer(15_000),
-                SqlType::Money,
-                Cell::Integer(15_000),
-                SqlType::Money
-            ),
-            Ok(OwnedCell::Integer(22_500))
-        );
-        assert_eq!(
-            on(
-                Operator::Divide,
-                Cell::Real(1.0),
-                SqlType::Float,
-                Cell::Integer(0),
-                int
-            ),
-            Err(8134)
-        );
-        assert_eq!(
-            on(
-                Operator::Multiply,
-                Cell::Real(1e300),
-                SqlType::Float,
-                Cell::Real(1e300),
-                SqlType::Float
-            ),
-            Err(8115)
-        );
-        assert_eq!(
-            on(Operator::Add, Cell::Null, int, Cell::Integer(1), int),
-            Ok(OwnedCell::Null)
-        );
-        assert_eq!(
-            on(
-                Operator::Add,
-                Cell::Integer(-1),
-                SqlType::DateTime,
-                Cell::Integer(1),
-                int
-            ),
-            Ok(OwnedCell::Integer(TICKS_PER_DAY - 1))
-        );
-        assert_eq!(
-            negate(Cell::Integer(5), SqlType::TinyInt).map_err(|e| e.number),
-            Err(8115)
-        );
-        assert_eq!(negate(Cell::Integer(5), int), Ok(OwnedCell::Integer(-5)));
-        assert_eq!(
-            negate(Cell::Text("x"), SqlType::Xml).map_err(|e| e.number),
-            Err(8117)
-        );
+            (Divide, Real(1.0), Float, Integer(0), Int, Err(8134)),
+            (Multiply, Real(1e300), Float, Real(1e300), Float, Err(8115)),
+            (Add, Null, Int, Integer(1), Int, Ok(OwnedCell::Null)),
+            (Add, Integer(-1), DateTime, Integer(1), Int, Ok(one_day)),
+        ];
+        for (op, a, a_ty, b, b_ty, expected) in table {
+            let found = compute(op, a, a_ty, b, b_ty).map_err(|e| e.number);
+            assert_eq!(found, expected, "{a:?} {op:?} {b:?}");
+        }
+        let negated = |a, ty| negate(a, ty).map_err(|e| e.number);
+        assert_eq!(negated(Integer(5), TinyInt), Err(8115));
+        assert_eq!(negated(Integer(5), Int), Ok(OwnedCell::Integer(-5)));
+        assert_eq!(negated(Text("x"), SqlType::Xml), Err(8117));
     }
 
     #[test]

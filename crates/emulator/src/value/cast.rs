@@ -1,15 +1,16 @@
 //! CAST, CONVERT and implicit conversion.
 //!
 //! Rules: <https://learn.microsoft.com/sql/t-sql/functions/cast-and-convert-transact-sql>. A value that the target
-//! already holds comes back borrowed. CAST cuts strings silently and assignment does not; a number that its target
+//! already holds comes back borrowed. CAST cuts strings silently and assignment does not. A number that its target
 //! cannot hold is always an error.
 
 use std::borrow::Cow;
 
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
+use crate::value::cell::CowCell;
 use crate::value::temporal::{self, Moment, TICKS_PER_DAY};
 use crate::value::text::{self, TooLong};
-use crate::value::{CowCell, cast_binary, decimal, error, parse, render};
+use crate::value::{cast_binary, decimal, error, parse, render};
 
 pub(crate) use super::conversion::{check_assignable, check_castable};
 
@@ -17,7 +18,7 @@ pub(crate) use super::conversion::{check_assignable, check_castable};
 /// source.
 ///
 /// # Errors
-/// 529 for types without a conversion; 8115, 220, 232, 234, 8170 for what does not fit; those of
+/// 529 for types without a conversion, 8115, 220, 232, 234 and 8170 for a value that does not fit, and those of
 /// [`parse`](super::parse::parse) for text.
 pub(crate) fn cast<'a>(
     cell: Cell<'a>,
@@ -43,11 +44,11 @@ pub(crate) fn convert<'a>(
     change(cell, from, to, style, to_collation, TooLong::Cut)
 }
 
-/// Implicit conversion on INSERT and UPDATE: as [`cast`], but text and bytes that do not fit are 8152 and only implicit
-/// conversions are allowed. NULL is let through unchecked; the binder asks [`check_assignable`].
+/// Implicit conversion on INSERT and UPDATE. It works as [`cast`], but text and bytes that do not fit are 8152, and
+/// only implicit conversions are allowed. NULL passes unchecked; the binder asks [`check_assignable`].
 ///
 /// # Errors
-/// 206 and 257 for types, 8152 for lengths, else as [`cast`].
+/// 206 and 257 for types, 8152 for lengths, and otherwise those of [`cast`].
 pub(crate) fn assign<'a>(
     cell: Cell<'a>,
     from: SqlType,
@@ -80,7 +81,7 @@ fn change<'a>(
         (Cell::Blob(bytes), SqlType::Binary(_) | SqlType::VarBinary(_)) if is_binary(from) => {
             Ok(cow_bytes(text::fit_bytes(Cow::Borrowed(bytes), to, too_long)?))
         }
-        // Text and bytes were looked at above, for a code page may differ where the type does not.
+        // Text and bytes were checked above, because a code page may differ although the type does not.
         _ if from == to => Ok(CowCell::Borrowed(cell)),
         (_, SqlType::Binary(_) | SqlType::VarBinary(_)) => {
             let bytes = cast_binary::to_bytes(cell, from, to, style, collation)?;
@@ -187,7 +188,7 @@ pub(super) enum Number {
     Float(f64),
 }
 
-/// Reads a number of any numeric type; days since 1900 of the older date types.
+/// Reads a number of any numeric type. The older date types give days since 1900.
 pub(super) fn number(cell: Cell<'_>, from: SqlType) -> Result<Number, SqlError> {
     match (from, cell) {
         (SqlType::Decimal { scale, .. }, _) => decimal::from_cell(cell)
@@ -214,7 +215,7 @@ impl Number {
         }
     }
 
-    /// At a decimal's scale, rounded; `None` when it is too large.
+    /// A number at a decimal's scale, rounded. `None` when it is too large.
     pub(super) fn to_scale(self, scale: u8) -> Option<i128> {
         match self {
             Number::Integer(value) => decimal::rescale(i128::from(value), 0, scale),
@@ -231,7 +232,7 @@ impl Number {
         }
     }
 
-    /// As the numeric type `to`.
+    /// A number as the numeric type `to`.
     pub(super) fn convert(self, from: SqlType, to: SqlType) -> Result<OwnedCell, SqlError> {
         match to {
             SqlType::Bit => Ok(OwnedCell::Integer(i64::from(!self.is_zero()))),
@@ -304,7 +305,7 @@ impl Number {
             Number::Integer(days) => days.checked_mul(TICKS_PER_DAY),
             other => {
                 let ticks = (other.to_float() * TICKS_PER_DAY as f64).round();
-                // Far beyond every date, and within what a float tells apart.
+                // The limit is far beyond every date, and within the precision of a float.
                 (ticks.abs() < 1e15).then_some(ticks as i64)
             }
         };

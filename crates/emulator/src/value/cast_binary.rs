@@ -1,11 +1,11 @@
-//! CAST between binary types and the others: SQL Server shows its own storage bytes.
+//! CAST between binary types and the others. SQL Server exposes its own storage bytes.
 
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
 use crate::value::temporal::{self, DAYS_TO_1900, Moment, TICKS_PER_DAY, UNITS_PER_DAY};
 use crate::value::text::{self, TooLong};
 use crate::value::{collation, decimal, error, guid, parse, render};
 
-/// The bytes of a value. Numbers are right-aligned in the target: padded and cut at the left.
+/// The bytes of a value. Numbers are right-aligned in the target: they are padded and cut at the left.
 pub(super) fn to_bytes(
     cell: Cell<'_>,
     from: SqlType,
@@ -31,7 +31,7 @@ pub(super) fn to_bytes(
             let (days, rest) = ((minutes / 1_440) as u16, (minutes % 1_440) as u16);
             [days.to_be_bytes(), rest.to_be_bytes()].concat()
         }
-        // The rest starts at the left.
+        // The other types start at the left.
         (SqlType::Decimal { precision, scale, .. }, _) => {
             let value = decimal::from_cell(cell).ok_or_else(misfit)?;
             let mut bytes = vec![precision, scale, 0, u8::from(value >= 0)];
@@ -112,7 +112,7 @@ fn new_temporal_bytes(cell: Cell<'_>, from: SqlType) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The value that the bytes are of the type `to`.
+/// The value of type `to` that the bytes are.
 pub(super) fn from_bytes(
     bytes: &[u8],
     from: SqlType,

@@ -266,7 +266,7 @@ fn binaries() {
         let there = to(cell, ty, max).unwrap();
         assert_eq!(
             to(there.as_cell(), max, ty),
-            Ok(crate::value::to_owned(cell)),
+            Ok(crate::value::cell::to_owned(cell)),
             "{ty:?}"
         );
     }

@@ -1,55 +1,24 @@
-//! Collations by name: how text compares, in which code page `char`/`varchar` are kept, and the 5 bytes that TDS sends.
+//! Collations by name: the order of text, the code page of `char`/`varchar`, and the 5 bytes that TDS sends.
 //!
-//! Comparison has three levels, as a dictionary's: letters, then accents, then case, each over the whole string.
-//! Blanks, punctuation, digits and letters sort in this order. It is SQL Server's order for the characters of
-//! code page 1252; beyond it characters compare by code point after simple case folding, so equality is right and order
-//! is stable, but order within other scripts is not SQL Server's. Trailing blanks never count.
+//! Comparison has three levels, as in a dictionary: letters, then accents, then case, each over the whole string.
+//! Blanks, punctuation, digits and letters sort in this order. For the characters of code page 1252 it is SQL
+//! Server's order. Other characters compare by code point after simple case folding: equality is right and the
+//! order is stable, but it is not SQL Server's within other scripts. Trailing blanks never count.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
-use super::collation_names;
+use super::collation_names::{self, Rule};
+
+pub(crate) use super::collation_names::Collation;
 
 /// The collation of a database or column that names none.
 pub(crate) const DEFAULT: &str = "SQL_Latin1_General_CP1_CI_AS";
 
-/// What a collation's name says.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Collation {
-    /// Locale, in the low 20 bits of the wire form.
-    pub(super) lcid: u32,
-    /// Version: 0 without a number, 1 for `_90_`, 2 for `_100_`, 3 for `_140_` and `_160_`.
-    pub(super) version: u8,
-    /// Sort order of a `SQL_` collation, 0 of a Windows one.
-    pub(super) sort_id: u8,
-    /// How it compares.
-    pub(super) rule: Rule,
-    /// Code page of `char` and `varchar`.
-    pub(super) encoding: &'static Encoding,
-}
-
-/// What a comparison tells apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "the flags of the wire form, one each"
-)]
-pub(super) enum Rule {
-    /// Code points only; `old` is `_BIN` rather than `_BIN2`.
-    Binary { old: bool },
-    /// By dictionary.
-    Dictionary {
-        case: bool,
-        accent: bool,
-        kana: bool,
-        width: bool,
-    },
-}
-
 impl Collation {
-    /// Looks a name up; `None` for one that does not exist. Letter case of the name does not matter.
+    /// Looks a name up. `None` for one that does not exist. The case of the name does not matter.
     pub(crate) fn find(name: &str) -> Option<Collation> {
         if name == DEFAULT {
             Some(collation_names::DEFAULT_COLLATION)
@@ -118,7 +87,7 @@ impl Collation {
         !matches!(self.rule, Rule::Dictionary { case: false, .. })
     }
 
-    /// The code page that a client's 5 bytes name; 1252 where they name none that is known.
+    /// The code page that a client's 5 bytes name, or 1252 if they name no known one.
     pub(super) fn encoding_of_wire(bytes: [u8; 5]) -> &'static Encoding {
         let info = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         if info & (0x40 << 20) != 0 {
@@ -130,12 +99,12 @@ impl Collation {
     }
 }
 
-/// Compares as `ORDER BY` and `=` do under the collation; an unknown name compares as the default collation.
+/// Compares as `ORDER BY` and `=` do under the collation. An unknown name compares as the default collation.
 pub(crate) fn compare(collation: &str, a: &str, b: &str) -> Ordering {
     Collation::of(collation).compare(a, b)
 }
 
-/// The 5 bytes of TYPE_INFO and of ENVCHANGE 7; those of the default collation for an unknown name.
+/// The 5 bytes of TYPE_INFO and of ENVCHANGE 7. An unknown name gives those of the default collation.
 pub(crate) fn wire_bytes(collation: &str) -> [u8; 5] {
     Collation::of(collation).wire_bytes()
 }
@@ -145,18 +114,18 @@ pub(crate) fn is_utf8(collation: &str) -> bool {
     Collation::of(collation).is_utf8()
 }
 
-/// Whether SQL Server (and the emulator) has a collation of this name; letter case does not matter.
+/// Whether SQL Server (and the emulator) has a collation of this name. Letter case does not matter.
 pub(crate) fn known(collation: &str) -> bool {
     Collation::find(collation).is_some()
 }
 
-/// The code page of a collation by name, of the default one without a name.
+/// The code page of a collation by name. Without a name, that of the default one.
 pub(super) fn encoding(collation: Option<&str>) -> &'static Encoding {
     collation.map_or(WINDOWS_1252, |name| Collation::of(name).encoding)
 }
 
-/// The bytes that `char`/`varchar` of the collation (default: [`DEFAULT`]) hold for `text`; what the code page lacks
-/// is `?`.
+/// The bytes that `char`/`varchar` of the collation (default: [`DEFAULT`]) hold for `text`. A character that the
+/// code page lacks becomes `?`.
 pub(crate) fn code_page_encode<'a>(collation: Option<&str>, text: &'a str) -> Cow<'a, [u8]> {
     if text.is_ascii() {
         return Cow::Borrowed(text.as_bytes());
@@ -164,7 +133,7 @@ pub(crate) fn code_page_encode<'a>(collation: Option<&str>, text: &'a str) -> Co
     encode(encoding(collation), text)
 }
 
-/// Text of the bytes that a `char`/`varchar` of the collation holds; bytes that are no text are U+FFFD.
+/// Text of the bytes that a `char`/`varchar` of the collation holds. Bytes that are not text become U+FFFD.
 pub(crate) fn code_page_decode<'a>(collation: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
     encoding(collation).decode_without_bom_handling(bytes).0
 }
@@ -192,7 +161,7 @@ pub(super) fn encode<'a>(encoding: &'static Encoding, text: &'a str) -> Cow<'a, 
     }
 }
 
-/// Text as it comes back from the code page: itself when every character is in it.
+/// Text as it comes back from the code page. It is unchanged when every character is in it.
 pub(super) fn through_code_page<'a>(encoding: &'static Encoding, text: Cow<'a, str>) -> Cow<'a, str> {
     if encoding == UTF_8 || text.is_ascii() {
         return text;
@@ -206,7 +175,7 @@ pub(super) fn through_code_page<'a>(encoding: &'static Encoding, text: Cow<'a, s
     }
 }
 
-/// UTF-8 keeps code-point order, so bytes are compared; the shorter side is padded with blanks.
+/// UTF-8 keeps code-point order, so bytes are compared. The shorter side is padded with blanks.
 fn compare_padded(a: &[u8], b: &[u8]) -> Ordering {
     let common = a.len().min(b.len());
     a[..common].cmp(&b[..common]).then_with(|| {
@@ -239,7 +208,7 @@ fn compare_dictionary(a: &str, b: &str, levels: Levels) -> Ordering {
     let (mut accent, mut case) = (Ordering::Equal, Ordering::Equal);
     let (a_bytes, b_bytes) = (a.as_bytes(), b.as_bytes());
     let mut at = 0;
-    // ASCII is most of what is compared: two table look-ups a byte, and no decoding.
+    // Most compared text is ASCII: it takes two table look-ups a byte, and no decoding.
     while at < a_bytes.len() && at < b_bytes.len() {
         let (x, y) = (a_bytes[at], b_bytes[at]);
         if x >= 0x80 || y >= 0x80 {
@@ -250,7 +219,7 @@ fn compare_dictionary(a: &str, b: &str, levels: Levels) -> Ordering {
             if wx != wy {
                 return wx.cmp(&wy);
             }
-            // Lower case sorts before upper case, and ASCII has it the other way round.
+            // Lower case sorts before upper case. ASCII has it the other way round.
             case = case.then(y.cmp(&x));
         }
         at += 1;
@@ -286,7 +255,7 @@ fn weights(original: char, levels: Levels) -> Weights {
         c = char::from_u32(c as u32 - 0x60).unwrap_or(c);
     }
     let mut lower = c.to_lowercase();
-    // Only one-to-one foldings: a dotted capital I must not become two characters here.
+    // Only one-to-one foldings count: a dotted capital I must not become two characters here.
     if let (Some(folded), None) = (lower.next(), lower.next())
         && folded != c
     {

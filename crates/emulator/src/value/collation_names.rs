@@ -1,15 +1,46 @@
-//! The names of collations, taken apart: locale, version, sensitivities, code page.
+//! The names of collations, split into locale, version, sensitivities and code page.
 //!
 //! Names: <https://learn.microsoft.com/sql/relational-databases/collations/windows-collation-name-transact-sql> and
-//! <https://learn.microsoft.com/sql/t-sql/statements/sql-server-collation-name-transact-sql>. Collations of the OEM code
-//! pages 437 and 850 are refused, for nothing here can convert them.
+//! <https://learn.microsoft.com/sql/t-sql/statements/sql-server-collation-name-transact-sql>. Collations of the OEM
+//! code pages 437 and 850 are refused, because nothing here can convert them.
 
 use encoding_rs::{
     BIG5, EUC_KR, Encoding, GBK, SHIFT_JIS, UTF_8, WINDOWS_874, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252,
     WINDOWS_1253, WINDOWS_1254, WINDOWS_1255, WINDOWS_1256, WINDOWS_1257, WINDOWS_1258,
 };
 
-use super::collation::{Collation, Rule};
+/// The properties that a collation's name gives.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Collation {
+    /// Locale, in the low 20 bits of the wire form.
+    pub(super) lcid: u32,
+    /// Version: 0 without a number, 1 for `_90_`, 2 for `_100_`, 3 for `_140_` and `_160_`.
+    pub(super) version: u8,
+    /// Sort order of a `SQL_` collation, 0 of a Windows one.
+    pub(super) sort_id: u8,
+    /// Its rule of comparison.
+    pub(super) rule: Rule,
+    /// Code page of `char` and `varchar`.
+    pub(super) encoding: &'static Encoding,
+}
+
+/// The distinctions of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the flags of the wire form, one each"
+)]
+pub(super) enum Rule {
+    /// Code points only. `old` is `_BIN` rather than `_BIN2`.
+    Binary { old: bool },
+    /// By dictionary.
+    Dictionary {
+        case: bool,
+        accent: bool,
+        kana: bool,
+        width: bool,
+    },
+}
 
 /// `SQL_Latin1_General_CP1_CI_AS`.
 pub(super) const DEFAULT_COLLATION: Collation = Collation {
@@ -25,7 +56,7 @@ pub(super) const DEFAULT_COLLATION: Collation = Collation {
     encoding: WINDOWS_1252,
 };
 
-/// Takes a name apart; `None` when there is no such collation.
+/// Splits a name. `None` when there is no such collation.
 pub(super) fn find(name: &str) -> Option<Collation> {
     match strip_prefix(name, "SQL_") {
         Some(rest) => find_sql(rest),
@@ -33,7 +64,7 @@ pub(super) fn find(name: &str) -> Option<Collation> {
     }
 }
 
-/// The code page of a `SQL_` collation's sort order, for what a client names.
+/// The code page of the sort order of a `SQL_` collation that a client names.
 pub(super) fn encoding_of_sort_id(sort_id: u8) -> Option<&'static Encoding> {
     if (51..=54).contains(&sort_id) {
         return Some(WINDOWS_1252);

@@ -1,14 +1,14 @@
-//! SQL Server's conversion chart: which types become which, and whether it has to be asked for.
+//! SQL Server's conversion chart: the types that convert into each other, and those that need CAST for it.
 //!
 //! Chart: <https://learn.microsoft.com/sql/t-sql/data-types/data-type-conversion-database-engine>.
 
 use crate::types::{SqlError, SqlType};
 use crate::value::error;
 
-/// Whether and how values of one type become another.
+/// The way, if any, in which values of one type become another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Conversion {
-    /// Without being asked for.
+    /// Implicitly.
     Implicit,
     /// By CAST or CONVERT only: error 257 otherwise.
     Explicit,

@@ -1,7 +1,7 @@
 //! Decimals as scaled integers, and their two storage forms.
 //!
-//! Every `decimal(p, s)` is an `i128` times 10^-s: 38 digits fit with room to spare. Rounding is half away from zero,
-//! everywhere, as SQL Server rounds.
+//! Every `decimal(p, s)` is an `i128` times 10^-s, which holds 38 digits with room to spare. Rounding is half away
+//! from zero, everywhere, as in SQL Server.
 
 use crate::types::{Cell, OwnedCell};
 
@@ -29,7 +29,7 @@ pub(crate) fn power(exponent: u8) -> i128 {
     POWERS[usize::from(exponent)]
 }
 
-/// Scaled integer to storage form; the caller has checked that it has at most `precision` digits.
+/// Converts a scaled integer to storage form. The caller has checked that it has at most `precision` digits.
 pub(crate) fn to_cell(unscaled: i128, precision: u8) -> OwnedCell {
     match i64::try_from(unscaled) {
         Ok(small) if precision <= INTEGER_PRECISION => OwnedCell::Integer(small),
@@ -42,7 +42,7 @@ pub(crate) fn to_blob(unscaled: i128) -> [u8; 16] {
     (unscaled ^ i128::MIN).to_be_bytes()
 }
 
-/// Storage form to scaled integer; `None` for a cell that is no decimal.
+/// Converts storage form to a scaled integer. `None` for a cell that is no decimal.
 pub(crate) fn from_cell(cell: Cell<'_>) -> Option<i128> {
     match cell {
         Cell::Integer(value) => Some(i128::from(value)),
@@ -67,7 +67,7 @@ pub(crate) fn divide_rounded(value: i128, divisor: i128) -> i128 {
     }
 }
 
-/// The same value at another scale, rounded; `None` when it does not fit an `i128`.
+/// The same value at another scale, rounded. `None` when it does not fit an `i128`.
 pub(crate) fn rescale(unscaled: i128, from: u8, to: u8) -> Option<i128> {
     match to.checked_sub(from) {
         Some(0) => Some(unscaled),
@@ -92,7 +92,7 @@ pub(crate) fn render(unscaled: i128, scale: u8) -> String {
     )
 }
 
-/// Why a string is no decimal.
+/// The reason why a string is no decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotDecimal {
     /// It is no number.
@@ -101,7 +101,7 @@ pub(crate) enum NotDecimal {
     Overflow,
 }
 
-/// Reads `[+-]digits[.digits]` at the given scale; further digits round. No exponent, as SQL Server has none here.
+/// Reads `[+-]digits[.digits]` at the given scale. Further digits round. There is no exponent, as in SQL Server.
 pub(crate) fn parse(text: &str, scale: u8) -> Result<i128, NotDecimal> {
     let text = text.trim_matches(' ');
     let (negative, digits) = match text.as_bytes() {
@@ -146,10 +146,10 @@ pub(crate) fn parse(text: &str, scale: u8) -> Result<i128, NotDecimal> {
     Ok(if negative { -value } else { value })
 }
 
-/// A float at the given scale, by its 17 significant digits; `None` when it is too large.
+/// A float at the given scale, by its 17 significant digits. `None` when it is too large.
 ///
-/// <https://learn.microsoft.com/sql/t-sql/data-types/float-and-real-transact-sql>: float to decimal is restricted to
-/// values with a precision of 17 digits, and what is smaller rounds to zero.
+/// <https://learn.microsoft.com/sql/t-sql/data-types/float-and-real-transact-sql>: float to decimal is restricted
+/// to values with a precision of 17 digits, and smaller values round to zero.
 pub(crate) fn from_float(value: f64, scale: u8) -> Option<i128> {
     if !value.is_finite() {
         return None;
@@ -168,7 +168,7 @@ pub(crate) fn from_float(value: f64, scale: u8) -> Option<i128> {
 
 /// The nearest float.
 pub(crate) fn to_float(unscaled: i128, scale: u8) -> f64 {
-    // The parser of the standard library rounds correctly; a division by a power of ten would round twice.
+    // The parser of the standard library rounds correctly. A division by a power of ten would round twice.
     if unscaled.unsigned_abs() < 1 << 53 && scale <= 22 {
         unscaled as f64 / POWERS[usize::from(scale)] as f64
     } else {

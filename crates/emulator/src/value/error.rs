@@ -15,7 +15,7 @@ pub(crate) fn error(number: i32, state: u8, message: String) -> SqlError {
     }
 }
 
-/// The name of the type as error messages and `sys.types` have it, without length.
+/// The name of the type in error messages and `sys.types`, without length.
 pub(crate) fn type_name(ty: SqlType) -> &'static str {
     match ty {
         SqlType::Bit => "bit",
@@ -59,7 +59,7 @@ pub(crate) fn truncated() -> SqlError {
     error(8152, 14, "String or binary data would be truncated.".to_owned())
 }
 
-/// 8115 from an expression: `bigint` to `int` and sums that do not fit.
+/// 8115 from an expression: `bigint` to `int`, and sums that do not fit.
 pub(crate) fn overflow(to: SqlType) -> SqlError {
     let to = conversion_name(to);
     error(
@@ -165,7 +165,7 @@ pub(crate) fn type_clash(from: SqlType, to: SqlType) -> SqlError {
     )
 }
 
-/// 257: a conversion that has to be asked for.
+/// 257: a conversion that needs CAST or CONVERT.
 pub(crate) fn implicit_refused(from: SqlType, to: SqlType) -> SqlError {
     let (from, to) = (type_name(from), type_name(to));
     error(
@@ -187,7 +187,7 @@ pub(crate) fn bad_style(style: i32, from: SqlType) -> SqlError {
     )
 }
 
-/// 8630: a cell that is not the storage form of its type, which is the emulator's own mistake.
+/// 8630: a cell that is not the storage form of its type. The emulator itself is wrong then.
 pub(crate) fn misfit(ty: SqlType) -> SqlError {
     let ty = type_name(ty);
     error(
@@ -199,7 +199,7 @@ pub(crate) fn misfit(ty: SqlType) -> SqlError {
     )
 }
 
-/// 9833: bytes that are no UTF-16 text, or have an unpaired surrogate, which the storage form cannot keep.
+/// 9833: bytes that are no UTF-16 text, or have an unpaired surrogate, which the storage form cannot hold.
 pub(crate) fn bad_unicode(ty: SqlType) -> SqlError {
     let ty = type_name(ty);
     error(

@@ -1,7 +1,7 @@
 //! `uniqueidentifier`: three byte orders and their conversions.
 //!
-//! Storage order is chosen so that `memcmp` sorts as SQL Server does: it compares the last six bytes first, then
-//! bytes 8-9, 6-7, 4-5 and 0-3 of the wire form
+//! In storage order `memcmp` sorts as SQL Server does: it compares the last six bytes first, then bytes 8-9, 6-7,
+//! 4-5 and 0-3 of the wire form
 //! (<https://learn.microsoft.com/dotnet/framework/data/adonet/sql/comparing-guid-and-uniqueidentifier-values>).
 
 /// From the 16 bytes as TDS sends them to storage order.
@@ -23,9 +23,9 @@ pub(crate) fn from_storage(stored: &[u8; 16]) -> [u8; 16] {
 /// The wire form has the first three groups of the text little endian.
 const TEXT_ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
 
-/// Reads `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, in braces or not, into storage order; `None` is error 8169.
+/// Reads `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, in braces or not, into storage order. `None` is error 8169.
 ///
-/// Characters after the 36 are ignored, as SQL Server ignores them.
+/// Characters after the 36 are ignored, as in SQL Server.
 pub(crate) fn parse(text: &str) -> Option<[u8; 16]> {
     let bytes = text.as_bytes();
     let digits = match bytes.first()? {

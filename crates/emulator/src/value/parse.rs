@@ -1,15 +1,15 @@
-//! How SQL Server reads strings and literals.
+//! The rules by which SQL Server reads strings and literals.
 
 use crate::types::{Len, OwnedCell, SqlError, SqlType};
 use crate::value::decimal::{self, NotDecimal};
 use crate::value::text::{self, TooLong};
 use crate::value::{error, guid, parse_datetime, temporal};
 
-/// A string to a value of `to`, as CAST reads it; errors name the type `from`.
+/// Converts a string to a value of `to`, as CAST reads it. Errors name the type `from`.
 ///
 /// # Errors
-/// 245, 248, 244, 8114, 8115, 241, 242, 295, 8169, 235: the error of the target type; 529 for `binary`, which
-/// [`cast`](super::cast::cast) converts and this does not.
+/// The error of the target type: 245, 248, 244, 8114, 8115, 241, 242, 295, 8169 or 235. For `binary` it is 529:
+/// [`cast`](super::cast::cast) converts it and this does not.
 pub(super) fn parse_from(
     text: &str,
     from: SqlType,
@@ -62,7 +62,7 @@ fn integer(text: &str, from: SqlType, to: SqlType) -> Result<OwnedCell, SqlError
         rest => (false, rest),
     };
     let mut value = Some(0i64);
-    // Blanks and a lone sign are 0, as SQL Server has it.
+    // Blanks and a lone sign are 0, as in SQL Server.
     for byte in digits {
         if !byte.is_ascii_digit() {
             return Err(match to {
@@ -71,7 +71,7 @@ fn integer(text: &str, from: SqlType, to: SqlType) -> Result<OwnedCell, SqlError
             });
         }
         let digit = i64::from(byte - b'0');
-        // Counted downwards, for the lowest value has no positive counterpart.
+        // The value is counted downwards, because the lowest value has no positive counterpart.
         value = value
             .and_then(|v| v.checked_mul(10))
             .and_then(|v| v.checked_sub(digit));
@@ -231,7 +231,7 @@ pub(crate) fn number_literal(text: &str) -> Result<(OwnedCell, SqlType), SqlErro
     Ok((parse_from(text, from, ty, None)?, ty))
 }
 
-/// A binary literal of T-SQL, with its `0x`; an odd number of digits has a zero put before them.
+/// A binary literal of T-SQL, with its `0x`. An odd number of digits gets a zero in front.
 pub(crate) fn binary_literal(text: &str) -> Result<(OwnedCell, SqlType), SqlError> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let bytes = digits.and_then(|digits| {
@@ -259,8 +259,8 @@ pub(super) fn hex_bytes(digits: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// A string literal's type: `varchar(n)` or `nvarchar(n)` of its own length, at least 1, `max` when it is longer than
-/// that holds.
+/// A string literal's type: `varchar(n)` or `nvarchar(n)` of its own length, at least 1. A literal that is too long
+/// for that is `max`.
 pub(crate) fn string_literal_type(text: &str, unicode: bool) -> SqlType {
     if unicode {
         SqlType::NVarChar(literal_length(text::utf16_length(text), 4000))

@@ -1,13 +1,14 @@
-//! How SQL Server reads dates and times.
+//! The rules by which SQL Server reads dates and times.
 //!
-//! The formats that mean the same under every language: `yyyymmdd`, `yyyy-mm-dd`, ISO 8601 with `T`, times, and those of
-//! `us_english`: `mm/dd/yyyy` and month names. `SET DATEFORMAT` other than `mdy` and `ymd` is not for here.
+//! It reads the formats that mean the same under every language (`yyyymmdd`, `yyyy-mm-dd`, ISO 8601 with `T`,
+//! times) and those of `us_english` (`mm/dd/yyyy` and month names). It ignores `SET DATEFORMAT` other than `mdy`
+//! and `ymd`.
 
 use crate::types::{OwnedCell, SqlError, SqlType};
 use crate::value::error;
 use crate::value::temporal::{self, DAYS_TO_1900, Moment, UNITS_PER_DAY, UNITS_PER_SECOND};
 
-/// Why text is no date.
+/// The reason why text is no date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NotDate {
     Syntax,
@@ -30,7 +31,7 @@ pub(super) fn parse(text: &str, from: SqlType, to: SqlType) -> Result<OwnedCell,
     moment.to_cell(to).ok_or_else(|| fail(NotDate::Range))
 }
 
-/// What is left to read.
+/// The text that is not read yet.
 struct Cursor<'a> {
     rest: &'a [u8],
 }
@@ -52,7 +53,7 @@ impl Cursor<'_> {
         while self.eat(b' ') {}
     }
 
-    /// A run of digits: how many, and their value.
+    /// A run of digits: their number and their value.
     fn number(&mut self) -> Option<(usize, u32)> {
         let count = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if count == 0 || count > 9 {
@@ -128,7 +129,7 @@ fn read(text: &str, old: bool) -> Result<Moment, NotDate> {
     cursor.blanks();
     if !cursor.rest.is_empty() {
         let offset = read_offset(&mut cursor)?;
-        // The older types take `Z` and nothing else.
+        // The older types take `Z` and no other zone.
         if old && offset != Some(0) {
             return Err(NotDate::Syntax);
         }
@@ -228,7 +229,7 @@ fn read_time(cursor: &mut Cursor<'_>, old: bool) -> Result<i64, NotDate> {
             if cursor.eat(b'.') {
                 fraction = read_fraction(cursor, old)?;
             } else if cursor.eat(b':') {
-                // Milliseconds, not a fraction: `:5` is .005.
+                // The digits are milliseconds, not a fraction: `:5` is .005.
                 let (_, milliseconds) = cursor.number().ok_or(NotDate::Syntax)?;
                 if milliseconds > 999 {
                     return Err(NotDate::Syntax);

@@ -1,16 +1,16 @@
-//! The type of an expression made of two.
+//! The type of an expression made of two others.
 //!
 //! Precedence: <https://learn.microsoft.com/sql/t-sql/data-types/data-type-precedence-transact-sql>. Decimals:
 //! <https://learn.microsoft.com/sql/t-sql/data-types/precision-scale-and-length-transact-sql>.
 
 use crate::types::{Len, SqlError, SqlType};
-use crate::value::arithmetic::Operator;
+use crate::value::operator::Operator;
 use crate::value::{error, text};
 
 /// Longest `varchar(n)` and `varbinary(n)`; `nvarchar(n)` has half of it.
 const LONGEST: u16 = 8000;
 
-/// Higher wins.
+/// The precedence of a type. Higher wins.
 fn precedence(ty: SqlType) -> u8 {
     match ty {
         SqlType::Xml => 24,
@@ -40,9 +40,9 @@ fn precedence(ty: SqlType) -> u8 {
     }
 }
 
-/// The common type by data type precedence: of `CASE`, `COALESCE`, `UNION`, and of a comparison's two sides.
+/// The common type by data type precedence: that of `CASE`, `COALESCE`, `UNION`, and of a comparison's two sides.
 ///
-/// Whether both sides convert to it is for [`check_assignable`](super::cast::check_assignable) to say.
+/// [`check_assignable`](super::cast::check_assignable) says whether both sides convert to it.
 pub(crate) fn promote(a: SqlType, b: SqlType) -> SqlType {
     if a == b {
         return a;
@@ -77,7 +77,7 @@ pub(crate) fn promote(a: SqlType, b: SqlType) -> SqlType {
 fn widest_scale(high: SqlType, low: SqlType) -> SqlType {
     let scale_of = |ty| match ty {
         SqlType::Time(scale) | SqlType::DateTime2(scale) | SqlType::DateTimeOffset(scale) => scale,
-        // Its thirds of a hundredth have no end; all digits keep unequal values unequal.
+        // A third of a hundredth has no finite form, and all digits keep unequal values unequal.
         SqlType::DateTime => 7,
         _ => 0,
     };
@@ -89,7 +89,7 @@ fn widest_scale(high: SqlType, low: SqlType) -> SqlType {
     }
 }
 
-/// Precision and scale of an exact number, as it takes part in decimal arithmetic.
+/// Precision and scale of an exact number in decimal arithmetic.
 fn digits(ty: SqlType) -> Option<(u8, u8)> {
     Some(match ty {
         SqlType::Decimal { precision, scale, .. } => (precision, scale),
@@ -104,7 +104,7 @@ fn digits(ty: SqlType) -> Option<(u8, u8)> {
     })
 }
 
-/// A type of at most 38 digits, the scale giving way to the whole part.
+/// A type of at most 38 digits. The scale gives way to the whole part.
 fn capped(precision: u8, scale: u8, numeric: bool) -> SqlType {
     let whole = precision - scale;
     let scale = scale.min(38u8.saturating_sub(whole));
@@ -149,7 +149,7 @@ fn character(unicode: bool, fixed: bool, len: Len) -> SqlType {
 /// The type of `a op b`.
 ///
 /// # Errors
-/// 8117 or 402 where the operator does not take them, 206 for dates and numbers that do not mix.
+/// 8117 or 402 if the operator does not take the types, 206 for dates and numbers that do not mix.
 pub(crate) fn arithmetic_type(op: Operator, a: SqlType, b: SqlType) -> Result<SqlType, SqlError> {
     let high = promote(a, b);
     let both = |test: fn(SqlType) -> bool| test(a) && test(b);
@@ -244,7 +244,7 @@ fn decimal_result(op: Operator, (p1, s1): (u8, u8), (p2, s2): (u8, u8), numeric:
     let whole = precision - scale;
     let scale = match whole {
         0..32 => scale.min(38 - whole),
-        // At least six decimals stay, even when the whole part may then not fit.
+        // At least six decimals stay, even if the whole part may then not fit.
         _ => scale.min(6),
     };
     SqlType::Decimal {

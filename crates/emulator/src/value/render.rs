@@ -1,4 +1,4 @@
-//! How SQL Server prints values.
+//! The rules by which SQL Server prints values.
 //!
 //! Styles: <https://learn.microsoft.com/sql/t-sql/functions/cast-and-convert-transact-sql>. Styles of other languages'
 //! months and of the Hijri calendar are refused with error 281.
@@ -13,13 +13,13 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// As `CAST(cell AS nvarchar(max))` prints it; NULL prints as `NULL`, binary as `0x…`. A cell that does not belong to
-/// the type prints as it is.
+/// Prints as `CAST(cell AS nvarchar(max))` does. NULL prints as `NULL` and binary as `0x…`. A cell that does not
+/// belong to the type prints as it is.
 pub(crate) fn render(cell: Cell<'_>, ty: SqlType) -> String {
     render_style(cell, ty, 0).unwrap_or_else(|_| raw(cell))
 }
 
-/// As `CONVERT(nvarchar(max), cell, style)` prints it.
+/// Prints as `CONVERT(nvarchar(max), cell, style)` does.
 ///
 /// # Errors
 /// 281 for a style that the type does not have, 8630 for a cell that does not belong to the type.
@@ -139,7 +139,8 @@ fn money(value: i64, ty: SqlType, style: i32) -> Result<String, SqlError> {
     }
 }
 
-/// Style 0 has up to 6 digits, scientific where that is shorter; 1, 2 and 3 are scientific with 8, 16 and all digits.
+/// Style 0 has up to 6 digits and is scientific if that is shorter. Styles 1, 2 and 3 are scientific with 8, 16 and
+/// all digits.
 fn float(value: f64, ty: SqlType, style: i32, all_digits: usize) -> Result<String, SqlError> {
     match style {
         0 => Ok(general(value)),
@@ -271,7 +272,7 @@ impl Printer {
             } else {
                 '.'
             });
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _ = write!(
                 text,
                 "{:0width$}",
@@ -285,7 +286,7 @@ impl Printer {
         Some(text)
     }
 
-    /// Style 127 prints UTC, every other the local time.
+    /// Style 127 prints UTC, and every other style prints the local time.
     fn local(&self, style: i32) -> Moment {
         if style != 127 {
             return self.moment;
@@ -304,7 +305,7 @@ impl Printer {
         let offset = self.moment.offset;
         let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
         let (hours, minutes) = (minutes / 60, minutes % 60);
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = match style {
             127 => write!(text, "Z"),
             126 => write!(text, "{sign}{hours:02}:{minutes:02}"),

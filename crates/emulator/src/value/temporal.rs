@@ -1,7 +1,8 @@
 //! Dates and times: calendar, ranges, rounding, and the storage form of each type.
 //!
-//! Every conversion between them goes through [`Moment`], a local day and time of day in units of 100 ns, with an offset
-//! from UTC. It is exact for all types but `datetime`, whose 1/300 s ticks it gives back unchanged.
+//! Every conversion between them goes through [`Moment`], a local day and time of day in units of 100 ns, with an
+//! offset from UTC. It is exact for all types but `datetime`, and it returns the 1/300 s ticks of `datetime`
+//! unchanged.
 
 use crate::types::{Cell, OwnedCell, SqlError, SqlType};
 use crate::value::error;
@@ -22,7 +23,7 @@ const DATETIME_FIRST_DAY: i64 = -53_690;
 const DATETIME_LAST_DAY: i64 = MAX_DAYS - DAYS_TO_1900;
 /// The first minute after the range of `smalldatetime`: it ends with 2079-06-06.
 const SMALL_END: i64 = 65_536 * 1_440;
-/// Offsets reach 14 hours either way.
+/// The largest offset: 14 hours either way.
 pub(crate) const MAX_OFFSET: i16 = 14 * 60;
 
 /// A local date and time with its offset from UTC.
@@ -49,7 +50,8 @@ pub(crate) fn is_temporal(ty: SqlType) -> bool {
     )
 }
 
-/// Days since 0001-01-01 of a date of the proleptic Gregorian calendar; `None` when there is no such day in 0001..=9999.
+/// Days since 0001-01-01 of a date of the proleptic Gregorian calendar. `None` when there is no such day in
+/// 0001..=9999.
 pub(crate) fn days_from_civil(year: i32, month: u32, day: u32) -> Option<i64> {
     if !(1..=9999).contains(&year)
         || !(1..=12).contains(&month)
@@ -94,7 +96,8 @@ pub(crate) fn civil_from_days(days: i64) -> (i32, u32, u32) {
     (year as i32, month as u32, day as u32)
 }
 
-/// A `datetime` tick count as 100 ns units, rounded: .003 is .0033333, as SQL Server has it from compatibility level 130.
+/// A `datetime` tick count as 100 ns units, rounded: .003 is .0033333, as in SQL Server from compatibility level
+/// 130 on.
 pub(crate) fn units_of_ticks(ticks: i64) -> i64 {
     (ticks * 100_000 + 1) / 3
 }
@@ -123,7 +126,7 @@ pub(crate) fn offset_blob(utc_units: u64, offset: i16) -> [u8; 10] {
     blob
 }
 
-/// Takes [`offset_blob`] apart.
+/// Splits [`offset_blob`] again.
 pub(crate) fn from_offset_blob(blob: &[u8]) -> Option<(u64, i16)> {
     let blob: &[u8; 10] = blob.try_into().ok()?;
     let (units, offset) = blob.split_at(8);
@@ -134,7 +137,7 @@ pub(crate) fn from_offset_blob(blob: &[u8]) -> Option<(u64, i16)> {
 }
 
 impl Moment {
-    /// Reads a stored value; `None` for a cell that is no such value.
+    /// Reads a stored value. `None` for a cell that is no such value.
     pub(crate) fn from_cell(cell: Cell<'_>, ty: SqlType) -> Option<Moment> {
         let (days, units, offset) = match (ty, cell) {
             (SqlType::Date, Cell::Integer(days)) => (days, 0, 0),
@@ -168,7 +171,7 @@ impl Moment {
         Some(Moment { days, units, offset })
     }
 
-    /// The stored value of type `to`, rounded to it; `None` when it is out of the type's range.
+    /// The stored value of type `to`, rounded to it. `None` when it is out of the type's range.
     pub(crate) fn to_cell(self, to: SqlType) -> Option<OwnedCell> {
         let value = match to {
             SqlType::Date => self.days,
@@ -183,7 +186,7 @@ impl Moment {
                     .then_some(OwnedCell::Integer(ticks));
             }
             SqlType::SmallDateTime => {
-                // Through `datetime`, so that 29.999 s is 30 s and rounds up.
+                // It goes through `datetime`, so that 29.999 s is 30 s and rounds up.
                 let minutes =
                     (self.days - DAYS_TO_1900) * 1_440 + (ticks_of_units(self.units) + 9_000) / 18_000;
                 return (0..SMALL_END)
@@ -209,7 +212,7 @@ impl Moment {
         Some(OwnedCell::Integer(value))
     }
 
-    /// As [`Moment::to_cell`], with the error of a conversion from `from`.
+    /// Works as [`Moment::to_cell`], with the error of a conversion from `from`.
     pub(crate) fn convert(self, from: SqlType, to: SqlType) -> Result<OwnedCell, SqlError> {
         self.to_cell(to).ok_or_else(|| error::date_out_of_range(from, to))
     }
@@ -295,7 +298,7 @@ mod tests {
                 .is_some()
         );
         assert_eq!(moment(1752, 12, 31, 0).to_cell(SqlType::DateTime), None);
-        // A time that rounds up into the range is in it.
+        // A time that rounds up into the range belongs to it.
         assert_eq!(
             moment(1752, 12, 31, last).to_cell(SqlType::DateTime),
             Some(OwnedCell::Integer(DATETIME_FIRST_DAY * TICKS_PER_DAY))

@@ -1,7 +1,7 @@
 //! Lengths, padding and truncation of character and binary values.
 //!
-//! `nchar`/`nvarchar` count UTF-16 code units, `char`/`varchar` bytes of the code page. Truncation never splits a
-//! character: a half of a surrogate pair, which SQL Server would keep, has no storage form.
+//! `nchar`/`nvarchar` count UTF-16 code units, and `char`/`varchar` count bytes of the code page. Truncation never
+//! splits a character: half of a surrogate pair, which SQL Server would keep, has no storage form.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,12 @@ use encoding_rs::{Encoding, UTF_8};
 use crate::types::{Len, SqlError, SqlType};
 use crate::value::{collation, error};
 
-/// What to do with text or bytes that are longer than the type.
+/// The treatment of text or bytes that are longer than the type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TooLong {
     /// Cut, as CAST does.
     Cut,
-    /// 8152, as INSERT and UPDATE do; blanks at the end are cut all the same.
+    /// 8152, as INSERT and UPDATE raise. Blanks at the end are cut all the same.
     Refuse,
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn is_character(ty: SqlType) -> bool {
     )
 }
 
-/// Makes text fit a character type: its code page, its length, its padding. Text that fits comes back as it is.
+/// Makes text fit a character type: its code page, its length, its padding. Text that fits comes back unchanged.
 pub(crate) fn fit<'a>(
     text: Cow<'a, str>,
     ty: SqlType,
@@ -139,7 +139,7 @@ fn cut<'a>(
     }
 }
 
-/// Makes bytes fit a binary type: its length, and zeros after what is shorter than `binary(n)`.
+/// Makes bytes fit a binary type: its length, and zeros after a value that is shorter than `binary(n)`.
 pub(crate) fn fit_bytes<'a>(
     bytes: Cow<'a, [u8]>,
     ty: SqlType,
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_borrowed() {
+    fn a_value_that_fits_is_borrowed() {
         let text = fit(
             Cow::Borrowed("abc"),
             SqlType::VarChar(Len::N(3)),

@@ -1,8 +1,8 @@
-//! The sink that a session answers into: tokens in the right order, with the right bits.
+//! The sink that a session answers into. It writes the tokens in the right order and with the right bits.
 //!
 //! A DONE says whether more follows, so each is held back until the next token or the end of the request. Once the
-//! client has cancelled or is gone nothing but changes of state (transactions, the current database) is written, and
-//! every other call returns an error that makes the session stop.
+//! client has cancelled or left, only changes of state (transactions, the current database) are written. Every
+//! other call then returns an error that makes the session stop.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::wire::link::Link;
 use crate::wire::packet::{Gone, PacketWriter};
 use crate::wire::token;
 
-/// DONE's command codes: clients tell a SELECT's count from an INSERT's by them.
+/// DONE's command codes. Clients tell a SELECT's count from an INSERT's by them.
 const COMMAND_SELECT: u16 = 0xC1;
 const COMMAND_INSERT: u16 = 0xC3;
 
-/// A connection's way out and what the client knows of the session.
+/// A connection's way out, and the session's state as the client knows it.
 pub(crate) struct Wire {
     pub(crate) writer: PacketWriter,
     pub(crate) link: Arc<Link>,
@@ -28,12 +28,12 @@ pub(crate) struct Wire {
     pub(crate) transaction: u64,
 }
 
-/// Why an answer stopped before the session was done.
+/// The reason why an answer stopped before the session was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// The client cancelled, or is gone.
+    /// The client cancelled or left.
     Cancelled,
-    /// A fault failed the request; `fatal` where the connection ends with it, `rolls_back` where the transaction does.
+    /// A fault failed the request. `fatal` ends the connection with it, and `rolls_back` the transaction.
     Failed { fatal: bool, rolls_back: bool },
     /// A fault ends the connection, or nobody reads any more.
     Ended,
@@ -54,7 +54,7 @@ pub(crate) struct Answer<'a> {
     roles: &'a dyn Fn(&str, crate::store::Role),
     pub(crate) stop: Option<Stop>,
     pub(crate) outcome: Outcome,
-    /// Faults that have to wait until the session is free.
+    /// Faults that must wait until the session is free.
     pub(crate) deferred: Vec<Armed>,
     /// Statements end in DONEINPROC and the call in DONEPROC.
     in_procedure: bool,
@@ -111,7 +111,7 @@ impl<'a> Answer<'a> {
         self.values.clear();
     }
 
-    /// Reports the error that a session's call returned, unless it is the consequence of a stop or was reported.
+    /// Reports the error that a session's call returned, unless a stop caused it or it was reported already.
     pub(crate) fn report(&mut self, error: &SqlError) {
         if self.stop.is_none() && !self.wire.link.is_cancelled() && self.last_error.as_ref() != Some(error) {
             self.put_error(error);
@@ -132,12 +132,12 @@ impl<'a> Answer<'a> {
         self.failed = false;
     }
 
-    /// Ends a call: return status, output values, DONEPROC.
+    /// Ends a call with its return status, its output values and DONEPROC.
     pub(crate) fn end_call(&mut self, ordinals: &[String]) {
         self.release(true);
         let failed = self.outcome.error.is_some();
         let out = &mut self.wire.writer.payload;
-        // `sp_executesql` and its kin return the number of the error.
+        // `sp_executesql` and related procedures return the number of the error.
         token::return_status(out, self.status.or(self.outcome.error).unwrap_or(0));
         for (name, ty, value) in std::mem::take(&mut self.values) {
             let ordinal = ordinals.iter().position(|ordinal| *ordinal == name).unwrap_or(0) as u16;
@@ -156,7 +156,7 @@ impl<'a> Answer<'a> {
         (self.failed, self.in_procedure) = (false, false);
     }
 
-    /// Ends the request's answer with what is held back, or with the answer to an attention, and sends it all.
+    /// Ends the request's answer with the tokens held back, or with the answer to an attention, and sends it all.
     pub(crate) fn finish(&mut self, attention: bool) -> Result<(), Gone> {
         let mut fires_after = false;
         if let Some(max) = self.packets_max {
@@ -167,7 +167,7 @@ impl<'a> Answer<'a> {
                     (At::AfterPacketsOut(_), Action::Error { .. })
                 )
             };
-            // An error has to come before the end of the answer, a drop after the last of its packets.
+            // An error must come before the end of the answer, a drop after the last of its packets.
             if sent + packets > max || (sent + packets == max && self.armed.iter().any(is_error)) {
                 self.wire.writer.send_full(max - sent.min(max))?;
                 self.packets_fault();
@@ -224,7 +224,7 @@ impl<'a> Answer<'a> {
         self.pending = Some(done);
     }
 
-    /// Tells the client of a rollback that the session had no one to tell of, because the client had cancelled.
+    /// Tells the client of a rollback that the session could not report, because the client had cancelled.
     pub(crate) fn settle_transaction(&mut self, open: u64) {
         let known = self.wire.transaction;
         if open == 0 && known != 0 {
@@ -234,7 +234,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Writes an error whatever the state.
+    /// Writes an error in any state.
     pub(crate) fn put_error(&mut self, error: &SqlError) {
         self.release(true);
         token::message(&mut self.wire.writer.payload, error, &self.wire.server_name);
@@ -245,7 +245,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Stops the session where there is nobody to answer to.
+    /// Stops the session if there is nobody to answer to.
     fn check(&mut self) -> Result<(), SqlError> {
         if self.stop.is_none() && self.wire.link.is_cancelled() {
             self.stop = Some(Stop::Cancelled);
@@ -274,7 +274,7 @@ impl<'a> Answer<'a> {
         self.fire(|at| matches!(at, At::AfterPacketsOut(_)));
     }
 
-    /// Lets the faults fire whose point `is_due`. Those that need the session are put off.
+    /// Fires the faults whose point `is_due`. Faults that need the session are deferred.
     pub(crate) fn fire(&mut self, is_due: impl Fn(At) -> bool) {
         let due: Vec<Armed> = self.armed.extract_if(.., |armed| is_due(armed.at)).collect();
         for armed in due {
@@ -292,7 +292,7 @@ impl<'a> Answer<'a> {
         }
         self.faults.count(armed.id);
         match armed.action {
-            // A login that is past its check cannot be refused any more, so its connection is dropped.
+            // A login past its check cannot be refused any more, so its connection is dropped.
             Action::Drop | Action::RefuseLogin => self.stop = Some(Stop::Ended),
             Action::Error {
                 number,
@@ -321,7 +321,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Lets what was answered so far reach the client, so that a fault after n rows is one that the client sees there.
+    /// Sends the answer so far to the client, so that the client sees a fault after n rows there.
     fn rows_fault(&mut self) {
         let rows = self.outcome.rows_sent;
         if self.armed.iter().any(|armed| armed.at == At::AfterRows(rows)) {
@@ -334,7 +334,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// What a sink's call returns once its client is gone or has cancelled.
+/// The error that a sink's call returns once its client has left or cancelled.
 fn stopped() -> SqlError {
     let message = "The client is gone or has cancelled the request.".to_owned();
     SqlError {

@@ -1,7 +1,7 @@
-//! A bulk load, cut into its columns and rows while it arrives.
+//! A bulk load, split into its columns and rows while it arrives.
 //!
-//! Only what does not make a whole row yet is held. `text`, `ntext` and `image` columns are refused, because no table
-//! of the emulator has them; a row that never ends is refused at [`ROW_BYTES_MAX`].
+//! Only the bytes of an incomplete row are held. `text`, `ntext` and `image` columns are refused, because no table
+//! of the emulator has them. A row that never ends is refused at [`ROW_BYTES_MAX`].
 
 use bytes::{Buf, BytesMut};
 
@@ -9,7 +9,7 @@ use crate::types::{Column, OwnedCell, SqlError};
 use crate::value::wire_codec::{self, Reader, WireType};
 use crate::wire::extent::{self, Extent};
 use crate::wire::login::utf16;
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 use crate::wire::request::MESSAGE_BYTES_MAX;
 
 /// A row is held whole, as a request is.
@@ -21,7 +21,7 @@ const NBC_ROW: u8 = 0xD2;
 const DONE: u8 = 0xFD;
 const DONE_BYTES: usize = 13;
 
-/// What has arrived.
+/// A part of the load that has arrived.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Event {
     /// The columns that the client sends.
@@ -32,7 +32,7 @@ pub(crate) enum Event {
     End,
 }
 
-/// Takes bytes in and gives columns and rows out.
+/// Takes bytes in and returns columns and rows.
 #[derive(Default)]
 pub(crate) struct BulkReader {
     buffer: BytesMut,
@@ -48,12 +48,12 @@ impl BulkReader {
         self.buffer.extend_from_slice(payload);
     }
 
-    /// Whether nothing of a row, and no row, is missing at the end of the message.
+    /// Whether the message may end here: no row is incomplete or missing.
     pub(crate) fn is_whole(&self) -> bool {
         self.columns.is_some() && self.buffer.is_empty()
     }
 
-    /// What comes next; `None` until more bytes are there.
+    /// The next part. `None` until more bytes arrive.
     pub(crate) fn next(&mut self) -> Result<Option<Event>, SqlError> {
         if self.ended {
             return match self.buffer.is_empty() {
@@ -129,7 +129,7 @@ impl BulkReader {
 
 type Columns = (Vec<Column>, Vec<(WireType, Extent)>, usize);
 
-/// The COLMETADATA at the start of a bulk load; `None` until it is whole.
+/// The COLMETADATA at the start of a bulk load. `None` until it is complete.
 fn parse_columns(bytes: &[u8]) -> Result<Option<Columns>, SqlError> {
     const HEAD_BYTES: usize = 6;
     match bytes.first() {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_bulk_load_is_refused() {
+    fn a_message_that_is_no_bulk_load_is_refused() {
         let mut reader = BulkReader::default();
         reader.push(&[ROW]);
         assert_eq!(reader.next().unwrap_err().number, 17805);

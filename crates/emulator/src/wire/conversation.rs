@@ -1,7 +1,8 @@
-//! One connection, after its LOGIN7: opening the session and then one request after another, on a thread of its own.
+//! One connection after its LOGIN7. It opens the session and then serves one request after another, on a thread of
+//! its own.
 //!
-//! The thread ends when the network side is gone or a request ends the connection; the session is dropped first, so a
-//! client that sees its connection close finds its transaction rolled back and its locks free.
+//! The thread ends when the network side is gone or a request ends the connection. The session is dropped first. So
+//! a client that sees its connection close finds its transaction rolled back and its locks free.
 
 use std::sync::Arc;
 
@@ -9,7 +10,6 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::faults::{Action, At, Subject};
-use crate::server::Server;
 use crate::types::{Session, SessionOptions, SqlError};
 use crate::value::collation;
 use crate::wire::answer::{Answer, Stop, Wire};
@@ -21,22 +21,24 @@ use crate::wire::packet::{
     STATUS_RESET, STATUS_RESET_KEEP_TRANSACTION, TRANSACTION_MANAGER,
 };
 use crate::wire::perform::{Peer, PendingBulk, PreparedStatements, Turn};
+use crate::wire::protocol::protocol_error;
 use crate::wire::quiet::Quiet;
-use crate::wire::{protocol_error, request, rpc, token};
+use crate::wire::server::Server;
+use crate::wire::{request, rpc, token};
 
 /// The collation of the server, which the login's answer announces.
 const SERVER_COLLATION: &str = "SQL_Latin1_General_CP1_CI_AS";
 /// The login's default database.
 const DEFAULT_DATABASE: &str = "master";
 
-/// The two ways between the network side and the conversation.
+/// The two channels between the network side and the conversation.
 pub(crate) struct Lines {
     pub(crate) incoming: mpsc::Receiver<Packet>,
     pub(crate) writer: PacketWriter,
     pub(crate) link: Arc<Link>,
 }
 
-/// Answers the login and, where it is let in, every request until the connection ends.
+/// Answers the login. If it is accepted, answers every request until the connection ends.
 pub(crate) fn run(server: &Server, login: &Login, spid: i16, lines: Lines) {
     let database = if login.database.is_empty() {
         DEFAULT_DATABASE
@@ -55,7 +57,7 @@ pub(crate) fn run(server: &Server, login: &Login, spid: i16, lines: Lines) {
             token::message(&mut wire.writer.payload, error, &wire.server_name);
         }
         token::done(&mut wire.writer.payload, token::DONE, token::DONE_ERROR, 0, 0);
-        // Where nobody reads it there is nobody to tell.
+        // If nobody reads the answer, nobody is left to tell.
         let _ = wire.writer.finish();
     };
     let tds_version = match check(server, login) {
@@ -100,7 +102,7 @@ pub(crate) fn run(server: &Server, login: &Login, spid: i16, lines: Lines) {
     drop(wire);
 }
 
-/// Whether a client is let in, before any database is asked.
+/// Whether a client is let in, before any database is opened.
 fn check(server: &Server, login: &Login) -> Result<u32, SqlError> {
     let refuse = |number, message: String| SqlError {
         number,
@@ -151,7 +153,7 @@ fn notice(number: i32, state: u8, message: String) -> SqlError {
 struct Conversation<'a> {
     server: &'a Server,
     peer: Peer,
-    /// Where a reset goes back to.
+    /// The database that a reset returns to.
     login_database: String,
     incoming: mpsc::Receiver<Packet>,
     wire: Wire,
@@ -161,7 +163,7 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    /// Meets the faults of a login and answers it.
+    /// Fires the faults of a login and answers it.
     fn welcome(&mut self, login: &Login, tds_version: u32) -> Result<(), Gone> {
         let database = self.wire.database.clone();
         let subject = Subject {
@@ -203,7 +205,7 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    /// Performs one message. An error ends the connection.
+    /// Serves one message. An error ends the connection.
     fn serve(&mut self, first: Packet) -> Result<(), Gone> {
         match first.kind {
             ATTENTION => self.attend(),
@@ -223,7 +225,7 @@ impl Conversation<'_> {
         }
     }
 
-    /// Puts a message together: `None` where the client took it back.
+    /// Joins the packets of a message. `None` if the client took it back.
     fn assemble(&mut self, first: Packet) -> Result<Option<(Bytes, u64)>, Gone> {
         if first.ends() && first.status & STATUS_IGNORE == 0 {
             return Ok(Some((first.data, 1)));
@@ -286,7 +288,7 @@ impl Conversation<'_> {
         })
     }
 
-    /// Makes the session as it was after the login, and tells the client so ahead of the answer.
+    /// Resets the session to its state after the login, and tells the client so ahead of the answer.
     fn reset(&mut self) {
         self.session.reset();
         self.prepared.clear();
@@ -298,13 +300,14 @@ impl Conversation<'_> {
                 answer: &mut answer,
                 error: None,
             };
-            // A database that is gone by now leaves the session where it is, which is what the client is then told.
+            // If that database is gone by now, the session stays in its current one, and the client is told that
+            // one.
             let _ = self.session.batch(&back, &mut quiet);
         }
         token::reset(&mut self.wire.writer.payload);
     }
 
-    /// Does one request's work and sends its answer.
+    /// Performs one request and sends its answer.
     fn turn(&mut self, packets_in: u64, work: impl FnOnce(&mut Turn<'_>)) -> Result<(), Gone> {
         let server = self.server;
         let roles = |database: &str, role| server.backend.set_role(database, role);
@@ -322,7 +325,7 @@ impl Conversation<'_> {
         finish(&mut self.incoming, turn.answer, false)
     }
 
-    /// Takes the rows of the `INSERT BULK` before.
+    /// Takes the rows of the preceding `INSERT BULK`.
     fn bulk_load(&mut self, first: Packet) -> Result<(), Gone> {
         let server = self.server;
         let roles = |database: &str, role| server.backend.set_role(database, role);
@@ -375,14 +378,14 @@ impl Conversation<'_> {
         }
         turn.answer.end_batch();
         if end == LoadEnd::TakenBack {
-            // Not answered: the attention that follows it is.
+            // It gets no answer. The attention that follows it does.
             return Ok(());
         }
         finish(&mut self.incoming, turn.answer, end == LoadEnd::Cancelled)
     }
 }
 
-/// The answer to a login that is let in.
+/// The answer to an accepted login.
 fn greet(wire: &mut Wire, login: &Login, tds_version: u32) {
     let Wire {
         writer,
@@ -411,14 +414,14 @@ fn greet(wire: &mut Wire, login: &Login, tds_version: u32) {
     }
 }
 
-/// Sends the end of an answer. A client that has cancelled is told so in the same message.
+/// Sends the end of an answer. A client that has cancelled learns that in the same message.
 fn finish(incoming: &mut mpsc::Receiver<Packet>, mut answer: Answer<'_>, attended: bool) -> Result<(), Gone> {
     if answer.stop == Some(Stop::Ended) {
         return Err(Gone);
     }
     let attention = answer.wire.link.has_attention();
     if attention {
-        // Its packet is in the line, or about to be: the network side sets the flag first.
+        // Its packet is in the channel, or about to be: the network side sets the flag first.
         while incoming.blocking_recv().ok_or(Gone)?.kind != ATTENTION {}
         answer.wire.link.attended();
     }

@@ -1,6 +1,6 @@
 //! Parameter declarations, `@P1 int, @P2 decimal(10, 2) OUTPUT`, and the values that are sent for them.
 //!
-//! A client may send a value in another type than it declares (a driver sends a typeless NULL, for one); the
+//! A client may send a value in another type than it declares (a driver sends a typeless NULL, for one). The
 //! parameter has the declared type, and the value is converted to it.
 
 use sqlparser::dialect::MsSqlDialect;
@@ -21,7 +21,7 @@ fn parse(declaration: &str) -> Result<Vec<Declared>, SqlError> {
     parts(declaration).into_iter().map(declared).collect()
 }
 
-/// Splits at the commas that are not within parentheses.
+/// Splits at the commas outside parentheses.
 fn parts(declaration: &str) -> Vec<&str> {
     let mut depth = 0i32;
     let mut parts: Vec<&str> = declaration
@@ -63,12 +63,12 @@ fn declared(part: &str) -> Result<Declared, SqlError> {
     })
 }
 
-/// Gives every value the name and the type of the parameter it is for: by name where the client sent one, else by
-/// place.
+/// Gives every value the name and the type of its parameter. The value belongs to the parameter that the client
+/// named, or else to the one at its place.
 ///
 /// # Errors
 /// 8178 for a declared parameter without a value, 8144 for more values than parameters, 102 and 243 for a
-/// declaration that cannot be read, those of a conversion for a value that does not fit its parameter.
+/// declaration that cannot be read. A value that does not fit its parameter gives the error of its conversion.
 pub(crate) fn bind(declaration: &str, statement: &str, values: Vec<Param>) -> Result<Vec<Param>, SqlError> {
     let declared = parse(declaration)?;
     let mut bound: Vec<Option<Param>> = vec![None; declared.len()];

@@ -1,25 +1,25 @@
-//! How many bytes a value takes, without looking at what it says.
+//! The number of bytes that a value takes, without decoding it.
 //!
-//! A bulk load arrives in packets that cut rows anywhere. This tells whether a whole row is there, so that the codec
-//! only ever sees whole values. A length that no value can have is found by the codec, not here.
+//! A bulk load arrives in packets that split rows anywhere. This module tells whether a row is complete, so that
+//! the codec only ever sees complete values. The codec, not this module, finds a length that no value can have.
 
 use crate::types::SqlError;
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 
-/// How a type's values carry their length.
+/// The encoding of a value's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// Always this many bytes.
     Fixed(usize),
     /// A length byte first; 0 is NULL.
     Byte,
-    /// Two length bytes first; all ones is NULL.
+    /// Two length bytes first. All ones are NULL.
     Short,
     /// Partially length-prefixed: 8 bytes, then chunks until an empty one.
     Chunks,
 }
 
-/// The extent of a TYPE_INFO and of its values: `None` until all of it is there.
+/// The extent of a TYPE_INFO and of its values. `None` until it is complete.
 pub(crate) fn type_info(bytes: &[u8]) -> Result<Option<(usize, Extent)>, SqlError> {
     let Some(&token) = bytes.first() else {
         return Ok(None);
@@ -64,7 +64,7 @@ fn xml(bytes: &[u8]) -> Option<(usize, Extent)> {
     Some((length, Extent::Chunks))
 }
 
-/// The bytes of the value that `bytes` starts with: `None` until all of it is there.
+/// The bytes of the value at the start of `bytes`. `None` until it is complete.
 pub(crate) fn value(bytes: &[u8], extent: Extent) -> Option<usize> {
     let length = match extent {
         Extent::Fixed(length) => length,
@@ -101,7 +101,7 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 mod tests {
     use super::*;
 
-    /// Nothing shorter than the whole is taken for it.
+    /// No shorter prefix passes for a complete value.
     fn whole(bytes: &[u8], of: impl Fn(&[u8]) -> Option<usize>) {
         for length in 0..bytes.len() {
             assert_eq!(of(&bytes[..length]), None, "{length} of {bytes:?}");

@@ -1,6 +1,6 @@
-//! What the two sides of a connection tell each other besides packets: an attention, and the end.
+//! The signals between the two sides of a connection besides packets: an attention, and the end.
 //!
-//! Only flags. The session looks at one of them, `cancel`, whatever the reason is that it should stop.
+//! They are flags only. The session checks one of them, `cancel`, whatever the reason to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The flags of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
-    /// What the session looks at: the request is cancelled or the client gone.
+    /// The flag that the session checks. It says that the request is cancelled or the client gone.
     pub(crate) cancel: Arc<AtomicBool>,
     /// An attention is on its way to the session's thread.
     attention: AtomicBool,

@@ -7,9 +7,9 @@ use crate::faults::At;
 use crate::types::{Cell, Session, Sink, SqlError};
 use crate::wire::answer::Answer;
 use crate::wire::bulk::{BulkReader, Event};
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 
-/// How the message of a bulk load ended.
+/// The way in which the message of a bulk load ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoadEnd {
     Whole,
@@ -29,7 +29,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Lets nothing of the load in.
+    /// Rejects every row of the load.
     pub(crate) fn refuse(&mut self, error: SqlError) {
         self.failed = Some(SqlError { class: 16, ..error });
     }
@@ -81,7 +81,7 @@ impl Load {
             (Some(error), _) | (None, Err(error)) => answer.report(&error),
             (None, Ok(rows)) => {
                 answer.outcome.bulk_rows = rows;
-                // An error means that the client has cancelled or is gone, and is seen again at the end.
+                // An error means that the client has cancelled or left. The end of the message reports it again.
                 let _ = answer.done(Some(rows));
             }
         }

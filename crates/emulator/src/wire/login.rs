@@ -1,12 +1,13 @@
-//! LOGIN7: who logs in, to which database, as which application, with which wishes.
+//! LOGIN7: the login, its database, its application, and its options.
 //!
-//! SQL authentication only. The password is on the wire in a reversible form and kept only until it is compared.
+//! Only SQL authentication is served. The password is on the wire in a reversible form and kept only until it is
+//! compared.
 
 use std::fmt;
 
 use crate::wire::packet::{PACKET_BYTES_DEFAULT, PACKET_BYTES_MAX, PACKET_BYTES_MIN};
 
-/// A LOGIN7 message is a few hundred bytes; tokens and attachments that could make it longer are not served.
+/// A LOGIN7 message has a few hundred bytes. Tokens and attachments that could make it longer are not served.
 pub(crate) const LOGIN_BYTES_MAX: usize = 128 * 1024;
 /// TDS 7.3 B: the oldest version that has both the date and time types and NBCROW.
 const TDS_7_3: u32 = 0x730B_0003;
@@ -19,10 +20,10 @@ const FEATURE_UTF8_SUPPORT: u8 = 0x0A;
 const FEATURE_FED_AUTH: u8 = 0x02;
 const FEATURE_END: u8 = 0xFF;
 
-/// What a client says of itself.
+/// A client's description of itself.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Login {
-    /// The version that both sides will speak; `None` where the client's is too old.
+    /// The version that both sides will speak. `None` if the client's is too old.
     pub(crate) tds_version: Option<u32>,
     /// The packet size, within what TDS allows.
     pub(crate) packet_bytes: usize,
@@ -33,7 +34,7 @@ pub(crate) struct Login {
     pub(crate) database: String,
     /// The client wants Windows or federated authentication.
     pub(crate) foreign_authentication: bool,
-    /// The client asks whether UTF-8 collations are served.
+    /// The client asks whether UTF-8 collations are supported.
     pub(crate) asks_utf8: bool,
 }
 
@@ -47,7 +48,7 @@ impl fmt::Debug for Login {
 }
 
 impl Login {
-    /// Reads the message. `None` where a length or an offset points outside it or a text is not UTF-16.
+    /// Reads the message. `None` if a length or an offset points outside it, or a text is not UTF-16.
     pub(crate) fn parse(message: &[u8]) -> Option<Login> {
         let asked_version = u32_at(message, 4)?;
         let asked_bytes = u32_at(message, 8)? as usize;
@@ -85,7 +86,7 @@ impl Login {
                 FEATURE_END => return Some(()),
                 FEATURE_UTF8_SUPPORT => self.asks_utf8 = true,
                 FEATURE_FED_AUTH => self.foreign_authentication = true,
-                // A feature that is not acknowledged is one that the server does not have.
+                // A server does not have a feature that it does not acknowledge.
                 _ => {}
             }
             let bytes = u32_at(rest, 1)? as usize;
@@ -98,12 +99,12 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
 }
 
-/// What the offset and length pair at `at` points to; the length counts units of `unit` bytes.
+/// The bytes that the offset and length pair at `at` points to. The length counts units of `unit` bytes.
 fn slice_at(message: &[u8], at: usize, unit: usize) -> Option<&[u8]> {
     let pair = message.get(at..at + 4)?;
     let start = usize::from(u16::from_le_bytes([pair[0], pair[1]]));
     let count = usize::from(u16::from_le_bytes([pair[2], pair[3]]));
-    // Clients leave the offset of an empty field at anything.
+    // Clients may leave any offset in an empty field.
     if count == 0 {
         Some(&[])
     } else {
@@ -115,7 +116,7 @@ fn text_at(message: &[u8], at: usize) -> Option<String> {
     utf16(slice_at(message, at, 2)?)
 }
 
-/// Decodes UTF-16LE; `None` for an odd number of bytes or an unpaired surrogate.
+/// Decodes UTF-16LE. `None` for an odd number of bytes or an unpaired surrogate.
 pub(crate) fn utf16(bytes: &[u8]) -> Option<String> {
     if !bytes.len().is_multiple_of(2) {
         return None;

@@ -1,10 +1,10 @@
 //! The wire: TDS 7.4 from the first PRELOGIN to the last DONE, and nothing of SQL.
 //!
-//! Reading order: [`packet`] frames bytes, [`prelogin`], [`tls`] and [`login`] bring a connection up, [`token`] writes
-//! what the server says, [`request`] and [`rpc`] read what the client asks, [`bulk`] cuts a bulk load into rows while
-//! it arrives, [`answer`] is the sink that a session answers into, and [`conversation`] runs one connection's requests
-//! on its own thread. A client that breaks the protocol loses its connection; it cannot make the server buffer more
-//! than [`request::MESSAGE_BYTES_MAX`] or write outside its own session.
+//! Reading order: [`packet`] frames bytes. [`prelogin`], [`tls`] and [`login`] bring a connection up. [`token`]
+//! writes the server's answers, and [`request`] and [`rpc`] read the client's requests. [`bulk`] splits a bulk load
+//! into rows while it arrives. [`answer`] is the sink that a session answers into, and [`conversation`] runs one
+//! connection's requests on its own thread. A client that breaks the protocol loses its connection. It cannot make
+//! the server buffer more than [`request::MESSAGE_BYTES_MAX`] or write outside its own session.
 
 pub(crate) mod answer;
 pub(crate) mod bulk;
@@ -17,27 +17,13 @@ pub(crate) mod login;
 pub(crate) mod packet;
 pub(crate) mod perform;
 pub(crate) mod prelogin;
+pub(crate) mod protocol;
 pub(crate) mod quiet;
 pub(crate) mod request;
 pub(crate) mod rpc;
+pub(crate) mod server;
 pub(crate) mod tls;
 pub(crate) mod token;
-
-use crate::types::SqlError;
-
-/// The version that PRELOGIN and LOGINACK announce: SQL Server 2019 RTM, as `@@VERSION` has it.
-pub(crate) const SERVER_VERSION: [u8; 4] = [15, 0, 0x07, 0xD0];
-
-/// The error for a request that breaks the protocol (17805, "Invalid buffer received from client").
-pub(crate) fn protocol_error(what: impl std::fmt::Display) -> SqlError {
-    SqlError {
-        number: 17805,
-        state: 4,
-        class: 20,
-        message: format!("Invalid buffer received from client: {what}."),
-        line: 1,
-    }
-}
 
 #[cfg(test)]
 mod tests;

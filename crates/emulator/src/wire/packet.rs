@@ -1,8 +1,8 @@
-//! TDS packets: taking them off a stream, and cutting a reply into them.
+//! TDS packets: reading them from a stream, and splitting a reply into them.
 //!
-//! A packet is an 8-byte header and up to 32759 bytes of payload. Reading keeps what it has between calls, so a
-//! dropped `next` loses nothing. Writing collects tokens in one buffer and sends whole packets once enough of them
-//! are there, through a bounded channel: a client that does not read stops the thread that writes.
+//! A packet is an 8-byte header and up to 32759 bytes of payload. The reader keeps its bytes between calls, so a
+//! dropped `next` loses nothing. The writer collects tokens in one buffer and sends whole packets once it has
+//! enough of them. The channel is bounded: a client that does not read stops the thread that writes.
 
 use std::io;
 
@@ -12,15 +12,15 @@ use tokio::sync::mpsc;
 
 /// Bytes of a packet header.
 pub(crate) const HEADER_BYTES: usize = 8;
-/// The packet size before LOGIN7 settles another, and where LOGIN7 asks for none.
+/// The packet size until LOGIN7 sets another, or if LOGIN7 asks for none.
 pub(crate) const PACKET_BYTES_DEFAULT: usize = 4096;
 /// The smallest and the largest packet size that TDS allows.
 pub(crate) const PACKET_BYTES_MIN: usize = 512;
 pub(crate) const PACKET_BYTES_MAX: usize = 32767;
-/// A reply goes to the network side in pieces of about this many bytes: large enough that handing them over costs
-/// little, small enough that the first rows of a slow statement do not wait long.
+/// A reply goes to the network side in pieces of about this many bytes. They are large enough that handing them
+/// over costs little, and small enough that the first rows of a slow statement do not wait long.
 const PIECE_BYTES: usize = 32 * 1024;
-/// How much is asked of the stream at once.
+/// The bytes that are read from the stream at once.
 const READ_BYTES: usize = 64 * 1024;
 
 pub(crate) const SQL_BATCH: u8 = 1;
@@ -66,7 +66,7 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
         }
     }
 
-    /// The next packet; `None` where the client closed the stream between packets.
+    /// The next packet. `None` if the client closed the stream between packets.
     ///
     /// # Errors
     /// `InvalidData` for a header that no packet can have, `UnexpectedEof` for a stream that ends inside a packet.
@@ -89,7 +89,7 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
     /// Reads one whole message of `kind` with at most `bytes_max` bytes.
     ///
     /// # Errors
-    /// As [`PacketReader::next`], and `InvalidData` for another kind or a longer message.
+    /// Those of [`PacketReader::next`], and `InvalidData` for another kind or a longer message.
     pub(crate) async fn message(&mut self, kind: u8, bytes_max: usize) -> io::Result<BytesMut> {
         let mut message = BytesMut::new();
         loop {
@@ -107,10 +107,10 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
         }
     }
 
-    /// The stream, for a change of what runs over it.
+    /// The stream, for a change of the protocol over it.
     ///
     /// # Errors
-    /// `InvalidData` where the client has sent more than it was asked for, because that would be lost.
+    /// `InvalidData` if the client has sent more than was expected, because those bytes would be lost.
     pub(crate) fn into_inner(self) -> io::Result<R> {
         if self.buffer.is_empty() {
             Ok(self.io)
@@ -155,11 +155,11 @@ pub(crate) fn put_packet(out: &mut BytesMut, kind: u8, last: bool, spid: i16, id
     out.put_slice(payload);
 }
 
-/// The network side is gone: there is nobody to write to.
+/// The network side is gone, so nobody can be written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gone;
 
-/// Cuts replies into packets and hands them to the network side.
+/// Splits replies into packets and hands them to the network side.
 pub(crate) struct PacketWriter {
     /// The tokens of the reply that are not sent yet.
     pub(crate) payload: BytesMut,
@@ -187,12 +187,12 @@ impl PacketWriter {
         self.packet_bytes = packet_bytes;
     }
 
-    /// Whether enough is collected for [`PacketWriter::send_full`] to be worth calling.
+    /// Whether the buffer holds enough for a call of [`PacketWriter::send_full`].
     pub(crate) fn is_full(&self) -> bool {
         self.payload.len() >= PIECE_BYTES
     }
 
-    /// Packets of this reply that were sent, and that the collected tokens need besides.
+    /// The packets of this reply that were sent, and those that the collected tokens need.
     pub(crate) fn packets(&self) -> (u64, u64) {
         (
             self.sent_packets,
@@ -200,15 +200,15 @@ impl PacketWriter {
         )
     }
 
-    /// Sends the full packets, at most `packets_max` of them; what does not fill one stays.
+    /// Sends the full packets, at most `packets_max` of them. A partial packet stays.
     pub(crate) fn send_full(&mut self, packets_max: u64) -> Result<(), Gone> {
         let room = self.packet_bytes - HEADER_BYTES;
-        // The last packet of a reply has to carry the end mark, so a payload that fills packets exactly keeps one.
+        // The last packet of a reply must carry the end mark, so a payload that fills packets exactly keeps one.
         let full = (self.payload.len().saturating_sub(1) / room) as u64;
         self.send(full.min(packets_max), false)
     }
 
-    /// Sends what is collected, full packet or not, without ending the reply.
+    /// Sends the collected tokens in full or partial packets, without ending the reply.
     pub(crate) fn send_partial(&mut self) -> Result<(), Gone> {
         let (_, packets) = self.packets();
         self.send(packets, false)
@@ -245,7 +245,7 @@ impl PacketWriter {
         }
         self.sent_packets += packets;
         if self.payload.is_empty() {
-            // Nothing of it is in use, so its memory can be written from the start again.
+            // Nothing refers to the buffer, so its memory can be written from the start again.
             self.payload.clear();
         }
         self.pieces.blocking_send(out.freeze()).map_err(|_| Gone)
@@ -320,7 +320,7 @@ mod tests {
         }
     }
 
-    /// A stream that gives its chunks one read at a time.
+    /// A stream that gives one of its chunks at each read.
     fn tokio_test_io(chunks: Vec<Vec<u8>>) -> impl AsyncRead + Unpin {
         let (near, mut far) = tokio::io::duplex(3);
         tokio::spawn(async move {

@@ -1,10 +1,9 @@
-//! Performing one request: the log entry, the faults on its way, the session's call, the end of the answer.
+//! Performs one request: the log entry, the faults on its way, the session's call, the end of the answer.
 
 use std::collections::HashMap;
 
 use crate::faults::{Action, Armed, At, Subject};
 use crate::log::Statement;
-use crate::server::Server;
 use crate::types::{Cell, OwnedCell, Param, Session, Sink, SqlError, SqlType, TransactionRequest};
 use crate::value::render;
 use crate::wire::answer::{Answer, Stop};
@@ -12,8 +11,9 @@ use crate::wire::declaration;
 use crate::wire::quiet::Quiet;
 use crate::wire::request::TransactionAction;
 use crate::wire::rpc::{self, Call, Procedure};
+use crate::wire::server::Server;
 
-/// Who is at the other end.
+/// The client of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) spid: i16,
@@ -63,7 +63,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) session: &'a mut dyn Session,
     pub(crate) answer: Answer<'a>,
     pub(crate) prepared: &'a mut PreparedStatements,
-    /// How many packets the request came in.
+    /// The number of packets that the request came in.
     pub(crate) packets_in: u64,
     pub(crate) pending_bulk: Option<PendingBulk>,
 }
@@ -113,7 +113,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Makes one call; returns the names of its parameters in their order.
+    /// Makes one call. Returns the names of its parameters in their order.
     fn call(&mut self, call: Call) -> Vec<String> {
         let mut params = call.params.into_iter();
         match call.procedure {
@@ -129,38 +129,8 @@ impl Turn<'_> {
                 let handle = self.prepare(params.nth(1), params.next());
                 self.give_handle(handle)
             }
-            Procedure::PrepareAndExecute => {
-                if let Ok(old) = rpc::handle_argument(params.next().as_ref()) {
-                    // A handle that comes back here is one that the client has no more use for.
-                    self.prepared.by_handle.remove(&old);
-                }
-                let handle = self.prepare(params.next(), params.next());
-                let (statement, declaration) =
-                    match handle.as_ref().map(|handle| &self.prepared.by_handle[handle]) {
-                        Ok(prepared) => (Ok(prepared.statement.clone()), Ok(prepared.declaration.clone())),
-                        Err(error) => (Err(error.clone()), Err(error.clone())),
-                    };
-                let mut ordinals = self.execute(statement, declaration, params.collect(), 3);
-                ordinals[0] = "@handle".to_owned();
-                if let Ok(handle) = handle {
-                    self.output_handle(handle);
-                }
-                ordinals
-            }
-            Procedure::Execute => {
-                let prepared = rpc::handle_argument(params.next().as_ref()).and_then(|handle| {
-                    self.prepared
-                        .by_handle
-                        .get(&handle)
-                        .cloned()
-                        .ok_or_else(|| rpc::no_such_handle(handle))
-                });
-                let (statement, declaration) = match prepared {
-                    Ok(prepared) => (Ok(prepared.statement), Ok(prepared.declaration)),
-                    Err(error) => (Err(error.clone()), Err(error)),
-                };
-                self.execute(statement, declaration, params.collect(), 1)
-            }
+            Procedure::PrepareAndExecute => self.prepare_and_execute(params),
+            Procedure::Execute => self.execute_prepared(params),
             Procedure::Unprepare => {
                 let removed = rpc::handle_argument(params.next().as_ref()).and_then(|handle| {
                     self.prepared
@@ -192,7 +162,42 @@ impl Turn<'_> {
         }
     }
 
-    /// Runs a statement with its parameters. `before` parameters of the call come before those of the statement.
+    /// Prepares a statement and executes it. Returns the names of the call's parameters in their order.
+    fn prepare_and_execute(&mut self, mut params: impl Iterator<Item = Param>) -> Vec<String> {
+        if let Ok(old) = rpc::handle_argument(params.next().as_ref()) {
+            // A client that sends a handle here no longer uses it.
+            self.prepared.by_handle.remove(&old);
+        }
+        let handle = self.prepare(params.next(), params.next());
+        let (statement, declaration) = match handle.as_ref().map(|handle| &self.prepared.by_handle[handle]) {
+            Ok(prepared) => (Ok(prepared.statement.clone()), Ok(prepared.declaration.clone())),
+            Err(error) => (Err(error.clone()), Err(error.clone())),
+        };
+        let mut ordinals = self.execute(statement, declaration, params.collect(), 3);
+        ordinals[0] = "@handle".to_owned();
+        if let Ok(handle) = handle {
+            self.output_handle(handle);
+        }
+        ordinals
+    }
+
+    /// Executes a prepared statement by its handle. Returns the names of the call's parameters in their order.
+    fn execute_prepared(&mut self, mut params: impl Iterator<Item = Param>) -> Vec<String> {
+        let prepared = rpc::handle_argument(params.next().as_ref()).and_then(|handle| {
+            self.prepared
+                .by_handle
+                .get(&handle)
+                .cloned()
+                .ok_or_else(|| rpc::no_such_handle(handle))
+        });
+        let (statement, declaration) = match prepared {
+            Ok(prepared) => (Ok(prepared.statement), Ok(prepared.declaration)),
+            Err(error) => (Err(error.clone()), Err(error)),
+        };
+        self.execute(statement, declaration, params.collect(), 1)
+    }
+
+    /// Runs a statement with its parameters. `before` of the call's parameters precede those of the statement.
     fn execute(
         &mut self,
         statement: Result<String, SqlError>,
@@ -249,7 +254,7 @@ impl Turn<'_> {
             .output(Some("@handle"), SqlType::Int, Cell::Integer(i64::from(handle)));
     }
 
-    /// Answers a call that runs no SQL: it is neither logged nor met by faults.
+    /// Answers a call that runs no SQL. It is not logged and meets no faults.
     fn silently(&mut self, result: Result<(), SqlError>) -> Vec<String> {
         self.answer.start(Vec::new(), true);
         if let Err(error) = result {
@@ -319,7 +324,7 @@ impl Turn<'_> {
         }
     }
 
-    /// The end of a request: its last faults and the end of its log entry.
+    /// Ends the request: fires its last faults and ends its log entry.
     pub(crate) fn end(&mut self, sequence: u64) {
         self.answer.fire(|at| at == At::After);
         self.run_deferred();
@@ -330,7 +335,7 @@ impl Turn<'_> {
                 answer: &mut self.answer,
                 error: None,
             };
-            // The error that the client gets is the fault's; one of the rollback would only hide it.
+            // The client gets the fault's error. An error of the rollback would only hide it.
             let _ = self.session.transaction(TransactionRequest::Rollback, &mut quiet);
         }
         self.answer
@@ -362,7 +367,7 @@ impl Turn<'_> {
                     line: 1,
                 });
             }
-            // Counted once it ran, so that whoever waits for it finds its effect.
+            // It is counted after it ran, so that a test that waits for the count finds its effect.
             self.server.faults.count(armed.id);
         }
     }

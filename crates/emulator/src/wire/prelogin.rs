@@ -1,10 +1,10 @@
-//! PRELOGIN: what the client asks before it logs in, what the server answers, and whether TLS follows.
+//! PRELOGIN: the client's options before its login, the server's answer, and the choice of TLS.
 //!
-//! Only the version and the encryption are acted on. MARS is always refused, every instance name is accepted.
+//! Only the version and the encryption have an effect. MARS is always refused, and every instance name is accepted.
 
 use bytes::{BufMut, BytesMut};
 
-use crate::wire::SERVER_VERSION;
+use crate::wire::protocol::SERVER_VERSION;
 
 const VERSION: u8 = 0;
 const ENCRYPTION: u8 = 1;
@@ -22,16 +22,16 @@ const ENCRYPT_REQUIRED: u8 = 3;
 /// Whether the server speaks TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TlsMode {
-    /// Not at all: a client that insists on it goes away.
+    /// No TLS. A client that insists on it leaves.
     Off,
-    /// Where the client asks for it, and for the login of a client that leaves it to the server.
+    /// TLS if the client asks for it, and for the login of a client that leaves the choice to the server.
     #[default]
     Offered,
-    /// Always: a client without it is refused.
+    /// Always TLS. A client without it is refused.
     Required,
 }
 
-/// What runs over the connection once PRELOGIN is over.
+/// The encryption of the connection after PRELOGIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encryption {
     /// Nothing.
@@ -40,11 +40,11 @@ pub(crate) enum Encryption {
     LoginOnly,
     /// TLS from here on.
     Full,
-    /// The two sides cannot agree; the answer says so and the connection ends.
+    /// The two sides cannot agree. The answer says so and the connection ends.
     Refused,
 }
 
-/// The client's PRELOGIN, as far as it matters.
+/// The parts of the client's PRELOGIN that the server uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Prelogin {
     encryption: u8,
@@ -52,7 +52,7 @@ pub(crate) struct Prelogin {
 }
 
 impl Prelogin {
-    /// Reads the option table. `None` where it points outside the message.
+    /// Reads the option table. `None` if it points outside the message.
     pub(crate) fn parse(message: &[u8]) -> Option<Prelogin> {
         let mut prelogin = Prelogin {
             encryption: ENCRYPT_NOT_SUPPORTED,
@@ -77,7 +77,7 @@ impl Prelogin {
         }
     }
 
-    /// Settles the encryption and writes the server's answer.
+    /// Chooses the encryption and writes the server's answer.
     pub(crate) fn answer(self, mode: TlsMode, out: &mut BytesMut) -> Encryption {
         let (byte, encryption) = match (mode, self.encryption) {
             (TlsMode::Off, ENCRYPT_OFF | ENCRYPT_NOT_SUPPORTED) => (ENCRYPT_NOT_SUPPORTED, Encryption::None),

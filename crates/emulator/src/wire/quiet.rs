@@ -1,4 +1,4 @@
-//! A sink for SQL that a fault runs: its results go nowhere, its changes of state reach the client.
+//! A sink for SQL that a fault runs. It drops the results and passes changes of state to the client.
 
 use crate::types::{Cell, Column, Sink, SqlError, SqlType, TransactionEvent};
 use crate::wire::answer::Answer;

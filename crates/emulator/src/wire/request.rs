@@ -2,14 +2,14 @@
 
 use crate::types::{SqlError, TransactionRequest};
 use crate::wire::login::utf16;
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 
-/// The longest request that is held in memory; a bulk load is not held. The product's longest batches are some
+/// The longest request that is held in memory. A bulk load is not held. Known clients send batches of up to some
 /// hundred KiB, and a `varbinary(max)` parameter of a test has room too.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
-/// Takes ALL_HEADERS off the front of a message. What they say (the transaction, of which a session has one, and
-/// query notifications, which are not served) is not needed.
+/// Skips ALL_HEADERS at the front of a message. It has the transaction, of which a session has only one, and query
+/// notifications, which are not served.
 pub(crate) fn without_headers(message: &[u8]) -> Result<&[u8], SqlError> {
     let length = message
         .get(..4)
@@ -26,10 +26,10 @@ pub(crate) fn batch_text(message: &[u8]) -> Result<String, SqlError> {
     utf16(without_headers(message)?).ok_or_else(|| protocol_error("a batch that is not UTF-16"))
 }
 
-/// What a transaction manager request asks for.
+/// A step of a transaction manager request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TransactionAction {
-    /// The session does it, and the text is how the statement log calls it.
+    /// The session performs the request. The text is its name in the statement log.
     Request(TransactionRequest, &'static str),
     /// The session runs it as a batch.
     Batch(String),

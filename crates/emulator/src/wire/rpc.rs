@@ -1,11 +1,11 @@
-//! Reading RPC messages: which procedure, with which parameters.
+//! Reads RPC messages: the procedures to call, and their parameters.
 //!
-//! A message may hold several calls. Table-valued parameters and cursors are refused; nothing is guessed.
+//! A message may hold several calls. Table-valued parameters and cursors are refused.
 
 use crate::types::{OwnedCell, Param, SqlError};
 use crate::value::wire_codec::{self, Reader};
 use crate::wire::login::utf16;
-use crate::wire::protocol_error;
+use crate::wire::protocol::protocol_error;
 use crate::wire::request::without_headers;
 
 const SEPARATOR: u8 = 0xFF;
@@ -13,7 +13,7 @@ const SEPARATOR_WITHOUT_EXECUTION: u8 = 0xFE;
 const PARAM_OUTPUT: u8 = 0x01;
 const TABLE_VALUED: u8 = 0xF3;
 
-/// What a client calls.
+/// The procedure that a client calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Procedure {
     ExecuteSql,
@@ -21,7 +21,7 @@ pub(crate) enum Procedure {
     Execute,
     PrepareAndExecute,
     Unprepare,
-    /// One of the `sp_cursor` family, which the emulator does not have.
+    /// One of the `sp_cursor` family, which the emulator does not implement.
     Cursor(String),
     Named(String),
 }
@@ -147,11 +147,11 @@ fn text(bytes: &[u8]) -> Result<String, SqlError> {
     utf16(bytes).ok_or_else(|| protocol_error("a name that is not UTF-16"))
 }
 
-/// The text of a character argument of one of the system's own procedures; 214 for another type.
+/// The text of a character argument of a system procedure. Another type is error 214.
 pub(crate) fn text_argument(param: Option<&Param>, name: &str, of: &str) -> Result<String, SqlError> {
     match param.map(|param| &param.value) {
         Some(OwnedCell::Text(text)) => Ok(text.clone()),
-        // tiberius declares "no parameters" as the integer 0, and others as NULL.
+        // tiberius declares "no parameters" as the integer 0, and other drivers as NULL.
         Some(OwnedCell::Null | OwnedCell::Integer(0)) if name == "@params" => Ok(String::new()),
         _ => Err(SqlError {
             number: 214,
@@ -163,7 +163,7 @@ pub(crate) fn text_argument(param: Option<&Param>, name: &str, of: &str) -> Resu
     }
 }
 
-/// The handle that `sp_execute` and `sp_unprepare` get.
+/// The handle that `sp_execute` and `sp_unprepare` receive.
 pub(crate) fn handle_argument(param: Option<&Param>) -> Result<i32, SqlError> {
     let handle = match param.map(|param| &param.value) {
         Some(OwnedCell::Integer(handle)) => i32::try_from(*handle).ok(),
@@ -172,7 +172,7 @@ pub(crate) fn handle_argument(param: Option<&Param>) -> Result<i32, SqlError> {
     handle.ok_or_else(|| protocol_error("a prepared statement's handle that is not an integer"))
 }
 
-/// 8179: the handle is not (or no longer) one of this session's.
+/// 8179: the session has no such handle, or no longer.
 pub(crate) fn no_such_handle(handle: i32) -> SqlError {
     let message = format!("Could not find prepared statement with handle {handle}.");
     SqlError {
@@ -236,7 +236,7 @@ mod tests {
         ];
         assert_eq!(calls(&message).unwrap(), expected);
         for length in HEADERS.len() + 1..message.len() {
-            // A cut between two parameters cannot be seen; any other is an error, and none is a panic.
+            // A cut between two parameters cannot be detected. Any other is an error, and none panics.
             assert_ne!(
                 calls(&message[..length]).as_deref(),
                 Ok(&expected[..]),

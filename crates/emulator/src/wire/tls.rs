@@ -1,8 +1,8 @@
-//! TLS as TDS 7.4 does it: the handshake travels inside PRELOGIN packets, what follows it does not.
+//! TLS as in TDS 7.4: the handshake travels inside PRELOGIN packets, and the data after it does not.
 //!
-//! The certificate is made when the server starts and signed by itself; its key never leaves memory. TLS 1.2 only, as
-//! SQL Server does before TDS 8: in TLS 1.3 the client has the last word of the handshake, and FreeTDS, which frames
-//! what it sends when it next reads, does not get it out.
+//! The server makes and signs its certificate when it starts, and the key never leaves memory. It speaks TLS 1.2
+//! only, as SQL Server does before TDS 8. In TLS 1.3 the client sends the last message of the handshake. FreeTDS
+//! frames its output when it next reads, so it never sends that message.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::wire::packet::{HEADER_BYTES, PACKET_BYTES_DEFAULT, PRELOGIN, put_pack
 /// The first byte of a TLS record; a PRELOGIN packet starts with 0x12.
 const TLS_RECORDS: std::ops::RangeInclusive<u8> = 0x14..=0x17;
 
-/// The server's certificate and what TLS needs of it.
+/// The server's certificate and its TLS configuration.
 pub(crate) struct Identity {
     pub(crate) config: Arc<ServerConfig>,
     /// The certificate, for clients that want to trust it.
@@ -32,7 +32,7 @@ impl Identity {
     /// Makes a key and a certificate for `localhost`, the loopback addresses and `server_name`.
     ///
     /// # Errors
-    /// Where `server_name` cannot be in a certificate or the TLS library refuses the key.
+    /// If `server_name` cannot be in a certificate, or the TLS library refuses the key.
     pub(crate) fn generate(server_name: &str) -> Result<Identity, String> {
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
         let host = server_name.split('\\').next().unwrap_or_default();
@@ -92,14 +92,14 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Does the server's part of the handshake.
+    /// Performs the server's part of the handshake.
     pub(crate) async fn accept(tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<Stream> {
         let mut stream = TlsAcceptor::from(config).accept(Framed::new(tcp)).await?;
         stream.get_mut().0.handshaking = false;
         Ok(Stream::Tls(Box::new(stream)))
     }
 
-    /// Takes TLS off again, once a login-only encryption has carried the login.
+    /// Removes TLS again after a login-only encryption has carried the login.
     pub(crate) fn into_plain(self) -> Stream {
         match self {
             Stream::Plain(tcp) => Stream::Plain(tcp),
@@ -143,14 +143,14 @@ impl AsyncWrite for Stream {
 /// Puts the handshake into PRELOGIN packets and takes it out of them.
 pub(crate) struct Framed {
     tcp: TcpStream,
-    /// Whether what is written goes into packets.
+    /// Whether output goes into packets.
     handshaking: bool,
-    /// Whether what is read comes in packets. This ends first: the TLS library reads on when its last message is
-    /// there, and may find the LOGIN7 that a client sends right behind it.
+    /// Whether input comes in packets. This ends first: after its last message the TLS library reads on, and may
+    /// find the LOGIN7 that a client sends right behind it.
     reads_packets: bool,
     header: [u8; HEADER_BYTES],
     header_bytes: usize,
-    /// What is left of the packet whose header was read.
+    /// The unread bytes of the packet whose header was read.
     packet_bytes: usize,
     collected: Vec<u8>,
     framed: bytes::BytesMut,
@@ -170,7 +170,7 @@ impl Framed {
         }
     }
 
-    /// Reads up to the end of a header. False at the end of the stream.
+    /// Reads up to the end of a header. Returns false at the end of the stream.
     fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while self.header_bytes < HEADER_BYTES {
             let mut buf = ReadBuf::new(&mut self.header[self.header_bytes..]);
@@ -205,7 +205,7 @@ impl AsyncRead for Framed {
             }
         }
         if !this.reads_packets {
-            // What was taken for a header is the start of a TLS record.
+            // The bytes read as a header are the start of a TLS record.
             let bytes = this.header_bytes.min(buf.remaining());
             if bytes == 0 {
                 return Pin::new(&mut this.tcp).poll_read(cx, buf);
@@ -215,7 +215,7 @@ impl AsyncRead for Framed {
             this.header_bytes -= bytes;
             return Poll::Ready(Ok(()));
         }
-        // Never past the packet: what follows it may already be outside PRELOGIN.
+        // Never past the packet: the bytes after it may already be outside PRELOGIN.
         let bytes = this.packet_bytes.min(buf.remaining());
         let mut part = ReadBuf::new(buf.initialize_unfilled_to(bytes));
         ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut part))?;
@@ -251,7 +251,7 @@ impl AsyncWrite for Framed {
 }
 
 impl Framed {
-    /// Sends what the handshake has collected, as one PRELOGIN message.
+    /// Sends the collected bytes of the handshake as one PRELOGIN message.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.collected.is_empty() {
             let room = PACKET_BYTES_DEFAULT - HEADER_BYTES;

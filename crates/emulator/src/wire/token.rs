@@ -1,14 +1,14 @@
 //! The tokens that the server sends, written straight into the reply's buffer.
 //!
-//! Every function appends one whole token, so a reply can be cut between any two calls. Texts that are longer than
-//! their length field can say are cut at a character.
+//! Every function appends one whole token, so a reply can be split between any two calls. A text that is longer
+//! than its length field allows is cut at a character.
 
 use bytes::{BufMut, BytesMut};
 
 use crate::types::{Cell, Column, SqlError, SqlType, TransactionEvent};
 use crate::value::collation::Collation;
 use crate::value::wire_codec;
-use crate::wire::SERVER_VERSION;
+use crate::wire::protocol::SERVER_VERSION;
 
 const RETURN_STATUS: u8 = 0x79;
 const COL_METADATA: u8 = 0x81;
@@ -42,7 +42,7 @@ const ENV_RESET: u8 = 18;
 
 const COLUMN_NULLABLE: u16 = 0x01;
 const COLUMN_CASE_SENSITIVE: u16 = 0x02;
-/// "Unknown", which is what SQL Server says of a column that it has not been asked about for browsing.
+/// "Unknown": SQL Server reports it for a column that no client asked to browse.
 const COLUMN_UPDATEABLE: u16 = 0x08;
 const COLUMN_IDENTITY: u16 = 0x10;
 
@@ -176,7 +176,8 @@ pub(crate) fn login_ack(out: &mut BytesMut, tds_version: u32) {
     });
 }
 
-/// UTF-8 collations are served; sent only to a client that asked, because drivers refuse what they did not ask for.
+/// Announces UTF-8 collations. It is sent only to a client that asked, because drivers refuse an unrequested
+/// feature.
 pub(crate) fn utf8_support(out: &mut BytesMut) {
     out.put_u8(FEATURE_EXT_ACK);
     out.put_u8(FEATURE_UTF8_SUPPORT);
@@ -217,7 +218,7 @@ pub(crate) fn columns(out: &mut BytesMut, columns: &[Column]) {
     }
 }
 
-/// A row: with its NULLs as bits where it has some. On an error nothing of it is left in the buffer.
+/// A row. If it has NULLs, they are bits. On an error nothing of it is left in the buffer.
 pub(crate) fn row(out: &mut BytesMut, columns: &[Column], cells: &[Cell<'_>]) -> Result<(), SqlError> {
     let start = out.len();
     let has_nulls = cells.contains(&Cell::Null);

@@ -2,8 +2,9 @@
 
 use sqlparser::ast::{Expr, WindowType};
 
+use super::binder::Binder;
+use super::bound::Bound;
 use super::convert::key;
-use super::{Binder, Bound};
 use crate::sql::errors::{error, unsupported, wrong_arguments};
 use crate::sql::types;
 use crate::store::type_code::encode;
@@ -29,11 +30,11 @@ impl Binder<'_> {
         };
         self.grouping.aggregated = true;
         if star {
-            return match name {
-                "COUNT" | "COUNT_BIG" if arguments.is_empty() && !distinct => {
-                    Ok(Bound::new("count(*)".into(), count_type).not_null())
-                }
-                _ => Err(error(102, 15, 1, "Incorrect syntax near '*'.")),
+            let counts = matches!(name, "COUNT" | "COUNT_BIG") && arguments.is_empty() && !distinct;
+            return if counts {
+                Ok(Bound::new("count(*)".into(), count_type).not_null())
+            } else {
+                Err(error(102, 15, 1, "Incorrect syntax near '*'."))
             };
         }
         let [argument] = arguments else {
@@ -52,20 +53,7 @@ impl Binder<'_> {
                 let sql = format!("count({distinct_word}{})", key(&value, Some(&collation)));
                 Ok(Bound::new(sql, count_type).not_null())
             }
-            "MIN" | "MAX" => {
-                if matches!(value.ty, SqlType::Bit | SqlType::Xml) {
-                    return Err(invalid(value.ty, name));
-                }
-                let function = name.to_ascii_lowercase();
-                let sql = match value.ty {
-                    SqlType::DateTimeOffset(_) => format!("{function}({})", value.sql),
-                    _ => format!("{function}({})", key(&value, Some(&collation))),
-                };
-                Ok(Bound {
-                    collation,
-                    ..Bound::new(sql, value.ty)
-                })
-            }
+            "MIN" | "MAX" => extreme(name, &value),
             _ if distinct => Err(unsupported(format!("{name}(DISTINCT {argument})"))),
             "SUM" => {
                 let ty = sum_type(value.ty).ok_or_else(|| invalid(value.ty, name))?;
@@ -75,18 +63,7 @@ impl Binder<'_> {
                 ))
             }
             _ => {
-                let ty = match sum_type(value.ty).ok_or_else(|| invalid(value.ty, name))? {
-                    SqlType::Decimal {
-                        precision,
-                        scale,
-                        numeric,
-                    } => SqlType::Decimal {
-                        precision,
-                        scale: scale.max(6),
-                        numeric,
-                    },
-                    ty => ty,
-                };
+                let ty = average_type(sum_type(value.ty).ok_or_else(|| invalid(value.ty, name))?);
                 Ok(Bound::new(
                     format!("tsql_avg({}, {}, {})", value.sql, encode(value.ty), encode(ty)),
                     ty,
@@ -95,7 +72,7 @@ impl Binder<'_> {
         }
     }
 
-    /// `ROW_NUMBER() OVER (...)` and its like.
+    /// `ROW_NUMBER() OVER (...)` and similar functions.
     pub(super) fn window(
         &mut self,
         name: &str,
@@ -142,6 +119,22 @@ impl Binder<'_> {
     }
 }
 
+/// MIN and MAX.
+fn extreme(name: &str, value: &Bound) -> Result<Bound, SqlError> {
+    if matches!(value.ty, SqlType::Bit | SqlType::Xml) {
+        return Err(invalid(value.ty, name));
+    }
+    let function = name.to_ascii_lowercase();
+    let sql = match value.ty {
+        SqlType::DateTimeOffset(_) => format!("{function}({})", value.sql),
+        _ => format!("{function}({})", key(value, Some(&value.collation))),
+    };
+    Ok(Bound {
+        collation: value.collation.clone(),
+        ..Bound::new(sql, value.ty)
+    })
+}
+
 /// The type of a sum.
 fn sum_type(ty: SqlType) -> Option<SqlType> {
     Some(match ty {
@@ -156,6 +149,22 @@ fn sum_type(ty: SqlType) -> Option<SqlType> {
         SqlType::Real | SqlType::Float => SqlType::Float,
         _ => return None,
     })
+}
+
+/// The type of an average of a sum of that type.
+fn average_type(sum: SqlType) -> SqlType {
+    match sum {
+        SqlType::Decimal {
+            precision,
+            scale,
+            numeric,
+        } => SqlType::Decimal {
+            precision,
+            scale: scale.max(6),
+            numeric,
+        },
+        ty => ty,
+    }
 }
 
 fn invalid(ty: SqlType, name: &str) -> SqlError {

@@ -1,13 +1,16 @@
-//! Conversions between types: which change nothing in storage, which fold into a literal, and which are calls.
+//! Conversions between types. Some change nothing in storage, some fold into a literal, and the others are function
+//! calls.
 
-use super::{Binder, Bound, Collation, Origin, Parameter};
+use super::binder::Binder;
+use super::bound::{Bound, Collation, Origin, Parameter};
 use crate::sql::errors::error;
+use crate::sql::functions::conversion::{TRY, UTF8};
 use crate::sql::{types, values};
 use crate::store::type_code::encode;
 use crate::types::{Len, OwnedCell, SqlError, SqlType};
 use crate::value::promote;
 
-/// Why a value is converted, which decides what happens when it does not fit.
+/// The purpose of a conversion. It decides the outcome for a value that does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// CAST, CONVERT and comparisons.
@@ -17,11 +20,6 @@ pub(crate) enum Mode {
     /// Assignment to a column or variable: 8152 where CAST would cut.
     Assign,
 }
-
-/// The flag of the conversion functions for a UTF-8 target.
-pub(crate) const UTF8: i64 = 1;
-/// The flag of the conversion functions for NULL instead of an error.
-pub(crate) const TRY: i64 = 2;
 
 fn covers(to: Len, from: u32) -> bool {
     match to {
@@ -37,7 +35,7 @@ fn size(len: Len) -> u32 {
     }
 }
 
-/// Whether every value of `from` is, in storage, the same value of `to`.
+/// Whether every value of `from` has the same storage form in `to`.
 pub(crate) fn is_identity(from: SqlType, to: SqlType) -> bool {
     use SqlType::{
         BigInt, Binary, Bit, Char, DateTime2, DateTimeOffset, Decimal, Float, Int, Money, NChar, NVarChar,
@@ -76,7 +74,7 @@ pub(crate) fn is_identity(from: SqlType, to: SqlType) -> bool {
     }
 }
 
-/// Whether values of the two types compare rightly as they are stored.
+/// Whether values of the two types compare correctly as they are stored.
 pub(super) fn compares_as_stored(a: SqlType, b: SqlType) -> bool {
     let scale = |ty| match ty {
         SqlType::Decimal { precision, scale, .. } => Some((precision <= 18, scale)),
@@ -149,7 +147,7 @@ impl Binder<'_> {
         }
         let utf8 = collation.is_some_and(values::is_utf8);
         let keeps_utf8 = match to {
-            // A code page holds fewer characters than what an nvarchar or a UTF-8 column may hold.
+            // A code page holds fewer characters than an nvarchar or UTF-8 column may hold.
             SqlType::Char(_) | SqlType::VarChar(_) => {
                 utf8 || matches!(from, SqlType::Char(_) | SqlType::VarChar(_))
                     && !values::is_utf8(bound.collation.name())
@@ -177,7 +175,7 @@ impl Binder<'_> {
                         ..self.literal(value, to)
                     });
                 }
-                // Left for the run, where the statement's other errors come from.
+                // The conversion is left for the run, which raises the statement's other errors too.
                 Err(_) if mode != Mode::Try => {}
                 Err(_) => return Ok(self.literal(OwnedCell::Null, to)),
             }
@@ -202,13 +200,13 @@ impl Binder<'_> {
         })
     }
 
-    /// Converts for a comparison or a CASE: to a type that the other side has too.
+    /// Converts for a comparison or a CASE: to a type that the other side shares.
     pub(super) fn cast(&mut self, bound: Bound, to: SqlType) -> Result<Bound, SqlError> {
         let collation = bound.collation.name().to_owned();
         self.convert(bound, to, Some(&collation), Mode::Cast)
     }
 
-    /// The type that values of both types take together.
+    /// The common type of two values.
     pub(super) fn common_type(a: &Bound, b: &Bound) -> Result<SqlType, SqlError> {
         match (a.untyped_null, b.untyped_null) {
             (true, _) => Ok(b.ty),
@@ -217,7 +215,7 @@ impl Binder<'_> {
         }
     }
 
-    /// Both sides of a comparison in one storage form, and the collation that it is made by, if they are text.
+    /// Converts both sides of a comparison to one storage form. Text also gets the collation to compare by.
     pub(super) fn comparable(
         &mut self,
         a: Bound,
@@ -268,7 +266,7 @@ pub(super) fn combine(a: &Collation, b: &Collation, what: &str) -> Result<Collat
     }
 }
 
-/// The expression as SQLite must see it where it is compared, grouped or ordered.
+/// The expression in the form in which SQLite compares, groups or orders it.
 pub(super) fn key(bound: &Bound, collation: Option<&Collation>) -> String {
     if matches!(bound.ty, SqlType::DateTimeOffset(_)) {
         // The offset takes no part in comparisons.

@@ -2,14 +2,15 @@
 
 use sqlparser::ast::Expr;
 
+use super::binder::Binder;
+use super::bound::{Bound, System};
 use super::function::literal_text;
-use super::{Binder, Bound, System};
 use crate::sql::errors::{error, wrong_arguments};
 use crate::sql::functions::dates::Part;
 use crate::sql::types;
 use crate::types::{Len, SqlError, SqlType};
 
-/// What date arithmetic is done in.
+/// The type that date arithmetic is done in.
 const EXACT: SqlType = SqlType::DateTime2(7);
 
 impl Binder<'_> {
@@ -121,7 +122,7 @@ impl Binder<'_> {
 
     fn as_exact(&mut self, value: Bound) -> Result<Bound, SqlError> {
         if types::is_integer(value.ty) && !value.untyped_null {
-            // A number is days since 1900.
+            // A number counts days since 1900.
             let value = self.cast(value, SqlType::DateTime)?;
             return self.cast(value, EXACT);
         }

@@ -2,19 +2,22 @@
 
 use sqlparser::ast::{Expr, Ident, ObjectName, TableFactor, TableWithJoins};
 
-use super::query::BoundQuery;
-use super::source::Scope;
-use super::{Binder, Bound, Mode};
+use super::binder::Binder;
+use super::bound::{Bound, Collation};
+use super::convert::Mode;
+use super::output::BoundQuery;
+use super::scope::Scope;
 use crate::sql::ast::{Delete, Insert, InsertSource, Update};
-use crate::sql::core::{NameParts, TableRef};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{error, no_object, unsupported, wrong_count};
+use crate::sql::name::NameParts;
 use crate::sql::parse::parse_expression;
 use crate::store::access::Permission;
 use crate::store::catalog::{ColumnDef, TableDef, quote};
 use crate::store::fold;
 use crate::types::SqlError;
 
-/// How many rows VALUES may list.
+/// The most rows that VALUES may list.
 const VALUES_MAX: usize = 1000;
 
 /// A change of one table, as SQLite SQL.
@@ -22,10 +25,10 @@ const VALUES_MAX: usize = 1000;
 pub(crate) struct Change {
     pub table: TableRef,
     pub sql: String,
-    /// Rows about to be written, as a query whose columns have the names of the table's, for the text of a
-    /// duplicate key's error.
+    /// The rows about to be written, as a query whose columns have the names of the table's. The text of a
+    /// duplicate key's error is made from it.
     pub rows: Option<String>,
-    /// The identity column is given by the statement; `None` where the table has none.
+    /// Whether the statement gives the identity column. `None` if the table has none.
     pub explicit_identity: Option<bool>,
     /// INSERT, UPDATE or DELETE, for messages.
     pub verb: &'static str,
@@ -49,7 +52,6 @@ impl Binder<'_> {
         if let Some(explicit) = explicit {
             check_identity(&def, explicit, identity_on)?;
         }
-        let width = listed.len();
         // Columns that the statement leaves out take their default or their identity value.
         let mut names: Vec<String> = listed.iter().map(|c| quote(&c.name)).collect();
         let mut rest = Vec::new();
@@ -71,25 +73,7 @@ impl Binder<'_> {
                 self.rows_of_defaults(&def, &mut names)?
             }
             InsertSource::Values(rows) => {
-                if rows.len() > VALUES_MAX {
-                    let text = format!(
-                        "The number of row value expressions in the INSERT statement exceeds the maximum allowed number of {VALUES_MAX} row values."
-                    );
-                    return Err(error(10738, 15, 1, text));
-                }
-                let mut lines = Vec::with_capacity(rows.len());
-                for row in rows {
-                    if row.len() != width {
-                        return Err(count_error(row.len(), width, !insert.columns.is_empty()));
-                    }
-                    let mut line = Vec::with_capacity(names.len());
-                    for (value, column) in row.iter().zip(&listed) {
-                        line.push(self.assigned_value(value.as_ref(), column)?);
-                    }
-                    line.extend(rest.iter().cloned());
-                    lines.push(format!("({})", line.join(", ")));
-                }
-                format!("VALUES {}", lines.join(", "))
+                self.rows_of_values(rows, &listed, &rest, !insert.columns.is_empty())?
             }
             InsertSource::Query(query) => {
                 let query = self.subquery(query)?;
@@ -105,6 +89,34 @@ impl Binder<'_> {
             explicit_identity: explicit,
             verb: "INSERT",
         })
+    }
+
+    fn rows_of_values(
+        &mut self,
+        rows: &[Vec<Option<Expr>>],
+        listed: &[ColumnDef],
+        rest: &[String],
+        named: bool,
+    ) -> Result<String, SqlError> {
+        if rows.len() > VALUES_MAX {
+            let text = format!(
+                "The number of row value expressions in the INSERT statement exceeds the maximum allowed number of {VALUES_MAX} row values."
+            );
+            return Err(error(10738, 15, 1, text));
+        }
+        let mut lines = Vec::with_capacity(rows.len());
+        for row in rows {
+            if row.len() != listed.len() {
+                return Err(count_error(row.len(), listed.len(), named));
+            }
+            let mut line = Vec::with_capacity(listed.len() + rest.len());
+            for (value, column) in row.iter().zip(listed) {
+                line.push(self.assigned_value(value.as_ref(), column)?);
+            }
+            line.extend(rest.iter().cloned());
+            lines.push(format!("({})", line.join(", ")));
+        }
+        Ok(format!("VALUES {}", lines.join(", ")))
     }
 
     fn rows_of_defaults(&mut self, def: &TableDef, names: &mut Vec<String>) -> Result<String, SqlError> {
@@ -148,7 +160,7 @@ impl Binder<'_> {
         ))
     }
 
-    /// A value on its way into a column; `None` is DEFAULT.
+    /// A value that is assigned to a column. `None` is DEFAULT.
     fn assigned_value(&mut self, value: Option<&Expr>, column: &ColumnDef) -> Result<String, SqlError> {
         match value {
             None => Ok(self.absent(column)?.unwrap_or_else(|| "NULL".into())),
@@ -165,7 +177,7 @@ impl Binder<'_> {
             .sql)
     }
 
-    /// What a column that an INSERT leaves out gets: its identity value, its default, or nothing.
+    /// The value of a column that an INSERT leaves out: its identity value, its default, or none.
     pub(crate) fn absent(&mut self, column: &ColumnDef) -> Result<Option<String>, SqlError> {
         if column.identity.is_some() {
             return Ok(Some("tsql_identity()".into()));
@@ -186,7 +198,7 @@ impl Binder<'_> {
         let collation = column
             .collation
             .clone()
-            .map_or(super::Collation::Default, super::Collation::Implicit);
+            .map_or(Collation::Default, Collation::Implicit);
         Bound {
             collation,
             nullable: column.nullable,
@@ -204,43 +216,7 @@ impl Binder<'_> {
 
     fn update_in_scope(&mut self, update: &Update) -> Result<Change, SqlError> {
         let (table, from, alias) = self.target_and_from(&update.target, &update.from)?;
-        let mut sets: Vec<(String, String)> = Vec::new();
-        for (target, value) in &update.assignments {
-            let Some(last) = target.last() else {
-                return Err(unsupported(&update.target));
-            };
-            if last.value.starts_with('@') && last.quote_style.is_none() {
-                return Err(unsupported(format!("UPDATE ... SET {last} = ...")));
-            }
-            let column = table
-                .def
-                .column(&last.value)
-                .ok_or_else(|| crate::sql::errors::no_column(&last.value))?;
-            if column.identity.is_some() {
-                return Err(error(
-                    8102,
-                    16,
-                    1,
-                    format!("Cannot update identity column '{}'.", column.name),
-                ));
-            }
-            let name = quote(&column.name);
-            if sets.iter().any(|s| s.0 == name) {
-                let text = format!(
-                    "The column name '{}' is specified more than once in the SET clause or column list of an INSERT.",
-                    column.name
-                );
-                return Err(error(264, 16, 1, text));
-            }
-            let value = match value {
-                None => self.absent(column)?.unwrap_or_else(|| "NULL".into()),
-                Some(value) => {
-                    let value = self.expr(value)?;
-                    self.assign(value, column)?
-                }
-            };
-            sets.push((name, value));
-        }
+        let sets = self.assignments(update, &table)?;
         let condition = match &update.selection {
             Some(selection) => format!(" WHERE {}", self.predicate(selection)?),
             None => String::new(),
@@ -278,6 +254,48 @@ impl Binder<'_> {
         })
     }
 
+    /// The columns of SET with their values.
+    fn assignments(&mut self, update: &Update, table: &TableRef) -> Result<Vec<(String, String)>, SqlError> {
+        let mut sets: Vec<(String, String)> = Vec::new();
+        for (target, value) in &update.assignments {
+            let Some(last) = target.last() else {
+                return Err(unsupported(&update.target));
+            };
+            if last.value.starts_with('@') && last.quote_style.is_none() {
+                return Err(unsupported(format!("UPDATE ... SET {last} = ...")));
+            }
+            let column = table
+                .def
+                .column(&last.value)
+                .ok_or_else(|| crate::sql::errors::no_column(&last.value))?;
+            if column.identity.is_some() {
+                return Err(error(
+                    8102,
+                    16,
+                    1,
+                    format!("Cannot update identity column '{}'.", column.name),
+                ));
+            }
+            let name = quote(&column.name);
+            if sets.iter().any(|s| s.0 == name) {
+                let text = format!(
+                    "The column name '{}' is specified more than once in the SET clause or column list of an INSERT.",
+                    column.name
+                );
+                return Err(error(264, 16, 1, text));
+            }
+            let value = match value {
+                None => self.absent(column)?.unwrap_or_else(|| "NULL".into()),
+                Some(value) => {
+                    let value = self.expr(value)?;
+                    self.assign(value, column)?
+                }
+            };
+            sets.push((name, value));
+        }
+        Ok(sets)
+    }
+
     /// DELETE.
     pub(crate) fn delete(&mut self, delete: &Delete) -> Result<Change, SqlError> {
         self.scopes.push(Scope::default());
@@ -312,7 +330,7 @@ impl Binder<'_> {
         })
     }
 
-    /// UPDATE and DELETE need SELECT as well only where they look at the table's columns ("UPDATE (Transact-SQL)").
+    /// UPDATE and DELETE need SELECT as well, but only if they read the table's columns ("UPDATE (Transact-SQL)").
     fn need_for_change(&mut self, permission: Permission, table: &TableRef, alias: &str) {
         self.need(permission, table);
         let scope = self.scopes.last();
@@ -346,7 +364,8 @@ impl Binder<'_> {
         Ok(table)
     }
 
-    /// The table that UPDATE or DELETE changes, FROM when it is more than that table, and the table's SQLite alias.
+    /// The table that UPDATE or DELETE changes, the FROM clause if it has more than that table, and the table's
+    /// SQLite alias.
     fn target_and_from(
         &mut self,
         target: &ObjectName,
@@ -399,8 +418,8 @@ impl Binder<'_> {
         })
     }
 
-    /// A condition over one table's columns, as a trigger or a partial index has it: `owner` stands before the
-    /// column names, if it is not empty.
+    /// A condition over one table's columns, for a trigger or a partial index. `owner` is put before the column
+    /// names unless it is empty.
     pub(crate) fn table_condition(
         &mut self,
         table: &TableRef,
@@ -415,7 +434,7 @@ impl Binder<'_> {
             self.predicate(&parse_expression(condition)?)
         });
         self.scopes.pop();
-        // What SQLite keeps in its schema cannot have parameters.
+        // SQLite's schema cannot hold parameters.
         if self.parameters.is_empty() {
             bound
         } else {

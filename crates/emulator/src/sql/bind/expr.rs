@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{BinaryOperator, CaseWhen, CastKind, Expr, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, CaseWhen, CastKind, Expr, Query, UnaryOperator, Value};
 
+use super::binder::Binder;
+use super::bound::{Bound, Collation, Parameter};
+use super::convert::Mode;
 use super::convert::combine;
-use super::{Binder, Bound, Collation, Mode, Parameter};
 use crate::sql::errors::{error, no_variable, unsupported};
 use crate::sql::types::{self, Place};
 use crate::sql::values;
+use crate::store::catalog::DEFAULT_COLLATION;
 use crate::store::fold;
 use crate::store::type_code::encode;
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
-use crate::value::arithmetic::{self, Operator};
+use crate::value::arithmetic;
+use crate::value::operator::Operator;
 use crate::value::{parse, promote};
 
 impl Binder<'_> {
@@ -114,28 +118,7 @@ impl Binder<'_> {
                 ..
             } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
             Expr::Function(function) => self.function(function),
-            Expr::Subquery(query) => {
-                let query = self.subquery(query)?;
-                let [column] = query.columns.as_slice() else {
-                    let text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.";
-                    return Err(error(116, 16, 1, text));
-                };
-                // More than one row is an error, where SQLite takes the first.
-                let sql = if query.one_row {
-                    format!("({})", query.sql)
-                } else {
-                    let alias = self.alias();
-                    format!(
-                        "(SELECT CASE WHEN count(*) > 1 THEN tsql_many() ELSE max({alias}.c1) END \
-                         FROM (SELECT * FROM ({}) LIMIT 2) AS {alias})",
-                        query.sql
-                    )
-                };
-                Ok(Bound {
-                    collation: column.collation.clone(),
-                    ..Bound::new(sql, column.ty)
-                })
-            }
+            Expr::Subquery(query) => self.scalar_subquery(query),
             Expr::Substring {
                 expr,
                 substring_from: Some(from),
@@ -154,10 +137,34 @@ impl Binder<'_> {
         }
     }
 
+    /// A query that stands for a value.
+    fn scalar_subquery(&mut self, query: &Query) -> Result<Bound, SqlError> {
+        let query = self.subquery(query)?;
+        let [column] = query.columns.as_slice() else {
+            let text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.";
+            return Err(error(116, 16, 1, text));
+        };
+        // Two rows or more are an error. SQLite would take the first.
+        let sql = if query.one_row {
+            format!("({})", query.sql)
+        } else {
+            let alias = self.alias();
+            format!(
+                "(SELECT CASE WHEN count(*) > 1 THEN tsql_many() ELSE max({alias}.c1) END \
+                 FROM (SELECT * FROM ({}) LIMIT 2) AS {alias})",
+                query.sql
+            )
+        };
+        Ok(Bound {
+            collation: column.collation.clone(),
+            ..Bound::new(sql, column.ty)
+        })
+    }
+
     fn value(&mut self, value: &Value) -> Result<Bound, SqlError> {
         match value {
             Value::Null => Ok(self.null()),
-            // sqlparser takes a money literal for a placeholder.
+            // sqlparser reads a money literal as a placeholder.
             Value::Number(text, _) | Value::Placeholder(text) => {
                 let (value, ty) = parse::number_literal(text)?;
                 Ok(self.literal(value, ty))
@@ -241,7 +248,7 @@ impl Binder<'_> {
         })
     }
 
-    /// A whole literal beside a decimal has the precision of its digits, not that of int.
+    /// An integer literal beside a decimal has the precision of its digits, not that of int.
     fn narrowed(&mut self, bound: Bound, other: SqlType) -> Bound {
         match (&bound.constant, bound.ty, other) {
             (Some(OwnedCell::Integer(value)), SqlType::Int, SqlType::Decimal { .. }) => {
@@ -294,7 +301,7 @@ impl Binder<'_> {
             _ => inner,
         };
         let collation = wanted.map_or(
-            Collation::Explicit(Arc::from(super::DEFAULT_COLLATION)),
+            Collation::Explicit(Arc::from(DEFAULT_COLLATION)),
             Collation::Explicit,
         );
         Ok(Bound { collation, ..inner })
@@ -338,7 +345,7 @@ impl Binder<'_> {
         })
     }
 
-    /// Values of which one is the result: their common type, and each converted to it.
+    /// Values of which one is the result: their common type, and each of them converted to it.
     pub(super) fn unify(&mut self, values: Vec<Bound>) -> Result<(Vec<Bound>, SqlType, Collation), SqlError> {
         let mut common: Option<Bound> = None;
         for value in &values {

@@ -1,11 +1,15 @@
-//! Scalar functions by name: how many arguments, of which types, and what they return.
+//! Scalar functions by name: the number and types of their arguments, and their result types.
 
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
 };
 
-use super::{Binder, Bound, Collation, Mode, System, convert};
+use super::binder::Binder;
+use super::bound::{Bound, Collation, System};
+use super::convert;
+use super::convert::Mode;
 use crate::sql::errors::{error, unsupported, wrong_arguments};
+use crate::sql::functions::conversion::TRY;
 use crate::sql::{types, values};
 use crate::store::type_code::encode;
 use crate::types::{Len, OwnedCell, SqlError, SqlType};
@@ -352,7 +356,7 @@ impl Binder<'_> {
         }
     }
 
-    /// CONVERT, with a style where it has one.
+    /// CONVERT, with its style if it has one.
     pub(super) fn convert_function(
         &mut self,
         expr: &Expr,
@@ -377,7 +381,7 @@ impl Binder<'_> {
         if style.constant == Some(OwnedCell::Integer(0)) || !values::style_matters(value.ty, to) {
             return self.convert(value, to, Some(&collation), mode);
         }
-        let flags = if mode == Mode::Try { convert::TRY } else { 0 };
+        let flags = if mode == Mode::Try { TRY } else { 0 };
         let sql = format!(
             "tsql_convert({}, {}, {}, {flags}, {})",
             value.sql,

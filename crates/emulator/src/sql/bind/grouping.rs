@@ -1,10 +1,10 @@
-//! What may stand beside aggregates: errors 8120, 8121 and 8127 for columns that are neither grouped nor aggregated,
-//! where SQLite would take any row's value.
+//! The check of columns that are neither grouped nor aggregated: errors 8120, 8121 and 8127. SQLite would take any
+//! row's value for them.
 
 use crate::sql::errors::error;
 use crate::types::SqlError;
 
-/// What a query level groups by, and which of its columns were met outside of that.
+/// The GROUP BY expressions of a query level, and the columns that it uses outside of them.
 #[derive(Debug, Default)]
 pub(super) struct Grouping {
     /// The GROUP BY expressions, as SQLite SQL.
@@ -23,7 +23,8 @@ impl Grouping {
         }
     }
 
-    /// Refuses what is left; the select list's columns come before `in_list`, HAVING's before `in_having`.
+    /// Refuses the remaining columns. Columns of the select list come before `in_list`, columns of HAVING before
+    /// `in_having`.
     pub fn check(&self, in_list: usize, in_having: usize) -> Result<(), SqlError> {
         let Some(name) = self.ungrouped.first() else {
             return Ok(());

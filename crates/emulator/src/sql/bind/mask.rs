@@ -1,15 +1,16 @@
-//! What a login without UNMASK reads in place of a masked column's values ("Dynamic Data Masking").
+//! The masks that a login without UNMASK reads in place of a masked column's values ("Dynamic Data Masking").
 //!
 //! An expression of a select list that reads a masked column is masked as a whole, by its own type, and NULL stays
-//! NULL; a count tells no value and is not masked. Predicates, GROUP BY and ORDER BY see the values themselves, but
-//! those around a derived table or a CTE see what its select list gave out.
+//! NULL. A count tells no value and is not masked. Predicates, GROUP BY and ORDER BY see the values themselves.
+//! Outside a derived table or a CTE they see the output of its select list.
 
-use super::{Binder, Bound};
+use super::binder::Binder;
+use super::bound::Bound;
 use crate::sql::types;
 use crate::sql::values;
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
 
-/// What text is masked with, as far as its column is long enough.
+/// The mask of text, cut to the length of its column.
 const TEXT: &str = "xxxx";
 
 impl Binder<'_> {

@@ -1,10 +1,11 @@
-//! Conditions: three-valued in T-SQL as in SQLite, so they are written natively over comparable sides.
+//! Conditions. They are three-valued in T-SQL as in SQLite, so they are written natively over comparable sides.
 
 use sqlparser::ast::{BinaryOperator, Expr, Query, SelectItem, SetExpr, UnaryOperator};
 
+use super::binder::Binder;
+use super::bound::{Bound, Collation};
 use super::convert::key;
-use super::source::Scope;
-use super::{Binder, Bound, Collation};
+use super::scope::Scope;
 use crate::sql::errors::{error, unsupported};
 use crate::sql::{types, values};
 use crate::types::{SqlError, SqlType};
@@ -182,7 +183,7 @@ impl Binder<'_> {
         ))
     }
 
-    /// As text: other types are converted as CAST to nvarchar does.
+    /// A value as text. Other types are converted as CAST to nvarchar converts them.
     pub(super) fn text(&mut self, bound: Bound) -> Result<Bound, SqlError> {
         if types::is_text(bound.ty) && !bound.untyped_null {
             return Ok(bound);
@@ -190,8 +191,8 @@ impl Binder<'_> {
         self.cast(bound, SqlType::NVarChar(crate::types::Len::N(4000)))
     }
 
-    /// EXISTS. A correlated one over a single base table is turned into a set of row ids: computed once, from the
-    /// subquery's side, where SQLite would run the subquery again for every outer row.
+    /// EXISTS. A correlated one over a single base table becomes a set of row ids, which is computed once, from the
+    /// subquery's side. SQLite would run the subquery again for every outer row.
     fn exists(&mut self, subquery: &Query, negated: bool) -> Result<String, SqlError> {
         let not = if negated { "NOT " } else { "" };
         if let Some(set) = self.row_id_set(subquery)? {
@@ -226,7 +227,7 @@ impl Binder<'_> {
             && !select.from.is_empty()
             && select.projection.iter().all(is_harmless);
         if self.aggregates {
-            // Beside aggregates there is no row to have an id.
+            // Beside aggregates there is no row with an id.
             return Ok(None);
         }
         let Some(Scope { sources, .. }) = self.scopes.last() else {
@@ -271,7 +272,7 @@ impl Binder<'_> {
     }
 }
 
-/// Whether an EXISTS subquery's select list cannot change whether there are rows.
+/// Whether the select list of an EXISTS subquery has no effect on the existence of rows.
 fn is_harmless(item: &SelectItem) -> bool {
     match item {
         SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => true,

@@ -1,4 +1,4 @@
-//! Queries: SELECT with everything around it, set operations, CTEs, ORDER BY, TOP and OFFSET.
+//! Queries: SELECT with its clauses, set operations, CTEs, ORDER BY, TOP and OFFSET.
 
 use std::collections::HashMap;
 
@@ -7,23 +7,15 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, SetExpr, Top, TopQuantity, Value,
 };
 
+use super::binder::Binder;
+use super::bound::{Bound, Collation};
+use super::convert::Mode;
 use super::convert::key;
-use super::source::Scope;
-use super::{Binder, Bound, Collation, Mode};
+use super::output::{BoundQuery, Output};
+use super::scope::Scope;
 use crate::sql::errors::{error, unsupported};
 use crate::store::fold;
-use crate::types::{Column, SqlError, SqlType};
-
-/// A query as SQLite SQL; its columns are called `c1`, `c2`, ... there.
-#[derive(Debug, Clone)]
-pub(crate) struct BoundQuery {
-    pub sql: String,
-    pub columns: Vec<Output>,
-    /// `SELECT @a = ...`: the variables that take the columns, by folded name.
-    pub assigns: Vec<String>,
-    /// It surely has no more than one row.
-    pub one_row: bool,
-}
+use crate::types::{SqlError, SqlType};
 
 /// A select list.
 #[derive(Default)]
@@ -32,56 +24,49 @@ struct SelectList {
     outputs: Vec<(String, Bound)>,
     /// The variables that they are assigned to.
     assigns: Vec<String>,
-    /// Which of them read a masked column.
+    /// The positions of the expressions that read a masked column.
     masked: Vec<usize>,
 }
 
-/// A column of a query.
-#[derive(Debug, Clone)]
-pub(crate) struct Output {
-    pub name: String,
-    pub ty: SqlType,
-    pub collation: Collation,
-    pub nullable: bool,
-    pub identity: bool,
-    pub updateable: bool,
-    untyped_null: bool,
+/// The clauses of a SELECT in SQLite SQL, without its LIMIT.
+struct Clauses<'a> {
+    outputs: &'a [(String, Bound)],
+    distinct: bool,
+    from: &'a str,
+    condition: Option<String>,
+    group: &'a [String],
+    having: Option<String>,
+    order: &'a [String],
 }
 
-impl Output {
-    pub(super) fn new(name: String, bound: &Bound) -> Output {
-        Output {
-            name,
-            ty: bound.ty,
-            collation: bound.collation.clone(),
-            nullable: bound.nullable,
-            identity: bound.column.as_ref().is_some_and(|c| c.identity),
-            updateable: bound.column.as_ref().is_some_and(|c| c.native),
-            untyped_null: bound.untyped_null,
-        }
+fn select_sql(clauses: &Clauses<'_>) -> String {
+    let output = |(i, (_, bound)): (usize, &(String, Bound))| {
+        let sql = if clauses.distinct {
+            distinct_key(bound, &bound.collation)
+        } else {
+            bound.sql.clone()
+        };
+        format!("{sql} AS \"c{}\"", i + 1)
+    };
+    let list: Vec<String> = clauses.outputs.iter().enumerate().map(output).collect();
+    let word = if clauses.distinct { "DISTINCT " } else { "" };
+    let mut sql = format!("SELECT {word}{}", list.join(", "));
+    if !clauses.from.is_empty() {
+        sql.push_str(&format!(" FROM {}", clauses.from));
     }
-
-    /// The column as an expression of an outer query.
-    pub fn as_bound(&self, sql: &str) -> Bound {
-        Bound {
-            collation: self.collation.clone(),
-            nullable: self.nullable,
-            untyped_null: self.untyped_null,
-            ..Bound::new(sql.to_owned(), self.ty)
-        }
+    if let Some(condition) = &clauses.condition {
+        sql.push_str(&format!(" WHERE {condition}"));
     }
-
-    /// As COLMETADATA describes it.
-    pub fn column(&self) -> Column {
-        Column {
-            name: self.name.clone(),
-            ty: self.ty,
-            nullable: self.nullable,
-            identity: self.identity,
-            updateable: self.updateable,
-            collation: self.collation.column_name(self.ty),
-        }
+    if !clauses.group.is_empty() {
+        sql.push_str(&format!(" GROUP BY {}", clauses.group.join(", ")));
     }
+    if let Some(having) = &clauses.having {
+        sql.push_str(&format!(" HAVING {having}"));
+    }
+    if !clauses.order.is_empty() {
+        sql.push_str(&format!(" ORDER BY {}", clauses.order.join(", ")));
+    }
+    sql
 }
 
 impl Binder<'_> {
@@ -220,39 +205,15 @@ impl Binder<'_> {
         for at in masked {
             outputs[at].1 = self.mask(outputs[at].1.clone())?;
         }
-        let list: Vec<String> = outputs
-            .iter()
-            .enumerate()
-            .map(|(i, (_, bound))| {
-                let sql = if distinct {
-                    distinct_key(bound, &bound.collation)
-                } else {
-                    bound.sql.clone()
-                };
-                format!("{sql} AS \"c{}\"", i + 1)
-            })
-            .collect();
-        let mut sql = format!(
-            "SELECT {}{}",
-            if distinct { "DISTINCT " } else { "" },
-            list.join(", ")
-        );
-        if !from.is_empty() {
-            sql.push_str(&format!(" FROM {from}"));
-        }
-        for (word, clause) in [("WHERE", condition), ("HAVING", having)] {
-            if let Some(clause) = clause {
-                if word == "HAVING" && !group.is_empty() {
-                    sql.push_str(&format!(" GROUP BY {}", group.join(", ")));
-                }
-                sql.push_str(&format!(" {word} {clause}"));
-            } else if word == "HAVING" && !group.is_empty() {
-                sql.push_str(&format!(" GROUP BY {}", group.join(", ")));
-            }
-        }
-        if !order.is_empty() {
-            sql.push_str(&format!(" ORDER BY {}", order.join(", ")));
-        }
+        let mut sql = select_sql(&Clauses {
+            outputs: &outputs,
+            distinct,
+            from: &from,
+            condition,
+            group: &group,
+            having,
+            order: &order,
+        });
         sql.push_str(&limit);
         if query.is_none() && !limit.is_empty() {
             // An operand of a set operation cannot have a LIMIT of its own in SQLite.
@@ -354,7 +315,7 @@ impl Binder<'_> {
                 None => self.expr(&item.expr)?,
             };
             if bound.constant.is_some() {
-                // A constant orders nothing, and SQLite would take a number for a position.
+                // A constant orders nothing, and SQLite would read a number as a position.
                 continue;
             }
             items.push(format!(
@@ -425,7 +386,7 @@ fn named_by_column(bound: Bound) -> (String, Bound) {
     )
 }
 
-/// What SQLite must compare where rows are made distinct: the value itself, with its collation.
+/// The key by which SQLite makes rows distinct: the value itself, with its collation.
 pub(super) fn distinct_key(bound: &Bound, collation: &Collation) -> String {
     if matches!(bound.ty, SqlType::DateTimeOffset(_)) {
         bound.sql.clone()
@@ -466,7 +427,8 @@ pub(super) fn position(expr: &Expr, columns: &[Output]) -> Result<Option<usize>,
             let name = fold(&ident.value);
             let mut named = columns.iter().enumerate().filter(|(_, c)| fold(&c.name) == name);
             let first = named.next().map(|(position, _)| position);
-            // Also where both are the same column: "ORDER BY Clause (Transact-SQL)", column names must be unique.
+            // This holds even if both are the same column: column names must be unique ("ORDER BY Clause
+            // (Transact-SQL)").
             match named.next() {
                 Some(_) => Err(error(
                     209,

@@ -2,9 +2,12 @@
 
 use sqlparser::ast::{Query, SetOperator, SetQuantifier};
 
+use super::binder::Binder;
+use super::bound::{Bound, Collation};
+use super::convert::Mode;
 use super::convert::{combine, key};
-use super::query::{BoundQuery, Output, direction, distinct_key, order_items, position};
-use super::{Binder, Bound, Collation, Mode};
+use super::output::{BoundQuery, Output};
+use super::query::{direction, distinct_key, order_items, position};
 use crate::sql::errors::{error, unsupported};
 use crate::sql::types;
 use crate::types::SqlError;
@@ -100,7 +103,7 @@ impl Binder<'_> {
             rights.join(", "),
             right.sql
         );
-        // The parentheses keep a chain of operations in the order it was written.
+        // The parentheses keep a chain of operations in its written order.
         let sql = format!("SELECT * FROM ({sql})");
         Ok(BoundQuery {
             sql,
@@ -110,7 +113,7 @@ impl Binder<'_> {
         })
     }
 
-    /// ORDER BY and OFFSET over a set operation, whose columns are all that can be named.
+    /// ORDER BY and OFFSET over a set operation. They can name its output columns only.
     pub(super) fn ordered(&mut self, bound: BoundQuery, query: &Query) -> Result<BoundQuery, SqlError> {
         let (mut order, alias) = (Vec::new(), self.alias());
         for item in order_items(query.order_by.as_ref())? {

@@ -1,4 +1,4 @@
-//! FROM: tables, catalog views, derived tables, CTEs and joins; and what a column's name means among them.
+//! FROM: tables, catalog views, derived tables, CTEs and joins, and the lookup of column names among them.
 
 use std::sync::Arc;
 
@@ -6,10 +6,14 @@ use sqlparser::ast::{
     Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, TableFactor, TableWithJoins,
 };
 
-use super::query::BoundQuery;
-use super::{Binder, Bound, Collation, Origin, Parameter};
-use crate::sql::core::{NameParts, Object, TableRef};
+use super::binder::Binder;
+use super::bound::{Bound, Parameter};
+use super::output::BoundQuery;
+use super::scope::{Source, SourceColumn, quoted};
+use crate::sql::core::{Object, TableRef};
 use crate::sql::errors::{error, no_column, no_object, unsupported};
+use crate::sql::name::NameParts;
+use crate::sql::types::is_text;
 use crate::sql::views::View;
 use crate::store::access::Permission;
 use crate::store::catalog::{DEFAULT_COLLATION, quote};
@@ -17,100 +21,8 @@ use crate::store::database::Database;
 use crate::store::fold;
 use crate::types::{SqlError, SqlType};
 
-/// The tables that names are looked up in, of one query level.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Scope {
-    pub sources: Vec<Source>,
-}
-
-/// One table of a FROM.
-#[derive(Debug, Clone)]
-pub(super) struct Source {
-    /// Its alias in the SQLite SQL.
-    pub alias: String,
-    /// What messages call it.
-    label: String,
-    /// The names it goes by, folded: alias, or database, schema and name.
-    name: String,
-    schema: Option<String>,
-    database: Option<String>,
-    pub columns: Vec<SourceColumn>,
-    /// The base table in SQLite SQL, where it is one.
-    pub table: Option<String>,
-    pub object_id: i32,
-    /// Whether a column of it was asked for.
-    pub touched: bool,
-}
-
-/// One column of a source.
-#[derive(Debug, Clone)]
-pub(super) struct SourceColumn {
-    pub name: String,
-    sql: String,
-    ty: SqlType,
-    collation: Option<Arc<str>>,
-    nullable: bool,
-    identity: bool,
-    native: bool,
-    masked: bool,
-}
-
-/// A source's column in SQLite SQL.
-fn quoted(source: &Source, column: &SourceColumn) -> String {
-    if source.alias.is_empty() {
-        column.sql.clone()
-    } else {
-        format!("{}.{}", source.alias, column.sql)
-    }
-}
-
-impl Source {
-    fn bound(&self, column: &SourceColumn) -> Bound {
-        let collation = column
-            .collation
-            .clone()
-            .map_or(Collation::Default, Collation::Implicit);
-        let origin = Origin {
-            name: column.name.clone(),
-            identity: column.identity,
-            native: column.native,
-            masked: column.masked,
-        };
-        let sql = quoted(self, column);
-        Bound {
-            collation,
-            nullable: column.nullable,
-            column: Some(origin),
-            ..Bound::new(sql, column.ty)
-        }
-    }
-
-    /// Whether that is its alias, or its name where it has none.
-    pub fn goes_by(&self, folded: &str) -> bool {
-        self.name == folded
-    }
-
-    /// Whether the qualifier of a column, innermost part last, means this source.
-    fn answers_to(&self, qualifier: &[Ident]) -> bool {
-        let part = |n: usize| {
-            qualifier
-                .len()
-                .checked_sub(n)
-                .map(|at| fold(&qualifier[at].value))
-        };
-        let fits = |own: &Option<String>, asked: Option<String>| match asked {
-            None => true,
-            Some(asked) => own.as_ref() == Some(&asked) || asked.is_empty(),
-        };
-        part(1).is_some_and(|name| name == self.name)
-            && fits(&self.schema, part(2))
-            && fits(&self.database, part(3))
-            && qualifier.len() <= 3
-    }
-}
-
 impl Binder<'_> {
-    /// FROM, whose sources join the innermost scope.
+    /// FROM. Its sources join the innermost scope.
     pub(super) fn from(&mut self, tables: &[TableWithJoins]) -> Result<String, SqlError> {
         let mut parts = Vec::with_capacity(tables.len());
         for table in tables {
@@ -346,7 +258,7 @@ impl Binder<'_> {
                 name: name.to_owned(),
                 sql: quote(name),
                 ty,
-                collation: super::super::types::is_text(ty).then(|| Arc::from(DEFAULT_COLLATION)),
+                collation: is_text(ty).then(|| Arc::from(DEFAULT_COLLATION)),
                 nullable,
                 identity: false,
                 native: false,
@@ -502,18 +414,5 @@ impl Binder<'_> {
                 Err(error(107, 15, 1, text))
             }
         }
-    }
-}
-
-impl Collation {
-    /// The collation of a column that holds such values.
-    pub fn column_name(&self, ty: SqlType) -> Option<Arc<str>> {
-        if !super::super::types::is_text(ty) {
-            return None;
-        }
-        Some(match self {
-            Collation::Default => Arc::from(DEFAULT_COLLATION),
-            Collation::Implicit(name) | Collation::Explicit(name) => Arc::clone(name),
-        })
     }
 }

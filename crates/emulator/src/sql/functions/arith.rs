@@ -2,7 +2,7 @@
 
 use rusqlite::functions::Context;
 
-use super::{Answer, Registry, argument, broken, integer, sql_type, string};
+use super::registry::{Answer, Registry, argument, broken, integer, sql_type, string};
 use crate::sql::errors::overflow;
 use crate::sql::{types, values};
 use crate::types::{Cell, OwnedCell, SqlError, SqlType};

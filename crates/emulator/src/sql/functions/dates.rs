@@ -3,14 +3,14 @@
 use chrono::{Datelike, Months, NaiveDate};
 use rusqlite::functions::Context;
 
-use super::{Answer, Registry, argument, broken, integer};
+use super::registry::{Answer, Registry, argument, broken, integer};
 use crate::sql::errors::error;
 use crate::types::{Cell, OwnedCell, SqlError};
 
 const SECOND: i64 = 10_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
-/// A date part. The discriminant is how it is passed to the functions.
+/// A date part. Its discriminant is passed to the functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are T-SQL's")]
 pub(crate) enum Part {
@@ -49,7 +49,7 @@ const PARTS: [(Part, &[&str]); 14] = [
 ];
 
 impl Part {
-    /// By any of its names.
+    /// The part with that name, which may be any of its names.
     pub fn parse(name: &str) -> Option<Part> {
         let name = name.to_ascii_lowercase();
         PARTS
@@ -65,7 +65,7 @@ impl Part {
             .find(|part| *part as i64 == code)
     }
 
-    /// The length of the parts that have one.
+    /// The length of a part that has one.
     fn units(self) -> Option<i64> {
         Some(match self {
             Part::DayOfYear | Part::Day | Part::Weekday => DAY,
@@ -213,21 +213,21 @@ fn add(part: Part, n: i64, at: i64) -> Result<i64, SqlError> {
         .ok_or_else(overflow)
 }
 
-/// Over a datetimeoffset: the local time moves, the offset stays.
+/// DATEADD over a datetimeoffset: the local time moves and the offset stays.
 fn add_offset(context: &Context<'_>) -> Answer {
     let (Some(n), Cell::Blob(bytes)) = (integer(context, 1)?, argument(context, 2)?) else {
         return Ok(OwnedCell::Null);
     };
     let (utc, offset) = bytes.split_first_chunk::<8>().ok_or_else(broken)?;
     let minutes: [u8; 2] = offset.try_into().map_err(|_| broken())?;
-    // The offset is kept with its sign bit flipped, so that it orders as bytes.
+    // The offset is stored with its sign bit flipped, so that it orders as bytes.
     let shift = i64::from((u16::from_be_bytes(minutes) ^ 0x8000) as i16) * 60 * SECOND;
     let local = i64::try_from(u64::from_be_bytes(*utc)).map_err(|_| broken())? + shift;
     let moved = u64::try_from(add(part(context)?, n, local)? - shift).map_err(|_| overflow())?;
     Ok(OwnedCell::Blob([&moved.to_be_bytes()[..], offset].concat()))
 }
 
-/// DATEDIFF: how many boundaries of the part lie between.
+/// DATEDIFF: the number of the part's boundaries in between.
 fn boundaries(part: Part, from: i64, to: i64) -> Result<i64, SqlError> {
     let months = |at: i64| -> Result<i64, SqlError> {
         let date = date(at)?;

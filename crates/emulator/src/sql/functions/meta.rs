@@ -1,16 +1,18 @@
-//! OBJECT_ID, DB_NAME, SERVERPROPERTY and the like: functions that look names up.
+//! OBJECT_ID, DB_NAME, SERVERPROPERTY and similar functions, which look names up.
 
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use rusqlite::functions::Context;
 
-use super::{Answer, Registry, argument, broken, string};
-use crate::sql::core::{NameParts, Names, Shared, lock};
+use super::registry::{Answer, Registry, argument, broken, string};
+use crate::sql::errors::error;
+use crate::sql::name::NameParts;
+use crate::sql::shared::{Names, Shared, lock};
 use crate::sql::types::{SYSNAME_ID, TYPES, measures};
-use crate::sql::views::View;
+use crate::sql::views;
 use crate::store::access::Permission;
-use crate::store::catalog::{Catalog, DEFAULT_COLLATION, IndexKind, TableDef};
+use crate::store::catalog::{Catalog, DEFAULT_COLLATION, TableDef};
 use crate::store::fold;
 use crate::types::{Cell, OwnedCell, SqlError};
 
@@ -26,7 +28,7 @@ fn number(value: impl Into<i64>) -> OwnedCell {
     OwnedCell::Integer(value.into())
 }
 
-/// An optional argument as text: NULL and absent are `None`.
+/// An optional argument as text. NULL and an absent argument are `None`.
 fn word(context: &Context<'_>, at: usize) -> Result<Option<String>, SqlError> {
     if at >= context.len() {
         return Ok(None);
@@ -96,7 +98,7 @@ fn meta(context: &Context<'_>, shared: &Mutex<Shared>) -> Answer {
     Ok(found.unwrap_or(OwnedCell::Null))
 }
 
-/// The catalog of the database that a name is in. A database that is not current is read anew.
+/// The catalog of the database that a name refers to. A database that is not current is read anew.
 fn catalog(names: &Names, name: &NameParts) -> Result<Option<Arc<Catalog>>, SqlError> {
     match &name.database {
         Some(other) if fold(other) != fold(&names.database) => {
@@ -110,7 +112,7 @@ fn catalog(names: &Names, name: &NameParts) -> Result<Option<Arc<Catalog>>, SqlE
             };
             load()
                 .map(|c| Some(Arc::new(c)))
-                .map_err(|e| super::error(823, 24, 6, e.to_string()))
+                .map_err(|e| error(823, 24, 6, e.to_string()))
         }
         _ => Ok(Some(Arc::clone(&names.catalog))),
     }
@@ -134,46 +136,19 @@ fn object_id(names: &Names, name: Option<&str>, kind: Option<&str>) -> Result<Op
         return Ok(Some(table.object_id));
     }
     if kind.as_deref().is_none_or(|k| k == "V")
-        && let Some(id) = View::object_id(name.schema(), &name.name)
+        && let Some(id) = views::object_id(name.schema(), &name.name)
     {
         return Ok(Some(id));
     }
     let (schema, folded) = (fold(name.schema()), fold(&name.name));
     let in_schema = catalog.all_tables().filter(|t| fold(&t.schema) == schema);
-    let mut constraints = in_schema.flat_map(|t| constraints(t));
+    let mut constraints = in_schema.flat_map(|t| t.constraints());
     Ok(constraints
         .find(|c| fold(&c.1) == folded && kind.as_deref().is_none_or(|k| k == c.2))
         .map(|c| c.0))
 }
 
-/// A table's constraints: id, name and type.
-pub(in crate::sql) fn constraints(table: &TableDef) -> Vec<(i32, String, &'static str)> {
-    let keys = table.indexes.iter().filter(|i| i.kind != IndexKind::Index);
-    let keys = keys.map(|i| {
-        (
-            i.object_id,
-            i.name.clone(),
-            if i.kind == IndexKind::PrimaryKey {
-                "PK"
-            } else {
-                "UQ"
-            },
-        )
-    });
-    let defaults = table
-        .columns
-        .iter()
-        .filter_map(|c| c.default.as_ref())
-        .map(|d| (d.object_id, d.name.clone(), "D"));
-    let checks = table.checks.iter().map(|c| (c.object_id, c.name.clone(), "C"));
-    let foreign = table
-        .foreign_keys
-        .iter()
-        .map(|f| (f.object_id, f.name.clone(), "F"));
-    keys.chain(defaults).chain(checks).chain(foreign).collect()
-}
-
-/// Whether the login has a permission: NULL where the securable is not there. Nothing is denied at the server.
+/// Whether the login has a permission. It is NULL if the securable does not exist. Nothing is denied at the server.
 fn has_permission(
     names: &Names,
     securable: Option<&str>,
@@ -186,7 +161,7 @@ fn has_permission(
     let permission = Permission::named(permission.trim());
     let (securable, class) = match (securable, class) {
         (None, None) => return Ok(Some(true)),
-        // Of a database, no name means the current one ("HAS_PERMS_BY_NAME (Transact-SQL)").
+        // For a database, no name means the current one ("HAS_PERMS_BY_NAME (Transact-SQL)").
         (None, Some(class)) if class.trim().eq_ignore_ascii_case("DATABASE") => {
             let denied = permission.is_some_and(|p| names.catalog.denies_in_database(&names.login, p));
             return Ok(Some(!denied));
@@ -281,7 +256,7 @@ fn column_length(names: &Names, table: Option<&str>, column: Option<&str>) -> Re
     let Some(name) = NameParts::parse(table) else {
         return Ok(None);
     };
-    if let Some(view) = View::find(name.schema.as_deref(), &name.name) {
+    if let Some(view) = views::find(name.schema.as_deref(), &name.name) {
         let found = view.columns.iter().find(|c| fold(c.0) == fold(column));
         return Ok(found.map(|c| measures(c.1).0));
     }

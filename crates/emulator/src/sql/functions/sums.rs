@@ -1,12 +1,13 @@
-//! SUM and AVG: exact over the exact types, in i128.
+//! SUM and AVG. They are exact over the exact types, in i128.
 
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::Value;
 
 use super::arith::{exact, exact_cell};
-use super::{Registry, argument, raise, sql_type, value};
-use crate::sql::core::Shared;
+use super::registry::{Registry, argument, raise, sql_type};
 use crate::sql::errors::overflow;
+use crate::sql::shared::Shared;
+use crate::sql::sqlite::value;
 use crate::sql::types;
 use crate::types::{Cell, OwnedCell, SqlError, SqlType};
 use std::sync::{Arc, Mutex};

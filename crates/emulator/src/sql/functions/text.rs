@@ -2,7 +2,7 @@
 
 use rusqlite::functions::Context;
 
-use super::{Answer, Registry, argument, broken, integer, sql_type, string};
+use super::registry::{Answer, Registry, argument, broken, integer, sql_type, string};
 use crate::sql::errors::error;
 use crate::sql::values;
 use crate::types::{Cell, OwnedCell, SqlError, SqlType};
@@ -107,8 +107,8 @@ fn positive(n: i64, function: &str) -> Result<i64, SqlError> {
     Ok(n)
 }
 
-/// `n` code units from `start`, counted from 1. A surrogate pair that the cut would split is left out whole: the
-/// storage form holds no half of one.
+/// `n` code units from `start`, counted from 1. A surrogate pair that the cut would split is dropped whole, because
+/// the storage form cannot hold half of one.
 fn slice(s: &str, start: i64, n: i64) -> Answer {
     let end = start.saturating_add(n);
     let mut at = 1_i64;
@@ -162,7 +162,7 @@ fn datalength(context: &Context<'_>) -> Answer {
 }
 
 fn replicate(context: &Context<'_>) -> Answer {
-    /// What REPLICATE of a string that is not max cuts at.
+    /// REPLICATE of a string that is not max is cut here.
     const BYTES_MAX: usize = 8000;
     let (Some(s), Some(n)) = (string(context, 0)?, integer(context, 1)?) else {
         return Ok(OwnedCell::Null);
@@ -173,7 +173,7 @@ fn replicate(context: &Context<'_>) -> Answer {
     if s.is_empty() {
         return Ok(OwnedCell::Text(String::new()));
     }
-    // A bound on what one call may allocate; longer results are asked of max types only.
+    // This bounds the allocation of one call. Only max types may have longer results.
     let times = n.min((64 << 20) / s.len());
     let text = s.repeat(times);
     if s.len() <= BYTES_MAX && text.len() > 64 << 20 {
@@ -224,7 +224,7 @@ fn charindex(context: &Context<'_>) -> Answer {
     ))
 }
 
-/// The first place where `part` stands in `s` under a collation, and how many bytes it takes there.
+/// The first place where `part` stands in `s` under a collation, and its length there in bytes.
 fn find(s: &str, part: &str, class: &str) -> Option<(usize, usize)> {
     let count = part.chars().count();
     s.char_indices().map(|(at, _)| at).find_map(|at| {

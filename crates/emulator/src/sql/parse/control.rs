@@ -3,11 +3,11 @@
 use sqlparser::ast::{DataType, Expr};
 use sqlparser::tokenizer::Token;
 
-use super::{Failure, Parsed, Reader};
+use super::reader::{Failure, Parsed, Reader};
 use crate::sql::ast::{Argument, Declaration, SetOption, Stmt};
 use crate::types::SqlError;
 
-/// SET options that are on or off. What they ask for is either how the emulator works anyway, or kept in the session.
+/// SET options that are on or off. The emulator works that way anyway, or the session keeps the setting.
 const SWITCHES: [&str; 20] = [
     "ANSI_DEFAULTS",
     "ANSI_NULLS",

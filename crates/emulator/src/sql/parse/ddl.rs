@@ -3,12 +3,12 @@
 use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Token;
 
-use super::{Parsed, Reader};
+use super::reader::{Parsed, Reader};
 use crate::sql::ast::{
     AlterTable, ColumnSpec, ConstraintKind, ConstraintSpec, CreateTable, DatabaseOption, IndexSpec, Stmt,
 };
 
-/// What a table element was.
+/// The kinds of table elements.
 enum Element {
     Column(ColumnSpec),
     Constraint(ConstraintSpec),
@@ -92,7 +92,7 @@ impl Reader<'_> {
         })
     }
 
-    /// `WITH (...)`, `ON filegroup`, `TEXTIMAGE_ON filegroup`: where and how to store, which SQLite decides.
+    /// `WITH (...)`, `ON filegroup`, `TEXTIMAGE_ON filegroup`. They place the storage, which SQLite decides.
     fn storage_options(&mut self) -> Parsed<()> {
         self.skip_hints()?;
         while self.take_one(&["ON", "TEXTIMAGE_ON"]) {
@@ -199,7 +199,7 @@ impl Reader<'_> {
         Ok(condition)
     }
 
-    /// After REFERENCES. Actions other than NO ACTION are refused.
+    /// The part after REFERENCES. Actions other than NO ACTION are refused.
     fn references(&mut self, columns: Vec<Ident>) -> Parsed<ConstraintKind> {
         let parent = self.object_name()?;
         let parent_columns = if self.peek_is(&Token::LParen) {
@@ -249,7 +249,7 @@ impl Reader<'_> {
             } else if self.take("ENCRYPTED") {
                 column.encryption = Some(self.encryption()?);
             } else if self.take_one(&["ROWGUIDCOL", "SPARSE"]) {
-                // Both are hints: the column reads and writes the same.
+                // Both are hints. The column reads and writes the same.
             } else if let Some(constraint) = self.column_constraint(&column.name)? {
                 column.constraints.push(constraint);
             } else {

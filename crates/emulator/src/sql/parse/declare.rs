@@ -2,14 +2,14 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::{Parsed, Reader};
+use super::reader::{Parsed, Reader};
 use crate::sql::ast::{CreatePolicy, Stmt};
 
 /// `encryption_type` of the two kinds of encryption ("sys.columns (Transact-SQL)").
 const ENCRYPTION_TYPES: [(&str, u8); 2] = [("DETERMINISTIC", 1), ("RANDOMIZED", 2)];
 
 impl Reader<'_> {
-    /// After CREATE TYPE.
+    /// The part after CREATE TYPE.
     pub(super) fn create_type(&mut self) -> Parsed<Stmt> {
         let name = self.object_name()?;
         self.expect("FROM")?;
@@ -24,7 +24,8 @@ impl Reader<'_> {
         Ok(Stmt::CreateType { name, base, nullable })
     }
 
-    /// After CREATE SECURITY POLICY. Without STATE it is enabled ("CREATE SECURITY POLICY (Transact-SQL)").
+    /// The part after CREATE SECURITY POLICY. A policy without STATE is enabled ("CREATE SECURITY POLICY
+    /// (Transact-SQL)").
     pub(super) fn create_policy(&mut self) -> Parsed<Stmt> {
         let name = self.object_name()?;
         let predicates = self.list(|r| {
@@ -53,7 +54,7 @@ impl Reader<'_> {
         })))
     }
 
-    /// After MASKED: `WITH (FUNCTION = '...')`.
+    /// The part after MASKED: `WITH (FUNCTION = '...')`.
     pub(super) fn masking_function(&mut self) -> Parsed<String> {
         self.expect("WITH")?;
         self.expect_token(&Token::LParen)?;
@@ -70,7 +71,8 @@ impl Reader<'_> {
         Ok(function)
     }
 
-    /// After ENCRYPTED: `WITH (COLUMN_ENCRYPTION_KEY = k, ENCRYPTION_TYPE = DETERMINISTIC, ALGORITHM = '...')`.
+    /// The part after ENCRYPTED: `WITH (COLUMN_ENCRYPTION_KEY = k, ENCRYPTION_TYPE = DETERMINISTIC, ALGORITHM =
+    /// '...')`.
     pub(super) fn encryption(&mut self) -> Parsed<u8> {
         self.expect("WITH")?;
         let mut kind = None;

@@ -1,5 +1,5 @@
-//! sqlparser's SQL Server dialect, with the words that start a statement or a clause taken out of its aliases: a
-//! batch need not have semicolons.
+//! sqlparser's SQL Server dialect, without the words that start a statement or a clause among its aliases. A batch
+//! need not have semicolons.
 
 use std::any::TypeId;
 
@@ -12,7 +12,7 @@ use sqlparser::tokenizer::Token;
 #[derive(Debug, Default)]
 pub(crate) struct Tsql(MsSqlDialect);
 
-/// What cannot be an alias without AS.
+/// Whether a keyword cannot be an alias without AS.
 fn starts_something(keyword: Keyword, parser: &Parser) -> bool {
     if keyword == Keyword::NoKeyword {
         return matches!(&parser.get_current_token().token, Token::Word(w) if w.quote_style.is_none()

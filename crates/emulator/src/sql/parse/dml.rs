@@ -4,7 +4,7 @@ use sqlparser::ast::BinaryOperator;
 use sqlparser::ast::{Expr, Ident, TableWithJoins};
 use sqlparser::tokenizer::Token;
 
-use super::{Failure, Parsed, Reader};
+use super::reader::{Failure, Parsed, Reader};
 use crate::sql::ast::{BulkColumn, Delete, Insert, InsertSource, Stmt, Update};
 
 impl Reader<'_> {
@@ -173,7 +173,7 @@ impl Reader<'_> {
         Ok(Some(quantity))
     }
 
-    /// OUTPUT would have to return rows; it is refused by name.
+    /// Refuses OUTPUT by name, because it would have to return rows.
     fn refuse_output(&mut self) -> Parsed<()> {
         if self.peek_word().is_some_and(|w| w == "OUTPUT") {
             Err(self.near())
@@ -193,7 +193,7 @@ impl Reader<'_> {
     }
 }
 
-/// The operator of `+=` and its like, before its `=`.
+/// The operator of `+=` and similar assignments, before its `=`.
 pub(super) fn compound(token: &Token) -> Option<BinaryOperator> {
     Some(match token {
         Token::Plus => BinaryOperator::Plus,

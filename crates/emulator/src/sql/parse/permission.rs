@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::{Parsed, Reader};
+use super::reader::{Parsed, Reader};
 use crate::sql::ast::{PermissionChange, PermissionVerb, Securable, Stmt};
 use crate::store::access::Permission;
 
@@ -23,7 +23,7 @@ impl Reader<'_> {
         Ok(Stmt::Permission(Box::new(change)))
     }
 
-    /// REVOKE GRANT OPTION FOR leaves the permission granted.
+    /// REVOKE. With GRANT OPTION FOR the permission itself stays granted.
     pub(super) fn revoke(&mut self) -> Parsed<Stmt> {
         let option = self.take("GRANT");
         if option {
@@ -58,7 +58,7 @@ impl Reader<'_> {
         })
     }
 
-    /// One permission, of one word or more.
+    /// One permission, which may have several words.
     fn permission(&mut self) -> Parsed<Permission> {
         let mut name = String::new();
         while !self.peek_is(&Token::Comma)

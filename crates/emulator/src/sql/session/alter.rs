@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::SqlSession;
-use super::ddl::plain;
 use super::declare::DeclaredType;
 use super::define::column_collation;
+use super::state::SqlSession;
 use crate::sql::ast::{AlterTable, ColumnSpec, ConstraintSpec};
 use crate::sql::bind::{Binder, Mode};
 use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error, unsupported};
+use crate::sql::name::plain;
 use crate::store::catalog::{IndexKind, TableDef, quote};
 use crate::store::fold;
 use crate::types::SqlError;
@@ -132,7 +132,7 @@ impl SqlSession {
                     new.def.name
                 )));
             }
-            // Rows that are there take the default only where they must.
+            // Existing rows take the default only if the column is NOT NULL.
             let value = if column.nullable {
                 None
             } else {
@@ -323,7 +323,7 @@ fn user_of(def: &TableDef, id: i32, name: &str) -> Option<String> {
         .iter()
         .find(|f| f.columns.contains(&id))
         .map(|f| format!("object '{}'", f.name));
-    // A text that mentions the name at all may mean the column.
+    // A text that contains the name at all may mean the column.
     let check = def
         .checks
         .iter()

@@ -1,21 +1,22 @@
-//! INSERT BULK: the statement announces the load, its rows come in a message of their own.
+//! INSERT BULK. The statement announces the load, and its rows come in a message of their own.
 //!
-//! Rows go straight into one prepared INSERT inside one transaction or savepoint: all of them stay, or none.
+//! Rows go straight into one prepared INSERT inside one transaction or savepoint. All of them stay, or none.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
 use rusqlite::CachedStatement;
 use sqlparser::ast::{DataType, ObjectName};
 
 use super::constraint::{constraint, duplicate_key, not_null_column, violated};
-use super::ddl::plain;
-use super::plan::Bindable;
-use super::{Ran, SqlSession};
+use super::load::{Extra, Load, Pending, Target};
+use super::state::{Batch, Ran, SqlSession};
 use crate::sql::ast::BulkColumn;
 use crate::sql::bind::Need;
-use crate::sql::core::{TableRef, Temp};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{self, bad_bulk_type, error, no_column, no_object, null_refused};
+use crate::sql::name::plain;
+use crate::sql::sqlite::Bindable;
 use crate::sql::types::{self, Place};
 use crate::sql::values;
 use crate::store::access::Permission;
@@ -23,48 +24,6 @@ use crate::store::catalog::quote;
 use crate::types::{BulkTarget, Cell, Column, Len, OwnedCell, SqlError, SqlType};
 use crate::value::render::render;
 use crate::value::text;
-
-/// What the last batch announced.
-pub(super) struct Pending {
-    table: TableRef,
-    columns: Vec<Column>,
-    /// For every declared column, where it is in the table.
-    places: Vec<usize>,
-    keep_nulls: bool,
-    announced: bool,
-}
-
-/// How one column's cells reach the table.
-struct Target {
-    from: SqlType,
-    to: SqlType,
-    utf8: bool,
-    /// The cell is stored as it comes, if it is not too long.
-    as_is: bool,
-    nullable: bool,
-    /// What stands in for NULL, when nulls are not kept.
-    default: Option<OwnedCell>,
-}
-
-/// What a column that the load does not name gets.
-enum Extra {
-    Default(OwnedCell),
-    Identity(Arc<AtomicI64>, i64),
-}
-
-/// A load that is running.
-pub(super) struct Load {
-    table: TableRef,
-    sql: String,
-    targets: Vec<Target>,
-    /// The names of the columns that the cells go to.
-    names: Vec<String>,
-    /// What the columns that the load does not name get.
-    extras: Vec<Extra>,
-    rows: u64,
-    temps: Vec<Temp>,
-    failed: bool,
-}
 
 impl SqlSession {
     /// INSERT BULK.
@@ -116,7 +75,7 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Tells the wire once that rows are to come.
+    /// Tells the wire once that rows are coming.
     pub(super) fn announce_bulk(&mut self) -> Option<BulkTarget> {
         let pending = self.pending_bulk.as_mut().filter(|p| !p.announced)?;
         pending.announced = true;
@@ -156,7 +115,7 @@ impl SqlSession {
 
     fn open_load(&mut self, pending: Pending, columns: &[Column]) -> Result<(), SqlError> {
         let table = pending.table;
-        // The table may have changed since the announcement, and while the lock was waited for.
+        // The table may have changed since the announcement, or during the wait for the lock.
         if !self.is_unchanged(&table)? {
             return Err(no_object(&table.def.full_name()));
         }
@@ -180,27 +139,7 @@ impl SqlSession {
                 default,
             });
         }
-        let mut extras = Vec::new();
-        for (_, column) in table
-            .def
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| !pending.places.contains(at))
-        {
-            if let Some(definition) = column.identity {
-                extras.push(Extra::Identity(
-                    self.identity_counter(&table)?,
-                    definition.increment,
-                ));
-                names.push(column.name.clone());
-            } else if let Some(value) = self.default_value(column)? {
-                extras.push(Extra::Default(value));
-                names.push(column.name.clone());
-            } else if !column.nullable {
-                return Err(null_refused(&column.name, &table.three_part_name(), "INSERT"));
-            }
-        }
+        let extras = self.extras(&table, &pending.places, &mut names)?;
         let list: Vec<String> = names.iter().map(|n| quote(n)).collect();
         let marks: Vec<String> = (1..=names.len()).map(|n| format!("?{n}")).collect();
         let sql = format!(
@@ -229,6 +168,37 @@ impl SqlSession {
         Ok(())
     }
 
+    /// The values of the columns that the load does not name. Their names are added to `names`.
+    fn extras(
+        &mut self,
+        table: &TableRef,
+        places: &[usize],
+        names: &mut Vec<String>,
+    ) -> Result<Vec<Extra>, SqlError> {
+        let mut extras = Vec::new();
+        for (_, column) in table
+            .def
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !places.contains(at))
+        {
+            if let Some(definition) = column.identity {
+                extras.push(Extra::Identity(
+                    self.identity_counter(table)?,
+                    definition.increment,
+                ));
+                names.push(column.name.clone());
+            } else if let Some(value) = self.default_value(column)? {
+                extras.push(Extra::Default(value));
+                names.push(column.name.clone());
+            } else if !column.nullable {
+                return Err(null_refused(&column.name, &table.three_part_name(), "INSERT"));
+            }
+        }
+        Ok(extras)
+    }
+
     fn is_unchanged(&mut self, table: &TableRef) -> Result<bool, SqlError> {
         let id = table.def.object_id;
         let now = match &table.database {
@@ -250,7 +220,7 @@ impl SqlSession {
             return Ok(None);
         };
         let expression = crate::sql::parse::parse_expression(&default.sql)?;
-        let scratch = super::Batch {
+        let scratch = Batch {
             parsed: crate::sql::ast::Batch::default(),
             plans: Vec::new(),
         };
@@ -368,7 +338,7 @@ impl SqlSession {
         duplicate_key(def, index, parts.map(|p| p.join(", ")).as_deref())
     }
 
-    /// Ends the load, keeping its rows or not.
+    /// Ends the load and keeps its rows, or does not.
     pub(super) fn end_load(&mut self, keep: bool) -> Result<u64, SqlError> {
         let Some(load) = self.bulk.take() else {
             // An error has rolled the transaction back, and the load with it.
@@ -400,7 +370,7 @@ impl SqlSession {
     }
 }
 
-/// The type that INSERT BULK declares. A length that no column can have is refused as SQL Server refuses it here.
+/// The type that INSERT BULK declares. A length that no column can have is refused here, as in SQL Server.
 fn declared_type(ty: &DataType, at: usize) -> Result<SqlType, SqlError> {
     match types::sql_type(ty, Place::Declaration) {
         Ok((ty, _)) => Ok(ty),
@@ -409,7 +379,8 @@ fn declared_type(ty: &DataType, at: usize) -> Result<SqlType, SqlError> {
     }
 }
 
-/// Whether a column of COLMETADATA is what INSERT BULK declared: the same type, scale and precision, and no longer.
+/// Whether a column of COLMETADATA matches the declaration of INSERT BULK: the same type, scale and precision, and
+/// no longer.
 fn agrees(sent: SqlType, declared: SqlType) -> bool {
     let fits = |sent: Len, declared: Len| match (sent, declared) {
         (Len::Max, Len::Max) => true,
@@ -439,7 +410,7 @@ fn agrees(sent: SqlType, declared: SqlType) -> bool {
     }
 }
 
-/// Whether the storage form of a sent value is that of the column, but for its length.
+/// Whether a sent value has the storage form of the column, apart from its length.
 fn stored_as_is(sent: SqlType, column: SqlType) -> bool {
     match (sent, column) {
         (SqlType::NVarChar(_) | SqlType::NChar(_), SqlType::NVarChar(_))

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::ffi;
 
-use super::SqlSession;
-use super::plan::Bindable;
+use super::state::SqlSession;
 use crate::sql::bind::dml::Change;
-use crate::sql::core::{TableRef, lock};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{error, null_refused};
-use crate::sql::functions::cell;
+use crate::sql::shared::lock;
+use crate::sql::sqlite::{Bindable, cell};
 use crate::store::catalog::{ColumnDef, IndexDef, IndexKind, TableDef, quote};
 use crate::types::{OwnedCell, SqlError};
 use crate::value::render::render;
@@ -48,8 +48,8 @@ impl SqlSession {
         }
     }
 
-    /// An UPDATE that SQLite found to double a key on its way. SQLite looks after each row, SQL Server when all rows are
-    /// changed: the keys may pass over each other. So the indexes are taken away for the change and made again.
+    /// An UPDATE in which SQLite found a duplicate key halfway. SQLite checks after each row, and SQL Server after
+    /// all rows: keys may pass over each other. So the unique indexes are dropped for the change and created again.
     pub(super) fn update_keys(
         &mut self,
         sql: &str,
@@ -76,7 +76,7 @@ impl SqlSession {
         Ok(count)
     }
 
-    /// What a constraint's trigger raised: 547. The message is `kind id`.
+    /// The error that a constraint's trigger raised: 547. The message is `kind id`.
     pub(super) fn trigger_error(&mut self, table: &TableRef, message: &str, verb: &str) -> SqlError {
         let id: i32 = message
             .rsplit(' ')
@@ -169,7 +169,7 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Keeps how far the identity counter came.
+    /// Keeps the last value of the identity counter.
     pub(super) fn end_identity(&mut self, change: &Change) -> Result<(), SqlError> {
         let Some(explicit) = change.explicit_identity else {
             return Ok(());
@@ -245,7 +245,7 @@ fn key_columns<'a>(table: &'a TableRef, index: &IndexDef) -> Vec<&'a ColumnDef> 
     keys.filter_map(|k| table.def.column_by_id(k.0)).collect()
 }
 
-/// The queries for a key among the new rows, `n`, that is in the table already or comes twice.
+/// The queries for a key among the new rows, `n`, that exists in the table already or comes twice.
 fn taken(table: &TableRef, index: &IndexDef, rows: &str) -> [String; 2] {
     let columns = key_columns(table, index);
     let list: Vec<String> = columns.iter().map(|c| format!("n.{}", quote(&c.name))).collect();
@@ -292,7 +292,7 @@ pub(super) fn constraint(failure: &rusqlite::Error) -> Option<(i32, String)> {
     }
 }
 
-/// The column that SQLite names in a NOT NULL violation. A name may have dots in it, so the longest one wins.
+/// The column that SQLite names in a NOT NULL violation. A name may contain dots, so the longest one wins.
 pub(super) fn not_null_column(table: &TableDef, message: &str) -> String {
     let named = table
         .columns
@@ -325,7 +325,7 @@ pub(super) fn violated<'a>(table: &'a TableDef, message: &str) -> Option<&'a Ind
     })
 }
 
-/// 2627 or 2601.
+/// The error of a duplicate key: 2627 or 2601.
 pub(super) fn duplicate_key(table: &TableDef, index: &IndexDef, key: Option<&str>) -> SqlError {
     let value = key.map_or(String::new(), |k| format!(" The duplicate key value is ({k})."));
     let object = table.full_name();

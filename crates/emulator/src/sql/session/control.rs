@@ -1,11 +1,11 @@
-//! Statement after statement: control flow, SET, variables, and what an error does to the rest.
+//! Runs one statement after another: control flow, SET, variables, and the effect of an error on the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlparser::ast::{Expr, SetExpr};
+use sqlparser::ast::{Expr, Query, SetExpr};
 
-use super::{Batch, Caught, Ran, SqlSession, Stop, Variable, sent};
+use super::state::{Batch, Caught, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{DatabaseOption, Declaration, SetOption, Statement, Stmt};
 use crate::sql::errors::{self, error, unsupported};
 use crate::sql::types::{Place, sql_type};
@@ -13,7 +13,7 @@ use crate::store::fold;
 use crate::types::{Cell, Len, OwnedCell, Sink, SqlError, SqlType};
 use crate::value::render::render;
 
-/// Where control goes after a statement.
+/// The next step of control after a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     Next,
@@ -82,20 +82,7 @@ impl SqlSession {
     fn dispatch(&mut self, batch: &Arc<Batch>, statement: &Statement, sink: &mut dyn Sink) -> Ran<Flow> {
         let id = statement.id;
         match &statement.kind {
-            Stmt::Query(query) => {
-                self.implicit_begin(sink)?;
-                if let SetExpr::Select(select) = query.body.as_ref()
-                    && let Some(into) = &select.into
-                {
-                    let [target] = into.targets.as_slice() else {
-                        return Err(unsupported(query).into());
-                    };
-                    self.select_into(target, query, sink)?;
-                } else {
-                    let prepared = self.prepare_query(batch, statement, query)?;
-                    self.run_query(&prepared, sink)?;
-                }
-            }
+            Stmt::Query(query) => self.query_statement(batch, statement, query, sink)?,
             Stmt::Insert(_) | Stmt::Update(_) | Stmt::Delete(_) => {
                 self.implicit_begin(sink)?;
                 loop {
@@ -135,7 +122,7 @@ impl SqlSession {
             Stmt::Continue => return Ok(Flow::Continue),
             Stmt::Return(status) => {
                 if let Some(status) = status {
-                    // Its value goes nowhere here: there are no stored procedures.
+                    // The value goes nowhere, because there are no stored procedures.
                     self.scalar(batch, id, 0, status, Some(SqlType::Int))?;
                 }
                 return Ok(Flow::Return);
@@ -169,16 +156,7 @@ impl SqlSession {
                 sent(sink.done(None))?;
             }
             Stmt::Use(name) => self.use_database(&name.value, sink)?,
-            Stmt::ExecString(parts) => {
-                let mut sql = String::new();
-                for (at, part) in parts.iter().enumerate() {
-                    let text = self.scalar(batch, id, at, part, Some(SqlType::NVarChar(Len::Max)))?;
-                    if let Cell::Text(text) = text.value.as_cell() {
-                        sql.push_str(text);
-                    }
-                }
-                self.run_scope(&sql, std::collections::HashMap::new(), sink)?;
-            }
+            Stmt::ExecString(parts) => self.exec_string(batch, id, parts, sink)?,
             Stmt::Exec {
                 status,
                 procedure,
@@ -191,17 +169,7 @@ impl SqlSession {
                 columns,
                 options,
             } => self.prepare_bulk(table, columns, options)?,
-            Stmt::Print(message) => {
-                let text = self.scalar(batch, id, 0, message, Some(SqlType::NVarChar(Len::N(4000))))?;
-                let message = render(text.value.as_cell(), text.ty);
-                sent(sink.info(&SqlError {
-                    number: 0,
-                    state: 1,
-                    class: 0,
-                    message,
-                    line: statement.line,
-                }))?;
-            }
+            Stmt::Print(message) => self.print(batch, statement, message, sink)?,
             Stmt::RaiseError(arguments) => self.raise_error(batch, id, arguments, sink)?,
             Stmt::Throw(arguments) => return Err(self.throw(batch, id, arguments)?.into()),
             Stmt::CreateDatabase(_) | Stmt::DropDatabase { .. } | Stmt::AlterDatabase { .. } => {
@@ -215,6 +183,67 @@ impl SqlSession {
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// SELECT, into a table or to the client.
+    fn query_statement(
+        &mut self,
+        batch: &Batch,
+        statement: &Statement,
+        query: &Query,
+        sink: &mut dyn Sink,
+    ) -> Ran<()> {
+        self.implicit_begin(sink)?;
+        if let SetExpr::Select(select) = query.body.as_ref()
+            && let Some(into) = &select.into
+        {
+            let [target] = into.targets.as_slice() else {
+                return Err(unsupported(query).into());
+            };
+            self.select_into(target, query, sink)?;
+        } else {
+            let prepared = self.prepare_query(batch, statement, query)?;
+            self.run_query(&prepared, sink)?;
+        }
+        Ok(())
+    }
+
+    /// EXEC (...).
+    fn exec_string(&mut self, batch: &Batch, id: usize, parts: &[Expr], sink: &mut dyn Sink) -> Ran<()> {
+        let mut sql = String::new();
+        for (at, part) in parts.iter().enumerate() {
+            let text = self.scalar(batch, id, at, part, Some(SqlType::NVarChar(Len::Max)))?;
+            if let Cell::Text(text) = text.value.as_cell() {
+                sql.push_str(text);
+            }
+        }
+        self.run_scope(&sql, std::collections::HashMap::new(), sink)?;
+        Ok(())
+    }
+
+    /// PRINT.
+    fn print(
+        &mut self,
+        batch: &Batch,
+        statement: &Statement,
+        message: &Expr,
+        sink: &mut dyn Sink,
+    ) -> Ran<()> {
+        let text = self.scalar(
+            batch,
+            statement.id,
+            0,
+            message,
+            Some(SqlType::NVarChar(Len::N(4000))),
+        )?;
+        let message = render(text.value.as_cell(), text.ty);
+        sent(sink.info(&SqlError {
+            number: 0,
+            state: 1,
+            class: 0,
+            message,
+            line: statement.line,
+        }))
     }
 
     fn try_catch(
@@ -254,7 +283,7 @@ impl SqlSession {
                 None => OwnedCell::Null,
             };
             let name = fold(&declaration.name);
-            // In a loop the declaration is met again and keeps its variable.
+            // In a loop the declaration runs again and keeps its variable.
             self.variables
                 .entry(name)
                 .and_modify(|v| v.value = value.clone())
@@ -281,7 +310,7 @@ impl SqlSession {
                         ("ANSI_NULLS" | "CONCAT_NULL_YIELDS_NULL" | "QUOTED_IDENTIFIER", false) => {
                             return Err(unsupported(format!("SET {name} OFF")).into());
                         }
-                        // The rest is how the emulator works anyway, or changes no answer that it gives.
+                        // The emulator works that way anyway, or the option changes none of its answers.
                         _ => {}
                     }
                 }
@@ -309,7 +338,7 @@ impl SqlSession {
                     (false, _) => self.settings.identity_insert = None,
                 }
             }
-            // Readers see the last commit, or wait for writers in strict mode, at every level.
+            // At every level, readers see the last commit, or wait for writers in strict mode.
             SetOption::IsolationLevel => {}
             SetOption::Value { name, value } => self.set_value(batch, id, name, value)?,
         }

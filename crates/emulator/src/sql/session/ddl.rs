@@ -1,15 +1,16 @@
-//! CREATE, DROP and TRUNCATE: the table catalog and the SQLite schema change together, in one transaction.
+//! CREATE, DROP and TRUNCATE. The table catalog and the SQLite schema change together, in one transaction.
 
 use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::SqlSession;
 use super::constraint::constraint;
 use super::define::{add_index, check_columns};
+use super::state::SqlSession;
 use crate::sql::ast::{CreateTable, IndexSpec, Stmt};
-use crate::sql::core::{NameParts, TableRef};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error, unsupported};
+use crate::sql::name::{NameParts, plain};
 use crate::store::access::{Class, Permission};
 use crate::store::catalog::{self, ColumnDef, IndexDef, IndexKind, TableDef};
 use crate::store::database::Database;
@@ -160,7 +161,7 @@ impl SqlSession {
         catalog::new_object_id(&self.core.connection, alias).map_err(|e| self.core.sqlite_error(&e))
     }
 
-    /// Writes a table's definition where it belongs.
+    /// Writes a table's definition into the catalog, or into the session for a temp table.
     pub(super) fn store_table(&mut self, table: &TableRef) -> Result<(), SqlError> {
         match &table.database {
             Some(_) => catalog::save_table(&self.core.connection, &table.alias, &table.def)
@@ -192,7 +193,8 @@ impl SqlSession {
             let Some(table) = session.core.table(name)? else {
                 return Err(errors::cannot_drop("table", &plain(name), 5));
             };
-            // It needs ALTER on the schema or CONTROL on the table, and who is denied ALTER on it has no CONTROL.
+            // It needs ALTER on the schema or CONTROL on the table. A login that is denied ALTER on it has no
+            // CONTROL.
             if session.is_denied(&table, Permission::Alter)? {
                 return Err(errors::cannot_drop("table", &plain(name), 20));
             }
@@ -374,7 +376,7 @@ impl SqlSession {
         })
     }
 
-    /// The error of a unique index that the rows already there do not allow.
+    /// The error of a unique index that the existing rows violate.
     pub(super) fn index_error(
         &mut self,
         failure: &rusqlite::Error,
@@ -392,9 +394,4 @@ impl SqlSession {
         );
         error(1505, 16, 1, text)
     }
-}
-
-/// A name as messages give it.
-pub(super) fn plain(name: &ObjectName) -> String {
-    name.to_string().replace(['[', ']', '"'], "")
 }

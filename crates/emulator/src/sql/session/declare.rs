@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use sqlparser::ast::{DataType, Ident, ObjectName};
 
-use super::SqlSession;
-use super::ddl::plain;
+use super::state::SqlSession;
 use crate::sql::ast::CreatePolicy;
-use crate::sql::core::{NameParts, TableRef};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error, unsupported};
+use crate::sql::name::{NameParts, plain};
 use crate::sql::types::{self, Place};
 use crate::store::access::Class;
 use crate::store::catalog::{self, TableDef};
@@ -17,16 +17,16 @@ use crate::store::declared::{AliasType, Declared, Policy, Predicate};
 use crate::store::fold;
 use crate::types::{SqlError, SqlType};
 
-/// What a column's declared type means.
+/// The meaning of a column's declared type.
 pub(super) struct DeclaredType {
     pub ty: SqlType,
     pub sysname: bool,
-    /// The alias type's id and whether its columns may be NULL where they do not say.
+    /// The alias type's id, and whether its columns may be NULL if they do not say.
     pub alias: Option<(i32, bool)>,
 }
 
 impl SqlSession {
-    /// A column's type: one of the system's or an alias type of the current database.
+    /// A column's type: a system type or an alias type of the current database.
     pub(super) fn column_type(&mut self, ty: &DataType) -> Result<DeclaredType, SqlError> {
         if let DataType::Custom(name, arguments) = ty
             && arguments.is_empty()
@@ -50,7 +50,7 @@ impl SqlSession {
         })
     }
 
-    /// Changes what the current database declares.
+    /// Changes the declarations of the current database.
     fn change_declared(
         &mut self,
         work: impl FnOnce(&mut SqlSession, &mut Declared) -> Result<(), SqlError>,
@@ -65,7 +65,7 @@ impl SqlSession {
         })
     }
 
-    /// The schema of that name as it was written when it was made.
+    /// The schema of that name in its original spelling.
     fn schema_of(&mut self, database: &Arc<Database>, parts: &NameParts) -> Result<String, SqlError> {
         let catalog = self.core.catalog(database)?;
         let schema = catalog.schema(parts.schema());
@@ -206,7 +206,7 @@ impl SqlSession {
     }
 }
 
-/// The function of MASKED WITH (FUNCTION = '...'). The others than default() are not made here.
+/// The function of MASKED WITH (FUNCTION = '...'). Only default() is implemented.
 pub(super) fn masking_function(function: &str) -> Result<String, SqlError> {
     if function.trim().eq_ignore_ascii_case("default()") {
         Ok("default()".to_owned())

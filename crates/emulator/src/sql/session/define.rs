@@ -1,14 +1,15 @@
-//! Definitions of tables: columns, constraints and indexes as declared, checked before anything is made of them.
+//! Definitions of tables: columns, constraints and indexes as declared. They are checked before SQLite creates
+//! anything.
 
 use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::SqlSession;
 use super::declare::{DeclaredType, masking_function};
+use super::state::SqlSession;
 use crate::sql::ast::{ColumnSpec, ConstraintKind, ConstraintSpec, IndexSpec};
-use crate::sql::core::NameParts;
 use crate::sql::errors::{self, error};
+use crate::sql::name::NameParts;
 use crate::sql::types;
 use crate::sql::values;
 use crate::store::catalog::{
@@ -73,7 +74,7 @@ impl SqlSession {
             mask: spec.mask.as_deref().map(masking_function).transpose()?,
             encryption: spec.encryption,
         });
-        // A column of a primary key that is not declared NULL is NOT NULL; an explicit NULL is found there.
+        // A primary key's column that is not declared NULL is NOT NULL. An explicit NULL is found there.
         if spec.nullable == Some(true)
             && spec
                 .constraints
@@ -85,8 +86,8 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Adds constraints to a definition. `new` is whether the table is being created, when a primary key makes its
-    /// columns NOT NULL.
+    /// Adds constraints to a definition. `new` says that the table is being created; only then does a primary key
+    /// make its columns NOT NULL.
     pub(super) fn add_constraints(
         &mut self,
         def: &mut TableDef,
@@ -240,24 +241,7 @@ impl SqlSession {
         };
         let (children, parents) = (children?, parents?);
         let ids: Vec<i32> = parents.iter().map(|c| c.id).collect();
-        let keyed = parent_def.indexes.iter().any(|i| {
-            i.unique
-                && i.filter.is_none()
-                && i.keys.len() == ids.len()
-                && i.keys.iter().all(|k| ids.contains(&k.0))
-        });
-        if !keyed || children.len() != parents.len() {
-            let text = format!(
-                "There are no primary or candidate keys in the referenced table '{parent}' that match the referencing column list in the foreign key '{name}'."
-            );
-            return Err(error(1776, 16, 0, text));
-        }
-        if children.iter().zip(&parents).any(|(a, b)| a.ty != b.ty) {
-            let text = format!(
-                "The referencing columns of foreign key '{name}' are not of the same data type as the referenced columns."
-            );
-            return Err(error(1778, 16, 0, text));
-        }
+        check_foreign_key(&name, parent, &parent_def, &children, &parents)?;
         Ok(ForeignKeyDef {
             object_id,
             name,
@@ -266,6 +250,36 @@ impl SqlSession {
             parent_columns: ids,
         })
     }
+}
+
+/// Refuses a foreign key that references no key of the parent, or columns of other types.
+fn check_foreign_key(
+    name: &str,
+    parent: &ObjectName,
+    parent_def: &TableDef,
+    children: &[ColumnDef],
+    parents: &[ColumnDef],
+) -> Result<(), SqlError> {
+    let ids: Vec<i32> = parents.iter().map(|c| c.id).collect();
+    let keyed = parent_def.indexes.iter().any(|i| {
+        i.unique
+            && i.filter.is_none()
+            && i.keys.len() == ids.len()
+            && i.keys.iter().all(|k| ids.contains(&k.0))
+    });
+    if !keyed || children.len() != parents.len() {
+        let text = format!(
+            "There are no primary or candidate keys in the referenced table '{parent}' that match the referencing column list in the foreign key '{name}'."
+        );
+        return Err(error(1776, 16, 0, text));
+    }
+    if children.iter().zip(parents).any(|(a, b)| a.ty != b.ty) {
+        let text = format!(
+            "The referencing columns of foreign key '{name}' are not of the same data type as the referenced columns."
+        );
+        return Err(error(1778, 16, 0, text));
+    }
+    Ok(())
 }
 
 /// The collation of a column of that type.
@@ -281,7 +295,7 @@ pub(super) fn column_collation(ty: SqlType, name: Option<&str>) -> Result<Option
 }
 
 pub(super) fn check_columns(def: &TableDef) -> Result<(), SqlError> {
-    /// SQL Server's limit of columns a table.
+    /// SQL Server's limit on the columns of a table.
     const COLUMNS_MAX: usize = 1024;
     if def.columns.len() > COLUMNS_MAX {
         let text = format!(
@@ -323,16 +337,9 @@ fn add_default(def: &mut TableDef, column: &Ident, default: DefaultDef) -> Resul
     Ok(())
 }
 
-/// Adds an index to a definition.
-pub(super) fn add_index(
-    def: &mut TableDef,
-    spec: &IndexSpec,
-    name: String,
-    object_id: i32,
-    default_clustered: bool,
-    new: bool,
-) -> Result<(), SqlError> {
-    let folded = fold(&name);
+/// Refuses an index whose name is taken, and a second clustered index or primary key.
+fn check_index(def: &TableDef, spec: &IndexSpec, name: &str, clustered: bool) -> Result<(), SqlError> {
+    let folded = fold(name);
     if def.indexes.iter().any(|i| fold(&i.name) == folded) {
         let text = format!(
             "The operation failed because an index or statistics with name '{name}' already exists on table '{}'.",
@@ -340,7 +347,6 @@ pub(super) fn add_index(
         );
         return Err(error(1913, 16, 1, text));
     }
-    let clustered = spec.clustered.unwrap_or(default_clustered);
     if clustered && let Some(other) = def.indexes.iter().find(|i| i.clustered) {
         let text = format!(
             "Cannot create more than one clustered index on table '{}'. Drop the existing clustered index '{}' before creating another.",
@@ -357,19 +363,26 @@ pub(super) fn add_index(
             format!("Table '{}' already has a primary key defined on it.", def.name),
         ));
     }
-    let id_of = |def: &TableDef, ident: &Ident| {
-        def.column(&ident.value).map(|c| c.id).ok_or_else(|| {
-            error(
-                1911,
-                16,
-                1,
-                format!(
-                    "Column name '{}' does not exist in the target table or view.",
-                    ident.value
-                ),
-            )
-        })
-    };
+    Ok(())
+}
+
+/// The id of a column that an index names.
+fn id_of(def: &TableDef, ident: &Ident) -> Result<i32, SqlError> {
+    def.column(&ident.value).map(|c| c.id).ok_or_else(|| {
+        error(
+            1911,
+            16,
+            1,
+            format!(
+                "Column name '{}' does not exist in the target table or view.",
+                ident.value
+            ),
+        )
+    })
+}
+
+/// The ids of an index's key columns, and whether each descends.
+fn index_keys(def: &TableDef, spec: &IndexSpec) -> Result<Vec<(i32, bool)>, SqlError> {
     let mut keys = Vec::with_capacity(spec.keys.len());
     for (column, descending) in &spec.keys {
         let id = id_of(def, column)?;
@@ -382,6 +395,21 @@ pub(super) fn add_index(
         }
         keys.push((id, *descending));
     }
+    Ok(keys)
+}
+
+/// Adds an index to a definition.
+pub(super) fn add_index(
+    def: &mut TableDef,
+    spec: &IndexSpec,
+    name: String,
+    object_id: i32,
+    default_clustered: bool,
+    new: bool,
+) -> Result<(), SqlError> {
+    let clustered = spec.clustered.unwrap_or(default_clustered);
+    check_index(def, spec, &name, clustered)?;
+    let keys = index_keys(def, spec)?;
     let include: Result<Vec<i32>, SqlError> = spec.include.iter().map(|c| id_of(def, c)).collect();
     for column in def
         .columns

@@ -1,7 +1,7 @@
-//! A session: batches, calls and bulk loads, run statement by statement into a sink.
+//! A session. It runs batches, calls and bulk loads into a sink, statement by statement.
 //!
 //! It owns the session's settings, variables, transaction and plans. An error ends the statement, the batch or the
-//! transaction exactly as SQL Server would have it (XACT_ABORT, severity); nothing of a failed statement stays.
+//! transaction exactly as in SQL Server (XACT_ABORT, severity). Nothing of a failed statement stays.
 
 mod alter;
 mod bulk;
@@ -10,111 +10,38 @@ mod control;
 mod ddl;
 mod declare;
 mod define;
+mod load;
 mod permission;
 mod physical;
 mod plan;
 mod procedure;
 mod rename;
+mod state;
 mod transaction;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use super::core::Core;
-use super::errors::{self, error};
-use super::{ast, parse};
+use super::errors::error;
+use super::parse;
 use crate::store::{ServerState, fold};
 use crate::types::{
-    BulkTarget, Cell, Column, OwnedCell, Param, Session, SessionOptions, Sink, SqlError, SqlType,
-    TransactionRequest,
+    BulkTarget, Cell, Column, Param, Session, SessionOptions, Sink, SqlError, SqlType, TransactionRequest,
 };
-use plan::Prepared;
-use transaction::Transaction;
+use state::{Batch, Ran, Settings, Stop, Transaction, Variable, sent};
 
-/// How many SQLite virtual machine steps run between two looks at the cancel flag.
+pub(super) use state::SqlSession;
+
+/// The SQLite virtual machine steps between two checks of the cancel flag.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
-/// How many parameters a request may have.
+/// The most parameters that a request may have.
 const PARAMETERS_MAX: usize = 2100;
-/// How many parsed batches a session keeps.
+/// The most parsed batches that a session keeps.
 const BATCHES_MAX: usize = 256;
-/// Batches longer than this are not kept: they carry data, and do not come again.
+/// The longest batch that is kept. Longer ones carry data and do not come again.
 const BATCH_LENGTH_MAX: usize = 64 << 10;
-
-/// Why a statement did not end well.
-#[derive(Debug)]
-enum Stop {
-    /// An error of the statement.
-    Error(SqlError),
-    /// An error that the sink has been told: the batch is over.
-    Reported,
-    /// The client is gone, or cancelled.
-    Gone(SqlError),
-}
-
-impl From<SqlError> for Stop {
-    fn from(error: SqlError) -> Stop {
-        if error == errors::cancelled() {
-            Stop::Gone(error)
-        } else {
-            Stop::Error(error)
-        }
-    }
-}
-
-type Ran<T> = Result<T, Stop>;
-
-/// Wraps what a sink answers.
-fn sent(result: Result<(), SqlError>) -> Ran<()> {
-    result.map_err(Stop::Gone)
-}
-
-/// What SET changed.
-#[derive(Debug, Clone, Default)]
-struct Settings {
-    xact_abort: bool,
-    no_count: bool,
-    implicit_transactions: bool,
-    /// `None` waits for ever.
-    lock_timeout: Option<Duration>,
-    /// The table whose identity column may be given.
-    identity_insert: Option<i32>,
-}
-
-/// A variable's type and value.
-#[derive(Debug, Clone)]
-struct Variable {
-    ty: SqlType,
-    value: OwnedCell,
-}
-
-/// A parsed batch with the plans made of its statements.
-struct Batch {
-    parsed: ast::Batch,
-    plans: Vec<Mutex<HashMap<usize, Arc<Prepared>>>>,
-}
-
-/// The error that a CATCH handles.
-#[derive(Debug, Clone)]
-struct Caught(SqlError);
-
-/// See the module.
-pub(super) struct SqlSession {
-    core: Core,
-    settings: Settings,
-    transaction: Transaction,
-    variables: HashMap<String, Variable>,
-    batches: HashMap<String, Arc<Batch>>,
-    row_count: i64,
-    last_error: i32,
-    caught: Vec<Caught>,
-    /// How many TRY blocks are open.
-    tries: u32,
-    identities: HashMap<i32, Arc<AtomicI64>>,
-    pending_bulk: Option<bulk::Pending>,
-    bulk: Option<bulk::Load>,
-}
 
 impl SqlSession {
     /// Opens a session; 4060 when there is no such database.
@@ -149,7 +76,7 @@ impl SqlSession {
         })
     }
 
-    /// Parses a batch, or takes the one parsed before. The variables' types belong to the plans.
+    /// Parses a batch, or takes the one parsed before. Its plans depend on the variables' types.
     fn parsed(&mut self, sql: &str) -> Result<Arc<Batch>, SqlError> {
         let key = {
             let mut types: Vec<(&String, SqlType)> = self.variables.iter().map(|(n, v)| (n, v.ty)).collect();
@@ -185,15 +112,15 @@ impl SqlSession {
             .map(|_| ())
     }
 
-    /// Runs a text in a scope of its own, as `sp_executesql` and EXEC(...) do: its variables, temp tables and SET
-    /// options end with it, and 266 is raised when it leaves more or fewer transactions open than it found.
+    /// Runs a text in a scope of its own, as `sp_executesql` and EXEC(...) do. Its variables, temp tables and SET
+    /// options end with it. 266 is raised if it leaves more or fewer transactions open than it found.
     fn run_scope(
         &mut self,
         sql: &str,
         parameters: HashMap<String, Variable>,
         sink: &mut dyn Sink,
     ) -> Ran<HashMap<String, Variable>> {
-        /// As deep as SQL Server nests.
+        /// The nesting limit of SQL Server.
         const NESTING_MAX: u32 = 32;
         if self.core.depth >= NESTING_MAX {
             let text =
@@ -207,7 +134,7 @@ impl SqlSession {
         let ran = self.run_text(sql, sink);
         let inner = std::mem::replace(&mut self.variables, outer);
         self.settings = settings;
-        // A session that the client left may have its transaction rolled back already.
+        // A session whose client has left may have rolled its transaction back already.
         let ended = self.core.end_scope();
         match ran {
             Ok(()) => {
@@ -227,7 +154,7 @@ impl SqlSession {
         }
     }
 
-    /// What a request ends with: the sink has heard of every error but the client's own going.
+    /// Ends a request. The sink has been told every error except that its own client has left.
     fn finish(&mut self, ran: Ran<()>, sink: &mut dyn Sink) -> Result<(), SqlError> {
         self.tries = 0;
         self.caught.clear();
@@ -348,10 +275,10 @@ impl Session for SqlSession {
         self.row_count = 0;
         self.last_error = 0;
         self.core.depth = 0;
-        // A temp table that cannot be dropped stays until the connection ends; nothing can name it any more.
+        // A temp table that cannot be dropped stays until the connection ends. Nothing can name it any more.
         let _ = self.core.end_scope();
         self.core.server.locks.release_apps(self.core.session, None);
-        // It was attached when the session began; if it is gone, the next statement says so.
+        // It was attached when the session began. If it is gone, the next statement reports that.
         let _ = self.core.use_home();
     }
 }

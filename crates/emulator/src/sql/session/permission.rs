@@ -1,15 +1,15 @@
-//! GRANT, DENY and REVOKE, and what a denied permission refuses.
+//! GRANT, DENY and REVOKE, and the refusals of a denied permission.
 
 use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::SqlSession;
-use super::ddl::plain;
+use super::state::SqlSession;
 use crate::sql::ast::{PermissionChange, PermissionVerb, Securable};
 use crate::sql::bind::Need;
-use crate::sql::core::{NameParts, TableRef};
+use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error};
+use crate::sql::name::{NameParts, plain};
 use crate::store::access::{Access, Class, Permission, State, is_owner};
 use crate::store::catalog;
 use crate::store::database::Database;
@@ -86,7 +86,7 @@ impl SqlSession {
         catalog::save_access(&self.core.connection, &alias, access).map_err(|e| self.core.sqlite_error(&e))
     }
 
-    /// What is dropped takes its permissions along.
+    /// Removes the permissions on an object that is dropped.
     pub(super) fn forget_permissions(
         &mut self,
         database: &Arc<Database>,
@@ -117,7 +117,7 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Whether the session may not do that with a table. Temp tables are its own.
+    /// Whether the session is denied a permission on a table. Temp tables belong to the session.
     pub(super) fn is_denied(&mut self, table: &TableRef, permission: Permission) -> Result<bool, SqlError> {
         let Some(database) = &table.database else {
             return Ok(false);
@@ -126,7 +126,7 @@ impl SqlSession {
         Ok(catalog.denies(&self.core.options.login, permission, &table.def))
     }
 
-    /// Refuses to change a table that the session may not alter: to it the table might as well not be there.
+    /// Refuses to change a table that the session may not alter. The error is that of a table that does not exist.
     pub(super) fn check_alter(&mut self, table: &TableRef, name: &ObjectName) -> Result<(), SqlError> {
         if self.is_denied(table, Permission::Alter)? {
             Err(errors::cannot_find(1088, 13, &plain(name)))
@@ -153,7 +153,7 @@ impl SqlSession {
         Ok(())
     }
 
-    /// CREATE SCHEMA.
+    /// CREATE SCHEMA needs that permission in the database.
     pub(super) fn check_create_schema(&mut self, database: &Arc<Database>) -> Result<(), SqlError> {
         let catalog = self.core.catalog(database)?;
         if catalog.denies_in_database(&self.core.options.login, Permission::CreateSchema) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::SqlSession;
+use super::state::SqlSession;
 use crate::sql::bind::Binder;
 use crate::sql::core::TableRef;
 use crate::sql::values::sqlite_collation;
@@ -26,7 +26,7 @@ impl SqlSession {
                 )
             })
             .collect();
-        // No column has a SQLite type, so no affinity ever changes a value.
+        // No column has a SQLite type, so that no affinity ever changes a value.
         self.sqlite(&format!(
             "CREATE TABLE {}.{name} ({})",
             table.alias,
@@ -34,7 +34,7 @@ impl SqlSession {
         ))
     }
 
-    /// Creates everything that hangs on the table.
+    /// Creates the indexes and triggers of the table.
     pub(super) fn create_dependents(&mut self, table: &TableRef) -> Result<(), SqlError> {
         for column in &table.def.columns {
             self.check_default(column)?;
@@ -51,7 +51,7 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Binds a default once, so that a bad one is refused where it is declared.
+    /// Binds a default once, so that a bad one is refused at its declaration.
     pub(super) fn check_default(&mut self, column: &ColumnDef) -> Result<(), SqlError> {
         if column.default.is_some() {
             Binder::new(&mut self.core, &HashMap::new()).absent(column)?;
@@ -59,8 +59,8 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Creates an index. A unique index over nullable columns gets a second one that lets one NULL key in, as SQL
-    /// Server does; SQLite by itself lets in any number.
+    /// Creates an index. A unique index over nullable columns gets a second one that admits one NULL key, as SQL
+    /// Server does. SQLite by itself admits any number.
     pub(super) fn create_physical_index(
         &mut self,
         table: &TableRef,
@@ -234,8 +234,8 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Makes the SQLite table anew from a changed definition. `values` are the new columns' values, as SQLite
-    /// expressions over the old table's.
+    /// Creates the SQLite table anew from a changed definition. `values` are the new columns' values, as SQLite
+    /// expressions over the old table's columns.
     pub(super) fn rebuild(
         &mut self,
         old: &TableRef,
@@ -316,7 +316,8 @@ fn collate(column: &ColumnDef) -> String {
         .map_or(String::new(), |c| format!(" COLLATE \"{}\"", sqlite_collation(c)))
 }
 
-/// What an index holds for a column: a datetimeoffset without its offset, which takes no part in comparisons.
+/// The index expression of a column: a datetimeoffset goes in without its offset, which takes no part in
+/// comparisons.
 fn key_expression(column: &ColumnDef) -> String {
     let name = quote(&column.name);
     if matches!(column.ty, SqlType::DateTimeOffset(_)) {

@@ -1,61 +1,31 @@
-//! Bound statements, kept with the batch they are in, and how they run: parameters in, rows into the sink.
+//! Bound statements and their execution: parameters in, rows into the sink. They are kept with their batch.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, ToSql};
+use rusqlite::CachedStatement;
 use sqlparser::ast::{Expr, Query, SetExpr};
 
 use super::constraint::is_duplicate;
-use super::{Batch, Ran, SqlSession, Stop, Variable, sent};
+use super::state::{Batch, Prepared, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{Statement, Stmt};
 use crate::sql::bind::dml::Change;
-use crate::sql::bind::{Binder, Mode, Parameter, System, Uses};
-use crate::sql::core::lock;
+use crate::sql::bind::{Binder, Mode, Parameter, System};
 use crate::sql::errors::{error, unsupported};
-use crate::sql::functions::cell;
+use crate::sql::shared::lock;
+use crate::sql::sqlite::{Bindable, cell};
 use crate::sql::{ast, types};
 use crate::store::access::is_owner;
 use crate::store::{catalog, fold};
 use crate::types::{Cell, Column, OwnedCell, Sink, SqlError, SqlType};
 
-/// How many rows pass between two looks at the cancel flag.
+/// The rows between two checks of the cancel flag.
 const ROWS_BETWEEN_LOOKS: u64 = 256;
 
-/// A bound statement and what it was bound to.
-pub(super) struct Prepared {
-    sql: String,
-    parameters: Vec<Parameter>,
-    uses: Uses,
-    temp_version: u64,
-    database: i32,
-    identity_insert: Option<i32>,
-    pub columns: Vec<Column>,
-    /// `SELECT @a = ...`.
-    assigns: Vec<String>,
-    pub change: Option<Change>,
-}
-
-/// A cell on its way into a SQLite parameter.
-pub(super) struct Bindable<'a>(pub Cell<'a>);
-
-impl ToSql for Bindable<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            Cell::Null => ValueRef::Null,
-            Cell::Integer(v) => ValueRef::Integer(v),
-            Cell::Real(v) => ValueRef::Real(v),
-            Cell::Text(v) => ValueRef::Text(v.as_bytes()),
-            Cell::Blob(v) => ValueRef::Blob(v),
-        }))
-    }
-}
-
 impl SqlSession {
-    /// The plan of a statement, or of one of its expressions (`part` from 1): the one kept, if everything that it
-    /// was bound to is still so, or a new one.
+    /// The plan of a statement, or of one of its expressions (`part` from 1). It is the kept one if nothing that it
+    /// was bound to has changed, or else a new one.
     fn prepared(
         &mut self,
         batch: &Batch,
@@ -67,7 +37,7 @@ impl SqlSession {
         if let Some(kept) = slot.and_then(|s| plans(s).get(&part).cloned())
             && self.is_current(&kept)?
         {
-            // Whoever was waited for may have altered what the plan was bound to.
+            // The session that was waited for may have altered a table that the plan was bound to.
             if !self.wait_for_tables(&kept.uses.reads)? || self.is_current(&kept)? {
                 return Ok(kept);
             }
@@ -170,7 +140,8 @@ impl SqlSession {
         Ok(self.single(&prepared)? == OwnedCell::Integer(1))
     }
 
-    /// The value of an expression, of its own type or converted to one. `part` tells a statement's expressions apart.
+    /// The value of an expression, of its own type or converted to one. `part` distinguishes a statement's
+    /// expressions.
     pub(super) fn scalar(
         &mut self,
         batch: &Batch,
@@ -213,7 +184,7 @@ impl SqlSession {
         match rows.next() {
             Ok(Some(row)) => {
                 let value = row.get_ref(0).map_err(|e| self.core.sqlite_error(&e))?;
-                Ok(crate::value::to_owned(cell(value)?))
+                Ok(crate::value::cell::to_owned(cell(value)?))
             }
             Ok(None) => Ok(OwnedCell::Null),
             Err(e) => Err(self.core.sqlite_error(&e)),
@@ -242,7 +213,7 @@ impl SqlSession {
                     .map_or(OwnedCell::Null, |v| v.value.clone()),
                 Parameter::Constant(value) => value.clone(),
                 Parameter::System(value) => self.system(*value, now)?,
-                Parameter::View(view, database) => OwnedCell::Text(view.json(&mut self.core, database)?),
+                Parameter::View(view, database) => OwnedCell::Text(self.core.view_rows(view, database)?),
             });
         }
         Ok(values)
@@ -346,7 +317,7 @@ impl SqlSession {
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next().map_err(|e| self.core.sqlite_error(&e))? {
                 let cells: Result<Vec<OwnedCell>, SqlError> = (0..prepared.assigns.len())
-                    .map(|at| Ok(crate::value::to_owned(cell(row.get_ref_unwrap(at))?)))
+                    .map(|at| Ok(crate::value::cell::to_owned(cell(row.get_ref_unwrap(at))?)))
                     .collect();
                 last = Some(cells?);
                 count += 1;
@@ -361,8 +332,8 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Runs INSERT, UPDATE or DELETE. Returns whether it did: where the write lock was waited for and the tables are no
-    /// longer what the plan was bound to, the statement is to be bound again.
+    /// Runs INSERT, UPDATE or DELETE, and returns whether it did. If it waited for the write lock and the tables
+    /// have changed since it was bound, the statement must be bound again.
     pub(super) fn run_change(&mut self, prepared: &Prepared, sink: &mut dyn Sink) -> Ran<bool> {
         let Some(change) = &prepared.change else {
             return Err(unsupported(&prepared.sql).into());
@@ -476,9 +447,9 @@ impl SqlSession {
         }
     }
 
-    /// Gives the session variables of those types, for tests.
+    /// Declares variables of those types in the session, for tests.
     #[cfg(test)]
-    pub(in crate::sql) fn declare_for_test(&mut self, declarations: &str) {
+    pub(crate) fn declare_for_test(&mut self, declarations: &str) {
         let batch = crate::sql::parse::parse(&format!("DECLARE {declarations}")).unwrap();
         let Stmt::Declare(declared) = &batch.statements[0].kind else {
             panic!("{declarations}")
@@ -500,7 +471,7 @@ impl SqlSession {
 
     /// SQLite's plan of a query, for tests.
     #[cfg(test)]
-    pub(in crate::sql) fn explain(&mut self, sql: &str) -> Vec<String> {
+    pub(crate) fn explain(&mut self, sql: &str) -> Vec<String> {
         let batch = self.parsed(sql).unwrap();
         let Stmt::Query(query) = &batch.parsed.statements[0].kind else {
             panic!("not a query: {sql}")
@@ -519,7 +490,7 @@ fn plans(slot: &Mutex<HashMap<usize, Arc<Prepared>>>) -> MutexGuard<'_, HashMap<
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What binding made.
+/// The result of binding.
 #[derive(Default)]
 struct Bound {
     sql: String,
@@ -528,7 +499,7 @@ struct Bound {
     change: Option<Change>,
 }
 
-/// The same vector, emptied, for cells of another lifetime: the allocation is kept.
+/// The same vector, emptied, for cells of another lifetime. It keeps its allocation.
 fn recycled<'b>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'b>> {
     cells.clear();
     cells.into_iter().map(|_| Cell::Null).collect()

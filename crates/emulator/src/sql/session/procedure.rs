@@ -1,4 +1,5 @@
-//! The system procedures that clients call: application locks, sp_rename, sp_executesql, and what drivers ask at login.
+//! The system procedures that clients call: application locks, sp_rename, sp_executesql, and the procedures that
+//! drivers call at login.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,10 +7,10 @@ use std::time::Duration;
 
 use sqlparser::ast::{Expr, ObjectName};
 
-use super::{Batch, Ran, SqlSession, Stop, Variable, sent};
+use super::state::{Batch, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{Argument, Stmt};
-use crate::sql::core::NameParts;
 use crate::sql::errors::{self, error};
+use crate::sql::name::NameParts;
 use crate::sql::parse;
 use crate::sql::types::{Place, sql_type};
 use crate::store::fold;
@@ -150,7 +151,7 @@ impl SqlSession {
         Ok((status, HashMap::new()))
     }
 
-    /// The lock that a call names, its owner being in the given place.
+    /// The lock that a call names. Its owner is the argument at the given place.
     fn app_key(&self, arguments: &Arguments, owner_place: usize) -> Option<((i32, String), AppOwner)> {
         let resource = arguments.text("@Resource", 0).filter(|r| !r.is_empty())?;
         let owner = match arguments
@@ -166,7 +167,7 @@ impl SqlSession {
         Some(((self.core.current.id, resource), owner))
     }
 
-    /// 0 granted, 1 granted after waiting, -1 timed out, -2 cancelled, -3 deadlock, -999 bad call.
+    /// The result: 0 granted, 1 granted after waiting, -1 timed out, -2 cancelled, -3 deadlock, -999 bad call.
     fn get_app_lock(&mut self, arguments: &Arguments) -> Result<i64, SqlError> {
         const BAD_CALL: i64 = -999;
         let mode = match arguments
@@ -259,7 +260,7 @@ impl SqlSession {
         Ok((0, variables))
     }
 
-    /// The rows that ODBC asks for when it wants to know types; the columns that drivers read, for the type asked.
+    /// The rows that ODBC asks for to learn the types. They have the columns that drivers read, for the type asked.
     fn datatype_info(&mut self, arguments: &Arguments, sink: &mut dyn Sink) -> Ran<()> {
         const ROWS: &str = "SELECT * FROM (VALUES
             (N'bit',-7,1,NULL,NULL), (N'tinyint',-6,3,NULL,NULL), (N'smallint',5,5,NULL,NULL), (N'int',4,10,NULL,NULL),
@@ -277,7 +278,7 @@ impl SqlSession {
     }
 }
 
-/// OUTPUT is no part of a declaration.
+/// OUTPUT is not part of a declaration.
 fn strip_output(declared: &str) -> String {
     let parts: Vec<&str> = declared
         .split(',')

@@ -1,20 +1,21 @@
-//! sp_rename: tables, columns, indexes and constraints get another name and keep everything else.
+//! sp_rename. Tables, columns, indexes and constraints get another name and keep everything else.
 //!
-//! What is renamed keeps its object id, its rows and what hangs on it, and the name goes back with the transaction.
-//! The errors are raised by the procedure with RAISERROR, which XACT_ABORT does not see.
+//! A renamed object keeps its id, its rows, its indexes and its constraints. A rollback brings the old name back.
+//! The procedure raises its errors with RAISERROR, which XACT_ABORT does not see.
 
 use std::sync::Arc;
 
-use super::SqlSession;
 use super::procedure::Arguments;
-use crate::sql::core::{NameParts, Object, TableRef};
+use super::state::SqlSession;
+use crate::sql::core::{Object, TableRef};
 use crate::sql::errors::{error, unsupported};
+use crate::sql::name::NameParts;
 use crate::store::access::Permission;
 use crate::store::catalog::{IndexKind, TableDef, quote};
 use crate::store::fold;
 use crate::types::SqlError;
 
-/// What is renamed inside a table.
+/// The kinds of objects that are renamed inside a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Column,
@@ -85,7 +86,7 @@ impl SqlSession {
             return Err(missing);
         };
         self.change(Some(&database), found.def.object_id, |session| {
-            // Others may have dropped or renamed it while this session waited for them.
+            // Another session may have dropped or renamed it while this one waited for the lock.
             let Some(table) = session.renamed_table(parts)? else {
                 return Err(missing);
             };
@@ -105,7 +106,7 @@ impl SqlSession {
             if fold(&def.name) == fold(&parts.name) {
                 new.clone_into(&mut def.name);
                 let (from, to) = (table.sqlite(), def.sqlite_name());
-                // SQLite takes a name that differs in case alone for the one that is there.
+                // SQLite considers a name that differs only in case the same name.
                 if from != format!("{}.{to}", table.alias) {
                     let between = quote(&format!("_rename{}", def.object_id));
                     session.sqlite(&format!("ALTER TABLE {from} RENAME TO {between}"))?;
@@ -240,7 +241,7 @@ fn taken(name: &str, kind: &str) -> SqlError {
     error(15335, 11, 1, text)
 }
 
-/// Where a table keeps the name of a constraint.
+/// The place where a table keeps the name of a constraint.
 fn constraint_name<'a>(def: &'a mut TableDef, name: &str) -> Option<&'a mut String> {
     let folded = fold(name);
     let keys = def.indexes.iter_mut().filter(|i| i.kind != IndexKind::Index);

@@ -1,13 +1,13 @@
 //! Transactions and the write lock.
 //!
 //! BEGIN TRANSACTION takes nothing. The first write takes the database's FIFO lock and only then opens SQLite's
-//! transaction, so a reader never holds a writer up, and SQLite never finds a stale snapshot under a writer. A
-//! transaction that so far wrote temp tables only takes the lock before it reads a database, for the same reason.
+//! transaction. So no reader delays a writer, and SQLite never finds a stale snapshot under a writer. For the same
+//! reason a transaction that has written only temp tables takes the lock before it reads a database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Ran, SqlSession, Stop, sent};
+use super::state::{Ran, SqlSession, Stop, sent};
 use crate::sql::core::{TableRef, Temp};
 use crate::sql::errors::{self, error};
 use crate::store::LockMode;
@@ -15,25 +15,8 @@ use crate::store::database::Database;
 use crate::store::lock::{AppOwner, Wait, Waiter};
 use crate::types::{Sink, SqlError, TransactionEvent};
 
-/// Transaction descriptors are not given twice in a process.
+/// No transaction descriptor is given twice in a process.
 static NEXT_DESCRIPTOR: AtomicU64 = AtomicU64::new(1);
-
-/// The state of a session's transaction.
-#[derive(Default)]
-pub(super) struct Transaction {
-    /// `@@TRANCOUNT`.
-    pub count: u32,
-    pub descriptor: u64,
-    /// XACT_STATE() is -1: an error inside TRY left it fit for a rollback only.
-    pub doomed: bool,
-    /// SQLite's transaction is open.
-    open: bool,
-    /// The databases whose write lock it holds.
-    locked: Vec<Arc<Database>>,
-    /// The temp tables as they were when it began.
-    temps: Vec<Temp>,
-    savepoints: Vec<(String, Vec<Temp>)>,
-}
 
 impl SqlSession {
     pub(super) fn sqlite(&self, sql: &str) -> Result<(), SqlError> {
@@ -120,7 +103,7 @@ impl SqlSession {
     /// Rolls everything back and frees every lock of the transaction. Safe to call at any time.
     pub(super) fn roll_back_all(&mut self) {
         if !self.core.connection.is_autocommit() {
-            // SQLite may have rolled back by itself already; there is nothing else that can be done about it.
+            // SQLite may have rolled back by itself already. Nothing else can be done about it.
             let _ = self.sqlite("ROLLBACK");
         }
         if self.transaction.count > 0 {
@@ -183,7 +166,7 @@ impl SqlSession {
         }
     }
 
-    /// Waits for the sessions whose locks on these tables keep readers out. Returns whether it had to.
+    /// Waits for the sessions whose locks on these tables keep readers out. Returns whether it had to wait.
     pub(super) fn wait_for_tables(&self, reads: &[(i32, i32)]) -> Result<bool, SqlError> {
         let mut later = false;
         for (database, table) in reads {
@@ -198,8 +181,8 @@ impl SqlSession {
         Ok(later)
     }
 
-    /// Takes the schema modification lock of a table that this change alters, renames or drops. It keeps readers out
-    /// under row versioning too ("Transaction locking and row versioning guide").
+    /// Takes the schema modification lock of a table that this change alters, renames or drops. The lock keeps
+    /// readers out under row versioning too ("Transaction locking and row versioning guide").
     pub(super) fn modify_schema(&self, table: &TableRef) {
         if let Some(database) = &table.database {
             self.core
@@ -209,7 +192,7 @@ impl SqlSession {
         }
     }
 
-    /// What a statement that reads does first.
+    /// Takes the locks that a reading statement needs.
     pub(super) fn before_reading(&mut self, reads: &[(i32, i32)]) -> Result<(), SqlError> {
         self.wait_for_tables(reads)?;
         if self.transaction.open {
@@ -223,7 +206,7 @@ impl SqlSession {
         Ok(())
     }
 
-    /// Refuses what a read-only database refuses.
+    /// Refuses a change of a read-only database.
     pub(super) fn check_writable(&self, database: &Database) -> Result<(), SqlError> {
         if database.is_read_only() {
             Err(errors::read_only(&database.name))
@@ -232,8 +215,8 @@ impl SqlSession {
         }
     }
 
-    /// Runs a change as one statement: all of it stays, or nothing. `database` is `None` for temp tables; `table` is
-    /// what strict readers wait for.
+    /// Runs a change as one statement: all of it stays, or nothing. `database` is `None` for temp tables. Strict
+    /// readers wait for `table`.
     pub(super) fn change<T>(
         &mut self,
         database: Option<&Arc<Database>>,
@@ -258,7 +241,7 @@ impl SqlSession {
         if let Some(database) = database {
             self.check_writable(database)?;
             self.lock(database)?;
-            // The role may have changed while waiting.
+            // The role may have changed during the wait.
             if let Err(e) = self.check_writable(database) {
                 self.unlock_if_autocommit();
                 return Err(e);
@@ -301,7 +284,7 @@ impl SqlSession {
                 } else {
                     "ROLLBACK TO statement; RELEASE statement"
                 };
-                // The error that led here is the one to tell.
+                // The error that led here is the one to report.
                 let _ = self.sqlite(undo);
             }
             self.core.temps = temps;
@@ -322,7 +305,7 @@ impl SqlSession {
         }
     }
 
-    /// IMPLICIT_TRANSACTIONS: a statement opens a transaction where none is open.
+    /// IMPLICIT_TRANSACTIONS: a statement opens a transaction if none is open.
     pub(super) fn implicit_begin(&mut self, sink: &mut dyn Sink) -> Ran<()> {
         if self.settings.implicit_transactions && self.transaction.count == 0 {
             self.begin(sink)
@@ -331,7 +314,7 @@ impl SqlSession {
         }
     }
 
-    /// After an error: what XACT_ABORT and the error's own weight make of the transaction and the batch.
+    /// Handles an error. XACT_ABORT and the error's severity decide the fate of the transaction and the batch.
     pub(super) fn after_error(&mut self, failure: &SqlError, sink: &mut dyn Sink) -> Ran<()> {
         let raised_by_user = failure.number >= 50_000 || errors::raised_by_procedure(failure.number);
         let abort = self.settings.xact_abort && !raised_by_user;

@@ -1,4 +1,4 @@
-//! GRANT, DENY and REVOKE: what is recorded, and what a denial refuses.
+//! GRANT, DENY and REVOKE: the records they leave, and the refusals of a denial.
 
 use super::{Server, fails, ok, one, rows, run};
 
@@ -121,7 +121,7 @@ fn a_denied_permission_refuses_rows() {
         );
         ok(&mut s, &format!("REVOKE {permission} ON t TO app"));
     }
-    // What reads nothing needs no SELECT, and others are not concerned.
+    // A statement that reads nothing needs no SELECT, and other logins are not affected.
     ok(&mut s, "DENY SELECT ON SCHEMA::dbo TO app; DENY INSERT TO public");
     ok(
         &mut app,

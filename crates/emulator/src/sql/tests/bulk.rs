@@ -1,4 +1,4 @@
-//! INSERT BULK: rows in, and what is refused.
+//! INSERT BULK: rows that it loads, and rows that it refuses.
 
 use super::{Server, column, fails, ok, one, rows, run};
 use crate::sql::session::SqlSession;
@@ -151,7 +151,7 @@ fn a_load_that_is_not_kept_leaves_nothing() {
     s.bulk_row(&[Cell::Integer(1)]).unwrap();
     assert_eq!(s.bulk_end(false), Ok(0));
     assert_eq!(one(&mut s, "SELECT COUNT(*) FROM t"), "0");
-    // A dropped session in the middle of a load, too.
+    // Dropping the session in the middle of a load undoes it, too.
     ok(&mut s, "INSERT BULK t (id int)");
     s.bulk_begin(&sent(&[SqlType::Int])).unwrap();
     s.bulk_row(&[Cell::Integer(1)]).unwrap();

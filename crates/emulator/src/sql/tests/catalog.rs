@@ -3,121 +3,129 @@
 use super::{Server, column, fails, ok, one, params, rows, text};
 use crate::types::{Len, SqlType};
 
-const RECEIPT: &str = "CREATE TABLE [sync].[receipt] ([table_name] nvarchar(128) NOT NULL, [at] datetime2(3) NOT NULL CONSTRAINT [DF_at] DEFAULT SYSUTCDATETIME(), \
-    [digest] binary(32) NULL, [x] int IDENTITY(1,1), [note] varchar(max) COLLATE Latin1_General_BIN2 NULL, [amount] decimal(19,4) NULL, \
-    CONSTRAINT [PK_r] PRIMARY KEY NONCLUSTERED ([table_name], [at] DESC), CONSTRAINT [UQ_r] UNIQUE ([x]))";
+const ORDERS: &str = "CREATE SCHEMA shop; \
+    CREATE TABLE shop.orders (customer nvarchar(40) NOT NULL, placed datetime2(3) NOT NULL CONSTRAINT DF_placed DEFAULT SYSUTCDATETIME(), \
+    seal binary(32) NULL, number int IDENTITY(1,1), note varchar(max) COLLATE Latin1_General_BIN2 NULL, total decimal(19,4) NULL, \
+    CONSTRAINT PK_o PRIMARY KEY NONCLUSTERED (customer, placed DESC), CONSTRAINT UQ_o UNIQUE (number)); \
+    CREATE CLUSTERED INDEX IX_seal ON shop.orders (seal); \
+    CREATE UNIQUE INDEX IX_total ON shop.orders (total) INCLUDE (note) WHERE note IS NOT NULL";
 
 #[test]
-fn the_product_s_catalog_queries() {
+fn sys_tables_finds_a_table_by_its_schema_s_id_and_its_name_in_any_case() {
     let server = Server::new();
     let mut s = server.session();
-    ok(
-        &mut s,
-        "IF SCHEMA_ID(N'sync') IS NULL EXEC(N'CREATE SCHEMA [sync]')",
-    );
-    ok(&mut s, RECEIPT);
-    ok(
-        &mut s,
-        "CREATE CLUSTERED INDEX [IX_d] ON [sync].[receipt] ([digest]); CREATE UNIQUE INDEX [IX_f] ON [sync].[receipt] ([amount]) INCLUDE ([note]) WHERE [note] IS NOT NULL",
-    );
-    let find = "SELECT t.object_id, t.create_date FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = @P1 AND t.name = @P2";
-    let found = super::call(&mut s, find, params(&[text("SYNC"), text("Receipt")]));
+    ok(&mut s, ORDERS);
+    let sql =
+        "SELECT create_date, object_id, type FROM sys.tables WHERE schema_id = SCHEMA_ID(@P1) AND name = @P2";
+    let found = super::call(&mut s, sql, params(&[text("SHOP"), text("Orders")]));
     assert!(found.errors.is_empty(), "{:?}", found.errors);
-    assert_eq!(found.sets[0].0[1].ty, SqlType::DateTime);
-    let id = found.sets[0].1[0][0].clone();
-    assert_eq!(one(&mut s, "SELECT OBJECT_ID(N'[sync].[receipt]', N'U')"), id);
-    let columns = format!(
-        "SELECT c.column_id, c.name, ty.name, ty.is_user_defined, c.max_length, c.precision, c.scale, c.is_nullable, c.is_identity, c.is_computed, c.collation_name \
-         FROM sys.columns AS c JOIN sys.types AS ty ON ty.user_type_id = c.user_type_id WHERE c.object_id = {id} ORDER BY c.column_id"
-    );
-    assert_eq!(
-        rows(&mut s, &columns),
-        [
-            [
-                "1",
-                "table_name",
-                "nvarchar",
-                "0",
-                "256",
-                "0",
-                "0",
-                "0",
-                "0",
-                "0",
-                "SQL_Latin1_General_CP1_CI_AS"
-            ],
-            ["2", "at", "datetime2", "0", "7", "23", "3", "0", "0", "0", "NULL"],
-            [
-                "3", "digest", "binary", "0", "32", "0", "0", "1", "0", "0", "NULL"
-            ],
-            ["4", "x", "int", "0", "4", "10", "0", "0", "1", "0", "NULL"],
-            [
-                "5",
-                "note",
-                "varchar",
-                "0",
-                "-1",
-                "0",
-                "0",
-                "1",
-                "0",
-                "0",
-                "Latin1_General_BIN2"
-            ],
-            [
-                "6", "amount", "decimal", "0", "9", "19", "4", "1", "0", "0", "NULL"
-            ],
-        ]
-    );
-    let indexes = format!(
-        "SELECT i.index_id, i.name, i.type_desc, i.is_unique, i.is_primary_key, i.has_filter, ic.key_ordinal, ic.is_included_column, ic.is_descending_key, c.name \
-         FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
-         JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id WHERE i.object_id = {id} ORDER BY i.index_id, ic.index_column_id"
-    );
-    assert_eq!(
-        rows(&mut s, &indexes),
-        [
-            ["1", "IX_d", "CLUSTERED", "0", "0", "0", "1", "0", "0", "digest"],
-            [
-                "2",
-                "PK_r",
-                "NONCLUSTERED",
-                "1",
-                "1",
-                "0",
-                "1",
-                "0",
-                "0",
-                "table_name"
-            ],
-            ["2", "PK_r", "NONCLUSTERED", "1", "1", "0", "2", "0", "1", "at"],
-            ["3", "UQ_r", "NONCLUSTERED", "1", "0", "0", "1", "0", "0", "x"],
-            [
-                "4",
-                "IX_f",
-                "NONCLUSTERED",
-                "1",
-                "0",
-                "1",
-                "1",
-                "0",
-                "0",
-                "amount"
-            ],
-            ["4", "IX_f", "NONCLUSTERED", "1", "0", "1", "0", "1", "0", "note"],
-        ]
-    );
+    let (columns, table) = &found.sets[0];
+    assert_eq!(columns[0].ty, SqlType::DateTime);
+    assert_eq!(table[0][2], "U ");
+    assert_eq!(one(&mut s, "SELECT OBJECT_ID(N'shop.orders', N'U')"), table[0][1]);
     assert_eq!(
         one(
             &mut s,
-            "SELECT filter_definition FROM sys.indexes WHERE name = N'IX_f'"
+            "SELECT t.name FROM sys.schemas AS s JOIN sys.tables AS t ON t.schema_id = s.schema_id WHERE s.name = N'shop'"
         ),
-        "([note] IS NOT NULL)"
+        "orders"
     );
 }
 
 #[test]
-fn other_views() {
+fn sys_columns_answers_every_column_s_type_and_properties() {
+    let server = Server::new();
+    let mut s = server.session();
+    ok(&mut s, ORDERS);
+    let measures = "SELECT name, column_id, TYPE_NAME(user_type_id), max_length, precision, scale \
+        FROM sys.columns WHERE object_id = OBJECT_ID(N'shop.orders') ORDER BY column_id";
+    assert_eq!(
+        rows(&mut s, measures),
+        [
+            ["customer", "1", "nvarchar", "80", "0", "0"],
+            ["placed", "2", "datetime2", "7", "23", "3"],
+            ["seal", "3", "binary", "32", "0", "0"],
+            ["number", "4", "int", "4", "10", "0"],
+            ["note", "5", "varchar", "-1", "0", "0"],
+            ["total", "6", "decimal", "9", "19", "4"],
+        ]
+    );
+    let properties = "SELECT is_nullable, is_identity, is_computed, collation_name \
+        FROM sys.columns WHERE object_id = OBJECT_ID(N'shop.orders') ORDER BY column_id";
+    assert_eq!(
+        rows(&mut s, properties),
+        [
+            ["0", "0", "0", "SQL_Latin1_General_CP1_CI_AS"],
+            ["0", "0", "0", "NULL"],
+            ["1", "0", "0", "NULL"],
+            ["0", "1", "0", "NULL"],
+            ["1", "0", "0", "Latin1_General_BIN2"],
+            ["1", "0", "0", "NULL"],
+        ]
+    );
+}
+
+#[test]
+fn sys_types_joins_to_the_columns_that_have_the_type() {
+    let server = Server::new();
+    let mut s = server.session();
+    ok(&mut s, ORDERS);
+    let types = "SELECT k.name, k.is_user_defined FROM sys.types AS k JOIN sys.columns AS c ON k.user_type_id = c.user_type_id \
+        WHERE c.name IN (N'customer', N'total') AND c.object_id = OBJECT_ID(N'shop.orders') ORDER BY k.name";
+    assert_eq!(rows(&mut s, types), [["decimal", "0"], ["nvarchar", "0"]]);
+}
+
+#[test]
+fn sys_indexes_answers_every_index_s_kind_and_filter() {
+    let server = Server::new();
+    let mut s = server.session();
+    ok(&mut s, ORDERS);
+    let indexes = "SELECT name, index_id, type_desc, is_unique, is_primary_key, is_unique_constraint, has_filter, filter_definition \
+        FROM sys.indexes WHERE object_id = OBJECT_ID(N'shop.orders') ORDER BY index_id";
+    assert_eq!(
+        rows(&mut s, indexes),
+        [
+            ["IX_seal", "1", "CLUSTERED", "0", "0", "0", "0", "NULL"],
+            ["PK_o", "2", "NONCLUSTERED", "1", "1", "0", "0", "NULL"],
+            ["UQ_o", "3", "NONCLUSTERED", "1", "0", "1", "0", "NULL"],
+            [
+                "IX_total",
+                "4",
+                "NONCLUSTERED",
+                "1",
+                "0",
+                "0",
+                "1",
+                "(note IS NOT NULL)"
+            ],
+        ]
+    );
+}
+
+#[test]
+fn sys_index_columns_answers_the_keys_in_order_and_then_the_included_columns() {
+    let server = Server::new();
+    let mut s = server.session();
+    ok(&mut s, ORDERS);
+    let columns = "SELECT index_id, c.name, key_ordinal, is_descending_key, is_included_column \
+        FROM sys.index_columns AS k JOIN sys.columns AS c \
+        ON c.column_id = k.column_id AND c.object_id = k.object_id \
+        WHERE k.object_id = OBJECT_ID(N'shop.orders') ORDER BY index_id, index_column_id";
+    assert_eq!(
+        rows(&mut s, columns),
+        [
+            ["1", "seal", "1", "0", "0"],
+            ["2", "customer", "1", "0", "0"],
+            ["2", "placed", "2", "1", "0"],
+            ["3", "number", "1", "0", "0"],
+            ["4", "total", "1", "0", "0"],
+            ["4", "note", "0", "0", "1"],
+        ]
+    );
+}
+
+#[test]
+fn the_other_views_answer_a_table_s_constraints_rows_and_columns() {
     let server = Server::new();
     let mut s = server.session();
     ok(
@@ -189,7 +197,7 @@ fn other_views() {
 }
 
 #[test]
-fn functions_of_the_catalog() {
+fn metadata_functions_find_names_and_answer_null_for_unknown_ones() {
     let server = Server::new();
     let mut s = server.session();
     ok(
@@ -222,10 +230,23 @@ fn functions_of_the_catalog() {
         ),
         "1"
     );
-    let login = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)), DB_NAME(), CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)), @@SPID, SUSER_SNAME(), ORIGINAL_LOGIN(), APP_NAME(), @@SERVERNAME, @@TRANCOUNT";
+    let session =
+        "SELECT DB_NAME(), @@SPID, ORIGINAL_LOGIN(), SUSER_SNAME(), APP_NAME(), @@TRANCOUNT, @@SERVERNAME";
     assert_eq!(
-        rows(&mut s, login),
-        [["SRV", "db", "READ_WRITE", "51", "sa", "sa", "tests", "SRV", "0"]]
+        rows(&mut s, session),
+        [["db", "51", "sa", "sa", "tests", "0", "SRV"]]
+    );
+    assert_eq!(one(&mut s, "SELECT SERVERPROPERTY('servername')"), "SRV");
+    assert_eq!(
+        one(
+            &mut s,
+            "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256))"
+        ),
+        "SRV"
+    );
+    assert_eq!(
+        one(&mut s, "SELECT DATABASEPROPERTYEX(N'db', N'updateability')"),
+        "READ_WRITE"
     );
     assert!(one(&mut s, "SELECT @@VERSION").starts_with("Microsoft SQL Server 2019"));
     assert_eq!(one(&mut s, "SELECT @@MICROSOFTVERSION / 0x01000000"), "15");

@@ -1,4 +1,4 @@
-//! The statements that bring dated rows over by day, rows without a date, and rows that changed.
+//! Statements over dated rows: copying them by day, rows without a date, and rows that changed.
 
 use super::{Server, call, column, fails, int, ok, one, params, rows, run, text};
 use crate::types::{OwnedCell, SqlType};
@@ -49,7 +49,7 @@ fn rows_without_a_date_are_counted_and_read() {
         params(&[big(4)]),
     );
     assert_eq!(count.sets[0].1, [["1"]]);
-    // An aggregate has one row, and ORDER BY a column of the many is an error, as in SQL Server.
+    // An aggregate has one row. ORDER BY a column is an error then, as in SQL Server.
     assert_eq!(
         call(
             &mut s,
@@ -105,7 +105,7 @@ fn rows_are_staged_from_a_table_and_written_back() {
             ["NULL", "5.0000"]
         ]
     );
-    // Only what differs, as an EXCEPT of the two sides tells.
+    // An EXCEPT of the two sides finds the differing rows, and only these change.
     let differing = "UPDATE t SET t.a = l.c1 FROM dbo.T AS t INNER JOIN #load AS l ON t.k = CAST(l.k AS bigint) WHERE EXISTS (SELECT t.a EXCEPT SELECT CAST(l.c1 AS varchar(20)))";
     assert_eq!(ok(&mut s, differing).dones, [Some(0)]);
     ok(&mut s, "UPDATE #load SET c1 = NULL WHERE k = 1");
@@ -143,16 +143,16 @@ fn a_part_of_a_primary_key_is_updated() {
     let mut s = server.session();
     ok(
         &mut s,
-        "CREATE SCHEMA [sync]; CREATE TABLE [sync].[receipt] ([table_name] nvarchar(257) NOT NULL, [chunk] int NOT NULL, [n] bigint NOT NULL, CONSTRAINT [PK_receipt] PRIMARY KEY CLUSTERED ([table_name], [chunk])); \
-         INSERT [sync].[receipt] VALUES (N'dbo.old', 1, 10), (N'dbo.old', 2, 20), (N'dbo.other', 1, 5)",
+        "CREATE SCHEMA [shop]; CREATE TABLE [shop].[page] ([book] nvarchar(60) NOT NULL, [part] int NOT NULL, [n] bigint NOT NULL, CONSTRAINT [PK_page] PRIMARY KEY CLUSTERED ([book], [part])); \
+         INSERT [shop].[page] VALUES (N'dbo.old', 1, 10), (N'dbo.old', 2, 20), (N'dbo.other', 1, 5)",
     );
-    let rename = "UPDATE [sync].[receipt] SET [table_name] = @P1 WHERE [table_name] = @P2";
+    let rename = "UPDATE shop.page SET book = @P1 WHERE book = @P2";
     let done = call(&mut s, rename, params(&[text("dbo.new"), text("dbo.OLD")]));
     assert_eq!(done.dones[0], Some(2), "{:?}", done.errors);
     assert_eq!(
         rows(
             &mut s,
-            "SELECT * FROM sync.receipt WHERE table_name = N'dbo.new' ORDER BY chunk"
+            "SELECT * FROM shop.page WHERE book = N'dbo.new' ORDER BY part"
         ),
         [["dbo.new", "1", "10"], ["dbo.new", "2", "20"]]
     );
@@ -168,36 +168,30 @@ fn a_part_of_a_primary_key_is_updated() {
     // The whole statement is undone, and a key may pass over another row's on its way.
     ok(
         &mut s,
-        "UPDATE sync.receipt SET chunk = chunk + 1 WHERE table_name = N'dbo.new'",
+        "UPDATE shop.page SET part = part + 1 WHERE book = N'dbo.new'",
     );
     assert_eq!(
-        column(
-            &mut s,
-            "SELECT chunk FROM sync.receipt ORDER BY table_name, chunk"
-        ),
+        column(&mut s, "SELECT part FROM shop.page ORDER BY book, part"),
         ["2", "3", "1"]
     );
     ok(
         &mut s,
-        "UPDATE sync.receipt SET chunk = CASE chunk WHEN 2 THEN 3 ELSE 2 END WHERE table_name = N'dbo.new'",
+        "UPDATE shop.page SET part = CASE part WHEN 2 THEN 3 ELSE 2 END WHERE book = N'dbo.new'",
     );
     assert_eq!(
         rows(
             &mut s,
-            "SELECT chunk, n FROM sync.receipt WHERE table_name = N'dbo.new' ORDER BY chunk"
+            "SELECT part, n FROM shop.page WHERE book = N'dbo.new' ORDER BY part"
         ),
         [["2", "20"], ["3", "10"]]
     );
     assert!(
-        run(&mut s, "UPDATE sync.receipt SET n = 0 WHERE chunk = 1")
+        run(&mut s, "UPDATE shop.page SET n = 0 WHERE part = 1")
             .errors
             .is_empty()
     );
     assert_eq!(
-        one(
-            &mut s,
-            "SELECT n FROM sync.receipt WHERE table_name = N'dbo.other'"
-        ),
+        one(&mut s, "SELECT n FROM shop.page WHERE book = N'dbo.other'"),
         "0"
     );
 }

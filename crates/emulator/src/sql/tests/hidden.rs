@@ -1,6 +1,7 @@
-//! What a database says of itself, its clock, and what a login does not see of a table's values and definition.
+//! A database's GUID and clock, and the values and definitions that a login cannot see.
 
 use super::{Server, fails, ok, one, rows};
+use crate::sql::session::SqlSession;
 
 const BROKER: &str = "SELECT service_broker_guid FROM sys.databases WHERE database_id = DB_ID()";
 
@@ -19,7 +20,7 @@ fn a_database_keeps_its_guid() {
         ),
         second.to_lowercase()
     );
-    // A database that is made anew under a name is another.
+    // A database that is created anew under a name is another database.
     ok(
         &mut s,
         "USE db; DROP DATABASE other; CREATE DATABASE other; USE other",
@@ -30,7 +31,7 @@ fn a_database_keeps_its_guid() {
     let mut s = server.session();
     assert_eq!(one(&mut s, BROKER), first);
     drop(s);
-    // A file of an older version has none: what it gets is the same at every opening.
+    // A file of an older version has no GUID. It gets the same one at every opening.
     let path = server.state.database("db").unwrap().path.clone();
     let file = rusqlite::Connection::open(path).unwrap();
     file.execute("DELETE FROM _meta WHERE key = 'broker'", [])
@@ -141,22 +142,26 @@ fn alias_types_and_who_sees_them() {
     );
 }
 
-#[test]
-fn masked_columns_are_read_as_masks() {
-    let server = Server::new();
-    let (mut s, mut app) = (server.session(), server.session_as("app"));
+fn mask_secrets(s: &mut SqlSession) {
     ok(
-        &mut s,
+        s,
         "CREATE TABLE t (id int NOT NULL PRIMARY KEY, m money MASKED WITH (FUNCTION = 'default()') NULL, n nvarchar(20), \
          c char(2) MASKED WITH (FUNCTION = 'default()'), d datetime, b varbinary(8), e decimal(30, 2)); \
          INSERT t VALUES (1, 5, N'secret', 'ab', '2025-10-01', 0x0102, 7), (2, 3, NULL, 'cd', NULL, NULL, NULL)",
     );
     for column in ["n", "d", "b", "e"] {
         ok(
-            &mut s,
+            s,
             &format!("ALTER TABLE t ALTER COLUMN {column} ADD MASKED WITH (FUNCTION = 'default()')"),
         );
     }
+}
+
+#[test]
+fn the_views_show_masked_columns() {
+    let server = Server::new();
+    let (mut s, mut app) = (server.session(), server.session_as("app"));
+    mask_secrets(&mut s);
     let masked = "SELECT name, is_masked, masking_function FROM sys.masked_columns WHERE object_id = OBJECT_ID(N't') ORDER BY column_id";
     assert_eq!(rows(&mut app, masked)[0], ["m", "1", "default()"]);
     assert_eq!(rows(&mut app, masked).len(), 6);
@@ -167,6 +172,13 @@ fn masked_columns_are_read_as_masks() {
         ),
         [["id", "0"], ["m", "1"]]
     );
+}
+
+#[test]
+fn masked_columns_are_read_as_masks() {
+    let server = Server::new();
+    let (mut s, mut app) = (server.session(), server.session_as("app"));
+    mask_secrets(&mut s);
     let real = rows(&mut s, "SELECT * FROM t ORDER BY id");
     assert_eq!(
         real[0],
@@ -189,7 +201,7 @@ fn masked_columns_are_read_as_masks() {
         ["1", "0.00", "xxxx", "xx", "Jan  1 1900 12:00AM", "0x30", "0.00"]
     );
     assert_eq!(all[1], ["2", "0.00", "NULL", "xx", "NULL", "NULL", "NULL"]);
-    // Predicates and the order see the values; what is computed of them is masked, but a count.
+    // Predicates and the order see the values. Expressions over them are masked, and a count is not.
     assert_eq!(
         rows(
             &mut app,
@@ -251,9 +263,9 @@ fn encrypted_columns_and_security_policies_are_shown() {
         "CREATE SCHEMA rls; CREATE SECURITY POLICY rls.p ADD FILTER PREDICATE rls.fn(id) ON dbo.t, ADD FILTER PREDICATE rls.fn(id, e) ON t \
          WITH (STATE = OFF); CREATE SECURITY POLICY q ADD FILTER PREDICATE rls.fn(id) ON t",
     );
-    let policies = "SELECT p.name, s.name, p.is_enabled, d.security_predicate_id, d.predicate_definition, d.predicate_type_desc \
-         FROM sys.security_predicates AS d JOIN sys.security_policies AS p ON p.object_id = d.object_id \
-         JOIN sys.schemas AS s ON s.schema_id = p.schema_id WHERE d.target_object_id = OBJECT_ID(N't') ORDER BY p.name, 4";
+    let policies = "SELECT policy.name, SCHEMA_NAME(policy.schema_id), policy.is_enabled, r.security_predicate_id, r.predicate_definition, \
+         r.predicate_type_desc FROM sys.security_policies AS policy JOIN sys.security_predicates AS r \
+         ON r.object_id = policy.object_id WHERE r.target_object_id = OBJECT_ID(N't') ORDER BY policy.name, 4";
     let shown = [
         ["p", "rls", "0", "1", "(rls.fn(id))", "FILTER"],
         ["p", "rls", "0", "2", "(rls.fn(id, e))", "FILTER"],

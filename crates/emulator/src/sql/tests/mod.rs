@@ -1,4 +1,4 @@
-//! The SQL side without a network: sessions driven directly, answers collected.
+//! The SQL side without a network: tests drive sessions directly and collect the answers.
 
 mod access;
 mod bulk;
@@ -98,7 +98,7 @@ fn open(path: &std::path::Path, locks: LockMode) -> Arc<ServerState> {
     .unwrap()
 }
 
-/// Everything a request answered.
+/// The whole answer to a request.
 #[derive(Default, Debug)]
 pub(super) struct Answer {
     pub sets: Vec<(Vec<Column>, Vec<Vec<String>>)>,
@@ -108,7 +108,7 @@ pub(super) struct Answer {
     pub outputs: Vec<(Option<String>, String)>,
     pub events: Vec<TransactionEvent>,
     pub databases: Vec<String>,
-    /// Fails from that row on, as a client that went away.
+    /// The sink fails from that row on, as with a client that has left.
     pub gone_at_row: Option<usize>,
 }
 
@@ -172,7 +172,7 @@ impl Sink for Answer {
     }
 }
 
-/// Runs a batch, whatever comes of it.
+/// Runs a batch, whatever its outcome.
 pub(super) fn run(session: &mut SqlSession, sql: &str) -> Answer {
     let mut answer = Answer::default();
     session.batch(sql, &mut answer).unwrap();

@@ -1,18 +1,18 @@
-//! That SQLite uses the indexes: the plans of the statements that the product lives on.
+//! SQLite uses the indexes: the plans of statements that read by keys.
 
 use super::{Server, call, int, ok, params, text};
 use crate::sql::session::SqlSession;
 
 fn sales(s: &mut SqlSession) {
-    ok(s, "CREATE SCHEMA [COM_5013]");
+    ok(s, "CREATE SCHEMA [ledger]");
     ok(
         s,
-        "CREATE TABLE [COM_5013].[SALES] ([ID] int NOT NULL CONSTRAINT [PK_S] PRIMARY KEY NONCLUSTERED, [D] datetime NOT NULL, \
+        "CREATE TABLE [ledger].[entry] ([ID] int NOT NULL CONSTRAINT [PK_S] PRIMARY KEY NONCLUSTERED, [D] datetime NOT NULL, \
          [K] varchar(20) COLLATE Latin1_General_CI_AS NOT NULL, [A] money NULL, [G] uniqueidentifier NOT NULL)",
     );
     ok(
         s,
-        "CREATE CLUSTERED INDEX [IX_D] ON [COM_5013].[SALES] ([D], [K]); CREATE INDEX [IX_G] ON [COM_5013].[SALES] ([G])",
+        "CREATE CLUSTERED INDEX [IX_D] ON [ledger].[entry] ([D], [K]); CREATE INDEX [IX_G] ON [ledger].[entry] ([G])",
     );
 }
 
@@ -26,7 +26,7 @@ fn a_chunk_is_a_range_of_the_clustered_index_without_a_sort() {
     let server = Server::new();
     let mut s = server.session();
     sales(&mut s);
-    let sql = "SELECT TOP (@P1) [ID], CAST([A] AS decimal(19,4)) AS [A], CAST([K] AS nvarchar(max)) AS [K] FROM [COM_5013].[SALES] \
+    let sql = "SELECT TOP (@P1) [ID], CAST([A] AS decimal(19,4)) AS [A], CAST([K] AS nvarchar(max)) AS [K] FROM [ledger].[entry] \
          WHERE [D] >= CAST(@P2 AS datetime) AND [D] < CAST(@P3 AS datetime) AND [D] >= CAST(@P4 AS datetime) \
          AND ([D] > CAST(@P4 AS datetime) OR ([D] = CAST(@P4 AS datetime) AND [K] > CAST(@P5 AS varchar(20)) COLLATE Latin1_General_CI_AS)) \
          ORDER BY [D], [K] OPTION (MAXDOP 1)";
@@ -60,14 +60,14 @@ fn keys_of_other_types_still_seek() {
         let plan = explain(
             &mut s,
             declare,
-            &format!("SELECT [A] FROM [COM_5013].[SALES] WHERE {condition}"),
+            &format!("SELECT [A] FROM [ledger].[entry] WHERE {condition}"),
         );
         assert!(plan.starts_with("SEARCH"), "{condition}: {plan}");
     }
     let minimum = explain(
         &mut s,
         "@P1 int",
-        "SELECT MIN([D]) FROM [COM_5013].[SALES] WHERE [D] > GETDATE()",
+        "SELECT MIN([D]) FROM [ledger].[entry] WHERE [D] > GETDATE()",
     );
     assert!(minimum.contains("SEARCH"), "{minimum}");
 }
@@ -81,7 +81,7 @@ fn a_correlated_exists_is_computed_from_the_small_side() {
     let plan = explain(
         &mut s,
         "@P1 int",
-        "SELECT COUNT(*) FROM [COM_5013].[SALES] AS t WHERE EXISTS (SELECT 1 FROM #load AS l WHERE CAST(l.[c1] AS int) = t.[ID])",
+        "SELECT COUNT(*) FROM [ledger].[entry] AS t WHERE EXISTS (SELECT 1 FROM #load AS l WHERE CAST(l.[c1] AS int) = t.[ID])",
     );
     assert!(
         plan.contains("USING COVERING INDEX ix_") || plan.contains("USING INDEX ix_"),

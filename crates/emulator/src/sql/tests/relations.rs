@@ -1,4 +1,4 @@
-//! FOREIGN KEY constraints, and the catalog views of what ties tables together.
+//! FOREIGN KEY constraints, and the catalog views of the relations between tables.
 
 use super::{Server, fails, ok, one, rows};
 
@@ -84,7 +84,7 @@ fn the_views_of_relations() {
         "SELECT COUNT(*) FROM sys.triggers WHERE parent_id = OBJECT_ID(N'c') AND is_disabled = 0",
         "SELECT COUNT(*) FROM sys.sql_expression_dependencies WHERE referenced_id = OBJECT_ID(N'c') AND is_schema_bound_reference = 1 AND referencing_id > 0 AND referenced_entity_name = N'c'",
         "SELECT COUNT(*) FROM sys.computed_columns WHERE object_id = OBJECT_ID(N'c') AND definition IS NOT NULL",
-        "SELECT COUNT(*) FROM sys.extended_properties WHERE class = 1 AND major_id = OBJECT_ID(N'c') AND minor_id = 0 AND name = N'x' AND value IS NULL",
+        "SELECT COUNT(*) FROM sys.extended_properties WHERE major_id = OBJECT_ID(N'c') AND minor_id = 0 AND class = 1 AND name = N'x' AND value IS NULL",
     ] {
         assert_eq!(one(&mut s, empty), "0", "{empty}");
     }

@@ -1,4 +1,4 @@
-//! sp_rename, schema changes inside a transaction, and who waits for them.
+//! sp_rename, schema changes inside a transaction, and the sessions that wait for them.
 
 use std::sync::mpsc;
 
@@ -11,7 +11,7 @@ const TABLE: &str = "CREATE TABLE [dbo].[t] (id int NOT NULL CONSTRAINT [PK_t] P
 const RENAME: &str = "EXEC sp_rename @objname = N'[dbo].[t]', @newname = N'u', @objtype = N'OBJECT'";
 
 fn until_waiting(server: &Server, sessions: usize) {
-    /// Longer than any machine takes to get there, so that a test that cannot get there ends.
+    /// A time longer than any machine needs, so that a test that hangs still ends.
     const LOOKS_MAX: u32 = 50_000_000;
     for _ in 0..LOOKS_MAX {
         if server.state.locks.waiting() == sessions {
@@ -161,7 +161,7 @@ fn foreign_keys_follow_both_tables() {
     ok(&mut s, "DROP TABLE c2; DROP TABLE p2");
 }
 
-/// The swap of a table for one that was filled beside it.
+/// A table is swapped for one that was filled beside it.
 const SWAP: &str = "BEGIN TRAN; INSERT t VALUES (3, N'c', 3); \
     CREATE TABLE dbo.fresh (id int NOT NULL, v nvarchar(20) NULL, CONSTRAINT PK_fresh PRIMARY KEY CLUSTERED (id)); \
     CREATE UNIQUE NONCLUSTERED INDEX ix ON dbo.fresh (v DESC) INCLUDE (id); \

@@ -1,4 +1,4 @@
-//! Every group of statements that the product and its clients send.
+//! Every group of statements that the emulator accepts.
 
 use super::{Server, call, column, fails, int, ok, one, params, rows, run, text};
 use crate::sql::session::SqlSession;
@@ -13,6 +13,13 @@ fn people(s: &mut SqlSession) {
         s,
         "INSERT INTO p VALUES (1, N'Ann', 'Rome', 10.5, '2000-01-31'), (2, N'bob', 'rome ', NULL, NULL), \
          (3, N'Cy', 'Oslo', -3, '1999-12-31'), (4, NULL, NULL, 7.25, '2000-02-29')",
+    );
+}
+
+fn cities(s: &mut SqlSession) {
+    ok(
+        s,
+        "CREATE TABLE c (city nvarchar(20), land nvarchar(20)); INSERT c VALUES (N'ROME', N'IT'), (N'Paris', N'FR')",
     );
 }
 
@@ -46,7 +53,7 @@ fn a_select_behind_a_false_if_answers_nothing() {
     let server = Server::new();
     let mut s = server.session();
     people(&mut s);
-    let guarded = "IF CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) = N'READ_ONLY' AND UPPER(CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256))) NOT IN (@P2, @P3) \
+    let guarded = "IF N'READ_ONLY' = DATABASEPROPERTYEX(N'db', N'Updateability') AND UPPER(@@SERVERNAME) NOT IN (@P2, @P3) \
         SELECT TOP (@P1) [id] FROM [dbo].[p] WHERE [id] > 0 ORDER BY [id] OPTION (MAXDOP 1)";
     let values = params(&[(SqlType::BigInt, OwnedCell::Integer(2)), text("A"), text("B")]);
     let no = call(&mut s, guarded, values.clone());
@@ -65,19 +72,19 @@ fn a_select_behind_a_false_if_answers_nothing() {
 }
 
 #[test]
-fn a_key_range_walk() {
+fn rows_after_a_key_are_read_in_the_key_s_order() {
     let server = Server::new();
     let mut s = server.session();
-    ok(&mut s, "CREATE SCHEMA [COM_5013]");
+    ok(&mut s, "CREATE SCHEMA [ledger]");
     ok(
         &mut s,
-        "CREATE TABLE [COM_5013].[t] ([D] datetime NOT NULL, [K] varchar(20) COLLATE Latin1_General_CI_AS NOT NULL, [A] money NULL, CONSTRAINT pk PRIMARY KEY ([D], [K]))",
+        "CREATE TABLE [ledger].[t] ([D] datetime NOT NULL, [K] varchar(20) COLLATE Latin1_General_CI_AS NOT NULL, [A] money NULL, CONSTRAINT pk PRIMARY KEY ([D], [K]))",
     );
     ok(
         &mut s,
-        "INSERT [COM_5013].[t] VALUES ('2025-10-01T00:00:00.003', 'b', 1), ('2025-10-01T00:00:00.003', 'A', 2), ('2025-10-01T00:00:00.007', 'a', 3), ('2025-11-01', 'z', 4)",
+        "INSERT [ledger].[t] VALUES ('2025-10-01T00:00:00.003', 'b', 1), ('2025-10-01T00:00:00.003', 'A', 2), ('2025-10-01T00:00:00.007', 'a', 3), ('2025-11-01', 'z', 4)",
     );
-    let page = "SELECT TOP (@P1) [K], CAST([A] AS decimal(19,4)) AS [A] FROM [COM_5013].[t] WHERE [D] >= CAST(@P2 AS datetime) AND [D] < CAST(@P3 AS datetime) AND [D] >= CAST(@P4 AS datetime) \
+    let page = "SELECT TOP (@P1) [K], CAST([A] AS decimal(19,4)) AS [A] FROM [ledger].[t] WHERE [D] >= CAST(@P2 AS datetime) AND [D] < CAST(@P3 AS datetime) AND [D] >= CAST(@P4 AS datetime) \
         AND ([D] > CAST(@P4 AS datetime) OR ([D] = CAST(@P4 AS datetime) AND [K] > CAST(@P5 AS varchar(20)) COLLATE Latin1_General_CI_AS)) ORDER BY [D], [K] OPTION (MAXDOP 1)";
     let mut after = |d: &str, k: &str| {
         let values = params(&[int(2), text("2025-10-01"), text("2025-11-01"), text(d), text(k)]);
@@ -145,14 +152,11 @@ fn counts_and_groups() {
 }
 
 #[test]
-fn joins_subqueries_and_set_operations() {
+fn tables_are_joined() {
     let server = Server::new();
     let mut s = server.session();
     people(&mut s);
-    ok(
-        &mut s,
-        "CREATE TABLE c (city nvarchar(20), land nvarchar(20)); INSERT c VALUES (N'ROME', N'IT'), (N'Paris', N'FR')",
-    );
+    cities(&mut s);
     assert_eq!(
         column(
             &mut s,
@@ -181,6 +185,14 @@ fn joins_subqueries_and_set_operations() {
         ),
         "8"
     );
+}
+
+#[test]
+fn subqueries_answer_membership_existence_and_values() {
+    let server = Server::new();
+    let mut s = server.session();
+    people(&mut s);
+    cities(&mut s);
     assert_eq!(
         column(
             &mut s,
@@ -216,6 +228,14 @@ fn joins_subqueries_and_set_operations() {
         ),
         "IT"
     );
+}
+
+#[test]
+fn queries_are_combined_ordered_and_cut() {
+    let server = Server::new();
+    let mut s = server.session();
+    people(&mut s);
+    cities(&mut s);
     assert_eq!(
         column(
             &mut s,
@@ -314,32 +334,26 @@ fn changes_by_join() {
 }
 
 #[test]
-fn a_lease_is_taken_by_its_epoch() {
+fn an_update_counts_only_the_rows_whose_condition_still_holds() {
     let server = Server::new();
     let mut s = server.session();
     ok(
         &mut s,
-        "CREATE TABLE lease ([table_name] nvarchar(128) NOT NULL PRIMARY KEY, [renewed_at] datetime2(3) NOT NULL DEFAULT SYSUTCDATETIME(), [epoch] bigint NOT NULL)",
+        "CREATE TABLE counter ([name] nvarchar(20) NOT NULL PRIMARY KEY, [moved] datetime2(3) NOT NULL DEFAULT SYSUTCDATETIME(), [n] bigint NOT NULL)",
     );
     let insert = call(
         &mut s,
-        "INSERT INTO lease ([table_name], [epoch]) VALUES (@P1, @P2)",
+        "INSERT INTO counter ([name], [n]) VALUES (@P1, @P2)",
         params(&[text("T"), int(7)]),
     );
     assert_eq!(insert.dones[0], Some(1));
-    let renew = "UPDATE lease SET [renewed_at] = SYSUTCDATETIME(), [epoch] = [epoch] + 1 WHERE [table_name] = @P1 AND [epoch] = @P2";
-    assert_eq!(
-        call(&mut s, renew, params(&[text("t"), int(7)])).dones[0],
-        Some(1)
-    );
-    assert_eq!(
-        call(&mut s, renew, params(&[text("t"), int(7)])).dones[0],
-        Some(0)
-    );
+    let next = "UPDATE counter SET n = n + 1, moved = SYSUTCDATETIME() WHERE n = @P2 AND name = @P1";
+    assert_eq!(call(&mut s, next, params(&[text("t"), int(7)])).dones[0], Some(1));
+    assert_eq!(call(&mut s, next, params(&[text("t"), int(7)])).dones[0], Some(0));
     assert_eq!(
         one(
             &mut s,
-            "SELECT DATEDIFF(day, renewed_at, SYSUTCDATETIME()) + epoch FROM lease"
+            "SELECT DATEDIFF(day, moved, SYSUTCDATETIME()) + n FROM counter"
         ),
         "8"
     );
@@ -536,7 +550,7 @@ fn names_of_three_parts_and_other_databases() {
 }
 
 #[test]
-fn what_other_clients_send() {
+fn statements_of_other_clients_are_answered() {
     let server = Server::new();
     let mut s = server.session();
     people(&mut s);

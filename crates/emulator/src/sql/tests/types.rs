@@ -1,9 +1,9 @@
-//! Types: what goes in comes out, how it orders, and what expressions make of it.
+//! Types: values come out as they went in, their order, and the results of expressions.
 
 use super::{Server, column, ok, one, rows};
 use crate::types::{Len, SqlType};
 
-/// A type, literals in ascending order, and how each prints.
+/// A type, literals in ascending order, and their printed forms.
 const ORDERED: &[(&str, &[(&str, &str)])] = &[
     ("bit", &[("0", "0"), ("1", "1")]),
     ("tinyint", &[("0", "0"), ("255", "255")]),

@@ -1,11 +1,10 @@
-//! The catalog views of what ties tables to each other and to code. The emulator knows no triggers, no computed columns
-//! and no modules, so the views of these are there and empty.
+//! The catalog views of the relations between tables, and of code. The emulator has no triggers, no computed
+//! columns and no modules, so their views exist and are empty.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::rows::{PRIMARY_FILEGROUP, Rows};
-use super::{BIT, CODE, Context, DESC, INT, NAME, SMALL, TEXT, TIME, TINY, View};
-use crate::types::SqlError;
+use super::rows::PRIMARY_FILEGROUP;
+use super::view::{BIT, CODE, Context, DESC, INT, NAME, Rows, SMALL, TEXT, TIME, TINY, View};
 
 pub(super) const VIEWS: &[View] = &[
     View {
@@ -140,7 +139,7 @@ pub(super) const VIEWS: &[View] = &[
     clippy::unnecessary_wraps,
     reason = "the views share the type of this function"
 )]
-fn nothing(_: &mut Context<'_>) -> Result<Vec<Value>, SqlError> {
+fn nothing(_: &Context<'_>) -> Rows {
     Ok(Vec::new())
 }
 
@@ -148,7 +147,7 @@ fn nothing(_: &mut Context<'_>) -> Result<Vec<Value>, SqlError> {
     clippy::unnecessary_wraps,
     reason = "the views share the type of this function"
 )]
-fn data_spaces(_: &mut Context<'_>) -> Rows {
+fn data_spaces(_: &Context<'_>) -> Rows {
     Ok(vec![json!([
         "PRIMARY",
         PRIMARY_FILEGROUP,
@@ -159,7 +158,7 @@ fn data_spaces(_: &mut Context<'_>) -> Rows {
     ])])
 }
 
-fn foreign_keys(context: &mut Context<'_>) -> Rows {
+fn foreign_keys(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         for f in &t.foreign_keys {
@@ -196,7 +195,7 @@ fn foreign_keys(context: &mut Context<'_>) -> Rows {
     Ok(rows)
 }
 
-fn foreign_key_columns(context: &mut Context<'_>) -> Rows {
+fn foreign_key_columns(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         for f in &t.foreign_keys {

@@ -4,29 +4,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Context;
-use crate::sql::functions::meta::constraints;
+use super::view::{Context, Rows};
 use crate::sql::types::{self, SYSNAME_ID, TYPES};
 use crate::store::access::{Class, Permission};
 use crate::store::catalog::{ColumnDef, DEFAULT_COLLATION, IndexDef, IndexKind, TableDef};
-use crate::types::{SqlError, SqlType};
-
-pub(super) type Rows = Result<Vec<Value>, SqlError>;
-
-impl Context<'_> {
-    pub(super) fn schema_id(&self, table: &TableDef) -> i32 {
-        self.catalog.schema(&table.schema).map_or(1, |s| s.0)
-    }
-
-    pub(super) fn all(&self) -> Vec<Arc<TableDef>> {
-        self.catalog.all_tables().cloned().collect()
-    }
-}
+use crate::types::SqlType;
 
 /// The one data space of a database.
 pub(super) const PRIMARY_FILEGROUP: i32 = 1;
 
-pub(super) fn tables(context: &mut Context<'_>) -> Rows {
+pub(super) fn tables(context: &Context<'_>) -> Rows {
     let row = |t: &Arc<TableDef>| {
         json!([
             t.name,
@@ -51,7 +38,7 @@ pub(super) fn tables(context: &mut Context<'_>) -> Rows {
     Ok(context.all().iter().map(row).collect())
 }
 
-pub(super) fn objects(context: &mut Context<'_>) -> Rows {
+pub(super) fn objects(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         let schema = context.schema_id(&t);
@@ -67,7 +54,7 @@ pub(super) fn objects(context: &mut Context<'_>) -> Rows {
             t.modify_date,
             0
         ]));
-        for (id, name, kind) in constraints(&t) {
+        for (id, name, kind) in t.constraints() {
             rows.push(json!([
                 name,
                 id,
@@ -99,7 +86,7 @@ fn kind_name(kind: &str) -> &'static str {
     }
 }
 
-pub(super) fn schemas(context: &mut Context<'_>) -> Rows {
+pub(super) fn schemas(context: &Context<'_>) -> Rows {
     Ok(context
         .catalog
         .schemas
@@ -108,7 +95,7 @@ pub(super) fn schemas(context: &mut Context<'_>) -> Rows {
         .collect())
 }
 
-pub(super) fn columns(context: &mut Context<'_>) -> Rows {
+pub(super) fn columns(context: &Context<'_>) -> Rows {
     let all = context.all();
     let rows = all
         .iter()
@@ -158,7 +145,7 @@ fn type_id(ty: SqlType) -> i64 {
         .map_or(0, |t| t.system_type_id)
 }
 
-pub(super) fn identity_columns(context: &mut Context<'_>) -> Rows {
+pub(super) fn identity_columns(context: &Context<'_>) -> Rows {
     let row = |t: &Arc<TableDef>| {
         t.identity_column()
             .map(|(c, i)| json!([t.object_id, c.name, c.id, i.seed, i.increment]))
@@ -166,7 +153,7 @@ pub(super) fn identity_columns(context: &mut Context<'_>) -> Rows {
     Ok(context.all().iter().filter_map(row).collect())
 }
 
-pub(super) fn types(context: &mut Context<'_>) -> Rows {
+pub(super) fn types(context: &Context<'_>) -> Rows {
     let row = |name: &str, t: &types::TypeRow, user: i64, length: i64, nullable: i32| {
         let collation = t.text.then_some(DEFAULT_COLLATION);
         json!([
@@ -207,7 +194,7 @@ impl Context<'_> {
         for t in &catalog.declared.types {
             let schema = catalog.schema(&t.schema).map_or(0, |s| s.0);
             let on = [(Class::Type, t.id), (Class::Schema, schema), (Class::Database, 0)];
-            let login = &self.core.options.login;
+            let login = self.login;
             if catalog.access.denies(login, Permission::ViewDefinition, &on) {
                 continue;
             }
@@ -232,7 +219,7 @@ impl Context<'_> {
     }
 }
 
-pub(super) fn indexes(context: &mut Context<'_>) -> Rows {
+pub(super) fn indexes(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         if !t.indexes.iter().any(|i| i.clustered) {
@@ -290,7 +277,7 @@ fn sorted(table: &TableDef) -> Vec<&IndexDef> {
     indexes
 }
 
-pub(super) fn index_columns(context: &mut Context<'_>) -> Rows {
+pub(super) fn index_columns(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         for i in sorted(&t) {
@@ -323,7 +310,7 @@ pub(super) fn index_columns(context: &mut Context<'_>) -> Rows {
     Ok(rows)
 }
 
-pub(super) fn key_constraints(context: &mut Context<'_>) -> Rows {
+pub(super) fn key_constraints(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         for i in t.indexes.iter().filter(|i| i.kind != IndexKind::Index) {
@@ -347,7 +334,7 @@ pub(super) fn key_constraints(context: &mut Context<'_>) -> Rows {
     Ok(rows)
 }
 
-pub(super) fn default_constraints(context: &mut Context<'_>) -> Rows {
+pub(super) fn default_constraints(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         for c in &t.columns {
@@ -367,7 +354,7 @@ pub(super) fn default_constraints(context: &mut Context<'_>) -> Rows {
     Ok(rows)
 }
 
-pub(super) fn check_constraints(context: &mut Context<'_>) -> Rows {
+pub(super) fn check_constraints(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         for c in &t.checks {
@@ -385,16 +372,10 @@ pub(super) fn check_constraints(context: &mut Context<'_>) -> Rows {
     Ok(rows)
 }
 
-pub(super) fn partitions(context: &mut Context<'_>) -> Rows {
-    let alias = context.core.attach(&context.database.clone())?;
+pub(super) fn partitions(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
-        let sql = format!("SELECT count(*) FROM {alias}.{}", t.sqlite_name());
-        let count: i64 = context
-            .core
-            .connection
-            .query_row(&sql, [], |r| r.get(0))
-            .map_err(|e| context.core.sqlite_error(&e))?;
+        let count = (context.count)(&t)?;
         let heap = !t.indexes.iter().any(|i| i.clustered);
         let ids = heap
             .then_some(0)
@@ -408,7 +389,7 @@ pub(super) fn partitions(context: &mut Context<'_>) -> Rows {
     Ok(rows)
 }
 
-pub(super) fn databases(context: &mut Context<'_>) -> Rows {
+pub(super) fn databases(context: &Context<'_>) -> Rows {
     let row = |d: &Arc<crate::store::database::Database>| {
         let (access, access_name) = if d.is_single_user() {
             (1, "SINGLE_USER")
@@ -433,15 +414,15 @@ pub(super) fn databases(context: &mut Context<'_>) -> Rows {
             hex(&d.broker)
         ])
     };
-    Ok(context.core.server.all_databases().iter().map(row).collect())
+    Ok(context.server.all_databases().iter().map(row).collect())
 }
 
-/// Bytes as JSON can have them; a view's `uniqueidentifier` is read back from it.
+/// Bytes in a form that JSON can hold. A view's `uniqueidentifier` is read back from it.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-pub(super) fn information_tables(context: &mut Context<'_>) -> Rows {
+pub(super) fn information_tables(context: &Context<'_>) -> Rows {
     let database = &context.database.name;
     Ok(context
         .all()
@@ -450,7 +431,7 @@ pub(super) fn information_tables(context: &mut Context<'_>) -> Rows {
         .collect())
 }
 
-pub(super) fn information_columns(context: &mut Context<'_>) -> Rows {
+pub(super) fn information_columns(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for t in context.all() {
         for (at, c) in t.columns.iter().enumerate() {

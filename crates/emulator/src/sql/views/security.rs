@@ -1,23 +1,24 @@
-//! The catalog views of who may do what.
+//! The catalog views of principals, permissions, masks and security policies.
 
 use serde_json::json;
 
-use super::rows::{self, Rows};
-use super::{
-    BIT, CODE, COLUMN_COLUMNS, Context, DESC, INT, NAME, OBJECT_COLUMNS, TEXT, TIME, TINY, View, ViewColumn,
+use super::rows;
+use super::view::{
+    BIT, CODE, COLUMN_COLUMNS, Context, DESC, INT, NAME, OBJECT_COLUMNS, Rows, TEXT, TIME, TINY, View,
+    ViewColumn,
 };
 use crate::store::access::{Class, Permission};
 use crate::store::declared::Policy;
 use crate::types::SqlType;
 
-/// The id of `dbo`, who grants and denies whatever is granted and denied here.
+/// The id of `dbo`, the grantor of every permission here.
 const DBO: i32 = 1;
 
-/// Those of `sys.columns` and the function ("sys.masked_columns (Transact-SQL)").
+/// The columns of `sys.columns` and the function ("sys.masked_columns (Transact-SQL)").
 const MASKED_COLUMNS: [ViewColumn; COLUMN_COLUMNS.len() + 1] =
     extended(COLUMN_COLUMNS, [("masking_function", TEXT, true)]);
 
-/// Those of `sys.objects` and the policy's own ("sys.security_policies (Transact-SQL)").
+/// The columns of `sys.objects` and the policy's own ("sys.security_policies (Transact-SQL)").
 const POLICY_COLUMNS: [ViewColumn; OBJECT_COLUMNS.len() + 4] = extended(
     OBJECT_COLUMNS,
     [
@@ -114,7 +115,7 @@ pub(super) const VIEWS: &[View] = &[
     clippy::unnecessary_wraps,
     reason = "the views share the type of this function"
 )]
-fn permissions(context: &mut Context<'_>) -> Rows {
+fn permissions(context: &Context<'_>) -> Rows {
     let row = |e: &crate::store::access::Entry| {
         let (class, class_name) = e.class.described();
         let (state, state_name) = e.state.described();
@@ -138,9 +139,9 @@ fn permissions(context: &mut Context<'_>) -> Rows {
     clippy::unnecessary_wraps,
     reason = "the views share the type of this function"
 )]
-fn principals(context: &mut Context<'_>) -> Rows {
+fn principals(context: &Context<'_>) -> Rows {
     let created = context.database.create_date;
-    let logins = context.core.server.logins();
+    let logins = context.server.logins();
     let row = |(id, name): &(i32, String)| {
         let role = *id == 0;
         let (kind, kind_name) = if role {
@@ -179,7 +180,7 @@ fn principals(context: &mut Context<'_>) -> Rows {
     clippy::unnecessary_wraps,
     reason = "the views share the type of this function"
 )]
-fn masked_columns(context: &mut Context<'_>) -> Rows {
+fn masked_columns(context: &Context<'_>) -> Rows {
     let mut found = Vec::new();
     for t in context.all() {
         for c in &t.columns {
@@ -197,7 +198,7 @@ impl Context<'_> {
     /// The policies that the login may see: with ALTER ANY SECURITY POLICY or VIEW DEFINITION
     /// ("sys.security_predicates (Transact-SQL)").
     fn seen_policies(&self) -> Vec<Policy> {
-        let (catalog, login) = (&self.catalog, &self.core.options.login);
+        let (catalog, login) = (&self.catalog, self.login);
         let all = catalog.declared.policies.iter().filter(|p| {
             let schema = catalog.schema(&p.schema).map_or(0, |s| s.0);
             let on = [
@@ -216,7 +217,7 @@ impl Context<'_> {
     clippy::unnecessary_wraps,
     reason = "the views share the type of this function"
 )]
-fn policies(context: &mut Context<'_>) -> Rows {
+fn policies(context: &Context<'_>) -> Rows {
     let row = |p: &Policy| {
         json!([
             p.name,
@@ -242,7 +243,7 @@ fn policies(context: &mut Context<'_>) -> Rows {
     clippy::unnecessary_wraps,
     reason = "the views share the type of this function"
 )]
-fn predicates(context: &mut Context<'_>) -> Rows {
+fn predicates(context: &Context<'_>) -> Rows {
     let mut found = Vec::new();
     for policy in context.seen_policies() {
         for (at, p) in policy.predicates.iter().enumerate() {

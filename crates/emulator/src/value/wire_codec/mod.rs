@@ -1,4 +1,4 @@
-//! Between storage form and TDS wire form.
+//! Conversion between storage form and TDS wire form.
 
 mod read;
 mod reader;

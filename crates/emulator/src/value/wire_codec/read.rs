@@ -1,10 +1,10 @@
 //! Wire form to storage form: MS-TDS 2.2.5.5.
 //!
-//! Values are checked as SQL Server checks them: a date out of range, a decimal of too many digits or an odd
-//! number of bytes in UTF-16 is error 8023 or 9833, and nothing is trusted about lengths.
+//! Values are checked as SQL Server checks them. A date out of range, a decimal of too many digits or an odd number
+//! of bytes in UTF-16 is error 8023 or 9833. No length is trusted.
 
-use super::type_info::{Form, decimal_length, is_utf8, time_length};
-use super::{Reader, WireType};
+use super::reader::Reader;
+use super::type_info::{Form, WireType, decimal_length, is_utf8, time_length};
 use crate::types::{OwnedCell, SqlError, SqlType};
 use crate::value::temporal::{self, MAX_DAYS, Moment, TICKS_PER_DAY, UNITS_PER_DAY};
 use crate::value::text::{self, TooLong};
@@ -17,8 +17,8 @@ pub(crate) fn read_value(src: &mut Reader<'_>, ty: &WireType) -> Result<OwnedCel
     Ok(cell)
 }
 
-/// Reads the value of an RPC parameter: as [`read_value`] but for `text`, `ntext` and `image`, which have no text
-/// pointer there, only a length.
+/// Reads the value of an RPC parameter. It works as [`read_value`] except for `text`, `ntext` and `image`, which
+/// have only a length there and no text pointer.
 pub(crate) fn read_param(src: &mut Reader<'_>, ty: &WireType) -> Result<OwnedCell, SqlError> {
     if ty.form != Form::LongLength {
         return read_value(src, ty);
@@ -31,7 +31,7 @@ pub(crate) fn read_param(src: &mut Reader<'_>, ty: &WireType) -> Result<OwnedCel
     Ok(cell)
 }
 
-/// As [`read_value`], reusing the allocation of `slot` when it holds text or bytes already.
+/// Works as [`read_value`]. It reuses the allocation of `slot` when that holds text or bytes already.
 pub(crate) fn read_value_into(
     src: &mut Reader<'_>,
     ty: &WireType,
@@ -77,7 +77,7 @@ fn read_chunks(src: &mut Reader<'_>, ty: &WireType, slot: &mut OwnedCell) -> Res
         0 => return store(&[], ty, slot),
         length => src.bytes(length)?,
     };
-    // Drivers send a value in one chunk unless it is long, and then it is worth a copy to put it together.
+    // Drivers send a value in one chunk unless it is long. A long one is worth a copy to join its chunks.
     let mut more = match src.u32()? as usize {
         0 => return store(first, ty, slot),
         length => length,
@@ -117,7 +117,7 @@ fn store(bytes: &[u8], ty: &WireType, slot: &mut OwnedCell) -> Result<(), SqlErr
     Ok(())
 }
 
-/// The types that fit a register; `None` for bytes that are no value of the type.
+/// The types that fit a register. `None` for bytes that are no value of the type.
 fn scalar(bytes: &[u8], ty: SqlType) -> Option<OwnedCell> {
     let value = match (ty, bytes) {
         (SqlType::Bit, &[bit]) => i64::from(bit != 0),
@@ -204,7 +204,7 @@ fn offset_value(bytes: &[u8], ty: SqlType, scale: u8) -> Result<OwnedCell, SqlEr
 fn decimal_value(bytes: &[u8], ty: SqlType, precision: u8) -> Result<OwnedCell, SqlError> {
     let bad = || error::bad_wire_value(ty);
     let (sign, magnitude) = bytes.split_first().ok_or_else(bad)?;
-    // A driver may send fewer bytes than the precision asks for, in the widths of smaller precisions.
+    // A driver may send fewer bytes than the precision needs, in the widths of smaller precisions.
     if !matches!(magnitude.len(), 4 | 8 | 12 | 16) || bytes.len() > usize::from(decimal_length(38)) {
         return Err(bad());
     }
@@ -277,7 +277,7 @@ fn store_code_page(bytes: &[u8], ty: &WireType, slot: &mut OwnedCell) -> Result<
     Ok(())
 }
 
-/// `char(n)` and `nchar(n)` come without their blanks from some clients. `length` is in the type's own units.
+/// Some clients send `char(n)` and `nchar(n)` without their blanks. `length` is in the type's own units.
 fn padded(mut text: String, ty: SqlType, length: Option<usize>) -> Result<String, SqlError> {
     match ty {
         SqlType::Char(n) => {

@@ -1,7 +1,7 @@
 //! A cursor over a complete message whose every read is checked.
 //!
-//! What a client sends is untrusted: a length that points past the end is error 4804, never a panic and never an
-//! allocation of that length.
+//! A client's bytes are untrusted. A length that points past the end is error 4804: it never panics and never
+//! allocates that length.
 
 use bytes::Buf;
 
@@ -21,7 +21,7 @@ impl<'a> Reader<'a> {
         Reader { rest: data }
     }
 
-    /// What has not been read.
+    /// The bytes that are not read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }

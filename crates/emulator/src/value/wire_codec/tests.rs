@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use super::read::read_value;
 use super::{Reader, read_param, read_type_info, read_value_into, write_type_info, write_value};
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
+use crate::value::cell::to_owned;
 use crate::value::temporal::{self, Moment, TICKS_PER_DAY, UNITS_PER_DAY};
-use crate::value::{decimal, guid, to_owned};
+use crate::value::{decimal, guid};
 
 const UTF8: Option<&str> = Some("Latin1_General_100_CI_AS_SC_UTF8");
 const CHINESE: Option<&str> = Some("Chinese_PRC_CI_AS");
@@ -110,7 +111,7 @@ fn documented_bytes() {
         encoded(SqlType::SmallMoney, Cell::Integer(-1)),
         [4, 0xFF, 0xFF, 0xFF, 0xFF]
     );
-    // MS-TDS 2.2.5.5.1.6: the sign is 1 for what is not negative.
+    // MS-TDS 2.2.5.5.1.6: the sign is 1 for a value that is not negative.
     assert_eq!(encoded(dec(5, 2), Cell::Integer(-150)), [5, 0, 150, 0, 0, 0]);
     assert_eq!(
         encoded(dec(18, 0), Cell::Integer(0)),
@@ -228,7 +229,7 @@ fn read(bytes: &[u8]) -> Result<OwnedCell, i32> {
 }
 
 #[test]
-fn what_clients_send() {
+fn client_bytes_are_read() {
     // The driver's nvarchar(max): length unknown, chunks, end.
     let mut buf = BytesMut::new();
     buf.put_slice(&[0xE7, 0xFF, 0xFF, 0, 0, 0, 0, 0]);
@@ -294,7 +295,7 @@ fn legacy_large_objects() {
 }
 
 #[test]
-fn what_is_refused() {
+fn bad_bytes_are_refused() {
     for (bytes, number) in [
         (&[][..], 4804),
         (&[0x26], 4804),
@@ -463,7 +464,7 @@ proptest! {
         message.extend_from_slice(&bytes);
         let mut reader = Reader::new(&message);
         if let Ok(ty) = read_type_info(&mut reader) {
-            // Either a value or an error; both are fine, a panic is not.
+            // Either a value or an error is fine. A panic is not.
             if let Ok(OwnedCell::Text(text)) = read_value(&mut reader, &ty) {
                 prop_assert!(text.len() <= 8000 + bytes.len() * 3);
             }

@@ -1,7 +1,8 @@
 //! TYPE_INFO: MS-TDS 2.2.5.4 to 2.2.5.6.
 //!
-//! The server writes only the types of [`SqlType`]. It reads those and the legacy ones that clients still send
-//! (`text`, `ntext`, `image`, the typeless NULL); `sql_variant`, CLR types and table-valued parameters are error 8009.
+//! The server writes only the types of [`SqlType`]. It reads those, and the legacy ones that clients still send
+//! (`text`, `ntext`, `image`, the typeless NULL). `sql_variant`, CLR types and table-valued parameters are error
+//! 8009.
 
 use bytes::{Buf, BufMut, BytesMut};
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
@@ -48,12 +49,12 @@ pub(super) const XML: u8 = 0xF1;
 /// The declared length of the `max` types.
 const MAX: u16 = 0xFFFF;
 
-/// How a value of the type is framed.
+/// The framing of a type's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// The typeless NULL: nothing at all.
     Nothing,
-    /// Just the bytes.
+    /// The bytes alone.
     Fixed(u8),
     /// A length in one byte, 0 for NULL.
     ByteLength,
@@ -65,17 +66,17 @@ pub(super) enum Form {
     LongLength,
 }
 
-/// A type as a client's TYPE_INFO has it.
+/// A type as a client's TYPE_INFO gives it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct WireType {
     pub(super) ty: SqlType,
     pub(super) form: Form,
-    /// Of `char`, `varchar` and `text`.
+    /// The encoding of `char`, `varchar` and `text`.
     pub(super) encoding: &'static Encoding,
 }
 
 impl WireType {
-    /// The SQL type; `text`, `ntext` and `image` are the `max` types, and the typeless NULL is `int`.
+    /// The SQL type. `text`, `ntext` and `image` are the `max` types, and the typeless NULL is `int`.
     pub(crate) fn sql_type(&self) -> SqlType {
         self.ty
     }
@@ -100,7 +101,7 @@ pub(super) fn time_length(scale: u8) -> u8 {
     }
 }
 
-/// Writes TYPE_INFO: the N-forms for nullable columns, the fixed forms for NOT NULL as SQL Server does.
+/// Writes TYPE_INFO. As in SQL Server, nullable columns have the N-forms and NOT NULL columns the fixed forms.
 pub(crate) fn write_type_info(buf: &mut BytesMut, ty: SqlType, collation: Option<&str>, nullable: bool) {
     // The types that have a fixed form: its token, the token of the N-form, and the length.
     let (fixed, variable, length) = match ty {
@@ -146,7 +147,7 @@ fn write_variable(buf: &mut BytesMut, ty: SqlType, collation: Option<&str>) {
         SqlType::NVarChar(len) => (NVARCHAR, declared(len, 2), true),
         SqlType::Binary(n) => (BIGBINARY, n, false),
         SqlType::VarBinary(len) => (BIGVARBINARY, declared(len, 1), false),
-        // Without a schema collection.
+        // There is no schema collection.
         _ => return buf.put_slice(&[XML, 0]),
     };
     buf.put_u8(token);
@@ -279,7 +280,7 @@ fn read_long(token: u8, src: &mut impl Buf) -> Result<WireType, SqlError> {
 }
 
 fn sized(token: u8, length: u16) -> Result<(SqlType, Form), SqlError> {
-    // Clients declare a length of 0 for an empty string; the types begin at 1.
+    // Clients declare a length of 0 for an empty string. The types begin at 1.
     let bytes = length.max(1);
     let units = (length / 2).max(1);
     let len = |n| if length == MAX { Len::Max } else { Len::N(n) };

@@ -1,7 +1,7 @@
 //! Storage form to wire form: MS-TDS 2.2.5.5.
 //!
-//! It runs once a cell, so it matches once on the type and writes from what it borrows; only text outside ASCII
-//! in a code page allocates.
+//! It runs once a cell, so it matches once on the type and writes from borrowed data. Only text outside ASCII in a
+//! code page allocates.
 
 use bytes::{BufMut, BytesMut};
 
@@ -10,11 +10,11 @@ use crate::types::{Cell, Len, SqlError, SqlType};
 use crate::value::temporal::{self, TICKS_PER_DAY, UNITS_PER_DAY};
 use crate::value::{collation, decimal, error, guid};
 
-/// NULL, or a length that is told chunk by chunk, in the 8 bytes before the chunks of a value.
+/// The 8 bytes before a value's chunks: they say NULL, or that the length comes chunk by chunk.
 const CHUNKS_NULL: u64 = u64::MAX;
 
-/// Writes a value as ROW has it after the TYPE_INFO that [`write_type_info`](super::write_type_info) wrote for the same
-/// arguments.
+/// Writes a value as ROW has it. [`write_type_info`](super::write_type_info) wrote the TYPE_INFO for the same
+/// arguments before.
 ///
 /// # Errors
 /// 8630 when the cell is not the storage form of the type, or is NULL where the type has a fixed form. Nothing has been
@@ -68,7 +68,7 @@ fn write_null(buf: &mut BytesMut, ty: SqlType, nullable: bool) -> Result<(), Sql
         | SqlType::NVarChar(_)
         | SqlType::Binary(_)
         | SqlType::VarBinary(_) => buf.put_u16_le(0xFFFF),
-        // These have no fixed form, so a NULL can be told even where none was promised.
+        // These types have no fixed form, so a NULL can be sent even if none was promised.
         SqlType::Decimal { .. }
         | SqlType::UniqueIdentifier
         | SqlType::Date
@@ -129,7 +129,7 @@ fn write_integer(buf: &mut BytesMut, ty: SqlType, nullable: bool, value: i64) ->
             put_time(buf, value % UNITS_PER_DAY, scale);
             put_days(buf, value / UNITS_PER_DAY);
         }
-        // A whole number that SQLite's arithmetic handed back as an integer.
+        // SQLite's arithmetic returned a whole number as an integer.
         SqlType::Float => fixed(buf, nullable, &(value as f64).to_le_bytes()),
         SqlType::Real => fixed(buf, nullable, &(value as f32).to_le_bytes()),
         _ => return Err(error::misfit(ty)),
@@ -221,7 +221,7 @@ fn write_text(buf: &mut BytesMut, ty: SqlType, collation: Option<&str>, text: &s
 }
 
 fn put_utf16(buf: &mut BytesMut, text: &str) {
-    // Through a block on the stack: one bounds check for 64 units rather than one for each.
+    // A block on the stack needs one bounds check for 64 units rather than one for each.
     let mut block = [0u8; 128];
     if text.is_ascii() {
         for part in text.as_bytes().chunks(64) {

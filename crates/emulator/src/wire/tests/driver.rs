@@ -1,4 +1,4 @@
-//! The wire as the real driver meets it.
+//! The wire as the real driver uses it.
 
 use futures_util::TryStreamExt;
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, QueryItem, ToSql, TokenRow};
@@ -64,7 +64,7 @@ async fn every_encryption_and_packet_size_carries_rows_of_every_shape() {
                 config.encryption(level);
                 config.packet_size(packet_bytes);
                 let refused = match tls {
-                    // The driver starts a handshake wherever it has not said that it cannot.
+                    // The driver starts a handshake unless it has said that it cannot.
                     TlsMode::Off => !matches!(level, EncryptionLevel::NotSupported),
                     TlsMode::Offered => false,
                     TlsMode::Required => matches!(level, EncryptionLevel::NotSupported),
@@ -249,7 +249,7 @@ async fn a_client_that_goes_away_ends_its_session() {
     drop(client);
     assert_eq!(rig.event("dropped").await, "dropped true");
 
-    // One that does not read: the session is stuck in the middle of its rows.
+    // This client does not read, so the session is stuck in the middle of its rows.
     let mut client = connect(&rig).await;
     let mut stream = client.simple_query("for-ever").await.unwrap();
     stream.try_next().await.unwrap();

@@ -1,16 +1,16 @@
-//! A session without SQL: it knows a handful of words and tells what it was asked.
+//! A session without SQL. It knows a handful of words and reports its requests.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use crate::server::Backend;
 use crate::store::Role;
 use crate::types::{
     BulkTarget, Cell, Column, Len, Param, Session, SessionOptions, Sink, SqlError, SqlType, TransactionEvent,
     TransactionRequest,
 };
+use crate::wire::server::Backend;
 
 pub(super) type Events = mpsc::UnboundedReceiver<String>;
 
@@ -131,7 +131,7 @@ impl FakeSession {
 impl Session for FakeSession {
     fn batch(&mut self, sql: &str, sink: &mut dyn Sink) -> Result<(), SqlError> {
         self.tell(format!("batch {sql}"));
-        // What the driver's bulk_insert sends around its statement.
+        // The driver's bulk_insert sends these around its statement.
         if sql.starts_with("SELECT TOP 0") {
             return self.statement("rows 0", sink);
         }

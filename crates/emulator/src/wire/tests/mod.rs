@@ -1,5 +1,5 @@
-//! The wire with a session that knows no SQL, so that every token is the wire's own doing: through the real driver
-//! where it can ask for it, and byte by byte where it cannot.
+//! The wire with a session that knows no SQL, so that the wire makes every token itself. The real driver sends the
+//! requests that it can send, and the rest are sent byte by byte.
 
 mod driver;
 mod fake;
@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::faults::Faults;
+use crate::listen;
 use crate::log::StatementLog;
-use crate::server::{self, Server};
 use crate::wire::prelogin::TlsMode;
+use crate::wire::server::Server;
 use crate::wire::tls::Identity;
 use fake::{Events, FakeBackend};
 
@@ -43,7 +44,7 @@ impl Rig {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (hang_up, asked) = mpsc::unbounded_channel();
-        tokio::spawn(server::accept(server.clone(), listener, asked));
+        tokio::spawn(listen::accept(server.clone(), listener, asked));
         Rig {
             server,
             addr,
@@ -52,7 +53,7 @@ impl Rig {
         }
     }
 
-    /// Waits for an event of the session that starts with `start`; forgets those before it.
+    /// Waits for an event of the session that starts with `start`, and forgets the events before it.
     async fn event(&mut self, start: &str) -> String {
         loop {
             let event = self

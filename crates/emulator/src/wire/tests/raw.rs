@@ -1,4 +1,4 @@
-//! The wire byte by byte, for what the driver never sends.
+//! The wire byte by byte, for messages that the driver never sends.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -230,7 +230,7 @@ async fn a_reset_is_acknowledged_and_goes_back_to_the_logins_database() {
 async fn attentions_are_answered_whenever_they_come() {
     let mut rig = Rig::start(TlsMode::Offered).await;
     let mut raw = Raw::log_in(&rig).await;
-    // With nothing to cancel.
+    // There is nothing to cancel.
     raw.send(ATTENTION, STATUS_END, &[]).await;
     assert_eq!(raw.reply().await, DONE_ATTENTION);
     // In the middle of a message, with and without the mark that takes it back.
@@ -242,7 +242,7 @@ async fn attentions_are_answered_whenever_they_come() {
     raw.send(SQL_BATCH, STATUS_END | STATUS_IGNORE, &[]).await;
     raw.send(ATTENTION, STATUS_END, &[]).await;
     assert_eq!(raw.reply().await, DONE_ATTENTION);
-    // While the session works: the answer ends with it, in one message.
+    // While the session works. The answer ends with the attention's, in one message.
     raw.send(SQL_BATCH, STATUS_END, &batch("wait")).await;
     rig.event("waiting").await;
     raw.send(ATTENTION, STATUS_END, &[]).await;

@@ -1,78 +1,43 @@
-//! The network side: accepting connections, bringing them up to LOGIN7, and moving packets between each socket and
+//! The network side. It accepts connections, brings them up to LOGIN7, and moves packets between each socket and
 //! its conversation's thread.
 //!
-//! Both ways are bounded channels. A client that does not read stops its own thread, and a client that sends faster
-//! than its thread reads is not read from. When a socket ends, the session is told to stop and its thread goes away.
+//! Both directions are bounded channels. A client that does not read stops its own thread. A client that sends
+//! faster than its thread reads is not read from. When a socket ends, the session is told to stop and its thread
+//! ends.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::faults::Faults;
-use crate::log::StatementLog;
-use crate::store::Role;
-use crate::types::{Session, SessionOptions, SqlError};
 use crate::wire::conversation::{self, Lines};
 use crate::wire::link::Link;
 use crate::wire::login::{LOGIN_BYTES_MAX, Login};
 use crate::wire::packet::{
     ATTENTION, LOGIN7, PRELOGIN, Packet, PacketReader, PacketWriter, REPLY, put_packet,
 };
-use crate::wire::prelogin::{Encryption, Prelogin, TlsMode};
-use crate::wire::tls::{Identity, Stream};
+use crate::wire::prelogin::{Encryption, Prelogin};
+use crate::wire::server::Server;
+use crate::wire::tls::Stream;
 
-/// Packets that wait for a conversation: at the largest size 1 MiB, at the default 128 KiB.
+/// Packets that wait for a conversation: 1 MiB at the largest packet size, 128 KiB at the default.
 const PACKETS_WAITING_MAX: usize = 32;
-/// Pieces of an answer that wait for the socket, about 32 KiB each.
+/// Pieces of an answer that wait for the socket. One has about 32 KiB.
 const PIECES_WAITING_MAX: usize = 8;
-/// The option table and its data are some dozens of bytes.
+/// The option table and its data have some dozens of bytes.
 const PRELOGIN_BYTES_MAX: usize = 4096;
-/// After a failure to accept, most often for want of file descriptors, trying again at once would only spin.
+/// Pause after a failed accept. File descriptors are most often exhausted then, and a retry at once would only
+/// spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// SQL Server gives its first user session this number.
-const FIRST_SPID: u32 = 51;
-/// Parsing nested T-SQL and running it goes deep.
+/// Stack of a session's thread. Parsing nested T-SQL and running it recurses deeply.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// What opens sessions.
-pub(crate) trait Backend: Send + Sync {
-    /// Opens a session on a database: 4060 where there is no such database.
-    fn open(&self, options: SessionOptions) -> Result<Box<dyn Session>, SqlError>;
-    /// Changes a database's role.
-    fn set_role(&self, database: &str, role: Role);
-}
-
-/// What all connections of a server share.
-pub(crate) struct Server {
-    pub(crate) name: String,
-    pub(crate) backend: Arc<dyn Backend>,
-    /// Names and passwords; without any, everybody is let in.
-    pub(crate) users: Vec<(String, String)>,
-    pub(crate) tls: TlsMode,
-    pub(crate) identity: Identity,
-    pub(crate) faults: Faults,
-    pub(crate) log: StatementLog,
-    /// Conversations that run.
-    pub(crate) live: watch::Sender<usize>,
-    pub(crate) next_spid: AtomicU32,
-}
-
-impl Server {
-    fn next_spid(&self) -> i16 {
-        let span = i16::MAX as u32 - FIRST_SPID + 1;
-        let nth = self.next_spid.fetch_add(1, Ordering::Relaxed) % span;
-        (FIRST_SPID + nth) as i16
-    }
-}
-
-/// Accepts connections until it is dropped; `hang_up` ends those there are.
+/// Accepts connections until it is dropped. `hang_up` ends the open ones.
 pub(crate) async fn accept(
     server: Arc<Server>,
     listener: TcpListener,
@@ -99,7 +64,7 @@ pub(crate) async fn accept(
     }
 }
 
-/// Tells the session when the socket's task ends, however it ends.
+/// Tells the session when the socket's task ends, whatever ended it.
 struct Parting {
     server: Arc<Server>,
     link: Arc<Link>,
@@ -143,7 +108,7 @@ async fn converse(server: Arc<Server>, tcp: TcpStream) -> io::Result<()> {
     let (packets, incoming) = mpsc::channel(PACKETS_WAITING_MAX);
     let (pieces, mut outgoing) = mpsc::channel(PIECES_WAITING_MAX);
     let link = Arc::new(Link::default());
-    // Made after both channels, so that an aborted task tells the session to stop before it closes them.
+    // Created after both channels, so that an aborted task tells the session to stop before it closes them.
     let parting = Parting {
         server: server.clone(),
         link: link.clone(),
@@ -206,7 +171,7 @@ async fn log_in(server: &Server, tcp: TcpStream) -> io::Result<Option<(Stream, L
     )))
 }
 
-/// Hands the client's packets on; an attention is told at once, because the session may be busy.
+/// Hands the client's packets on. An attention is reported at once, because the session may be busy.
 async fn receive(reader: ReadHalf<Stream>, packets: &mpsc::Sender<Packet>, link: &Link) -> io::Result<()> {
     let mut reader = PacketReader::new(reader);
     while let Some(packet) = reader.next().await? {
@@ -214,14 +179,14 @@ async fn receive(reader: ReadHalf<Stream>, packets: &mpsc::Sender<Packet>, link:
             link.attend();
         }
         if packets.send(packet).await.is_err() {
-            // The conversation is over. What it had to say is still on its way out, so `send` ends the connection.
+            // The conversation is over. Its last answer is still on its way out, so `send` ends the connection.
             return std::future::pending().await;
         }
     }
     Ok(())
 }
 
-/// Writes the answers. Ends when the conversation has ended and all it said is written.
+/// Writes the answers. It ends when the conversation has ended and all its answers are written.
 async fn send(mut writer: WriteHalf<Stream>, pieces: &mut mpsc::Receiver<Bytes>) -> io::Result<()> {
     while let Some(piece) = pieces.recv().await {
         writer.write_all(&piece).await?;

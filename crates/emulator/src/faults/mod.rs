@@ -1,123 +1,21 @@
-//! Faults on demand: a list of rules that say when a request meets which fault.
+//! Faults on demand: a list of rules, each of which names requests and the fault that they meet.
 //!
-//! A rule is matched once a request, when the request starts, and fires at its point in that request. Everything is
-//! behind one mutex that is never held while a fault acts; a stalled request waits on a condition variable and wakes
-//! when its rule is released or removed, its client cancels, or its connection ends.
+//! A rule is matched once a request, when the request starts, and fires at its point in that request. One mutex
+//! guards all of it, and no fault acts while the mutex is held. A stalled request waits on a condition variable. It
+//! wakes when its rule is released or removed, when its client cancels, or when its connection ends.
 
+mod rule;
 mod spec;
-
-pub use spec::parse_role;
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::store::Role;
+pub use rule::{Action, At, Match, Rule, RuleId};
+pub use spec::parse_role;
 
-/// A fault and when it happens. See [`Rule::from_str`](#method.from_str) for its form on the command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// Which requests it is about.
-    pub when: Match,
-    /// At which point of such a request it fires.
-    pub at: At,
-    /// What it does there.
-    pub action: Action,
-}
-
-/// Which requests a rule is about: those for which everything that is given holds.
-///
-/// A request is what the client sends at once: a SQL batch, an `sp_executesql`, a transaction manager request
-/// (`BEGIN TRANSACTION`, `COMMIT TRANSACTION`, `ROLLBACK TRANSACTION`), a procedure call (`EXEC name`), or an
-/// `INSERT BULK` together with its bulk load.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Match {
-    /// Its text contains this, in any case.
-    pub statement_contains: Option<String>,
-    /// The session's current database has this name, in any case.
-    pub database: Option<String>,
-    /// The client called itself this, in any case.
-    pub application: Option<String>,
-    /// The first request to fire for, counted from 1 among those that match.
-    pub nth: u64,
-    /// For how many matching requests from there on; `u64::MAX` for all.
-    pub times: u64,
-}
-
-impl Default for Match {
-    fn default() -> Self {
-        Match {
-            statement_contains: None,
-            database: None,
-            application: None,
-            nth: 1,
-            times: 1,
-        }
-    }
-}
-
-impl Match {
-    /// Requests whose text contains `text`.
-    pub fn statement(text: impl Into<String>) -> Match {
-        Match {
-            statement_contains: Some(text.into()),
-            ..Match::default()
-        }
-    }
-}
-
-/// The point of a request at which a rule fires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum At {
-    /// Before the request runs.
-    Before,
-    /// After it ran (and its bulk load, where it has one) and before the end of its answer is sent. After a COMMIT
-    /// this is "it took effect, and the client does not learn it".
-    After,
-    /// Once this many rows of its answer were sent; they reach the client.
-    AfterRows(u64),
-    /// Once this many packets of its answer were sent; they reach the client.
-    AfterPacketsOut(u64),
-    /// Once this many packets of the request, or of its bulk load, were received.
-    AfterPacketsIn(u64),
-    /// Once this many rows of its bulk load were received.
-    AfterBulkRows(u64),
-    /// While a client logs in, its name and password already checked.
-    AtLogin,
-}
-
-/// What a rule does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Ends the session, which rolls back, and then the connection.
-    Drop,
-    /// Fails the request. Class 20 and above ends the connection too, and 1205 rolls the transaction back, both as
-    /// SQL Server does.
-    Error {
-        /// SQL Server's error number.
-        number: i32,
-        /// Its state.
-        state: u8,
-        /// Its severity, from 11 to 25.
-        class: u8,
-        /// Its text.
-        message: String,
-    },
-    /// Waits until [`Faults::release`], the rule's removal, an attention, or the end of the connection.
-    Stall,
-    /// Runs SQL in the same session and transaction. Where the session is busy at the rule's point, it runs at the
-    /// end of the request. What it answers is thrown away; an error of it fails the request.
-    Run(String),
-    /// Refuses the login with 18456.
-    RefuseLogin,
-    /// Changes a database's role.
-    SetRole(String, Role),
-}
-
-/// Names a rule that was added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RuleId(u64);
+pub(crate) use rule::Subject;
 
 /// A rule that will fire in the request at hand.
 #[derive(Debug, Clone)]
@@ -125,14 +23,6 @@ pub(crate) struct Armed {
     pub(crate) id: RuleId,
     pub(crate) at: At,
     pub(crate) action: Action,
-}
-
-/// What a rule is matched against.
-pub(crate) struct Subject<'a> {
-    /// `None` while logging in.
-    pub(crate) statement: Option<&'a str>,
-    pub(crate) database: &'a str,
-    pub(crate) application: &'a str,
 }
 
 struct Active {
@@ -152,7 +42,7 @@ struct State {
 /// The faults of a server.
 pub struct Faults {
     state: Mutex<State>,
-    /// Something that a stalled request waits for may have happened.
+    /// Something has happened that a stalled request may be waiting for.
     woken: Condvar,
     /// Changes whenever a rule fires.
     firings: watch::Sender<u64>,
@@ -183,19 +73,19 @@ impl Faults {
         id
     }
 
-    /// Takes a rule away; what is stalled by it goes on. Its count stays readable.
+    /// Removes a rule. Requests that it stalls go on. Its count stays readable.
     pub fn remove(&self, id: RuleId) {
         self.lock().rules.retain(|active| active.id != id);
         self.woken.notify_all();
     }
 
-    /// Takes all rules away.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.lock().rules.clear();
         self.woken.notify_all();
     }
 
-    /// Lets go on what is stalled by a rule, now and from now on.
+    /// Lets the requests that a rule stalls go on, now and from now on.
     pub fn release(&self, id: RuleId) {
         for active in &mut self.lock().rules {
             active.released |= active.id == id;
@@ -203,7 +93,7 @@ impl Faults {
         self.woken.notify_all();
     }
 
-    /// How often a rule has fired.
+    /// The number of times that a rule has fired.
     pub fn fired(&self, id: RuleId) -> u64 {
         self.lock().fired.get(&id).copied().unwrap_or(0)
     }
@@ -246,7 +136,7 @@ impl Faults {
         self.firings.send_modify(|firings| *firings += 1);
     }
 
-    /// Waits until a rule is released or gone, or `ended` says that nobody waits any more.
+    /// Waits until a rule is released or gone, or until `ended` says that nobody waits any more.
     pub(crate) fn stall(&self, id: RuleId, ended: impl Fn() -> bool) {
         let mut state = self.lock();
         while !ended()
@@ -259,9 +149,9 @@ impl Faults {
         }
     }
 
-    /// Makes stalled requests look again at whether they have ended.
+    /// Makes stalled requests check again whether they have ended.
     pub(crate) fn wake(&self) {
-        // The mutex is taken so that a request between its look and its wait is not missed.
+        // The mutex is taken so that a request between its check and its wait is not missed.
         drop(self.lock());
         self.woken.notify_all();
     }
@@ -269,29 +159,6 @@ impl Faults {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Rule {
-    fn is_about(&self, subject: &Subject<'_>) -> bool {
-        let at_login = self.at == At::AtLogin || self.action == Action::RefuseLogin;
-        let statement = match (subject.statement, &self.when.statement_contains) {
-            (None, _) => at_login,
-            (Some(_), None) => !at_login,
-            (Some(text), Some(part)) => !at_login && contains_ignoring_case(text, part),
-        };
-        let same = |wanted: &Option<String>, is: &str| {
-            wanted
-                .as_ref()
-                .is_none_or(|wanted| wanted.to_lowercase() == is.to_lowercase())
-        };
-        statement
-            && same(&self.when.database, subject.database)
-            && same(&self.when.application, subject.application)
-    }
-}
-
-fn contains_ignoring_case(text: &str, part: &str) -> bool {
-    text.to_lowercase().contains(&part.to_lowercase())
 }
 
 #[cfg(test)]

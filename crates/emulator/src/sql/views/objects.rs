@@ -1,64 +1,12 @@
-//! The catalog views: rows made from the table catalog when a statement that names one runs.
-//!
-//! A view reaches SQLite as one JSON parameter, so the rows are those of the moment and of this session's
-//! transaction, and nothing is kept twice.
+//! The catalog views of tables, columns, types, indexes, constraints and databases.
 
-mod more;
-mod rows;
-mod security;
+use super::rows;
+use super::view::{
+    BIG, BIT, CODE, COLUMN_COLUMNS, DESC, INT, NAME, OBJECT_COLUMNS, SMALL, TEXT, TIME, TINY, View,
+};
+use crate::types::{Len, SqlType};
 
-use std::sync::Arc;
-
-use serde_json::Value;
-
-use super::core::Core;
-use crate::store::catalog::Catalog;
-use crate::store::database::Database;
-use crate::types::{Len, SqlError, SqlType};
-
-/// What a view makes its rows from.
-struct Context<'a> {
-    core: &'a mut Core,
-    database: Arc<Database>,
-    catalog: Arc<Catalog>,
-}
-
-/// A column: its name, its type, and whether it may be NULL.
-type ViewColumn = (&'static str, SqlType, bool);
-
-/// A catalog view.
-pub(crate) struct View {
-    pub schema: &'static str,
-    pub name: &'static str,
-    pub columns: &'static [ViewColumn],
-    rows: fn(&mut Context<'_>) -> Result<Vec<Value>, SqlError>,
-}
-
-const NAME: SqlType = SqlType::NVarChar(Len::N(128));
-const DESC: SqlType = SqlType::NVarChar(Len::N(60));
-const TEXT: SqlType = SqlType::NVarChar(Len::Max);
-const CODE: SqlType = SqlType::Char(2);
-const INT: SqlType = SqlType::Int;
-const BIT: SqlType = SqlType::Bit;
-const TINY: SqlType = SqlType::TinyInt;
-const SMALL: SqlType = SqlType::SmallInt;
-const BIG: SqlType = SqlType::BigInt;
-const TIME: SqlType = SqlType::DateTime;
-
-const OBJECT_COLUMNS: &[ViewColumn] = &[
-    ("name", NAME, false),
-    ("object_id", INT, false),
-    ("principal_id", INT, true),
-    ("schema_id", INT, false),
-    ("parent_object_id", INT, false),
-    ("type", CODE, false),
-    ("type_desc", DESC, true),
-    ("create_date", TIME, false),
-    ("modify_date", TIME, false),
-    ("is_ms_shipped", BIT, false),
-];
-
-const VIEWS: &[View] = &[
+pub(super) const VIEWS: &[View] = &[
     View {
         schema: "sys",
         name: "tables",
@@ -296,61 +244,3 @@ const VIEWS: &[View] = &[
         rows: rows::information_columns,
     },
 ];
-
-const COLUMN_COLUMNS: &[ViewColumn] = &[
-    ("object_id", INT, false),
-    ("name", NAME, true),
-    ("column_id", INT, false),
-    ("system_type_id", TINY, false),
-    ("user_type_id", INT, false),
-    ("max_length", SMALL, false),
-    ("precision", TINY, false),
-    ("scale", TINY, false),
-    ("collation_name", NAME, true),
-    ("is_nullable", BIT, true),
-    ("is_ansi_padded", BIT, false),
-    ("is_rowguidcol", BIT, false),
-    ("is_identity", BIT, false),
-    ("is_computed", BIT, false),
-    ("is_filestream", BIT, false),
-    ("is_sparse", BIT, true),
-    ("is_hidden", BIT, true),
-    ("generated_always_type", TINY, true),
-    ("default_object_id", INT, false),
-    ("encryption_type", INT, true),
-    ("encryption_type_desc", DESC, true),
-    ("is_masked", BIT, false),
-];
-
-impl View {
-    /// The view of that schema and name, in any case.
-    pub fn find(schema: Option<&str>, name: &str) -> Option<&'static View> {
-        let schema = schema?;
-        View::all().find(|view| view.is(schema, name))
-    }
-
-    /// The number that OBJECT_ID has for it: a system object's is negative.
-    pub fn object_id(schema: &str, name: &str) -> Option<i32> {
-        let position = View::all().position(|view| view.is(schema, name))?;
-        i32::try_from(position).ok().map(|position| -1 - position)
-    }
-
-    fn all() -> impl Iterator<Item = &'static View> {
-        VIEWS.iter().chain(more::VIEWS).chain(security::VIEWS)
-    }
-
-    fn is(&self, schema: &str, name: &str) -> bool {
-        self.schema.eq_ignore_ascii_case(schema) && self.name.eq_ignore_ascii_case(name)
-    }
-
-    /// Its rows now, as a JSON array of arrays.
-    pub fn json(&self, core: &mut Core, database: &Arc<Database>) -> Result<String, SqlError> {
-        let catalog = core.catalog(database)?;
-        let mut context = Context {
-            core,
-            database: Arc::clone(database),
-            catalog,
-        };
-        Ok(Value::Array((self.rows)(&mut context)?).to_string())
-    }
-}
