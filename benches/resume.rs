@@ -3,15 +3,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
 use chrono::{Datelike, Months, NaiveDate};
 use criterion::{Criterion, criterion_group, criterion_main};
-use support::{Project, Server};
-use tds_emulator::{Action, At, Match, Rule};
+use testkit::project::T_MONTHLY;
+use testkit::{Project, Server, faults, tables};
 
 /// Months that are loaded, and chunks of each, a row a chunk.
 const MONTHS: u32 = 50;
@@ -53,13 +50,8 @@ fn key(date: NaiveDate, id: u32) -> String {
 
 /// A job with all months but the last verified: the rows and receipts by SQL, the store by `sync rebuild`.
 async fn prepare(server: &Server, project: &Project) {
+    tables::dated("T").at_source(server).await;
     let mut source = server.connect(&server.source).await;
-    source
-        .run(
-            "CREATE TABLE dbo.T (ID int NOT NULL CONSTRAINT PK_T PRIMARY KEY CLUSTERED, D datetime NOT NULL); \
-             CREATE INDEX IX_T ON dbo.T (D)",
-        )
-        .await;
     // Makes the schema, the table and the plan.
     project.run("2019-01-01", "2019-01-02", &[]).await.expect(0);
     let mut target = server.connect(&server.target).await;
@@ -115,29 +107,17 @@ fn start(project: &Project) -> tokio::process::Child {
 }
 
 /// Waits until a run asks the source for a chunk.
-async fn asked(server: &Server) -> tds_emulator::RuleId {
-    let faults = server.emulator().faults();
-    faults.clear();
-    faults.add(Rule {
-        when: Match {
-            database: Some(server.source.clone()),
-            ..Match::statement("FROM [dbo].[T] WHERE")
-        },
-        at: At::Before,
-        action: Action::Stall,
-    })
+fn asked(server: &Server) -> tds_emulator::RuleId {
+    server.faults().clear();
+    let read = faults::at("FROM [dbo].[T] WHERE").in_database(&server.source);
+    read.stalls(server)
 }
 
 fn resume(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (server, project) = runtime.block_on(async {
         let server = Server::start().await;
-        let project = Project::with(
-            &server,
-            "require_replica = false",
-            "chunk_rows = 100",
-            "[[table]]\nname = \"T\"\ndate_column = \"D\"",
-        );
+        let project = Project::tuned(&server, "chunk_rows = 100", T_MONTHLY);
         prepare(&server, &project).await;
         (server, project)
     });
@@ -148,14 +128,14 @@ fn resume(criterion: &mut Criterion) {
             runtime.block_on(async {
                 let mut elapsed = Duration::ZERO;
                 for _ in 0..times {
-                    let rule = asked(&server).await;
+                    let rule = asked(&server);
                     let mut child = start(&project);
-                    server.emulator().faults().wait_fired(rule, 1).await;
-                    let rule = asked(&server).await;
+                    server.faults().wait_fired(rule, 1).await;
+                    let rule = asked(&server);
                     let killed = Instant::now();
                     child.kill().await.expect("it is killed");
                     let mut child = start(&project);
-                    server.emulator().faults().wait_fired(rule, 1).await;
+                    server.faults().wait_fired(rule, 1).await;
                     elapsed += killed.elapsed();
                     child.kill().await.expect("it is killed");
                 }
@@ -180,9 +160,9 @@ fn resume(criterion: &mut Criterion) {
             runtime.block_on(async {
                 let mut elapsed = Duration::ZERO;
                 for _ in 0..times {
-                    let rule = asked(&server).await;
+                    let rule = asked(&server);
                     let mut child = start(&project);
-                    server.emulator().faults().wait_fired(rule, 1).await;
+                    server.faults().wait_fired(rule, 1).await;
                     child.kill().await.expect("it is killed");
                     let started = Instant::now();
                     project.sync(&["status"]).await.expect(0);

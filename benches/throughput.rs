@@ -4,14 +4,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::TryStreamExt;
-use support::{Project, Server};
+use testkit::project::T_MONTHLY;
+use testkit::tables::Table;
+use testkit::{Project, Server};
 use tokio_util::compat::TokioAsyncWriteCompatExt;
 
 /// Rows of the table: two windows of some chunks each.
@@ -22,32 +21,20 @@ const COLUMNS: &str = "ID bigint NOT NULL, D datetime NOT NULL, STORE int NULL, 
     A int NULL, B int NULL, C int NULL, E nvarchar(max) NULL, F nvarchar(max) NULL, G decimal(18,2) NULL";
 
 async fn fill(server: &Server) {
-    let mut client = server.connect(&server.source).await;
-    client
-        .run(&format!(
-            "CREATE TABLE dbo.T ({COLUMNS}, CONSTRAINT PK_T PRIMARY KEY CLUSTERED (ID))"
-        ))
-        .await;
-    client.run("CREATE INDEX IX_T ON dbo.T (D)").await;
-    for block in 0..ROWS / 500 {
-        let rows: Vec<String> = (block * 500..(block + 1) * 500)
-            .map(|n| {
-                format!(
-                    "({n}, '2025-{}-{:02}T{:02}:{:02}:00', {}, {n}.25, {n}.5, N'Name 王 {n}', N'a note about row {n}', \
-                     '6F9619FF-8B86-D011-B42D-{n:012X}', {}, {n}.125, {n}, {n}, NULL, N'x{n}', NULL, {n}.75)",
-                    10 + n % 2,
-                    1 + n % 28,
-                    n % 24,
-                    n % 60,
-                    n % 300,
-                    n % 2
-                )
-            })
-            .collect();
-        client
-            .run(&format!("INSERT INTO dbo.T VALUES {}", rows.join(", ")))
-            .await;
-    }
+    let rows = (0..ROWS).map(|n| {
+        format!(
+            "({n}, '2025-{}-{:02}T{:02}:{:02}:00', {}, {n}.25, {n}.5, N'Name 王 {n}', N'a note about row {n}', \
+             '6F9619FF-8B86-D011-B42D-{n:012X}', {}, {n}.125, {n}, {n}, NULL, N'x{n}', NULL, {n}.75)",
+            10 + n % 2,
+            1 + n % 28,
+            n % 24,
+            n % 60,
+            n % 300,
+            n % 2
+        )
+    });
+    let table = Table::new("T", COLUMNS).indexed("D").rows(rows);
+    table.at_source(server).await;
 }
 
 async fn connect(
@@ -72,7 +59,8 @@ async fn connect(
 async fn bare(server: &Server) -> Duration {
     let mut target = connect(server, &server.target).await;
     let create = format!(
-        "DROP TABLE IF EXISTS dbo.B; CREATE TABLE dbo.B ({COLUMNS}, CONSTRAINT PK_B PRIMARY KEY CLUSTERED (ID))"
+        "DROP TABLE IF EXISTS dbo.B; {}",
+        Table::new("B", COLUMNS).create()
     );
     target
         .simple_query(create)
@@ -115,12 +103,7 @@ fn throughput(criterion: &mut Criterion) {
         fill(&server).await;
         server
     });
-    let project = Project::with(
-        &server,
-        "require_replica = false",
-        "max_workers = 2",
-        "[[table]]\nname = \"T\"\ndate_column = \"D\"",
-    );
+    let project = Project::tuned(&server, "max_workers = 2", T_MONTHLY);
     let mut group = criterion.benchmark_group("rows");
     group.sample_size(10).throughput(Throughput::Elements(ROWS));
     group.bench_function("bare read to bulk_insert", |bencher| {

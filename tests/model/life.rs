@@ -9,14 +9,15 @@ use crate::acts::{Act, Command, DAYS, Life as Lived, Month, Settle, SettleDays, 
 use crate::oracle::{Known, Marks};
 use crate::reference::{self, Reference};
 use crate::stores::{Rows, receipts, rows};
-use crate::support::{Ended, Project, Server};
+use testkit::project::T_MONTHLY;
+use testkit::tables::Table;
+use testkit::{Ended, Project, Server};
 
 /// Rows at the start of a life.
 const ROWS: u64 = 24;
 /// Times that a command may say that it is to be run again.
 const AGAIN_MAX: usize = 2;
 
-const TABLE: &str = "[[table]]\nname = \"T\"\ndate_column = \"D\"";
 /// A life: the server's source, an own target, and what is known of both.
 pub struct Life<'s> {
     pub server: &'s Server,
@@ -139,7 +140,7 @@ impl Life<'_> {
     }
 
     fn copy(&self) -> PathBuf {
-        self.project.directory.path().join("copy.redb")
+        self.project.home.path("copy.redb")
     }
 
     fn configure(&mut self, settle: Settle) {
@@ -234,22 +235,15 @@ impl Life<'_> {
 pub async fn live(server: &mut Server, now: NaiveDateTime, lived: &Lived) {
     let setting = lived.setting;
     server.renew_target().await;
-    let keys = match setting.shape {
-        Shape::Indexed => {
-            "D datetime2(0) NULL, V int NULL, CONSTRAINT PK_T PRIMARY KEY CLUSTERED (ID)); CREATE INDEX IX_T ON dbo.T (D)"
-        }
-        Shape::Bare => "D datetime2(0) NULL, V int NULL, CONSTRAINT PK_T PRIMARY KEY CLUSTERED (ID))",
-        Shape::Dated => {
-            "D datetime2(0) NOT NULL, V int NULL, CONSTRAINT PK_T PRIMARY KEY CLUSTERED (D, ID)); \
-             CREATE INDEX IX_T ON dbo.T (ID)"
-        }
+    server.at_source("DROP TABLE IF EXISTS dbo.T").await;
+    let columns = |null: &str| format!("ID int NOT NULL, D datetime2(0) {null}, V int NULL");
+    let table = match setting.shape {
+        Shape::Indexed => Table::new("T", &columns("NULL")).indexed("D"),
+        Shape::Bare => Table::new("T", &columns("NULL")),
+        Shape::Dated => Table::new("T", &columns("NOT NULL")).keyed("D, ID").indexed("ID"),
     };
-    server
-        .at_source(&format!(
-            "DROP TABLE IF EXISTS dbo.T; CREATE TABLE dbo.T (ID int NOT NULL, {keys}"
-        ))
-        .await;
-    let mut tables = TABLE.to_owned();
+    table.at_source(server).await;
+    let mut tables = T_MONTHLY.to_owned();
     let mut beside = None;
     if setting.reference {
         tables.push_str(reference::TABLE);
@@ -258,7 +252,7 @@ pub async fn live(server: &mut Server, now: NaiveDateTime, lived: &Lived) {
     let lines = "settle_minutes = 0\nsettle_days = 0".to_owned();
     let run = format!("chunk_rows = {}\nmax_workers = 2\n{lines}", setting.chunk_rows);
     let mut life = Life {
-        project: Project::with(server, "require_replica = false", &run, &tables),
+        project: Project::tuned(server, &run, &tables),
         server,
         known: Known {
             shape: setting.shape,

@@ -15,12 +15,10 @@ mod life;
 mod oracle;
 mod reference;
 mod stores;
-#[path = "../support/mod.rs"]
-mod support;
 
 use chrono::{DateTime, Utc};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use support::Server;
+use testkit::Server;
 
 /// Lives that are lived where nobody says how many.
 const CASES_DEFAULT: u32 = 40;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::acts::ReferenceAct;
 use super::life::pick;
-use super::support::{Client, Server};
+use testkit::tables::Table;
+use testkit::{Client, Server};
 
 /// Rows at the start of a life: more than a chunk.
 const ROWS: i64 = 10;
@@ -27,11 +28,9 @@ pub struct Reference {
 impl Reference {
     /// Makes the table at the source.
     pub async fn new(server: &Server) -> Reference {
-        server
-            .at_source(
-                "DROP TABLE IF EXISTS dbo.R; \
-                 CREATE TABLE dbo.R (ID int NOT NULL CONSTRAINT PK_R PRIMARY KEY CLUSTERED, V int NULL)",
-            )
+        server.at_source("DROP TABLE IF EXISTS dbo.R").await;
+        Table::new("R", "ID int NOT NULL, V int NULL")
+            .at_source(server)
             .await;
         let mut reference = Reference::default();
         for _ in 0..ROWS {

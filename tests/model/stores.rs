@@ -5,7 +5,7 @@ use std::fmt;
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
-use crate::support::Client;
+use testkit::Client;
 
 /// A row's date, where it has one.
 pub type At = Option<NaiveDateTime>;

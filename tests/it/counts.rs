@@ -1,0 +1,82 @@
+//! `sync counts` of what is not loaded, or not finished: neither is equal.
+
+use serde_json::{Value, json};
+use testkit::project::{T_MONTHLY, monthly};
+use testkit::{Project, Server, job, tables};
+
+async fn counts(project: &Project, code: i32) -> Value {
+    project.sync(&["counts", "--json"]).await.expect(code).json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_which_nothing_is_loaded_is_named() {
+    let server = Server::start().await;
+    job::fill(&server).await;
+    tables::dated("NONE").at_source(&server).await;
+    let project = Project::new(&server, &(job::TABLES.to_owned() + &monthly("NONE", "D")));
+    let none = counts(&project, 4).await;
+    assert_eq!(none["equal"], Value::Null, "{none}");
+    project
+        .run(job::FIRST, job::LAST, &["--tables", "SALES,NONE"])
+        .await
+        .expect(0);
+    let said = project.sync(&["counts"]).await.expect(4);
+    for line in [
+        "| SALES     | 240       | ✓          |",
+        "| PAYMENT   | 0         | not loaded |",
+        "| NONE      | 0         | ○          |",
+    ] {
+        assert!(said.stdout.contains(line), "{}", said.stdout);
+    }
+    let some = counts(&project, 4).await;
+    assert_eq!(
+        some["tables"][1],
+        json!({"name": "PAYMENT", "source": null, "target": null, "status": "not loaded", "equal": null}),
+        "{some}"
+    );
+    assert_eq!(some["equal"], true, "{some}");
+    let said = project.sync(&["counts", "--windows"]).await.expect(4);
+    assert!(said.stdout.contains("not loaded"), "{}", said.stdout);
+    project.sync(&["counts", "--all"]).await.expect(3);
+    job::run(&project).await.expect(0);
+    counts(&project, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_ended_unfinished_is_not_done() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    counts(&project, 0).await;
+    job::take_back(&server, "dbo.t_SALES", 11, 3).await;
+    project.sync(&["rebuild"]).await.expect(0);
+    for arguments in [&["counts"][..], &["counts", "--windows"]] {
+        let said = project.sync(arguments).await.expect(4);
+        assert!(
+            said.stderr
+                .contains("table SALES: 1 window not complete and left out: 2025-11")
+                && said
+                    .stderr
+                    .contains("table SALES: window 2025-11 has ended and is not complete"),
+            "{}",
+            said.stderr
+        );
+    }
+    job::run(&project).await.expect(0);
+    job::assert_equal(&server).await;
+    counts(&project, 0).await;
+}
+
+/// A window whose end is to come is left out, and named, and nothing is wrong with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_window_is_left_out() {
+    let server = Server::start().await;
+    let today = server.today().await.to_string();
+    let first = format!("{}-01", &today[..7]);
+    let row = format!("(1, '{first}T00:00:00')");
+    tables::dated("T").rows([row]).at_source(&server).await;
+    let project = Project::tuned(&server, "settle_minutes = 0", T_MONTHLY);
+    project.run(&first, &today, &[]).await.expect(0);
+    let open = counts(&project, 0).await;
+    assert_eq!(open["tables"][0]["status"], "not complete", "{open}");
+    assert_eq!(open["tables"][0]["equal"], Value::Null, "{open}");
+}

@@ -1,0 +1,205 @@
+//! `sync forget`: what is forgotten is loaded again, once, and nothing else is; also when the forgetting was cut short.
+
+use tds_emulator::At;
+use testkit::project::monthly;
+use testkit::{Ended, Server, faults, job, session};
+
+const NOTHING: [u32; 2] = [0, 0];
+const ALL: [u32; 2] = [2 * job::MONTH_ROWS, 2 * job::MONTH_CHUNKS];
+const MONTH: [u32; 2] = [job::MONTH_ROWS, job::MONTH_CHUNKS];
+
+/// Number of receipts of a target table's windows that begin on a day.
+async fn receipts(server: &Server, target: &str, start: &str) -> i64 {
+    let sql = format!(
+        "SELECT COUNT_BIG(*) FROM [sync].[receipt] WHERE [table_name] = N'{target}' AND [window_start] = '{start}'"
+    );
+    server.connect(&server.target).await.integer(&sql).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_is_loaded_again_and_nothing_else() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let rows = server.count(&server.target, "dbo.t_SALES").await;
+    // Names are compared as the servers compare them.
+    let ended = project
+        .sync(&["forget", "--table", "sales", "--month", "2025-10"])
+        .await
+        .expect(0);
+    assert!(
+        ended
+            .stdout
+            .starts_with("Forgot 2025-10 of SALES: 4 chunks of 120 rows"),
+        "{ended:?}"
+    );
+    assert_eq!(receipts(&server, "dbo.t_SALES", "2025-10-01").await, 0);
+    assert_eq!(receipts(&server, "dbo.t_SALES", "2025-11-01").await, 4);
+    assert_eq!(receipts(&server, "dbo.t_PAYMENT", "2025-10-01").await, 4);
+    assert_eq!(
+        server.count(&server.target, "dbo.t_SALES").await,
+        rows,
+        "the rows stay until they are loaded again"
+    );
+    let status = project.status().await;
+    let windows = status["tables"][0]["windows"].as_array().expect("windows");
+    assert_eq!(windows.len(), 1, "{status}");
+    assert_eq!(windows[0]["window"], "2025-11", "{status}");
+    job::heal(&server, &project, MONTH, NOTHING).await;
+
+    // A month that is not loaded is forgotten as well: there is nothing of it.
+    let ended = project
+        .sync(&["forget", "--table", "SALES", "--month", "2024-01"])
+        .await
+        .expect(0);
+    assert!(ended.stdout.contains("0 chunks of 0 rows"), "{ended:?}");
+    job::heal(&server, &project, NOTHING, NOTHING).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_loaded_again_and_no_other() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let ended = project.sync(&["forget", "--table", "PAYMENT"]).await.expect(0);
+    assert!(
+        ended.stdout.starts_with("Forgot PAYMENT: 8 chunks of 240 rows"),
+        "{ended:?}"
+    );
+    let plans = "SELECT [table_name] FROM [sync].[plan]";
+    let plans = server.connect(&server.target).await.rows(plans).await;
+    assert_eq!(plans.len(), 1, "{plans:?}");
+    job::heal(&server, &project, NOTHING, ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_known_is_not_forgotten() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let (status, target) = (project.status().await, job::target(&server).await);
+    for (arguments, says) in [
+        (&["--table", "NO_SUCH_TABLE"][..], "--table names NO_SUCH_TABLE"),
+        (
+            &["--table", "SALES", "--month", "2025-13"],
+            "no month of the calendar",
+        ),
+        (
+            &["--table", "SALES", "--month", "2025-10-01"],
+            "no month of the calendar",
+        ),
+        (&[], "--table"),
+    ] {
+        let ended = project.sync(&[&["forget"], arguments].concat()).await;
+        assert_eq!(ended.code(), 2, "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.contains(says), "{arguments:?}: {ended:?}");
+    }
+    assert_eq!(project.status().await, status);
+    assert!(job::target(&server).await == target, "the target has changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_only_the_checkpoints_know_is_forgotten() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    project.configure(&monthly("PAYMENT", "PAID_AT"), "");
+    project.sync(&["forget", "--table", "PAYMENT"]).await.expect(0);
+    assert_eq!(receipts(&server, "dbo.t_PAYMENT", "2025-10-01").await, 0);
+    let status = project.status().await;
+    assert_eq!(status["tables"].as_array().map(Vec::len), Some(1), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_while_a_run_has_the_store() {
+    let Some(server) = Server::start_emulator("not_while_a_run_has_the_store").await else {
+        return;
+    };
+    job::fill(&server).await;
+    let project = job::project(&server);
+    let rule = job::commit().nth(6).stalls(&server);
+    let child = project.spawn(&job::RUN_IN_TURN);
+    server.faults().wait_fired(rule, 1).await;
+    let pid = child.id().expect("it runs").to_string();
+    let ended = project.sync(&["forget", "--table", "SALES"]).await.expect(5);
+    assert!(ended.stderr.contains(&format!("process {pid} ")), "{ended:?}");
+    server.faults().release(rule);
+    Ended::of(child).await.expect(0);
+    let status = project.status().await;
+    assert_eq!(status["forgetting"], serde_json::json!([]), "{status}");
+    job::heal(&server, &project, NOTHING, NOTHING).await;
+}
+
+/// Where the target's connection breaks, and what the command ends with: once a COMMIT is under way it may have
+/// taken effect.
+const BREAKS: &[(&str, At, i32)] = &[
+    ("sp_getapplock", At::Before, 7),
+    ("UPDATE [sync].[lease] SET [epoch]", At::After, 7),
+    ("UPDATE [sync].[lease] SET [renewed_at]", At::Before, 7),
+    ("DELETE FROM [sync].[receipt]", At::After, 7),
+    ("COMMIT TRANSACTION", At::Before, 4),
+    ("COMMIT TRANSACTION", At::After, 4),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cut_short_is_finished_by_whoever_comes_next() {
+    let test = "what_was_cut_short_is_finished_by_whoever_comes_next";
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    for (number, (statement, at, code)) in BREAKS.iter().enumerate() {
+        let (month, by_run) = (number % 2 == 0, number % 3 != 0);
+        let place = faults::at(*statement).in_database(&server.target).point(*at);
+        let rule = place.drops(&server);
+        let mut forget = vec!["forget", "--table", "SALES"];
+        forget.extend(month.then_some(["--month", "2025-11"]).into_iter().flatten());
+        let ended = project.sync(&forget).await;
+        let place = format!("lost at {statement} {at:?}: {ended:?}");
+        assert_eq!(ended.code(), *code, "{place}");
+        assert_eq!(server.faults().fired(rule), 1, "{place}");
+        server.faults().clear();
+
+        let status = project.sync(&["status"]).await.expect(0);
+        let line = if month {
+            "SALES, 2025-11: is being forgotten; the next run finishes that"
+        } else {
+            "SALES: is being forgotten; the next run finishes that"
+        };
+        assert!(status.stdout.contains(line), "{status:?}; {place}");
+        let status = project.status().await;
+        let expected = serde_json::json!([{
+            "table": "SALES",
+            "month": month.then_some("2025-11-01"),
+        }]);
+        assert_eq!(status["forgetting"], expected, "{place}");
+        assert_eq!(status["totals"]["rows"], job::ALL_ROWS, "{place}");
+        // A rebuilt store has still to forget what the old one had.
+        project.sync(&["rebuild"]).await.expect(0);
+        assert_eq!(project.status().await["forgetting"], expected, "{place}");
+
+        let all = if month { MONTH } else { ALL };
+        let said = if by_run {
+            job::heal(&server, &project, all, NOTHING).await
+        } else {
+            let next = ["forget", "--table", "PAYMENT", "--month", "2025-10"];
+            project.sync(&next).await.expect(0);
+            let status = project.status().await;
+            assert_eq!(status["forgetting"], serde_json::json!([]), "{place}");
+            job::heal(&server, &project, all, MONTH).await
+        };
+        let told = said.contains("Table SALES: was being forgotten when that was cut short; it is now");
+        assert_eq!(told, by_run, "{said}; {place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_was_not_reached_at_all_loses_nothing() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let status = project.status().await;
+    let text = project.home.read("sync.toml");
+    let deaf = session::nobody_listens();
+    let address = format!("server = \"{},{}\"", server.host, server.port);
+    project.configure(&address, &format!("server = \"127.0.0.1,{}\"", deaf.port));
+    project.sync(&["forget", "--table", "SALES"]).await.expect(7);
+    project.home.write("sync.toml", text);
+    assert_eq!(project.status().await, status);
+    job::heal(&server, &project, NOTHING, NOTHING).await;
+}

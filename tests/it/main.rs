@@ -1,0 +1,36 @@
+//! The program and what lies below it, held to what they promise: a module a topic, all in one process.
+//!
+//! `cargo test --test it settle::` runs one topic.
+
+mod cli;
+mod counts;
+mod damage;
+mod damage_place;
+mod demo;
+mod doctor;
+mod edges;
+mod faults;
+mod fixtures;
+mod forget;
+mod hidden;
+mod lease;
+mod migrate;
+mod mssql_connect;
+mod mssql_session;
+mod nothing_lost;
+mod plan;
+mod plan_changes;
+mod preflight;
+mod rebuild;
+mod reconcile;
+mod reconcile_whole;
+mod reference;
+mod replica;
+mod restored;
+mod resume;
+mod sample;
+mod settle;
+mod state;
+mod status;
+mod stop;
+mod verify;

@@ -1,0 +1,179 @@
+//! `sync plan`: what it says before, between and after runs, and that it leaves no trace.
+
+use testkit::project::{T_MONTHLY, full};
+use testkit::tables::{self, Table};
+use testkit::{Ended, Project, Server, job};
+
+async fn plan(project: &Project, more: &[&str], code: i32) -> Ended {
+    let mut arguments = vec!["plan", "--start-date", job::FIRST, "--end-date", job::LAST];
+    arguments.extend_from_slice(more);
+    project.sync(&arguments).await.expect(code)
+}
+
+/// All that the target has, by name and rows.
+async fn trace(server: &Server) -> Vec<String> {
+    let mut client = server.connect(&server.target).await;
+    let mut all = client
+        .rows("SELECT name, object_id FROM sys.tables ORDER BY name")
+        .await;
+    if server.receipts_exist().await > 0 {
+        for table in [
+            "[sync].[receipt]",
+            "[sync].[plan]",
+            "[sync].[lease]",
+            "[sync].[migration]",
+        ] {
+            all.extend(client.dump(table).await);
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_and_after_a_run_and_nothing_is_written() {
+    let server = Server::start().await;
+    job::fill(&server).await;
+    let project = job::project(&server);
+    let before = trace(&server).await;
+    let mark = server.mark();
+    let fresh = plan(&project, &[], 0).await;
+    for text in [
+        "SALES (monthly) into dbo.t_SALES: to be made",
+        "to be loaded: 2025-10, 2025-11",
+        "4 windows to load and 0 reference tables to compare, of 2 tables",
+    ] {
+        assert!(fresh.stdout.contains(text), "no {text} in\n{}", fresh.stdout);
+    }
+    for text in [
+        "about 240 rows at the source, read in the order [SOLD_AT], [ID] (date)",
+        "read in the order [PAID_AT], [STORE], [NO] (day walk)",
+    ] {
+        assert!(
+            !server.faithful || fresh.stdout.contains(text),
+            "no {text} in\n{}",
+            fresh.stdout
+        );
+    }
+    assert_eq!(trace(&server).await, before);
+    assert!(!project.state().exists(), "a state file was made");
+    server.assert_no_table_read(mark, &job::SOURCES);
+
+    project
+        .run(job::FIRST, job::FIRST_MONTH_LAST, &[])
+        .await
+        .expect(0);
+    let (before, state) = (
+        trace(&server).await,
+        std::fs::read(project.state()).expect("the state file"),
+    );
+    let half = plan(&project, &["--json"], 0).await.json();
+    let windows = &half["tables"][0]["windows"];
+    assert_eq!(windows[0]["work"], "complete", "{half}");
+    assert_eq!(windows[0]["rows"], job::MONTH_ROWS, "{half}");
+    assert_eq!(windows[1]["work"], "load", "{half}");
+    assert_eq!(trace(&server).await, before);
+    assert!(
+        std::fs::read(project.state()).expect("the state file") == state,
+        "the state file was changed"
+    );
+
+    job::run(&project).await.expect(0);
+    let done = plan(&project, &[], 0).await;
+    assert!(
+        done.stdout
+            .contains("complete: 2025-10, 2025-11 (240 rows verified)"),
+        "{}",
+        done.stdout
+    );
+    assert!(
+        done.stdout
+            .contains("0 windows to load and 0 reference tables to compare"),
+        "{}",
+        done.stdout
+    );
+    server
+        .at_target("UPDATE [sync].[receipt] SET [state] = N'stale' WHERE [table_name] = N'dbo.t_SALES' AND [ordinal] = 1")
+        .await;
+    let stale = plan(&project, &[], 0).await;
+    assert!(
+        stale
+            .stdout
+            .contains("to be put right: 2025-10 (1 chunk), 2025-11 (1 chunk)"),
+        "{}",
+        stale.stdout
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reference_tables_and_rows_without_a_date() {
+    let server = Server::start().await;
+    tables::items("PRICE money NULL").at_source(&server).await;
+    Table::new("STOCK", "ID int NOT NULL, N int NULL")
+        .at_source(&server)
+        .await;
+    Table::new("LOOSE", "A int NULL")
+        .keyless()
+        .at_source(&server)
+        .await;
+    Table::new("T", "ID int NOT NULL, D date NULL")
+        .indexed("D")
+        .rows(["(1, '2025-10-01')", "(2, NULL)", "(3, NULL)"])
+        .at_source(&server)
+        .await;
+    let stock = Table::new("t_STOCK", "ID int NOT NULL, N int NULL DEFAULT (0)");
+    stock.at_target(&server).await;
+    let tables = ["ITEM", "STOCK", "LOOSE"].map(full).concat();
+    let project = Project::new(&server, &(tables + T_MONTHLY));
+    let said = plan(&project, &[], 0).await;
+    for text in [
+        "ITEM (full) into dbo.t_ITEM: to be made",
+        "loaded beside it and swapped in",
+        "loaded in place, as a copy would not have column defaults",
+        "without a key: all of it is one chunk",
+        "2 rows without a date: window `undated`",
+    ] {
+        assert!(said.stdout.contains(text), "no {text} in\n{}", said.stdout);
+    }
+    // Reference tables need no dates.
+    project.sync(&["plan", "--tables", "ITEM,STOCK"]).await.expect(0);
+    project.sync(&["plan"]).await.expect(2);
+    project.run(job::FIRST, job::LAST, &[]).await.expect(0);
+    let json = plan(&project, &["--json"], 0).await.json();
+    assert_eq!(json["tables"][0]["swap"], true, "{json}");
+    assert_eq!(
+        json["tables"][1]["in_place_because"][0], "column defaults",
+        "{json}"
+    );
+    assert_eq!(json["tables"][3]["undated_rows"], 2, "{json}");
+    assert_eq!(json["tables"][3]["windows"][2]["work"], "complete", "{json}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_worked_on_is_told_and_hides_nothing() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server.at_source("ALTER TABLE dbo.SALES ADD MORE int NULL").await;
+    let changed = plan(&project, &[], 6).await;
+    assert!(
+        changed.stdout.contains("sync forget --table SALES"),
+        "{}",
+        changed.stdout
+    );
+    assert!(
+        changed.stdout.contains("complete: 2025-10, 2025-11"),
+        "{}",
+        changed.stdout
+    );
+    server.at_source("DROP TABLE dbo.SALES").await;
+    let missing = plan(&project, &[], 7).await;
+    assert!(
+        missing.stdout.contains("has no table dbo.SALES"),
+        "{}",
+        missing.stdout
+    );
+    assert!(
+        missing.stdout.contains("1 table cannot be worked on"),
+        "{}",
+        missing.stdout
+    );
+}

@@ -1,0 +1,153 @@
+//! What the program says when a server is there: what can be wrong before any row is read, as message and exit
+//! code, and what the flags of `run` and `counts` do.
+
+use testkit::project::{PASSWORD_VARIABLE, monthly};
+use testkit::tables::Table;
+use testkit::{Ended, Home, Project, Server};
+
+const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-10-02"];
+
+/// A project on the server's scratch databases whose one table is `table`, cut by `date_column`.
+fn home(server: &Server, table: &str, date_column: &str) -> Home {
+    Project::new(server, &monthly(table, date_column)).home
+}
+
+/// A source table of sales.
+fn sale() -> Table {
+    Table::new("sale", "id int NOT NULL, at datetime NOT NULL").keyed("id")
+}
+
+/// What the run said, with the names that differ between test runs taken out.
+fn run(server: &Server, home: &Home, password: &str) -> Ended {
+    let mut said = home.sync_with(&RUN, &[(PASSWORD_VARIABLE, password)]);
+    assert!(!said.to_string().contains(password), "{said}");
+    let address = format!("{}:{}", server.host, server.port);
+    for (name, stand_in) in [
+        (&address, "HOST:PORT"),
+        (&server.source, "SOURCE"),
+        (&server.target, "TARGET"),
+        (&server.user, "USER"),
+    ] {
+        said.stderr = said.stderr.replace(name.as_str(), stand_in);
+    }
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_password() {
+    let server = Server::start().await;
+    let home = home(&server, "sale", "at");
+    insta::assert_snapshot!(run(&server, &home, "not-the-password"), @r"
+    stderr:
+    run RUN-ID: 1 table from 2025-10-01 to 2025-10-02, 2 windows at once
+    note: require_replica = false: the source may be a primary that shops are selling on; set it to true to have every connection prove that it is a replica
+    error: The source at HOST:PORT, database SOURCE refused the login USER (error 18456, state 1): the server does not say why; its error log does; look for this login's state in the server's ERRORLOG: 2 or 5 no such login, 7 disabled, 8 wrong password, 38 or 46 no such database, 58 Windows logins only, or not restarted since that was changed
+    exit code: 7
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_such_table() {
+    let server = Server::start().await;
+    let home = home(&server, "no_such_table", "at");
+    insta::assert_snapshot!(run(&server, &home, &server.password), @r"
+    stderr:
+    run RUN-ID: 1 table from 2025-10-01 to 2025-10-02, 2 windows at once
+    note: require_replica = false: the source may be a primary that shops are selling on; set it to true to have every connection prove that it is a replica
+    error: Source database SOURCE has no table dbo.no_such_table that this login may see; check the table's name and schema in sync.toml, or grant SELECT on it
+    exit code: 7
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_such_date_column() {
+    let server = Server::start().await;
+    sale().at_source(&server).await;
+    let home = home(&server, "sale", "sold_at");
+    insta::assert_snapshot!(run(&server, &home, &server.password), @r"
+    stderr:
+    run RUN-ID: 1 table from 2025-10-01 to 2025-10-02, 2 windows at once
+    note: require_replica = false: the source may be a primary that shops are selling on; set it to true to have every connection prove that it is a replica
+    error: Table dbo.sale has no column sold_at; set date_column to one of its date columns: at
+    exit code: 7
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_of_tables_that_differ_end_with_3() {
+    let server = Server::start().await;
+    for (database, name, rows) in [
+        (&server.source, "sale", &["(1)", "(2)"][..]),
+        (&server.target, "t_sale", &["(1)"]),
+    ] {
+        let table = Table::new(name, "id int NOT NULL").keyed("id").rows(rows);
+        table.make(&mut server.connect(database).await).await;
+    }
+    let home = home(&server, "sale", "at");
+    let variables = [(PASSWORD_VARIABLE, server.password.as_str())];
+    insta::assert_snapshot!(home.sync_with(&["counts", "--all"], &variables), @r"
+    stdout:
+    | Table     | Row Count | Status      |
+    | --------- | --------- | ----------- |
+    | sale      | 1         | ✗ source: 2 |
+    | **TOTAL** | **1**     |             |
+    exit code: 3
+    ");
+    let said = home.sync_with(&["counts", "--all", "--json"], &variables);
+    let json: serde_json::Value = serde_json::from_str(&said.stdout).expect("counts are JSON");
+    assert_eq!(
+        (said.code(), &json["tables"][0]["source"], &json["equal"]),
+        (3, &2.into(), &false.into())
+    );
+    // Without --all only what is loaded counts, and nothing is.
+    let said = home.sync_with(&["counts"], &variables);
+    assert_eq!(said.code(), 4, "{said}");
+    assert!(
+        said.stdout.contains("| sale      | 0         | not loaded |"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_flags_of_run() {
+    let server = Server::start().await;
+    let rows = [
+        "(1, '2025-10-01T10:00:00')",
+        "(2, '2025-10-01T10:00:00')",
+        "(3, '2025-10-01T11:00:00')",
+        "(4, '2025-10-02T10:00:00')",
+        "(5, '2025-10-02T23:59:59')",
+    ];
+    sale().indexed("at").rows(rows).at_source(&server).await;
+    let home = home(&server, "sale", "at");
+    home.configure_too(&monthly("not_there", "at"));
+    let variables = [(PASSWORD_VARIABLE, server.password.as_str())];
+    let flags = [
+        "--tables",
+        "sale",
+        "--max-workers",
+        "1",
+        "--chunk-rows",
+        "2",
+        "-v",
+    ];
+    let said = home.sync_with(&[&RUN[..], &flags].concat(), &variables);
+    assert_eq!(said.code(), 0, "{said}");
+    // One table of the two, one window at once, chunks of two rows.
+    assert!(
+        said.stderr
+            .contains("1 table from 2025-10-01 to 2025-10-02, 1 window at once"),
+        "{said}"
+    );
+    assert!(
+        said.stdout
+            .contains("Done: 5 rows loaded now, 5 rows verified in 1 table."),
+        "{said}"
+    );
+    let status = home.sync_with(&["status", "--json"], &variables);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).expect("status is JSON");
+    assert_eq!(
+        (&status["totals"]["chunks"], &status["totals"]["rows"]),
+        (&3.into(), &5.into())
+    );
+}

@@ -1,0 +1,119 @@
+//! Never the primary by accident: every source connection proves where it is, or nothing is read.
+
+use tds_emulator::{Action, Role};
+use testkit::project::T_MONTHLY;
+use testkit::{Project, Server, faults, tables};
+
+async fn fill(server: &Server) {
+    tables::dated("T")
+        .rows(tables::october(600))
+        .at_source(server)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_is_refused_and_not_one_row_read() {
+    let server = Server::start().await;
+    fill(&server).await;
+    let mark = server.mark();
+    let project = Project::with(&server, "require_replica = true", "", T_MONTHLY);
+    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
+    assert!(ended.stderr.contains("READ_WRITE"), "{}", ended.stderr);
+    server.assert_no_table_read(mark, &["[T]"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_readable_secondary_is_read() {
+    let Some(server) = Server::start_emulator("a_readable_secondary_is_read").await else {
+        return;
+    };
+    fill(&server).await;
+    server.set_source_role(Role::ReadableSecondary);
+    let project = Project::with(&server, "require_replica = true", "", T_MONTHLY);
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failover_while_a_run_reads_ends_it_before_the_next_row() {
+    let Some(server) =
+        Server::start_emulator("a_failover_while_a_run_reads_ends_it_before_the_next_row").await
+    else {
+        return;
+    };
+    fill(&server).await;
+    server.set_source_role(Role::ReadableSecondary);
+    let project = Project::with(
+        &server,
+        "require_replica = true",
+        "chunk_rows = 50\nmax_workers = 1",
+        T_MONTHLY,
+    );
+    // The role changes once the fourth chunk was read; the session stays connected, which is harder for the client.
+    let failover = Action::SetRole(server.source.clone(), Role::Primary);
+    let rule = faults::at("SELECT TOP").nth(4).after().does(&server, failover);
+    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
+    assert_eq!(server.faults().fired(rule), 1);
+    assert!(ended.stderr.contains("no longer proves"), "{}", ended.stderr);
+    let reads = server.source_reads(0, "[T]");
+    for read in reads.iter().skip(4) {
+        assert_eq!(read.rows_sent, 0, "{}", read.text);
+    }
+    server.set_source_role(Role::ReadableSecondary);
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_can_prove_it_and_a_refused_name_always_wins() {
+    let Some(server) = Server::start_emulator("a_name_can_prove_it_and_a_refused_name_always_wins").await
+    else {
+        return;
+    };
+    fill(&server).await;
+    let name = format!("EMULATOR/{}", server.source);
+    let named = |names: &str, more: &str| {
+        let source = format!(
+            "require_replica = true\nreplica_proof = \"named\"\nreplica_names = [\"{names}\"]\n{more}"
+        );
+        Project::with(&server, &source, "", T_MONTHLY)
+    };
+    let mark = server.mark();
+    named("OTHER/POS", "")
+        .run("2025-10-01", "2025-10-31", &[])
+        .await
+        .expect(7);
+    named(&name, "refuse_names = [\"emulator\"]")
+        .run("2025-10-01", "2025-10-31", &[])
+        .await
+        .expect(7);
+    let anywhere = Project::with(
+        &server,
+        "require_replica = false\nrefuse_names = [\"EMULATOR\"]",
+        "",
+        T_MONTHLY,
+    );
+    anywhere.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
+    server.assert_no_table_read(mark, &["[T]"]);
+    let ended = named(&name, "")
+        .run("2025-10-01", "2025-10-31", &[])
+        .await
+        .expect(0);
+    assert!(ended.stderr.contains("trusted by name"), "{}", ended.stderr);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_requiring_a_replica_is_said_on_every_run() {
+    let server = Server::start().await;
+    fill(&server).await;
+    let project = Project::new(&server, T_MONTHLY);
+    for _ in 0..2 {
+        let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+        assert!(
+            ended.stderr.contains("require_replica = false"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
