@@ -12,6 +12,29 @@ use crate::mssql::value::canonical;
 /// Days from 0001-01-01 to 1900-01-01.
 const DAYS_TO_1900: i64 = 693_595;
 
+/// Which column of a [`Row`] is meant: its name, as the statement gives it, or its position from 0.
+///
+/// Names are for rows of catalogs and of the product's own tables. Positions are for rows of a user's columns, which
+/// may have any name.
+pub trait ColumnIndex: Copy + fmt::Display {
+    /// The column's position in `row`; `None` if it has no such column.
+    fn position(self, row: &Row) -> Option<usize>;
+}
+
+impl ColumnIndex for usize {
+    fn position(self, row: &Row) -> Option<usize> {
+        (self < row.0.len()).then_some(self)
+    }
+}
+
+impl ColumnIndex for &str {
+    /// Ignores case: not every server returns a name as the statement writes it.
+    fn position(self, row: &Row) -> Option<usize> {
+        let mut columns = row.0.columns().iter();
+        columns.position(|column| column.name().eq_ignore_ascii_case(self))
+    }
+}
+
 /// A row of a small result.
 pub struct Row(pub(super) tiberius::Row);
 
@@ -21,16 +44,18 @@ impl Row {
         self.0.len()
     }
 
-    /// The value of a column, counted from 0.
+    /// The value of a column.
     ///
     /// # Errors
-    /// `Internal` when there is no such column.
-    pub fn value(&self, column: usize) -> Result<Value<'_>> {
-        canonical(cell(&self.0, column)?)
+    /// `Internal`, naming the column, if the row has no such column.
+    pub fn value(&self, column: impl ColumnIndex) -> Result<Value<'_>> {
+        let position = column.position(self);
+        let position = position.ok_or_else(|| no_such_column(column, self.column_count()))?;
+        canonical(cell(&self.0, position)?)
     }
 
     /// Whether a column is NULL.
-    pub fn is_null(&self, column: usize) -> Result<bool> {
+    pub fn is_null(&self, column: impl ColumnIndex) -> Result<bool> {
         Ok(self.value(column)? == Value::Null)
     }
 
@@ -39,7 +64,7 @@ impl Row {
     /// # Errors
     /// `Internal`, as for all of these, when the column is NULL or of another type: the statement is ours, and
     /// gives what it was written to give.
-    pub fn integer(&self, column: usize) -> Result<i64> {
+    pub fn integer(&self, column: impl ColumnIndex) -> Result<i64> {
         match self.value(column)? {
             Value::Integer(v) => Ok(v),
             other => Err(misfit(column, "an integer", other)),
@@ -47,7 +72,7 @@ impl Row {
     }
 
     /// An integer, or `None` for NULL.
-    pub fn optional_integer(&self, column: usize) -> Result<Option<i64>> {
+    pub fn optional_integer(&self, column: impl ColumnIndex) -> Result<Option<i64>> {
         if self.is_null(column)? {
             return Ok(None);
         }
@@ -55,12 +80,12 @@ impl Row {
     }
 
     /// A bit, or an integer that is one.
-    pub fn flag(&self, column: usize) -> Result<bool> {
+    pub fn flag(&self, column: impl ColumnIndex) -> Result<bool> {
         Ok(self.integer(column)? != 0)
     }
 
     /// A text.
-    pub fn text(&self, column: usize) -> Result<&str> {
+    pub fn text(&self, column: impl ColumnIndex) -> Result<&str> {
         match self.value(column)? {
             Value::Text(v) => Ok(v),
             other => Err(misfit(column, "a text", other)),
@@ -68,7 +93,7 @@ impl Row {
     }
 
     /// A text, or `None` for NULL.
-    pub fn optional_text(&self, column: usize) -> Result<Option<&str>> {
+    pub fn optional_text(&self, column: impl ColumnIndex) -> Result<Option<&str>> {
         match self.value(column)? {
             Value::Null => Ok(None),
             Value::Text(v) => Ok(Some(v)),
@@ -77,7 +102,7 @@ impl Row {
     }
 
     /// Bytes.
-    pub fn bytes(&self, column: usize) -> Result<&[u8]> {
+    pub fn bytes(&self, column: impl ColumnIndex) -> Result<&[u8]> {
         match self.value(column)? {
             Value::Bytes(v) => Ok(v),
             other => Err(misfit(column, "bytes", other)),
@@ -85,7 +110,7 @@ impl Row {
     }
 
     /// Bytes, or `None` for NULL.
-    pub fn optional_bytes(&self, column: usize) -> Result<Option<&[u8]>> {
+    pub fn optional_bytes(&self, column: impl ColumnIndex) -> Result<Option<&[u8]>> {
         match self.value(column)? {
             Value::Null => Ok(None),
             Value::Bytes(v) => Ok(Some(v)),
@@ -94,7 +119,7 @@ impl Row {
     }
 
     /// A date without a time.
-    pub fn date(&self, column: usize) -> Result<NaiveDate> {
+    pub fn date(&self, column: impl ColumnIndex) -> Result<NaiveDate> {
         match self.value(column)? {
             Value::Date(days) => day(days).ok_or_else(|| misfit(column, "a date", Value::Date(days))),
             other => Err(misfit(column, "a date", other)),
@@ -102,7 +127,7 @@ impl Row {
     }
 
     /// A `datetime`, `smalldatetime`, `datetime2` or `date`, to the microsecond it falls in.
-    pub fn datetime(&self, column: usize) -> Result<NaiveDateTime> {
+    pub fn datetime(&self, column: impl ColumnIndex) -> Result<NaiveDateTime> {
         let value = self.value(column)?;
         let at = match value {
             Value::Date(days) => day(days).and_then(|day| day.and_hms_opt(0, 0, 0)),
@@ -133,7 +158,7 @@ fn day(days: i32) -> Option<NaiveDate> {
 }
 
 /// Says what was found without the value.
-fn misfit(column: usize, wanted: &str, found: Value<'_>) -> Error {
+fn misfit(column: impl ColumnIndex, wanted: &str, found: Value<'_>) -> Error {
     let found = match found {
         Value::Null => "NULL",
         Value::Integer(_) => "an integer",
@@ -155,12 +180,15 @@ fn misfit(column: usize, wanted: &str, found: Value<'_>) -> Error {
 }
 
 fn cell(row: &tiberius::Row, column: usize) -> Result<&ColumnData<'static>> {
-    row.get_column_data(column).map_err(|_| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("A result has no column {column}; it has {}", row.len()),
-        )
-    })
+    row.get_column_data(column)
+        .map_err(|_| no_such_column(column, row.len()))
+}
+
+fn no_such_column(column: impl ColumnIndex, count: usize) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("A result has no column {column}; it has {count}"),
+    )
 }
 
 /// A row of a stream: it is gone when the call returns.
@@ -286,6 +314,16 @@ mod tests {
             "Row of 1 columns"
         );
         assert!(row(ColumnData::I32(None)).value(1).is_err());
+    }
+
+    #[test]
+    fn a_column_is_found_by_its_name_in_any_case() {
+        let row = row(ColumnData::I32(Some(7)));
+        assert_eq!(row.integer("a").unwrap(), 7);
+        assert_eq!(row.integer("A").unwrap(), 7);
+        let error = row.integer("row_count").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert_eq!(error.to_string(), "A result has no column row_count; it has 1");
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub struct Shape {
     pub obstacles: Vec<String>,
 }
 
-const INDEXES: &str = "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_primary_key, i.is_unique_constraint, \
-    i.has_filter, i.is_disabled, ic.is_descending_key, ic.is_included_column, c.name \
+const INDEXES: &str = "SELECT i.index_id, i.name AS [index_name], i.type, i.is_unique, i.is_primary_key, i.is_unique_constraint, \
+    i.has_filter, i.is_disabled, ic.is_descending_key, ic.is_included_column, c.name AS [column_name] \
     FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
     JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
     WHERE i.object_id = @P1 AND i.is_hypothetical = 0 ORDER BY i.index_id, ic.is_included_column, ic.key_ordinal, \
@@ -54,73 +54,73 @@ const INDEXES: &str = "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_prim
 const PROBES: [(&str, &str); 15] = [
     (
         "permissions granted on it",
-        "SELECT COUNT(*) FROM sys.database_permissions WHERE class = 1 AND major_id = @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.database_permissions WHERE class = 1 AND major_id = @P1",
     ),
     (
         "triggers",
-        "SELECT COUNT(*) FROM sys.triggers WHERE parent_id = @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.triggers WHERE parent_id = @P1",
     ),
     (
         "foreign keys that point at it",
-        "SELECT COUNT(*) FROM sys.foreign_keys WHERE referenced_object_id = @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.foreign_keys WHERE referenced_object_id = @P1",
     ),
     (
         "foreign keys",
-        "SELECT COUNT(*) FROM sys.foreign_keys WHERE parent_object_id = @P1 AND referenced_object_id <> @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.foreign_keys WHERE parent_object_id = @P1 AND referenced_object_id <> @P1",
     ),
     (
         "check constraints",
-        "SELECT COUNT(*) FROM sys.check_constraints WHERE parent_object_id = @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.check_constraints WHERE parent_object_id = @P1",
     ),
     (
         "column defaults",
-        "SELECT COUNT(*) FROM sys.default_constraints WHERE parent_object_id = @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.default_constraints WHERE parent_object_id = @P1",
     ),
     (
         "schema-bound views or functions on it",
-        "SELECT COUNT(*) FROM sys.sql_expression_dependencies WHERE referenced_id = @P1 \
+        "SELECT COUNT(*) AS [found] FROM sys.sql_expression_dependencies WHERE referenced_id = @P1 \
          AND is_schema_bound_reference = 1 AND referencing_id <> @P1",
     ),
     (
         "masked columns",
-        "SELECT COUNT(*) FROM sys.masked_columns WHERE object_id = @P1 AND is_masked = 1",
+        "SELECT COUNT(*) AS [found] FROM sys.masked_columns WHERE object_id = @P1 AND is_masked = 1",
     ),
     (
         "row-level security",
-        "SELECT COUNT(*) FROM sys.security_predicates WHERE target_object_id = @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.security_predicates WHERE target_object_id = @P1",
     ),
     (
         "a full-text index",
-        "SELECT COUNT(*) FROM sys.fulltext_indexes WHERE object_id = @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.fulltext_indexes WHERE object_id = @P1",
     ),
     (
         "change tracking",
-        "SELECT COUNT(*) FROM sys.change_tracking_tables WHERE object_id = @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.change_tracking_tables WHERE object_id = @P1",
     ),
     (
         "change data capture, replication or system versioning",
-        "SELECT COUNT(*) FROM sys.tables WHERE object_id = @P1 \
+        "SELECT COUNT(*) AS [found] FROM sys.tables WHERE object_id = @P1 \
          AND (is_tracked_by_cdc = 1 OR is_replicated = 1 OR temporal_type <> 0)",
     ),
     (
         "partitions or compression",
-        "SELECT COUNT(*) FROM sys.partitions WHERE object_id = @P1 AND (partition_number > 1 OR data_compression > 0)",
+        "SELECT COUNT(*) AS [found] FROM sys.partitions WHERE object_id = @P1 AND (partition_number > 1 OR data_compression > 0)",
     ),
     (
         "a filegroup that is not the default",
-        "SELECT COUNT(*) FROM sys.indexes AS i JOIN sys.data_spaces AS d ON d.data_space_id = i.data_space_id \
+        "SELECT COUNT(*) AS [found] FROM sys.indexes AS i JOIN sys.data_spaces AS d ON d.data_space_id = i.data_space_id \
          WHERE i.object_id = @P1 AND d.is_default = 0",
     ),
     (
         "extended properties",
-        "SELECT COUNT(*) FROM sys.extended_properties WHERE class = 1 AND major_id = @P1",
+        "SELECT COUNT(*) AS [found] FROM sys.extended_properties WHERE class = 1 AND major_id = @P1",
     ),
 ];
 
 /// Whoever may not see all permissions would take a table with grants for one without. The owner of the database sees
 /// all of them, also on a server that does not know the permission.
 const SEES_GRANTS: &str = "SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 \
-    ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END";
+    ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END AS [sees]";
 
 /// The server knows no such view, or no such column of it: it has no such thing.
 const NO_SUCH_OBJECT: [u32; 2] = [208, 207];
@@ -175,7 +175,7 @@ pub async fn shape(session: &mut Session, table: &TableSchema) -> Result<Shape> 
 async fn sees_grants(session: &mut Session) -> Result<bool> {
     match session.rows(SEES_GRANTS, &[]).await {
         Ok(rows) => match rows.first() {
-            Some(row) => Ok(row.optional_integer(0)? == Some(1)),
+            Some(row) => Ok(row.optional_integer("sees")? == Some(1)),
             None => Ok(false),
         },
         Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => Ok(false),
@@ -190,10 +190,10 @@ async fn has_view(session: &mut Session, probe: &str) -> Result<bool> {
         .find(|word| word.starts_with("sys."))
         .unwrap_or_default();
     let rows = session
-        .rows("SELECT OBJECT_ID(@P1)", &[Value::Text(view)])
+        .rows("SELECT OBJECT_ID(@P1) AS [object_id]", &[Value::Text(view)])
         .await?;
     match rows.first() {
-        Some(row) => Ok(row.optional_integer(0)?.is_some()),
+        Some(row) => Ok(row.optional_integer("object_id")?.is_some()),
         None => Ok(false),
     }
 }
@@ -202,7 +202,7 @@ async fn count(session: &mut Session, sql: &str, id: &[Value<'_>]) -> Result<i64
     let rows = session.rows(sql, id).await?;
     Ok(rows
         .first()
-        .map(|row| row.integer(0))
+        .map(|row| row.integer("found"))
         .transpose()?
         .unwrap_or_default())
 }
@@ -211,13 +211,13 @@ fn indexes(rows: &[Row]) -> Result<Shape> {
     let mut shape = Shape::default();
     let mut last = None;
     for row in rows {
-        let (id, kind) = (row.integer(0)?, row.integer(2)?);
+        let (id, kind) = (row.integer("index_id")?, row.integer("type")?);
         let first = last != Some(id);
         last = Some(id);
         let plain = kind == CLUSTERED || kind == NONCLUSTERED;
-        if !plain || row.flag(6)? || row.flag(7)? {
+        if !plain || row.flag("has_filter")? || row.flag("is_disabled")? {
             if first {
-                let name = row.optional_text(1)?.unwrap_or_default();
+                let name = row.optional_text("index_name")?.unwrap_or_default();
                 shape.obstacles.push(format!(
                     "index {name}, which is filtered, disabled or of another kind"
                 ));
@@ -226,8 +226,12 @@ fn indexes(rows: &[Row]) -> Result<Shape> {
         }
         if first {
             shape.indexes.push(IndexShape {
-                name: Identifier::new(row.text(1)?)?,
-                kind: match (row.flag(4)?, row.flag(5)?, row.flag(3)?) {
+                name: Identifier::new(row.text("index_name")?)?,
+                kind: match (
+                    row.flag("is_primary_key")?,
+                    row.flag("is_unique_constraint")?,
+                    row.flag("is_unique")?,
+                ) {
                     (true, _, _) => IndexKind::PrimaryKey,
                     (_, true, _) => IndexKind::UniqueConstraint,
                     (_, _, true) => IndexKind::Unique,
@@ -239,11 +243,11 @@ fn indexes(rows: &[Row]) -> Result<Shape> {
             });
         }
         if let Some(index) = shape.indexes.last_mut() {
-            let column = Identifier::new(row.text(10)?)?;
-            if row.flag(9)? {
+            let column = Identifier::new(row.text("column_name")?)?;
+            if row.flag("is_included_column")? {
                 index.included.push(column);
             } else {
-                index.columns.push((column, row.flag(8)?));
+                index.columns.push((column, row.flag("is_descending_key")?));
             }
         }
     }

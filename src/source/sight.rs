@@ -11,21 +11,22 @@ use crate::source::session::{Policies, Sights, SourceQuery, SourceSession};
 
 /// What the server has, and what the login may: one query a session. `COL_LENGTH` and `OBJECT_ID` are NULL where there
 /// is no such column or view, as before SQL Server 2016 and on other vendors' servers.
-const SIGHTS: &str = "SELECT COL_LENGTH(N'sys.columns', N'is_masked'), COL_LENGTH(N'sys.columns', N'encryption_type'), \
-    OBJECT_ID(N'sys.security_predicates'), OBJECT_ID(N'sys.security_policies'), \
-    CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'VIEW DEFINITION') END, \
-    HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'ALTER ANY SECURITY POLICY')";
+const SIGHTS: &str = "SELECT COL_LENGTH(N'sys.columns', N'is_masked') AS [masks], \
+    COL_LENGTH(N'sys.columns', N'encryption_type') AS [encryption], \
+    OBJECT_ID(N'sys.security_predicates') AS [predicates], OBJECT_ID(N'sys.security_policies') AS [policies], \
+    CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'VIEW DEFINITION') END \
+    AS [view_definition], HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'ALTER ANY SECURITY POLICY') AS [alter_policy]";
 
 /// The columns whose values are not what they are stored as. UNMASK is a right on the database, and from SQL Server 2022
 /// on also on the schema, the table and the column; HAS_PERMS_BY_NAME is NULL where there is no such right.
-const COLUMNS: &str = "SELECT c.name, c.is_masked, c.encryption_type, \
+const COLUMNS: &str = "SELECT c.name AS [column_name], c.is_masked, c.encryption_type, \
     COALESCE(HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK', c.name, N'COLUMN'), \
-    HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK'), HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) \
+    HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK'), HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) AS [unmask] \
     FROM sys.columns AS c WHERE c.object_id = @P1 AND (c.is_masked = 1 OR c.encryption_type IS NOT NULL) \
     ORDER BY c.column_id";
 
 /// The policies that filter what is read of a table. 0 is a FILTER predicate.
-const FILTERS: &str = "SELECT DISTINCT SCHEMA_NAME(p.schema_id), p.name FROM sys.security_predicates AS d \
+const FILTERS: &str = "SELECT DISTINCT SCHEMA_NAME(p.schema_id) AS [schema_name], p.name AS [policy_name] FROM sys.security_predicates AS d \
     JOIN sys.security_policies AS p ON p.object_id = d.object_id \
     WHERE d.target_object_id = @P1 AND d.predicate_type = 0 AND p.is_enabled = 1";
 
@@ -55,8 +56,8 @@ pub async fn examine(session: &mut SourceSession, schema: &mut TableSchema) -> R
     let name = |part: &str| format!("[{}]", part.replace(']', "]]"));
     rows.iter()
         .map(|row| {
-            let schema = row.optional_text(0)?.unwrap_or_default();
-            Ok(format!("{}.{}", name(schema), name(row.text(1)?)))
+            let schema = row.optional_text("schema_name")?.unwrap_or_default();
+            Ok(format!("{}.{}", name(schema), name(row.text("policy_name")?)))
         })
         .collect()
 }
@@ -153,7 +154,7 @@ async fn hidden_values(session: &mut SourceSession, schema: &mut TableSchema) ->
     let params = [Value::Integer(i64::from(schema.object_id)), Value::Text(&quoted)];
     let mut masked = Vec::new();
     for row in session.session.rows(COLUMNS, &params).await? {
-        let name = row.text(0)?;
+        let name = row.text("column_name")?;
         let Some(at) = schema
             .columns
             .iter()
@@ -161,13 +162,13 @@ async fn hidden_values(session: &mut SourceSession, schema: &mut TableSchema) ->
         else {
             continue;
         };
-        if !row.is_null(2)? {
+        if !row.is_null("encryption_type")? {
             let column = schema.columns.remove(at);
             schema.refused.push(RefusedColumn {
                 name: column.name,
                 reason: "encrypted; only a client that holds its key can read it".to_owned(),
             });
-        } else if row.flag(1)? && row.integer(3)? != 1 {
+        } else if row.flag("is_masked")? && row.integer("unmask")? != 1 {
             masked.push(name.to_owned());
         }
     }
@@ -206,20 +207,20 @@ async fn sights(session: &mut SourceSession) -> Result<Sights> {
     }
     let sights = match session.session.rows(SIGHTS, &[]).await {
         Ok(rows) => {
-            let mut number = [None; 6];
-            for (at, number) in number.iter_mut().enumerate() {
-                *number = match rows.first() {
-                    Some(row) => row.optional_integer(at)?,
-                    None => None,
-                };
-            }
-            let [masks, encryption, predicates, policies, definition, security] = number;
+            let number = |column: &str| match rows.first() {
+                Some(row) => row.optional_integer(column),
+                None => Ok(None),
+            };
+            let there = |column| Ok::<_, Error>(number(column)?.is_some());
+            let may = |column| Ok::<_, Error>(number(column)? == Some(1));
             Sights {
-                columns: masks.is_some() && encryption.is_some(),
-                policies: match (predicates, policies) {
-                    (Some(_), Some(_)) if definition == Some(1) || security == Some(1) => Policies::Seen,
-                    (Some(_), Some(_)) => Policies::Hidden,
-                    _ => Policies::None,
+                columns: there("masks")? && there("encryption")?,
+                policies: if !(there("predicates")? && there("policies")?) {
+                    Policies::None
+                } else if may("view_definition")? || may("alter_policy")? {
+                    Policies::Seen
+                } else {
+                    Policies::Hidden
                 },
             }
         }

@@ -86,7 +86,7 @@ pub async fn take(
             &params[..1],
         )
         .await?;
-    let epoch = rows.first().ok_or_else(|| lost(&name))?.integer(0)?;
+    let epoch = rows.first().ok_or_else(|| lost(&name))?.integer("epoch")?;
     Ok(Lease {
         table: name,
         epoch,
@@ -101,19 +101,18 @@ pub async fn release(session: &mut Session, lease: &Lease) -> Result<()> {
 
 /// Lets go of a session-owned applock.
 pub async fn release_applock(session: &mut Session, resource: &str) -> Result<()> {
-    let sql =
-        "DECLARE @r int; EXEC @r = sp_releaseapplock @Resource = @P1, @LockOwner = N'Session'; SELECT @r";
+    let sql = "DECLARE @r int; EXEC @r = sp_releaseapplock @Resource = @P1, @LockOwner = N'Session'; SELECT @r AS [answer]";
     session.rows(sql, &[Value::Text(resource)]).await.map(|_| ())
 }
 
 /// Asks once for a session-owned exclusive applock.
 pub async fn applock(session: &mut Session, resource: &str) -> Result<bool> {
     let sql = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = @P1, @LockMode = N'Exclusive', \
-               @LockOwner = N'Session', @LockTimeout = @P2; SELECT @r";
+               @LockOwner = N'Session', @LockTimeout = @P2; SELECT @r AS [answer]";
     let rows = session
         .rows(sql, &[Value::Text(resource), Value::Integer(APPLOCK_TRY_MS)])
         .await?;
-    match rows.first().map(|row| row.integer(0)).transpose()? {
+    match rows.first().map(|row| row.integer("answer")).transpose()? {
         Some(0..) => Ok(true),
         // Not within the time, or the victim of a deadlock.
         Some(-1 | -3) => Ok(false),
@@ -131,7 +130,7 @@ async fn held_by_another(session: &mut Session, name: &str) -> Error {
     let holder = match session.rows(sql, &[Value::Text(name)]).await {
         Ok(rows) => rows
             .first()
-            .and_then(|row| Some((row.text(0).ok()?.to_owned(), row.integer(1).ok()?))),
+            .and_then(|row| Some((row.text("host").ok()?.to_owned(), row.integer("process_id").ok()?))),
         Err(_) => None,
     };
     let who = holder.map_or_else(String::new, |(host, pid)| format!(" (process {pid} on {host})"));

@@ -147,22 +147,25 @@ pub async fn version(session: &mut Session) -> Result<i32> {
 
 async fn recorded(session: &mut Session) -> Result<i32> {
     let there = session
-        .rows("SELECT OBJECT_ID(N'[sync].[migration]', N'U')", &[])
+        .rows(
+            "SELECT OBJECT_ID(N'[sync].[migration]', N'U') AS [object_id]",
+            &[],
+        )
         .await?;
     if there
         .first()
-        .map(|row| row.is_null(0))
+        .map(|row| row.is_null("object_id"))
         .transpose()?
         .unwrap_or(true)
     {
         return Ok(0);
     }
     let rows = session
-        .rows("SELECT MAX([version]) FROM [sync].[migration]", &[])
+        .rows("SELECT MAX([version]) AS [version] FROM [sync].[migration]", &[])
         .await?;
     let version = rows
         .first()
-        .map(|row| row.optional_integer(0))
+        .map(|row| row.optional_integer("version"))
         .transpose()?
         .flatten()
         .unwrap_or_default();

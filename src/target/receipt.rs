@@ -21,7 +21,7 @@ use crate::tsql::predicate::day;
 /// What a table was loaded by, part by part: a name and a value each.
 pub type Fingerprint = Vec<(String, String)>;
 
-/// The columns of a receipt, in the order [`Receipt::from_row`] reads them.
+/// The columns of a receipt that [`Receipt::from_row`] reads.
 const COLUMNS: &str = "[window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], \
                        [row_count], [byte_count], [digest], [target_object_id], [target_created]";
 
@@ -72,11 +72,11 @@ pub async fn sums(
     incarnation: &Incarnation,
 ) -> Result<BTreeMap<Window, Sums>> {
     let name = table.to_string();
-    let sql = "SELECT [window_start], [window_end], COUNT_BIG(*), \
-               SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END), \
-               SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END), \
-               SUM([row_count]), SUM([byte_count]), \
-               SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)) \
+    let sql = "SELECT [window_start], [window_end], COUNT_BIG(*) AS [chunks], \
+               SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END) AS [verified], \
+               SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END) AS [here], \
+               SUM([row_count]) AS [rows], SUM([byte_count]) AS [bytes], \
+               SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)) AS [marks] \
                FROM [sync].[receipt] WHERE [table_name] = @P1 GROUP BY [window_start], [window_end]";
     let params = [
         Value::Text(&name),
@@ -85,16 +85,16 @@ pub async fn sums(
     ];
     let mut sums = BTreeMap::new();
     for row in session.rows(sql, &params).await? {
-        let count = |column: usize| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
+        let count = |column: &str| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
         sums.insert(
-            Window::stored(row.date(0)?, row.date(1)?)?,
+            Window::stored(row.date("window_start")?, row.date("window_end")?)?,
             Sums {
-                chunks: count(2)?,
-                verified: count(3)?,
-                here: count(4)?,
-                rows: count(5)?,
-                bytes: count(6)?,
-                marks: row.integer(7)?,
+                chunks: count("chunks")?,
+                verified: count("verified")?,
+                here: count("here")?,
+                rows: count("rows")?,
+                bytes: count("bytes")?,
+                marks: row.integer("marks")?,
             },
         );
     }
@@ -108,7 +108,7 @@ pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Win
                ORDER BY [window_start]";
     let rows = session.rows(sql, &[Value::Text(&name)]).await?;
     rows.iter()
-        .map(|row| Window::stored(row.date(0)?, row.date(1)?))
+        .map(|row| Window::stored(row.date("window_start")?, row.date("window_end")?))
         .collect()
 }
 
@@ -127,7 +127,9 @@ pub async fn read(session: &mut Session, table: &TableName, window: Window) -> R
 pub async fn tables(session: &mut Session) -> Result<Vec<String>> {
     let sql = "SELECT [table_name] FROM [sync].[plan] ORDER BY [table_name]";
     let rows = session.rows(sql, &[]).await?;
-    rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
+    rows.iter()
+        .map(|row| Ok(row.text("table_name")?.to_owned()))
+        .collect()
 }
 
 /// The load that the receipt of a chunk names, where there is one.
@@ -149,7 +151,9 @@ pub async fn load_id(
             ],
         )
         .await?;
-    rows.first().map(|row| row.bytes(0).and_then(id_of)).transpose()
+    rows.first()
+        .map(|row| row.bytes("load_id").and_then(id_of))
+        .transpose()
 }
 
 /// Claims a chunk: its receipt, in state `loading` until [`prove`] within the same transaction. An older receipt
@@ -229,7 +233,7 @@ async fn put(
 /// # Errors
 /// As [`claim`].
 pub async fn is_here(session: &mut Session, table: &TableName, incarnation: &Incarnation) -> Result<()> {
-    let sql = "SELECT COUNT(*) FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
+    let sql = "SELECT COUNT(*) AS [found] FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
                WHERE s.name = @P1 AND t.name = @P2 AND t.object_id = CAST(@P3 AS int)";
     let params = [
         Value::Text(table.schema.as_str()),
@@ -237,7 +241,7 @@ pub async fn is_here(session: &mut Session, table: &TableName, incarnation: &Inc
         Value::Integer(i64::from(incarnation.object_id)),
     ];
     let rows = session.rows(sql, &params).await?;
-    match rows.first().map(|row| row.integer(0)).transpose()? {
+    match rows.first().map(|row| row.integer("found")).transpose()? {
         Some(1) => Ok(()),
         _ => Err(another_table(table)),
     }
@@ -416,8 +420,9 @@ pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<(Ac
             format!("The plan of target table {name} in [sync].[plan] is not as this version writes it"),
         )
     };
-    let access_path = AccessPath::named(row.text(0)?).ok_or_else(unreadable)?;
-    let fingerprint = serde_json::from_str(row.text(1)?).map_err(|error| unreadable().with_source(error))?;
+    let access_path = AccessPath::named(row.text("access_path")?).ok_or_else(unreadable)?;
+    let fingerprint =
+        serde_json::from_str(row.text("fingerprint")?).map_err(|error| unreadable().with_source(error))?;
     Ok(Some((access_path, fingerprint)))
 }
 
@@ -545,35 +550,35 @@ pub async fn forget(
 
 impl Receipt {
     fn from_row(row: &crate::mssql::Row) -> Result<Receipt> {
-        let key = |column: usize| Ok(row.optional_bytes(column)?.map(|bytes| KeyBytes(bytes.to_vec())));
-        let count = |column: usize| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
-        let digest: &[u8; 32] = row.bytes(9)?.try_into().map_err(|_| unreadable())?;
-        let state = match row.text(3)? {
+        let key = |column: &str| Ok(row.optional_bytes(column)?.map(|bytes| KeyBytes(bytes.to_vec())));
+        let count = |column: &str| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
+        let digest: &[u8; 32] = row.bytes("digest")?.try_into().map_err(|_| unreadable())?;
+        let state = match row.text("state")? {
             "verified" => ChunkState::Verified,
             "stale" => ChunkState::Stale,
             _ => return Err(unreadable()),
         };
         Ok(Receipt {
-            window: Window::stored(row.date(0)?, row.date(1)?)?,
+            window: Window::stored(row.date("window_start")?, row.date("window_end")?)?,
             chunk: Chunk {
-                ordinal: u32::try_from(row.integer(2)?).map_err(|_| unreadable())?,
+                ordinal: u32::try_from(row.integer("ordinal")?).map_err(|_| unreadable())?,
                 range: KeyRange {
-                    after: key(5)?,
-                    through: key(6)?,
+                    after: key("key_after")?,
+                    through: key("key_through")?,
                 },
                 state,
                 tally: Tally {
-                    row_count: count(7)?,
-                    byte_count: count(8)?,
+                    row_count: count("row_count")?,
+                    byte_count: count("byte_count")?,
                     digest: Digest::from_bytes(digest),
                 },
                 attempts: 1,
                 error: None,
-                load_id: id_of(row.bytes(4)?)?,
+                load_id: id_of(row.bytes("load_id")?)?,
             },
             incarnation: Incarnation {
-                object_id: i32::try_from(row.integer(10)?).map_err(|_| unreadable())?,
-                created: row.text(11)?.to_owned(),
+                object_id: i32::try_from(row.integer("target_object_id")?).map_err(|_| unreadable())?,
+                created: row.text("target_created")?.to_owned(),
             },
         })
     }
