@@ -1,4 +1,4 @@
-//! What a server says about itself and about a table.
+//! The catalog of a server: its own properties, and the descriptions of tables.
 
 use chrono::NaiveDateTime;
 
@@ -15,21 +15,21 @@ const SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)
 const TABLE: &str = "SELECT t.object_id, t.create_date, s.name AS [schema_name], t.name AS [table_name] FROM sys.tables AS t \
     JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = @P1 AND t.name = @P2";
 
-/// The rows of a table as the server's statistics have them: of its heap or clustered index.
+/// The row count of a table in the server's statistics: that of its heap or clustered index.
 const ESTIMATE: &str = "SELECT SUM(p.rows) AS [row_count] FROM sys.partitions AS p WHERE p.object_id = @P1 AND p.index_id IN (0, 1)";
 
-/// No join may lose a column: a login does not see every type. What an alias type stands for is the type whose own
-/// number is the column's system type, which everybody sees; CLR types have no such row.
+/// The joins keep every column, because a login does not see every type. The base type of an alias type is the type
+/// whose own number is the column's system type, which every login sees. CLR types have no such row.
 const COLUMNS: &str = "SELECT c.name AS [column_name], ty.name AS [type_name], ty.is_user_defined, c.max_length, \
     c.precision, c.scale, c.is_nullable, c.is_identity, c.is_computed, c.collation_name, base.name AS [base_type_name] \
     FROM sys.columns AS c LEFT JOIN sys.types AS ty ON ty.user_type_id = c.user_type_id \
     LEFT JOIN sys.types AS base ON base.user_type_id = c.system_type_id \
     WHERE c.object_id = @P1 ORDER BY c.column_id";
 
-/// Why a column is not copied whose type is neither seen nor one of the server's own.
+/// The reason for a column whose type the login does not see and which is not one of the server's own.
 const UNSEEN_TYPE: &str = "its type cannot be seen; GRANT VIEW DEFINITION on the type shows it";
 
-/// By name: on Azure SQL the numbers that DB_ID and this view have differ.
+/// Finds the database by name: on Azure SQL, `DB_ID` and this view number databases differently.
 const IDENTITY: &str = "SELECT create_date, CAST(service_broker_guid AS nvarchar(36)) AS [guid] FROM sys.databases \
     WHERE name = DB_NAME()";
 
@@ -37,7 +37,7 @@ const IDENTITY: &str = "SELECT create_date, CAST(service_broker_guid AS nvarchar
 const CREATED: &str =
     "SELECT create_date, CAST(NULL AS nvarchar(36)) AS [guid] FROM sys.databases WHERE name = DB_NAME()";
 
-/// A hypothetical index is a tuning tool's note, not an index.
+/// Hypothetical indexes are notes of a tuning tool, not indexes.
 const INDEXES: &str = "SELECT i.index_id, i.name AS [index_name], i.type, i.is_unique, i.is_primary_key, i.has_filter, \
     i.is_disabled, ic.is_descending_key, c.name AS [column_name] \
     FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
@@ -49,33 +49,36 @@ const INDEXES: &str = "SELECT i.index_id, i.name AS [index_name], i.type, i.is_u
 const CLUSTERED: i64 = 1;
 const NONCLUSTERED: i64 = 2;
 
-/// A server, as it describes itself.
+/// The properties of a server, as it reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInfo {
-    /// `SERVERPROPERTY('ServerName')`; empty where the server does not say.
+    /// `SERVERPROPERTY('ServerName')`; empty if the server does not report it.
     pub server_name: String,
     /// `DB_NAME()`.
     pub database: String,
-    /// `READ_ONLY` or `READ_WRITE`; empty where the server does not say.
+    /// `READ_ONLY` or `READ_WRITE`; empty if the server does not report it.
     pub updateability: String,
     /// The first line of `@@VERSION`.
     pub version: String,
-    /// The server's own clock, local time.
+    /// The server's own clock, in its local time.
     pub now: NaiveDateTime,
     /// The same instant in UTC.
     pub now_utc: NaiveDateTime,
 }
 
-/// Asks the server about itself; reads no table.
+/// Reads the server's properties, and no table.
 ///
 /// # Errors
-/// As [`Session::batch`].
+/// Those of [`Session::rows`].
 pub async fn server(session: &mut Session) -> Result<ServerInfo> {
     let rows = session.rows(SERVER, &[]).await?;
     let row = rows.first().ok_or_else(|| {
         Error::new(
             ErrorKind::Internal,
-            format!("The {} says nothing about itself", session.place()),
+            format!(
+                "The {} does not report its properties; check that it is a SQL Server",
+                session.place()
+            ),
         )
     })?;
     let text = |column: &str| Ok::<_, Error>(row.optional_text(column)?.unwrap_or_default().to_owned());
@@ -94,17 +97,18 @@ pub async fn server(session: &mut Session) -> Result<ServerInfo> {
     })
 }
 
-/// What tells a database from every other, also from one of the same name on another server: its
-/// `service_broker_guid` in lower case, which a restored copy and a replica keep; else when it was made; empty where the
-/// server tells neither.
+/// The identity of a database, which differs also between databases of one name on two servers.
+///
+/// It is the `service_broker_guid` in lower case, which a restored copy and a replica keep. Without one it is the
+/// time of creation; it is empty if the server reports neither.
 ///
 /// # Errors
-/// A broken connection, and what a server says that is busy.
+/// Those of [`Session::rows`], except `Statement` and `Preflight`: such a server reports no identity.
 pub async fn identity(session: &mut Session) -> Result<String> {
     for sql in [IDENTITY, CREATED] {
         let rows = match session.rows(sql, &[]).await {
             Ok(rows) => rows,
-            // Another vendor's server, or one that shows this view to nobody.
+            // Another vendor's server, or one that hides this view.
             Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => continue,
             Err(error) => return Err(error),
         };
@@ -126,10 +130,10 @@ pub async fn identity(session: &mut Session) -> Result<String> {
     Ok(String::new())
 }
 
-/// Describes a table. `None` when there is none of this name that the login may see.
+/// Describes a table; `None` if the login sees no table of this name.
 ///
 /// # Errors
-/// As [`Session::batch`]; `Preflight` when the catalog holds a name that cannot be put into a statement.
+/// `Preflight` if the catalog holds a name that cannot be put into a statement; those of [`Session::rows`].
 pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option<TableSchema>> {
     let names = [
         Value::Text(table.schema.as_str()),
@@ -143,8 +147,12 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
         schema: identifier(row, "schema_name")?,
         name: identifier(row, "table_name")?,
     };
-    let object_id = i32::try_from(row.integer("object_id")?)
-        .map_err(|_| Error::new(ErrorKind::Internal, "An object_id is not an int"))?;
+    let object_id = i32::try_from(row.integer("object_id")?).map_err(|_| {
+        Error::new(
+            ErrorKind::Internal,
+            "The catalog gives an object_id that is not an int",
+        )
+    })?;
     let create_date = row.datetime("create_date")?;
     let id = [Value::Integer(i64::from(object_id))];
 
@@ -213,10 +221,10 @@ fn data_type(name: &str, row: &Row) -> Result<Option<DataType>> {
     Ok(DataType::from_catalog(name, max_length, precision, scale))
 }
 
-/// Rows of a source table by the server's statistics; `None` where they cannot be seen.
+/// The row count of a table in the server's statistics; `None` if the login may not see it.
 ///
 /// # Errors
-/// A broken connection.
+/// Those of [`Session::rows`] that break the connection.
 pub async fn estimate(session: &mut Session, table: &TableSchema) -> Result<Option<u64>> {
     let id = [Value::Integer(i64::from(table.object_id))];
     match session.rows(ESTIMATE, &id).await {

@@ -1,4 +1,4 @@
-//! Rows as they come: a row that is kept, and a row that passes by.
+//! Rows of a result: a row that is kept, and a row of a stream.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl ColumnIndex for &str {
     }
 }
 
-/// A row of a small result.
+/// A row of a small result, which outlives the call that read it.
 pub struct Row(pub(super) tiberius::Row);
 
 impl Row {
@@ -62,8 +62,8 @@ impl Row {
     /// An integer or a bit.
     ///
     /// # Errors
-    /// `Internal`, as for all of these, when the column is NULL or of another type: the statement is ours, and
-    /// gives what it was written to give.
+    /// `Internal` if the column is NULL or of another type: the program's own statement does not fit its reader. So for
+    /// every accessor below.
     pub fn integer(&self, column: impl ColumnIndex) -> Result<i64> {
         match self.value(column)? {
             Value::Integer(v) => Ok(v),
@@ -79,7 +79,7 @@ impl Row {
         self.integer(column).map(Some)
     }
 
-    /// A bit, or an integer that is one.
+    /// Whether a bit or an integer is not 0.
     pub fn flag(&self, column: impl ColumnIndex) -> Result<bool> {
         Ok(self.integer(column)? != 0)
     }
@@ -126,7 +126,7 @@ impl Row {
         }
     }
 
-    /// A `datetime`, `smalldatetime`, `datetime2` or `date`, to the microsecond it falls in.
+    /// A `datetime`, `smalldatetime`, `datetime2` or `date`, to 100 ns; a `datetime` to the millisecond.
     pub fn datetime(&self, column: impl ColumnIndex) -> Result<NaiveDateTime> {
         let value = self.value(column)?;
         let at = match value {
@@ -136,7 +136,7 @@ impl Row {
                 day.and_hms_opt(0, 0, 0)?.checked_add_signed(time)
             }),
             Value::DateTime { days, ticks } => {
-                // As the server shows it: 1/300 s rounded to the millisecond.
+                // The server prints a count of 1/300 s rounded to the millisecond.
                 let millis = (i64::from(ticks) * 10 + 1) / 3;
                 i32::try_from(i64::from(days) + DAYS_TO_1900)
                     .ok()
@@ -157,7 +157,7 @@ fn day(days: i32) -> Option<NaiveDate> {
     NaiveDate::from_num_days_from_ce_opt(days.checked_add(1)?)
 }
 
-/// Says what was found without the value.
+/// Names the type of the value, never the value itself.
 fn misfit(column: impl ColumnIndex, wanted: &str, found: Value<'_>) -> Error {
     let found = match found {
         Value::Null => "NULL",
@@ -191,7 +191,7 @@ fn no_such_column(column: impl ColumnIndex, count: usize) -> Error {
     )
 }
 
-/// A row of a stream: it is gone when the call returns.
+/// A row of a stream, which ends with the call that it is given to.
 #[derive(Clone, Copy)]
 pub struct RowReader<'a>(pub(super) &'a tiberius::Row);
 
@@ -222,35 +222,35 @@ impl<'a> RowReader<'a> {
 }
 
 impl fmt::Debug for Row {
-    /// Without its values: what is printed can end up in a log.
+    /// Prints no values, because the text can end up in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Row of {} columns", self.0.len())
     }
 }
 
 impl fmt::Debug for RowReader<'_> {
-    /// Without its values, as [`Row`].
+    /// Prints no values, as [`Row`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Row of {} columns", self.0.len())
     }
 }
 
-/// Refuses the columns that the driver decodes inexactly, before a row of them is read.
+/// Refuses columns that the driver decodes inexactly, before it reads a row of them.
 pub(super) fn check_columns(columns: &[tiberius::Column]) -> Result<()> {
     for column in columns {
         let why = match column.column_type() {
-            ColumnType::Money | ColumnType::Money4 => "money, which the driver makes a float",
+            ColumnType::Money | ColumnType::Money4 => "money, which the driver decodes as a float",
             ColumnType::BigVarChar | ColumnType::BigChar => {
-                "varchar, of which the driver ignores that its collation may be UTF-8"
+                "varchar, whose collation may be UTF-8, which the driver ignores"
             }
-            ColumnType::Text | ColumnType::NText | ColumnType::Image => "a text or image of the old kind",
+            ColumnType::Text | ColumnType::NText | ColumnType::Image => "a deprecated text or image",
             ColumnType::SSVariant | ColumnType::Udt => "a type that is not copied",
             _ => continue,
         };
         return Err(Error::new(
             ErrorKind::Internal,
             format!(
-                "Column {} of a stream is {why}; it has to be CAST in the statement",
+                "Column {} of a stream is {why}; CAST it in the statement",
                 column.name()
             ),
         ));

@@ -1,27 +1,27 @@
-//! What hangs on a table beside its rows: its indexes, and what a table of the same columns that takes its place would
-//! not have.
+//! The shape of a table: its indexes, and the obstacles to a shadow table that would take its place with the same
+//! columns.
 
 use crate::base::error::{ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableSchema};
 use crate::mssql::{Row, Session};
 
-/// An index as a statement makes it.
+/// An index, as a CREATE INDEX or a constraint makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexShape {
     /// Its name.
     pub name: Identifier,
-    /// What it is.
+    /// Its kind.
     pub kind: IndexKind,
-    /// Whether the rows are in its order.
+    /// Whether it is clustered: the rows are stored in its order.
     pub clustered: bool,
     /// Its key columns, and whether each is descending.
     pub columns: Vec<(Identifier, bool)>,
-    /// The columns that it carries along.
+    /// Its included columns.
     pub included: Vec<Identifier>,
 }
 
-/// What an index is.
+/// The kind of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IndexKind {
     /// The primary key.
@@ -30,16 +30,16 @@ pub enum IndexKind {
     UniqueConstraint,
     /// A unique index.
     Unique,
-    /// Any other.
+    /// An index that is not unique.
     Plain,
 }
 
-/// The indexes of a table, and why a copy could not take its place.
+/// The indexes of a table, and the obstacles to its replacement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// Those that a statement can make again.
+    /// The indexes that a statement can recreate.
     pub indexes: Vec<IndexShape>,
-    /// What a copy would not have, as an operator reads it.
+    /// The features that a copy would lack, as an operator reads them.
     pub obstacles: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ const INDEXES: &str = "SELECT i.index_id, i.name AS [index_name], i.type, i.is_u
     WHERE i.object_id = @P1 AND i.is_hypothetical = 0 ORDER BY i.index_id, ic.is_included_column, ic.key_ordinal, \
     ic.index_column_id";
 
-/// What is looked for, and how many of it the table has.
+/// A feature, and the query that counts how many of it the table has.
 const PROBES: [(&str, &str); 15] = [
     (
         "permissions granted on it",
@@ -117,22 +117,22 @@ const PROBES: [(&str, &str); 15] = [
     ),
 ];
 
-/// Whoever may not see all permissions would take a table with grants for one without. The owner of the database sees
-/// all of them, also on a server that does not know the permission.
+/// A login that may not see all permissions would mistake a table with grants for one without. The owner of the
+/// database sees all of them, even on a server that lacks this permission.
 const SEES_GRANTS: &str = "SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 \
     ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END AS [sees]";
 
-/// The server knows no such view, or no such column of it: it has no such thing.
+/// Error numbers of a server without the view, or without the column in it: it lacks the feature.
 const NO_SUCH_OBJECT: [u32; 2] = [208, 207];
 
 /// `sys.indexes.type` of the two kinds that a plain CREATE INDEX makes.
 const CLUSTERED: i64 = 1;
 const NONCLUSTERED: i64 = 2;
 
-/// Looks at all that hangs on a table. What cannot be seen counts as there.
+/// Reads the shape of a table. A feature that the login may not see counts as an obstacle.
 ///
 /// # Errors
-/// What the session returns, but for views that the server does not have or show.
+/// Those of [`Session::rows`], except for views that the server lacks or hides.
 pub async fn shape(session: &mut Session, table: &TableSchema) -> Result<Shape> {
     let id = [Value::Integer(i64::from(table.object_id))];
     let mut shape = indexes(&session.rows(INDEXES, &id).await?)?;
@@ -159,7 +159,7 @@ pub async fn shape(session: &mut Session, table: &TableSchema) -> Result<Shape> 
                 if error
                     .number()
                     .is_some_and(|number| NO_SUCH_OBJECT.contains(&number)) => {}
-            // The number is another vendor's: whether it has such a view has to be asked.
+            // Another vendor's server has its own numbers, so ask it for the view.
             Err(error) if error.kind() == ErrorKind::Statement && !has_view(session, sql).await? => {}
             Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => {
                 shape.obstacles.push(format!(
