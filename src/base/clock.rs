@@ -1,5 +1,4 @@
-//! Time and randomness, injected: everything that asks for the time or for chance asks through here, so that a
-//! test can answer instead.
+//! Time and randomness, injected: all code asks a [`Clock`] for them, so that a test can supply its own.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -7,11 +6,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// The clock that a run lives by.
+/// The source of time and randomness of a run.
 pub trait Clock: Debug + Send + Sync {
     /// Now, in UTC.
     fn now(&self) -> DateTime<Utc>;
-    /// Time since a fixed instant; never goes back.
+    /// The time since a fixed instant. It never goes back.
     fn monotonic(&self) -> Duration;
     /// A random number, for jitter and identifiers.
     fn random(&self) -> u128;
@@ -29,7 +28,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// The machine's clock, as the program shares it.
+    /// The machine's clock, shared by the whole program.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the machine's clock"

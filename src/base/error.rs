@@ -1,8 +1,8 @@
 //! The one error type of the program.
 //!
-//! An error says what kind of trouble it is (which decides retry and exit code), where it happened (table,
-//! window, chunk, file: never a row's values, never a secret) and what it came from. Its text starts with a
-//! capital, names the object and the way out, and does not repeat its source.
+//! An error has a kind, which decides retry and exit code; a place (table, window, chunk, file); and a source. It
+//! never holds a row's values or a secret. Its text starts with a capital, names the object and the fix, and does not
+//! repeat its source.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::base::exit_code::ExitCode;
 /// `Result` with the program's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of trouble an error is. [`crate::base::retry`] has the policy for each, in one exhaustive match.
+/// The kind of an error. [`crate::base::retry`] has the policy for each kind, in one exhaustive match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The command line is wrong.
@@ -20,7 +20,8 @@ pub enum ErrorKind {
     Config,
     /// The server cannot be reached, or the connection broke before the work could have taken effect.
     Connection,
-    /// The connection broke in the middle of a statement, or the server ended it: the network, or the statement.
+    /// The connection broke in the middle of a statement, or the server ended it, because of the network or the
+    /// statement.
     Broken,
     /// The connection broke, or time ran out, while a COMMIT was under way: it may or may not have happened.
     OutcomeUnknown,
@@ -28,11 +29,11 @@ pub enum ErrorKind {
     Transient,
     /// The server did not begin to answer a statement in time.
     Timeout,
-    /// The server could not be reached for longer than a run waits.
+    /// The server was out of reach for longer than a run waits.
     Outage,
     /// The login was refused.
     Login,
-    /// A login that was good before was refused: the server is starting, or its password was changed.
+    /// A login that worked before was refused: the server is starting, or the password was changed.
     LoginAgain,
     /// The server, database or role is not the one that is required (G5).
     WrongServer,
@@ -42,9 +43,9 @@ pub enum ErrorKind {
     TargetFull,
     /// The server refused a statement for a lasting reason.
     Statement,
-    /// What was read back is not what was read from the source.
+    /// The rows that were read back differ from the source's rows.
     Mismatch,
-    /// More rows would leave the target than may without an operator's word.
+    /// More rows would leave the target than may without an operator's consent.
     Held,
     /// Another run holds the state file, or the lease of the target table.
     Busy,
@@ -59,7 +60,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Whether an error of this kind makes every further window and table pointless or wrong.
+    /// Whether an error of this kind makes all further windows and tables pointless or wrong.
     pub fn ends_the_run(self) -> bool {
         match self {
             Self::WrongServer
@@ -133,19 +134,19 @@ impl Error {
         }
     }
 
-    /// With the error that caused it.
+    /// Adds the error that caused it.
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// With the server's error number.
+    /// Adds the server's error number.
     pub fn with_number(mut self, number: u32) -> Self {
         self.number = Some(number);
         self
     }
 
-    /// With the state of the server's error.
+    /// Adds the state of the server's error.
     pub fn with_state(mut self, state: u8) -> Self {
         self.state = Some(state);
         self
@@ -157,7 +158,7 @@ impl Error {
         self
     }
 
-    /// As an error of another kind: the same trouble, seen in another light.
+    /// Changes the kind and keeps everything else.
     pub fn of_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
@@ -168,17 +169,17 @@ impl Error {
         self.kind
     }
 
-    /// The server's error number, where a server sent one.
+    /// The server's error number; `None` if no server sent the error.
     pub fn number(&self) -> Option<u32> {
         self.number
     }
 
-    /// The state of the server's error: of a refused login it says why.
+    /// The state of the server's error, which explains a refused login.
     pub fn state(&self) -> Option<u8> {
         self.state
     }
 
-    /// The text and every cause below it, in one line.
+    /// The text and the texts of all causes, in one line, separated by `: `.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut source = std::error::Error::source(self);

@@ -1,24 +1,24 @@
-//! The exit codes of the program: an interface that scripts depend on, so a number never changes its meaning.
+//! The exit codes of the program. Scripts depend on them, so a number never changes its meaning.
 
 use std::process::ExitCode as ProcessExitCode;
 
-/// How a command ended, as the shell sees it.
+/// The end of a command, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Everything that was asked for is done.
+    /// The command did everything that it was asked for.
     Done = 0,
-    /// A fault of the program itself.
+    /// The program has a fault.
     Internal = 1,
     /// The command line or the configuration is wrong.
     Usage = 2,
-    /// Rows differ between source and target, or between target and receipt; or more would leave than may unasked.
+    /// Rows differ between source and target, or between target and receipt; or more rows would leave than may unasked.
     Mismatch = 3,
-    /// Not everything is loaded; running again resumes.
+    /// Not everything is loaded; the next run resumes.
     Incomplete = 4,
     /// Another run holds the state file or the target table.
     Busy = 5,
-    /// The state is damaged, or was made by an incompatible version or plan.
+    /// The state is damaged, or belongs to an incompatible version or plan.
     State = 6,
     /// A check before the work failed: connection, wrong replica, permission, missing table.
     Preflight = 7,

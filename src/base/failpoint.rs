@@ -1,15 +1,15 @@
-//! Named steps between which the power may fail, for tests that make it fail there. A release build has none of it.
+//! Failpoints: named steps at which a test can simulate a power cut. A release build has none.
 //!
-//! In a debug build `SYNC_FAILPOINT=17` ends the process, with nothing flushed and nothing dropped, at the
-//! seventeenth step that it passes, and `SYNC_FAILPOINT_LOG=FILE` writes down the name of each step passed, so that
-//! a test can count the steps of a job and then die at each.
+//! In a debug build `SYNC_FAILPOINT=17` ends the process at the seventeenth step that it passes, with nothing flushed
+//! and nothing dropped. `SYNC_FAILPOINT_LOG=FILE` appends the name of each step to a file. So a test can count the
+//! steps of a job, and then end the process at each of them.
 
-/// The process passes the step `name`.
+/// Passes the step `name`.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn step(_name: &'static str) {}
 
-/// The process passes the step `name`, or dies at it.
+/// Passes the step `name`, or ends the process there.
 #[cfg(debug_assertions)]
 pub fn step(name: &'static str) {
     debug::step(name);
@@ -57,7 +57,7 @@ mod debug {
             writeln!(file, "{name}").expect("SYNC_FAILPOINT_LOG can be written");
         }
         if plan.last == Some(*passed) {
-            // As a power cut: no destructor, no flush, no word.
+            // Like a power cut: no destructor, no flush, no message.
             std::process::abort();
         }
     }

@@ -1,4 +1,4 @@
-//! What every layer uses and what uses none of them.
+//! The foundation of every layer; it depends on no other module.
 
 pub mod clock;
 pub mod error;

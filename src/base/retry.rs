@@ -1,20 +1,20 @@
-//! Which errors are tried again, and how long is waited before.
+//! The retry policy of each kind of error, and the waits before the retries.
 //!
 //! | kind | policy | why |
 //! |---|---|---|
 //! | Connection | wait the outage out | networks and servers come back, and a backfill has time |
-//! | Broken | again, some times | a new connection is enough, or cannot be had, which is an outage; a statement that breaks every one would go on doing so |
-//! | OutcomeUnknown | again, some times | the next attempt looks for the receipt before it writes anything |
-//! | Transient | again, some times | deadlock, lock timeout, no memory: another moment is enough |
-//! | LoginAgain | wait it out | a server that starts refuses logins for a minute; `sessions.rs` says when that is over |
-//! | Timeout | again, a few times | the server may have been busy; a statement that is too slow is not to be paid for often |
-//! | Outage | give up | it was waited out for as long as a run waits |
+//! | Broken | retry some times | a new connection is enough, or fails, which is an outage; a statement may break every connection, so retries are limited |
+//! | OutcomeUnknown | retry some times | the next attempt looks for the receipt before it writes anything |
+//! | Transient | retry some times | deadlocks, lock timeouts and shortages of memory pass |
+//! | LoginAgain | wait it out | a server that starts refuses logins for a minute; the pool decides when that is over |
+//! | Timeout | retry a few times | the server may have been busy, but a slow statement is expensive |
+//! | Outage | give up | the run has waited as long as it may |
 //! | Login, WrongServer, Preflight, Usage, Config | give up | only a person can change it |
-//! | TargetFull, Statement, Mismatch, Held | give up | the same again would fail the same way |
-//! | Busy, State, Plan, Internal | give up | going on could make a wrong row |
-//! | Stopped | give up | somebody asked for it |
+//! | TargetFull, Statement, Mismatch, Held | give up | a retry would fail the same way |
+//! | Busy, State, Plan, Internal | give up | further work could make a wrong row |
+//! | Stopped | give up | an operator asked for it |
 //!
-//! Which of a server's errors is of which kind is in `mssql/fault.rs`.
+//! `mssql/fault.rs` maps a server's errors to kinds.
 
 use std::time::Duration;
 
@@ -26,21 +26,21 @@ use crate::base::error::ErrorKind;
 
 /// The first wait: longer than a failed-over listener needs to answer, shorter than a person notices.
 const WAIT_FIRST: Duration = Duration::from_millis(500);
-/// The longest wait: an outage that ends is noticed within half a minute.
+/// The longest wait: a run notices the end of an outage within half a minute.
 const WAIT_MAX: Duration = Duration::from_secs(30);
-/// Attempts at something that fails for a passing reason: with these waits one and a half to three minutes.
+/// Attempts after passing errors. With these waits they take one and a half to three minutes.
 const ATTEMPTS_MAX: u32 = 12;
-/// Attempts at a statement that is not answered in time.
+/// Attempts at a statement that times out.
 const TIMEOUT_ATTEMPTS_MAX: u32 = 3;
 
-/// What is done about an error.
+/// The reaction to a kind of error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Policy {
-    /// Try again, so many times in all.
+    /// Make up to so many attempts in all.
     Again(u32),
-    /// Try again until the outage has lasted too long.
+    /// Retry until the outage has lasted too long.
     WaitOut,
-    /// It is final.
+    /// Treat the error as final.
     GiveUp,
 }
 
@@ -67,12 +67,12 @@ fn policy(kind: ErrorKind) -> Policy {
     }
 }
 
-/// What to do now.
+/// The reaction to one failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Wait so long, then try again.
+    /// Wait so long, then retry.
     Again(Duration),
-    /// The error is final.
+    /// Give up: the error is final.
     GiveUp,
 }
 
@@ -84,21 +84,21 @@ pub struct Attempts {
     backoff: ExponentialBackoff,
     made: u32,
     passing: u32,
-    /// When the server was first missed, on the monotonic clock.
+    /// The start of the outage, on the monotonic clock.
     away_since: Option<Duration>,
-    /// Whether an outage was waited for.
+    /// Whether the work has waited for an outage.
     waited_out: bool,
 }
 
 impl Attempts {
-    /// No attempt yet; an outage is waited out for `outage_max`.
+    /// No attempt yet. `outage_max` is the longest outage that is waited out.
     pub fn new(clock: &SharedClock, outage_max: Duration) -> Self {
         let backoff = ExponentialBackoff {
             current_interval: WAIT_FIRST,
             initial_interval: WAIT_FIRST,
             max_interval: WAIT_MAX,
             multiplier: 2.0,
-            // Chance comes from the clock, and so does the end of waiting.
+            // The clock supplies the randomness and ends the wait.
             randomization_factor: 0.0,
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
@@ -114,23 +114,23 @@ impl Attempts {
         }
     }
 
-    /// Attempts that failed so far.
+    /// The number of failed attempts.
     pub fn made(&self) -> u32 {
         self.made
     }
 
-    /// Whether an outage was waited for, whatever came after it.
+    /// Whether the work has ever waited for an outage.
     pub fn waited_out(&self) -> bool {
         self.waited_out
     }
 
-    /// How long the server has been away; `None` while it is there.
+    /// The duration of the current outage; `None` without one.
     pub fn away(&self) -> Option<Duration> {
         let since = self.away_since?;
         Some(self.clock.monotonic().saturating_sub(since))
     }
 
-    /// What to do after another attempt failed with an error of this kind.
+    /// Counts an attempt that failed with an error of this kind, and decides the reaction.
     pub fn after(&mut self, kind: ErrorKind) -> Verdict {
         self.made += 1;
         match policy(kind) {
@@ -152,7 +152,7 @@ impl Attempts {
             }
         }
         let whole = self.backoff.next_backoff().unwrap_or(WAIT_MAX);
-        // Between half the wait and all of it, so that workers that failed together do not come back together.
+        // Between half the wait and all of it, so that workers that failed together do not retry together.
         let spread = u32::try_from(self.clock.random() % 512).unwrap_or_default();
         Verdict::Again(whole / 2 + whole / 2 * spread / 511)
     }

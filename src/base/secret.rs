@@ -1,18 +1,18 @@
-//! A password in memory: usable by the code that logs in, invisible to everything that prints.
+//! A password in memory: the login code can use it, and no printing code can show it.
 
 use std::fmt;
 
-/// A secret text. `Debug` and `Display` print `***`, so that no log, error or dump can show it.
+/// A secret text. `Debug` and `Display` print `***`, so that no log, error or dump shows it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text over.
+    /// Wraps the text.
     pub fn new(text: impl Into<String>) -> Self {
         Secret(text.into())
     }
 
-    /// The text itself, for the login and for nothing else.
+    /// The text itself, for the login only.
     pub fn expose(&self) -> &str {
         &self.0
     }

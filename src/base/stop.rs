@@ -1,10 +1,10 @@
-//! The wish to stop, heard by everything that a run does.
+//! The request to stop, which every part of a run observes.
 
 use tokio::sync::watch;
 
 use crate::base::error::{Error, ErrorKind};
 
-/// What ends a piece of work that the wish to stop found unfinished.
+/// The error for work that the request to stop left unfinished.
 pub fn stopped() -> Error {
     Error::new(
         ErrorKind::Stopped,
@@ -12,7 +12,7 @@ pub fn stopped() -> Error {
     )
 }
 
-/// Shared by whoever may ask a run to stop and all who must hear it. Once said, it stays said.
+/// The request to stop, shared between the code that makes it and the code that observes it. It is never withdrawn.
 #[derive(Debug, Clone)]
 pub struct StopSignal {
     sender: watch::Sender<bool>,
@@ -27,22 +27,22 @@ impl Default for StopSignal {
 }
 
 impl StopSignal {
-    /// A signal that nobody has given.
+    /// A signal without a request.
     pub fn new() -> Self {
         StopSignal::default()
     }
 
-    /// Asks to stop: chunks in flight are committed or rolled back, and nothing new is begun.
+    /// Requests the stop: the run commits or rolls back the chunks in flight, and begins nothing new.
     pub fn stop(&self) {
         self.sender.send_replace(true);
     }
 
-    /// Whether it was asked.
+    /// Whether the stop was requested.
     pub fn is_stopped(&self) -> bool {
         *self.sender.borrow()
     }
 
-    /// Ends when it is asked.
+    /// Waits for the request.
     pub async fn stopped(&self) {
         let mut receiver = self.sender.subscribe();
         // The sender is in `self`, so waiting cannot fail.

@@ -1,4 +1,4 @@
-//! Numbers and durations as people read them.
+//! Numbers, durations and tables for people.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub fn rows(count: u64) -> String {
     counted(count, "row")
 }
 
-/// `1 window`, `2 windows`: the number, and the noun in its right form.
+/// `1 window`, `2 windows`: the number, and the noun in its form.
 pub fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
 }
@@ -37,7 +37,7 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// A Markdown table whose columns line up; the first line is its head.
+/// A Markdown table with aligned columns. The first line is its head.
 pub fn markdown<const N: usize>(lines: &[[String; N]]) -> String {
     let widths: [usize; N] = std::array::from_fn(|column| {
         let widths = lines.iter().map(|line| line[column].chars().count());

@@ -1,5 +1,5 @@
-//! Keys and values as they lie in the file: keys by hand, so that their order is ours; values with a version
-//! before them and a check behind.
+//! The keys and values of the file. Keys are built by hand, which fixes their order. Values stand between a version
+//! and a check.
 
 use std::path::Path;
 
@@ -16,15 +16,16 @@ use crate::model::window::Window;
 /// The version that every value begins with.
 const VERSION: u8 = 1;
 
-/// The most that one value's body may take: a chunk with two keys of the widest index (1,700 bytes) and an error's
-/// text is some kilobytes; a table of a thousand columns some hundred.
+/// The longest body of a value, in bytes. A chunk with two keys of the widest index (1,700 bytes) and an error's text
+/// takes some kilobytes; a table of a thousand columns takes some hundred.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// The most that decoding may ask for. bincode counts a list by what its elements take in memory, which for a pair
-/// of texts is three times what two empty ones take as bytes: whatever was written can be read.
+/// The most memory that decoding may request, in bytes. bincode counts a list by the memory of its elements. A pair
+/// of texts takes three times the bytes that two empty texts take in the file, so every value that was written can be
+/// read.
 const DECODE_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 
-/// Length of the check.
+/// Length of the check, in bytes.
 const CHECK_BYTES: usize = 32;
 
 const CONFIG: Configuration<LittleEndian, Fixint, Limit<DECODE_BYTES_MAX>> = bincode::config::standard()
@@ -32,12 +33,12 @@ const CONFIG: Configuration<LittleEndian, Fixint, Limit<DECODE_BYTES_MAX>> = bin
     .with_fixed_int_encoding()
     .with_limit::<DECODE_BYTES_MAX>();
 
-/// Key of a table: its name and a zero, which no name holds.
+/// Key of a table: its name and a zero byte, which no name holds.
 pub(super) fn table_key(table: &str) -> Vec<u8> {
     prefix(table)
 }
 
-/// What all keys of a table begin with.
+/// The prefix of all keys of a table.
 pub(super) fn prefix(table: &str) -> Vec<u8> {
     let mut key = table.as_bytes().to_vec();
     key.push(0);
@@ -57,18 +58,18 @@ fn day_bytes(day: NaiveDate) -> [u8; 4] {
     (day.num_days_from_ce().cast_unsigned() ^ (1 << 31)).to_be_bytes()
 }
 
-/// Whether the window of a window's or chunk's key begins from `first` on and before `end`.
+/// Whether the window in a key of a window or chunk begins on or after `first` and before `end`.
 pub(super) fn starts_within(key: &[u8], prefix: &[u8], first: NaiveDate, end: NaiveDate) -> bool {
     key.get(prefix.len()..prefix.len() + 4)
         .is_some_and(|start| day_bytes(first).as_slice() <= start && start < day_bytes(end).as_slice())
 }
 
-/// The window's key in a chunk's.
+/// The window's key within a chunk's key.
 pub(super) fn window_of(chunk_key: &[u8]) -> &[u8] {
     &chunk_key[..chunk_key.len().saturating_sub(4)]
 }
 
-/// Key of a tombstone: the table's, then the month's first day where it is about a month.
+/// Key of a tombstone: the table's, then the month's first day if it covers a month.
 pub(super) fn tombstone_key(tombstone: &Tombstone) -> Vec<u8> {
     let mut key = prefix(&tombstone.table);
     key.extend(tombstone.month.map(day_bytes).into_iter().flatten());
@@ -82,7 +83,7 @@ pub(super) fn chunk_key(table: &str, window: Window, ordinal: u32) -> Vec<u8> {
     key
 }
 
-/// Key of a run: when it began, in milliseconds, then its identity.
+/// Key of a run: its start in milliseconds, then its identity.
 pub(super) fn run_key(run: &RunRecord) -> Vec<u8> {
     let mut key = (run.started_at.timestamp_millis().cast_unsigned() ^ (1 << 63))
         .to_be_bytes()
@@ -91,12 +92,12 @@ pub(super) fn run_key(run: &RunRecord) -> Vec<u8> {
     key
 }
 
-/// Version, body and check.
+/// Encodes a record: version, body and check.
 pub(super) fn encode(key: &[u8], record: &impl Serialize) -> Result<Vec<u8>> {
     let body = bincode::serde::encode_to_vec(record, CONFIG).map_err(|error| {
-        Error::new(ErrorKind::Internal, "A checkpoint cannot be put into bytes").with_source(error)
+        Error::new(ErrorKind::Internal, "A checkpoint cannot be encoded").with_source(error)
     })?;
-    // bincode keeps its limit when it decodes only: what is written too long could never be read again.
+    // bincode applies its limit only when it decodes, so a value that is written too long could never be read.
     if body.len() > BODY_BYTES_MAX {
         return Err(Error::new(
             ErrorKind::Internal,
@@ -114,7 +115,7 @@ pub(super) fn encode(key: &[u8], record: &impl Serialize) -> Result<Vec<u8>> {
     Ok(value)
 }
 
-/// Takes a value apart again: its check must hold, its version be known, and nothing be left over.
+/// Decodes a value: its check must hold, its version must be known, and no bytes may be left over.
 pub(super) fn decode<T: DeserializeOwned>(path: &Path, key: &[u8], value: &[u8]) -> Result<T> {
     let damaged = |what: &str| {
         Error::new(

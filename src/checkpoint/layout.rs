@@ -1,4 +1,4 @@
-//! The names of the store's tables and keys, and what is said of a file that has not got them.
+//! The names of the store's tables and keys, and the error for a file without them.
 
 use std::path::Path;
 
@@ -15,37 +15,37 @@ pub(super) const COUNTS: Bytes = TableDefinition::new("counts");
 pub(super) const CHUNKS: Bytes = TableDefinition::new("chunks");
 pub(super) const RUNS: Bytes = TableDefinition::new("runs");
 
-/// Key in `meta` of the process that opened the store for writing last.
+/// Key in `meta` of the last process that opened the store for writing.
 pub(super) const WRITER_KEY: &[u8] = b"writer";
 
-/// Sums of load marks, a window each; not in the first stores of this format, where they are made when it is opened.
+/// Sums of load marks, one a window. The first stores of this format lack it; opening such a store fills it.
 pub(super) const MARKS: Bytes = TableDefinition::new("marks");
-/// What is to be forgotten; not in the first stores of this format.
+/// Tombstones of tables and months to forget. The first stores of this format lack it.
 pub(super) const TOMBSTONES: Bytes = TableDefinition::new("tombstones");
 
-/// When a window's counts were equal at both ends, and which loads that rests on; not in the first stores of this
-/// format. Those have a table `settled`, whose marks rest on nothing that can be checked: it is not read any more.
+/// The time at which a window's counts were equal at both ends, and the loads behind it. The first stores of this
+/// format lack it. They have a table `settled`, whose marks cannot be checked, so it is no longer read.
 pub(super) const FOUND_EQUAL: Bytes = TableDefinition::new("found_equal");
 
-/// Rows that left a table's target and could not be followed; not in the first stores of this format.
+/// Rows that left a table's target and could not be followed. The first stores of this format lack it.
 pub(super) const UNFOLLOWED: Bytes = TableDefinition::new("unfollowed");
 
-/// Chunks that were compared again; not in the first stores of this format.
+/// Chunks that a pass compared. The first stores of this format lack it.
 pub(super) const CHECKED: Bytes = TableDefinition::new("checked");
 
-/// Names of the tables that the first stores of this format do not have.
+/// Names of the tables that the first stores of this format lack.
 pub(super) const LATER: [&str; 5] = ["marks", "tombstones", "found_equal", "unfollowed", "checked"];
 
 /// Key in `meta` of the server that a run waits for.
 pub(super) const WAITING_KEY: &[u8] = b"waiting";
 
-/// Key in `meta` of the pass that began last.
+/// Key in `meta` of the last pass.
 pub(super) const PASS_KEY: &[u8] = b"pass";
 
 /// Key in `meta` of the two servers that a run has worked with.
 pub(super) const REACHED_KEY: &[u8] = b"reached";
 
-/// All tables of a store, made when it is.
+/// All tables of a store, created with it.
 pub(super) const ALL: [Bytes; 11] = [
     META,
     TABLES,
@@ -60,7 +60,7 @@ pub(super) const ALL: [Bytes; 11] = [
     CHECKED,
 ];
 
-/// What to do about a store that is none: it is a cache of the receipts.
+/// The fix for a file that is no whole store, which is only a cache of the receipts.
 pub(super) const WAY_OUT: &str = "`sync rebuild` keeps it aside and makes it anew from the target's receipts";
 
 pub(super) fn damaged(path: &Path, error: impl Into<redb::Error>) -> Error {

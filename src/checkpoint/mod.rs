@@ -1,9 +1,9 @@
-//! The checkpoint store: an embedded redb file that remembers where every table, window and chunk stands.
+//! The checkpoint store: an embedded redb file with the state of every table, window and chunk.
 //!
-//! It is a cache of the receipts in the target, so losing it costs no rows; but a damaged one is never taken for
-//! an empty one: whatever is wrong with the file is an error that names it, and the file is left as it is. One
-//! process writes it, any number may read it at the same time. Every value carries its version and a check over
-//! its key and its bytes. `docs/format.md` has every byte.
+//! It is a cache of the receipts in the target, so its loss costs no rows. But a damaged store is never taken for an
+//! empty one: every fault of the file is an error that names it, and the file stays unchanged. One process writes the
+//! store, and any number may read it meanwhile. Every value carries its version and a check over its key and its
+//! bytes. `docs/format.md` has every byte.
 
 mod codec;
 mod layout;

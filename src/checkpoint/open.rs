@@ -1,10 +1,12 @@
-//! Opening a store: for writing, for reading, and telling what is wrong with one that is none.
+//! The opening of a store, for writing or for reading, and the diagnosis of a file that is no whole store.
 //!
-//! A new store is made beside its place and linked into it when it is whole, so that a crash leaves a store or
-//! nothing. What is already there is never written over, and it is tried on a rehearsal before redb may write to
-//! it, so that a damaged file stays as it is. Two empty files lie beside a store: `.lock` is locked as long as a
-//! writer lives, `.opening` while somebody opens, makes or repairs the store. Whoever waits for the second waits
-//! for an opening, never for a run; and under it the first tells truly whether a writer lives.
+//! A new store is created beside its place and linked into it when it is whole, so that a crash leaves a whole store or
+//! nothing. An existing file is never overwritten. It is tried on a rehearsal before redb may write to it, so that a
+//! damaged file stays unchanged.
+//!
+//! Two empty files lie beside a store. A writer locks `.lock` as long as it lives. A process locks `.opening` while
+//! it opens, creates or repairs the store. So a process that waits for `.opening` waits for an opening, never for a
+//! run, and while it holds `.opening`, the state of `.lock` tells truly whether a writer lives.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -22,32 +24,32 @@ use super::{codec, v1};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 
-/// redb's cache: a run touches the end of a window, a status the counts.
+/// The size of redb's cache: a run touches the end of a window, and a status the counts.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Key and value by which a redb file is known for a checkpoint store.
+/// Key and value that identify a redb file as a checkpoint store.
 const FORMAT_KEY: &[u8] = b"format";
 const FORMAT: &[u8] = b"mssql-sync checkpoints 1";
 
-/// What a reader tries: a writer that it found alive may be killed before the reader has opened the store.
+/// Attempts of a reader: a writer that it found alive may be killed before the reader has opened the store.
 const READ_ATTEMPTS: usize = 3;
 
 impl Store {
-    /// Opens the store at `path`, or makes it when there is nothing at all. Waits for another process that is just
-    /// opening it, never for one that has it open.
+    /// Opens the store at `path`, or creates it if there is no file. Waits for another process that is just opening
+    /// it, never for one that has it open.
     ///
     /// # Errors
-    /// `Busy` when another process writes it, naming its run; `State` when what is there is no whole store.
+    /// `Busy`, naming its run, if another process writes it; `State` if the file is no whole store.
     pub fn create_or_open(path: &Path) -> Result<Store> {
         create_or_open(path)
     }
 }
 
 impl Reader {
-    /// Opens the store at `path` for reading; `None` when there is nothing.
+    /// Opens the store at `path` for reading; `None` if there is no file.
     ///
     /// # Errors
-    /// `State` when what is there is no whole store.
+    /// `State` if the file is no whole store.
     pub fn open(path: &Path) -> Result<Option<Reader>> {
         read(path)
     }
@@ -87,7 +89,7 @@ pub(super) fn create_or_open(path: &Path) -> Result<Store> {
     Ok(store)
 }
 
-/// Makes an empty store at `new`, which is to be at `path` later: this process is the writer of both until then.
+/// Creates an empty store at `new`, for its later move to `path`. Until then this process is the writer of both.
 pub(super) fn begin(path: &Path, new: &Path) -> Result<Store> {
     if path.is_dir() {
         inspect(path)?;
@@ -107,7 +109,7 @@ pub(super) fn begin(path: &Path, new: &Path) -> Result<Store> {
     })
 }
 
-/// The lock of openings, and the presence of the writer that this process becomes.
+/// Takes the lock of openings, and the lock that shows this process as the writer.
 fn lock(path: &Path) -> Result<(File, File)> {
     let opening = beside(path, ".opening")?;
     opening.lock().map_err(|error| unusable(path, error))?;
@@ -123,7 +125,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
     if !inspect(path)? {
         return Ok(None);
     }
-    // Who may only read can neither look for a writer nor repair: redb alone decides then.
+    // A process that may only read can neither look for a writer nor repair the store, so redb alone decides.
     let (Ok(opening), Ok(_)) = (beside(path, ".opening"), for_writing(path)) else {
         let database = open_read_only(path)?.map_err(|error| refused(path, error))?;
         return Ok(Some(reader(database, path)?));
@@ -137,7 +139,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
         }
         match open_read_only(path)? {
             Ok(database) => break database,
-            // A writer was killed: opening the store for writing once repairs it.
+            // A writer was killed, and opening the store for writing repairs it.
             Err(DatabaseError::RepairAborted) if !written => {
                 drop(guarded(path, || builder().open(path))?.map_err(|error| refused(path, error))?);
             }
@@ -149,7 +151,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
     Ok(Some(reader(database, path)?))
 }
 
-/// Reads the store at `path` as this process, which holds its locks, finds it; `None` when there is nothing.
+/// Opens the store at `path`, whose locks this process holds, for reading; `None` if there is no file.
 pub(super) fn read_only(path: &Path) -> Result<Option<Reader>> {
     if !inspect(path)? {
         return Ok(None);
@@ -178,7 +180,7 @@ fn reader(database: ReadOnlyDatabase, path: &Path) -> Result<Reader> {
 }
 
 pub(super) fn is_being_written(path: &Path) -> bool {
-    // Only under the lock of openings is a lock that is held a writer's, and not somebody's who looks for one.
+    // Only under the lock of openings does a held `.lock` mean a writer, and not a process that looks for one.
     let Ok(opening) = beside(path, ".opening") else {
         return false;
     };
@@ -189,7 +191,7 @@ fn is_locked(file: &File) -> bool {
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// Opens the store as a writer would, with every page checked and repaired, without a byte of it written.
+/// Opens the store as a writer would, and checks and repairs every page, without writing a byte of the file.
 fn verify(path: &Path) -> Result<()> {
     let file = for_writing(path)?;
     let database = guarded(path, || {
@@ -207,7 +209,10 @@ fn for_writing(path: &Path) -> Result<File> {
     file.map_err(|error| unusable(path, error))
 }
 
-/// Whether there is something at `path`; an error when it cannot be a store.
+/// Whether there is a file at `path`.
+///
+/// # Errors
+/// `State` if it cannot be a store.
 fn inspect(path: &Path) -> Result<bool> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -227,10 +232,10 @@ fn inspect(path: &Path) -> Result<bool> {
     ))
 }
 
-/// Makes a store where nothing is. The caller holds the lock of openings.
+/// Creates a store if there is none. The caller holds the lock of openings.
 fn create(path: &Path) -> Result<()> {
     let new = PathBuf::from(named(path, ".new"));
-    // What a crash left of an earlier attempt.
+    // A crash may have left a file of an earlier attempt.
     remove(&new).map_err(|error| unusable(path, error))?;
     make(&new).map_err(|error| unmade(path, error))?;
     failpoint::step("checkpoint: before a new store is placed");
@@ -245,8 +250,8 @@ fn create(path: &Path) -> Result<()> {
         .map_err(|error| unusable(path, error))
 }
 
-/// Makes the names in the directory of `path` durable: on Unix only, as elsewhere a directory cannot be opened, and
-/// its changes are journaled.
+/// Makes the names in the directory of `path` durable. Only Unix needs it: elsewhere a directory cannot be opened,
+/// and its changes are journaled.
 pub(super) fn sync_directory(path: &Path) -> std::io::Result<()> {
     if cfg!(unix) {
         File::open(directory(path).unwrap_or(Path::new(".")))?.sync_all()?;
@@ -265,7 +270,7 @@ fn unmade(path: &Path, error: redb::Error) -> Error {
     Error::new(
         ErrorKind::State,
         format!(
-            "The checkpoint store {} cannot be made; see to the disk",
+            "The checkpoint store {} cannot be created; see to the disk",
             path.display()
         ),
     )
@@ -309,7 +314,7 @@ fn check_format(database: &impl ReadableDatabase, path: &Path) -> Result<()> {
     }
 }
 
-/// Runs something of redb's that may panic on a damaged file.
+/// Runs code of redb that may panic on a damaged file.
 fn guarded<T>(path: &Path, action: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|_| {
         let text = "redb gave up on it";
@@ -317,7 +322,7 @@ fn guarded<T>(path: &Path, action: impl FnOnce() -> T) -> Result<T> {
     })
 }
 
-/// Opens the empty file beside the store that is locked.
+/// Opens one of the empty lock files beside the store.
 fn beside(path: &Path, suffix: &str) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -337,7 +342,7 @@ fn directory(path: &Path) -> Option<&Path> {
         .filter(|directory| !directory.as_os_str().is_empty())
 }
 
-/// Names the process that has the store, and its run, as far as they can be read.
+/// The error that names the process that has the store, and its run, as far as the store tells.
 fn busy(path: &Path) -> Error {
     let who = open_read_only(path)
         .ok()
@@ -359,7 +364,7 @@ fn holder(view: &View<'_>) -> Option<String> {
     let pid = codec::decode::<v1::Writer>(view.path, WRITER_KEY, value.value())
         .ok()?
         .pid;
-    // The last run may be one that was killed, while the writer has not recorded its own yet.
+    // The last run may be one that was killed, if the writer has not recorded its own yet.
     let run = view.last_run().ok()?;
     let run = run.filter(|run| run.pid == pid && run.ended_at.is_none());
     Some(run.map_or_else(
@@ -371,7 +376,7 @@ fn holder(view: &View<'_>) -> Option<String> {
     ))
 }
 
-/// What redb says of a store that it does not open: the place is at fault, or the store is.
+/// The error for a store that redb does not open: the fault lies in the place, or in the store.
 fn refused(path: &Path, error: DatabaseError) -> Error {
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => busy(path),

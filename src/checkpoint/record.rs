@@ -1,4 +1,4 @@
-//! What the store holds, as the program uses it.
+//! The records of the store, as the program uses them.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, Utc};
 
@@ -6,7 +6,7 @@ use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::AccessPath;
 use crate::model::window::{DateRange, Window};
 
-/// A table as a run planned it.
+/// A table, as a run planned it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRecord {
     /// Its name in the configuration.
@@ -15,33 +15,33 @@ pub struct TableRecord {
     pub source: String,
     /// `schema.name` at the target.
     pub target: String,
-    /// What must not change between runs, by name.
+    /// The conditions that must not change between runs: one name and one value a part.
     pub fingerprint: Vec<(String, String)>,
-    /// How its windows are walked.
+    /// The way that its windows are read.
     pub access_path: AccessPath,
-    /// What an operator should know of it.
+    /// Notes on the table for an operator.
     pub notes: Vec<String>,
 }
 
-/// Where a window stands.
+/// The state of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowState {
-    /// Known; chunks of it may be verified.
+    /// It is known, and chunks of it may be verified.
     Planned,
-    /// A run is at it, or was when it was killed.
+    /// A run loads it, or did so when the run was killed.
     Loading,
-    /// All that was old enough is verified; its end is still to come.
+    /// Everything that was old enough is verified; its end is still to come.
     Open,
     /// All of it is verified.
     Complete,
-    /// It failed; the other windows went on.
+    /// It failed; the other windows continued.
     Failed,
-    /// A chunk of it differed when it was read back.
+    /// A chunk of it differed when its rows were read back.
     Mismatched,
 }
 
 impl WindowState {
-    /// Its name, as status has it.
+    /// Its name, as `sync status` prints it.
     pub fn as_str(self) -> &'static str {
         match self {
             WindowState::Planned => "planned",
@@ -59,43 +59,43 @@ impl WindowState {
 pub struct WindowRecord {
     /// Its dates.
     pub window: Window,
-    /// Where it stands.
+    /// Its state.
     pub state: WindowState,
-    /// Why it failed or differed.
+    /// The error that it failed with, or the difference.
     pub error: Option<String>,
-    /// When this was written.
+    /// The time of this record.
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a window's chunks come to.
+/// Counts and sums over a window's chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Chunks of any state.
     pub chunks: u64,
-    /// Verified ones.
+    /// Verified chunks.
     pub verified: u64,
-    /// Failed ones.
+    /// Failed chunks.
     pub failed: u64,
-    /// Mismatched ones.
+    /// Mismatched chunks.
     pub mismatched: u64,
-    /// Stale ones.
+    /// Stale chunks.
     pub stale: u64,
-    /// Rows of the verified ones.
+    /// Rows of the verified chunks.
     pub rows: u64,
-    /// Canonical bytes of the verified ones.
+    /// Canonical bytes of the verified chunks.
     pub bytes: u64,
 }
 
-/// A load's mark: the first four bytes of its identity as a signed integer, which is what a server makes of
-/// `CAST(SUBSTRING(load_id, 1, 4) AS int)`. The sum of a window's marks tells, together with its counts, whether
-/// store and target have the same chunks, without reading them.
+/// A load's mark: the first four bytes of its identity as a signed integer. A server computes the same by
+/// `CAST(SUBSTRING(load_id, 1, 4) AS int)`. The sum of a window's marks shows, together with its counts, whether
+/// store and target have the same chunks, without a read of the chunks.
 pub fn load_mark(load_id: u128) -> i64 {
     let [a, b, c, d, ..] = load_id.to_be_bytes();
     i64::from(i32::from_be_bytes([a, b, c, d]))
 }
 
 impl Counts {
-    /// Chunks that were loaded once, or tried: what is known of a window although the target may have lost it.
+    /// The number of chunks that were loaded or attempted, even if the target has lost them since.
     pub fn remembered(&self) -> u64 {
         self.verified + self.stale + self.failed + self.mismatched
     }
@@ -134,74 +134,74 @@ pub struct RunRecord {
     pub pid: u32,
     /// The machine.
     pub host: String,
-    /// When it began.
+    /// The time of its start.
     pub started_at: DateTime<Utc>,
-    /// When it ended; `None` while it runs, and for ever when it was killed.
+    /// The time of its end; `None` while it runs, and for ever if it was killed.
     pub ended_at: Option<DateTime<Utc>>,
-    /// How it ended.
+    /// Its exit code.
     pub exit_code: Option<u8>,
-    /// The dates it was asked for.
+    /// The requested dates.
     pub range: DateRange,
-    /// Why it ended, where that was an error.
+    /// The error that ended it.
     pub error: Option<String>,
 }
 
 /// A server that a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// When it was first missed.
+    /// The start of the outage.
     pub since: DateTime<Utc>,
-    /// When it is tried again.
+    /// The time of the next attempt.
     pub next_try_at: DateTime<Utc>,
-    /// What it was missed by, without row values.
+    /// The text of the last error, without row values.
     pub error: String,
 }
 
-/// That a window's row counts were equal at both ends. It holds as long as the window's receipts come to the same: a
-/// window that was loaded again, or whose target was restored, is another one.
+/// The finding that a window's row counts were equal at both ends. It holds as long as the sums of the window's
+/// receipts stay the same, so a reload of the window or a restored target ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FoundEqual {
-    /// The source's time at which they were.
+    /// The source's time of the comparison.
     pub at: NaiveDateTime,
-    /// Receipts of the window then.
+    /// The number of the window's receipts at that time.
     pub chunks: u64,
-    /// Their rows.
+    /// The sum of their rows.
     pub rows: u64,
     /// The sum of their load marks.
     pub marks: i64,
 }
 
-/// One going through the verified chunks, to compare them again. It may take several commands.
+/// A pass of `sync reconcile` over the verified chunks, which may take several commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
     /// Its identity.
     pub id: u128,
-    /// Whether the source is compared, too.
+    /// Whether it also compares the source.
     pub source: bool,
-    /// When it began.
+    /// The time of its start.
     pub started_at: DateTime<Utc>,
-    /// When it ended; `None` while it is under way or was cut short.
+    /// The time of its end; `None` while it is under way or was interrupted.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Chunks found to be the same, or loaded again by it.
+    /// Chunks that were found to be the same, or that it reloaded.
     pub same: u64,
-    /// Chunks found to differ that were not repaired.
+    /// Chunks that were found to differ and were not repaired.
     pub differing: u64,
 }
 
-/// What is to be forgotten of a table: written before anything is, so that a forgetting that is cut short is
-/// finished later.
+/// A table, or a month of it, to forget. The tombstone is written before anything is forgotten, so that an interrupted
+/// `forget` is completed later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
     /// The table's name in the configuration.
     pub table: String,
     /// The target tables whose receipts go, as receipts name them.
     pub targets: Vec<String>,
-    /// The first day of the month that is forgotten; `None` for all of the table, its plan included.
+    /// The first day of the month to forget; `None` for the whole table with its plan.
     pub month: Option<NaiveDate>,
 }
 
 impl Tombstone {
-    /// Whether a window is among what is forgotten.
+    /// Whether it covers a window.
     pub fn covers(&self, window: Window) -> bool {
         self.days()
             .is_none_or(|(first, end)| first <= window.start() && window.start() < end)
@@ -217,25 +217,25 @@ impl Tombstone {
 /// A change to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A table, written over the one of its name.
+    /// A table, which replaces the one of its name.
     Table(TableRecord),
-    /// A window, written over the one of its dates.
+    /// A window, which replaces the one of its dates.
     Window {
         /// Its table.
         table: String,
-        /// What it is now.
+        /// Its new record.
         record: WindowRecord,
     },
-    /// A chunk, written over the one of its ordinal.
+    /// A chunk, which replaces the one of its ordinal.
     Chunk {
         /// Its table.
         table: String,
         /// Its window.
         window: Window,
-        /// What it is now.
+        /// Its new record.
         chunk: Chunk,
     },
-    /// A chunk that is no more.
+    /// The removal of a chunk.
     RemoveChunk {
         /// Its table.
         table: String,
@@ -244,7 +244,7 @@ pub enum Change {
         /// Its number.
         ordinal: u32,
     },
-    /// A window that is no more, with its chunks.
+    /// The removal of a window and its chunks.
     RemoveWindow {
         /// Its table.
         table: String,
@@ -257,19 +257,19 @@ pub enum Change {
         table: String,
         /// The window.
         window: Window,
-        /// When, and what that rests on.
+        /// The finding.
         found: FoundEqual,
     },
-    /// How many rows left a table's target and cannot be followed to where they are now, as the target's plan tells.
+    /// The number of rows that left a table's target and could not be followed, from the target's plan.
     Unfollowed {
         /// The table.
         table: String,
-        /// How many.
+        /// The number of rows.
         rows: u64,
     },
-    /// The comparing again that began last.
+    /// The pass that began last.
     Pass(Pass),
-    /// A chunk that was found to be the same.
+    /// A chunk that a pass found to be the same.
     Checked {
         /// Its table.
         table: String,
@@ -277,24 +277,24 @@ pub enum Change {
         window: Window,
         /// Its number.
         ordinal: u32,
-        /// By which pass.
+        /// The pass.
         pass: u128,
-        /// The load that it is of.
+        /// The load of the chunk.
         load_id: u128,
     },
-    /// A run, written over the one of its identity.
+    /// A run, which replaces the one of its identity.
     Run(RunRecord),
-    /// A run has worked with both of these servers.
+    /// The two servers that a run has worked with.
     Reached {
-        /// Where the source is.
+        /// The address of the source.
         source: String,
-        /// Where the target is.
+        /// The address of the target.
         target: String,
     },
-    /// A server is waited for, or no more.
+    /// The server that a run waits for; `None` ends the wait.
     Waiting(Option<Waiting>),
-    /// A table, or a month of it, is to be forgotten.
+    /// The intent to forget a table, or a month of it.
     Forget(Tombstone),
-    /// It is forgotten: its chunks, windows and, where it is a whole table, its record go, and the tombstone.
+    /// The end of a `forget`: removes the chunks, the windows and the tombstone, and for a whole table its record.
     Forgotten(Tombstone),
 }

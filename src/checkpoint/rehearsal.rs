@@ -1,8 +1,8 @@
-//! A store's file as redb may try itself on it: what is read comes from the file, what is written stays here.
+//! A rehearsal of a store's file: reads come from the file, and writes stay in memory.
 //!
-//! redb repairs in place, and writes before it has found all that is wrong. So a store is opened on this first,
-//! with redb's own locks on the file; only one that is found whole is then opened for writing. Thus a damaged
-//! file keeps every byte that a person may want to look at.
+//! redb repairs in place, and writes before it has found every fault. So a store is opened on a rehearsal first, with
+//! redb's own locks on the file. Only a store that proves whole is then opened for writing. So a damaged file keeps
+//! every byte that a person may want to examine.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,32 +13,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
 
-/// Unit of what is kept: redb's own page, so that what it writes is mostly whole ones.
+/// The unit of kept writes, in bytes: redb's own page, because redb mostly writes whole pages.
 const PAGE_BYTES: usize = 4096;
 
-/// The file, and what would have become of it.
+/// The file, and the writes that it was spared.
 #[derive(Debug)]
 pub(super) struct Rehearsal {
     file: FileBackend,
     written: Mutex<Written>,
 }
 
-/// What was written over the file.
+/// The writes over the file.
 #[derive(Debug)]
 struct Written {
-    /// Length of the whole.
+    /// Length of the file with the writes, in bytes.
     len: u64,
-    /// Up to here the file still shows where no page was written: it was never cut off before.
+    /// The length up to which the file shows through unwritten pages: the least length that it was ever cut to.
     file_len: u64,
-    /// Pages by number.
+    /// Written pages, by number.
     pages: BTreeMap<u64, Box<[u8; PAGE_BYTES]>>,
 }
 
 impl Rehearsal {
-    /// A rehearsal on `file`, which must be open for writing because the locks ask for it.
+    /// A rehearsal on `file`, which must be open for writing, because its locks require that.
     ///
     /// # Errors
-    /// When the file's length cannot be told.
+    /// Those of the query for the file's length.
     pub(super) fn new(file: File) -> Result<Self, DatabaseError> {
         let file = FileBackend::new(file)?;
         let len = file.len()?;
@@ -51,11 +51,11 @@ impl Rehearsal {
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {
-        // Nothing under the lock panics half-way through a change.
+        // No code under the lock panics half-way through a change.
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The page as it would be now.
+    /// The page with the writes.
     fn page(&self, written: &Written, number: u64) -> io::Result<Box<[u8; PAGE_BYTES]>> {
         if let Some(page) = written.pages.get(&number) {
             return Ok(page.clone());
@@ -70,7 +70,7 @@ impl Rehearsal {
     }
 }
 
-/// The pages that `length` bytes from `offset` lie in: number, and the bytes in it.
+/// The pages that hold `length` bytes from `offset`: the number of each, and the range of the bytes in it.
 fn pages(offset: u64, length: usize) -> impl Iterator<Item = (u64, std::ops::Range<usize>)> {
     let end = offset + length as u64;
     let unit = PAGE_BYTES as u64;
@@ -123,7 +123,7 @@ impl StorageBackend for Rehearsal {
         let mut written = self.written();
         if len < written.len {
             let unit = PAGE_BYTES as u64;
-            // What is cut off reads as zeros when the file grows again.
+            // Bytes that are cut off must read as zeros when the file grows again.
             let inside = (len % unit) as usize;
             if inside > 0 {
                 let mut page = self.page(&written, len / unit)?;

@@ -1,8 +1,9 @@
-//! A new store in the place of one that is damaged or lost: made beside it, and put there when it is whole.
+//! The replacement of a store that is damaged or lost. The new store is created beside the old one, and moved to its
+//! place when it is whole.
 //!
-//! What was there is kept under another name and never changed. At every instant there is a whole store or the
-//! old file at the store's path; a crash before the end leaves the old one, and beside it a file that the next
-//! attempt begins anew.
+//! The old file is kept under another name and never changed. At every instant the store's path leads to a whole
+//! store or to the old file. A crash before the end leaves the old file, and beside it a file that the next attempt
+//! begins anew.
 
 use std::fs::{self, File};
 use std::io::ErrorKind as IoErrorKind;
@@ -16,19 +17,19 @@ use super::store::Store;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 
-/// A store that is to take the place of another. No other process writes the store's path meanwhile.
+/// A store that will take the place of another. No other process writes at the store's path meanwhile.
 #[derive(Debug)]
 pub struct Replacement {
     store: Store,
-    /// Where the store is to be.
+    /// The future path of the store.
     path: PathBuf,
 }
 
 impl Replacement {
-    /// Begins an empty store that is to be at `path`.
+    /// Begins an empty store for the place at `path`.
     ///
     /// # Errors
-    /// `Busy` when another process writes the store there; `State` when the place cannot be used, or is a directory.
+    /// `Busy` if another process writes the store there; `State` if the place cannot be used, or is a directory.
     pub fn begin(path: &Path) -> Result<Replacement> {
         let new = PathBuf::from(open::named(path, ".rebuilt"));
         Ok(Replacement {
@@ -37,24 +38,27 @@ impl Replacement {
         })
     }
 
-    /// What the store that is to be replaced has still to forget.
+    /// The tombstones of the old store; none without an old store.
     ///
     /// # Errors
-    /// `State` when it cannot be read; none where there is no store.
+    /// `State` if the old store cannot be read.
     pub fn tombstones(&self) -> Result<Vec<Tombstone>> {
         open::read_only(&self.path)?.map_or_else(|| Ok(Vec::new()), |reader| reader.view()?.tombstones())
     }
 
-    /// See [`Store::commit`].
+    /// Commits changes to the new store, as [`Store::commit`] does.
+    ///
+    /// # Errors
+    /// Those of [`Store::commit`].
     pub fn commit(&self, changes: &[Change]) -> Result<()> {
         self.store.commit(changes)
     }
 
-    /// Puts the new store into its place. Once this returns it is there, durable and whole; the path is that of
-    /// what was there before, if anything was.
+    /// Moves the new store to its place, where it is durable and whole. Returns the new path of the old file, if
+    /// there was one. `now` becomes part of its name.
     ///
     /// # Errors
-    /// `State` when a file cannot be moved: what was there is there still.
+    /// `State` if a file cannot be moved; the old file is then still in its place.
     pub fn place(self, now: DateTime<Utc>) -> Result<Option<PathBuf>> {
         let path = self.path;
         let Store {
@@ -75,7 +79,7 @@ impl Replacement {
     }
 }
 
-/// Gives the file at `path` a second name that says when it was put aside; `None` when there is no file.
+/// Gives the file at `path` a second name that holds the time `now`; `None` if there is no file.
 fn keep_aside(path: &Path, now: DateTime<Utc>) -> std::io::Result<Option<PathBuf>> {
     for attempt in 0.. {
         let mut suffix = now.format(".aside-%Y%m%dT%H%M%SZ").to_string();
@@ -87,7 +91,7 @@ fn keep_aside(path: &Path, now: DateTime<Utc>) -> std::io::Result<Option<PathBuf
             Ok(()) => return Ok(Some(aside)),
             Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == IoErrorKind::AlreadyExists => {}
-            // A file system without links: a copy, complete before the old name goes to the new store.
+            // Without links, make a copy that is complete before the old name goes to the new store.
             Err(_) => {
                 fs::copy(path, &aside)?;
                 File::open(&aside)?.sync_all()?;
@@ -102,8 +106,8 @@ fn unmoved(path: &Path, error: std::io::Error) -> Error {
     Error::new(
         ErrorKind::State,
         format!(
-            "The rebuilt checkpoint store cannot be put at {}; end what reads that file, see to its directory, then \
-             run `sync rebuild` again",
+            "The rebuilt checkpoint store cannot be moved to {}; end the programs that read that file, see to its directory, \
+             then run `sync rebuild` again",
             path.display()
         ),
     )

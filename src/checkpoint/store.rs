@@ -18,7 +18,7 @@ use crate::model::window::Window;
 pub struct Store {
     pub(super) database: Database,
     pub(super) path: PathBuf,
-    /// Locked as long as the store is open: how a reader knows that somebody writes.
+    /// The file that is locked as long as the store is open. Its lock shows readers that a process writes.
     pub(super) presence: std::fs::File,
 }
 
@@ -29,15 +29,15 @@ pub struct Reader {
 }
 
 impl Store {
-    /// Writes all the changes, or none. Once this returns they are durable.
+    /// Writes all changes, or none. After success they are durable.
     ///
     /// # Errors
-    /// `State` when they cannot be written: the run must stop.
+    /// `State` if they cannot be written; the run must then stop.
     pub fn commit(&self, changes: &[Change]) -> Result<()> {
         self.try_commit(changes).map_err(|error| self.unwritten(error))
     }
 
-    /// Puts down which process writes the store, for a second one to name.
+    /// Records this process as the writer, for a second one to name.
     pub(super) fn sign(&self) -> Result<()> {
         self.try_sign().map_err(|error| self.unwritten(error))
     }
@@ -85,22 +85,31 @@ impl Store {
     /// A view of the store as it is now.
     ///
     /// # Errors
-    /// `State` when the store cannot be read.
+    /// `State` if the store cannot be read.
     pub fn view(&self) -> Result<View<'_>> {
         View::new(&self.database, &self.path)
     }
 
-    /// See [`View::table`].
+    /// Reads as [`View::table`], from a view of its own.
+    ///
+    /// # Errors
+    /// Those of [`View::table`].
     pub fn table(&self, name: &str) -> Result<Option<TableRecord>> {
         self.view()?.table(name)
     }
 
-    /// See [`View::windows`].
+    /// Reads as [`View::windows`], from a view of its own.
+    ///
+    /// # Errors
+    /// Those of [`View::windows`].
     pub fn windows(&self, table: &str) -> Result<Vec<WindowRecord>> {
         self.view()?.windows(table)
     }
 
-    /// See [`View::chunks`].
+    /// Reads as [`View::chunks`], from a view of its own.
+    ///
+    /// # Errors
+    /// Those of [`View::chunks`].
     pub fn chunks(&self, table: &str, window: Window) -> Result<Vec<Chunk>> {
         self.view()?.chunks(table, window)
     }
@@ -110,7 +119,7 @@ impl Reader {
     /// A view of the store as it is now.
     ///
     /// # Errors
-    /// `State` when the store cannot be read.
+    /// `State` if the store cannot be read.
     pub fn view(&self) -> Result<View<'_>> {
         View::new(&self.database, &self.path)
     }

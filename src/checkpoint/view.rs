@@ -1,4 +1,4 @@
-//! Reads of the store: each from one consistent view of it.
+//! Reads of the store, from one consistent view of it.
 
 use std::path::Path;
 
@@ -27,12 +27,12 @@ impl<'a> View<'a> {
     /// All tables, by name.
     ///
     /// # Errors
-    /// `State` when a record is damaged; so for every read below.
+    /// `State` if a record is damaged. So for every read below.
     pub fn tables(&self) -> Result<Vec<TableRecord>> {
         self.scan::<v1::Table, TableRecord>(TABLES, &[])
     }
 
-    /// One table.
+    /// The table of this name in the configuration; `None` without a record.
     pub fn table(&self, name: &str) -> Result<Option<TableRecord>> {
         Ok(self
             .get::<v1::Table>(TABLES, &codec::table_key(name))?
@@ -49,7 +49,7 @@ impl<'a> View<'a> {
         self.scan::<v1::Chunk, Chunk>(CHUNKS, &codec::window_key(table, window))
     }
 
-    /// What a window's chunks come to, without reading them.
+    /// The counts of a window's chunks, without a read of the chunks.
     pub fn counts(&self, table: &str, window: Window) -> Result<Counts> {
         let counts = self.get::<v1::Counts>(COUNTS, &codec::window_key(table, window))?;
         Ok(counts.map(Into::into).unwrap_or_default())
@@ -83,24 +83,24 @@ impl<'a> View<'a> {
         }
     }
 
-    /// When a window was last found equal at both ends, and what that rests on.
+    /// The time at which a window was last found equal at both ends, and the receipts that this rests on.
     pub fn found_equal(&self, table: &str, window: Window) -> Result<Option<FoundEqual>> {
         let found = self.get::<v1::FoundEqual>(FOUND_EQUAL, &codec::window_key(table, window))?;
         Ok(found.map(Into::into))
     }
 
-    /// Rows that left a table's target and could not be followed to where they are now.
+    /// The number of rows that left a table's target and could not be followed.
     pub fn unfollowed(&self, table: &str) -> Result<u64> {
         let unfollowed = self.get::<v1::Unfollowed>(UNFOLLOWED, &codec::table_key(table))?;
         Ok(unfollowed.map_or(0, |unfollowed| unfollowed.rows))
     }
 
-    /// The comparing again that began last.
+    /// The pass that began last.
     pub fn pass(&self) -> Result<Option<Pass>> {
         Ok(self.get::<v1::Pass>(META, PASS_KEY)?.map(Into::into))
     }
 
-    /// Whether a pass has found a load of a chunk to be the same.
+    /// Whether the pass found this load of a chunk to be the same.
     pub fn is_checked(
         &self,
         table: &str,
@@ -113,23 +113,23 @@ impl<'a> View<'a> {
         Ok(checked.is_some_and(|checked| (checked.pass, checked.load_id) == (pass, load_id)))
     }
 
-    /// What is still to be forgotten.
+    /// The tombstones of tables and months that are still to be forgotten.
     pub fn tombstones(&self) -> Result<Vec<Tombstone>> {
         self.scan::<v1::Tombstone, Tombstone>(TOMBSTONES, &[])
     }
 
-    /// The process that opened the store for writing last.
+    /// The last process that opened the store for writing.
     pub fn writer(&self) -> Result<Option<u32>> {
         Ok(self.get::<v1::Writer>(META, WRITER_KEY)?.map(|writer| writer.pid))
     }
 
-    /// Where the source and the target are that a run has worked with last.
+    /// The addresses of the source and the target that the last run worked with.
     pub fn reached(&self) -> Result<Option<(String, String)>> {
         let reached = self.get::<v1::Reached>(META, REACHED_KEY)?;
         Ok(reached.map(|reached| (reached.source, reached.target)))
     }
 
-    /// The server that is waited for.
+    /// The server that a run waits for; `None` without one.
     pub fn waiting(&self) -> Result<Option<Waiting>> {
         Ok(self.get::<v1::Waiting>(META, WAITING_KEY)?.map(Into::into))
     }
@@ -147,7 +147,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A table of the store; `None` where the store is older than that table.
+    /// A table of the store; `None` if the store is older than that table.
     fn open(&self, definition: Bytes) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
         match self.transaction.open_table(definition) {
             Ok(table) => Ok(Some(table)),

@@ -1,4 +1,4 @@
-//! The tables of a store, open for writing in one transaction, and what each change does to them.
+//! The tables of a store, open for writing in one transaction, and the application of changes to them.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::base::error::Error;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::window::Window;
 
-/// Why a write failed: an error of ours, or one of redb's.
+/// The cause of a failed write: an error of the program, or one of redb.
 pub(super) enum Fault {
     Ours(Error),
     Redb(redb::Error),
@@ -77,12 +77,12 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// Puts down which process writes the store.
+    /// Records the process that writes the store.
     pub(super) fn sign(&mut self, writer: &v1::Writer) -> Result<()> {
         put(&mut self.meta, WRITER_KEY, writer)
     }
 
-    /// Sums up the marks of all chunks in a store that was made before there were any.
+    /// Sums up the marks of all chunks, in a store that is older than the marks.
     pub(super) fn mark_all(&mut self) -> Result<()> {
         if !self.marks.is_empty()? || self.chunks.is_empty()? {
             return Ok(());
@@ -168,7 +168,7 @@ impl<'t> Tables<'t> {
         }
     }
 
-    /// Keeps a window's counts and marks in step with its chunks: the old chunk out, the new one in.
+    /// Keeps a window's counts and marks in step with its chunks: subtracts the old chunk and adds the new one.
     fn count(&mut self, table: &str, window: Window, ordinal: u32, new: Option<&Chunk>) -> Result<()> {
         let old = self.get::<v1::Chunk>(&self.chunks, &codec::chunk_key(table, window, ordinal))?;
         let key = codec::window_key(table, window);
@@ -205,7 +205,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Removes what is `gone` of the chunks, windows and sums whose keys begin with `prefix`.
+    /// Removes the chunks, windows and sums whose keys begin with `prefix` and are `gone`.
     fn remove_keys(&mut self, prefix: &[u8], gone: impl Fn(&[u8]) -> bool) -> Result<()> {
         for table in [
             &mut self.chunks,
@@ -240,7 +240,7 @@ impl<'t> Tables<'t> {
     }
 }
 
-/// What a chunk adds to its window's sum of marks.
+/// The share of a chunk in its window's sum of marks.
 fn mark(chunk: &Chunk) -> i64 {
     if chunk.state == ChunkState::Verified {
         load_mark(chunk.load_id)

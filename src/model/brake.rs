@@ -1,21 +1,21 @@
-//! The brake: how many of the rows of a window, or of a reference table, may leave the target without an operator's
-//! word.
+//! The brake: the limit of the rows of a window, or of a reference table, that may leave the target without an
+//! operator's consent.
 //!
 //! A source that was emptied, or a replica that is days behind, looks like a source whose rows were deleted. A few rows
-//! leave every window now and then, so a small number is never stopped, however small the window is.
+//! leave every window from time to time, so a small number always passes, however small the window is.
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::text::{rows, thousands};
 use crate::model::table::Identifier;
 use crate::model::window::Window;
 
-/// So many rows are never stopped: corrections of a day leave no more, and nobody is to be asked about these.
+/// The number of rows that always pass: the corrections of a day are fewer, and need no operator.
 const ROWS_NEVER_STOPPED: u64 = 100;
 
-/// How many rows may leave.
+/// The limit of leaving rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Brake {
-    /// `leaving_rows_max_percent`: of a window's rows at the target, so many percent may leave; 100 stops nothing.
+    /// `leaving_rows_max_percent`: the percentage of a window's rows at the target that may leave; 100 stops nothing.
     pub percent: u8,
 }
 
@@ -28,14 +28,14 @@ impl Brake {
     }
 }
 
-/// Why nothing is loaded where the brake holds, and the way out.
+/// The error for a window that the brake holds, and the way out.
 pub fn held(table: &Identifier, window: Window, leaving: u64, of: u64) -> Error {
     Error::new(
         ErrorKind::Held,
         format!(
-            "Table {table}, window {window}: {} of {} would leave the target, because the source does not have them there any \
-             more; nothing of it is loaded. See whether the source was emptied, is being filled or is behind; if the rows \
-             are to go, run again with --allow-deletes {table}",
+            "Table {table}, window {window}: {} of {} would leave the target, because the source no longer has them there, so \
+             nothing of the window is loaded; check whether the source was emptied, is being filled or is behind. To \
+             delete the rows, run again with --allow-deletes {table}",
             thousands(leaving),
             rows(of)
         ),

@@ -1,5 +1,4 @@
-//! The chunk: a key range of a window, the unit of load and of proof, and the one function that changes its
-//! state.
+//! The chunk, a key range of a window: the unit of load and of proof, and the only function that changes its state.
 
 use std::fmt;
 
@@ -8,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Tally;
 
-/// A key's canonical bytes: the date, then the columns of the unique index. Opaque here: keys are ordered by the
-/// server, never by us.
+/// A key's canonical bytes: the date, then the columns of the unique index. They are opaque here, because the server
+/// orders keys, never the program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KeyBytes(pub Vec<u8>);
 
@@ -18,14 +17,14 @@ pub struct KeyBytes(pub Vec<u8>);
 pub struct KeyRange {
     /// `None`: from the window's start.
     pub after: Option<KeyBytes>,
-    /// `None`: to the window's end, target-only rows included. Only the last chunk of a closed window has it.
+    /// `None`: to the window's end, target-only rows included. Only the last chunk of a closed window has no end.
     pub through: Option<KeyBytes>,
 }
 
-/// Where a chunk stands.
+/// The state of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChunkState {
-    /// Known, nothing done; also after a crash took its rows from memory.
+    /// It is known, and nothing is done yet, or a crash took its rows from memory.
     Planned,
     /// Its rows are in memory, or were.
     Extracted,
@@ -35,9 +34,9 @@ pub enum ChunkState {
     Verified,
     /// Its last attempt failed.
     Failed,
-    /// What was read back differed twice; nothing of it is visible.
+    /// The rows that were read back differed twice; none of them is visible.
     Mismatched,
-    /// It was verified once; the target no longer is what the receipt says.
+    /// It was verified once, but the target no longer matches the receipt.
     Stale,
 }
 
@@ -55,10 +54,10 @@ impl fmt::Display for ChunkState {
     }
 }
 
-/// What happens to a chunk.
+/// An event in the life of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChunkEvent {
-    /// A run takes it up.
+    /// A run begins to work on it.
     Started,
     /// Its rows were read from the source.
     ReadFromSource,
@@ -66,18 +65,18 @@ pub enum ChunkEvent {
     Staged,
     /// Rows and receipt are committed.
     Committed,
-    /// What was read back differed, the second time.
+    /// The rows that were read back differed for the second time.
     Differed,
-    /// An attempt failed for good, or the run ended before it could be made again.
+    /// An attempt failed for good, or the run ended before the next one.
     GaveUp,
-    /// The target was found not to be what the receipt says.
+    /// The target no longer matches the receipt.
     TargetChanged,
 }
 
 /// The state after `event`.
 ///
 /// # Errors
-/// `Internal` for an event that cannot happen in `state`: a bug, never to be passed over.
+/// `Internal` for an event that cannot happen in `state`, which is a bug.
 pub fn next_state(state: ChunkState, event: ChunkEvent) -> Result<ChunkState> {
     use ChunkEvent as E;
     use ChunkState as S;
@@ -103,19 +102,19 @@ pub fn next_state(state: ChunkState, event: ChunkEvent) -> Result<ChunkState> {
 /// A chunk as the checkpoint store and the receipts know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Dense number in its window, from 0.
+    /// Its number in its window, from 0 without gaps.
     pub ordinal: u32,
-    /// Its keys.
+    /// Its range of keys.
     pub range: KeyRange,
-    /// Where it stands.
+    /// Its state.
     pub state: ChunkState,
-    /// What the source's rows were.
+    /// The tally of the source's rows.
     pub tally: Tally,
-    /// Attempts made, the first included.
+    /// The number of attempts, the first included.
     pub attempts: u32,
     /// The last error's text, without row values.
     pub error: Option<String>,
-    /// Names the one attempt whose commit made the receipt.
+    /// The identity of the attempt whose commit made the receipt.
     pub load_id: u128,
 }
 

@@ -1,4 +1,4 @@
-//! Tables, windows, chunks, rows and plans. Pure: no I/O, no clock.
+//! Tables, windows, chunks, rows and plans, without I/O and without a clock.
 
 pub mod brake;
 pub mod chunk;

@@ -1,8 +1,8 @@
-//! Rows in memory: the canonical encoding, the batch that holds a chunk, and the digest that proves it.
+//! Rows in memory: their canonical encoding, the batch of a chunk's rows, and the digest that proves them.
 //!
-//! The encoding is of values, not of wire forms: two servers that hold the same value give the same bytes,
-//! whatever width, scale or padding their columns have; NULL, empty and absent differ. A batch is nothing but
-//! canonical bytes, so that what is digested is what is sent to the target. `docs/format.md` has every byte.
+//! The encoding is one of values, not of wire forms. Two servers that hold the same value give the same bytes,
+//! whatever width, scale or padding their columns have. NULL, empty and absent differ. A batch holds only canonical
+//! bytes, so that the digested bytes are the ones that are sent to the target. `docs/format.md` has every byte.
 
 use crate::base::error::{Error, ErrorKind, Result};
 
@@ -73,8 +73,8 @@ const TAG_GUID: u8 = 11;
 /// Appends a value's canonical bytes.
 ///
 /// # Errors
-/// `Internal` when a text or binary value is longer than `u32::MAX` bytes, which no server sends (2 GiB is the
-/// largest value of a `max` type).
+/// `Internal` if a text or binary value is longer than `u32::MAX` bytes, which no server sends: the largest value of a
+/// `max` type has 2 GiB.
 pub fn encode(value: Value<'_>, out: &mut Vec<u8>) -> Result<()> {
     match value {
         Value::Null => out.push(TAG_NULL),
@@ -126,7 +126,7 @@ pub fn encode(value: Value<'_>, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// The same number without zeros at its end, so that 1.50 and 1.5000 are one value.
+/// The same number without trailing zeros, so that 1.50 and 1.5000 are one value.
 fn normal(mut units: i128, mut scale: u8) -> (i128, u8) {
     while scale > 0 && units % 10 == 0 {
         units /= 10;
@@ -159,7 +159,7 @@ impl<'a> Values<'a> {
     /// The next value, or `None` at the end.
     ///
     /// # Errors
-    /// `State` when the bytes are not canonical: they come from a damaged store or receipt.
+    /// `State` if the bytes are not canonical, because they come from a damaged store or receipt.
     pub fn next_value(&mut self) -> Result<Option<Value<'a>>> {
         let Some((&tag, rest)) = self.rest.split_first() else {
             return Ok(None);
@@ -199,7 +199,7 @@ impl<'a> Values<'a> {
         Ok(Some(value))
     }
 
-    /// All that is left.
+    /// All remaining values.
     ///
     /// # Errors
     /// As [`Values::next_value`].
@@ -235,7 +235,7 @@ fn damaged() -> Error {
     )
 }
 
-/// Sum modulo 2^256 of the BLAKE3 digests of rows: the same in whatever order the rows come, and additive.
+/// Sum modulo 2^256 of the BLAKE3 digests of rows. It is additive, and independent of the order of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Digest([u64; 4]);
 
@@ -256,7 +256,7 @@ impl Digest {
         }
     }
 
-    /// As kept in receipts and checkpoints: 32 bytes, little-endian.
+    /// The 32 bytes of receipts and checkpoints, little-endian.
     pub fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.0) {
@@ -265,7 +265,7 @@ impl Digest {
         bytes
     }
 
-    /// From [`Digest::to_bytes`].
+    /// The inverse of [`Digest::to_bytes`].
     pub fn from_bytes(bytes: &[u8; 32]) -> Digest {
         let mut words = [0; 4];
         for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
@@ -275,19 +275,19 @@ impl Digest {
     }
 }
 
-/// Number of rows, their canonical bytes and their digest: what source and target are compared by.
+/// Number of rows, their canonical bytes and their digest. Source and target are compared by their tallies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Rows.
+    /// Number of rows.
     pub row_count: u64,
-    /// Canonical bytes.
+    /// Number of their canonical bytes.
     pub byte_count: u64,
     /// Their digest.
     pub digest: Digest,
 }
 
 impl Tally {
-    /// Counts one row in.
+    /// Adds one row, given by its canonical bytes.
     pub fn add_row(&mut self, bytes: &[u8]) {
         self.row_count += 1;
         self.byte_count += bytes.len() as u64;
@@ -295,7 +295,7 @@ impl Tally {
     }
 }
 
-/// A chunk's rows in memory: canonical bytes end to end, and where each row ends.
+/// A chunk's rows in memory: their canonical bytes end to end, and the end of each row.
 #[derive(Debug, Default)]
 pub struct Batch {
     bytes: Vec<u8>,
@@ -307,7 +307,7 @@ impl Batch {
     /// Adds a row whose canonical bytes `write` appends.
     ///
     /// # Errors
-    /// What `write` returns; the batch is then as it was.
+    /// Those of `write`; the batch is then unchanged.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
         let start = self.bytes.len();
         if let Err(error) = write(&mut self.bytes) {
@@ -334,7 +334,7 @@ impl Batch {
         self.tally
     }
 
-    /// Each row's canonical bytes, in the order they came.
+    /// The canonical bytes of each row, in the order of arrival.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         (0..self.ends.len()).map(|row| {
             let start = if row == 0 { 0 } else { self.ends[row - 1] };
@@ -342,10 +342,10 @@ impl Batch {
         })
     }
 
-    /// The canonical bytes of the last row's values at `positions`, one after the other: its key.
+    /// The key of the last row: the canonical bytes of its values at `positions`, end to end. `None` without rows.
     ///
     /// # Errors
-    /// `Internal` when the last row has no such position.
+    /// As [`key_of`].
     pub fn last_key(&self, positions: &[usize]) -> Result<Option<Vec<u8>>> {
         let Some(row) = self.rows().next_back() else {
             return Ok(None);
@@ -354,10 +354,10 @@ impl Batch {
     }
 }
 
-/// The canonical bytes of some columns of a row, by their positions in it.
+/// The canonical bytes of a row's values at `positions`, end to end.
 ///
 /// # Errors
-/// `State` when the row's bytes are damaged; `Internal` when it has no such column.
+/// `State` if the row's bytes are damaged; `Internal` if it has no such column.
 pub fn key_of(row: &[u8], positions: &[usize]) -> Result<Vec<u8>> {
     let values = Values::new(row).collect()?;
     let mut key = Vec::new();

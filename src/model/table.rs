@@ -1,7 +1,7 @@
 //! Names, types, columns and keys of tables, as the catalog of a server describes them.
 //!
-//! Everything here is parsed once and cannot be invalid afterwards. Quoting an identifier happens in one place,
-//! [`Identifier::quoted`]; SQL text is never built from a name in any other way.
+//! Everything here is parsed once and is valid afterwards. Only [`Identifier::quoted`] quotes an identifier; no other
+//! code builds SQL text from a name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,13 +16,16 @@ use crate::model::window::Kind;
 /// SQL Server's limit of a name, in UTF-16 units.
 const IDENTIFIER_UNITS_MAX: usize = 128;
 
-/// The name of a table, column, schema, index or constraint: not empty, at most 128 UTF-16 units, no NUL.
+/// The name of a table, column, schema, index or constraint: not empty, at most 128 UTF-16 units, no control character.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Identifier(String);
 
 impl Identifier {
     /// Parses a name.
+    ///
+    /// # Errors
+    /// `Config` if the name is empty or too long, or holds a control character.
     pub fn new(name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let fault = if name.is_empty() {
@@ -40,17 +43,17 @@ impl Identifier {
         ))
     }
 
-    /// As it is, unquoted.
+    /// The bare name, unquoted.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// In brackets, for SQL text.
+    /// The name in brackets, for SQL text.
     pub fn quoted(&self) -> String {
         format!("[{}]", self.0.replace(']', "]]"))
     }
 
-    /// Whether the two are the same name for a server with a case-insensitive catalog.
+    /// Whether both are the same name to a server with a case-insensitive catalog.
     pub fn same_as(&self, other: &str) -> bool {
         self.0.to_lowercase() == other.to_lowercase()
     }
@@ -78,23 +81,23 @@ impl fmt::Display for Identifier {
 /// A table's name within its database.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableName {
-    /// The schema it is in.
+    /// Its schema.
     pub schema: Identifier,
     /// Its own name.
     pub name: Identifier,
 }
 
-/// What a shadow table's name ends in.
+/// The suffix of a shadow table's name.
 const SHADOW_SUFFIX: &str = "__sync";
 
 /// SQL Server's limit of a name, in UTF-16 units.
 const NAME_UNITS_MAX: usize = 128;
 
 impl TableName {
-    /// The name of the shadow table that this table is replaced by.
+    /// The name of the shadow table that replaces this table.
     ///
     /// # Errors
-    /// `Config` when the name cannot be made.
+    /// As [`Identifier::new`].
     pub fn shadow(&self) -> Result<TableName> {
         Ok(TableName {
             schema: self.schema.clone(),
@@ -212,8 +215,8 @@ impl DataType {
         })
     }
 
-    /// Whether a value that is read as this type's family is one that this type holds: another server's column may be
-    /// wider. Of dates and times, which are read as this very type, each is.
+    /// Whether this type holds a value that was read as a type of its family, because another server's column may be
+    /// wider. Dates and times are read as this very type, so it holds each of them.
     pub fn holds(self, value: Value<'_>) -> bool {
         let units = |text: &str, length: u16| text.encode_utf16().count() <= usize::from(length);
         match (self, value) {
@@ -243,7 +246,7 @@ impl DataType {
         )
     }
 
-    /// Whether the type can be the date column of a monthly table.
+    /// Whether a column of the type can be the date column of a monthly table.
     pub fn is_date(self) -> bool {
         matches!(
             self,
@@ -255,7 +258,7 @@ impl DataType {
         )
     }
 
-    /// Whether a value of the type can be a key column: comparable, and sent back exactly.
+    /// Whether a column of the type can be part of a key: its values compare, and a parameter carries them exactly.
     pub fn is_key(self) -> bool {
         !matches!(
             self,
@@ -303,7 +306,7 @@ impl fmt::Display for DataType {
 impl FromStr for DataType {
     type Err = Error;
 
-    /// Reads what `Display` writes.
+    /// Parses the text of `Display`.
     fn from_str(text: &str) -> Result<DataType> {
         let unknown = || Error::new(ErrorKind::State, format!("{text:?} is no type of a column"));
         let (name, numbers) = match text.split_once('(') {
@@ -333,7 +336,7 @@ impl FromStr for DataType {
     }
 }
 
-/// A column as the catalog describes it.
+/// A column, as the catalog describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// Its name.
@@ -348,12 +351,12 @@ pub struct Column {
     pub collation: Option<String>,
 }
 
-/// A column that is not copied, and why: named in every plan, never skipped in silence.
+/// A column that is not copied, and the reason. Every plan names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedColumn {
     /// Its name.
     pub name: Identifier,
-    /// What it is: its type's name, or `computed`.
+    /// The name of its type, or `computed`.
     pub reason: String,
 }
 
@@ -376,25 +379,25 @@ pub struct Index {
     pub ascending: bool,
 }
 
-/// A table as the catalog of its server describes it.
+/// A table, as the catalog of its server describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSchema {
     /// Its name.
     pub name: TableName,
-    /// `sys.tables.object_id`: another number means another table of the same name.
+    /// `sys.tables.object_id`. A different number means another table of the same name.
     pub object_id: i32,
     /// `sys.tables.create_date`.
     pub create_date: NaiveDateTime,
     /// The columns that are copied, in the table's order.
     pub columns: Vec<Column>,
-    /// The columns that cannot be.
+    /// The columns that are not copied.
     pub refused: Vec<RefusedColumn>,
     /// Its indexes.
     pub indexes: Vec<Index>,
 }
 
 impl TableSchema {
-    /// Whether an index of all rows begins with a column.
+    /// Whether an index over all rows begins with `column`.
     pub fn begins_with(&self, column: &Identifier) -> bool {
         self.indexes.iter().any(|index| {
             let first = index.columns.first();
@@ -402,7 +405,7 @@ impl TableSchema {
         })
     }
 
-    /// Position of a column by name, as a server with a case-insensitive catalog finds it.
+    /// Position of a copied column by name. An exact match wins over one that ignores case.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns
             .iter()
@@ -411,18 +414,18 @@ impl TableSchema {
     }
 }
 
-/// What a table's rows are told apart and ordered by.
+/// The columns that distinguish and order a table's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// Position of the date column; a reference table has none.
     pub date: Option<usize>,
-    /// Positions of the unique index's columns; of a table without one, none.
+    /// Positions of the unique index's columns; empty for a table without one.
     pub unique: Vec<usize>,
 }
 
 impl Key {
-    /// Positions of the columns that a window's rows are read in the order of: the date column where the window has
-    /// dates, then those of the unique index.
+    /// Positions of the columns that order a window's rows: the date column if the window has dates, then those of the
+    /// unique index.
     pub fn order(&self, kind: Kind) -> Vec<usize> {
         let date = self.date.filter(|_| kind == Kind::Dates(()));
         let unique = self
@@ -434,7 +437,8 @@ impl Key {
     }
 }
 
-/// A name with `suffix`, cut so that a server takes it. Two names that begin alike may become one; the server says so.
+/// A name with `suffix`, cut to the length that a server takes. Two names that begin alike may become one, which the
+/// server then refuses.
 pub fn shortened(name: &str, suffix: &str) -> String {
     let room = NAME_UNITS_MAX - suffix.encode_utf16().count();
     let mut units = 0;

@@ -7,15 +7,18 @@ use tokio::net::UdpSocket;
 use crate::base::error::{Error, ErrorKind, Result};
 
 const BROWSER_PORT: u16 = 1434;
-/// CLNT_UCAST_INST: "tell me about this instance".
+/// CLNT_UCAST_INST: the request for one instance.
 const ASK_INSTANCE: u8 = 0x04;
 const ANSWER: u8 = 0x05;
-/// An answer is at most this long.
+/// The length of the longest answer.
 const ANSWER_BYTES_MAX: usize = 1024 + 3;
-/// A datagram can get lost: it is sent this many times in the time there is.
+/// The request is sent this many times within the time limit, because a datagram can get lost.
 const ATTEMPTS: u32 = 3;
 
 /// Asks the browser at `host` for the TCP port of `instance`.
+///
+/// # Errors
+/// `Connection` if the browser does not answer, or the instance does not listen on TCP.
 pub(super) async fn port_of(host: &str, instance: &str, label: &str, within: Duration) -> Result<u16> {
     let mut question = vec![ASK_INSTANCE];
     question.extend_from_slice(instance.as_bytes());

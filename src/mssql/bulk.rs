@@ -1,11 +1,10 @@
-//! A batch into a session table, by INSERT BULK.
+//! The load of a batch into a session table, by INSERT BULK.
 //!
-//! The rows go out as they are held: text and bytes are borrowed from the batch's canonical bytes. A load that
-//! does not count up to the batch is an error, and a load that stops half-way breaks the session, because the
-//! server is then still waiting for its end.
+//! Cells borrow text and bytes from the batch's canonical bytes. A load whose count differs from the batch is an
+//! error. A load that stops half-way breaks the session, because the server still waits for its end.
 //!
-//! The driver refuses a value of more than 65,535 bytes in a bulk load, also for a `(max)` column. Such a value
-//! follows by an UPDATE of its own, found by the number of its row, which the session table then has a column for.
+//! The driver refuses a value of more than 65,535 bytes in a bulk load, even for a `(max)` column. An UPDATE of its own
+//! sends such a value. It finds the row by its number, for which the session table then has a column.
 
 use tiberius::{ColumnData, SqlBulkCopyOption, TokenRow};
 
@@ -16,12 +15,12 @@ use crate::mssql::Session;
 use crate::mssql::value::staged;
 use crate::tsql::expression::stage_type;
 
-/// Bytes of the longest value that the driver takes in a bulk load.
+/// The size of the longest value that the driver takes in a bulk load, in bytes.
 const BULK_VALUE_BYTES_MAX: usize = 0xffff;
-/// The column that numbers the rows of a session table, where values can be longer than that.
+/// The column that numbers the rows of a session table, if values can be longer than that.
 const ROW_NUMBER: &str = "[sync_row]";
 
-/// A column of a session table: its name, and the source column's type, from which [`stage_type`] follows.
+/// A column of a session table: its name, and the source column's type, which decides its [`stage_type`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageColumn {
     /// Its name in the session table, such as `c1`.
@@ -30,8 +29,8 @@ pub struct StageColumn {
     pub data_type: DataType,
 }
 
-/// The statement that makes a session table of these columns; it has to be run by [`Session::batch`]. The table
-/// has a column `[sync_row]` besides where a value can be longer than a bulk load takes.
+/// The statement that creates a session table of these columns, for [`Session::batch`] to run. The table also has a
+/// column `[sync_row]` if a value can be longer than a bulk load takes.
 pub fn stage_table(table: &str, columns: &[StageColumn]) -> String {
     let mut definitions: Vec<String> = columns
         .iter()
@@ -57,7 +56,7 @@ fn has_row_number(columns: &[StageColumn]) -> bool {
 
 fn is_long(value: Value<'_>) -> bool {
     match value {
-        // A character is at least as many bytes of UTF-8 as it is units of UTF-16.
+        // A character has at least as many bytes in UTF-8 as it has units in UTF-16.
         Value::Text(text) => {
             text.len() * 2 > BULK_VALUE_BYTES_MAX && text.encode_utf16().count() * 2 > BULK_VALUE_BYTES_MAX
         }
@@ -66,14 +65,14 @@ fn is_long(value: Value<'_>) -> bool {
     }
 }
 
-/// A value that is too long for the bulk load: where it belongs.
+/// A value that is too long for the bulk load, and its place.
 struct LongValue<'a> {
     row: i32,
     column: usize,
     value: Value<'a>,
 }
 
-/// What went wrong in a load: on the wire, or in the batch.
+/// The cause of a failed load: the wire, or the batch.
 enum Trouble {
     Driver(tiberius::error::Error),
     Batch(Error),
@@ -86,12 +85,12 @@ impl From<tiberius::error::Error> for Trouble {
 }
 
 impl Session {
-    /// Loads a batch into `table`, which [`stage_table`] made of the same columns, NULLs kept, and returns the rows
-    /// loaded, which are the batch's.
+    /// Loads a batch into `table`, which [`stage_table`] made of the same columns, and keeps NULLs. Returns the
+    /// number of rows loaded, which is the batch's.
     ///
     /// # Errors
-    /// As [`Session::batch`]; `Internal` when the batch does not belong to the columns; `Statement` when the
-    /// server counted other than the batch.
+    /// `Internal` if the batch does not fit the columns; `Statement` if the server's count differs from the batch's;
+    /// those of [`Session::execute`].
     pub async fn bulk_load(&mut self, table: &str, batch: &Batch, columns: &[StageColumn]) -> Result<u64> {
         if batch.row_count() == 0 {
             return Ok(0);
@@ -149,7 +148,7 @@ impl Session {
     }
 }
 
-/// A row as it is sent; its values that are too long are sent as NULL and noted.
+/// A row as it is sent. Values that are too long are sent as NULL and collected in `long`.
 fn token_row<'a>(
     bytes: &'a [u8],
     columns: &[StageColumn],

@@ -1,4 +1,4 @@
-//! What a server says about itself and about a table.
+//! The catalog of a server: its own properties, and the descriptions of tables.
 
 use chrono::NaiveDateTime;
 
@@ -7,39 +7,39 @@ use crate::model::row::Value;
 use crate::model::table::{Column, DataType, Identifier, Index, RefusedColumn, TableName, TableSchema};
 use crate::mssql::{Row, Session};
 
-const SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)), DB_NAME(), \
-    CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)), @@VERSION, SYSDATETIME(), \
-    SYSUTCDATETIME()";
+const SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)) AS [server_name], \
+    DB_NAME() AS [database_name], \
+    CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) AS [updateability], \
+    @@VERSION AS [version], SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]";
 
-const TABLE: &str = "SELECT t.object_id, t.create_date, s.name, t.name FROM sys.tables AS t \
+const TABLE: &str = "SELECT t.object_id, t.create_date, s.name AS [schema_name], t.name AS [table_name] FROM sys.tables AS t \
     JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = @P1 AND t.name = @P2";
 
-/// The rows of a table as the server's statistics have them: of its heap or clustered index.
-const ESTIMATE: &str =
-    "SELECT SUM(p.rows) FROM sys.partitions AS p WHERE p.object_id = @P1 AND p.index_id IN (0, 1)";
+/// The row count of a table in the server's statistics: that of its heap or clustered index.
+const ESTIMATE: &str = "SELECT SUM(p.rows) AS [row_count] FROM sys.partitions AS p WHERE p.object_id = @P1 AND p.index_id IN (0, 1)";
 
-/// No join may lose a column: a login does not see every type. What an alias type stands for is the type whose own
-/// number is the column's system type, which everybody sees; CLR types have no such row.
-const COLUMNS: &str = "SELECT c.column_id, c.name, ty.name, ty.is_user_defined, c.max_length, c.precision, c.scale, \
-    c.is_nullable, c.is_identity, c.is_computed, c.collation_name, base.name \
+/// The joins keep every column, because a login does not see every type. The base type of an alias type is the type
+/// whose own number is the column's system type, which every login sees. CLR types have no such row.
+const COLUMNS: &str = "SELECT c.name AS [column_name], ty.name AS [type_name], ty.is_user_defined, c.max_length, \
+    c.precision, c.scale, c.is_nullable, c.is_identity, c.is_computed, c.collation_name, base.name AS [base_type_name] \
     FROM sys.columns AS c LEFT JOIN sys.types AS ty ON ty.user_type_id = c.user_type_id \
     LEFT JOIN sys.types AS base ON base.user_type_id = c.system_type_id \
     WHERE c.object_id = @P1 ORDER BY c.column_id";
 
-/// Why a column is not copied whose type is neither seen nor one of the server's own.
+/// The reason for a column whose type the login does not see and which is not one of the server's own.
 const UNSEEN_TYPE: &str = "its type cannot be seen; GRANT VIEW DEFINITION on the type shows it";
 
-/// By name: on Azure SQL the numbers that DB_ID and this view have differ.
-const IDENTITY: &str = "SELECT create_date, CAST(service_broker_guid AS nvarchar(36)) FROM sys.databases \
+/// Finds the database by name: on Azure SQL, `DB_ID` and this view number databases differently.
+const IDENTITY: &str = "SELECT create_date, CAST(service_broker_guid AS nvarchar(36)) AS [guid] FROM sys.databases \
     WHERE name = DB_NAME()";
 
 /// For a server whose `sys.databases` has no `service_broker_guid`.
 const CREATED: &str =
-    "SELECT create_date, CAST(NULL AS nvarchar(36)) FROM sys.databases WHERE name = DB_NAME()";
+    "SELECT create_date, CAST(NULL AS nvarchar(36)) AS [guid] FROM sys.databases WHERE name = DB_NAME()";
 
-/// A hypothetical index is a tuning tool's note, not an index.
-const INDEXES: &str = "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_primary_key, i.has_filter, \
-    i.is_disabled, ic.is_descending_key, c.name \
+/// Hypothetical indexes are notes of a tuning tool, not indexes.
+const INDEXES: &str = "SELECT i.index_id, i.name AS [index_name], i.type, i.is_unique, i.is_primary_key, i.has_filter, \
+    i.is_disabled, ic.is_descending_key, c.name AS [column_name] \
     FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
     JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
     WHERE i.object_id = @P1 AND i.is_hypothetical = 0 AND ic.is_included_column = 0 AND ic.key_ordinal > 0 \
@@ -49,79 +49,91 @@ const INDEXES: &str = "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_prim
 const CLUSTERED: i64 = 1;
 const NONCLUSTERED: i64 = 2;
 
-/// A server, as it describes itself.
+/// The properties of a server, as it reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInfo {
-    /// `SERVERPROPERTY('ServerName')`; empty where the server does not say.
+    /// `SERVERPROPERTY('ServerName')`; empty if the server does not report it.
     pub server_name: String,
     /// `DB_NAME()`.
     pub database: String,
-    /// `READ_ONLY` or `READ_WRITE`; empty where the server does not say.
+    /// `READ_ONLY` or `READ_WRITE`; empty if the server does not report it.
     pub updateability: String,
     /// The first line of `@@VERSION`.
     pub version: String,
-    /// The server's own clock, local time.
+    /// The server's own clock, in its local time.
     pub now: NaiveDateTime,
     /// The same instant in UTC.
     pub now_utc: NaiveDateTime,
 }
 
-/// Asks the server about itself; reads no table.
+/// Reads the server's properties, and no table.
 ///
 /// # Errors
-/// As [`Session::batch`].
+/// Those of [`Session::rows`].
 pub async fn server(session: &mut Session) -> Result<ServerInfo> {
     let rows = session.rows(SERVER, &[]).await?;
     let row = rows.first().ok_or_else(|| {
         Error::new(
             ErrorKind::Internal,
-            format!("The {} says nothing about itself", session.place()),
+            format!(
+                "The {} does not report its properties; check that it is a SQL Server",
+                session.place()
+            ),
         )
     })?;
-    let text = |column| Ok::<_, Error>(row.optional_text(column)?.unwrap_or_default().to_owned());
+    let text = |column: &str| Ok::<_, Error>(row.optional_text(column)?.unwrap_or_default().to_owned());
     Ok(ServerInfo {
-        server_name: text(0)?,
-        database: text(1)?,
-        updateability: text(2)?,
-        version: text(3)?.lines().next().unwrap_or_default().trim().to_owned(),
-        now: row.datetime(4)?,
-        now_utc: row.datetime(5)?,
+        server_name: text("server_name")?,
+        database: text("database_name")?,
+        updateability: text("updateability")?,
+        version: text("version")?
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
+        now: row.datetime("now")?,
+        now_utc: row.datetime("now_utc")?,
     })
 }
 
-/// What tells a database from every other, also from one of the same name on another server: its
-/// `service_broker_guid` in lower case, which a restored copy and a replica keep; else when it was made; empty where the
-/// server tells neither.
+/// The identity of a database, which differs also between databases of one name on two servers.
+///
+/// It is the `service_broker_guid` in lower case, which a restored copy and a replica keep. Without one it is the
+/// time of creation; it is empty if the server reports neither.
 ///
 /// # Errors
-/// A broken connection, and what a server says that is busy.
+/// Those of [`Session::rows`], except `Statement` and `Preflight`: such a server reports no identity.
 pub async fn identity(session: &mut Session) -> Result<String> {
     for sql in [IDENTITY, CREATED] {
         let rows = match session.rows(sql, &[]).await {
             Ok(rows) => rows,
-            // Another vendor's server, or one that shows this view to nobody.
+            // Another vendor's server, or one that hides this view.
             Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => continue,
             Err(error) => return Err(error),
         };
         let Some(row) = rows.first() else { continue };
-        let guid = row.optional_text(1)?.unwrap_or_default().to_ascii_lowercase();
+        let guid = row
+            .optional_text("guid")?
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         if guid.bytes().any(|digit| digit != b'0' && digit != b'-') {
             return Ok(guid);
         }
-        if !row.is_null(0)? {
+        if !row.is_null("create_date")? {
             return Ok(format!(
                 "created {}",
-                row.datetime(0)?.format("%Y-%m-%d %H:%M:%S%.3f")
+                row.datetime("create_date")?.format("%Y-%m-%d %H:%M:%S%.3f")
             ));
         }
     }
     Ok(String::new())
 }
 
-/// Describes a table. `None` when there is none of this name that the login may see.
+/// Describes a table; `None` if the login sees no table of this name.
 ///
 /// # Errors
-/// As [`Session::batch`]; `Preflight` when the catalog holds a name that cannot be put into a statement.
+/// `Preflight` if the catalog holds a name that cannot be put into a statement; those of [`Session::rows`].
 pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option<TableSchema>> {
     let names = [
         Value::Text(table.schema.as_str()),
@@ -132,12 +144,16 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
         return Ok(None);
     };
     let name = TableName {
-        schema: identifier(row, 2)?,
-        name: identifier(row, 3)?,
+        schema: identifier(row, "schema_name")?,
+        name: identifier(row, "table_name")?,
     };
-    let object_id = i32::try_from(row.integer(0)?)
-        .map_err(|_| Error::new(ErrorKind::Internal, "An object_id is not an int"))?;
-    let create_date = row.datetime(1)?;
+    let object_id = i32::try_from(row.integer("object_id")?).map_err(|_| {
+        Error::new(
+            ErrorKind::Internal,
+            "The catalog gives an object_id that is not an int",
+        )
+    })?;
+    let create_date = row.datetime("create_date")?;
     let id = [Value::Integer(i64::from(object_id))];
 
     let described = session.rows(COLUMNS, &id).await?;
@@ -157,18 +173,18 @@ fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
     let mut columns = Vec::new();
     let mut refused = Vec::new();
     for row in described {
-        let name = identifier(row, 1)?;
-        if row.flag(9)? {
+        let name = identifier(row, "column_name")?;
+        if row.flag("is_computed")? {
             refused.push(RefusedColumn {
                 name,
                 reason: "computed".to_owned(),
             });
             continue;
         }
-        let declared = row.optional_text(2)?;
+        let declared = row.optional_text("type_name")?;
         let base = match declared {
-            Some(own) if !row.flag(3)? => Some(own),
-            _ => row.optional_text(11)?,
+            Some(own) if !row.flag("is_user_defined")? => Some(own),
+            _ => row.optional_text("base_type_name")?,
         };
         let data_type = match base {
             Some(base) => data_type(base, row)?,
@@ -184,8 +200,8 @@ fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
         columns.push(Column {
             name,
             data_type,
-            nullable: row.flag(7)?,
-            identity: row.flag(8)?,
+            nullable: row.flag("is_nullable")?,
+            identity: row.flag("is_identity")?,
             collation: collation(row)?,
         });
     }
@@ -199,23 +215,23 @@ fn data_type(name: &str, row: &Row) -> Result<Option<DataType>> {
             "The catalog gives a length or scale out of range",
         )
     };
-    let max_length = i16::try_from(row.integer(4)?).map_err(|_| out_of_range())?;
-    let precision = u8::try_from(row.integer(5)?).map_err(|_| out_of_range())?;
-    let scale = u8::try_from(row.integer(6)?).map_err(|_| out_of_range())?;
+    let max_length = i16::try_from(row.integer("max_length")?).map_err(|_| out_of_range())?;
+    let precision = u8::try_from(row.integer("precision")?).map_err(|_| out_of_range())?;
+    let scale = u8::try_from(row.integer("scale")?).map_err(|_| out_of_range())?;
     Ok(DataType::from_catalog(name, max_length, precision, scale))
 }
 
-/// Rows of a source table by the server's statistics; `None` where they cannot be seen.
+/// The row count of a table in the server's statistics; `None` if the login may not see it.
 ///
 /// # Errors
-/// A broken connection.
+/// Those of [`Session::rows`] that break the connection.
 pub async fn estimate(session: &mut Session, table: &TableSchema) -> Result<Option<u64>> {
     let id = [Value::Integer(i64::from(table.object_id))];
     match session.rows(ESTIMATE, &id).await {
         Ok(rows) => {
             let count = rows
                 .first()
-                .map(|row| row.optional_integer(0))
+                .map(|row| row.optional_integer("row_count"))
                 .transpose()?
                 .flatten();
             Ok(count.map(i64::cast_unsigned))
@@ -226,7 +242,7 @@ pub async fn estimate(session: &mut Session, table: &TableSchema) -> Result<Opti
 }
 
 fn collation(row: &Row) -> Result<Option<String>> {
-    let Some(name) = row.optional_text(10)? else {
+    let Some(name) = row.optional_text("collation_name")? else {
         return Ok(None);
     };
     if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
@@ -238,7 +254,7 @@ fn collation(row: &Row) -> Result<Option<String>> {
     ))
 }
 
-fn identifier(row: &Row, column: usize) -> Result<Identifier> {
+fn identifier(row: &Row, column: &str) -> Result<Identifier> {
     let name = row.text(column)?;
     Identifier::new(name).map_err(|error| {
         Error::new(
@@ -253,27 +269,27 @@ fn indexes(rows: &[Row]) -> Result<Vec<Index>> {
     let mut indexes: Vec<Index> = Vec::new();
     let mut last_id = None;
     for row in rows {
-        let kind = row.integer(2)?;
+        let kind = row.integer("type")?;
         if kind != CLUSTERED && kind != NONCLUSTERED {
             continue;
         }
-        let id = row.integer(0)?;
+        let id = row.integer("index_id")?;
         if last_id != Some(id) {
             last_id = Some(id);
-            let complete = !row.flag(5)? && !row.flag(6)?;
+            let complete = !row.flag("has_filter")? && !row.flag("is_disabled")?;
             indexes.push(Index {
-                name: row.optional_text(1)?.unwrap_or_default().to_owned(),
+                name: row.optional_text("index_name")?.unwrap_or_default().to_owned(),
                 columns: Vec::new(),
                 clustered: kind == CLUSTERED,
-                unique: row.flag(3)? && complete,
-                primary_key: row.flag(4)?,
+                unique: row.flag("is_unique")? && complete,
+                primary_key: row.flag("is_primary_key")?,
                 complete,
                 ascending: true,
             });
         }
         if let Some(index) = indexes.last_mut() {
-            index.columns.push(identifier(row, 8)?);
-            index.ascending &= !row.flag(7)?;
+            index.columns.push(identifier(row, "column_name")?);
+            index.ascending &= !row.flag("is_descending_key")?;
         }
     }
     Ok(indexes)

@@ -1,7 +1,7 @@
-//! A row as a JSON object: its columns in the table's order, each value so that nothing of it is lost.
+//! A row as a JSON object: its columns in the table's order, each value without loss.
 //!
-//! Decimals and money are texts, because a reader makes a number a float; dates are ISO 8601 with as many digits as
-//! their type has; bytes are hex.
+//! Decimals and money are texts, because a JSON reader turns numbers into floats. Dates are ISO 8601 with as many
+//! digits as their type has. Bytes are hexadecimal.
 
 use std::fmt::{self, Write as _};
 
@@ -20,10 +20,10 @@ const DAYS_TO_1900: i32 = 693_595;
 /// Nanoseconds of a tick of `time` and `datetime2`.
 const TICK_NANOSECONDS: u64 = 100;
 
-/// A row of those columns, which serializes as an object.
+/// The names and values of a row's columns, which serialize as an object.
 pub(crate) struct Object<'a>(pub(crate) Vec<(&'a str, Json)>);
 
-/// A value.
+/// A value of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json {
     Null,
@@ -45,7 +45,7 @@ impl Serialize for Object<'_> {
 }
 
 impl fmt::Display for Json {
-    /// As a person reads it.
+    /// Prints the value for a person.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Json::Null => f.write_str("NULL"),
@@ -64,7 +64,7 @@ impl Serialize for Json {
             Json::Null => serializer.serialize_unit(),
             Json::Bool(v) => serializer.serialize_bool(*v),
             Json::Integer(v) => serializer.serialize_i64(*v),
-            // Its own shortest digits, not those of the double it is carried in.
+            // The shortest digits of the `real` itself, not of a `float` that holds it.
             Json::Real(v) => serializer.serialize_f32(*v),
             Json::Float(v) => serializer.serialize_f64(*v),
             Json::Text(v) => serializer.serialize_str(v),
@@ -72,14 +72,20 @@ impl Serialize for Json {
     }
 }
 
-/// A row that was read with these columns, in their order.
+/// The object of a row that was read with these columns, in their order.
+///
+/// # Errors
+/// `Internal` if a value is not one of its column's type.
 pub(crate) fn object<'a>(row: &Row, columns: &'a [Column]) -> Result<Object<'a>> {
     let cells = columns.iter().enumerate().map(|(position, column)| {
         let value = row.value(position)?;
         let json = json(value, column.data_type).ok_or_else(|| {
             Error::new(
                 ErrorKind::Internal,
-                format!("Column {} holds what no {} holds", column.name, column.data_type),
+                format!(
+                    "Column {} holds a value that is no {}",
+                    column.name, column.data_type
+                ),
             )
         })?;
         Ok((column.name.as_str(), json))
@@ -87,14 +93,17 @@ pub(crate) fn object<'a>(row: &Row, columns: &'a [Column]) -> Result<Object<'a>>
     cells.collect::<Result<_>>().map(Object)
 }
 
-/// A value of a type; `None` for what no server sends.
+/// The JSON of a value of a type; `None` for a value that no server sends.
 pub(crate) fn json(value: Value<'_>, data_type: DataType) -> Option<Json> {
     Some(match value {
         Value::Null => Json::Null,
         Value::Integer(v) if data_type == DataType::Bit => Json::Bool(v != 0),
         Value::Integer(v) => Json::Integer(v),
         Value::Decimal { units, scale } => Json::Text(decimal_text(units, scale)),
-        #[allow(clippy::cast_possible_truncation, reason = "it was widened from this type")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "the value was widened from this type"
+        )]
         Value::Float(v) if data_type == DataType::Real => Json::Real(v as f32),
         Value::Float(v) => Json::Float(v),
         Value::Text(v) => Json::Text(v.to_owned()),
@@ -105,7 +114,7 @@ pub(crate) fn json(value: Value<'_>, data_type: DataType) -> Option<Json> {
             Json::Text(moment_text(day(days)?.and_time(time(ticks)?), digits(data_type)))
         }
         Value::DateTime { days, ticks } => {
-            // As the server shows it: 1/300 s rounded to the millisecond.
+            // The server prints a count of 1/300 s rounded to the millisecond.
             let millis = (i64::from(ticks) * 10 + 1) / 3;
             let midnight = day(days.checked_add(DAYS_TO_1900)?)?.and_hms_opt(0, 0, 0)?;
             let at = midnight.checked_add_signed(TimeDelta::milliseconds(millis))?;
@@ -123,7 +132,7 @@ pub(crate) fn json(value: Value<'_>, data_type: DataType) -> Option<Json> {
     })
 }
 
-/// Digits of a second that a type keeps.
+/// The number of digits of a second that a type keeps.
 fn digits(data_type: DataType) -> usize {
     match data_type {
         DataType::Time(n) | DataType::DateTime2(n) | DataType::DateTimeOffset(n) => usize::from(n),
@@ -148,7 +157,7 @@ fn moment_text(at: NaiveDateTime, digits: usize) -> String {
 
 fn time_text(time: NaiveTime, digits: usize) -> String {
     let mut text = time.format("%H:%M:%S%.9f").to_string();
-    // `HH:MM:SS`, and the point with its digits where there are any.
+    // `HH:MM:SS`, and the point with its digits if there are any.
     text.truncate(if digits == 0 { 8 } else { 9 + digits });
     text
 }

@@ -1,8 +1,8 @@
-//! Opening a session: the way to the server, the login, the session options, the proof.
+//! The opening of a session: connection, login, session options, proof.
 //!
-//! One redirect is followed (an availability group's listener sends a read-only connection to a secondary), and
-//! the proof is made after it, on the server that will be read. Until the proof is made nothing but the server's
-//! own properties is read.
+//! It follows one redirect, because an availability group's listener sends a read-only connection to a secondary. The
+//! proof comes after the redirect, on the server that will be read. Before the proof, only the server's own
+//! properties are read.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::mssql::socket::{Socket, Watch};
 use crate::mssql::{Endpoint, Guard, LOCK_TIMEOUT_MS, Session, Timeouts, browser, fault, guard, refusal};
 
-/// Bytes of a TDS packet that are asked for: the most that fits into one TLS record with its overhead, so that a
-/// chunk goes in few packets. The server may grant less.
+/// The requested size of a TDS packet, in bytes: the most that fits into one TLS record with its overhead, so that a
+/// chunk needs few packets. The server may grant less.
 const PACKET_BYTES: u32 = 16_000;
 
 impl Endpoint {
@@ -34,8 +34,8 @@ impl Endpoint {
     }
 }
 
-/// The options of every session, whatever the login's defaults are. TEXTSIZE is among them because a server
-/// cuts off longer values without a word. LANGUAGE stands before DATEFORMAT, which it resets.
+/// The options of every session, whatever the login's defaults are. They include TEXTSIZE, because a server cuts off
+/// longer values silently. LANGUAGE stands before DATEFORMAT, which it resets.
 fn session_options() -> String {
     format!(
         "SET NOCOUNT OFF; SET XACT_ABORT ON; SET LOCK_TIMEOUT {LOCK_TIMEOUT_MS}; SET DEADLOCK_PRIORITY LOW; \
@@ -47,14 +47,14 @@ fn session_options() -> String {
 }
 
 impl Session {
-    /// Opens a connection, logs in, sets the session options and, with a guard, proves it (G5). Once this
-    /// returns with a guard, the connection is to a server that the guard allows.
+    /// Opens a connection, logs in, sets the session options and, with a guard, proves it (G5). A session that was
+    /// opened with a guard is connected to a server that the guard allows.
     ///
     /// # Errors
-    /// `Connection` when the server cannot be reached or breaks off, `Login` when it refuses, `WrongServer` when
-    /// the guard does, `Config` when the endpoint's certificate file cannot be read.
+    /// `Connection` if the server cannot be reached or breaks off; `Login` if it refuses the login; `WrongServer` if
+    /// the guard refuses the server; `Config` if the endpoint's certificate file cannot be read.
     pub async fn open(endpoint: &Endpoint, guard: Option<&Guard>, timeouts: &Timeouts) -> Result<Session> {
-        // One that breaks before it was of any use is a server that cannot be reached.
+        // A connection that breaks while it is opened means a server that cannot be reached.
         prepared(endpoint, guard, timeouts).await.map_err(|error| {
             if error.kind() == ErrorKind::Broken {
                 error.of_kind(ErrorKind::Connection)
@@ -74,10 +74,10 @@ async fn prepared(endpoint: &Endpoint, guard: Option<&Guard>, timeouts: &Timeout
     Ok(session)
 }
 
-/// The TCP port of an endpoint: its own, or what the machine's SQL Server Browser says of its instance.
+/// The TCP port of an endpoint: its own, or the port that the machine's SQL Server Browser reports for its instance.
 ///
 /// # Errors
-/// `Connection` when the browser does not answer, or the instance does not listen on TCP.
+/// `Connection` if the browser does not answer, or the instance does not listen on TCP.
 pub async fn port_of(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<u16> {
     match &endpoint.instance {
         Some(instance) => browser::port_of(&endpoint.host, instance, endpoint.label, timeouts.connect).await,
@@ -106,7 +106,7 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
         match error {
             tiberius::error::Error::Routing { host: to, port: at } if !redirected => {
                 redirected = true;
-                // An instance's name after the host is of no use: the port says it all.
+                // The port suffices without an instance's name after the host.
                 host = to.split('\\').next().unwrap_or_default().to_owned();
                 port = at;
             }
@@ -144,11 +144,11 @@ fn no_login(endpoint: &Endpoint, timeouts: &Timeouts) -> Error {
 fn no_address(label: &str, host: &str) -> Error {
     Error::new(
         ErrorKind::Connection,
-        format!("The {label}'s host {host} has no address; check the server's name and the DNS"),
+        format!("The {label}'s host {host} has no address; check its name and the DNS"),
     )
 }
 
-/// The first of the host's addresses that takes the connection.
+/// Connects to the first of the host's addresses that accepts.
 async fn reach(endpoint: &Endpoint, host: &str, port: u16, timeouts: &Timeouts) -> Result<TcpStream> {
     let label = endpoint.label;
     let lookup = tokio::time::timeout(timeouts.connect, tokio::net::lookup_host((host, port))).await;
@@ -161,7 +161,7 @@ async fn reach(endpoint: &Endpoint, host: &str, port: u16, timeouts: &Timeouts) 
     for address in addresses {
         match tokio::time::timeout(timeouts.connect, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Requests are whole messages: waiting to fill a segment only delays them.
+                // Requests are whole messages, which Nagle's algorithm would only delay.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY could not be set");
                 }
@@ -193,8 +193,8 @@ async fn reach(endpoint: &Endpoint, host: &str, port: u16, timeouts: &Timeouts) 
     Err(trouble)
 }
 
-/// A peer that vanished while a statement waits for its answer is found out by this, and not after the minutes that
-/// the statement may take. Microsoft's drivers set the same.
+/// Keep-alive detects a peer that vanished while a statement waits for its answer, long before the statement times out.
+/// Microsoft's drivers use the same values.
 fn keep_alive() -> TcpKeepalive {
     TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
@@ -210,7 +210,7 @@ fn driver_config(endpoint: &Endpoint, host: &str, port: u16) -> Result<tiberius:
     config.authentication(AuthMethod::sql_server(&endpoint.user, endpoint.password.expose()));
     config.readonly(endpoint.read_only_intent);
     config.packet_size(PACKET_BYTES);
-    // The socket keeps the time, for each kind of statement its own.
+    // The socket has its own limits, one for each kind of statement.
     config.handshake_timeout(None);
     config.command_timeout(None);
     config.encryption(encryption(endpoint, host));
@@ -235,15 +235,15 @@ fn driver_config(endpoint: &Endpoint, host: &str, port: u16) -> Result<tiberius:
             })?;
             config.trust_cert_ca_bundle(bundle);
         }
-        // Without encrypt only the login is encrypted, and by convention with whatever certificate there is.
+        // Without `encrypt` only the login is encrypted, by convention with any certificate.
         None if endpoint.trust_server_certificate || !endpoint.encrypt => config.trust_cert(),
         None => {}
     }
     Ok(config)
 }
 
-/// Without `encrypt` the login is encrypted all the same, except to this machine, where nobody listens in and a
-/// server may have no certificate at all.
+/// The encryption level of a connection. Without `encrypt` the login is still encrypted, except to this machine: nobody
+/// listens in there, and its server may have no certificate.
 fn encryption(endpoint: &Endpoint, host: &str) -> EncryptionLevel {
     let local = host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

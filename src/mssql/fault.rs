@@ -1,18 +1,17 @@
-//! What the driver reports, as the program's errors: the kind by number, the text without row values.
+//! The driver's errors as the program's: the kind by number, the text without row values.
 //!
-//! A server quotes the values it complains about. So its text is shown only as far as it names objects: for the
-//! numbers whose quoted parts are names the text stays, for all others every quoted part and every number is
-//! removed.
+//! A server quotes the values that it complains about. So its text is shown only as far as it names objects. For
+//! numbers whose quoted parts are names the text stays; for all others every quoted part and every number is removed.
 
 use tiberius::error::TokenError;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::mssql::socket::Stall;
 
-/// From this severity on the server ends the connection.
+/// The lowest severity at which the server ends the connection.
 const FATAL_CLASS: u8 = 20;
 
-/// Numbers whose quoted parts are names of objects, types, databases or logins, or our own statement's words.
+/// Error numbers whose quoted parts are names of objects, types, databases or logins, or words of the statement.
 const NAMES_ONLY: &[u32] = &[
     102, 105, 137, 156, 207, 208, 209, 213, 229, 230, 257, 262, 266, 297, 300, 447, 468, 515, 544, 547, 911,
     916, 976, 978, 983, 1101, 1105, 1204, 1205, 1222, 1801, 1911, 1913, 2601, 2627, 2705, 2714, 2766, 2812,
@@ -20,26 +19,12 @@ const NAMES_ONLY: &[u32] = &[
     15151, 15248, 18452, 18456, 18470, 18486, 18487, 18488, 40613,
 ];
 
-/// An error of the driver as the program's, and whether the connection cannot be used any more.
+/// An error of the driver as the program's, and whether the connection is unusable from now on.
 pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Option<Stall>) -> (Error, bool) {
     use tiberius::error::Error as Driver;
 
     if let Some(stall) = stall {
-        let (kind, text) = match stall {
-            Stall::Unanswered(waited) => (
-                ErrorKind::Timeout,
-                format!(
-                    "The {place} did not begin to answer within {} s; see what it is busy with or what blocks it, or \
-                     raise answer_max_seconds in [run]",
-                    waited.as_secs_f32()
-                ),
-            ),
-            Stall::Silent => (
-                ErrorKind::Broken,
-                format!("The {place} fell silent and is taken for dead; check the network and the server"),
-            ),
-        };
-        return (Error::new(kind, text), true);
+        return (stalled(stall, place), true);
     }
     match error {
         Driver::Server(token) => {
@@ -64,7 +49,7 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
             );
             (Error::new(ErrorKind::Connection, text), true)
         }
-        // The driver names these only by their text.
+        // The driver identifies these errors only by their text.
         Driver::Protocol(text) if text.contains("encryption level") => {
             let text = format!(
                 "The {place} does not speak TLS, and encrypt is set; give it a certificate, or set encrypt = false \
@@ -84,19 +69,38 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
             );
             (Error::new(ErrorKind::Statement, text), true)
         }
-        // The texts of the others can quote a value.
+        // The texts of the other errors can quote a value.
         other => {
-            let what = match other {
-                Driver::BulkInput(_) => "a value does not fit the column it is loaded into",
-                _ => "a value could not be converted",
+            let cause = match other {
+                Driver::BulkInput(_) => "it does not fit the column it is loaded into",
+                _ => "it could not be converted",
             };
-            let text = format!("The driver refused what was given to the {place}: {what}");
+            let text = format!("The driver refused a value for the {place}: {cause}");
             (Error::new(ErrorKind::Internal, text), true)
         }
     }
 }
 
-/// A server's error in the program's words.
+/// The error of a wait that timed out.
+fn stalled(stall: Stall, place: &str) -> Error {
+    let (kind, text) = match stall {
+        Stall::Unanswered(waited) => (
+            ErrorKind::Timeout,
+            format!(
+                "The {place} did not begin to answer within {} s; check its load and its locks, or raise \
+                 answer_max_seconds in [run]",
+                waited.as_secs_f32()
+            ),
+        ),
+        Stall::Silent => (
+            ErrorKind::Broken,
+            format!("The {place} fell silent and is taken for dead; check the network and the server"),
+        ),
+    };
+    Error::new(kind, text)
+}
+
+/// A server's error as the program's.
 pub(super) fn from_token(token: &TokenError, kind: ErrorKind, place: &str) -> Error {
     let text = format!(
         "The {place} answered error {}, state {}: {}",
@@ -109,10 +113,10 @@ pub(super) fn from_token(token: &TokenError, kind: ErrorKind, place: &str) -> Er
         .with_state(token.state())
 }
 
-/// The number -2 as the wire has it: a timeout, as clients and the gateways that speak for them report it.
+/// The number -2 as the wire carries it: clients, and gateways in their name, report a timeout by it.
 const TIMED_OUT: u32 = (-2_i32).cast_unsigned();
 
-/// The kind of a server's error. `retry.rs` has what is done about each kind.
+/// The kind of a server's error. `retry.rs` has the policy for each kind.
 ///
 /// The numbers of Azure SQL are those of
 /// <https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues>.
@@ -125,12 +129,12 @@ pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
         TIMED_OUT => ErrorKind::Timeout,
         // Transport numbers that a proxy or a gateway reports in a server's name.
         233 | 10053 | 10054 | 10060 => ErrorKind::Connection,
-        // Azure SQL: the database moves to another node, or cannot be had just now.
+        // Azure SQL: the database moves to another node, or is unavailable.
         40197 | 40613 => ErrorKind::Connection,
-        // The server shuts down, is paused or upgrades itself; the database starts, or its replica changes roles.
+        // The server shuts down, pauses or upgrades itself; the database starts, or its replica changes roles.
         6005 | 17142 | 18401 | 921 | 922 | 976 | 983 => ErrorKind::Connection,
         4060 | 18452 | 18456 | 18470 | 18486 | 18487 | 18488 => ErrorKind::Login,
-        // Azure SQL's quota last.
+        // The last one is Azure SQL's quota.
         9002 | 1105 | 1101 | 40544 => ErrorKind::TargetFull,
         // Missing columns, tables, permissions, and a database that this login may not enter.
         207 | 208 | 229 | 230 | 262 | 297 | 300 | 916 | 978 => ErrorKind::Preflight,
@@ -139,7 +143,7 @@ pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
     }
 }
 
-/// A server's text without the values of rows, in our style.
+/// A server's text without the values of rows, in one line and without a full stop.
 pub(super) fn shown(number: u32, message: &str) -> String {
     let message = message.trim();
     let text = match number {
@@ -173,7 +177,7 @@ fn without_values(message: &str) -> String {
         let quote = &rest[open..=open];
         text.push_str(&rest[..open]);
         text.push_str("'…'");
-        // To the last such quote of the message: a value can hold quotes itself, and is not to show through.
+        // Skip to the last such quote of the message, because a value can itself hold quotes.
         rest = match rest[open + 1..].rfind(quote) {
             Some(close) => &rest[open + 1 + close + 1..],
             None => "",

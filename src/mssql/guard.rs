@@ -1,8 +1,8 @@
-//! The proof that a source connection is where it should be (G5).
+//! The proof that a source connection leads to a server that may be read (G5).
 //!
-//! The proof is one T-SQL predicate. It is asked once when a connection opens, and it stands again in front of
-//! every `SELECT` that reads rows (`IF <predicate> SELECT …`), so that a server that changes its role between the
-//! two reads nothing. A server that cannot name itself proves nothing: NULL makes the predicate false.
+//! The proof is one T-SQL predicate. A connection evaluates it once when it opens. Every `SELECT` that reads rows
+//! repeats it (`IF <predicate> SELECT …`), so that nothing is read from a server that changed its role in between. A
+//! server that cannot name itself proves nothing: NULL makes the predicate false.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
@@ -13,10 +13,10 @@ use crate::mssql::{Endpoint, Session};
 const SERVER: &str = "UPPER(CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)))";
 const UPDATEABILITY: &str = "CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128))";
 
-/// What a source connection must prove before it reads anything.
+/// The proof that a source connection must give before it reads anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Proof {
-    /// Nothing: any server will do.
+    /// No proof: any server may be read.
     None,
     /// The database is READ_ONLY: a readable secondary, a standby, a snapshot.
     #[default]
@@ -28,14 +28,14 @@ pub enum Proof {
 /// A source's proof, and the servers that are never read from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Guard {
-    /// What has to be proven.
+    /// The proof that is required.
     pub proof: Proof,
     /// Servers that are refused whatever they prove, each `SERVER` or `SERVER/DATABASE`.
     pub refuse_names: Vec<String>,
 }
 
-/// The guard as a T-SQL boolean, for `IF <predicate> SELECT …`, and the values of its parameters, of which the
-/// first is `@P{first_param}`. `1 = 1` where there is nothing to prove.
+/// The guard as a T-SQL boolean, for `IF <predicate> SELECT …`, and the values of its parameters. The first parameter
+/// is `@P{first_param}`. The boolean is `1 = 1` if there is nothing to prove.
 pub fn predicate(guard: &Guard, first_param: usize) -> (String, Vec<String>) {
     let mut parts = Vec::new();
     let mut values = Vec::new();
@@ -55,8 +55,8 @@ pub fn predicate(guard: &Guard, first_param: usize) -> (String, Vec<String>) {
     (parts.join(" AND "), values)
 }
 
-/// `SERVER IN (…)` for the bare names and `SERVER/DATABASE IN (…)` for the others, where there are any. Both sides
-/// are folded by the server, so that they are folded alike.
+/// `SERVER IN (…)` for the bare names and `SERVER/DATABASE IN (…)` for the others. The server folds the case of both
+/// sides, so that it folds them alike.
 fn lists(names: &[String], first_param: usize, values: &mut Vec<String>, operator: &str) -> Vec<String> {
     let (full, bare): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.contains('/'));
     let both = format!("{SERVER} + N'/' + UPPER(DB_NAME())");
@@ -76,6 +76,9 @@ fn lists(names: &[String], first_param: usize, values: &mut Vec<String>, operato
 }
 
 /// Proves the guard on a connection that has read nothing yet.
+///
+/// # Errors
+/// `WrongServer` if the server proves nothing; those of [`Session::stream`].
 pub(super) async fn prove(session: &mut Session, endpoint: &Endpoint, guard: &Guard) -> Result<ServerInfo> {
     let server = catalog::server(session).await?;
     let (predicate, names) = predicate(guard, 1);
@@ -91,7 +94,7 @@ pub(super) async fn prove(session: &mut Session, endpoint: &Endpoint, guard: &Gu
     }
 }
 
-/// What it means when a statement that carries the proof has no result set.
+/// The error for a statement whose proof failed, so that it has no result set.
 pub fn unproven() -> Error {
     Error::new(
         ErrorKind::WrongServer,

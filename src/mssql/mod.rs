@@ -1,10 +1,11 @@
-//! Connections to SQL Server, and all that names the driver.
+//! Connections to SQL Server, and all code that names the driver.
 //!
-//! A [`Session`] is one connection in its own database. It refuses what the driver would get wrong: a source
-//! whose role is not proven, a type that the driver decodes inexactly, a connection that is out of step with its
-//! server. It is safe because every wait on the socket has a deadline, because a session that was left in the
-//! middle of anything says that it is broken, and because no text of the server is shown before the values in
-//! it are removed.
+//! A [`Session`] is one connection in its own database. It refuses a source whose role is not proven, a type that the
+//! driver decodes inexactly, and a connection that is out of step with its server. It is safe for three reasons:
+//!
+//! - every wait on the socket has a deadline;
+//! - a session that was left in the middle of an exchange reports itself broken;
+//! - a text of the server is shown only after the values in it are removed.
 
 mod browser;
 pub mod bulk;

@@ -1,8 +1,8 @@
 //! A session: statements, parameters, results, transactions.
 //!
-//! A session is either in step with its server or broken; there is nothing in between. It calls itself broken
-//! before it sends anything and takes that back when the answer has been read to its end, so that a future that
-//! is dropped half-way leaves a broken session and never one that would read somebody else's answer.
+//! A session is either in step with its server or broken; there is nothing in between. It marks itself broken before it
+//! sends anything, and removes the mark after it has read the answer to its end. So a future that is dropped half-way
+//! leaves a broken session, and never one that would read another statement's answer.
 
 use std::fmt;
 
@@ -16,16 +16,16 @@ use crate::mssql::socket::{Socket, Watch};
 use crate::mssql::value::parameter;
 use crate::mssql::{Row, RowReader, Timeouts, fault};
 
-/// Bytes that a stopped stream still reads in the hope of the end, before it cancels. A short rest is cheaper to read
-/// than to cancel, and a server that has sent everything already can only be read to the end.
+/// Bytes that a stopped stream reads on before it cancels. A short rest is cheaper to read than to cancel, and an
+/// answer that the server has sent completely can only be read to its end.
 const STOPPED_BYTES_MAX: usize = 256 * 1024;
 
-/// Whether a stream goes on.
+/// Whether a stream continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// The next row, please.
+    /// Read the next row.
     Continue,
-    /// Enough: the server is told to stop.
+    /// Read no more rows, and cancel the statement at the server.
     Stop,
 }
 
@@ -39,29 +39,29 @@ pub struct Session {
     pub(super) broken: bool,
 }
 
-/// Why no more rows were given out.
+/// The reason that no more rows were given out.
 enum End {
     All,
     Stopped,
     Refused(Error),
 }
 
-/// What of the answer is still to be read.
+/// Whether part of the answer is still unread.
 enum Rest {
     None,
     Some,
 }
 
-/// How far a stream got.
+/// The progress of a stream.
 struct Passed {
-    /// Rows given out; `None` when there was no result set.
+    /// Rows given out; `None` without a result set.
     count: Option<u64>,
     end: End,
     rest: Result<Rest, tiberius::error::Error>,
 }
 
 impl fmt::Debug for Session {
-    /// Without the driver's own state, which prints what is on the wire.
+    /// Leaves out the driver's own state, which would print bytes of the wire.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("place", &self.place)
@@ -71,33 +71,34 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Whether the connection cannot be used any more. It is so after an error of the connection, after a wait
-    /// that was given up, and after a call whose future was dropped before its end.
+    /// Whether the connection is unusable: after an error of the connection, after a wait that timed out, and after a
+    /// call whose future was dropped before its end.
     pub fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// `source at host:1433, database POS`: where errors say they come from.
+    /// `source at host:1433, database POS`: the place that errors name.
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// Runs a batch and reads its results to the end. What it sets (`SET` options, temporary tables) lasts.
+    /// Runs a batch and reads its results to the end. Its `SET` options and temporary tables last as long as the
+    /// session.
     ///
     /// # Errors
-    /// The server's first error, with its number and kind; `Connection` when the connection broke.
+    /// The server's first error, with its number and kind; `Broken` if the connection broke; `Timeout` if no answer
+    /// began in time.
     pub async fn batch(&mut self, sql: &str) -> Result<()> {
         self.start()?;
         let result = drain(&mut self.client, sql).await;
         self.finish(result)
     }
 
-    /// Runs a statement with parameters `@P1`, … and returns the rows it affected. A `SET` option that it sets
-    /// or a temporary table that it makes ends with it; a transaction may neither begin nor end in it.
-    /// NULL goes as `nvarchar`: CAST it where the column is binary.
+    /// Runs a statement with parameters `@P1`, … and returns the number of rows it affected. Its `SET` options and
+    /// temporary tables end with it. A transaction may neither begin nor end in it.
     ///
     /// # Errors
-    /// As [`Session::batch`].
+    /// Those of [`Session::batch`]; `Internal` if a parameter is NULL.
     pub async fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
         let params = sent(params)?;
         self.start()?;
@@ -105,10 +106,10 @@ impl Session {
         self.finish(result.map(|done| done.total()))
     }
 
-    /// Runs a statement and returns the rows of its first result. Empty when it has none.
+    /// Runs a statement and returns the rows of its first result; none if it has no result.
     ///
     /// # Errors
-    /// As [`Session::batch`].
+    /// Those of [`Session::execute`].
     pub async fn rows(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>> {
         let params = sent(params)?;
         self.start()?;
@@ -116,11 +117,11 @@ impl Session {
         self.finish(result)
     }
 
-    /// Runs a statement and returns the names of its first result's columns, whatever their types; `None` where the
-    /// batch returned no result set at all, which is how a guard in front of it says no. Give it a statement of no rows.
+    /// Runs a statement and returns the names of its first result's columns, whatever their types. The statement should
+    /// return no rows. `None` without any result set, which means that the guard in front of the statement failed.
     ///
     /// # Errors
-    /// As [`Session::batch`].
+    /// Those of [`Session::execute`].
     pub async fn column_names(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Option<Vec<String>>> {
         let params = sent(params)?;
         self.start()?;
@@ -128,16 +129,16 @@ impl Session {
         self.finish(result)
     }
 
-    /// Streams the rows of a statement into `each` as they arrive. `None` when the batch returned no result set
-    /// at all, which is how a guard in front of it says no; else the number of rows that `each` was given.
+    /// Streams the rows of a statement into `each` as they arrive, and returns their number. `None` without any result
+    /// set, which means that the guard in front of the statement failed.
     ///
-    /// [`Flow::Stop`], or an error of `each`, cancels the statement at the server. The session can be used again
-    /// afterwards, unless the server had sent everything before it heard of the cancellation: then
-    /// [`Session::is_broken`]. With XACT_ABORT ON a cancellation rolls an open transaction back.
+    /// [`Flow::Stop`], or an error of `each`, cancels the statement at the server. The session stays usable, unless the
+    /// server had sent everything before the cancellation reached it: then [`Session::is_broken`]. With XACT_ABORT ON a
+    /// cancellation rolls an open transaction back.
     ///
     /// # Errors
-    /// As [`Session::batch`]; what `each` returns; `Internal` for columns that the driver decodes inexactly.
-    /// After an error, rows that `each` has seen are not the whole result.
+    /// Those of [`Session::execute`]; those of `each`; `Internal` for columns that the driver decodes inexactly.
+    /// After an error, the rows that `each` has seen are not the whole result.
     pub async fn stream(
         &mut self,
         sql: &str,
@@ -152,7 +153,7 @@ impl Session {
             Ok(Rest::Some) => self.cancel().await,
             Err(error) => {
                 let failed = self.finish(Err(error));
-                // What `each` refused is the cause that the caller knows.
+                // The error of `each` is the cause, and the caller knows it.
                 return match passed.end {
                     End::Refused(refused) => Err(refused),
                     End::All | End::Stopped => failed,
@@ -166,6 +167,9 @@ impl Session {
     }
 
     /// Begins a transaction.
+    ///
+    /// # Errors
+    /// Those of [`Session::batch`].
     pub async fn begin(&mut self) -> Result<()> {
         self.batch("BEGIN TRANSACTION").await
     }
@@ -173,12 +177,12 @@ impl Session {
     /// Commits the transaction. Once it returns without an error, the transaction is durable.
     ///
     /// # Errors
-    /// `OutcomeUnknown` when the connection broke while the server may have been committing: the transaction
-    /// may or may not have happened. Any other error: it did not happen.
+    /// `OutcomeUnknown` if the connection broke while the server may have been committing: the transaction may or may
+    /// not have happened. After any other error it did not happen.
     pub async fn commit(&mut self) -> Result<()> {
-        // A session that is broken already sends nothing: that transaction surely ended without a commit.
+        // A session that is broken already sends nothing, so its transaction ended without a commit.
         self.usable()?;
-        // There is nothing to sort or to wait for: a commit that is not answered soon is not going to be.
+        // A commit has nothing to sort and no lock to wait for: if its answer is late, none will come.
         let statement = std::mem::replace(&mut self.timeouts.statement, self.timeouts.liveness);
         let result = self.batch("COMMIT TRANSACTION").await;
         self.timeouts.statement = statement;
@@ -192,6 +196,9 @@ impl Session {
     }
 
     /// Rolls the transaction back, if one is open.
+    ///
+    /// # Errors
+    /// Those of [`Session::batch`].
     pub async fn rollback(&mut self) -> Result<()> {
         self.batch("IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION").await
     }
@@ -209,7 +216,7 @@ impl Session {
         ))
     }
 
-    /// Calls the session broken until [`Session::finish`] says otherwise, and starts the wait for an answer.
+    /// Marks the session broken until [`Session::finish`] removes the mark, and starts the wait for an answer.
     pub(super) fn start(&mut self) -> Result<()> {
         self.usable()?;
         self.broken = true;
@@ -217,7 +224,7 @@ impl Session {
         Ok(())
     }
 
-    /// The answer has been read to its end, or something went wrong.
+    /// Ends an exchange: the answer was read to its end, or it failed.
     pub(super) fn finish<T>(&mut self, result: Result<T, tiberius::error::Error>) -> Result<T> {
         match result {
             Ok(value) => {
@@ -232,9 +239,9 @@ impl Session {
         }
     }
 
-    /// Tells the server to stop what it is sending. The session stays broken if that cannot be brought to an
-    /// end: when everything had been sent before, the driver takes the end of the answer for the end of the
-    /// cancellation and is one answer behind from then on.
+    /// Cancels the statement at the server. The session stays broken if the cancellation does not end cleanly: if the
+    /// server had sent everything before, the driver takes the end of the answer for the end of the cancellation, and
+    /// is one answer behind from then on.
     async fn cancel(&mut self) {
         self.watch.expect(self.timeouts.liveness);
         if self.client.cancel_query().await.is_ok() {
@@ -284,7 +291,7 @@ async fn first_names(
     Ok(names)
 }
 
-/// Gives rows to `each` until it has had enough or there are no more.
+/// Gives rows to `each` until it stops the stream or the rows end.
 async fn pass_rows(
     client: &mut tiberius::Client<Socket>,
     sql: &str,
@@ -326,7 +333,7 @@ async fn pass_rows(
     }
 }
 
-/// About how many bytes an item of an answer is.
+/// The approximate size of an item of an answer, in bytes.
 fn weight(item: &QueryItem) -> usize {
     let QueryItem::Row(row) = item else {
         return 0;

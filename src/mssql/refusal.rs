@@ -1,7 +1,7 @@
-//! Refused logins: what the server's number and state mean, and what puts it right.
+//! Refused logins: the meaning of the server's number and state, and the fix.
 //!
-//! A server tells a client state 1 and nothing else unless it is made to; the state that says why is in its error
-//! log. So both are told: the meaning of the state that came, and for state 1 what to look for there.
+//! By default a server sends a client state 1 and nothing else; its error log has the state that explains the
+//! refusal. So an error gives the meaning of the state that came, and for state 1 the states to look for in the log.
 
 use tiberius::error::TokenError;
 
@@ -9,7 +9,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::mssql::Endpoint;
 use crate::mssql::fault::{from_token, kind_of};
 
-/// What the states of error 18456 mean, as Microsoft documents them, and the fix.
+/// The meaning of a state of error 18456, as Microsoft documents it, and the fix.
 fn meaning(state: u8) -> (&'static str, &'static str) {
     match state {
         2 | 5 => (
@@ -36,7 +36,7 @@ fn meaning(state: u8) -> (&'static str, &'static str) {
             "the login is valid but may not connect to this server",
             "GRANT CONNECT SQL to it, as migrations/admin/fix_login.sql does",
         ),
-        13 => ("the server's service is paused", "have it continued"),
+        13 => ("the server's service is paused", "resume the service"),
         18 => (
             "the password must be changed first",
             "set it with migrations/admin/fix_login.sql",
@@ -62,7 +62,7 @@ fn meaning(state: u8) -> (&'static str, &'static str) {
     }
 }
 
-/// What a refused login means.
+/// The error for a refused login.
 pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
     let (place, user, database) = (endpoint.place(), &endpoint.user, &endpoint.database);
     let (kind, text) = match token.code() {
@@ -78,7 +78,7 @@ pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
             let (what, fix) = match number {
                 18452 => (
                     "it is not one of a trusted domain",
-                    "give a SQL Server login, and see that the server takes them (mixed mode)",
+                    "give a SQL Server login, and check that the server accepts them (mixed mode)",
                 ),
                 18470 => ("it is disabled", "migrations/admin/fix_login.sql enables it"),
                 18486 => (
@@ -102,7 +102,7 @@ pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
                 "The {place} has no database {database} that the login {user} may open (error 4060); check the \
                  database's name, its state and the login's user in it (migrations/admin/fix_login.sql maps it)"
             );
-            // Azure SQL answers so while it moves a database, too.
+            // Azure SQL also answers this while it moves a database.
             let kind = if is_azure(&endpoint.host) {
                 ErrorKind::Connection
             } else {
@@ -117,7 +117,7 @@ pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
         .with_state(token.state())
 }
 
-/// Whether a host is one of Azure SQL's, in any of its clouds.
+/// Whether a host belongs to Azure SQL, in any of its clouds.
 fn is_azure(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     [

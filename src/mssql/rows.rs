@@ -1,4 +1,4 @@
-//! Rows as they come: a row that is kept, and a row that passes by.
+//! Rows of a result: a row that is kept, and a row of a stream.
 
 use std::fmt;
 
@@ -12,7 +12,30 @@ use crate::mssql::value::canonical;
 /// Days from 0001-01-01 to 1900-01-01.
 const DAYS_TO_1900: i64 = 693_595;
 
-/// A row of a small result.
+/// Which column of a [`Row`] is meant: its name, as the statement gives it, or its position from 0.
+///
+/// Names are for rows of catalogs and of the product's own tables. Positions are for rows of a user's columns, which
+/// may have any name.
+pub trait ColumnIndex: Copy + fmt::Display {
+    /// The column's position in `row`; `None` if it has no such column.
+    fn position(self, row: &Row) -> Option<usize>;
+}
+
+impl ColumnIndex for usize {
+    fn position(self, row: &Row) -> Option<usize> {
+        (self < row.0.len()).then_some(self)
+    }
+}
+
+impl ColumnIndex for &str {
+    /// Ignores case: not every server returns a name as the statement writes it.
+    fn position(self, row: &Row) -> Option<usize> {
+        let mut columns = row.0.columns().iter();
+        columns.position(|column| column.name().eq_ignore_ascii_case(self))
+    }
+}
+
+/// A row of a small result, which outlives the call that read it.
 pub struct Row(pub(super) tiberius::Row);
 
 impl Row {
@@ -21,25 +44,27 @@ impl Row {
         self.0.len()
     }
 
-    /// The value of a column, counted from 0.
+    /// The value of a column.
     ///
     /// # Errors
-    /// `Internal` when there is no such column.
-    pub fn value(&self, column: usize) -> Result<Value<'_>> {
-        canonical(cell(&self.0, column)?)
+    /// `Internal`, naming the column, if the row has no such column.
+    pub fn value(&self, column: impl ColumnIndex) -> Result<Value<'_>> {
+        let position = column.position(self);
+        let position = position.ok_or_else(|| no_such_column(column, self.column_count()))?;
+        canonical(cell(&self.0, position)?)
     }
 
     /// Whether a column is NULL.
-    pub fn is_null(&self, column: usize) -> Result<bool> {
+    pub fn is_null(&self, column: impl ColumnIndex) -> Result<bool> {
         Ok(self.value(column)? == Value::Null)
     }
 
     /// An integer or a bit.
     ///
     /// # Errors
-    /// `Internal`, as for all of these, when the column is NULL or of another type: the statement is ours, and
-    /// gives what it was written to give.
-    pub fn integer(&self, column: usize) -> Result<i64> {
+    /// `Internal` if the column is NULL or of another type: the program's own statement does not fit its reader. So for
+    /// every accessor below.
+    pub fn integer(&self, column: impl ColumnIndex) -> Result<i64> {
         match self.value(column)? {
             Value::Integer(v) => Ok(v),
             other => Err(misfit(column, "an integer", other)),
@@ -47,20 +72,20 @@ impl Row {
     }
 
     /// An integer, or `None` for NULL.
-    pub fn optional_integer(&self, column: usize) -> Result<Option<i64>> {
+    pub fn optional_integer(&self, column: impl ColumnIndex) -> Result<Option<i64>> {
         if self.is_null(column)? {
             return Ok(None);
         }
         self.integer(column).map(Some)
     }
 
-    /// A bit, or an integer that is one.
-    pub fn flag(&self, column: usize) -> Result<bool> {
+    /// Whether a bit or an integer is not 0.
+    pub fn flag(&self, column: impl ColumnIndex) -> Result<bool> {
         Ok(self.integer(column)? != 0)
     }
 
     /// A text.
-    pub fn text(&self, column: usize) -> Result<&str> {
+    pub fn text(&self, column: impl ColumnIndex) -> Result<&str> {
         match self.value(column)? {
             Value::Text(v) => Ok(v),
             other => Err(misfit(column, "a text", other)),
@@ -68,7 +93,7 @@ impl Row {
     }
 
     /// A text, or `None` for NULL.
-    pub fn optional_text(&self, column: usize) -> Result<Option<&str>> {
+    pub fn optional_text(&self, column: impl ColumnIndex) -> Result<Option<&str>> {
         match self.value(column)? {
             Value::Null => Ok(None),
             Value::Text(v) => Ok(Some(v)),
@@ -77,7 +102,7 @@ impl Row {
     }
 
     /// Bytes.
-    pub fn bytes(&self, column: usize) -> Result<&[u8]> {
+    pub fn bytes(&self, column: impl ColumnIndex) -> Result<&[u8]> {
         match self.value(column)? {
             Value::Bytes(v) => Ok(v),
             other => Err(misfit(column, "bytes", other)),
@@ -85,7 +110,7 @@ impl Row {
     }
 
     /// Bytes, or `None` for NULL.
-    pub fn optional_bytes(&self, column: usize) -> Result<Option<&[u8]>> {
+    pub fn optional_bytes(&self, column: impl ColumnIndex) -> Result<Option<&[u8]>> {
         match self.value(column)? {
             Value::Null => Ok(None),
             Value::Bytes(v) => Ok(Some(v)),
@@ -94,15 +119,15 @@ impl Row {
     }
 
     /// A date without a time.
-    pub fn date(&self, column: usize) -> Result<NaiveDate> {
+    pub fn date(&self, column: impl ColumnIndex) -> Result<NaiveDate> {
         match self.value(column)? {
             Value::Date(days) => day(days).ok_or_else(|| misfit(column, "a date", Value::Date(days))),
             other => Err(misfit(column, "a date", other)),
         }
     }
 
-    /// A `datetime`, `smalldatetime`, `datetime2` or `date`, to the microsecond it falls in.
-    pub fn datetime(&self, column: usize) -> Result<NaiveDateTime> {
+    /// A `datetime`, `smalldatetime`, `datetime2` or `date`, to 100 ns; a `datetime` to the millisecond.
+    pub fn datetime(&self, column: impl ColumnIndex) -> Result<NaiveDateTime> {
         let value = self.value(column)?;
         let at = match value {
             Value::Date(days) => day(days).and_then(|day| day.and_hms_opt(0, 0, 0)),
@@ -111,7 +136,7 @@ impl Row {
                 day.and_hms_opt(0, 0, 0)?.checked_add_signed(time)
             }),
             Value::DateTime { days, ticks } => {
-                // As the server shows it: 1/300 s rounded to the millisecond.
+                // The server prints a count of 1/300 s rounded to the millisecond.
                 let millis = (i64::from(ticks) * 10 + 1) / 3;
                 i32::try_from(i64::from(days) + DAYS_TO_1900)
                     .ok()
@@ -132,8 +157,8 @@ fn day(days: i32) -> Option<NaiveDate> {
     NaiveDate::from_num_days_from_ce_opt(days.checked_add(1)?)
 }
 
-/// Says what was found without the value.
-fn misfit(column: usize, wanted: &str, found: Value<'_>) -> Error {
+/// Names the type of the value, never the value itself.
+fn misfit(column: impl ColumnIndex, wanted: &str, found: Value<'_>) -> Error {
     let found = match found {
         Value::Null => "NULL",
         Value::Integer(_) => "an integer",
@@ -155,15 +180,18 @@ fn misfit(column: usize, wanted: &str, found: Value<'_>) -> Error {
 }
 
 fn cell(row: &tiberius::Row, column: usize) -> Result<&ColumnData<'static>> {
-    row.get_column_data(column).map_err(|_| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("A result has no column {column}; it has {}", row.len()),
-        )
-    })
+    row.get_column_data(column)
+        .map_err(|_| no_such_column(column, row.len()))
 }
 
-/// A row of a stream: it is gone when the call returns.
+fn no_such_column(column: impl ColumnIndex, count: usize) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("A result has no column {column}; it has {count}"),
+    )
+}
+
+/// A row of a stream, which ends with the call that it is given to.
 #[derive(Clone, Copy)]
 pub struct RowReader<'a>(pub(super) &'a tiberius::Row);
 
@@ -194,35 +222,35 @@ impl<'a> RowReader<'a> {
 }
 
 impl fmt::Debug for Row {
-    /// Without its values: what is printed can end up in a log.
+    /// Prints no values, because the text can end up in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Row of {} columns", self.0.len())
     }
 }
 
 impl fmt::Debug for RowReader<'_> {
-    /// Without its values, as [`Row`].
+    /// Prints no values, as [`Row`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Row of {} columns", self.0.len())
     }
 }
 
-/// Refuses the columns that the driver decodes inexactly, before a row of them is read.
+/// Refuses columns that the driver decodes inexactly, before it reads a row of them.
 pub(super) fn check_columns(columns: &[tiberius::Column]) -> Result<()> {
     for column in columns {
         let why = match column.column_type() {
-            ColumnType::Money | ColumnType::Money4 => "money, which the driver makes a float",
+            ColumnType::Money | ColumnType::Money4 => "money, which the driver decodes as a float",
             ColumnType::BigVarChar | ColumnType::BigChar => {
-                "varchar, of which the driver ignores that its collation may be UTF-8"
+                "varchar, whose collation may be UTF-8, which the driver ignores"
             }
-            ColumnType::Text | ColumnType::NText | ColumnType::Image => "a text or image of the old kind",
+            ColumnType::Text | ColumnType::NText | ColumnType::Image => "a deprecated text or image",
             ColumnType::SSVariant | ColumnType::Udt => "a type that is not copied",
             _ => continue,
         };
         return Err(Error::new(
             ErrorKind::Internal,
             format!(
-                "Column {} of a stream is {why}; it has to be CAST in the statement",
+                "Column {} of a stream is {why}; CAST it in the statement",
                 column.name()
             ),
         ));
@@ -286,6 +314,16 @@ mod tests {
             "Row of 1 columns"
         );
         assert!(row(ColumnData::I32(None)).value(1).is_err());
+    }
+
+    #[test]
+    fn a_column_is_found_by_its_name_in_any_case() {
+        let row = row(ColumnData::I32(Some(7)));
+        assert_eq!(row.integer("a").unwrap(), 7);
+        assert_eq!(row.integer("A").unwrap(), 7);
+        let error = row.integer("row_count").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert_eq!(error.to_string(), "A result has no column row_count; it has 1");
     }
 
     #[test]

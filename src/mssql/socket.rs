@@ -1,8 +1,8 @@
-//! The socket that the driver reads and writes, with a deadline on every wait.
+//! The socket of the driver, with a deadline on every wait.
 //!
-//! The driver's own limits are fixed for the life of a connection and count tokens. Here the limit is set for
-//! each statement, counts silence on the wire, and holds for writing too, where a server that stops reading
-//! would otherwise hold a bulk load for ever.
+//! The driver's own limits are fixed for the life of a connection and count tokens. The limit here is set for each
+//! statement and counts silence on the wire. It also holds for writing, because a server that stops reading would
+//! otherwise block a bulk load for ever.
 
 use std::future::Future;
 use std::io;
@@ -17,12 +17,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
-/// A wait that was given up.
+/// A wait that timed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stall {
-    /// No byte of an answer came for so long.
+    /// No answer began within this time.
     Unanswered(Duration),
-    /// An answer stopped in its middle, or nothing more was taken.
+    /// An answer stopped in its middle, or the server stopped reading.
     Silent,
 }
 
@@ -30,13 +30,13 @@ const NO_STALL: u8 = 0;
 const UNANSWERED: u8 = 1;
 const SILENT: u8 = 2;
 
-/// What a session and its socket agree on: how long the next silence may last.
+/// The limit of the next silence, which a session shares with its socket.
 #[derive(Debug)]
 pub(super) struct Watch {
     first_ms: AtomicU64,
     rest_ms: AtomicU64,
     answered: AtomicBool,
-    /// How the wait that was given up stood; see [`Stall`].
+    /// The kind of the wait that timed out; see [`Stall`].
     stall: AtomicU8,
 }
 
@@ -52,18 +52,18 @@ impl Watch {
         Arc::new(watch)
     }
 
-    /// A request goes out now: its answer may take `first` to begin.
+    /// Starts a request, whose answer may take `first` to begin.
     pub(super) fn expect(&self, first: Duration) {
         self.first_ms.store(millis(first), Ordering::Relaxed);
         self.answered.store(false, Ordering::Relaxed);
     }
 
-    /// Replaces how long the wire may be silent once an answer has begun.
+    /// Replaces the limit of silence within an answer.
     pub(super) fn set_rest(&self, rest: Duration) {
         self.rest_ms.store(millis(rest), Ordering::Relaxed);
     }
 
-    /// The wait that was given up, if one was: what the driver reports then is only a consequence.
+    /// The wait that timed out, if one did. An error of the driver is then only its consequence.
     pub(super) fn stall(&self) -> Option<Stall> {
         match self.stall.load(Ordering::Relaxed) {
             UNANSWERED => Some(Stall::Unanswered(Duration::from_millis(
@@ -74,7 +74,7 @@ impl Watch {
         }
     }
 
-    /// How long the wire may be silent now.
+    /// The limit of silence at this point.
     pub(super) fn limit(&self) -> Duration {
         let limit = if self.answered.load(Ordering::Relaxed) {
             &self.rest_ms
@@ -98,7 +98,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A timer that runs only while something waits.
+/// A timer that runs only during a wait.
 #[derive(Debug, Default)]
 struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -110,7 +110,7 @@ impl Alarm {
         self.armed = false;
     }
 
-    /// Arms itself for `limit` if it is not running; ready once that has passed.
+    /// Arms itself for `limit` if it is not running. Ready after that time.
     fn poll(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
         let sleep = self
             .sleep

@@ -1,7 +1,7 @@
-//! Values between the driver's types and the canonical ones, exactly.
+//! Exact conversions between the driver's values and the canonical ones.
 //!
-//! Three ways: a cell that was read, a parameter that is sent, a cell of a bulk load. None goes through a type
-//! that holds less than the value: no `f64` for money, no `chrono` for ticks of 1/300 s, no text for a number
+//! There are three: a cell that was read, a parameter that is sent, and a cell of a bulk load. None passes through a
+//! type that holds less than the value: no `f64` for money, no `chrono` for ticks of 1/300 s, no text for a number
 //! that has a type of its own.
 
 use std::borrow::Cow;
@@ -13,9 +13,9 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::DataType;
 
-/// Days from 0001-01-01 to 1900-01-01, where `datetime` and `smalldatetime` count from.
+/// Days from 0001-01-01 to 1900-01-01, the day 0 of `datetime` and `smalldatetime`.
 const DAYS_TO_1900: i32 = 693_595;
-/// Units of 100 ns.
+/// Units of 100 ns in a millisecond.
 const TICKS_IN_A_MILLISECOND: u64 = 10_000;
 /// Units of 100 ns in a minute.
 const TICKS_PER_MINUTE: u64 = 60 * 10_000_000;
@@ -25,7 +25,7 @@ const TIME_SCALE: u8 = 7;
 /// The canonical value of a cell as the driver decoded it.
 ///
 /// # Errors
-/// `Internal` for what no server sends, such as a time with more than 7 digits.
+/// `Internal` for values that no server sends, such as a time with more than 7 digits.
 pub(super) fn canonical<'a>(cell: &'a ColumnData<'static>) -> Result<Value<'a>> {
     let value = match cell {
         ColumnData::Bit(v) => v.map(|v| Value::Integer(i64::from(v))),
@@ -49,7 +49,7 @@ pub(super) fn canonical<'a>(cell: &'a ColumnData<'static>) -> Result<Value<'a>> 
             days: v.days(),
             ticks: v.seconds_fragments(),
         }),
-        // The driver calls them fragments of a second; on the wire they are minutes.
+        // The driver calls them fragments of a second, but the wire counts minutes.
         ColumnData::SmallDateTime(v) => v.map(|v| Value::DateTime2 {
             days: i32::from(v.days()) + DAYS_TO_1900,
             ticks: u64::from(v.seconds_fragments()) * TICKS_PER_MINUTE,
@@ -61,7 +61,7 @@ pub(super) fn canonical<'a>(cell: &'a ColumnData<'static>) -> Result<Value<'a>> 
             }),
             None => None,
         },
-        // As on the wire: UTC. Of the driver's own conversions one takes it for local time.
+        // UTC, as on the wire. One of the driver's own conversions takes it for local time.
         ColumnData::DateTimeOffset(v) => match v {
             Some(v) => Some(Value::DateTimeOffset {
                 days: days(v.datetime2().date())?,
@@ -85,15 +85,20 @@ fn ticks(time: Time) -> Result<u64> {
         .ok_or_else(|| Error::new(ErrorKind::Internal, "A time has more than 7 digits"))
 }
 
-/// The parameter that carries a value to the server without loss. The statement CASTs it to the column's type
-/// where the type matters ([`crate::tsql::expression::key_parameter`]). NULL is none: the driver gives it no type, which not every
-/// server takes, so a statement writes it out.
+/// The parameter that carries a value to the server without loss. The statement CASTs it to the column's type if the
+/// type matters ([`crate::tsql::expression::key_parameter`]).
 ///
 /// # Errors
-/// `Internal` for NULL, and for a date before year 1 or a time beyond a day, which no server holds.
+/// `Internal` for NULL, which a statement spells out, because the driver gives it no type and not every server accepts
+/// that. `Internal` for a date before year 1, which no server holds.
 pub(super) fn parameter<'a>(value: Value<'a>) -> Result<ColumnData<'a>> {
     Ok(match value {
-        Value::Null => return Err(Error::new(ErrorKind::Internal, "NULL is no parameter")),
+        Value::Null => {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "A parameter is NULL, which the statement must spell out",
+            ));
+        }
         Value::Integer(v) => ColumnData::I64(Some(v)),
         Value::Decimal { units, scale } => decimal(units, scale),
         Value::Float(v) => ColumnData::F64(Some(v)),
@@ -110,7 +115,8 @@ pub(super) fn parameter<'a>(value: Value<'a>) -> Result<ColumnData<'a>> {
     })
 }
 
-/// The cell of a bulk load: `value` as the type that [`crate::tsql::expression::stage_type`] gives a column of `data_type`.
+/// The cell of a bulk load: `value` in the type that [`crate::tsql::expression::stage_type`] gives a column of
+/// `data_type`.
 ///
 /// # Errors
 /// `Internal` when the value is not of the column's type: the batch belongs to other columns.
@@ -168,7 +174,7 @@ pub(super) fn staged<'a>(value: Value<'a>, data_type: DataType) -> Result<Column
 }
 
 fn date(days: i32) -> Result<Date> {
-    // The driver asserts three bytes; year 9999 ends at 3,652,058.
+    // The driver asserts that a date fits into three bytes; year 9999 ends at day 3,652,058.
     match u32::try_from(days) {
         Ok(days) if days < 1 << 24 => Ok(Date::new(days)),
         _ => Err(Error::new(
@@ -182,8 +188,8 @@ fn datetime2(days: i32, ticks: u64) -> Result<DateTime2> {
     Ok(DateTime2::new(date(days)?, Time::new(ticks, TIME_SCALE)))
 }
 
-/// A datetime goes as the millisecond that it is shown as, which servers round to the same 1/300 s again: not every one
-/// reads the driver's count of those, or rounds what is more exact. `days` are from 1900 on.
+/// A `datetime` as the millisecond that the server prints, which every server rounds to the same 1/300 s. Not every
+/// server reads the driver's count of 1/300 s, or rounds a more exact value. `days` count from 1900-01-01.
 fn datetime(days: i32, ticks: u32) -> Result<ColumnData<'static>> {
     let milliseconds = (u64::from(ticks) * 10 + 1) / 3;
     Ok(ColumnData::DateTime2(Some(datetime2(
@@ -192,12 +198,12 @@ fn datetime(days: i32, ticks: u32) -> Result<ColumnData<'static>> {
     )?)))
 }
 
-/// A decimal goes as text: the driver writes as few bytes as the value needs, and not every server reads it so.
+/// A decimal as text: the driver writes as few bytes as the value needs, and not every server reads that.
 fn decimal(units: i128, scale: u8) -> ColumnData<'static> {
     ColumnData::String(Some(Cow::Owned(decimal_text(units, scale))))
 }
 
-/// `-0.000123`: what a server reads back as the same decimal.
+/// The text of a decimal, such as `-0.000123`, which a server reads back as the same decimal.
 pub fn decimal_text(units: i128, scale: u8) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let width = usize::from(scale) + 1;

@@ -1,46 +1,48 @@
-//! What a login sees of a source table: every column, the values themselves and all rows; or less, which no digest can
-//! tell, because both ends of a copy then hold the same masks or the same part of the rows.
+//! The sight of a login on a source table: whether it sees every column, the values themselves and all rows.
 //!
-//! A masked column is an error, an encrypted one is refused, a filter is told. It refuses a table of which a SELECT
-//! returns a column that the catalog does not show. A server without these views has no such things.
+//! No digest detects hidden values or rows, because both ends of a copy then hold the same masks or the same part of
+//! the rows. So a masked column is an error, an encrypted column is refused, and a filter is reported. A table is
+//! refused if its SELECT returns a column that the catalog does not show. A server without these views has no such
+//! features.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::{RefusedColumn, TableName, TableSchema};
 use crate::source::session::{Policies, Sights, SourceQuery, SourceSession};
 
-/// What the server has, and what the login may: one query a session. `COL_LENGTH` and `OBJECT_ID` are NULL where there
-/// is no such column or view, as before SQL Server 2016 and on other vendors' servers.
-const SIGHTS: &str = "SELECT COL_LENGTH(N'sys.columns', N'is_masked'), COL_LENGTH(N'sys.columns', N'encryption_type'), \
-    OBJECT_ID(N'sys.security_predicates'), OBJECT_ID(N'sys.security_policies'), \
-    CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'VIEW DEFINITION') END, \
-    HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'ALTER ANY SECURITY POLICY')";
+/// The features of the server and the rights of the login: one query a session. `COL_LENGTH` and `OBJECT_ID` are NULL
+/// if there is no such column or view, as before SQL Server 2016 and on other vendors' servers.
+const SIGHTS: &str = "SELECT COL_LENGTH(N'sys.columns', N'is_masked') AS [masks], \
+    COL_LENGTH(N'sys.columns', N'encryption_type') AS [encryption], \
+    OBJECT_ID(N'sys.security_predicates') AS [predicates], OBJECT_ID(N'sys.security_policies') AS [policies], \
+    CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'VIEW DEFINITION') END \
+    AS [view_definition], HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'ALTER ANY SECURITY POLICY') AS [alter_policy]";
 
-/// The columns whose values are not what they are stored as. UNMASK is a right on the database, and from SQL Server 2022
-/// on also on the schema, the table and the column; HAS_PERMS_BY_NAME is NULL where there is no such right.
-const COLUMNS: &str = "SELECT c.name, c.is_masked, c.encryption_type, \
+/// The masked and the encrypted columns. UNMASK is a right on the database, and from SQL Server 2022 on also on the
+/// schema, the table and the column. HAS_PERMS_BY_NAME is NULL if the server has no such right.
+const COLUMNS: &str = "SELECT c.name AS [column_name], c.is_masked, c.encryption_type, \
     COALESCE(HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK', c.name, N'COLUMN'), \
-    HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK'), HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) \
+    HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK'), HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) AS [unmask] \
     FROM sys.columns AS c WHERE c.object_id = @P1 AND (c.is_masked = 1 OR c.encryption_type IS NOT NULL) \
     ORDER BY c.column_id";
 
-/// The policies that filter what is read of a table. 0 is a FILTER predicate.
-const FILTERS: &str = "SELECT DISTINCT SCHEMA_NAME(p.schema_id), p.name FROM sys.security_predicates AS d \
+/// The policies that filter the rows of a table. Predicate type 0 is FILTER.
+const FILTERS: &str = "SELECT DISTINCT SCHEMA_NAME(p.schema_id) AS [schema_name], p.name AS [policy_name] FROM sys.security_predicates AS d \
     JOIN sys.security_policies AS p ON p.object_id = d.object_id \
     WHERE d.target_object_id = @P1 AND d.predicate_type = 0 AND p.is_enabled = 1";
 
-/// The server's numbers for a table, and for a column, that the login may not SELECT from.
+/// The server's error numbers for a table and for a column that the login may not SELECT from.
 const NO_SELECT: [u32; 2] = [229, 230];
 
-/// Names of columns that a message lists.
+/// The most names of columns that a message lists.
 const NAMED_MAX: usize = 10;
 
-/// Looks at a source table as `describe` has it. What is encrypted moves to the refused columns; the result are the
-/// policies that filter its rows, quoted. Reads no row.
+/// Examines a source table as [`SourceSession::describe`] has it. Moves encrypted columns to the refused ones, and
+/// returns the quoted names of the policies that filter the table's rows. Reads no row.
 ///
 /// # Errors
-/// `Preflight` where the login may not SELECT from the table, reads masks, or does not see a column; `WrongServer`
-/// where the guard proves nothing; what the session returns.
+/// `Preflight` if the login may not SELECT from the table, reads masks, or does not see a column; those of
+/// [`SourceSession::column_names`].
 pub async fn examine(session: &mut SourceSession, schema: &mut TableSchema) -> Result<Vec<String>> {
     returned(session, schema).await?;
     let sights = sights(session).await?;
@@ -55,16 +57,16 @@ pub async fn examine(session: &mut SourceSession, schema: &mut TableSchema) -> R
     let name = |part: &str| format!("[{}]", part.replace(']', "]]"));
     rows.iter()
         .map(|row| {
-            let schema = row.optional_text(0)?.unwrap_or_default();
-            Ok(format!("{}.{}", name(schema), name(row.text(1)?)))
+            let schema = row.optional_text("schema_name")?.unwrap_or_default();
+            Ok(format!("{}.{}", name(schema), name(row.text("policy_name")?)))
         })
         .collect()
 }
 
-/// What an operator should know of the login at this source, where it may not see whether rows are kept from it.
+/// The warning for an operator if the login may not see the source's security policies.
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub async fn unseen(session: &mut SourceSession) -> Result<Option<&'static str>> {
     Ok(
         (sights(session).await?.policies == Policies::Hidden).then_some(
@@ -74,26 +76,26 @@ pub async fn unseen(session: &mut SourceSession) -> Result<Option<&'static str>>
     )
 }
 
-/// What a filter means for the copy.
+/// The warning about policies that filter a table's rows; `None` without one.
 pub fn filtered(policies: &[String]) -> Option<String> {
-    let what = match policies {
+    let filters = match policies {
         [] => return None,
         [policy] => format!("Policy {policy} filters"),
         several => format!("Policies {} filter", several.join(", ")),
     };
     Some(format!(
-        "{what} the rows that this login reads (row-level security): rows that are hidden from it are not copied and \
+        "{filters} the rows that this login reads (row-level security): rows that are hidden from it are not copied and \
          not counted; read with a login that the policy lets see all rows"
     ))
 }
 
-/// An error of reading a table, with the fix where it is a right that is missing.
+/// An error of reading a table, with the fix if the login lacks a right.
 pub fn unreadable(error: Error, table: &TableName) -> Error {
     match error.number() {
         Some(number) if NO_SELECT.contains(&number) => {
             let text = format!(
                 "The login may not read {table} (error {number}); GRANT SELECT on it or on its schema \
-                 (migrations/admin/setup_reader.sql), and see that no DENY stands against it"
+                 (migrations/admin/setup_reader.sql), and REVOKE any DENY"
             );
             Error::new(ErrorKind::Preflight, text).with_number(number)
         }
@@ -107,7 +109,7 @@ async fn returned(session: &mut SourceSession, schema: &TableSchema) -> Result<(
     let no_rows =
         |columns: &str| SourceQuery::new(format!("SELECT TOP (0) {columns} FROM {table}"), Vec::new());
     let returned = match session.column_names(no_rows("*")).await {
-        // It may be a column that is not copied that may not be read: those that are copied are asked for by name.
+        // The login may lack the right to a column that is not copied: ask for the copied ones by name.
         Err(error) if error.number().is_some_and(|number| NO_SELECT.contains(&number)) => {
             let names: Vec<String> = schema.columns.iter().map(|column| column.name.quoted()).collect();
             let names = if names.is_empty() {
@@ -134,7 +136,7 @@ async fn returned(session: &mut SourceSession, schema: &TableSchema) -> Result<(
     }
 }
 
-/// The returned columns that were not described. Not every server returns names as its catalog writes them.
+/// The returned columns that the catalog did not describe. Not every server returns names as its catalog writes them.
 fn undescribed<'a>(returned: &'a [String], schema: &TableSchema) -> Vec<&'a str> {
     let copied = schema.columns.iter().map(|column| &column.name);
     let described: Vec<String> = copied
@@ -147,13 +149,13 @@ fn undescribed<'a>(returned: &'a [String], schema: &TableSchema) -> Vec<&'a str>
         .collect()
 }
 
-/// Refuses a table of which masks would be read, and takes encrypted columns out of those that are copied.
+/// Refuses a table whose masks the login would read, and moves encrypted columns to the refused ones.
 async fn hidden_values(session: &mut SourceSession, schema: &mut TableSchema) -> Result<()> {
     let quoted = schema.name.quoted();
     let params = [Value::Integer(i64::from(schema.object_id)), Value::Text(&quoted)];
     let mut masked = Vec::new();
     for row in session.session.rows(COLUMNS, &params).await? {
-        let name = row.text(0)?;
+        let name = row.text("column_name")?;
         let Some(at) = schema
             .columns
             .iter()
@@ -161,13 +163,13 @@ async fn hidden_values(session: &mut SourceSession, schema: &mut TableSchema) ->
         else {
             continue;
         };
-        if !row.is_null(2)? {
+        if !row.is_null("encryption_type")? {
             let column = schema.columns.remove(at);
             schema.refused.push(RefusedColumn {
                 name: column.name,
                 reason: "encrypted; only a client that holds its key can read it".to_owned(),
             });
-        } else if row.flag(1)? && row.integer(3)? != 1 {
+        } else if row.flag("is_masked")? && row.integer("unmask")? != 1 {
             masked.push(name.to_owned());
         }
     }
@@ -199,36 +201,36 @@ fn listed(columns: &[&str]) -> String {
     }
 }
 
-/// What there is to look at, asked once a session.
+/// The features of the server that may hide values or rows. Asks once a session.
 async fn sights(session: &mut SourceSession) -> Result<Sights> {
     if let Some(sights) = session.sights {
         return Ok(sights);
     }
     let sights = match session.session.rows(SIGHTS, &[]).await {
         Ok(rows) => {
-            let mut number = [None; 6];
-            for (at, number) in number.iter_mut().enumerate() {
-                *number = match rows.first() {
-                    Some(row) => row.optional_integer(at)?,
-                    None => None,
-                };
-            }
-            let [masks, encryption, predicates, policies, definition, security] = number;
+            let number = |column: &str| match rows.first() {
+                Some(row) => row.optional_integer(column),
+                None => Ok(None),
+            };
+            let there = |column| Ok::<_, Error>(number(column)?.is_some());
+            let may = |column| Ok::<_, Error>(number(column)? == Some(1));
             Sights {
-                columns: masks.is_some() && encryption.is_some(),
-                policies: match (predicates, policies) {
-                    (Some(_), Some(_)) if definition == Some(1) || security == Some(1) => Policies::Seen,
-                    (Some(_), Some(_)) => Policies::Hidden,
-                    _ => Policies::None,
+                columns: there("masks")? && there("encryption")?,
+                policies: if !(there("predicates")? && there("policies")?) {
+                    Policies::None
+                } else if may("view_definition")? || may("alter_policy")? {
+                    Policies::Seen
+                } else {
+                    Policies::Hidden
                 },
             }
         }
-        // What may not be asked about may be there.
+        // The login may not ask, so there may be policies.
         Err(error) if error.number().is_some_and(|number| NO_SELECT.contains(&number)) => Sights {
             columns: false,
             policies: Policies::Hidden,
         },
-        // A server that does not know these functions does not know these things either.
+        // A server without these functions has neither masks nor policies.
         Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => Sights {
             columns: false,
             policies: Policies::None,
@@ -269,7 +271,7 @@ mod tests {
         };
         let returned = ["id", "PLACE", "AMOUNT"].map(str::to_owned);
         assert_eq!(undescribed(&returned, &schema), ["AMOUNT"]);
-        // What the catalog has beyond that is hidden, which is no error.
+        // A described column that is not returned is hidden, which is no error.
         assert!(undescribed(&returned[..1], &schema).is_empty());
     }
 

@@ -1,8 +1,8 @@
-//! Leases: which run may write a target table.
+//! Leases: the right of one run to write a target table.
 //!
-//! Taking a lease raises its epoch, and every load transaction begins by writing the lease's row under its own
-//! epoch, so that a run that lost the lease commits nothing more, and a second session of the same run waits there
-//! for the outcome of the first. An applock that lives as long as a session keeps two runs from taking turns.
+//! A run that takes a lease raises its epoch. Every load transaction begins by writing the lease's row under the
+//! run's own epoch. So a run that lost the lease commits nothing more, and a second session of the same run waits
+//! there for the outcome of the first. An applock that lives as long as a session keeps two runs from taking turns.
 
 use std::time::Duration;
 
@@ -13,40 +13,41 @@ use crate::base::stop::{StopSignal, stopped};
 use crate::model::row::Value;
 use crate::mssql::Session;
 
-/// How long one try for a table's applock waits at the server.
+/// The time that one attempt at a table's applock waits at the server.
 const APPLOCK_TRY_MS: i64 = 1_000;
 
-/// How long is waited for a table's applock: a server keeps a dead session's locks for a while after a power cut,
-/// until its keep-alive (30 s, as SQL Server has it) finds that nobody is there.
+/// The time that a run waits for a table's applock. After a power cut a server keeps a dead session's locks until its
+/// keep-alive (30 s for SQL Server) finds the client gone.
 const APPLOCK_WAIT: Duration = Duration::from_secs(60);
 
-/// Who is writing: named in the lease, so that another run can say who holds it.
+/// The writer that a lease names, so that another run can report who holds it.
 #[derive(Debug, Clone)]
 pub struct Holder {
-    /// The run.
+    /// The run's identity.
     pub run_id: u128,
-    /// The machine.
+    /// The name of its machine.
     pub host: String,
-    /// The process.
+    /// Its process.
     pub process_id: u32,
 }
 
-/// The right to write a target table, as long as its epoch is the newest.
+/// The right to write a target table. It lasts until another run raises the epoch.
 #[derive(Debug, Clone)]
 pub struct Lease {
     /// The table, as receipts name it.
     pub table: String,
-    /// What the table's lease must say for this run to commit anything.
+    /// The epoch that the table's lease must have for this run to commit anything.
     pub epoch: i64,
-    /// The run.
+    /// The run that holds it.
     pub run_id: u128,
 }
 
-/// Takes the lease of a target table, named as receipts name it: waits up to a minute for another session to let go
-/// of it. The applock lives as long as `session`; the epoch outlives it.
+/// Takes the lease of a target table, named as receipts name it. Waits up to a minute for another session to release
+/// it. The applock lives as long as `session`; the epoch outlives it.
 ///
 /// # Errors
-/// `Busy`, naming the holder, when another run keeps it; `Stopped` when the run is asked to stop meanwhile.
+/// `Busy`, naming the holder, if another run keeps it; `Stopped` if the run is asked to stop meanwhile; those of
+/// [`Session::execute`].
 pub async fn take(
     session: &mut Session,
     table: &str,
@@ -86,7 +87,7 @@ pub async fn take(
             &params[..1],
         )
         .await?;
-    let epoch = rows.first().ok_or_else(|| lost(&name))?.integer(0)?;
+    let epoch = rows.first().ok_or_else(|| lost(&name))?.integer("epoch")?;
     Ok(Lease {
         table: name,
         epoch,
@@ -94,33 +95,41 @@ pub async fn take(
     })
 }
 
-/// Lets go of the applock that [`take`] took, so that the session can be used for another table.
+/// Releases the applock that [`take`] took, so that the session can serve another table.
+///
+/// # Errors
+/// Those of [`Session::rows`].
 pub async fn release(session: &mut Session, lease: &Lease) -> Result<()> {
     release_applock(session, &format!("sync:{}", lease.table)).await
 }
 
-/// Lets go of a session-owned applock.
+/// Releases a session-owned applock.
+///
+/// # Errors
+/// Those of [`Session::rows`].
 pub async fn release_applock(session: &mut Session, resource: &str) -> Result<()> {
-    let sql =
-        "DECLARE @r int; EXEC @r = sp_releaseapplock @Resource = @P1, @LockOwner = N'Session'; SELECT @r";
+    let sql = "DECLARE @r int; EXEC @r = sp_releaseapplock @Resource = @P1, @LockOwner = N'Session'; SELECT @r AS [answer]";
     session.rows(sql, &[Value::Text(resource)]).await.map(|_| ())
 }
 
-/// Asks once for a session-owned exclusive applock.
+/// Asks once for a session-owned exclusive applock, for up to a second. Returns whether the session has it.
+///
+/// # Errors
+/// `Statement` if the login may not use applocks; those of [`Session::rows`].
 pub async fn applock(session: &mut Session, resource: &str) -> Result<bool> {
     let sql = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = @P1, @LockMode = N'Exclusive', \
-               @LockOwner = N'Session', @LockTimeout = @P2; SELECT @r";
+               @LockOwner = N'Session', @LockTimeout = @P2; SELECT @r AS [answer]";
     let rows = session
         .rows(sql, &[Value::Text(resource), Value::Integer(APPLOCK_TRY_MS)])
         .await?;
-    match rows.first().map(|row| row.integer(0)).transpose()? {
+    match rows.first().map(|row| row.integer("answer")).transpose()? {
         Some(0..) => Ok(true),
-        // Not within the time, or the victim of a deadlock.
+        // The wait timed out, or the session was the victim of a deadlock.
         Some(-1 | -3) => Ok(false),
         code => Err(Error::new(
             ErrorKind::Statement,
             format!(
-                "sp_getapplock answered {code:?} for {resource}; see that the login may use applocks in the target database"
+                "sp_getapplock answered {code:?} for {resource}; allow the login to use applocks in the target database"
             ),
         )),
     }
@@ -131,7 +140,7 @@ async fn held_by_another(session: &mut Session, name: &str) -> Error {
     let holder = match session.rows(sql, &[Value::Text(name)]).await {
         Ok(rows) => rows
             .first()
-            .and_then(|row| Some((row.text(0).ok()?.to_owned(), row.integer(1).ok()?))),
+            .and_then(|row| Some((row.text("host").ok()?.to_owned(), row.integer("process_id").ok()?))),
         Err(_) => None,
     };
     let who = holder.map_or_else(String::new, |(host, pid)| format!(" (process {pid} on {host})"));
@@ -150,11 +159,11 @@ fn lost(table: &str) -> Error {
     )
 }
 
-/// Writes the lease's row inside a load's transaction: waits for any other load of the table, and proves that the
-/// lease is still this run's.
+/// Writes the lease's row inside a load's transaction. The write waits for every other load of the table, and it proves
+/// that this run still holds the lease.
 ///
 /// # Errors
-/// `Busy` when another run has taken the lease.
+/// `Busy` if another run has taken the lease; those of [`Session::execute`].
 pub async fn fence(session: &mut Session, lease: &Lease) -> Result<()> {
     let sql = "UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME() \
                WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16))";

@@ -1,7 +1,7 @@
-//! The scripts of `migrations/`, compiled in, and the one way they are applied to a target.
+//! The scripts of `migrations/`, compiled in, and their application to a target.
 //!
-//! Each is applied in one transaction together with the row that records it, under an applock, so that two runs
-//! that start at once apply it once. A script that is recorded is not run again.
+//! One transaction applies a script and inserts the row that records it. It holds an applock, so that two runs that
+//! start at once apply the script once. A recorded script is never applied again.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
@@ -9,53 +9,52 @@ use crate::model::row::Value;
 use crate::mssql::{LOCK_TIMEOUT_MS, Session};
 use crate::target::lease::{applock, release_applock};
 
-/// Tries for the applock, about a second each: another run's migration takes moments.
-const APPLOCK_TRIES: u32 = 30;
+/// Attempts at the applock, about a second each: another run's migration takes moments.
+const APPLOCK_ATTEMPTS: u32 = 30;
 
-/// The applock that a migration runs under.
+/// The applock that a migration holds.
 const LOCK: &str = "sync:migrate";
 
 /// A numbered script.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
-    /// Its number; scripts are applied in the order of their numbers.
+    /// Its number, from 1. Scripts are applied in the order of their numbers.
     pub version: i32,
-    /// Its file's name without the number.
+    /// The name of its file without the number.
     pub name: &'static str,
-    /// Its text: batches between lines that say GO.
+    /// Its text: batches that lines of `GO` separate.
     pub script: &'static str,
 }
 
-/// All scripts, in order.
+/// All scripts, by number.
 pub const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
     name: "receipts",
     script: include_str!("../../migrations/0001_receipts.sql"),
 }];
 
-/// The scripts that the target lacks, in order; writes nothing.
+/// The scripts that the target lacks, by number. Writes nothing.
 ///
 /// # Errors
-/// `State` when the target was migrated by a newer version; what the session returns.
+/// Those of [`version`].
 pub async fn pending(session: &mut Session) -> Result<Vec<Migration>> {
     let found = version(session).await?;
     let lacking = MIGRATIONS.iter().filter(|migration| migration.version > found);
     Ok(lacking.copied().collect())
 }
 
-/// Applies the scripts that the target lacks; returns their names.
+/// Applies the scripts that the target lacks, and returns their names.
 ///
 /// # Errors
-/// `State` when the target was migrated by a newer version; `Busy` when another migration does not end; what the
-/// session returns.
+/// Those of [`version`]; `Busy` if another migration does not end within half a minute.
 pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
     if version(session).await? == newest() {
         return Ok(Vec::new());
     }
-    let mut tries = 0;
+    let mut attempts = 0;
     while !applock(session, LOCK).await? {
-        tries += 1;
-        if tries == APPLOCK_TRIES {
+        attempts += 1;
+        if attempts == APPLOCK_ATTEMPTS {
             return Err(Error::new(
                 ErrorKind::Busy,
                 "Another run is preparing schema [sync] of the target database; wait for it to end, then run again",
@@ -91,11 +90,12 @@ pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
 }
 
 impl Migration {
-    /// The script as a person runs it, in `sqlcmd` or another client that knows GO: one transaction under the applock
-    /// that a run takes, with the row that records it.
+    /// The script for a person to run, in `sqlcmd` or another client that knows `GO`. It is one transaction under the
+    /// applock that a run takes, and it inserts the row that records it.
     ///
-    /// Only its first batch opens the transaction, and only where the script is not recorded yet; every other one does
-    /// nothing outside of it. So an error, which rolls back, ends the script for good, and a second time does nothing.
+    /// Only its first batch opens the transaction, and only if the script is not recorded yet. Every other batch does
+    /// nothing outside of the transaction. So an error, which rolls back, ends the script for good, and a second
+    /// application does nothing.
     pub fn by_hand(&self) -> String {
         let Migration { version, name, .. } = self;
         let mut text = format!(
@@ -122,15 +122,16 @@ impl Migration {
     }
 }
 
-/// The newest script's number.
+/// The number of the newest script.
 pub fn newest() -> i32 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
-/// The number of the newest script that the target records, one that this program knows; 0 for none.
+/// The number of the newest script that the target records; 0 if it records none.
 ///
 /// # Errors
-/// `State` when the target was migrated by a newer program; what the session returns.
+/// `State` if a newer program migrated the target, so that this program does not know the script; those of
+/// [`Session::rows`].
 pub async fn version(session: &mut Session) -> Result<i32> {
     let found = recorded(session).await?;
     if found <= newest() {
@@ -139,7 +140,7 @@ pub async fn version(session: &mut Session) -> Result<i32> {
     Err(Error::new(
         ErrorKind::State,
         format!(
-            "Schema [sync] of the target database is of version {found}, this program knows {}; use the newer program",
+            "Schema [sync] of the target database is of version {found}, but this program knows only {}; use the newer program",
             newest()
         ),
     ))
@@ -147,29 +148,32 @@ pub async fn version(session: &mut Session) -> Result<i32> {
 
 async fn recorded(session: &mut Session) -> Result<i32> {
     let there = session
-        .rows("SELECT OBJECT_ID(N'[sync].[migration]', N'U')", &[])
+        .rows(
+            "SELECT OBJECT_ID(N'[sync].[migration]', N'U') AS [object_id]",
+            &[],
+        )
         .await?;
     if there
         .first()
-        .map(|row| row.is_null(0))
+        .map(|row| row.is_null("object_id"))
         .transpose()?
         .unwrap_or(true)
     {
         return Ok(0);
     }
     let rows = session
-        .rows("SELECT MAX([version]) FROM [sync].[migration]", &[])
+        .rows("SELECT MAX([version]) AS [version] FROM [sync].[migration]", &[])
         .await?;
     let version = rows
         .first()
-        .map(|row| row.optional_integer(0))
+        .map(|row| row.optional_integer("version"))
         .transpose()?
         .flatten()
         .unwrap_or_default();
     i32::try_from(version).map_err(|_| {
         Error::new(
             ErrorKind::State,
-            "Table [sync].[migration] of the target holds a version that is none",
+            "Table [sync].[migration] of the target holds an invalid version; correct its rows",
         )
     })
 }

@@ -1,27 +1,27 @@
-//! The T-SQL of a column: on its way out, on its way in, and as a key.
+//! The T-SQL expressions of a column: read, staged, converted, and as a key.
 //!
-//! The driver makes money a float, ignores a collation's UTF-8 flag, and declares some types of a bulk load
-//! otherwise than it sends them. So a column is read as a type that the driver reads exactly, is staged as a
-//! type that it declares truthfully, and the server converts.
+//! The driver decodes money as a float, ignores a collation's UTF-8 flag, and declares some types of a bulk load
+//! otherwise than it sends them. So a column is read as a type that the driver decodes exactly. It is staged as a
+//! type that the driver declares truthfully, and the server converts.
 
 use crate::model::table::{Column, DataType, Length};
 
-/// A decimal on its way in: its digits. The driver sends a decimal in as few bytes as its value needs, and not every
-/// server reads it so.
+/// The staged type of a decimal: the text of its digits. The driver sends a decimal in as few bytes as its value
+/// needs, and not every server reads that.
 const DECIMAL_TEXT: &str = "varchar(41) COLLATE SQL_Latin1_General_CP1_CI_AS";
 
-/// Longest `nvarchar(n)`.
+/// The `n` of the longest `nvarchar(n)`.
 const NVARCHAR_UNITS_MAX: u16 = 4000;
 
-/// The session's own table that a batch is staged in.
+/// The session's own table for staged batches.
 pub const STAGE: &str = "#load";
 
-/// Name of a staged column: by position, so that no name of the table can be in its way.
+/// The name of a staged column, by its position from 0: `c1`, `c2`, …. No name of a user's column can collide with it.
 pub fn staged(position: usize) -> String {
     format!("c{}", position + 1)
 }
 
-/// What a value of a type is to the digest: two types of one family hold a common value alike.
+/// A class of types for the digest: two types of one family encode a common value alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant is named after what its types hold")]
 pub enum Family {
@@ -61,7 +61,7 @@ pub fn family(data_type: DataType) -> Family {
     }
 }
 
-/// The columns as a SELECT list that reads each as its own type.
+/// The SELECT list that reads each column as its own type.
 pub fn select_list(columns: &[Column]) -> String {
     let columns = columns
         .iter()
@@ -69,12 +69,12 @@ pub fn select_list(columns: &[Column]) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// A column as it is read, at the source and back from the target: an expression whose value the driver decodes
+/// The expression that reads a column, at the source and back from the target, and whose value the driver decodes
 /// exactly. `as_type` is the source's declared type.
 ///
-/// Within a family the column is read as what it is: a CAST to the source's narrower type would cut off what the
-/// target holds too much, and hide it. Across families (a `datetime` that is `datetime2` in the warehouse) the
-/// server converts to the source's type, because that is what the value was digested as.
+/// Within a family the column is read as its own type: a CAST to the source's narrower type would cut off and hide the
+/// target's surplus. Across families (a `datetime` that is `datetime2` in the warehouse) the server converts to the
+/// source's type, because the value was digested as that type.
 pub fn read_expression(column: &Column, as_type: DataType) -> String {
     let name = column.name.quoted();
     if family(column.data_type) == family(as_type) {
@@ -83,7 +83,7 @@ pub fn read_expression(column: &Column, as_type: DataType) -> String {
     match as_type {
         // Minutes are exact in datetime2(7); a CAST to smalldatetime would round seconds away.
         DataType::SmallDateTime => format!("CAST({name} AS datetime2(7))"),
-        // Straight to what they are read as.
+        // These convert straight to the type that they are read as.
         DataType::Money | DataType::SmallMoney | DataType::Char(_) | DataType::VarChar(_) | DataType::Xml => {
             readable(name, as_type)
         }
@@ -91,7 +91,7 @@ pub fn read_expression(column: &Column, as_type: DataType) -> String {
     }
 }
 
-/// An expression of `data_type` as one that the driver reads exactly.
+/// An expression of `data_type`, cast to a type that the driver reads exactly.
 fn readable(expression: String, data_type: DataType) -> String {
     let carrier = match data_type {
         DataType::Money => "decimal(19,4)".to_owned(),
@@ -106,8 +106,8 @@ fn readable(expression: String, data_type: DataType) -> String {
     format!("CAST({expression} AS {carrier})")
 }
 
-/// The type of a `#load` column that takes a source column of `data_type`: one that the driver declares in
-/// INSERT BULK as it then sends it. Every `#load` column is NULL.
+/// The type of the `#load` column for a source column of `data_type`. The driver declares this type in INSERT BULK as
+/// it then sends it. Every `#load` column is NULL.
 pub fn stage_type(data_type: DataType) -> String {
     match data_type {
         DataType::Bit
@@ -119,25 +119,26 @@ pub fn stage_type(data_type: DataType) -> String {
         | DataType::UniqueIdentifier => data_type.to_string(),
         DataType::Decimal { .. } | DataType::Money | DataType::SmallMoney => DECIMAL_TEXT.to_owned(),
         DataType::Real | DataType::Float => "float".to_owned(),
-        // Of nvarchar(n) the driver declares the bytes as characters.
+        // The driver declares the length of nvarchar(n) in bytes, which the server takes for characters.
         DataType::Char(_)
         | DataType::VarChar(_)
         | DataType::NChar(_)
         | DataType::NVarChar(_)
         | DataType::Xml => "nvarchar(max)".to_owned(),
         DataType::Binary(_) | DataType::VarBinary(_) => "varbinary(max)".to_owned(),
-        // Of these the driver declares no scale, which is scale 7; smalldatetime it declares as datetime.
+        // The driver declares no scale for these, which means scale 7. It declares smalldatetime as datetime.
         DataType::Time(_) => "time(7)".to_owned(),
         DataType::DateTimeOffset(_) => "datetimeoffset(7)".to_owned(),
         DataType::DateTime | DataType::SmallDateTime | DataType::DateTime2(_) => "datetime2(7)".to_owned(),
     }
 }
 
-/// The expression that turns a staged column (its quoted name, as in `l.[c1]`), of a source column of type `source`,
-/// into the target column's type. Text converts in the target column's collation, whose code page it will be stored in.
+/// The expression that converts a staged column into the target column's type. `stage_column` is its quoted name, as in
+/// `l.[c1]`; `source` is the source column's type. Text converts in the target column's collation, whose code page will
+/// store it.
 pub fn stage_expression(stage_column: &str, source: DataType, target: &Column) -> String {
     if family(source) == Family::Decimal && family(target.data_type) != Family::Decimal {
-        // Of the digits, other types would take another meaning than of the number.
+        // Other types read the text of the digits otherwise than the number.
         let number = match source {
             DataType::Money | DataType::SmallMoney => readable(stage_column.to_owned(), source),
             _ => format!("CAST({stage_column} AS {source})"),
@@ -147,15 +148,15 @@ pub fn stage_expression(stage_column: &str, source: DataType, target: &Column) -
     format!("CAST({stage_column}{} AS {})", collate(target), target.data_type)
 }
 
-/// The expression of a key column's parameter `@P{index}`: exactly the column's type and collation, so that the
+/// The expression of a key column's parameter `@P{index}`. It has exactly the column's type and collation, so that the
 /// comparison converts nothing and can seek.
 pub fn key_parameter(column: &Column, index: usize) -> String {
     let collate = collate(column);
     format!("CAST(@P{index}{collate} AS {}){collate}", column.data_type)
 }
 
-/// ` COLLATE name` for a text column whose collation is known. Names that are no plain words are left out: they
-/// are not the catalog's, and this is SQL text.
+/// ` COLLATE name` for a text column whose collation is known, else nothing. A name that is no plain word is left out,
+/// because it becomes SQL text and no catalog has such a name.
 pub fn collate(column: &Column) -> String {
     match &column.collation {
         Some(name)

@@ -1,4 +1,4 @@
-//! Version 1 of every value, frozen: a change of a field here is a new version beside it, never an edit.
+//! Version 1 of every value, frozen: a changed field needs a new version beside it, never an edit.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub(super) struct Table {
     target: String,
     fingerprint: Vec<(String, String)>,
     access_path: AccessPath,
-    /// Not used any more: rows without a date have a window of their own.
+    /// Unused, because rows without a date have a window of their own.
     undated_rows: Option<u64>,
     notes: Vec<String>,
 }
@@ -38,7 +38,8 @@ enum WindowState {
     Mismatched,
 }
 
-/// A window's dates: the first day, and the day after the last; those of the two windows without are no month's.
+/// A window's dates: the first day, and the day after the last. The two windows without dates have days outside any
+/// month.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "(NaiveDate, NaiveDate)", into = "(NaiveDate, NaiveDate)")]
 struct Dates(crate::model::window::Window);
@@ -119,7 +120,7 @@ pub(super) struct Marks {
     pub(super) sum: i64,
 }
 
-/// Says of its chunk that a pass has found it to be the same.
+/// The mark of a chunk that a pass found to be the same.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Checked {
     pub(super) pass: u128,
@@ -136,7 +137,7 @@ pub(super) struct Pass {
     differing: u64,
 }
 
-/// When a window was found equal, and the sums of the receipts that this rests on.
+/// The time at which a window was found equal, and the sums of the receipts that this rests on.
 #[derive(Serialize, Deserialize)]
 pub(super) struct FoundEqual {
     at: NaiveDateTime,
@@ -145,7 +146,7 @@ pub(super) struct FoundEqual {
     marks: i64,
 }
 
-/// Rows of a table that left its target and could not be followed.
+/// The number of rows that left a table's target and could not be followed.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Unfollowed {
     pub(super) rows: u64,
@@ -172,13 +173,13 @@ pub(super) struct Tombstone {
     month: Option<NaiveDate>,
 }
 
-/// The process that opened the store for writing last.
+/// The last process that opened the store for writing.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Writer {
     pub(super) pid: u32,
 }
 
-/// Turns one enum into another of the same variants, both ways.
+/// Converts between two enums of the same variants.
 macro_rules! same_variants {
     ($ours:ty, $theirs:ty, $($variant:ident),+) => {
         impl From<$ours> for $theirs {

@@ -33,7 +33,7 @@ fn noon() -> DateTime<Utc> {
     "2025-10-01T12:00:00.25Z".parse().unwrap()
 }
 
-// These are on disk: where one of the tests below fails, the change is a new version, not an edit here.
+// These bytes are on disk: if one of the tests below fails, the change needs a new version, not an edit here.
 
 #[test]
 fn frozen_table() {

@@ -1,5 +1,7 @@
-//! What is to be done with a table: its columns, its key, the way it is read, and whether that is still what
-//! its checkpoints were made with. Pure: the catalog's answers go in, a plan or a refusal comes out.
+//! The plan of a table: its columns, its key, its access path, and whether its checkpoints were made under the same
+//! plan.
+//!
+//! This module is pure: it turns the catalog's answers into a plan or a refusal.
 
 mod recorded;
 
@@ -9,20 +11,20 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::table::{Column, Identifier, Index, Key, TableName, TableSchema};
 use crate::model::window::Kind;
 
-/// What the fingerprint of a reference table has for its date column.
+/// The date column in the fingerprint of a reference table.
 const NO_DATE: &str = "none";
 
-/// The part of a fingerprint that tells the collations of the key's text columns; plans of before had none.
+/// The part of a fingerprint with the collations of the key's text columns. Older plans lack it.
 const KEY_COLLATIONS: &str = "key collations";
 
-/// How a table's windows are walked. Chosen once a table.
+/// The way that a table's windows are read, chosen once a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessPath {
     /// In the order of (date, key), which an index delivers.
     Date,
-    /// A day at a time, each sorted by the server.
+    /// One day at a time, which the server sorts.
     DayWalk,
-    /// In the order of the key, dates apart: a reference table.
+    /// In the order of the key without a date, for a reference table.
     Key,
 }
 
@@ -36,7 +38,7 @@ impl AccessPath {
         }
     }
 
-    /// The one of this name.
+    /// The access path of this name.
     pub fn named(name: &str) -> Option<AccessPath> {
         [AccessPath::Date, AccessPath::DayWalk, AccessPath::Key]
             .into_iter()
@@ -53,43 +55,43 @@ pub struct TablePlan {
     pub source: TableSchema,
     /// The table's name at the target.
     pub target: TableName,
-    /// What rows are told apart and ordered by.
+    /// The columns that distinguish and order its rows.
     pub key: Key,
-    /// How windows are walked.
+    /// The way that its windows are read.
     pub access_path: AccessPath,
-    /// What must not change between runs, by name.
+    /// The conditions that must not change between runs: one name and one value a part.
     pub fingerprint: Vec<(String, String)>,
-    /// What an operator should know: columns that are not copied, a walk that costs more.
+    /// Notes for an operator: columns that are not copied, an access path that costs more.
     pub notes: Vec<String>,
-    /// The columns that a row is looked for by where its date may have changed; `None` where no index finds it.
+    /// The columns by which to find a row whose date may have changed; `None` if no index finds it.
     pub(crate) traced: Option<Vec<usize>>,
 }
 
-/// Where a plan's rows come from.
+/// The origin of a plan's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The database's name.
     pub database: String,
-    /// What tells the database from every other, also from one of its name; empty where the server does not tell.
+    /// The identity of the database (see `mssql/catalog.rs`); empty if the server reports none.
     pub identity: String,
-    /// The server's own name, and the address that it was reached at.
+    /// The server's own name, and its address.
     pub server: String,
 }
 
-/// The parts of a fingerprint that may change: a change is said and recorded. Plans of before had none of them.
+/// The parts of a fingerprint that may change: a run reports and records the change. Older plans lack them.
 const TOLD: [&str; 2] = [SOURCE_SERVER, SOURCE_TABLE_MADE];
 
-/// The part that tells where the source was reached.
+/// The part with the source's server and address.
 pub const SOURCE_SERVER: &str = "source server";
 
-/// The part that tells which table of the source it is.
+/// The part with the creation and the number of the source table.
 const SOURCE_TABLE_MADE: &str = "source table made";
 
-/// The part that tells which database the source is. Plans of before had none.
+/// The part with the identity of the source database. Older plans lack it.
 pub const SOURCE_IDENTITY: &str = "source identity";
 
 impl TablePlan {
-    /// Records where the rows come from.
+    /// Adds the origin of the rows to the fingerprint.
     #[must_use]
     pub fn from_origin(mut self, origin: &Origin) -> TablePlan {
         let source = &self.source;
@@ -110,7 +112,7 @@ impl TablePlan {
         self
     }
 
-    /// What changed since an older plan and may: for an operator to know.
+    /// The permitted changes since an older plan: the name of each part, and a text for an operator.
     pub fn told_changes(&self, older: &[(String, String)]) -> Vec<(&str, String)> {
         let now = self
             .fingerprint
@@ -126,7 +128,7 @@ impl TablePlan {
     /// Plans a monthly table.
     ///
     /// # Errors
-    /// `Preflight` when the date column or a usable unique index is missing; each names what would do.
+    /// `Preflight` if the date column or a usable unique index is missing; the error names the alternatives.
     pub fn monthly(
         name: &Identifier,
         source: TableSchema,
@@ -165,7 +167,7 @@ impl TablePlan {
     /// Plans a reference table, which is copied whole. Without a unique index all its rows are one chunk.
     ///
     /// # Errors
-    /// `Preflight` when the key that is asked for is none.
+    /// `Preflight` if no unique index has exactly the columns of `key`.
     pub fn full(
         name: &Identifier,
         source: TableSchema,
@@ -198,8 +200,8 @@ impl TablePlan {
         })
     }
 
-    /// Positions of the columns that a row is looked for by whose date may have changed; `None` where its key holds the
-    /// date and no index finds it by the rest.
+    /// Positions of the columns by which to find a row whose date may have changed; `None` if the key holds the date
+    /// and no index finds the row by the rest.
     pub fn traced(&self) -> Option<&[usize]> {
         self.traced.as_deref()
     }
@@ -209,12 +211,12 @@ impl TablePlan {
         self.key.date.is_none()
     }
 
-    /// Whether rows may have no date, so that they are a window of their own.
+    /// Whether rows may have no date, and then have a window of their own.
     pub fn has_undated(&self) -> bool {
         self.date().is_some_and(|date| date.nullable)
     }
 
-    /// Whether its rows can be told apart.
+    /// Whether a key distinguishes its rows.
     pub fn has_key(&self) -> bool {
         !self.key.unique.is_empty()
     }
@@ -224,12 +226,12 @@ impl TablePlan {
         &self.source.columns
     }
 
-    /// The date column, where the table has windows of dates.
+    /// The date column; `None` for a reference table.
     pub fn date(&self) -> Option<&Column> {
         self.key.date.map(|position| &self.source.columns[position])
     }
 
-    /// The columns that a window's rows are ordered by.
+    /// The columns that order a window's rows.
     pub fn key_columns(&self, kind: Kind) -> Vec<&Column> {
         self.key
             .order(kind)
@@ -238,12 +240,12 @@ impl TablePlan {
             .collect()
     }
 
-    /// The key's columns, quoted.
+    /// The key's columns, quoted and separated by commas.
     pub fn key_names(&self) -> String {
         names(&self.source, &self.key.order(Kind::Dates(())))
     }
 
-    /// ` ORDER BY` and the key; nothing where there is none.
+    /// ` ORDER BY` and the key; empty without a key.
     pub fn order_by(&self, kind: Kind) -> String {
         match self.key.order(kind) {
             order if order.is_empty() => String::new(),
@@ -251,7 +253,7 @@ impl TablePlan {
         }
     }
 
-    /// What differs between this plan's fingerprint and an older one's: the part, and what it was and is.
+    /// The forbidden differences from an older plan's fingerprint: the name of each part, and a text with both values.
     pub fn differences(&self, older: &[(String, String)]) -> Vec<(&str, String)> {
         let mut differences = Vec::new();
         for (part, now) in &self.fingerprint {
@@ -271,7 +273,7 @@ impl TablePlan {
     }
 }
 
-/// What is to be said of columns that are left out.
+/// The notes on columns that are not copied.
 fn not_copied(name: &Identifier, source: &TableSchema) -> Vec<String> {
     let notes = source.refused.iter().map(|column| {
         format!(
@@ -316,8 +318,8 @@ fn date_position(source: &TableSchema, date_column: &Identifier) -> Result<usize
     Ok(position)
 }
 
-/// The columns of the unique index to go by: the one asked for, else the clustered one, else the primary key,
-/// else the one with the fewest columns.
+/// The columns of the chosen unique index: the one asked for, else the clustered one, else the primary key, else the
+/// one with the fewest columns.
 fn unique_columns(source: &TableSchema, asked: Option<&[Identifier]>) -> Result<Vec<usize>> {
     let usable = |index: &&Index| {
         index.unique
@@ -372,8 +374,11 @@ fn unique_columns(source: &TableSchema, asked: Option<&[Identifier]>) -> Result<
     }
 }
 
-/// The columns that a row is looked for by when its date may have changed: those of the unique key; where that holds the
-/// date, of another unique index that does not; else the rest of the key, where an index begins with just that.
+/// The columns by which to find a row whose date may have changed, in this order of preference:
+///
+/// - the unique key, if it does not hold the date;
+/// - another unique index that does not hold the date;
+/// - the rest of the key, if an index begins with just those columns.
 fn traced(source: &TableSchema, key: &Key) -> Option<Vec<usize>> {
     let date = key.date?;
     let without_date = |columns: &[usize]| !columns.contains(&date);
@@ -416,8 +421,8 @@ fn traced(source: &TableSchema, key: &Key) -> Option<Vec<usize>> {
     (!rest.is_empty() && found).then_some(rest)
 }
 
-/// `Date` where an index delivers the key's order: its own columns, then, if it is not clustered, those of the
-/// clustered index, by which a server finds the row.
+/// `Date` if an index delivers the key's order. An index that is not clustered delivers its own columns, then those
+/// of the clustered index, by which the server finds the row.
 fn access_path(source: &TableSchema, key: &Key) -> AccessPath {
     let wanted: Vec<&Identifier> = key
         .order(Kind::Dates(()))

@@ -1,15 +1,15 @@
-//! The plan that a target table was loaded by, made again from its fingerprint alone.
+//! The plan that a target table was loaded by, restored from its fingerprint alone.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::{AccessPath, KEY_COLLATIONS, NO_DATE, TablePlan};
 use crate::model::table::{Column, Identifier, Key, TableName, TableSchema};
 
 impl TablePlan {
-    /// The plan that a target table was loaded by, as its fingerprint tells it: enough to read the target back and to
-    /// compare, and nothing was asked of the source for it.
+    /// Restores the plan that a target table was loaded by from its fingerprint, without the source. The plan
+    /// suffices to read the target back and to compare it.
     ///
     /// # Errors
-    /// `State` when the fingerprint does not tell it.
+    /// `State` if the fingerprint lacks a part or cannot be parsed.
     pub fn recorded(
         name: &Identifier,
         target: TableName,
@@ -51,7 +51,7 @@ impl TablePlan {
             .copied()
             .filter(|position| source.columns[*position].data_type.is_text())
             .collect();
-        // Where a plan of before does not tell them, the target's own are used.
+        // Without the part, which older plans lack, the target's own collations apply.
         if let Ok(collations) = part(KEY_COLLATIONS) {
             for (position, collation) in texts.into_iter().zip(collations.split(", ")) {
                 source.columns[position].collation = (!collation.is_empty()).then(|| collation.to_owned());
@@ -75,7 +75,7 @@ fn columns_of(text: &str) -> Option<Vec<Column>> {
     let mut columns = Vec::new();
     let mut told = String::new();
     for piece in text.split(", ") {
-        // A name may hold what stands between two columns.
+        // A name may hold the separator of two columns.
         told.push_str(if told.is_empty() { "" } else { ", " });
         told.push_str(piece);
         let (rest, nullable) = match told.strip_suffix(" NOT NULL") {
@@ -103,7 +103,7 @@ fn columns_of(text: &str) -> Option<Vec<Column>> {
     told.is_empty().then_some(columns)
 }
 
-/// The names of a list of quoted ones.
+/// The names in a list of quoted names.
 fn names_of(text: &str) -> Option<Vec<String>> {
     let mut names = Vec::new();
     let mut rest = text;

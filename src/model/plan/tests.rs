@@ -1,4 +1,4 @@
-//! What is planned of which catalog, and what is refused.
+//! The plans of several catalogs, and their refusals.
 
 use super::*;
 use crate::model::table::{DataType, Length};

@@ -1,0 +1,202 @@
+//! Receipts that no longer hold: stale ones, and those that are dropped or passed on.
+
+use chrono::{Datelike, NaiveDate};
+
+use super::claim::put;
+use super::{COLUMNS, Receipt};
+use crate::base::error::Result;
+use crate::base::failpoint;
+use crate::model::chunk::KeyRange;
+use crate::model::row::Value;
+use crate::model::table::TableName;
+use crate::model::window::{Kind, Window};
+use crate::mssql::Session;
+use crate::target::lease::{Lease, fence};
+use crate::tsql::predicate::day;
+
+/// The key ranges of the receipts of every window that holds one of `dates`, and with `undated` of the windows of rows
+/// without a date. The chunk that is being loaded is not among them.
+///
+/// # Errors
+/// `State` if a receipt is not as this version writes it; those of [`Session::rows`].
+pub async fn ranges(
+    session: &mut Session,
+    lease: &Lease,
+    dates: &[NaiveDate],
+    undated: bool,
+) -> Result<Vec<(Window, u32, KeyRange)>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [state] <> N'loading' \
+         AND (([window_start] >= @P5 AND [window_start] <= @P2 AND [window_end] > @P3) OR [window_start] IN (@P4, @P6))"
+    );
+    // If no row has a date, the start of `ALL` stands in: no window of dates holds it.
+    let nowhere = Window::All.start();
+    let first = dates.iter().min().copied().unwrap_or(nowhere);
+    let last = dates.iter().max().copied().unwrap_or(nowhere);
+    let params = [
+        Value::Text(&lease.table),
+        day(last),
+        day(first),
+        day(Window::Undated.start()),
+        // A window lies within one month, so it does not begin before the first day of that month.
+        day(first.with_day(1).unwrap_or(first)),
+        day(Window::All.start()),
+    ];
+    let mut ranges = Vec::new();
+    for row in session.rows(&sql, &params).await? {
+        let Receipt { window, chunk, .. } = Receipt::from_row(&row)?;
+        let concerned = match window {
+            Window::Dates(_) => dates.iter().any(|date| window.has(*date)),
+            Window::Undated | Window::All => undated,
+        };
+        if concerned {
+            ranges.push((window, chunk.ordinal, chunk.range));
+        }
+    }
+    Ok(ranges)
+}
+
+/// Marks a chunk's receipt as stale, because rows of it moved to another chunk. Returns the number of receipts: 0 or 1.
+///
+/// # Errors
+/// Those of [`Session::execute`].
+pub async fn mark_stale(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<u64> {
+    let sql = "UPDATE [sync].[receipt] SET [state] = N'stale' \
+               WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3";
+    let params = [
+        Value::Text(&lease.table),
+        day(window.start()),
+        Value::Integer(i64::from(ordinal)),
+    ];
+    session.execute(sql, &params).await
+}
+
+/// Marks chunks of a window as stale, so that this run or a later one reloads them.
+///
+/// # Errors
+/// `Busy` if the lease was lost; those of [`Session::commit`].
+pub async fn mark_all_stale(
+    session: &mut Session,
+    lease: &Lease,
+    window: Window,
+    ordinals: &[u32],
+) -> Result<()> {
+    if ordinals.is_empty() {
+        return Ok(());
+    }
+    session.begin().await?;
+    fence(session, lease).await?;
+    for ordinal in ordinals {
+        mark_stale(session, lease, window, *ordinal).await?;
+    }
+    failpoint::step("stale: before COMMIT");
+    session.commit().await?;
+    failpoint::step("stale: after COMMIT");
+    Ok(())
+}
+
+/// Cuts a window at `ordinal`, so that it is reloaded from there: the receipt of `ordinal` becomes stale, and those
+/// after it are deleted.
+///
+/// The stale receipt stays, because no run would return to a window without receipts. If the target has lost it,
+/// `lost` is written in its place.
+///
+/// # Errors
+/// `Busy` if the lease was lost; those of [`Session::commit`].
+pub async fn cut(
+    session: &mut Session,
+    lease: &Lease,
+    window: Window,
+    ordinal: u32,
+    lost: Option<(&TableName, &Receipt)>,
+) -> Result<()> {
+    session.begin().await?;
+    fence(session, lease).await?;
+    if mark_stale(session, lease, window, ordinal).await? == 0
+        && let Some((table, lost)) = lost
+    {
+        put(session, lease, table, lost, "stale").await?;
+    }
+    delete_from(session, lease, window, i64::from(ordinal) + 1).await?;
+    failpoint::step("cut: before COMMIT");
+    session.commit().await?;
+    failpoint::step("cut: after COMMIT");
+    Ok(())
+}
+
+/// Drops the receipts of a window from `ordinal` on; the ones before it stand without them.
+///
+/// # Errors
+/// As [`cut`].
+pub async fn drop_from(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<()> {
+    session.begin().await?;
+    fence(session, lease).await?;
+    delete_from(session, lease, window, i64::from(ordinal)).await?;
+    session.commit().await
+}
+
+async fn delete_from(session: &mut Session, lease: &Lease, window: Window, ordinal: i64) -> Result<()> {
+    let sql =
+        "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] >= @P3";
+    let params = [
+        Value::Text(&lease.table),
+        day(window.start()),
+        Value::Integer(ordinal),
+    ];
+    session.execute(sql, &params).await.map(|_| ())
+}
+
+/// Drops the receipts and the plan of the lease's table, within the caller's transaction.
+///
+/// # Errors
+/// Those of [`Session::execute`].
+pub async fn drop_all(session: &mut Session, lease: &Lease) -> Result<()> {
+    for sql in [
+        "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1",
+        "DELETE FROM [sync].[plan] WHERE [table_name] = @P1",
+    ] {
+        session.execute(sql, &[Value::Text(&lease.table)]).await?;
+    }
+    Ok(())
+}
+
+/// Passes the receipts of one table on to another, whose own are dropped, within the caller's transaction.
+///
+/// # Errors
+/// Those of [`Session::execute`].
+pub async fn pass_on(session: &mut Session, from: &Lease, to: &Lease) -> Result<()> {
+    let (from, to) = (Value::Text(&from.table), Value::Text(&to.table));
+    let sql = "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1";
+    session.execute(sql, &[to]).await?;
+    let sql = "UPDATE [sync].[receipt] SET [table_name] = @P1 WHERE [table_name] = @P2";
+    session.execute(sql, &[to, from]).await?;
+    let sql = "DELETE FROM [sync].[plan] WHERE [table_name] = @P1";
+    session.execute(sql, &[from]).await.map(|_| ())
+}
+
+/// Drops the receipts and the plan of a table; with `days` (the first, and the day after the last) only the receipts of
+/// windows that begin within them. The next run reloads those windows.
+///
+/// # Errors
+/// `Busy` if the lease was lost; those of [`Session::commit`].
+pub async fn forget(
+    session: &mut Session,
+    lease: &Lease,
+    days: Option<(NaiveDate, NaiveDate)>,
+) -> Result<()> {
+    session.begin().await?;
+    fence(session, lease).await?;
+    let table = Value::Text(&lease.table);
+    match days {
+        Some((first, end)) => {
+            let sql = "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] >= @P2 \
+                       AND [window_start] < @P3";
+            session.execute(sql, &[table, day(first), day(end)]).await?;
+        }
+        None => drop_all(session, lease).await?,
+    }
+    failpoint::step("forget: before COMMIT");
+    session.commit().await?;
+    failpoint::step("forget: after COMMIT");
+    Ok(())
+}
