@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::cli::voice::Voice;
@@ -51,9 +53,10 @@ pub(super) fn result(text: &str) -> Result<()> {
     }
 }
 
-/// A value as indented JSON, with a line's end.
-pub(super) fn json(value: &serde_json::Value) -> String {
-    format!("{value:#}\n")
+/// A view as indented JSON, with a line's end. Its fields are printed in the order in which they are declared.
+pub(super) fn json(view: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(view).expect("a view of plain fields can be written as JSON");
+    format!("{text}\n")
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! `sync doctor`: everything that a run needs, looked at one by one, with the cause and the fix of what is wrong.
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::embedded::Embedded;
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::text::counted;
-use crate::cli::context::{Context, json as indented, result};
+use crate::cli::context::{Context, json, result};
 use crate::config::Config;
 use crate::doctor::{Check, Level, Report, configuration, servers, state};
 
@@ -36,7 +36,7 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode>
         }
     };
     result(&if args.json {
-        indented(&as_json(&report))
+        json(&View::of(&report))
     } else {
         text(&report)
     })?;
@@ -82,10 +82,55 @@ fn text(report: &Report) -> String {
     text
 }
 
-fn as_json(report: &Report) -> serde_json::Value {
-    json!({
-        "checks": report.checks,
-        "failures": report.count(Level::Failure),
-        "warnings": report.count(Level::Warning),
-    })
+/// The report as JSON.
+#[derive(Serialize)]
+struct View<'a> {
+    checks: &'a [Check],
+    failures: usize,
+    warnings: usize,
+}
+
+impl View<'_> {
+    fn of(report: &Report) -> View<'_> {
+        View {
+            checks: &report.checks,
+            failures: report.count(Level::Failure),
+            warnings: report.count(Level::Warning),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::error::{Error, ErrorKind};
+
+    #[test]
+    fn a_report_as_json() {
+        let mut report = Report::default();
+        report.add(Level::Ok, "state", "There is no file yet");
+        report.error("source", &Error::new(ErrorKind::Connection, "Nobody listens"));
+        report.checks[1].number = Some(18456);
+        report.checks[1].state = Some(1);
+        insta::assert_snapshot!(json(&View::of(&report)), @r#"
+        {
+          "checks": [
+            {
+              "level": "ok",
+              "place": "state",
+              "text": "There is no file yet"
+            },
+            {
+              "level": "failure",
+              "number": 18456,
+              "place": "source",
+              "state": 1,
+              "text": "Nobody listens"
+            }
+          ],
+          "failures": 1,
+          "warnings": 0
+        }
+        "#);
+    }
 }

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::embedded::Embedded;
 use crate::base::error::{ErrorKind, Result};
@@ -55,7 +55,7 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
     embedded.stop().await;
     let previews = looked?;
     result(&if args.json {
-        json(&as_json(&previews))
+        json(&View::of(&previews))
     } else {
         text(&previews)
     })?;
@@ -183,60 +183,187 @@ fn named(window: &WindowPreview) -> String {
     }
 }
 
-fn as_json(previews: &[TablePreview]) -> serde_json::Value {
-    let tables: Vec<_> = previews
-        .iter()
-        .map(|preview| {
-            let mut table = json!({
-                "name": preview.name,
-                "mode": preview.mode.to_string(),
-                "target": preview.target.to_string(),
-            });
-            match &preview.found {
-                Err(error) => {
-                    table["error"] = json!(error.chain());
-                    table["changed"] = json!(error.kind() == ErrorKind::Plan);
+/// The previews as JSON.
+#[derive(Serialize)]
+struct View<'a> {
+    tables: Vec<TableView<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum TableView<'a> {
+    Found(FoundView<'a>),
+    Refused(RefusedView<'a>),
+}
+
+#[derive(Serialize)]
+struct FoundView<'a> {
+    access_path: &'static str,
+    goes_on: Option<bool>,
+    in_place_because: Option<&'a [String]>,
+    key: &'a str,
+    mode: String,
+    name: &'a str,
+    notes: &'a [String],
+    rows_estimated: Option<u64>,
+    swap: Option<bool>,
+    target: String,
+    target_exists: bool,
+    undated_possible: bool,
+    undated_rows: Option<u64>,
+    windows: Vec<WindowView>,
+}
+
+#[derive(Serialize)]
+struct WindowView {
+    rows: u64,
+    window: String,
+    work: &'static str,
+}
+
+#[derive(Serialize)]
+struct RefusedView<'a> {
+    /// Whether the table or its configuration is another one than what is loaded.
+    changed: bool,
+    error: String,
+    mode: String,
+    name: &'a str,
+    target: String,
+}
+
+impl View<'_> {
+    fn of(previews: &[TablePreview]) -> View<'_> {
+        let tables = previews.iter().map(|preview| match &preview.found {
+            Ok(found) => TableView::Found(FoundView::of(preview, found)),
+            Err(error) => TableView::Refused(RefusedView {
+                changed: error.kind() == ErrorKind::Plan,
+                error: error.chain(),
+                mode: preview.mode.to_string(),
+                name: &preview.name,
+                target: preview.target.to_string(),
+            }),
+        });
+        View {
+            tables: tables.collect(),
+        }
+    }
+}
+
+impl<'a> FoundView<'a> {
+    fn of(preview: &'a TablePreview, found: &'a Found) -> FoundView<'a> {
+        let (swap, goes_on, obstacles) = match &found.way {
+            None => (None, None, None),
+            Some(RefreshWay::Swap { goes_on }) => (Some(true), Some(*goes_on), None),
+            Some(RefreshWay::InPlace(obstacles)) => (Some(false), None, Some(obstacles.as_slice())),
+        };
+        let windows = found.windows.iter().map(|window| WindowView {
+            rows: window.rows,
+            window: window.window.to_string(),
+            work: window.work.as_str(),
+        });
+        FoundView {
+            access_path: found.access_path.as_str(),
+            goes_on,
+            in_place_because: obstacles,
+            key: &found.key,
+            mode: preview.mode.to_string(),
+            name: &preview.name,
+            notes: &found.notes,
+            rows_estimated: found.rows_estimated,
+            swap,
+            target: preview.target.to_string(),
+            target_exists: found.target_exists,
+            undated_possible: found.undated != Undated::Impossible,
+            undated_rows: match found.undated {
+                Undated::Counted(count) => Some(count),
+                Undated::Impossible | Undated::NotCounted => None,
+            },
+            windows: windows.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::error::Error;
+    use crate::config::Mode;
+    use crate::model::plan::AccessPath;
+    use crate::model::table::TableName;
+    use crate::model::window::Window;
+
+    fn preview(name: &str, mode: Mode, found: Result<Found>) -> TablePreview {
+        let id = |name: &str| Identifier::new(name).unwrap();
+        TablePreview {
+            name: name.to_owned(),
+            mode,
+            target: TableName {
+                schema: id("dbo"),
+                name: id(&format!("t_{name}")),
+            },
+            found,
+        }
+    }
+
+    #[test]
+    fn a_plan_as_json() {
+        let found = Found {
+            target_exists: true,
+            key: "[ID]".to_owned(),
+            access_path: AccessPath::Key,
+            rows_estimated: Some(7),
+            undated: Undated::Counted(2),
+            notes: vec!["noted".to_owned()],
+            windows: vec![WindowPreview {
+                window: Window::new(day("2025-10-01").unwrap(), day("2025-11-01").unwrap()).unwrap(),
+                work: Work::PutRight(1),
+                rows: 5,
+            }],
+            way: Some(RefreshWay::InPlace(vec!["2 triggers".to_owned()])),
+        };
+        let refused = Error::new(ErrorKind::Plan, "The key was changed");
+        let previews = [
+            preview("ITEM", Mode::Full, Ok(found)),
+            preview("SALES", Mode::Monthly, Err(refused)),
+        ];
+        insta::assert_snapshot!(json(&View::of(&previews)), @r#"
+        {
+          "tables": [
+            {
+              "access_path": "key",
+              "goes_on": null,
+              "in_place_because": [
+                "2 triggers"
+              ],
+              "key": "[ID]",
+              "mode": "full",
+              "name": "ITEM",
+              "notes": [
+                "noted"
+              ],
+              "rows_estimated": 7,
+              "swap": false,
+              "target": "dbo.t_ITEM",
+              "target_exists": true,
+              "undated_possible": true,
+              "undated_rows": 2,
+              "windows": [
+                {
+                  "rows": 5,
+                  "window": "2025-10",
+                  "work": "put right"
                 }
-                Ok(found) => {
-                    let (swap, goes_on, obstacles) = match &found.way {
-                        None => (None, None, None),
-                        Some(RefreshWay::Swap { goes_on }) => (Some(true), Some(*goes_on), None),
-                        Some(RefreshWay::InPlace(obstacles)) => (Some(false), None, Some(obstacles)),
-                    };
-                    let windows: Vec<_> = found
-                        .windows
-                        .iter()
-                        .map(|window| {
-                            json!({
-                                "window": window.window.to_string(),
-                                "work": window.work.as_str(),
-                                "rows": window.rows,
-                            })
-                        })
-                        .collect();
-                    let more = json!({
-                        "target_exists": found.target_exists,
-                        "key": found.key,
-                        "access_path": found.access_path.as_str(),
-                        "rows_estimated": found.rows_estimated,
-                        "undated_possible": found.undated != Undated::Impossible,
-                        "undated_rows": match found.undated {
-                            Undated::Counted(count) => Some(count),
-                            Undated::Impossible | Undated::NotCounted => None,
-                        },
-                        "swap": swap,
-                        "goes_on": goes_on,
-                        "in_place_because": obstacles,
-                        "notes": found.notes,
-                        "windows": windows,
-                    });
-                    if let (Some(table), serde_json::Value::Object(more)) = (table.as_object_mut(), more) {
-                        table.extend(more);
-                    }
-                }
+              ]
+            },
+            {
+              "changed": true,
+              "error": "The key was changed",
+              "mode": "monthly",
+              "name": "SALES",
+              "target": "dbo.t_SALES"
             }
-            table
-        })
-        .collect();
-    json!({ "tables": tables })
+          ]
+        }
+        "#);
+    }
 }

@@ -1,8 +1,10 @@
 //! `sync reconcile`: the verified chunks compared again, and what was found.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::embedded::Embedded;
 use crate::base::error::Result;
@@ -69,7 +71,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     embedded.stop().await;
     let reconciled = ended?;
     result(&if args.json {
-        json(&as_json(&reconciled))
+        json(&View::of(&reconciled))
     } else {
         text(&reconciled, args.rows)
     })?;
@@ -275,48 +277,168 @@ fn place(finding: &Finding) -> String {
     format!("{} {}{chunk}", finding.table, finding.window)
 }
 
-fn as_json(reconciled: &Reconciled) -> serde_json::Value {
-    let findings: Vec<_> = reconciled
-        .findings
-        .iter()
-        .map(|finding| {
-            let difference = &finding.difference;
-            let keys: Vec<_> = difference
-                .keys
+/// What was found, as JSON.
+#[derive(Serialize)]
+struct View<'a> {
+    chunks: u64,
+    chunks_before: u64,
+    differing: Vec<FindingView<'a>>,
+    exit_code: u8,
+    left_out: &'a [String],
+    rows: u64,
+    stopped: bool,
+    tables: u64,
+}
+
+#[derive(Serialize)]
+struct FindingView<'a> {
+    changed: Option<u64>,
+    chunk: Option<u32>,
+    keys: Vec<KeyView<'a>>,
+    missing: Option<u64>,
+    receipt_rows: u64,
+    repaired: bool,
+    source_rows: Option<u64>,
+    table: &'a str,
+    target_only: Option<u64>,
+    target_rows: u64,
+    why: &'a [&'static str],
+    window: String,
+}
+
+#[derive(Serialize)]
+struct KeyView<'a> {
+    /// The value of each key column, by its name.
+    key: BTreeMap<&'a str, &'a str>,
+    what: &'static str,
+}
+
+impl View<'_> {
+    fn of(reconciled: &Reconciled) -> View<'_> {
+        View {
+            chunks: reconciled.chunks,
+            chunks_before: reconciled.chunks_before,
+            differing: reconciled.findings.iter().map(FindingView::of).collect(),
+            exit_code: reconciled.exit() as u8,
+            left_out: &reconciled.left_out,
+            rows: reconciled.rows,
+            stopped: reconciled.stopped,
+            tables: reconciled.tables,
+        }
+    }
+}
+
+impl FindingView<'_> {
+    fn of(finding: &Finding) -> FindingView<'_> {
+        let difference = &finding.difference;
+        let keys = difference.keys.iter().map(|key| KeyView {
+            key: key
+                .columns
                 .iter()
-                .map(|key| {
-                    let columns: serde_json::Map<String, serde_json::Value> = key
-                        .columns
-                        .iter()
-                        .map(|(name, value)| (name.clone(), json!(value)))
-                        .collect();
-                    json!({ "what": key.what, "key": columns })
-                })
-                .collect();
-            json!({
-                "table": finding.table,
-                "window": finding.window.to_string(),
-                "chunk": finding.ordinal,
-                "why": difference.why,
-                "receipt_rows": difference.receipt_rows,
-                "target_rows": difference.target_rows,
-                "source_rows": difference.source_rows,
-                "changed": difference.rows.map(|counts| counts.changed),
-                "missing": difference.rows.map(|counts| counts.missing),
-                "target_only": difference.rows.map(|counts| counts.target_only),
-                "keys": keys,
-                "repaired": finding.repaired,
-            })
-        })
-        .collect();
-    json!({
-        "tables": reconciled.tables,
-        "chunks": reconciled.chunks,
-        "chunks_before": reconciled.chunks_before,
-        "rows": reconciled.rows,
-        "differing": findings,
-        "left_out": reconciled.left_out,
-        "stopped": reconciled.stopped,
-        "exit_code": reconciled.exit() as u8,
-    })
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect(),
+            what: key.what,
+        });
+        FindingView {
+            changed: difference.rows.map(|counts| counts.changed),
+            chunk: finding.ordinal,
+            keys: keys.collect(),
+            missing: difference.rows.map(|counts| counts.missing),
+            receipt_rows: difference.receipt_rows,
+            repaired: finding.repaired,
+            source_rows: difference.source_rows,
+            table: &finding.table,
+            target_only: difference.rows.map(|counts| counts.target_only),
+            target_rows: difference.target_rows,
+            why: &difference.why,
+            window: finding.window.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::window::Window;
+    use crate::reconcile::compare::{Difference, RowCounts, RowKey};
+
+    fn finding() -> Finding {
+        let key = RowKey {
+            what: "changed",
+            columns: vec![
+                ("NO".to_owned(), "7".to_owned()),
+                ("LINE".to_owned(), "1".to_owned()),
+            ],
+        };
+        Finding {
+            table: "SALES".to_owned(),
+            window: Window::new(day("2025-10-01").unwrap(), day("2025-11-01").unwrap()).unwrap(),
+            ordinal: Some(3),
+            about: About::Chunk,
+            difference: Difference {
+                receipt_rows: 10,
+                target_rows: 9,
+                source_rows: None,
+                why: vec!["other rows"],
+                rows: Some(RowCounts {
+                    changed: 1,
+                    missing: 1,
+                    target_only: 0,
+                }),
+                keys: vec![key],
+            },
+            repaired: false,
+        }
+    }
+
+    #[test]
+    fn what_was_found_as_json() {
+        let reconciled = Reconciled {
+            tables: 1,
+            chunks: 4,
+            rows: 40,
+            findings: vec![finding()],
+            left_out: vec!["left".to_owned()],
+            ..Reconciled::default()
+        };
+        insta::assert_snapshot!(json(&View::of(&reconciled)), @r#"
+        {
+          "chunks": 4,
+          "chunks_before": 0,
+          "differing": [
+            {
+              "changed": 1,
+              "chunk": 3,
+              "keys": [
+                {
+                  "key": {
+                    "LINE": "1",
+                    "NO": "7"
+                  },
+                  "what": "changed"
+                }
+              ],
+              "missing": 1,
+              "receipt_rows": 10,
+              "repaired": false,
+              "source_rows": null,
+              "table": "SALES",
+              "target_only": 0,
+              "target_rows": 9,
+              "why": [
+                "other rows"
+              ],
+              "window": "2025-10"
+            }
+          ],
+          "exit_code": 3,
+          "left_out": [
+            "left"
+          ],
+          "rows": 40,
+          "stopped": false,
+          "tables": 1
+        }
+        "#);
+    }
 }

@@ -5,13 +5,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::embedded::Embedded;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{markdown, thousands};
-use crate::cli::context::{Context, json as indented, result};
+use crate::cli::context::{Context, json, result};
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
@@ -57,7 +57,7 @@ pub(super) async fn run(context: &Context, args: SampleArgs) -> Result<ExitCode>
     embedded.stop().await;
     let sampled = sampled?;
     result(&if args.json {
-        indented(&as_json(&sampled))
+        json(&View::of(&sampled))
     } else {
         text(&sampled)
     })?;
@@ -208,20 +208,70 @@ fn text(sampled: &[Sampled]) -> String {
     markdown(&lines)
 }
 
-fn as_json(sampled: &[Sampled]) -> serde_json::Value {
-    let tables: Vec<_> = sampled
-        .iter()
-        .map(|table| {
-            json!({
-                "name": table.name,
-                "mode": table.mode.to_string(),
-                "rows": table.rows,
-                "file": table.file.as_ref().map(|file| file.display().to_string()),
-            })
-        })
-        .collect();
-    json!({
-        "tables": tables,
-        "total": sampled.iter().map(|table| table.rows).sum::<u64>(),
-    })
+/// The summary as JSON.
+#[derive(Serialize)]
+struct View<'a> {
+    tables: Vec<TableView<'a>>,
+    total: u64,
+}
+
+#[derive(Serialize)]
+struct TableView<'a> {
+    file: Option<String>,
+    mode: String,
+    name: &'a str,
+    rows: u64,
+}
+
+impl View<'_> {
+    fn of(sampled: &[Sampled]) -> View<'_> {
+        let tables = sampled.iter().map(|table| TableView {
+            file: table.file.as_ref().map(|file| file.display().to_string()),
+            mode: table.mode.to_string(),
+            name: &table.name,
+            rows: table.rows,
+        });
+        View {
+            tables: tables.collect(),
+            total: sampled.iter().map(|table| table.rows).sum(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_as_json() {
+        let sampled = |name: &str, mode, rows, file: Option<&str>| Sampled {
+            name: name.to_owned(),
+            mode,
+            rows,
+            file: file.map(PathBuf::from),
+        };
+        let sampled = [
+            sampled("SALES", Mode::Monthly, 10, Some("sales.json")),
+            sampled("ITEM", Mode::Full, 0, None),
+        ];
+        insta::assert_snapshot!(json(&View::of(&sampled)), @r#"
+        {
+          "tables": [
+            {
+              "file": "sales.json",
+              "mode": "monthly",
+              "name": "SALES",
+              "rows": 10
+            },
+            {
+              "file": null,
+              "mode": "full",
+              "name": "ITEM",
+              "rows": 0
+            }
+          ],
+          "total": 10
+        }
+        "#);
+    }
 }

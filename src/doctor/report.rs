@@ -27,21 +27,21 @@ pub enum Level {
     Failure,
 }
 
-/// One thing that was looked at.
+/// One thing that was looked at. JSON has its fields in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// How it came out.
     pub level: Level,
-    /// What it is about: `configuration`, `state`, `source`, `target`, `source table NAME`, `target table NAME`.
-    pub place: String,
-    /// What was found: the cause, and the fix.
-    pub text: String,
     /// The server's error number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<u32>,
+    /// What it is about: `configuration`, `state`, `source`, `target`, `source table NAME`, `target table NAME`.
+    pub place: String,
     /// The state of the server's error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<u8>,
+    /// What was found: the cause, and the fix.
+    pub text: String,
 }
 
 /// All checks, in the order in which they were made.

@@ -5,7 +5,7 @@ mod tests;
 
 use chrono::NaiveDate;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::embedded::Embedded;
 use super::voice::Voice;
@@ -103,7 +103,7 @@ pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode>
     let counted = counted?;
     counted.warn(&context.voice);
     result(&if args.json {
-        json(&as_json(&counted.counts))
+        json(&CountsView::of(&counted.counts))
     } else {
         text(&counted.counts)
     })?;
@@ -454,31 +454,50 @@ fn are_equal(counts: &[Count]) -> Option<bool> {
     counted.reduce(|all, equal| all && equal)
 }
 
-fn as_json(counts: &[Count]) -> serde_json::Value {
-    let tables: Vec<_> = counts
-        .iter()
-        .map(|count| {
-            let mut line = json!({
-                "name": count.table,
-                "source": count.source(),
-                "target": count.target(),
-                "status": count.status(),
-                "equal": count.is_equal(),
-            });
-            if let Some(window) = count.window {
-                line["window"] = json!(window.to_string());
-            }
-            line
-        })
-        .collect();
-    json!({
-        "tables": tables,
-        "total": {
-            "source": counts.iter().filter_map(Count::source).sum::<u64>(),
-            "target": counts.iter().filter_map(Count::target).sum::<u64>(),
-        },
-        "equal": are_equal(counts),
-    })
+/// The counts as JSON.
+#[derive(Serialize)]
+struct CountsView<'a> {
+    equal: Option<bool>,
+    tables: Vec<LineView<'a>>,
+    total: TotalView,
+}
+
+#[derive(Serialize)]
+struct LineView<'a> {
+    equal: Option<bool>,
+    name: &'a str,
+    source: Option<u64>,
+    status: &'static str,
+    target: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TotalView {
+    source: u64,
+    target: u64,
+}
+
+impl CountsView<'_> {
+    fn of(counts: &[Count]) -> CountsView<'_> {
+        let lines = counts.iter().map(|count| LineView {
+            equal: count.is_equal(),
+            name: &count.table,
+            source: count.source(),
+            status: count.status(),
+            target: count.target(),
+            window: count.window.map(|window| window.to_string()),
+        });
+        CountsView {
+            equal: are_equal(counts),
+            tables: lines.collect(),
+            total: TotalView {
+                source: counts.iter().filter_map(Count::source).sum(),
+                target: counts.iter().filter_map(Count::target).sum(),
+            },
+        }
+    }
 }
 
 /// The counts as a Markdown table whose columns line up; the target's rows are what is counted in it.

@@ -9,7 +9,7 @@ use crate::base::failpoint;
 use crate::model::chunk::KeyRange;
 use crate::model::row::Value;
 use crate::model::table::TableName;
-use crate::model::window::{Kind, Window};
+use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::target::lease::{Lease, fence};
 use crate::tsql::predicate::day;

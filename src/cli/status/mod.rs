@@ -1,10 +1,11 @@
 //! `sync status`: where every table and window stands, from the checkpoint file alone. No server is asked, so it
 //! answers while a run is going, after one was killed, and where nothing is reachable.
 
+mod view;
+
 use chrono::{DateTime, Utc};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use serde_json::json;
 
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
@@ -14,6 +15,7 @@ use crate::cli::context::{Context, json, result};
 use crate::cli::shared::repairing;
 use crate::config::{Config, Mode};
 use crate::model::plan::AccessPath;
+use view::View;
 
 /// Arguments of `sync status`.
 #[derive(Debug, Args)]
@@ -102,7 +104,7 @@ pub(super) fn run(context: &Context, args: StatusArgs) -> Result<ExitCode> {
         }
     };
     result(&if args.json {
-        json(&as_json(&status))
+        json(&View::of(&status))
     } else {
         text(&status)
     })?;
@@ -174,89 +176,6 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         run,
         forgetting: view.tombstones()?,
         pass: view.pass()?,
-    })
-}
-
-fn as_json(status: &Status) -> serde_json::Value {
-    let tables: Vec<_> = status
-        .tables
-        .iter()
-        .map(|table| {
-            let windows: Vec<_> = table
-                .windows
-                .iter()
-                .map(|window| {
-                    let counts = window.counts;
-                    json!({
-                        "window": window.window,
-                        "start": window.dates.as_ref().map(|(start, _)| start),
-                        "end": window.dates.as_ref().map(|(_, end)| end),
-                        "state": window.state,
-                        "chunks": counts.chunks,
-                        "verified": counts.verified,
-                        "failed": counts.failed,
-                        "mismatched": counts.mismatched,
-                        "stale": counts.stale,
-                        "rows": counts.rows,
-                        "error": window.error,
-                    })
-                })
-                .collect();
-            json!({
-                "name": table.name,
-                "mode": table.mode,
-                "rows": table.counts().rows,
-                "notes": table.notes,
-                "unfollowed_rows": table.unfollowed,
-                "windows": windows,
-            })
-        })
-        .collect();
-    let totals = status.totals();
-    json!({
-        "totals": {
-            "rows": totals.rows,
-            "chunks": totals.chunks,
-            "verified": totals.verified,
-            "failed": totals.failed,
-            "mismatched": totals.mismatched,
-            "stale": totals.stale,
-        },
-        "tables": tables,
-        "run": status.run.as_ref().map(|run| {
-            let record = &run.record;
-            json!({
-                "run_id": format!("{:032x}", record.run_id),
-                "running": run.running,
-                "pid": record.pid,
-                "host": record.host,
-                "start_date": record.range.start,
-                "end_date": record.range.end.pred_opt(),
-                "started_at": record.started_at,
-                "ended_at": record.ended_at,
-                "exit_code": record.exit_code,
-                "error": record.error,
-                "waiting": run.waiting.as_ref().map(|waiting| {
-                    json!({
-                        "since": waiting.since,
-                        "next_try_at": waiting.next_try_at,
-                        "error": waiting.error,
-                    })
-                }),
-            })
-        }),
-        "reconcile": status.pass.as_ref().map(|pass| {
-            json!({
-                "source": pass.source,
-                "started_at": pass.started_at,
-                "ended_at": pass.ended_at,
-                "same": pass.same,
-                "differing": pass.differing,
-            })
-        }),
-        "forgetting": status.forgetting.iter().map(|tombstone| {
-            json!({ "table": tombstone.table, "month": tombstone.month })
-        }).collect::<Vec<_>>(),
     })
 }
 
