@@ -48,7 +48,8 @@ pub(super) fn prefix(table: &str) -> Vec<u8> {
 /// Key of a window: the table's, then its first day and the day after its last, as days from the common era.
 pub(super) fn window_key(table: &str, window: Window) -> Vec<u8> {
     let mut key = prefix(table);
-    for day in [window.start(), window.end()] {
+    let (start, end) = window.to_stored();
+    for day in [start, end] {
         key.extend_from_slice(&day_bytes(day));
     }
     key

@@ -204,7 +204,7 @@ impl Tombstone {
     /// Whether it covers a window.
     pub fn covers(&self, window: Window) -> bool {
         self.days()
-            .is_none_or(|(first, end)| first <= window.start() && window.start() < end)
+            .is_none_or(|(first, end)| first <= window.stored_start() && window.stored_start() < end)
     }
 
     /// The month's first day and the day after its last.

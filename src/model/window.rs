@@ -106,14 +106,9 @@ impl Window {
         }
     }
 
-    /// The first of the dates that it is stored under.
-    pub fn start(self) -> NaiveDate {
+    /// The first of the dates that it is stored under, which tells it from every other window of a table.
+    pub fn stored_start(self) -> NaiveDate {
         self.to_stored().0
-    }
-
-    /// The last of the dates that it is stored under.
-    pub fn end(self) -> NaiveDate {
-        self.to_stored().1
     }
 
     /// The window that is stored under these dates.

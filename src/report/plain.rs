@@ -211,8 +211,8 @@ mod tests {
         let clock = Hand::shared();
         let plain = Plain::new(clock.clone(), Vec::new());
         let range = DateRange {
-            start: window().start(),
-            end: window().end(),
+            start: window().to_stored().0,
+            end: window().to_stored().1,
         };
         let (table, window) = ("T", window());
         let chunk = |ordinal| Event::ChunkVerified {

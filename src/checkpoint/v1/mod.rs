@@ -53,7 +53,7 @@ impl TryFrom<(NaiveDate, NaiveDate)> for Dates {
 
 impl From<Dates> for (NaiveDate, NaiveDate) {
     fn from(dates: Dates) -> Self {
-        (dates.0.start(), dates.0.end())
+        dates.0.to_stored()
     }
 }
 

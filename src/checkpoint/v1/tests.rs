@@ -128,8 +128,8 @@ fn frozen_run() {
         ended_at: None,
         exit_code: Some(4),
         range: DateRange {
-            start: window().start(),
-            end: window().end(),
+            start: window().to_stored().0,
+            end: window().to_stored().1,
         },
         error: None,
     };
@@ -201,7 +201,7 @@ fn frozen_tombstone() {
     let tombstone = record::Tombstone {
         table: "T".to_owned(),
         targets: vec!["dbo.t_T".to_owned()],
-        month: Some(window().start()),
+        month: Some(window().stored_start()),
     };
     frozen::<Tombstone, _>(
         &tombstone,

@@ -216,13 +216,14 @@ fn loaded<'a>(
 
 /// Windows whose dates touch as one extent, so that each is counted by one query.
 fn joined(windows: impl Iterator<Item = Window>) -> Vec<Extent> {
-    let (dated, other): (Vec<Window>, Vec<Window>) = windows.partition(|window| window.is_dated());
     let mut days: Vec<(NaiveDate, NaiveDate)> = Vec::new();
+    let mut other = Vec::new();
     // The store has windows by date.
-    for window in dated {
-        match days.last_mut() {
-            Some(last) if window.start() <= last.1 => last.1 = last.1.max(window.end()),
-            _ => days.push((window.start(), window.end())),
+    for window in windows {
+        match (window, days.last_mut()) {
+            (Window::All | Window::Undated, _) => other.push(window),
+            (Window::Dates(next), Some(last)) if next.start() <= last.1 => last.1 = last.1.max(next.end()),
+            (Window::Dates(next), _) => days.push((next.start(), next.end())),
         }
     }
     let days = days.into_iter().map(|(start, end)| {

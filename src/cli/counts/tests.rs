@@ -158,7 +158,10 @@ fn a_line_a_window() {
     | A undated | 5         | ✓      |
     | **TOTAL** | **15**    |        |
     ");
-    assert_eq!(CountsView::of(&counts).tables[2].window.as_deref(), Some("undated"));
+    assert_eq!(
+        CountsView::of(&counts).tables[2].window.as_deref(),
+        Some("undated")
+    );
     insta::assert_snapshot!(json(&CountsView::of(&counts[..1])), @r#"
     {
       "equal": true,

@@ -130,8 +130,10 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         for window in view.windows(&table.name)? {
             table.windows.push(WindowStatus {
                 window: window.window.to_string(),
-                dates: (window.window.is_dated())
-                    .then(|| (window.window.start().to_string(), window.window.end().to_string())),
+                dates: window
+                    .window
+                    .days()
+                    .map(|days| (days.start().to_string(), days.end().to_string())),
                 state: window.state.as_str(),
                 error: window.error,
                 counts: view.counts(&table.name, window.window)?,

@@ -1,6 +1,6 @@
 //! The receipt of a chunk that is being loaded: claimed before its rows are merged, proven after they are read back.
 
-use super::{Incarnation, Receipt, id_of};
+use super::record::{Incarnation, Receipt, id_of};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::TableName;
@@ -17,7 +17,7 @@ use crate::tsql::predicate::day;
 /// [`Session::execute`].
 pub async fn claim(session: &mut Session, lease: &Lease, table: &TableName, receipt: &Receipt) -> Result<()> {
     let ordinal = Value::Integer(i64::from(receipt.chunk.ordinal));
-    let start = day(receipt.window.start());
+    let start = day(receipt.window.stored_start());
     let sql =
         "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3";
     session
@@ -38,14 +38,14 @@ pub(super) async fn put(
     state: &'static str,
 ) -> Result<()> {
     let ordinal = Value::Integer(i64::from(receipt.chunk.ordinal));
-    let start = day(receipt.window.start());
+    let start = day(receipt.window.stored_start());
     let chunk = &receipt.chunk;
     let (load_id, run_id) = (chunk.load_id.to_be_bytes(), lease.run_id.to_be_bytes());
     let digest = chunk.tally.digest.to_bytes();
     let mut params = vec![
         Value::Text(&lease.table),
         start,
-        day(receipt.window.end()),
+        day(receipt.window.to_stored().1),
         ordinal,
         Value::Bytes(&load_id),
         Value::Bytes(&run_id),
@@ -93,7 +93,7 @@ pub async fn prove(session: &mut Session, lease: &Lease, window: Window, ordinal
                WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3 AND [state] = N'loading'";
     let params = [
         Value::Text(&lease.table),
-        day(window.start()),
+        day(window.stored_start()),
         Value::Integer(i64::from(ordinal)),
     ];
     match session.execute(sql, &params).await? {
@@ -155,7 +155,7 @@ pub async fn load_id(
             sql,
             &[
                 Value::Text(&lease.table),
-                day(window.start()),
+                day(window.stored_start()),
                 Value::Integer(i64::from(ordinal)),
             ],
         )

@@ -3,7 +3,7 @@
 use chrono::{Datelike, NaiveDate};
 
 use super::claim::put;
-use super::{COLUMNS, Receipt};
+use super::record::{COLUMNS, Receipt};
 use crate::base::error::Result;
 use crate::base::failpoint;
 use crate::model::chunk::KeyRange;
@@ -30,17 +30,17 @@ pub async fn ranges(
          AND (([window_start] >= @P5 AND [window_start] <= @P2 AND [window_end] > @P3) OR [window_start] IN (@P4, @P6))"
     );
     // If no row has a date, the start of `ALL` stands in: no window of dates holds it.
-    let nowhere = Window::All.start();
+    let nowhere = Window::All.stored_start();
     let first = dates.iter().min().copied().unwrap_or(nowhere);
     let last = dates.iter().max().copied().unwrap_or(nowhere);
     let params = [
         Value::Text(&lease.table),
         day(last),
         day(first),
-        day(Window::Undated.start()),
+        day(Window::Undated.stored_start()),
         // A window lies within one month, so it does not begin before the first day of that month.
         day(first.with_day(1).unwrap_or(first)),
-        day(Window::All.start()),
+        day(Window::All.stored_start()),
     ];
     let mut ranges = Vec::new();
     for row in session.rows(&sql, &params).await? {
@@ -65,7 +65,7 @@ pub async fn mark_stale(session: &mut Session, lease: &Lease, window: Window, or
                WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3";
     let params = [
         Value::Text(&lease.table),
-        day(window.start()),
+        day(window.stored_start()),
         Value::Integer(i64::from(ordinal)),
     ];
     session.execute(sql, &params).await
@@ -140,7 +140,7 @@ async fn delete_from(session: &mut Session, lease: &Lease, window: Window, ordin
         "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] >= @P3";
     let params = [
         Value::Text(&lease.table),
-        day(window.start()),
+        day(window.stored_start()),
         Value::Integer(ordinal),
     ];
     session.execute(sql, &params).await.map(|_| ())

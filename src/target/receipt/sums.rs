@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Incarnation, unreadable};
+use super::record::{Incarnation, unreadable};
 use crate::base::error::Result;
 use crate::model::row::Value;
 use crate::model::table::TableName;

@@ -1,0 +1,105 @@
+//! A receipt as a row of `[sync].[receipt]`, and reads of receipts.
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
+use crate::model::row::{Digest, Tally, Value};
+use crate::model::table::TableName;
+use crate::model::window::Window;
+use crate::mssql::{Row, Session};
+use crate::tsql::predicate::day;
+
+/// The columns of a receipt that [`Receipt::from_row`] reads.
+pub(super) const COLUMNS: &str = "[window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], \
+                       [row_count], [byte_count], [digest], [target_object_id], [target_created]";
+
+/// The identity of a target table: a different `object_id` or `create_date` means that the table was recreated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incarnation {
+    /// `sys.tables.object_id`.
+    pub object_id: i32,
+    /// `sys.tables.create_date`, to the millisecond.
+    pub created: String,
+}
+
+/// A chunk as the target proves it.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The window of the chunk.
+    pub window: Window,
+    /// The chunk, `Verified` or `Stale`.
+    pub chunk: Chunk,
+    /// The table that its rows went into.
+    pub incarnation: Incarnation,
+}
+
+/// The windows of a target table that have receipts, by date.
+///
+/// # Errors
+/// `State` if a receipt is not as this version writes it; those of [`Session::rows`]. So for every read of receipts.
+pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Window>> {
+    let name = table.to_string();
+    let sql = "SELECT DISTINCT [window_start], [window_end] FROM [sync].[receipt] WHERE [table_name] = @P1 \
+               ORDER BY [window_start]";
+    let rows = session.rows(sql, &[Value::Text(&name)]).await?;
+    rows.iter()
+        .map(|row| Window::from_stored(row.date("window_start")?, row.date("window_end")?))
+        .collect()
+}
+
+/// The receipts of a window, by ordinal.
+pub async fn read(session: &mut Session, table: &TableName, window: Window) -> Result<Vec<Receipt>> {
+    let name = table.to_string();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 ORDER BY [ordinal]"
+    );
+    let params = [Value::Text(&name), day(window.stored_start())];
+    let rows = session.rows(&sql, &params).await?;
+    rows.iter().map(Receipt::from_row).collect()
+}
+
+impl Receipt {
+    pub(super) fn from_row(row: &Row) -> Result<Receipt> {
+        let key = |column: &str| Ok(row.optional_bytes(column)?.map(|bytes| KeyBytes(bytes.to_vec())));
+        let count = |column: &str| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
+        let digest: &[u8; 32] = row.bytes("digest")?.try_into().map_err(|_| unreadable())?;
+        let state = match row.text("state")? {
+            "verified" => ChunkState::Verified,
+            "stale" => ChunkState::Stale,
+            _ => return Err(unreadable()),
+        };
+        Ok(Receipt {
+            window: Window::from_stored(row.date("window_start")?, row.date("window_end")?)?,
+            chunk: Chunk {
+                ordinal: u32::try_from(row.integer("ordinal")?).map_err(|_| unreadable())?,
+                range: KeyRange {
+                    after: key("key_after")?,
+                    through: key("key_through")?,
+                },
+                state,
+                tally: Tally {
+                    row_count: count("row_count")?,
+                    byte_count: count("byte_count")?,
+                    digest: Digest::from_bytes(digest),
+                },
+                attempts: 1,
+                error: None,
+                load_id: id_of(row.bytes("load_id")?)?,
+            },
+            incarnation: Incarnation {
+                object_id: i32::try_from(row.integer("target_object_id")?).map_err(|_| unreadable())?,
+                created: row.text("target_created")?.to_owned(),
+            },
+        })
+    }
+}
+
+pub(super) fn id_of(bytes: &[u8]) -> Result<u128> {
+    Ok(u128::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?))
+}
+
+pub(super) fn unreadable() -> Error {
+    Error::new(
+        ErrorKind::State,
+        "A receipt in [sync].[receipt] is not as this version writes it; it was changed by hand or by another version",
+    )
+}
