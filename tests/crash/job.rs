@@ -224,7 +224,7 @@ async fn assert_checkpoints(server: &Server, project: &Project, place: &str) {
                 let same = receipts.iter().any(|receipt| {
                     let parts: Vec<&str> = receipt.split(" | ").collect();
                     parts[0].contains(&table.target)
-                        && parts[1].contains(&window.start().to_string())
+                        && parts[1].contains(&window.stored_start().to_string())
                         && parts[2].contains(&format!("({})", chunk.ordinal))
                         && parts[3].contains("verified")
                         && parts[4].contains(&format!("({})", chunk.tally.row_count))

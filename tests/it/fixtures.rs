@@ -45,8 +45,8 @@ fn describe(view: &View<'_>) -> String {
             let counts = view.counts(&table.name, record.window).expect("counts");
             line(format!(
                 "  window {} to before {}: {}, error {:?}, updated {}",
-                record.window.start(),
-                record.window.end(),
+                record.window.stored_start(),
+                record.window.to_stored().1,
                 record.state.as_str(),
                 record.error,
                 record.updated_at

@@ -49,8 +49,8 @@ fn put(chunk: Chunk) -> Change {
 
 fn run(pid: u32) -> RunRecord {
     let range = DateRange {
-        start: window(10).start(),
-        end: window(10).end(),
+        start: window(10).to_stored().0,
+        end: window(10).to_stored().1,
     };
     RunRecord {
         run_id: 7,
