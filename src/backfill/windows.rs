@@ -21,24 +21,7 @@ pub(super) async fn run_windows(
     plan: ResumePlan,
     summary: &mut TableSummary,
 ) -> Result<PassOver> {
-    let context = Arc::new(TableContext {
-        plan: at.plan.clone(),
-        target: at.target.clone(),
-        lease: at.lease.clone(),
-        limits: Limits {
-            rows: run.options.chunk_rows.unwrap_or(run.config.run.chunk_rows) as usize,
-            bytes: run.config.run.chunk_bytes_max,
-        },
-        brake: run.brake(at.plan),
-        asked: match at.scope {
-            Scope::Dates(range) => Some(range),
-            Scope::Repair(_) => None,
-        },
-        seen: Default::default(),
-        pools: run.pools.clone(),
-        load_turn: tokio::sync::Mutex::new(()),
-        retrier: run.retrier.clone(),
-    });
+    let context = Arc::new(context(run, at));
     summary.windows_done = plan.windows.iter().filter(|work| is_done(work)).count();
     summary.rows_total = plan.windows.iter().map(|work| work.verified_rows).sum();
     // Those whose dates are all still to come.
@@ -70,29 +53,8 @@ pub(super) async fn run_windows(
             )
             .with_source(error)
         })?;
-        summary.rows_loaded += ended.rows_loaded;
-        summary.rows_total += ended.rows_loaded;
-        over.displaced += ended.displaced;
-        over.stale += ended.stale;
-        over.unsure |= ended.unsure;
-        if matches!(ended.outcome, Outcome::Mismatched(_) | Outcome::Failed(_)) {
-            over.ended_badly.insert(ended.window);
-        }
-        match ended.outcome {
-            Outcome::Complete => summary.windows_done += 1,
-            Outcome::Open | Outcome::Stopped => summary.windows_open += 1,
-            Outcome::Mismatched(_) => summary.mismatched += 1,
-            Outcome::Failed(error) if error.kind() == ErrorKind::Held => summary.held += 1,
-            Outcome::Failed(error) if error.kind().ends_the_run() => {
-                fatal.get_or_insert(error);
-            }
-            Outcome::Failed(error) => {
-                summary.windows_failed += 1;
-                if ends_the_table(error.kind()) {
-                    over.given_up.get_or_insert(error);
-                }
-            }
-        }
+        let failed = over.add(ended, summary);
+        fatal = fatal.or(failed);
     }
     summary.windows_open += waiting.len();
     match fatal {
@@ -100,6 +62,29 @@ pub(super) async fn run_windows(
         None => Ok(over),
     }
 }
+
+/// What the windows of a table share.
+fn context(run: &RunContext<'_>, at: LoadTarget<'_>) -> TableContext {
+    TableContext {
+        plan: at.plan.clone(),
+        target: at.target.clone(),
+        lease: at.lease.clone(),
+        limits: Limits {
+            rows: run.options.chunk_rows.unwrap_or(run.config.run.chunk_rows) as usize,
+            bytes: run.config.run.chunk_bytes_max,
+        },
+        brake: run.brake(at.plan),
+        asked: match at.scope {
+            Scope::Dates(range) => Some(range),
+            Scope::Repair(_) => None,
+        },
+        seen: Default::default(),
+        pools: run.pools.clone(),
+        load_turn: tokio::sync::Mutex::new(()),
+        retrier: run.retrier.clone(),
+    }
+}
+
 /// What going through a table's windows once came to.
 #[derive(Debug, Default)]
 pub(super) struct PassOver {
@@ -113,6 +98,36 @@ pub(super) struct PassOver {
     pub(super) unsure: bool,
     /// Why the table's other windows are not tried.
     pub(super) given_up: Option<Error>,
+}
+
+impl PassOver {
+    /// Adds a window. Returns the error that ends the run, if it met one.
+    fn add(&mut self, ended: WindowResult, summary: &mut TableSummary) -> Option<Error> {
+        summary.rows_loaded += ended.rows_loaded;
+        summary.rows_total += ended.rows_loaded;
+        self.displaced += ended.displaced;
+        self.stale += ended.stale;
+        self.unsure |= ended.unsure;
+        if matches!(ended.outcome, Outcome::Mismatched(_) | Outcome::Failed(_)) {
+            self.ended_badly.insert(ended.window);
+        }
+        match ended.outcome {
+            Outcome::Complete => summary.windows_done += 1,
+            Outcome::Open | Outcome::Stopped => summary.windows_open += 1,
+            Outcome::Mismatched(_) => summary.mismatched += 1,
+            Outcome::Failed(error) if error.kind() == ErrorKind::Held => summary.held += 1,
+            Outcome::Failed(error) if error.kind().ends_the_run() => {
+                return Some(error);
+            }
+            Outcome::Failed(error) => {
+                summary.windows_failed += 1;
+                if ends_the_table(error.kind()) {
+                    self.given_up.get_or_insert(error);
+                }
+            }
+        }
+        None
+    }
 }
 
 /// Whether nothing is left of a window.

@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use super::env::Variables;
 use super::section::{At, File, Section};
 use super::server::{self, Server};
-use super::{Config, Mode, RunConfig, Source, TableConfig, Target};
+use super::values::{Config, Mode, RunConfig, Source, TableConfig, Target};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
 use crate::model::table::Identifier;
@@ -114,8 +114,18 @@ const ADDRESS_KEYS: &[&str] = &[
     "ca_file",
 ];
 
+impl Config {
+    /// Reads and checks the file at `path`. `environment` answers for environment variables.
+    ///
+    /// # Errors
+    /// `Config`: the file, the line and the fix, for the first thing that is wrong.
+    pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
+        load(path, environment)
+    }
+}
+
 /// Reads the configuration at `path`.
-pub(super) fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
+fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let text = if error.kind() == std::io::ErrorKind::NotFound {
             format!(

@@ -79,18 +79,9 @@ impl Accounting<'_> {
                 break;
             };
             if full {
-                // An older script's table may have a key twice: the next page begins with all rows of the last one.
-                let whole = keys_of_order.iter().rposition(|key| *key != last).ok_or_else(|| {
-                    Error::new(
-                        ErrorKind::Preflight,
-                        format!(
-                            "Target table {} has one key {PAGE_KEYS} times or more; delete the rows that are too many",
-                            plan.target
-                        ),
-                    )
-                })?;
-                rows.truncate(whole + 1);
-                keys_of_order.truncate(whole + 1);
+                let whole = self.without_last(&keys_of_order, &last)?;
+                rows.truncate(whole);
+                keys_of_order.truncate(whole);
             }
             rest.after = keys_of_order.last().cloned().map(KeyBytes);
             for key in &keys_of_order {
@@ -116,6 +107,21 @@ impl Accounting<'_> {
             }
         }
         Ok(accounted)
+    }
+
+    /// How many rows of a full page come before its last key. An older script's table may have a key twice: the next page
+    /// begins with all rows of the last one.
+    fn without_last(&self, keys: &[Vec<u8>], last: &[u8]) -> Result<usize> {
+        let before = keys.iter().rposition(|key| key != last).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Preflight,
+                format!(
+                    "Target table {} has one key {PAGE_KEYS} times or more; delete the rows that are too many",
+                    self.plan.target
+                ),
+            )
+        })?;
+        Ok(before + 1)
     }
 
     /// Whether the source's columns can hold a key of the target: an older script's table may be wider, or have no key.

@@ -84,6 +84,15 @@ pub struct RowKey {
     pub columns: Vec<(String, String)>,
 }
 
+/// The target's rows of a chunk, held against the source's.
+#[derive(Default)]
+struct Scan {
+    found: Tally,
+    counts: RowCounts,
+    /// Some keys of rows that differ, each with how.
+    named: Vec<(&'static str, Vec<u8>)>,
+}
+
 impl Subject<'_> {
     fn extent(&self) -> Extent {
         Extent::of_window(self.window)
@@ -163,48 +172,7 @@ impl Subject<'_> {
             source_rows: Some(extracted.batch.row_count() as u64),
             ..Difference::default()
         };
-        let mut found = Tally::default();
-        let mut counts = RowCounts::default();
-        let (filter, params) = self
-            .target
-            .range(self.plan, self.extent(), &self.receipt.chunk.range)?;
-        let sql = format!(
-            "SELECT {} FROM {}{filter}",
-            self.target.select(self.plan),
-            self.target.quoted
-        );
-        let mut bytes = Vec::new();
-        let mut named: Vec<(&'static str, Vec<u8>)> = Vec::new();
-        target
-            .stream(&sql, &params, |row| {
-                bytes.clear();
-                row.encode(&mut bytes)?;
-                found.add_row(&bytes);
-                let key = key_of(&bytes, &order)?;
-                let what = match there.remove(&key) {
-                    Some(digest) if digest == Digest::of_row(&bytes) => return Ok(Flow::Continue),
-                    Some(_) => {
-                        counts.changed += 1;
-                        "changed"
-                    }
-                    None => {
-                        counts.target_only += 1;
-                        "target-only"
-                    }
-                };
-                if named.len() < KEYS_NAMED_MAX {
-                    named.push((what, key));
-                }
-                Ok(Flow::Continue)
-            })
-            .await?;
-        counts.missing = there.len() as u64;
-        for key in there.into_keys() {
-            if named.len() == KEYS_NAMED_MAX {
-                break;
-            }
-            named.push(("missing", key));
-        }
+        let Scan { found, counts, named } = self.scan_target(target, &order, there).await?;
         difference.target_rows = found.row_count;
         if let Some(why) = differs(extracted.batch.tally(), found) {
             difference.why.push(why.of_ends());
@@ -222,6 +190,52 @@ impl Subject<'_> {
                 .collect::<Result<_>>()?;
         }
         Ok(difference)
+    }
+
+    /// Reads the target's rows of the chunk, and holds each against the source's row of its key.
+    async fn scan_target(
+        &self,
+        target: &mut Session,
+        order: &[usize],
+        mut there: HashMap<Vec<u8>, Digest>,
+    ) -> Result<Scan> {
+        let mut scan = Scan::default();
+        let range = &self.receipt.chunk.range;
+        let (filter, params) = self.target.range(self.plan, self.extent(), range)?;
+        let sql = format!(
+            "SELECT {} FROM {}{filter}",
+            self.target.select(self.plan),
+            self.target.quoted
+        );
+        let mut bytes = Vec::new();
+        target
+            .stream(&sql, &params, |row| {
+                bytes.clear();
+                row.encode(&mut bytes)?;
+                scan.found.add_row(&bytes);
+                let key = key_of(&bytes, order)?;
+                let what = match there.remove(&key) {
+                    Some(digest) if digest == Digest::of_row(&bytes) => return Ok(Flow::Continue),
+                    Some(_) => {
+                        scan.counts.changed += 1;
+                        "changed"
+                    }
+                    None => {
+                        scan.counts.target_only += 1;
+                        "target-only"
+                    }
+                };
+                if scan.named.len() < KEYS_NAMED_MAX {
+                    scan.named.push((what, key));
+                }
+                Ok(Flow::Continue)
+            })
+            .await?;
+        scan.counts.missing = there.len() as u64;
+        let room = KEYS_NAMED_MAX.saturating_sub(scan.named.len());
+        let missing = there.into_keys().take(room).map(|key| ("missing", key));
+        scan.named.extend(missing);
+        Ok(scan)
     }
 
     fn request(&self, limits: Limits) -> Request {

@@ -23,7 +23,7 @@ use crate::pipeline::retrier::Place;
 use crate::preflight::context::RunContext;
 use crate::preflight::plan::hold_to;
 use crate::progress::{Event, TableSummary};
-use crate::refresh::shadow_table::{RefreshStrategy, Swap, TargetShape};
+use crate::refresh::shadow_table::{RefreshStrategy, Swap};
 use crate::source::extract::{Limits, Request, extract};
 use crate::target::lease;
 use crate::target::lease::Lease;
@@ -85,17 +85,14 @@ pub(crate) async fn refresh(
                 break;
             }
             RefreshStrategy::Swap(target_shape) => {
-                let leases = (lease, &shadow_lease);
-                let plans = (plan, &shadow_plan);
-                let refreshed = swapped(
-                    run,
-                    lease_session,
-                    plans,
-                    leases,
-                    target_shape.as_deref(),
-                    summary,
-                )
-                .await?;
+                let swap = Swap {
+                    plan,
+                    shadow: &shadow_plan,
+                    target_shape: target_shape.as_deref(),
+                    lease,
+                    shadow_lease: &shadow_lease,
+                };
+                let refreshed = replace(run, lease_session, &swap, summary).await?;
                 match refreshed {
                     Refreshed::Done => break,
                     Refreshed::Again => continue,
@@ -143,99 +140,98 @@ async fn in_place(
     load_windows(run, lease_session, at, summary).await
 }
 
-/// Loads the table beside its target, where the source differs, and puts it in the target's place. False where
-/// the target is no longer the one that the table was made after.
-async fn swapped(
+/// Loads the shadow table, if the source differs, and puts it in the target's place.
+async fn replace(
     run: &RunContext<'_>,
     lease_session: &mut Session,
-    (plan, shadow_plan): (&TablePlan, &TablePlan),
-    (lease, shadow_lease): (&Lease, &Lease),
-    target_shape: Option<&TargetShape>,
+    swap: &Swap<'_>,
     summary: &mut TableSummary,
 ) -> Result<Refreshed> {
-    let begun = shadow_table::resumable(lease_session, shadow_plan, target_shape).await?;
-    let resumed = begun.is_some();
-    let target = match begun {
-        Some(target) => target,
-        None => {
-            let mut same = Vec::new();
-            let old = target_shape
-                .map(|target_shape| Target::new(plan, &target_shape.schema))
-                .transpose();
-            // A target that lacks a column of the source's is replaced by one that has it.
-            if let Ok(Some(old)) = &old {
-                let at = LoadTarget {
-                    plan,
-                    target: old,
-                    lease,
-                    scope: Scope::Dates(run.options.range),
-                };
-                let chunks = in_the_target(run, lease_session, at).await?;
-                if is_complete(&chunks) && !run.options.force {
-                    same = same_from_the_start(run, plan, &chunks, summary).await?;
-                    if same.len() == chunks.len() {
-                        unchanged(run, at, &chunks, lease_session, summary).await?;
-                        return Ok(Refreshed::Done);
-                    }
-                }
-            }
-            let table = plan.name.as_str().to_owned();
-            run.retrier.store.commit(&[Change::RemoveWindow {
-                table,
-                window: Window::All,
-            }])?;
-            let new = shadow_table::create(lease_session, shadow_plan, shadow_lease, target_shape).await?;
-            if let Ok(Some(old)) = &old {
-                let at = LoadTarget {
-                    plan: shadow_plan,
-                    target: &new,
-                    lease: shadow_lease,
-                    scope: Scope::Dates(run.options.range),
-                };
-                carry(run, at, old, &same, summary).await?;
-            }
-            new
-        }
+    let left = shadow_table::resumable(lease_session, swap.shadow, swap.target_shape).await?;
+    let resumed = left.is_some();
+    let begun = match left {
+        Some(target) => Some(target),
+        None => begin(run, lease_session, swap, summary).await?,
+    };
+    let Some(target) = begun else {
+        return Ok(Refreshed::Done);
     };
     let at = LoadTarget {
-        plan: shadow_plan,
+        plan: swap.shadow,
         target: &target,
-        lease: shadow_lease,
+        lease: swap.shadow_lease,
         scope: Scope::Dates(run.options.range),
     };
     load_windows(run, lease_session, at, summary).await?;
-    if summary.windows_done == 1 && summary.error.is_none() && !run.is_stopped() {
-        if let Some(target_shape) = target_shape {
-            let (leaving, of) = shadow_table::leaving(lease_session, plan, target_shape, &target).await?;
-            if holds_back(run, plan, (leaving, of), summary.rows_total, summary) {
-                // The next run looks at the source anew.
-                shadow_table::drop_leftover(lease_session, shadow_plan, shadow_lease).await?;
-                return Ok(Refreshed::Done);
-            }
+    if summary.windows_done != 1 || summary.error.is_some() || run.is_stopped() {
+        return Ok(Refreshed::Done);
+    }
+    if let Some(target_shape) = swap.target_shape {
+        let leaving = shadow_table::leaving(lease_session, swap.plan, target_shape, &target).await?;
+        if holds_back(run, swap.plan, leaving, summary.rows_total, summary) {
+            // The next run looks at the source anew.
+            shadow_table::drop_leftover(lease_session, swap.shadow, swap.shadow_lease).await?;
+            return Ok(Refreshed::Done);
         }
-        let swap = Swap {
-            plan,
-            shadow: shadow_plan,
-            target_shape,
-            lease,
-            shadow_lease,
-        };
-        let swapped = cut_over(run, &swap).await?;
-        if swapped && resumed {
-            // Its first rows are of an earlier run, its last ones of now: a row may have moved between them.
-            run.note(&format!(
-                "Table {}: its load had been cut short; it is compared with the source once more",
-                plan.name
-            ));
-            return Ok(Refreshed::Again);
-        }
-        return Ok(if swapped {
-            Refreshed::Done
-        } else {
-            Refreshed::Altered
-        });
+    }
+    if !cut_over(run, swap).await? {
+        return Ok(Refreshed::Altered);
+    }
+    if resumed {
+        // Its first rows are of an earlier run, its last ones of now: a row may have moved between them.
+        run.note(&format!(
+            "Table {}: its load had been cut short; it is compared with the source once more",
+            swap.plan.name
+        ));
+        return Ok(Refreshed::Again);
     }
     Ok(Refreshed::Done)
+}
+
+/// Makes the shadow table, and carries over the chunks that the source has unchanged. `None` if the source has nothing
+/// else than the target in place.
+async fn begin(
+    run: &RunContext<'_>,
+    lease_session: &mut Session,
+    swap: &Swap<'_>,
+    summary: &mut TableSummary,
+) -> Result<Option<Target>> {
+    let scope = Scope::Dates(run.options.range);
+    let mut same = Vec::new();
+    // A target that lacks a column of the source's is replaced by one that has it.
+    let shape = swap.target_shape;
+    let old = shape.and_then(|shape| Target::new(swap.plan, &shape.schema).ok());
+    if let Some(old) = &old {
+        let at = LoadTarget {
+            plan: swap.plan,
+            target: old,
+            lease: swap.lease,
+            scope,
+        };
+        let chunks = in_the_target(run, lease_session, at).await?;
+        if is_complete(&chunks) && !run.options.force {
+            same = same_from_the_start(run, swap.plan, &chunks, summary).await?;
+            if same.len() == chunks.len() {
+                unchanged(run, at, &chunks, lease_session, summary).await?;
+                return Ok(None);
+            }
+        }
+    }
+    run.retrier.store.commit(&[Change::RemoveWindow {
+        table: swap.plan.name.as_str().to_owned(),
+        window: Window::All,
+    }])?;
+    let new = shadow_table::create(lease_session, swap.shadow, swap.shadow_lease, shape).await?;
+    if let Some(old) = &old {
+        let at = LoadTarget {
+            plan: swap.shadow,
+            target: &new,
+            lease: swap.shadow_lease,
+            scope,
+        };
+        carry(run, at, old, &same, summary).await?;
+    }
+    Ok(Some(new))
 }
 
 /// Whether the brake keeps a reference table as it is, as so many of its rows would leave and so many be there then; if

@@ -337,25 +337,11 @@ async fn lock_timeout(session: &mut Session) -> Result<()> {
         .await
 }
 
-/// The statements that make the table: the target's own columns, key and indexes, where there is a target; else the
+/// The statements that create the table: the target's own columns, key and indexes, if there is a target; else the
 /// source's columns, clustered on the key.
 fn statements(plan: &TablePlan, target_shape: Option<&TargetShape>) -> Result<Vec<String>> {
     let table = plan.target.quoted();
-    let key = plan.key.unique.clone();
-    let columns: Vec<Column> = plan
-        .columns()
-        .iter()
-        .enumerate()
-        .map(|(position, column)| {
-            let found = target_shape.and_then(|target_shape| {
-                let position = target_shape.schema.position(column.name.as_str())?;
-                Some(target_shape.schema.columns[position].clone())
-            });
-            let mut column = found.unwrap_or_else(|| column.clone());
-            column.nullable &= !key.contains(&position);
-            column
-        })
-        .collect();
+    let columns = columns(plan, target_shape);
     let mut indexes = target_shape.map_or_else(Vec::new, |target_shape| target_shape.shape.indexes.clone());
     if let Some(wanted) = key_index(plan, &columns, &indexes)? {
         indexes.push(wanted);
@@ -366,43 +352,13 @@ fn statements(plan: &TablePlan, target_shape: Option<&TargetShape>) -> Result<Ve
         .max()
         .unwrap_or(0);
     let mut parts: Vec<String> = columns.iter().map(column_sql).collect();
-    let mut made = Vec::new();
+    let mut created = Vec::new();
     for index in &indexes {
-        let order = if index.clustered {
-            "CLUSTERED"
-        } else {
-            "NONCLUSTERED"
-        };
-        let keys = index
-            .columns
-            .iter()
-            .map(|(name, descending)| format!("{}{}", name.quoted(), if *descending { " DESC" } else { "" }))
-            .collect::<Vec<_>>()
-            .join(", ");
         let constraint = match index.kind {
             IndexKind::PrimaryKey => "PRIMARY KEY",
             IndexKind::UniqueConstraint => "UNIQUE",
             IndexKind::Unique | IndexKind::Plain => {
-                let unique = if index.kind == IndexKind::Unique {
-                    "UNIQUE "
-                } else {
-                    ""
-                };
-                let included = match index.included.as_slice() {
-                    [] => String::new(),
-                    names => format!(
-                        " INCLUDE ({})",
-                        names
-                            .iter()
-                            .map(Identifier::quoted)
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    ),
-                };
-                let name = index.name.quoted();
-                made.push(format!(
-                    "CREATE {unique}{order} INDEX {name} ON {table} ({keys}){included}"
-                ));
+                created.push(create_index(&table, index));
                 continue;
             }
         };
@@ -411,12 +367,63 @@ fn statements(plan: &TablePlan, target_shape: Option<&TargetShape>) -> Result<Ve
             &format!("{GENERATION}{generation}"),
         ))?;
         parts.push(format!(
-            "CONSTRAINT {} {constraint} {order} ({keys})",
-            name.quoted()
+            "CONSTRAINT {} {constraint} {} ({})",
+            name.quoted(),
+            order(index),
+            keys(index)
         ));
     }
-    made.insert(0, format!("CREATE TABLE {table} ({})", parts.join(", ")));
-    Ok(made)
+    created.insert(0, format!("CREATE TABLE {table} ({})", parts.join(", ")));
+    Ok(created)
+}
+
+/// The plan's columns as the target has them; those of the key are NOT NULL.
+fn columns(plan: &TablePlan, target_shape: Option<&TargetShape>) -> Vec<Column> {
+    let columns = plan.columns().iter().enumerate();
+    let columns = columns.map(|(position, column)| {
+        let found = target_shape.and_then(|target_shape| {
+            let position = target_shape.schema.position(column.name.as_str())?;
+            Some(target_shape.schema.columns[position].clone())
+        });
+        let mut column = found.unwrap_or_else(|| column.clone());
+        column.nullable &= !plan.key.unique.contains(&position);
+        column
+    });
+    columns.collect()
+}
+
+fn order(index: &IndexShape) -> &'static str {
+    if index.clustered {
+        "CLUSTERED"
+    } else {
+        "NONCLUSTERED"
+    }
+}
+
+fn keys(index: &IndexShape) -> String {
+    let columns = index
+        .columns
+        .iter()
+        .map(|(name, descending)| format!("{}{}", name.quoted(), if *descending { " DESC" } else { "" }));
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+fn create_index(table: &str, index: &IndexShape) -> String {
+    let unique = match index.kind {
+        IndexKind::Unique => "UNIQUE ",
+        _ => "",
+    };
+    let names: Vec<String> = index.included.iter().map(Identifier::quoted).collect();
+    let included = match names.as_slice() {
+        [] => String::new(),
+        names => format!(" INCLUDE ({})", names.join(", ")),
+    };
+    format!(
+        "CREATE {unique}{} INDEX {} ON {table} ({}){included}",
+        order(index),
+        index.name.quoted(),
+        keys(index)
+    )
 }
 
 /// The primary key that is added where no index begins with the key that the rows are read back by.

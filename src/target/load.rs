@@ -103,16 +103,9 @@ pub async fn commit(
     failpoint::step("load: after BEGIN");
     lease::fence(session, lease).await?;
     failpoint::step("load: after the fence");
-    if let Some(claim) = load.claim {
-        // The fence has waited for whatever an earlier session of this load was doing: now its outcome is known.
-        let done = receipt::load_id(session, lease, claim.window, claim.chunk.ordinal).await?;
-        if done == Some(claim.chunk.load_id) {
-            session.rollback().await?;
-            return Ok(Loaded::AlreadyCommitted);
-        }
-        receipt::claim(session, lease, &plan.target, claim).await?;
-    } else {
-        receipt::is_here(session, &plan.target, &target.incarnation).await?;
+    if !claimed(session, plan, target, lease, load.claim).await? {
+        session.rollback().await?;
+        return Ok(Loaded::AlreadyCommitted);
     }
     failpoint::step("load: after the claim");
     let (extent, range) = load.owned;
@@ -162,6 +155,27 @@ pub async fn commit(
     session.commit().await?;
     failpoint::step("load: after COMMIT");
     Ok(Loaded::Committed(moved))
+}
+
+/// Claims the receipt; false if this very load has proven it before. The fence has waited for whatever an earlier session
+/// of this load was doing, so that its outcome is known.
+async fn claimed(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    lease: &Lease,
+    claim: Option<&Receipt>,
+) -> Result<bool> {
+    let Some(claim) = claim else {
+        receipt::is_here(session, &plan.target, &target.incarnation).await?;
+        return Ok(true);
+    };
+    let done = receipt::load_id(session, lease, claim.window, claim.chunk.ordinal).await?;
+    if done == Some(claim.chunk.load_id) {
+        return Ok(false);
+    }
+    receipt::claim(session, lease, &plan.target, claim).await?;
+    Ok(true)
 }
 
 /// Marks the chunks of the days that rows which leave are under now, this load's own among them where such a day is

@@ -19,6 +19,7 @@ use crate::pipeline::moved_rows::Accounting;
 use crate::pipeline::retrier::Place;
 use crate::pipeline::window::{Read, Seen, Step, TableContext, WindowRun};
 use crate::progress::Event;
+use crate::source::extract::Extracted;
 use crate::target::leaving::Accounted;
 use crate::target::load;
 use crate::target::load::{Load, Loaded, Moved};
@@ -84,27 +85,7 @@ impl WindowRun {
         } else {
             (Extent::of_window(self.work.window), None)
         };
-        let range = match &step.again {
-            Some(chunk) => chunk.range.clone(),
-            None => KeyRange {
-                after: step.after.clone(),
-                through: if closes { None } else { extracted.last_key },
-            },
-        };
-        let before = step
-            .again
-            .as_ref()
-            .map_or(ChunkState::Planned, |chunk| chunk.state);
-        let mut chunk = Chunk {
-            ordinal: step.ordinal,
-            range,
-            state: next_state(before, ChunkEvent::Started)?,
-            tally: extracted.batch.tally(),
-            attempts: 0,
-            error: None,
-            load_id: table.retrier.clock.random(),
-        };
-        chunk.state = next_state(chunk.state, ChunkEvent::ReadFromSource)?;
+        let mut chunk = self.chunk_to_load(step, &extracted, closes)?;
         let batch = Rows {
             batch: &extracted.batch,
             began: read.began,
@@ -131,21 +112,47 @@ impl WindowRun {
                 Ok(())
             }
             Err(error) => {
-                // A stop is no failure of the chunk: it is read again by the next run.
-                if error.kind() == ErrorKind::Stopped {
-                    return Err(error);
-                }
-                let event = if error.kind() == ErrorKind::Mismatch {
-                    ChunkEvent::Differed
-                } else {
-                    ChunkEvent::GaveUp
-                };
-                chunk.state = next_state(chunk.state, event)?;
-                chunk.error = Some(error.chain());
-                table.retrier.store.commit(&[self.chunk_change(&chunk)])?;
+                self.record_failure(chunk, &error)?;
                 Err(error)
             }
         }
+    }
+
+    /// The chunk that was read, as it is to be loaded.
+    fn chunk_to_load(&self, step: &Step, extracted: &Extracted, closes: bool) -> Result<Chunk> {
+        let range = match &step.again {
+            Some(chunk) => chunk.range.clone(),
+            None => KeyRange {
+                after: step.after.clone(),
+                through: if closes { None } else { extracted.last_key.clone() },
+            },
+        };
+        let before = step
+            .again
+            .as_ref()
+            .map_or(ChunkState::Planned, |chunk| chunk.state);
+        let started = next_state(before, ChunkEvent::Started)?;
+        Ok(Chunk {
+            ordinal: step.ordinal,
+            range,
+            state: next_state(started, ChunkEvent::ReadFromSource)?,
+            tally: extracted.batch.tally(),
+            attempts: 0,
+            error: None,
+            load_id: self.table.retrier.clock.random(),
+        })
+    }
+
+    /// Records that a chunk could not be loaded. A stop is no failure of the chunk: the next run reads it again.
+    fn record_failure(&self, mut chunk: Chunk, error: &Error) -> Result<()> {
+        let event = match error.kind() {
+            ErrorKind::Stopped => return Ok(()),
+            ErrorKind::Mismatch => ChunkEvent::Differed,
+            _ => ChunkEvent::GaveUp,
+        };
+        chunk.state = next_state(chunk.state, event)?;
+        chunk.error = Some(error.chain());
+        self.table.retrier.store.commit(&[self.chunk_change(&chunk)])
     }
 
     /// Loads from memory until it is committed, differs twice, or fails for good.

@@ -1,0 +1,89 @@
+//! The rules of the house that a machine can check.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod docs;
+mod layers;
+mod size;
+mod source;
+
+use source::{files, is_tests};
+
+/// The part of a file before its tests; nothing of a file that is all tests.
+fn product<'a>(path: &str, text: &'a str) -> &'a str {
+    if is_tests(path) {
+        ""
+    } else {
+        text.split("#[cfg(test)]").next().unwrap_or(text)
+    }
+}
+
+#[test]
+fn each_library_is_named_where_it_belongs() {
+    let places: [(&str, &[&str]); 5] = [
+        ("tiberius::", &["src/mssql/"]),
+        ("redb::", &["src/checkpoint"]),
+        ("bincode::", &["src/checkpoint"]),
+        ("backoff::", &["src/base/retry"]),
+        ("tds_emulator", &["src/cli/"]),
+    ];
+    let mut faults = Vec::new();
+    for (path, text) in files("src") {
+        for (name, homes) in places {
+            if product(&path, &text).contains(name) && !homes.iter().any(|home| path.starts_with(home)) {
+                faults.push(format!("{path} names {name}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn the_core_does_no_io() {
+    let mut faults = Vec::new();
+    for (path, text) in ["src/model", "src/tsql"].into_iter().flat_map(files) {
+        for name in [
+            "std::fs",
+            "std::net",
+            "tokio::",
+            "async fn",
+            "clock::",
+            "std::time",
+            "Utc::now",
+        ] {
+            if product(&path, &text).contains(name) {
+                faults.push(format!("{path} names {name}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    let mut faults = Vec::new();
+    for (path, text) in ["src", "crates"].into_iter().flat_map(files) {
+        for (number, line) in product(&path, &text).lines().enumerate() {
+            let marks = ["todo!(", "unimplemented!(", "dbg!(", ".unwrap()", "TODO", "FIXME"];
+            if marks.iter().any(|mark| line.contains(mark)) {
+                faults.push(format!("{}:{}: {}", path, number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn states_are_never_ordered() {
+    for (path, text) in files("src") {
+        for name in ["ChunkState", "WindowState"] {
+            let derived = text
+                .split(&format!("pub enum {name}"))
+                .next()
+                .filter(|_| text.contains(&format!("pub enum {name}")))
+                .and_then(|before| before.rsplit("#[derive(").next())
+                .is_some_and(|derive| derive.contains("PartialOrd"));
+            assert!(!derived, "{name} in {} can be ordered", path);
+        }
+    }
+}
