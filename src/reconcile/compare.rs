@@ -15,7 +15,7 @@ use crate::model::window::Window;
 use crate::mssql::cell;
 use crate::mssql::{Flow, Session};
 use crate::source::SourceSession;
-use crate::source::extract::{Limits, Request, extract};
+use crate::source::extract::{Limits, Request, compare, extract};
 use crate::target::load::read_back;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;
@@ -138,13 +138,8 @@ impl Subject<'_> {
     /// # Errors
     /// As [`extract`].
     pub async fn is_same_at_source(&self, source: &mut SourceSession) -> Result<bool> {
-        let tally = self.receipt.chunk.tally;
-        let limits = Limits {
-            rows: usize::try_from(tally.row_count).unwrap_or(usize::MAX),
-            bytes: usize::try_from(tally.byte_count).unwrap_or(usize::MAX),
-        };
-        let extracted = extract(source, self.plan, &self.request(limits)).await?;
-        Ok(extracted.exhausted && extracted.batch.tally() == tally)
+        let compared = compare(source, self.plan, self.extent(), &self.receipt.chunk).await?;
+        Ok(compared.same)
     }
 
     /// Holds both ends' rows of the chunk against each other.

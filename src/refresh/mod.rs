@@ -24,7 +24,7 @@ use crate::preflight::context::RunContext;
 use crate::preflight::plan::hold_to;
 use crate::progress::{Event, TableSummary};
 use crate::refresh::shadow_table::{RefreshStrategy, Swap};
-use crate::source::extract::{Limits, Request, extract};
+use crate::source::extract::{self, Compared};
 use crate::target::lease;
 use crate::target::lease::Lease;
 use crate::target::receipt;
@@ -38,15 +38,6 @@ enum Refreshed {
     Again,
     /// The target is no longer the one that the table was made after.
     Altered,
-}
-
-/// What the source has of a chunk.
-#[derive(Clone, Copy)]
-struct Compared {
-    /// Whether its rows are just those of the chunk.
-    same: bool,
-    /// How many were read, which is one more than the chunk has where there are more.
-    rows: u64,
 }
 
 /// Brings a reference table's target up to date.
@@ -306,56 +297,34 @@ async fn same_from_the_start(
     Ok(same)
 }
 
-/// What the source has in a chunk's range now. Reads as many rows as the chunk has, and one.
+/// Compares what the source has in a chunk's range now with the chunk, and tells it.
 async fn compared(
     run: &RunContext<'_>,
     plan: &TablePlan,
     chunk: &Chunk,
     summary: &mut TableSummary,
 ) -> Result<Compared> {
-    let request = Request {
-        extent: Extent::All,
-        after: chunk.range.after.clone(),
-        through: chunk.range.through.clone(),
-        limits: Limits {
-            rows: usize::try_from(chunk.tally.row_count).unwrap_or(usize::MAX),
-            bytes: usize::try_from(chunk.tally.byte_count).unwrap_or(usize::MAX),
-        },
-    };
-    let request = &request;
     let place = Place::window(plan.name.as_str(), Window::All);
-    let extracted = run.retrier.retry(place, || async move {
+    let compared = run.retrier.retry(place, || async move {
         if run.is_stopped() {
             return Err(stopped());
         }
-        try_read(run, plan, request).await
+        let mut session = run.pools.source.take().await?;
+        let compared = extract::compare(&mut session, plan, Extent::All, chunk).await?;
+        run.pools.source.put(session);
+        Ok(compared)
     });
-    let extracted = extracted.await?;
+    let compared = compared.await?;
     run.retrier.progress.event(Event::ChunkCompared {
         table: plan.name.as_str(),
         window: Window::All,
         ordinal: chunk.ordinal,
         row_count: chunk.tally.row_count,
     });
-    let same = extracted.exhausted && extracted.batch.tally() == chunk.tally;
-    if same {
+    if compared.same {
         summary.rows_compared += chunk.tally.row_count;
     }
-    Ok(Compared {
-        same,
-        rows: extracted.batch.row_count() as u64,
-    })
-}
-
-async fn try_read(
-    run: &RunContext<'_>,
-    plan: &TablePlan,
-    request: &Request,
-) -> Result<crate::source::extract::Extracted> {
-    let mut session = run.pools.source.take().await?;
-    let extracted = extract(&mut session, plan, request).await?;
-    run.pools.source.put(session);
-    Ok(extracted)
+    Ok(compared)
 }
 
 /// Takes chunks whose rows are the same at the source from the target in place. What cannot be taken, as somebody

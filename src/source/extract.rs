@@ -3,7 +3,7 @@
 //! A query ends with its chunk; none stays open while the target is written.
 
 use crate::base::error::Result;
-use crate::model::chunk::KeyBytes;
+use crate::model::chunk::{Chunk, KeyBytes};
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
 use crate::model::window::{Bounds, Extent, midnight};
@@ -66,6 +66,42 @@ pub async fn extract(session: &mut SourceSession, plan: &TablePlan, request: &Re
         batch,
         last_key,
         exhausted,
+    })
+}
+
+/// What the source has in a chunk's range now.
+#[derive(Debug, Clone, Copy)]
+pub struct Compared {
+    /// Whether its rows are just those of the chunk.
+    pub same: bool,
+    /// How many were read: one more than the chunk has if there are more.
+    pub rows: u64,
+}
+
+/// Compares the source's rows in a chunk's range with the chunk. Reads as many rows as the chunk has, and one.
+///
+/// # Errors
+/// As [`extract`].
+pub async fn compare(
+    session: &mut SourceSession,
+    plan: &TablePlan,
+    extent: Extent,
+    chunk: &Chunk,
+) -> Result<Compared> {
+    let tally = chunk.tally;
+    let request = Request {
+        extent,
+        after: chunk.range.after.clone(),
+        through: chunk.range.through.clone(),
+        limits: Limits {
+            rows: usize::try_from(tally.row_count).unwrap_or(usize::MAX),
+            bytes: usize::try_from(tally.byte_count).unwrap_or(usize::MAX),
+        },
+    };
+    let extracted = extract(session, plan, &request).await?;
+    Ok(Compared {
+        same: extracted.exhausted && extracted.batch.tally() == tally,
+        rows: extracted.batch.row_count() as u64,
     })
 }
 
