@@ -71,16 +71,17 @@ async fn ahead(plan: &TablePlan, source: &mut SourceSession, bounds: Bounds) -> 
     let (filter, params) = clause.finish();
     let column = date.name.quoted();
     let select = format!(
-        "SELECT COUNT_BIG(*), CAST(MIN({column}) AS date), CAST(MAX({column}) AS date) FROM {}{filter}",
+        "SELECT COUNT_BIG(*) AS [found], CAST(MIN({column}) AS date) AS [first], CAST(MAX({column}) AS date) AS [last] \
+         FROM {}{filter}",
         plan.source.name.quoted()
     );
     let row = source.row(SourceQuery::new(select, params)).await?;
-    match row.integer(0)?.cast_unsigned() {
+    match row.integer("found")?.cast_unsigned() {
         0 => Ok(None),
         count => Ok(Some(Ahead {
             count,
-            first: row.date(1)?,
-            last: row.date(2)?,
+            first: row.date("first")?,
+            last: row.date("last")?,
         })),
     }
 }
