@@ -81,7 +81,7 @@ impl Settling<'_> {
     ///
     /// # Errors
     /// `WrongServer` when the source does not prove to be the one that may be read; `Busy` when the lease was
-    /// lost; what the sessions return.
+    /// lost; those of the sessions.
     pub async fn run(
         &self,
         source: &mut SourceSession,

@@ -18,8 +18,7 @@ use crate::target::receipt;
 /// records of them.
 ///
 /// # Errors
-/// `Busy` when a run is loading the table; `State` when the store cannot be written; what the session
-/// returns.
+/// `Busy` when a run is loading the table; `State` when the store cannot be written; those of the session.
 pub async fn forget(
     session: &mut Session,
     retrier: &Retrier,

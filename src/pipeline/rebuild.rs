@@ -36,8 +36,8 @@ pub struct Rebuilt {
 /// Rebuilds the store at `path` from the receipts in the target of `config`.
 ///
 /// # Errors
-/// `Busy` when a run has the store; `State` when it cannot be made or the target is of a newer version; what
-/// the session returns. The file at `path` stays as it is then.
+/// `Busy` when a run has the store; `State` when it cannot be made or the target is of a newer version; those
+/// of the session. The file at `path` stays as it is then.
 pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Result<Rebuilt> {
     let replacement = Replacement::begin(path)?;
     // An interrupted `forget` is kept, if the old store is readable.

@@ -23,7 +23,7 @@ use context::RunContext;
 /// may name the wrong server.
 ///
 /// # Errors
-/// `Preflight` for a table that cannot be planned; `WrongServer`; what the sessions return.
+/// `Preflight` for a table that cannot be planned; `WrongServer`; those of the sessions.
 pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<TablePlan>> {
     let place = Place::of("preflight");
     let plans = run

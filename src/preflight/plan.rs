@@ -16,7 +16,7 @@ use crate::target::receipt;
 /// The identity of the source's database.
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub(crate) async fn origin(config: &Config, source: &mut SourceSession) -> Result<Origin> {
     let server = source.server().await?;
     Ok(Origin {
@@ -130,7 +130,7 @@ pub(crate) fn refuse_changes(plan: &TablePlan, differences: &[(&str, String)]) -
 /// change.
 ///
 /// # Errors
-/// `Plan`, which names every difference; what the session returns.
+/// `Plan`, which names every difference; those of the session.
 pub(crate) async fn hold_to(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) -> Result<()> {
     let Some((_, older)) = receipt::plan(session, &plan.target).await? else {
         refuse_changes(plan, &moved(run, plan)?)?;

@@ -93,7 +93,7 @@ impl Subject<'_> {
     /// Compares the target's rows of the chunk with its receipt and its checkpoint.
     ///
     /// # Errors
-    /// What the session returns.
+    /// Those of the session.
     pub async fn compare_target(&self, target: &mut Session) -> Result<Option<Difference>> {
         let chunk = &self.receipt.chunk;
         let mut difference = Difference {

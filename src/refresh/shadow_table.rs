@@ -69,7 +69,7 @@ impl TargetShape {
 /// Decides how a plan's target is refreshed, from the target's shape.
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub async fn strategy(session: &mut Session, plan: &TablePlan) -> Result<RefreshStrategy> {
     let Some(schema) = catalog::describe(session, &plan.target).await? else {
         return Ok(RefreshStrategy::Swap(None));
@@ -106,7 +106,7 @@ pub fn plan(plan: &TablePlan) -> Result<TablePlan> {
 /// The shadow table, if an earlier run left one that can be resumed. `plan` is the result of [`plan`].
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub async fn resumable(
     session: &mut Session,
     plan: &TablePlan,
@@ -177,8 +177,8 @@ async fn age_hours(session: &mut Session, plan: &TablePlan) -> Result<i64> {
 /// plan and without a receipt.
 ///
 /// # Errors
-/// `Preflight` when a table of that name is there that no run has made; `Busy` when the lease was lost; what
-/// the session returns.
+/// `Preflight` when a table of that name is there that no run has made; `Busy` when the lease was lost; those
+/// of the session.
 pub async fn create(
     session: &mut Session,
     plan: &TablePlan,
@@ -219,7 +219,7 @@ pub async fn create(
 /// Drops the shadow table that an earlier load left, and its receipts and plan.
 ///
 /// # Errors
-/// `Busy` when the lease was lost; what the session returns.
+/// `Busy` when the lease was lost; those of the session.
 pub async fn drop_leftover(session: &mut Session, plan: &TablePlan, lease: &Lease) -> Result<()> {
     if receipt::plan(session, &plan.target).await?.is_none() {
         return Ok(());
@@ -238,7 +238,7 @@ pub async fn drop_leftover(session: &mut Session, plan: &TablePlan, lease: &Leas
 ///
 /// # Errors
 /// `Transient` when readers of the old table do not let go of it; `Busy` when a lease was lost;
-/// `OutcomeUnknown`; what the session returns. The caller drops the session on any error.
+/// `OutcomeUnknown`; those of the session. The caller drops the session on any error.
 pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
     let Swap {
         plan,
@@ -294,7 +294,7 @@ pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
 /// rows. If the rows have no key, the first is the difference of the two tables' row counts.
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub async fn leaving(
     session: &mut Session,
     plan: &TablePlan,

@@ -90,7 +90,7 @@ impl Comparison<'_> {
     /// compared by one row a window.
     ///
     /// # Errors
-    /// `State` when the store or a receipt cannot be read or written; what the session returns.
+    /// `State` when the store or a receipt cannot be read or written; those of the session.
     pub async fn run(&self, session: &mut Session) -> Result<ResumePlan> {
         let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
         let mut found = self.found(session, &sums).await?;

@@ -1,7 +1,8 @@
 //! Receipts and plans in the target: the truth about loaded rows, in the same database as the rows.
 //!
-//! The transaction that commits a chunk's rows also commits its receipt, so that neither exists without the other.
-//! A session that changes receipts holds the table's lease ([`crate::target::lease`]) and writes the lease's row first.
+//! The transaction that commits a chunk's rows also commits its receipt, so that neither exists without the
+//! other. A session that changes receipts holds the table's lease ([`crate::target::lease`]) and writes the
+//! lease's row first.
 
 mod claim;
 mod plan;
@@ -25,7 +26,8 @@ pub use sums::{Sums, sums};
 const COLUMNS: &str = "[window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], \
                        [row_count], [byte_count], [digest], [target_object_id], [target_created]";
 
-/// The identity of a target table: a different `object_id` or `create_date` means that the table was recreated.
+/// The identity of a target table: a different `object_id` or `create_date` means that the table was
+/// recreated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incarnation {
     /// `sys.tables.object_id`.
@@ -48,7 +50,8 @@ pub struct Receipt {
 /// The windows of a target table that have receipts, by date.
 ///
 /// # Errors
-/// `State` if a receipt is not as this version writes it; those of [`Session::rows`]. So for every read of receipts.
+/// `State` if a receipt is not as this version writes it; those of [`Session::rows`]. So for every read of
+/// receipts.
 pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Window>> {
     let name = table.to_string();
     let sql = "SELECT DISTINCT [window_start], [window_end] FROM [sync].[receipt] WHERE [table_name] = @P1 \
