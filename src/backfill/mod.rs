@@ -169,8 +169,8 @@ impl Passes<'_> {
         let name = &self.at.plan.name;
         if last {
             return Some(format!(
-                "Table {name}: windows are still to be loaded again, because rows keep moving at the source or the target \
-                 does not keep what it committed: run again"
+                "Table {name}: some windows need another load, because rows keep moving at the source or the \
+                 target loses committed rows; run again"
             ));
         }
         if over.displaced + over.stale == 0 {

@@ -134,7 +134,7 @@ impl<C: Connection> Pool<C> {
             && self.clock.monotonic() < refused.until
         {
             let text = format!(
-                "The {} has just refused a login that was good before; it is not tried again yet",
+                "The {} has just refused a login that was good before; it is retried later",
                 self.endpoint.label
             );
             return Err(Error::new(ErrorKind::LoginAgain, text));

@@ -59,7 +59,7 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     for tombstone in run.retrier.store.view()?.tombstones()? {
         forget::finish(&mut target, &run.retrier, &run.holder(), &tombstone).await?;
         run.note(&format!(
-            "Table {}: a forget that was cut short is finished now",
+            "Table {}: an interrupted forget is finished now",
             tombstone.table
         ));
     }

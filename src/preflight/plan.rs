@@ -110,16 +110,16 @@ pub(crate) fn refuse_changes(plan: &TablePlan, differences: &[(&str, String)]) -
     let other = differences.iter().any(|(part, _)| *part == SOURCE_IDENTITY);
     let texts: Vec<&str> = differences.iter().map(|(_, text)| text.as_str()).collect();
     let accept = if other {
-        "; or, if it is the same data at another place, run with --accept-source and then compare it by `sync reconcile \
-         --source`"
+        "; or, if it is the same data at another place, run with --accept-source and then compare it by \
+         `sync reconcile --source`"
     } else {
         ""
     };
     Err(Error::new(
         ErrorKind::Plan,
         format!(
-            "Table {name}: what it was loaded by has changed ({}); set it back, or run `sync forget --table \
-             {name}` and then this command again to load the table anew{accept}",
+            "Table {name}: what it was loaded by has changed ({}); undo the change, or run `sync forget \
+             --table {name}` and then this command again to load the table anew{accept}",
             texts.join("; "),
             name = plan.name
         ),

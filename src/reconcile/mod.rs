@@ -102,8 +102,8 @@ fn begin(
     });
     if let Some(pass) = last {
         run.note(&format!(
-            "The comparing that began at {} was cut short and is gone on with; chunks that it found to be the same are \
-             not read again",
+            "The comparing that began at {} was cut short and is gone on with; chunks that it found equal \
+             are not read again",
             pass.started_at.format("%Y-%m-%d %H:%M:%S UTC")
         ));
         return Ok(pass);

@@ -244,7 +244,7 @@ async fn plan_by(
     let (access_path, fingerprint) = recorded.ok_or_else(|| {
         Error::new(
             ErrorKind::Preflight,
-            format!("There are receipts of {target} and no plan of it; compare with --source"),
+            format!("Target table {target} has receipts but no plan; compare with --source"),
         )
     })?;
     TablePlan::recorded(&table.name, target, access_path, fingerprint)

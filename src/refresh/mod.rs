@@ -68,7 +68,7 @@ pub(crate) async fn refresh(
         match shadow_table::strategy(lease_session, plan).await? {
             RefreshStrategy::InPlace(schema, obstacles) => {
                 run.note(&format!(
-                    "Table {}: target table {} is refreshed in place, as a copy would not have {}",
+                    "Table {}: target table {} is refreshed in place, because a copy would lack {}",
                     plan.name,
                     plan.target,
                     obstacles.join(", ")
@@ -102,7 +102,8 @@ pub(crate) async fn refresh(
                     Refreshed::Altered => {}
                 }
                 run.warn(&format!(
-                        "Table {}: target table {} was altered while it was loaded anew; it is loaded again as it is now",
+                    "Table {}: target table {} was altered while it was loaded anew; it is loaded again \
+                     in its present shape",
                         plan.name, plan.target
                     ));
             }
@@ -401,7 +402,7 @@ async fn cut_over(run: &RunContext<'_>, swap: &Swap<'_>) -> Result<bool> {
     let swapped = run.retrier.retry(Place::of(plan.name.as_str()), || async move {
         try_swap(run, swap).await.map_err(|error| match error.kind() {
             ErrorKind::Transient => error.within(format!(
-                "Somebody reads or changes target table {} and does not let go of it",
+                "Another session keeps target table {} locked; wait for it to end, or stop it",
                 plan.target
             )),
             _ => error,

@@ -152,7 +152,7 @@ pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) 
             return Err(found.err().unwrap_or_else(|| {
                 Error::new(
                     ErrorKind::Broken,
-                    "A connection broke while a table was looked at; try again",
+                    "A connection broke during the preview of a table; run the command again",
                 )
             }));
         }

@@ -95,7 +95,7 @@ async fn prepare(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) 
     hold_to(run, session, plan).await?;
     let (target, made) = Target::open(session, plan).await?;
     if made {
-        run.note(&format!("Table {}: made target table {}", plan.name, plan.target));
+        run.note(&format!("Table {}: created target table {}", plan.name, plan.target));
     }
     Ok(target)
 }
@@ -119,9 +119,10 @@ async fn tell_unfollowed(
     summary.rows_unfollowed = count;
     if count > 0 {
         run.warn(&format!(
-            "Table {name}: {} left the target and could not be followed, because the key holds the date and no index finds \
-             a row without it. If such a row moved to another month, it may be missing: run `sync reconcile --source \
-             --repair --tables {name}`, or ask for an index on the rest of the key",
+            "Table {name}: {} left the target and could not be followed, because the key holds the date \
+             and no index finds a row without it. If such a row moved to another month, it may be missing: \
+             run `sync reconcile --source --repair --tables {name}`, or ask for an index on the rest of \
+             the key",
             rows(count)
         ));
     }

@@ -63,7 +63,8 @@ impl Target {
             Error::new(
                 ErrorKind::Preflight,
                 format!(
-                    "Target table {} was made and cannot be seen; grant VIEW DEFINITION on its schema",
+                    "Target table {} was created, but the login cannot see it; grant VIEW DEFINITION on its \
+                     schema",
                     plan.target
                 ),
             )
@@ -82,7 +83,8 @@ impl Target {
                 Error::new(
                     ErrorKind::Preflight,
                     format!(
-                        "Target table {} has no column {} ({}); add it there, or drop the table to have it made anew",
+                        "Target table {} has no column {} ({}); add it there, or drop the table to have it \
+                         recreated",
                         plan.target, column.name, column.data_type
                     ),
                 )

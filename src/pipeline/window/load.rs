@@ -253,7 +253,10 @@ impl WindowRun {
                 Tried::DoneBefore | Tried::Differed { .. } => {
                     return Err(Error::new(
                         ErrorKind::Transient,
-                        format!("Rows came into target table {} meanwhile", table.plan.target),
+                        format!(
+                            "Another session changed target table {} during its load; see who else writes it",
+                            table.plan.target
+                        ),
                     ));
                 }
             }
@@ -307,7 +310,7 @@ impl WindowRun {
         Err(Error::new(
             ErrorKind::Transient,
             format!(
-                "Rows of target table {} change while their range is loaded; see who else writes it",
+                "Another session keeps changing target table {} during its load; see who else writes it",
                 table.plan.target
             ),
         ))
@@ -398,8 +401,8 @@ impl WindowRun {
                 named.push(format!("{} days more", days.len() - NAMED_MAX));
             }
             self.table.retrier.progress.event(Event::Warning(&format!(
-                "Table {}, window {}: rows that were under its dates are under {} now, of which nothing is loaded; correct \
-                 the dates at the source, or run with these dates",
+                "Table {}, window {}: rows moved from its dates to {}, and nothing of these dates is loaded; \
+                 correct the dates at the source, or run with these dates",
                 self.table.plan.name,
                 self.work.window,
                 named.join(", ")

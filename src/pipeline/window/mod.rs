@@ -176,7 +176,8 @@ impl WindowRun {
         while let (Some(current), Some(handle)) = (step, reading) {
             let extracted = tokio::select! {
                 read = handle => read.map_err(|error| {
-                    Error::new(ErrorKind::Internal, "Reading a chunk broke down").with_source(error)
+                    Error::new(ErrorKind::Internal, "The task that reads a chunk failed; run again")
+                        .with_source(error)
                 })??,
                 () = self.table.retrier.stop.stopped() => return Err(stopped()),
             };
@@ -363,8 +364,8 @@ impl WindowRun {
         Error::new(
             ErrorKind::Preflight,
             format!(
-                "Source table {} has no unique index and more than {} bytes of rows, too many for the one chunk that it \
-                 has to be; ask for a unique index on it, raise chunk_bytes_max, or leave the table out",
+                "Source table {} has no unique index and more than {} bytes of rows, too many for its one \
+                 chunk; ask for a unique index on it, raise chunk_bytes_max, or leave the table out",
                 self.table.plan.source.name, self.table.limits.bytes
             ),
         )
