@@ -55,12 +55,12 @@ pub(crate) async fn count_ahead(
     if let Some(found) = found {
         summary.rows_ahead = found.count;
         run.warn(&format!(
-                "Table {name}: {} of the dates asked for are dated from {} to {}, beyond the source's clock, and \
-                 are not copied; correct their dates at the source, or ask for dates up to today",
-                rows(found.count),
-                found.first,
-                found.last
-            ));
+            "Table {name}: {} of the dates asked for are dated from {} to {}, beyond the source's \
+             clock, and are not copied; correct their dates at the source, or ask for dates up to today",
+            rows(found.count),
+            found.first,
+            found.last
+        ));
     }
     Ok(())
 }

@@ -47,8 +47,8 @@ impl Clocks {
         let told = |name, at: NaiveDateTime| format!("{name} {} UTC", at.format("%Y-%m-%d %H:%M:%S"));
         (!self.agree()).then(|| {
             format!(
-                "The clocks are {} apart ({}, {}, {}): only rows that are old enough by all of them are loaded, \
-                 no month is closed and none is settled; set the clock that is wrong, then run again",
+                "The clocks are {} apart ({}, {}, {}): only rows that are old enough by all of them are \
+                 loaded, no month is closed and none is settled; set the clock that is wrong, then run again",
                 duration(
                     (self.source_utc.max(self.target_utc).max(self.own_utc) - self.least())
                         .to_std()

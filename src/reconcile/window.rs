@@ -67,8 +67,11 @@ pub(super) async fn windows_again(
             break;
         };
         let ended = ended.map_err(|error| {
-            Error::new(ErrorKind::Internal, "The task that compares a window failed; run again")
-                .with_source(error)
+            Error::new(
+                ErrorKind::Internal,
+                "The task that compares a window failed; run again",
+            )
+            .with_source(error)
         })?;
         let mut ended = match ended {
             Err(error) if error.kind() == ErrorKind::Stopped => continue,

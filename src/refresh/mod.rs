@@ -104,8 +104,8 @@ pub(crate) async fn refresh(
                 run.warn(&format!(
                     "Table {}: target table {} was altered while it was loaded anew; it is loaded again \
                      in its present shape",
-                        plan.name, plan.target
-                    ));
+                    plan.name, plan.target
+                ));
             }
         }
     }

@@ -191,8 +191,8 @@ pub async fn create(
         return Err(Error::new(
             ErrorKind::Preflight,
             format!(
-                "Target table {} is in the way: the table {} is loaded under that name before it is swapped in, \
-                 and no run has made it; rename it, or drop it if nobody needs it",
+                "Target table {} is in the way: the table {} is loaded under that name before it is \
+                 swapped in, and no run has made it; rename it, or drop it if nobody needs it",
                 plan.target, plan.name
             ),
         ));

@@ -95,7 +95,10 @@ async fn prepare(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) 
     hold_to(run, session, plan).await?;
     let (target, made) = Target::open(session, plan).await?;
     if made {
-        run.note(&format!("Table {}: created target table {}", plan.name, plan.target));
+        run.note(&format!(
+            "Table {}: created target table {}",
+            plan.name, plan.target
+        ));
     }
     Ok(target)
 }

@@ -68,13 +68,11 @@ pub async fn examine(session: &mut SourceSession, schema: &mut TableSchema) -> R
 /// # Errors
 /// Those of the session.
 pub async fn unseen(session: &mut SourceSession) -> Result<Option<&'static str>> {
-    Ok(
-        (sights(session).await?.policies == Policies::Hidden).then_some(
-            "Whether row-level security keeps rows from this login could not be checked: it may not see the \
-             security policies of the source; GRANT VIEW DEFINITION on the database to it \
-             (migrations/admin/setup_reader.sql)",
-        ),
-    )
+    Ok((sights(session).await?.policies == Policies::Hidden).then_some(
+        "Whether row-level security keeps rows from this login could not be checked: it may not see the \
+         security policies of the source; GRANT VIEW DEFINITION on the database to it \
+         (migrations/admin/setup_reader.sql)",
+    ))
 }
 
 /// The warning about policies that filter a table's rows; `None` without one.
@@ -85,8 +83,8 @@ pub fn filtered(policies: &[String]) -> Option<String> {
         several => format!("Policies {} filter", several.join(", ")),
     };
     Some(format!(
-        "{filters} the rows that this login reads (row-level security): rows that are hidden from it are not copied \
-         and not counted; read with a login that the policy lets see all rows"
+        "{filters} the rows that this login reads (row-level security): rows that are hidden from it are not \
+         copied and not counted; read with a login that the policy lets see all rows"
     ))
 }
 
