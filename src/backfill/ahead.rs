@@ -1,7 +1,8 @@
-//! Rows of the dates asked for that are dated beyond the source's clock: not copied before their time, and named.
+//! Counts the rows of the requested dates that lie beyond the source's clock. They are not copied before
+//! their time, but the run reports them.
 //!
-//! A till with a wrong clock, or a date that means "never", makes rows that no run would reach. A run whose dates go on
-//! after today counts them, so that it does not end as done while they are missing.
+//! A till with a wrong clock, or a date that means "never", makes rows that no run would reach. A run whose
+//! dates extend beyond today counts them, so that it does not end as done while they are missing.
 
 use chrono::{NaiveDate, TimeDelta};
 
@@ -14,19 +15,19 @@ use crate::progress::TableSummary;
 use crate::source::{SourceQuery, SourceSession};
 use crate::tsql::predicate::Where;
 
-/// Rows of the day to come are no mistake: shops are in other time zones than their server, and rows wait
+/// Rows of the next day are no mistake: shops are in other time zones than their server, and rows wait
 /// `settle_minutes` anyway.
 const AHEAD_MIN: TimeDelta = TimeDelta::days(1);
 
-/// What was found beyond the clock.
+/// The rows beyond the clock, and their first and last date.
 struct Ahead {
     count: u64,
     first: NaiveDate,
     last: NaiveDate,
 }
 
-/// Counts the rows that the dates asked for have beyond the source's clock, and says what is there. Where no index
-/// begins with the date that reads the table once more; the open month of such dates has just been read in that way.
+/// Counts the rows of the requested dates beyond the source's clock, and reports them. If no index begins
+/// with the date, this reads the table once more, as the load of the open month did.
 pub(crate) async fn count_ahead(
     run: &RunContext<'_>,
     plan: &TablePlan,
@@ -54,12 +55,12 @@ pub(crate) async fn count_ahead(
     if let Some(found) = found {
         summary.rows_ahead = found.count;
         run.warn(&format!(
-                "Table {name}: {} of the dates asked for are dated from {} to {}, beyond the source's clock, and are not \
-                 copied; correct their dates at the source, or ask for dates up to today",
-                rows(found.count),
-                found.first,
-                found.last
-            ));
+            "Table {name}: {} of the dates asked for are dated from {} to {}, beyond the source's \
+             clock, and are not copied; correct their dates at the source, or ask for dates up to today",
+            rows(found.count),
+            found.first,
+            found.last
+        ));
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! What is loaded, and by which right.
+//! The target of a load, and the right to write it.
 
 use crate::model::plan::TablePlan;
 use crate::pipeline::resume::Scope;
 use crate::target::lease::Lease;
 use crate::target::table::Target;
 
-/// The table that is loaded: the right to write a target by a plan, and which windows.
+/// The table that is loaded: its plan, its target, the right to write it, and the windows in scope.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LoadTarget<'a> {
     pub(crate) plan: &'a TablePlan,

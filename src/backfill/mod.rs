@@ -1,5 +1,5 @@
-//! Loads the windows of a table until none is left: compares receipts, checkpoints and target, runs the windows that need
-//! it, and goes through them again after rows have moved meanwhile or the target has lost some.
+//! Loads the windows of a table until none is left. A pass compares receipts, checkpoints and target, and
+//! runs the windows that need work. Another pass follows if rows moved meanwhile or the target lost some.
 
 pub(crate) mod ahead;
 mod load_target;
@@ -21,11 +21,11 @@ use crate::progress::{Event, TableSummary};
 pub(crate) use load_target::LoadTarget;
 use windows::{PassOver, is_done, needs_work, run_windows};
 
-/// Times a table's windows are gone through in one run: again only after rows moved between windows meanwhile, or the
-/// target lost what was committed.
+/// The most passes over a table's windows in one run. A second pass is needed only if rows moved between
+/// windows meanwhile, or the target lost committed rows.
 const PASSES_MAX: usize = 5;
 
-/// Loads a table's windows until nothing of them has moved meanwhile, and nothing was lost at the target.
+/// Loads a table's windows until no row moved during a pass and the target kept every receipt.
 pub(crate) async fn load_windows(
     run: &RunContext<'_>,
     lease_session: &mut Session,
@@ -73,14 +73,14 @@ pub(crate) async fn load_windows(
 struct Passes<'a> {
     run: &'a RunContext<'a>,
     at: LoadTarget<'a>,
-    /// Windows that are not worked on again in this run: held by the brake, failed for good, or different twice.
+    /// Windows that this run leaves alone: held by the brake, failed for good, or different twice.
     left: BTreeSet<Window>,
-    /// Whether the loaded windows were compared with the source after something was loaded.
+    /// Whether the loaded windows were compared with the source after a load.
     compared: bool,
 }
 
 impl Passes<'_> {
-    /// Finds out what a pass has to do.
+    /// Plans the work of a pass.
     async fn begin(
         &mut self,
         lease_session: &mut Session,
@@ -93,11 +93,11 @@ impl Passes<'_> {
             run.warn(warning);
         }
         if first {
-            // If something is loaded anyway, all windows are compared when that is done.
+            // If the run loads any window, all windows are compared after that.
             if windows_to_work_on(&plan).is_empty() {
                 let settled = self.settle(lease_session, false).await?;
                 if settled.marked {
-                    // Its warnings were told already.
+                    // The user has seen its warnings already.
                     plan = compare(run, lease_session, at).await?;
                 }
                 self.leave(settled, summary);
@@ -109,9 +109,9 @@ impl Passes<'_> {
         Ok(plan)
     }
 
-    /// Compares the loaded windows with the source, once a run. Windows are read over a time: a row may have moved from a
-    /// window that was not read yet to one that was, or to one that was loaded before. Of a source where rows come all the
-    /// time the next run finds more, as a window that differed is not recorded as equal.
+    /// Compares the loaded windows with the source, once a run. Reading windows takes time: a row may have
+    /// moved from a window that was not read yet to one that was, or to one that was loaded before. If the
+    /// source never rests, the next run finds more, because a window that differed is not recorded as equal.
     async fn compare_once(&mut self, lease_session: &mut Session, summary: &mut TableSummary) -> Result<()> {
         if !self.compared {
             self.compared = true;
@@ -121,8 +121,8 @@ impl Passes<'_> {
         Ok(())
     }
 
-    /// Compares what recent windows have at both ends, and marks what differs. A reference table has none, and a repair
-    /// is of what was found.
+    /// Compares the row counts of recent windows on both servers, and marks the chunks that differ. A
+    /// reference table has no such windows, and a repair covers only its findings.
     async fn settle(&self, lease_session: &mut Session, read_anyway: bool) -> Result<Settled> {
         let (run, at) = (self.run, self.at);
         if at.plan.is_full() || !matches!(at.scope, Scope::Dates(_)) {
@@ -155,7 +155,7 @@ impl Passes<'_> {
         self.left.extend(settled.braked);
     }
 
-    /// Whether nothing has moved in a pass and receipts and store agree.
+    /// Whether no row moved in a pass, and receipts and store agree.
     async fn is_over(&self, lease_session: &mut Session, over: &PassOver, last: bool) -> Result<bool> {
         if over.displaced + over.stale > 0 || (over.unsure && !last) {
             return Ok(false);
@@ -164,13 +164,13 @@ impl Passes<'_> {
         is_in_step(lease_session, &self.run.retrier.store, plan, target, &self.left).await
     }
 
-    /// What is told of a pass that is not the last one, or should not be.
+    /// The warning after a pass that another one follows, or should have followed.
     fn why_again(&self, over: &PassOver, last: bool) -> Option<String> {
         let name = &self.at.plan.name;
         if last {
             return Some(format!(
-                "Table {name}: windows are still to be loaded again, because rows keep moving at the source or the target \
-                 does not keep what it committed: run again"
+                "Table {name}: some windows need another load, because rows keep moving at the source or the \
+                 target loses committed rows; run again"
             ));
         }
         if over.displaced + over.stale == 0 {
@@ -205,7 +205,7 @@ pub(crate) async fn compare(
     comparison.run(lease_session).await
 }
 
-/// Tells what the work on a table begins with, and records the table.
+/// Reports the state that the work on a table begins with, and records the table.
 pub(crate) fn announce(
     run: &RunContext<'_>,
     plan: &TablePlan,
@@ -242,7 +242,8 @@ fn record(run: &RunContext<'_>, plan: &TablePlan) -> Change {
     })
 }
 
-/// How many rows a table that is copied whole will have, as far as its server knows without counting.
+/// The number of rows that a table that is copied whole will have, as far as its server knows without
+/// counting.
 async fn rows_expected(run: &RunContext<'_>, at: LoadTarget<'_>) -> Result<Option<u64>> {
     if !at.plan.is_full() || !matches!(at.scope, Scope::Dates(_)) {
         return Ok(None);
@@ -253,7 +254,7 @@ async fn rows_expected(run: &RunContext<'_>, at: LoadTarget<'_>) -> Result<Optio
     Ok(expected)
 }
 
-/// The windows that have anything to be done now.
+/// The windows with work to do now.
 fn windows_to_work_on(plan: &ResumePlan) -> BTreeSet<Window> {
     let windows = plan.windows.iter().filter(|work| needs_work(work));
     windows.map(|work| work.window).collect()

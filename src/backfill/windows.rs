@@ -1,4 +1,4 @@
-//! A table's windows, run so many at once, and what came of them.
+//! Runs a table's windows in parallel, and sums up their results.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::preflight::context::RunContext;
 use crate::progress::TableSummary;
 use crate::source::extract::Limits;
 
-/// Runs the windows that need it, so many at once.
+/// Runs the windows that need work, up to `max_workers` at once.
 pub(super) async fn run_windows(
     run: &RunContext<'_>,
     at: LoadTarget<'_>,
@@ -90,13 +90,13 @@ fn context(run: &RunContext<'_>, at: LoadTarget<'_>) -> TableContext {
 pub(super) struct PassOver {
     /// Rows that moved between chunks.
     pub(super) displaced: u64,
-    /// Chunks that are to be loaded again because of rows that moved.
+    /// Chunks that must be loaded again because rows moved.
     pub(super) stale: u64,
     /// Windows that failed for good, or differed.
     pub(super) ended_badly: BTreeSet<Window>,
-    /// Whether there may be more of those.
+    /// Whether more chunks may have become stale, because the answer of a commit was lost.
     pub(super) unsure: bool,
-    /// Why the table's other windows are not tried.
+    /// The error because of which the table's other windows are not run.
     pub(super) given_up: Option<Error>,
 }
 
@@ -135,12 +135,12 @@ pub(super) fn is_done(work: &WindowWork) -> bool {
     work.redo.is_empty() && work.next.is_none()
 }
 
-/// Whether an error that one window met awaits the others: each would cost the source a read, and come to the same.
+/// Whether the table's other windows would fail the same way, each after one more read of the source.
 fn ends_the_table(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Preflight | ErrorKind::Timeout)
 }
 
-/// Whether a window has anything that can be read now.
+/// Whether a window has work that can be done now.
 pub(super) fn needs_work(work: &WindowWork) -> bool {
     !work.redo.is_empty() || (work.next.is_some() && !work.extent.is_empty())
 }

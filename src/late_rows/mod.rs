@@ -1,10 +1,10 @@
-//! Settling: the row counts of recent windows compared day by day, until late rows have stopped coming.
+//! Late rows: compares the row counts of recent windows day by day, until no more rows come.
 //!
-//! Tills upload sales of days that were loaded, and dates get corrected. A window is compared at each run until one
-//! finds it equal `settle_days` after its end, or later; rows without a date are compared at each run. Chunks that
-//! hold a day that differs become stale at the target, where any later run finds them, too. Where a window would lose
-//! more rows than the brake allows, nothing of it is marked. What keeps the count of a day (a changed value) is not seen
-//! here; `reconcile --source` sees it.
+//! Tills upload sales of days that were loaded, and people correct dates. Each run compares a window until
+//! one finds it equal at least `settle_days` after its end. Each run compares the rows without a date. Chunks
+//! that hold a day that differs become stale at the target, so that any later run finds them, too. If a
+//! window would lose more rows than the brake allows, none of its chunks is marked. A changed value keeps the
+//! count of its day, so only `reconcile --source` finds it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,10 +29,10 @@ use crate::target::table::Target;
 use crate::tsql::expression::read_expression;
 use crate::tsql::predicate::{Where, date_of, holds_day};
 
-/// Days that are named where some differ.
+/// The most differing days that a message names.
 const NAMED_MAX: usize = 5;
 
-/// What a table's recent windows are compared by.
+/// The context of comparing a table's recent windows.
 #[derive(Debug)]
 pub struct Settling<'a> {
     /// The plan.
@@ -43,45 +43,45 @@ pub struct Settling<'a> {
     pub lease: &'a Lease,
     /// The source's clock.
     pub now: NaiveDateTime,
-    /// Whether it can be trusted: where clocks disagree nothing is found to be settled.
+    /// Whether it can be trusted. If the clocks disagree, no window is recorded as settled.
     pub trusted: bool,
-    /// How long after its end a window is compared.
+    /// The days after its end during which a window is compared.
     pub days: u32,
-    /// Where a window that was found equal is recorded.
+    /// The store, which records the windows that were equal.
     pub store: &'a Store,
-    /// Whether the table is read in this run anyway.
+    /// Whether this run reads the table anyway.
     pub read_anyway: bool,
-    /// How many rows may leave a window.
+    /// The brake: the share of a window's rows that may leave it.
     pub brake: Brake,
 }
 
-/// What came of settling.
+/// The result of the comparison.
 #[derive(Debug, Default)]
 pub struct Settled {
-    /// What an operator must know.
+    /// Warnings for an operator.
     pub said: Vec<String>,
     /// Whether chunks became stale.
     pub marked: bool,
-    /// Windows that would lose too many rows; nothing of them is to be loaded.
+    /// Windows that would lose too many rows, so that nothing of them may be loaded.
     pub braked: BTreeSet<Window>,
 }
 
-/// A window's row counts at both ends.
+/// A window's row counts at source and target.
 struct Compared {
     there: Counts,
     here: Counts,
 }
 
-/// Row counts by day; rows without one under `None`.
+/// Row counts by day. `None` is for rows without a date.
 type Counts = BTreeMap<Option<NaiveDate>, u64>;
 
 impl Settling<'_> {
-    /// Compares the windows that are `concerned` and not settled, one query a window at each end, and marks the chunks that
-    /// differ.
+    /// Compares the windows that are `concerned` and not settled, by one query a window on each server, and
+    /// marks the chunks that differ.
     ///
     /// # Errors
-    /// `WrongServer` when the source does not prove to be the one that may be read; `Busy` when the lease was lost;
-    /// what the sessions return.
+    /// `WrongServer` when the source does not prove to be the one that may be read; `Busy` when the lease was
+    /// lost; those of the sessions.
     pub async fn run(
         &self,
         source: &mut SourceSession,
@@ -128,7 +128,7 @@ impl Settling<'_> {
         Ok(settled)
     }
 
-    /// Marks the chunks of a window that hold a day that differs, unless too many rows would leave it.
+    /// Marks the chunks of a window that hold a day that differs, unless the brake forbids it.
     async fn mark(
         &self,
         target: &mut Session,
@@ -155,7 +155,7 @@ impl Settling<'_> {
         }
         receipt::mark_all_stale(target, self.lease, window, &chunks).await?;
         settled.marked |= !chunks.is_empty();
-        // What a chunk that is loaded again anyway lacks is no news.
+        // A chunk that is loaded again anyway needs no message.
         let mut news = Vec::new();
         for day in &differing {
             let mut known = false;
@@ -204,8 +204,8 @@ impl Settling<'_> {
         }
     }
 
-    /// Whether counting would read the whole table for nothing else: rows without a date, and no index that begins
-    /// with it. They are counted when the table is read anyway.
+    /// Whether counting would read the whole table only for the count: the window has no dates, and no index
+    /// begins with the date. Such rows are counted when the run reads the table anyway.
     fn costs_a_scan(&self, window: Window) -> bool {
         let indexed = self
             .plan
@@ -214,8 +214,9 @@ impl Settling<'_> {
         window == Window::Undated && !indexed && !self.read_anyway
     }
 
-    /// Whether no more rows are expected: it was found equal after its time, and is still what it was then. That all of it
-    /// was read after that time says nothing: a row may have moved from what was not read yet to what was.
+    /// Whether no more rows are expected: the window was equal after its time and has not changed since.
+    /// Reading all of it after that time proves nothing, because a row may have moved from a part that was
+    /// not read yet to one that was.
     fn is_settled(&self, window: Window, sums: &Sums) -> Result<bool> {
         let Some(end) = self.end(window) else {
             return Ok(window == Window::All);
@@ -226,7 +227,7 @@ impl Settling<'_> {
         }))
     }
 
-    /// When a window of dates settles.
+    /// The time at which a window of dates settles.
     fn end(&self, window: Window) -> Option<NaiveDateTime> {
         match Extent::of_window(window) {
             Extent::Dates(bounds) => bounds.end.checked_add_days(Days::new(self.days.into())),
@@ -286,7 +287,7 @@ fn add(counts: &mut Counts, row: RowReader<'_>) -> Result<Flow> {
     Ok(Flow::Continue)
 }
 
-/// The statement that counts the rows of `from` a day.
+/// The statement that counts the rows of `from` by day.
 fn by_day(day: Option<String>, extent: Extent, from: &str, filter: &str) -> String {
     match (day, extent) {
         (Some(day), Extent::Dates(_)) => {
@@ -317,7 +318,7 @@ fn counted_are(chunks: usize) -> String {
     format!("{} {verb}", counted_text(chunks as u64, "chunk"))
 }
 
-/// The days that differ, as people read them.
+/// The days that differ, as text for people.
 fn told(there: &Counts, here: &Counts, days: &[Option<NaiveDate>]) -> String {
     let count = |counts: &Counts, day| counts.get(day).copied().unwrap_or(0);
     let mut parts: Vec<String> = days

@@ -1,8 +1,10 @@
-//! Windows: the half-open segments of dates, each inside one calendar month, that a monthly table is copied by; the
-//! one of its rows that have no date; and the one of all rows of a reference table.
+//! Windows: the parts in which a table is copied.
+//! - A monthly table has windows of half-open dates, each inside one calendar month.
+//! - One more window has its rows without a date.
+//! - A reference table has one window of all its rows.
 //!
-//! A window's dates are its identity. Once made it is never cut or grown: a later run with wider dates adds
-//! windows for the days that no window covers yet, so that no day is ever in two windows.
+//! A window's dates are its identity, and they never change. A later run with wider dates adds windows for
+//! the days that no window covers yet, so that no day is ever in two windows.
 
 use std::fmt;
 
@@ -13,14 +15,14 @@ use crate::base::error::{Error, ErrorKind, Result};
 /// The first day that a server's `date` holds.
 pub const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).expect("the day is in the calendar");
 
-/// The last one. Our own calendar goes on after it.
+/// The last day that a server's `date` holds. Rust's own calendar extends beyond it.
 pub const LAST_DAY: NaiveDate = NaiveDate::from_ymd_opt(9999, 12, 31).expect("the day is in the calendar");
 
-/// A part of a table's rows: all, those of some dates, or those without a date. A window is one of whole days, an extent
-/// one of instants. In this order they are sorted.
+/// A part of a table's rows: all, those of some dates, or those without a date. A window is one of whole
+/// days, an extent one of instants. The variants sort in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment<D> {
-    /// All rows: of a reference table.
+    /// All rows of a reference table.
     All,
     /// The rows of these dates.
     Dates(D),
@@ -28,13 +30,13 @@ pub enum Segment<D> {
     Undated,
 }
 
-/// A unit of a table's work, as long as one month at most.
+/// A unit of a table's work, at most one month long.
 pub type Window = Segment<Days>;
 
-/// The rows that a read or a change is held to, beside its keys.
+/// The rows that a read or a change is limited to, apart from its keys.
 pub type Extent = Segment<Bounds>;
 
-/// A segment of which only the kind matters.
+/// A segment reduced to its kind.
 pub type Kind = Segment<()>;
 
 /// The half-open dates of a window, inside one calendar month.
@@ -97,7 +99,8 @@ impl Window {
         }
     }
 
-    /// The dates that store and receipts have it under. The two without dates are stored under dates that no month has.
+    /// The dates under which store and receipts have the window. The two windows without dates are stored
+    /// under dates that no month has.
     pub fn to_stored(self) -> (NaiveDate, NaiveDate) {
         match self {
             Window::All => (FIRST_DAY, LAST_DAY),
@@ -131,7 +134,7 @@ impl Window {
         }
     }
 
-    /// Whether a run that asks for `range` is about it. Windows without dates are asked for by every run.
+    /// Whether a run for `range` works on it. Windows without dates are asked for by every run.
     pub fn is_asked(self, range: DateRange) -> bool {
         self.days().is_none_or(|days| days.intersects(range))
     }
@@ -142,7 +145,7 @@ impl Window {
             .is_some_and(|days| days.start <= day && day < days.end)
     }
 
-    /// Whether it has rows that another window has, too.
+    /// Whether it shares rows with another window.
     pub fn overlaps(self, other: Window) -> bool {
         match (self, other) {
             (Window::Dates(own), Window::Dates(other)) => own.start < other.end && other.start < own.end,
@@ -236,7 +239,8 @@ impl DateRange {
     }
 }
 
-/// The windows that `range` still needs beside the `existing` ones: one for each run of uncovered days of a month.
+/// The windows that `range` needs in addition to the `existing` ones: one for each sequence of uncovered days
+/// of a month.
 ///
 /// # Errors
 /// `Usage` when the range leaves the calendar.

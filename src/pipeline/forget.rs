@@ -1,8 +1,8 @@
-//! Forgetting: receipts and checkpoints of a table, or of a month of it, dropped so that it is loaded again.
+//! Forgets a table, or a month of it: drops receipts and checkpoints, so that the rows are loaded again.
 //!
-//! A tombstone in the store comes first, so that a forgetting that is cut short is finished by the next run or the
-//! next `forget`; then the receipts go in one transaction, then the checkpoints and the tombstone in one commit. The
-//! rows at the target stay where they are until chunks that are loaded again replace them.
+//! The store records a tombstone first, so that the next run or the next `forget` finishes an interrupted
+//! one. Then one transaction deletes the receipts, and one commit removes the checkpoints and the tombstone.
+//! The rows at the target stay until a later load of their chunks replaces them.
 
 use crate::base::error::Result;
 use crate::base::failpoint;
@@ -14,10 +14,11 @@ use crate::target::lease::Holder;
 use crate::target::migrate;
 use crate::target::receipt;
 
-/// Forgets what `tombstone` names. Once this returns, neither the target nor the store knows of it.
+/// Forgets the windows that `tombstone` names. Once this returns, neither the target nor the store has
+/// records of them.
 ///
 /// # Errors
-/// `Busy` when a run is loading the table; `State` when the store cannot be written; what the session returns.
+/// `Busy` when a run is loading the table; `State` when the store cannot be written; those of the session.
 pub async fn forget(
     session: &mut Session,
     retrier: &Retrier,
@@ -29,7 +30,7 @@ pub async fn forget(
     finish(session, retrier, holder, tombstone).await
 }
 
-/// Finishes a forgetting whose tombstone is in the store. All of it can be repeated.
+/// Finishes a `forget` whose tombstone is in the store. All of it can be repeated.
 ///
 /// # Errors
 /// As [`forget`].

@@ -1,4 +1,4 @@
-//! One window from the source to the checkpoint store, and what it resumes from.
+//! Copies one window from the source to the checkpoint store, and plans how it resumes.
 
 pub mod forget;
 pub mod moved_rows;

@@ -1,10 +1,10 @@
-//! Rows that a load would take out of the target, accounted for before they leave (G7).
+//! Moved rows: accounts for the rows that a load would take out of the target, before they leave (G7).
 //!
-//! Such a row is in the target within the range that a load replaces, and its unique key is not among the rows that the
-//! load brings. The source is asked where the row is now: gone, so that it may leave; or elsewhere, so that the chunks
-//! of the day it is under now are loaded again. The source is asked outside of the load's transaction, key by key in
-//! batches; what was asked about is told again inside of it by the number and the digest of the keys, so that no row
-//! leaves that nobody asked about, and no list of keys is kept in memory.
+//! Such a row is in the target within the range that a load replaces, and its unique key is not among the
+//! rows of the load. The source tells its present place. A row that is gone may leave. If it is elsewhere,
+//! the chunks of its present day are loaded again. The source is asked outside of the load's transaction, key
+//! by key in batches. Inside of the transaction the number and the digest of the keys are compared again, so
+//! that no row leaves that nobody asked about, and memory holds no list of keys.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,13 @@ use crate::target::leaving::{self, Accounted, HASHED};
 use crate::target::table::Target;
 use crate::tsql::predicate::{Where, date_of};
 
-/// Keys that are read from the target at once: some hundred kilobytes.
+/// The number of keys that are read from the target at once: some hundred kilobytes.
 const PAGE_KEYS: i64 = 5_000;
 
-/// Keys of one statement, whose parameters a server limits to 2,100.
+/// The number of keys of one statement. A server limits its parameters to 2,100.
 const KEYS_AT_ONCE: usize = 50;
 
-/// Where the rows of a load are looked for.
+/// The context of looking for the leaving rows of a load.
 #[derive(Debug, Clone, Copy)]
 pub struct Accounting<'a> {
     /// The plan.
@@ -41,10 +41,11 @@ pub struct Accounting<'a> {
 }
 
 impl Accounting<'_> {
-    /// Asks the source about every row that would leave `range` of a window. `session` has the load's rows staged.
+    /// Asks the source about every row that would leave `range` of a window. The rows of the load are staged
+    /// in `session`.
     ///
     /// # Errors
-    /// `WrongServer` when the source does not prove to be the one that may be read; what the sessions return.
+    /// `WrongServer` when the source does not prove to be the one that may be read; those of the sessions.
     pub async fn of(
         &self,
         session: &mut Session,
@@ -135,7 +136,7 @@ impl Accounting<'_> {
             .all(|value| types.next().is_some_and(|data_type| data_type.holds(*value))))
     }
 
-    /// The first rows that leave `range`, each as the canonical bytes of the columns at `positions`.
+    /// The first rows that would leave `range`, each as the canonical bytes of the columns at `positions`.
     async fn page(
         &self,
         session: &mut Session,
@@ -166,7 +167,7 @@ impl Accounting<'_> {
         Ok(rows)
     }
 
-    /// Adds the days that the source has these keys under.
+    /// Adds the days under which the source has these keys.
     async fn look_up(
         &self,
         window: Window,
@@ -177,8 +178,8 @@ impl Accounting<'_> {
         let plan = self.plan;
         let Some(date) = plan.date() else { return Ok(()) };
         let mut params = Vec::new();
-        // A branch a key, so that each is a seek of its own whatever the server makes of a list of keys. Of a key that
-        // finds more than one row nobody can tell which of them it is.
+        // Each key has a branch and so a seek of its own, whatever plan the server makes for a list of keys.
+        // If a key finds more than one row, nobody can tell which of them it is.
         let mut branches = Vec::new();
         for (number, key) in keys.iter().enumerate() {
             let mut clause = Where::after_params(params);

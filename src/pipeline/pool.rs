@@ -1,5 +1,5 @@
-//! A connection pool for one server. `take` connects if none is idle; `put` drops broken ones. There are never more
-//! connections than workers that hold one.
+//! A connection pool for one server. `take` connects if none is idle; `put` drops broken ones. The number of
+//! connections never exceeds the number of workers that hold one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,25 +10,26 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::mssql::{Endpoint, Guard, Session, Timeouts};
 use crate::source::SourceSession;
 
-/// A database that this login may not open, as the server says it while the database recovers, too.
+/// The error for a database that this login may not open. The server also gives it while the database
+/// recovers.
 const NO_DATABASE: u32 = 4060;
 
-/// A login that is refused, as the server says it while it starts, too. The other refusals (locked, disabled, its
-/// password to be changed) only a person can change.
+/// The error for a refused login. The server also gives it while it starts. Only a person can resolve the
+/// other refusals: a locked or disabled login, a password to be changed.
 const LOGIN_FAILED: u32 = 18456;
 
-/// How long a login that was good before is tried again: longer than a server takes to start.
+/// The time for which a login that was good before is retried: longer than a server takes to start.
 const REFUSED_MAX: Duration = Duration::from_secs(120);
 
-/// The longest time between two such tries. With the doubling before it about a dozen are made in all, however many
-/// workers want one: a password that was changed must not lock the login.
+/// The longest time between two such retries. The wait doubles up to it, which makes about a dozen retries in
+/// all, however many workers want a connection: a changed password must not lock the login.
 const REFUSED_WAIT_MAX: Duration = Duration::from_secs(16);
 
-/// A login that is being refused.
+/// The state of a login that the server refuses.
 #[derive(Debug, Clone, Copy)]
 struct Refused {
     since: Duration,
-    /// No login is tried before this.
+    /// The time of the next attempt.
     until: Duration,
     wait: Duration,
 }
@@ -42,9 +43,9 @@ pub struct Pools {
     pub target: Arc<Pool<Session>>,
 }
 
-/// What a pool holds.
+/// A connection that a pool can hold.
 pub trait Connection: Sized {
-    /// What a connection proves when it opens.
+    /// The proof that a connection gives when it opens.
     type Proof;
 
     /// Connects and proves.
@@ -89,7 +90,7 @@ pub struct Pool<C: Connection> {
     proof: C::Proof,
     timeouts: Timeouts,
     idle: Mutex<Vec<C>>,
-    /// Whether this login was good at this end before, in this run or an earlier one.
+    /// Whether this login was good on this server before, in this run or an earlier one.
     known: AtomicBool,
     refused: Mutex<Option<Refused>>,
     clock: SharedClock,
@@ -109,7 +110,7 @@ impl<C: Connection> Pool<C> {
         }
     }
 
-    /// An earlier run has worked with this end: what refuses a login now may pass.
+    /// Records that an earlier run worked with this server, so that a refused login is retried.
     pub fn assume_known(&self) {
         self.known.store(true, Ordering::Relaxed);
     }
@@ -122,8 +123,8 @@ impl<C: Connection> Pool<C> {
     /// An idle connection, or a new one.
     ///
     /// # Errors
-    /// Those of [`Session::open`]; once a login was good, `LoginAgain` for one that is refused now (`Login` when it
-    /// has been for too long), and `Connection` for a database that cannot be opened.
+    /// Those of [`Session::open`]. If a login was good before and is refused now, `LoginAgain`, and `Login`
+    /// once that lasts too long; `Connection` for a database that cannot be opened.
     pub async fn take(&self) -> Result<C> {
         let idle = lock(&self.idle).pop();
         if let Some(session) = idle {
@@ -133,7 +134,7 @@ impl<C: Connection> Pool<C> {
             && self.clock.monotonic() < refused.until
         {
             let text = format!(
-                "The {} has just refused a login that was good before; it is not tried again yet",
+                "The {} has just refused a login that was good before; it is retried later",
                 self.endpoint.label
             );
             return Err(Error::new(ErrorKind::LoginAgain, text));
@@ -149,7 +150,8 @@ impl<C: Connection> Pool<C> {
         }
     }
 
-    /// What a refusal means where the login was good before: the server or the database is starting, most likely.
+    /// The meaning of a refusal if the login was good before: most likely the server or the database is
+    /// starting.
     fn refused_again(&self, error: Error) -> Error {
         match (error.kind(), error.number()) {
             (ErrorKind::Login, Some(NO_DATABASE)) => error.of_kind(ErrorKind::Connection),

@@ -1,7 +1,7 @@
-//! The checkpoint store made anew from what the target proves: its receipts and plans.
+//! Rebuilds the checkpoint store from the target's receipts and plans.
 //!
-//! Nothing is written at the target and nothing is asked of the source. What the new store says of a chunk is what
-//! the lost one said of every verified chunk; whether the target still holds the rows is what the next run compares.
+//! A rebuild writes nothing at the target and asks the source nothing. The new store has the same entries for
+//! verified chunks as the lost one. The next run checks that the target still holds the rows.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::pipeline::resume::is_complete;
 use crate::target::migrate;
 use crate::target::receipt;
 
-/// What was rebuilt.
+/// The result of a rebuild.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rebuilt {
     /// Tables of the configuration that the target knows.
@@ -27,20 +27,20 @@ pub struct Rebuilt {
     pub chunks: u64,
     /// Their rows.
     pub rows: u64,
-    /// Where the old store is kept, if there was one.
+    /// The path of the old store, if there was one.
     pub aside: Option<PathBuf>,
-    /// Target tables with receipts that the configuration does not name, and which are therefore left out.
+    /// Target tables with receipts that the configuration does not name. The rebuild leaves them out.
     pub left_out: Vec<String>,
 }
 
-/// Makes the store at `path` anew from the receipts in the target of `config`.
+/// Rebuilds the store at `path` from the receipts in the target of `config`.
 ///
 /// # Errors
-/// `Busy` when a run has the store; `State` when it cannot be made or the target is of a newer version; what the
-/// session returns. What is at `path` stays as it is then.
+/// `Busy` when a run has the store; `State` when it cannot be made or the target is of a newer version; those
+/// of the session. The file at `path` stays as it is then.
 pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Result<Rebuilt> {
     let replacement = Replacement::begin(path)?;
-    // What was to be forgotten still is, where the old store can say so.
+    // An interrupted `forget` is kept, if the old store is readable.
     if let Ok(tombstones) = replacement.tombstones() {
         let changes: Vec<Change> = tombstones.into_iter().map(Change::Forget).collect();
         replacement.commit(&changes)?;
@@ -79,7 +79,7 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                     notes: Vec::new(),
                 }),
             ])?;
-            // A refresh that was cut short is what the lost store was about.
+            // If a refresh was cut short, the lost store had the chunks of the shadow table.
             let (place, windows) = match receipt::windows(&mut session, &shadow).await? {
                 windows if table.mode == Mode::Full && !windows.is_empty() => (&shadow, windows),
                 _ => (&target, receipt::windows(&mut session, &target).await?),

@@ -1,7 +1,7 @@
 //! Retries work until it succeeds, fails for good, or the run is asked to stop.
 //!
-//! Every wait is told. A wait for a server that is away is recorded in the store as well, so that `sync status` can
-//! say since when the server is missed and when it is tried again.
+//! Every wait is reported. A wait for a server that is away is also recorded in the store, so that `sync
+//! status` can show the start of the outage and the time of the next attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,29 +17,29 @@ use crate::checkpoint::{Change, Store, Waiting};
 use crate::model::window::Window;
 use crate::progress::{Event, Progress};
 
-/// What all attempts of a run share.
+/// The context that all attempts of a run share.
 #[derive(Clone)]
 pub struct Retrier {
     /// The clock.
     pub clock: SharedClock,
     /// Whether to stop.
     pub stop: StopSignal,
-    /// Where it is written that a server is waited for.
+    /// The store, which records that the run waits for a server.
     pub store: Arc<Store>,
-    /// Who hears of it.
+    /// The receiver of the reports.
     pub progress: Arc<dyn Progress>,
-    /// How long an outage is waited out.
+    /// The longest outage that the run waits out.
     pub outage_max: Duration,
     /// Whether a connection has broken: a server that failed over may have lost what it had committed.
     pub broke: Arc<AtomicBool>,
 }
 
-/// What an attempt is about, for the user who is told of a retry.
+/// The subject of an attempt, for the report of a retry.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// The table, or the step of a run that is about none.
+    /// The table, or the step of a run that has no table.
     pub table: &'a str,
-    /// The window, where the attempt belongs to one.
+    /// The window, if the attempt belongs to one.
     pub window: Option<Window>,
 }
 
@@ -67,7 +67,8 @@ impl Retrier {
     /// Repeats `work` until it succeeds. It must be safe to repeat after any error.
     ///
     /// # Errors
-    /// The last error of `work`, once its kind is not retried or not retried any longer; those of [`Retrier::wait`].
+    /// The last error of `work`, once its kind is not retried or not retried any longer; those of
+    /// [`Retrier::wait`].
     pub async fn retry<T, F>(&self, place: Place<'_>, work: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -104,8 +105,8 @@ impl Retrier {
     /// Waits before another attempt at `place`, or returns the error if there is to be none.
     ///
     /// # Errors
-    /// The error itself; `Outage` for a server that stayed away; `Stopped` when the run is asked to stop meanwhile;
-    /// `State` when the store cannot be written.
+    /// The error itself; `Outage` for a server that stayed away; `Stopped` when the run is asked to stop
+    /// meanwhile; `State` when the store cannot be written.
     pub async fn wait(&self, attempts: &mut Attempts, error: Error, place: Place<'_>) -> Result<()> {
         if matches!(
             error.kind(),
@@ -146,7 +147,7 @@ impl Retrier {
         }
     }
 
-    /// An attempt succeeded: what was waited for is there again.
+    /// Records that an attempt succeeded, so that the run no longer waits for a server.
     ///
     /// # Errors
     /// `State` when the store cannot be written.

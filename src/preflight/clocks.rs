@@ -1,19 +1,20 @@
-//! Three clocks, in UTC: the source's, the target's and this machine's. One that is wrong must not lose a row.
+//! Compares three clocks in UTC: the source's, the target's and this machine's. A wrong one must not lose a
+//! row.
 //!
-//! By a clock that is ahead a window would end, and settle, before its time. So the three are compared at the start of a
-//! run: where they agree the source's decides, as its rows are dated by it; where they do not, the least of the three
-//! decides what is old enough to be read, nothing is closed and nothing is settled, and the run says so.
+//! A clock that is ahead would end and settle a window before its time. So a run compares the three at its
+//! start. If they agree, the source's decides, because it dates the rows. If they do not, the earliest of the
+//! three decides which rows are old enough, no window is closed or settled, and the run says so.
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use crate::base::text::duration;
 use crate::mssql::ServerInfo;
 
-/// Clocks that are further apart than this disagree: machines that keep time are within seconds of each other, and what
-/// is read waits `settle_minutes` anyway, an hour by default.
+/// Clocks that are further apart than this disagree. Machines that keep time are within seconds of each
+/// other, and rows wait `settle_minutes` anyway, an hour by default.
 const APART_MAX: TimeDelta = TimeDelta::minutes(5);
 
-/// What is known of the clocks.
+/// The times of the clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clocks {
     source_utc: NaiveDateTime,
@@ -22,7 +23,7 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// The clocks as they stood at one moment.
+    /// The times of the clocks at one moment.
     pub fn new(source: &ServerInfo, target: &ServerInfo, own: DateTime<Utc>) -> Clocks {
         Clocks {
             source_utc: source.now_utc,
@@ -41,13 +42,13 @@ impl Clocks {
         most - self.least() <= APART_MAX
     }
 
-    /// What an operator must know where they do not agree.
+    /// The warning for an operator if they do not agree.
     pub fn warning(self) -> Option<String> {
         let told = |name, at: NaiveDateTime| format!("{name} {} UTC", at.format("%Y-%m-%d %H:%M:%S"));
         (!self.agree()).then(|| {
             format!(
-                "The clocks are {} apart ({}, {}, {}): only rows that are old enough by all of them are loaded, no month is \
-                 closed and none is settled; set the clock that is wrong, then run again",
+                "The clocks are {} apart ({}, {}, {}): only rows that are old enough by all of them are \
+                 loaded, no month is closed and none is settled; set the clock that is wrong, then run again",
                 duration(
                     (self.source_utc.max(self.target_utc).max(self.own_utc) - self.least())
                         .to_std()
@@ -60,7 +61,7 @@ impl Clocks {
         })
     }
 
-    /// What the source's clock is taken for when it shows `now`.
+    /// The source's time to work with when its clock shows `now`.
     pub fn of_source(self, now: NaiveDateTime) -> NaiveDateTime {
         if self.agree() {
             now

@@ -1,4 +1,5 @@
-//! What all tables of one command share: configuration, options, connections to both ends, clocks, and the retrier.
+//! The context that all tables of one command share: configuration, options, connections to both servers,
+//! clocks, and the retrier.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,26 +22,26 @@ use crate::progress::Event;
 use crate::source::SourceSession;
 use crate::target::lease::{self, Holder, Lease};
 
-/// What a run is asked to do, beside what the configuration says.
+/// The options of a run on the command line, which add to or replace the configuration's.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// The dates.
     pub range: DateRange,
-    /// Only these tables.
+    /// The run works only on these tables.
     pub tables: Option<Vec<Identifier>>,
-    /// Windows at once, instead of the configuration's.
+    /// The number of parallel windows, instead of the configuration's.
     pub max_workers: Option<usize>,
-    /// Rows a chunk, instead of the configuration's.
+    /// The number of rows a chunk, instead of the configuration's.
     pub chunk_rows: Option<u32>,
-    /// Whether reference tables are loaded again even if the source's rows are those in place.
+    /// Whether reference tables are loaded again even if the source's rows equal the target's.
     pub force: bool,
-    /// Tables that any number of rows may leave.
+    /// Tables whose brake is off: any number of rows may leave them.
     pub allow_deletes: Vec<Identifier>,
-    /// Whether the source may be another database than the one that earlier runs loaded from.
+    /// Whether the source may be a different database from the one that earlier runs loaded.
     pub accept_source: bool,
 }
 
-/// Who a run is, for its record and its leases.
+/// The identity of a run, for its record and its leases.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// The machine.
@@ -49,23 +50,23 @@ pub struct Identity {
     pub process_id: u32,
 }
 
-/// What all tables of one command share.
+/// The context that all tables of one command share.
 pub(crate) struct RunContext<'a> {
     pub(crate) config: &'a Config,
     pub(crate) options: RunOptions,
     pub(crate) pools: Pools,
     pub(crate) retrier: Retrier,
     pub(crate) run_id: u128,
-    /// Whether the user was told that the source's server is another one than before: it is the same for all tables.
+    /// Whether the user was told that the source's server has changed. The note is the same for all tables.
     pub(crate) told_server: AtomicBool,
     identity: Identity,
-    /// How the clocks stood when they were first needed.
+    /// The clocks, as first read.
     clocks: OnceCell<Clocks>,
 }
 
 impl<'a> RunContext<'a> {
-    /// The context of a command. No connection is opened yet. If an earlier run has worked with these very servers, one
-    /// that is away now is waited for from the start.
+    /// The context of a command. Opens no connection yet. If an earlier run has worked with these very
+    /// servers, a run waits for a server that is away from the start.
     ///
     /// # Errors
     /// `State` when the store cannot be read.
@@ -130,17 +131,17 @@ impl<'a> RunContext<'a> {
         (config.source.endpoint.address(), config.target.endpoint.address())
     }
 
-    /// The configured tables that the command is about, in the configuration's order.
+    /// The configured tables that the command works on, in the configuration's order.
     pub(crate) fn chosen(&self) -> Result<Vec<&'a TableConfig>> {
         self.config.chosen(self.options.tables.as_deref())
     }
 
-    /// Windows at once.
+    /// The number of parallel windows.
     pub(crate) fn max_workers(&self) -> usize {
         self.options.max_workers.unwrap_or(self.config.run.max_workers)
     }
 
-    /// Who this run is, for the leases it takes.
+    /// The holder of the leases that this run takes.
     pub(crate) fn holder(&self) -> Holder {
         Holder {
             run_id: self.run_id,
@@ -149,7 +150,7 @@ impl<'a> RunContext<'a> {
         }
     }
 
-    /// Takes the lease of a target table. Its applock is the session's.
+    /// Takes the lease of a target table. The session holds its applock.
     pub(crate) async fn take_lease(&self, session: &mut Session, target: &TableName) -> Result<Lease> {
         let retrier = &self.retrier;
         lease::take(
@@ -162,7 +163,7 @@ impl<'a> RunContext<'a> {
         .await
     }
 
-    /// How many rows may leave a window of a table.
+    /// The brake: the share of a window's rows that may leave a table.
     pub(crate) fn brake(&self, plan: &TablePlan) -> Brake {
         let mut allowed = self.options.allow_deletes.iter();
         Brake {
@@ -174,7 +175,7 @@ impl<'a> RunContext<'a> {
         }
     }
 
-    /// How the clocks of source, target and this machine stand. Asked once a run; a disagreement is told.
+    /// The clocks of source, target and this machine, read once a run. The user is warned if they disagree.
     pub(crate) async fn clocks(&self) -> Result<Clocks> {
         let asked = self.clocks.get_or_try_init(async || {
             let mut source = self.pools.source.take().await?;
@@ -192,8 +193,8 @@ impl<'a> RunContext<'a> {
         asked.await.copied()
     }
 
-    /// The source's clock as the dates of a plan go by it, and no later than the other clocks allow. An instant with an
-    /// offset is compared in UTC; dates without one are taken for the server's own.
+    /// The source's clock in the time zone of a plan's dates, and no later than the other clocks allow. An
+    /// instant with an offset is compared in UTC; dates without one are taken for the server's own.
     pub(crate) async fn source_now(
         &self,
         plan: &TablePlan,
@@ -207,9 +208,9 @@ impl<'a> RunContext<'a> {
         }))
     }
 
-    /// Up to when the source's rows are old enough to be read.
+    /// The time before which the source's rows are old enough to be read.
     pub(crate) async fn read_cutoff(&self, plan: &TablePlan) -> Result<NaiveDateTime> {
-        // The clocks take connections of their own.
+        // Reading the clocks takes connections of its own.
         self.clocks().await?;
         let mut source = self.pools.source.take().await?;
         let now = self.source_now(plan, &mut source).await?;

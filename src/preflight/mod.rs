@@ -1,7 +1,7 @@
-//! What all tables of a command share, and what must hold before any row is read.
+//! The preflight of a command: the checks and preparations before any row is read.
 //!
-//! The source comes first: on the wrong server, nothing at all is done. Then the target is prepared, and a `forget` that
-//! was cut short is finished.
+//! The source comes first: on the wrong server the command does nothing at all. Then the target is prepared,
+//! and an interrupted `forget` is finished.
 
 pub mod clocks;
 pub mod context;
@@ -18,11 +18,12 @@ use crate::target::migrate::migrate;
 
 use context::RunContext;
 
-/// Proves the source, plans the tables and prepares the target. Repeated while a server is away that an earlier run has
-/// worked with. A first run fails at once: its configuration may name the wrong server.
+/// Proves the source, plans the tables and prepares the target. If an earlier run has worked with a server,
+/// the preflight is repeated while that server is away. A first run fails at once, because its configuration
+/// may name the wrong server.
 ///
 /// # Errors
-/// `Preflight` for a table that cannot be planned; `WrongServer`; what the sessions return.
+/// `Preflight` for a table that cannot be planned; `WrongServer`; those of the sessions.
 pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<TablePlan>> {
     let place = Place::of("preflight");
     let plans = run
@@ -58,7 +59,7 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     for tombstone in run.retrier.store.view()?.tombstones()? {
         forget::finish(&mut target, &run.retrier, &run.holder(), &tombstone).await?;
         run.note(&format!(
-            "Table {}: a forget that was cut short is finished now",
+            "Table {}: an interrupted forget is finished now",
             tombstone.table
         ));
     }

@@ -1,4 +1,5 @@
-//! The plan of a table, by the source's catalog, and whether it is the one that the target was loaded by.
+//! The plan of a table from the source's catalog, and its comparison with the plan that the target was loaded
+//! by.
 
 use std::sync::atomic::Ordering;
 
@@ -12,15 +13,15 @@ use crate::preflight::context::RunContext;
 use crate::source::{SourceSession, sight};
 use crate::target::receipt;
 
-/// Which database the source is.
+/// The identity of the source's database.
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub(crate) async fn origin(config: &Config, source: &mut SourceSession) -> Result<Origin> {
     let server = source.server().await?;
     Ok(Origin {
         identity: source.identity().await?,
-        // The embedded server takes another port each time.
+        // The embedded server has another port each time.
         server: match config.source.embedded {
             true => server.server_name,
             false => format!("{} at {}", server.server_name, config.source.endpoint.address()),
@@ -29,7 +30,7 @@ pub(crate) async fn origin(config: &Config, source: &mut SourceSession) -> Resul
     })
 }
 
-/// The plan of a table by the source's catalog. Its notes are told.
+/// The plan of a table from the source's catalog. The user sees its notes.
 pub(crate) async fn of_source(
     run: &RunContext<'_>,
     source: &mut SourceSession,
@@ -43,10 +44,10 @@ pub(crate) async fn of_source(
     Ok(plan)
 }
 
-/// The plan of a table by the source's catalog.
+/// The plan of a table from the source's catalog.
 ///
 /// # Errors
-/// `Preflight` for a table that this login does not see or that cannot be copied.
+/// `Preflight` for a table that this login cannot see or that cannot be copied.
 pub(crate) async fn quietly(
     config: &Config,
     source: &mut SourceSession,
@@ -72,7 +73,7 @@ pub(crate) async fn quietly(
     Ok(plan)
 }
 
-/// Plans a table as the configuration has it.
+/// Plans a table by its configuration.
 ///
 /// # Errors
 /// As [`TablePlan::monthly`] and [`TablePlan::full`]; `Config` for a monthly table without a date column.
@@ -98,7 +99,7 @@ pub fn configured(
     }
 }
 
-/// Refuses a plan that is not the one that its target was loaded by.
+/// Refuses a plan that differs from the one that its target was loaded by.
 ///
 /// # Errors
 /// `Plan`, which names every difference.
@@ -109,26 +110,27 @@ pub(crate) fn refuse_changes(plan: &TablePlan, differences: &[(&str, String)]) -
     let other = differences.iter().any(|(part, _)| *part == SOURCE_IDENTITY);
     let texts: Vec<&str> = differences.iter().map(|(_, text)| text.as_str()).collect();
     let accept = if other {
-        "; or, if it is the same data at another place, run with --accept-source and then compare it by `sync reconcile \
-         --source`"
+        "; or, if it is the same data at another place, run with --accept-source and then compare it by \
+         `sync reconcile --source`"
     } else {
         ""
     };
     Err(Error::new(
         ErrorKind::Plan,
         format!(
-            "Table {name}: what it was loaded by has changed ({}); set it back, or run `sync forget --table \
-             {name}` and then this command again to load the table anew{accept}",
+            "Table {name}: what it was loaded by has changed ({}); undo the change, or run `sync forget \
+             --table {name}` and then this command again to load the table anew{accept}",
             texts.join("; "),
             name = plan.name
         ),
     ))
 }
 
-/// Checks that the plan is the one that the target table was loaded by, and records what may change of it.
+/// Checks that the plan equals the one that the target table was loaded by, and records the parts that may
+/// change.
 ///
 /// # Errors
-/// `Plan`, which names every difference; what the session returns.
+/// `Plan`, which names every difference; those of the session.
 pub(crate) async fn hold_to(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) -> Result<()> {
     let Some((_, older)) = receipt::plan(session, &plan.target).await? else {
         refuse_changes(plan, &moved(run, plan)?)?;
@@ -166,8 +168,8 @@ pub(crate) async fn hold_to(run: &RunContext<'_>, session: &mut Session, plan: &
     Ok(())
 }
 
-/// The differences of a plan that the target does not know from the one in the store: a table whose rows go to another
-/// target than before would leave the old one behind without a word.
+/// The differences between a plan that the target does not know and the one in the store. Loading a table
+/// into another target than before would silently leave the old one behind.
 fn moved(run: &RunContext<'_>, plan: &TablePlan) -> Result<Vec<(&'static str, String)>> {
     let known = run.retrier.store.table(plan.name.as_str())?;
     let (now, then) = (plan.target.to_string(), known.map(|record| record.target));

@@ -1,8 +1,8 @@
-//! A verified chunk compared again: the target's rows with the chunk's receipt and checkpoint, and, where it is asked
-//! for, with the source's rows of today.
+//! Compares a verified chunk again: the target's rows with the chunk's receipt and checkpoint and, if asked
+//! for, with the source's present rows.
 //!
-//! Counts and digests are compared first. Only where they differ, and the source is at hand, are both ends' rows held
-//! against each other, key by key: what changed, what is missing, what only the target has.
+//! Counts and digests are compared first. If they differ and the source is available, the rows of both
+//! servers are compared key by key: changed, missing, and only at the target.
 
 use std::collections::HashMap;
 
@@ -20,54 +20,55 @@ use crate::target::load::read_back;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;
 
-/// Keys that are named of a chunk at most.
+/// The most keys of a chunk that a finding names.
 pub const KEYS_NAMED_MAX: usize = 20;
 
-/// Why a chunk or a window differs whose rows need not: there is no receipt that covers it, or it goes on.
+/// The chunk has no receipt. This reason and the next three apply to a chunk or a window whose rows may be
+/// equal.
 pub const NO_RECEIPT: &str = "the target has no receipt of it";
-/// As [`NO_RECEIPT`], where the store does not know what the receipts were of.
+/// As [`NO_RECEIPT`], if the store does not know the chunks that the receipts covered.
 pub const GAP: &str = "receipts are missing before it";
-/// The last receipt ends at a key, and the window's time is over.
+/// The last receipt stops at a key, although all dates of the window have passed.
 pub const UNFINISHED: &str = "the window is not finished";
-/// The target has more rows of the window than are in the ranges of its receipts.
+/// The target holds rows of the window outside the ranges of all receipts.
 pub const UNCOVERED: &str = "the target has rows of it under no receipt";
 
-/// What is compared.
+/// The subject of a comparison.
 #[derive(Debug)]
 pub struct Subject<'a> {
-    /// The plan; the target's own where the source is not asked.
+    /// The plan: the target's own if the source is not asked.
     pub plan: &'a TablePlan,
     /// The target.
     pub target: &'a Target,
     /// The window.
     pub window: Window,
-    /// What proves the chunk.
+    /// The proof of the chunk.
     pub receipt: &'a Receipt,
-    /// What the store has of it.
+    /// The checkpoint of the chunk in the store.
     pub checkpoint: Option<&'a Chunk>,
 }
 
-/// How a chunk differs.
+/// The difference of a chunk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Rows by the receipt; where it is missing, by the checkpoint.
+    /// Rows by the receipt; if it is missing, by the checkpoint.
     pub receipt_rows: u64,
     /// Rows at the target.
     pub target_rows: u64,
-    /// Rows at the source, where it was asked.
+    /// Rows at the source, if it was asked.
     pub source_rows: Option<u64>,
-    /// What differs, as people read it.
+    /// The reasons, as text for people.
     pub why: Vec<&'static str>,
-    /// The rows that differ, where both ends were read.
+    /// The rows that differ, if both servers were read.
     pub rows: Option<RowCounts>,
     /// Some of their keys.
     pub keys: Vec<RowKey>,
 }
 
-/// How many rows differ.
+/// The numbers of rows that differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RowCounts {
-    /// Rows of one key and other values.
+    /// Rows with equal keys and different values.
     pub changed: u64,
     /// Rows that only the source has.
     pub missing: u64,
@@ -98,10 +99,10 @@ impl Subject<'_> {
         Extent::of_window(self.window)
     }
 
-    /// Compares what the target holds of the chunk with its receipt and its checkpoint.
+    /// Compares the target's rows of the chunk with its receipt and its checkpoint.
     ///
     /// # Errors
-    /// What the session returns.
+    /// Those of the session.
     pub async fn compare_target(&self, target: &mut Session) -> Result<Option<Difference>> {
         let chunk = &self.receipt.chunk;
         let mut difference = Difference {
@@ -114,7 +115,8 @@ impl Subject<'_> {
         if chunk.state != ChunkState::Verified {
             difference.why.push("its receipt is stale");
         }
-        // Of another load, the checkpoint is only behind; of the same load, one of the two was tampered with.
+        // The checkpoint of another load is only behind. If it is of the same load, somebody tampered with
+        // one of the two.
         let contradicts = |checkpoint: &Chunk| {
             checkpoint.load_id == chunk.load_id
                 && (checkpoint.tally, &checkpoint.range) != (chunk.tally, &chunk.range)
@@ -133,7 +135,8 @@ impl Subject<'_> {
         Ok((!difference.why.is_empty()).then_some(difference))
     }
 
-    /// Whether the source's rows of the chunk are those of its receipt. Reads as many rows as the chunk has, and one.
+    /// Whether the source's rows of the chunk are those of its receipt. Reads at most one row more than the
+    /// chunk has.
     ///
     /// # Errors
     /// As [`extract`].
@@ -142,7 +145,7 @@ impl Subject<'_> {
         Ok(compared.same)
     }
 
-    /// Holds both ends' rows of the chunk against each other.
+    /// Compares the chunk's rows of both servers by key.
     ///
     /// # Errors
     /// As [`extract`].
@@ -257,7 +260,7 @@ impl Subject<'_> {
     }
 }
 
-/// In what two tallies differ.
+/// The way in which two tallies differ.
 #[derive(Clone, Copy)]
 enum Differs {
     Count,

@@ -1,9 +1,10 @@
-//! Comparing again: every verified chunk of the tables, table after table, so many windows at once; and loading again,
-//! in place, what differs.
+//! Compares every verified chunk of the tables again, one table after another and several windows in
+//! parallel, and repairs the chunks that differ in place.
 //!
-//! Without the source nothing at all is asked of it: the plan is the one that the target recorded. A chunk that was
-//! found to be the same is recorded, so that a pass that was cut short goes on after it. What the store holds verified
-//! and the target has no receipt of is a finding, too: nothing that was once loaded is missed without a word.
+//! Without `--source` nothing is asked of the source: the plan is the one that the target recorded. Each
+//! chunk that is equal is recorded, so that a pass that was cut short resumes after it. A chunk that the
+//! store holds as verified and the target has no receipt for is a finding, too: no loaded row is lost
+//! silently.
 
 pub mod compare;
 mod finding;
@@ -26,13 +27,13 @@ use crate::preflight::context::{Identity, RunContext, RunOptions};
 use crate::progress::Progress;
 pub use finding::{About, Finding, ReconcileOptions, Reconciled};
 
-/// A pass that was cut short is resumed for a week; then what it found first is too old to count.
+/// A pass that was cut short is resumed for a week. Then its first results are too old to count.
 const PASS_AGE_MAX_DAYS: i64 = 7;
 
-/// Compares, and repairs where it is asked to.
+/// Compares and, if asked to, repairs.
 ///
 /// # Errors
-/// What ends a run as a whole; what was found to be the same stays recorded.
+/// The errors that end a run as a whole. Chunks that were equal stay recorded.
 pub async fn reconcile(
     config: &Config,
     store: Arc<Store>,
@@ -101,8 +102,8 @@ fn begin(
     });
     if let Some(pass) = last {
         run.note(&format!(
-            "The comparing that began at {} was cut short and is gone on with; chunks that it found to be the same are \
-             not read again",
+            "The comparing that began at {} was cut short and is gone on with; chunks that it found equal \
+             are not read again",
             pass.started_at.format("%Y-%m-%d %H:%M:%S UTC")
         ));
         return Ok(pass);
@@ -117,7 +118,7 @@ fn begin(
     })
 }
 
-/// A table, compared again when a connection breaks outside of its windows.
+/// Compares a table, and repeats that when a connection breaks outside of its windows.
 async fn reconcile_table(
     run: &RunContext<'_>,
     table: &TableConfig,
@@ -127,7 +128,7 @@ async fn reconcile_table(
 ) -> Result<()> {
     let name = table.name.as_str();
     let mut attempts = run.retrier.attempts();
-    // What an attempt that failed has compared is found recorded by the next.
+    // The next attempt finds the chunks that a failed attempt compared recorded.
     let mut compared = 0;
     loop {
         let mut this = Reconciled::default();

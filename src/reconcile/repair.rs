@@ -1,7 +1,7 @@
-//! What was found, loaded again; and whether it is whole afterwards.
+//! Repairs the findings, and checks afterwards that the windows are whole.
 //!
-//! Where more rows would leave a window than the brake allows, nothing of it is marked or loaded: a source that was
-//! emptied is not copied without an operator's word.
+//! If more rows would leave a window than the brake allows, none of its chunks is marked or loaded. An
+//! emptied source is not copied without an operator's word.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,10 +25,10 @@ use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::table::Target;
 
-/// What a repair is made by.
+/// The subject of a repair.
 pub(super) struct Repair<'a> {
     pub(super) plan: &'a TablePlan,
-    /// `None` where the table is not there.
+    /// `None` if the target table does not exist.
     pub(super) target: Option<Target>,
     pub(super) lease: &'a Lease,
     /// All windows of the table that have receipts.
@@ -38,7 +38,7 @@ pub(super) struct Repair<'a> {
     pub(super) options: &'a ReconcileOptions,
 }
 
-/// What is to be held against the receipts after a repair.
+/// The subject of the check after a repair.
 #[derive(Clone, Copy)]
 struct Proof<'a> {
     plan: &'a TablePlan,
@@ -46,12 +46,12 @@ struct Proof<'a> {
     read_cutoff: NaiveDateTime,
 }
 
-/// What of the windows is to be loaded.
+/// The parts of the windows that a repair loads.
 #[derive(Default)]
 struct Parts {
     /// Chunks that differ.
     differing: BTreeMap<Window, Vec<u32>>,
-    /// Of each window that is not whole, the windows that its dates are loaded as.
+    /// For each window that is not whole, the windows that cover its dates in the load.
     parts: BTreeMap<Window, Vec<Window>>,
 }
 
@@ -72,7 +72,7 @@ impl Parts {
     }
 }
 
-/// Loads what differs again, in place, and to their end the windows that are not whole.
+/// Loads the chunks that differ again in place, and the windows that are not whole to their end.
 pub(super) async fn repair(
     run: &RunContext<'_>,
     lease_session: &mut Session,
@@ -127,7 +127,7 @@ pub(super) async fn repair(
     Ok(())
 }
 
-/// The windows that would lose more rows than may leave unasked. Each is said.
+/// The windows that the brake stops, each with a warning.
 fn stopped_by_the_brake(run: &RunContext<'_>, repair: &Repair<'_>, findings: &[Finding]) -> BTreeSet<Window> {
     let name = &repair.plan.name;
     let allowed = &repair.options.allow_deletes;
@@ -137,7 +137,7 @@ fn stopped_by_the_brake(run: &RunContext<'_>, repair: &Repair<'_>, findings: &[F
     let brake = Brake {
         percent: run.config.run.leaving_rows_max_percent,
     };
-    // Without the source nobody knows how many rows it has.
+    // Without the source the number of its rows is unknown.
     let mut ends: BTreeMap<Window, (u64, u64)> = BTreeMap::new();
     for finding in findings {
         if let Some(source) = finding.difference.source_rows {
@@ -165,7 +165,7 @@ fn stopped_by_the_brake(run: &RunContext<'_>, repair: &Repair<'_>, findings: &[F
 }
 
 impl Proof<'_> {
-    /// Whether a chunk has a verified receipt of rows in this very table.
+    /// Whether a chunk has a verified receipt for rows in this very table.
     async fn is_verified(self, lease_session: &mut Session, window: Window, ordinal: u32) -> Result<bool> {
         let receipts = receipt::read(lease_session, &self.plan.target, window).await?;
         Ok(receipts.iter().any(|receipt| {
@@ -175,8 +175,8 @@ impl Proof<'_> {
         }))
     }
 
-    /// Whether verified receipts cover windows without a gap, up to their end, or to the last key of an open one, and
-    /// the target has no row of them beside.
+    /// Whether verified receipts cover the windows without a gap, up to their end or to the last key of an
+    /// open one, and the target has no other rows of them.
     async fn are_whole(self, lease_session: &mut Session, windows: &[Window]) -> Result<bool> {
         for window in windows {
             if !self.is_whole(lease_session, *window).await? {
@@ -203,7 +203,7 @@ impl Proof<'_> {
     }
 }
 
-/// A target table that a repair needs and that only a run makes.
+/// The error for a missing target table that a repair needs and only a run creates.
 pub(super) fn is_not_there(target: &TableName, why: &str) -> Error {
     Error::new(
         ErrorKind::Preflight,

@@ -1,7 +1,7 @@
 //! A table compared under its lease.
 //!
-//! The lease comes first. Whatever is learnt of the target is learnt after it, so that no other machine's cutover can
-//! have replaced the table that is compared and repaired.
+//! The lease comes first, and all reads of the target after it. So no other machine's cutover can replace the
+//! table that is compared and repaired.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,15 +30,15 @@ use crate::target::receipt;
 use crate::target::receipt::Fingerprint;
 use crate::target::table::Target;
 
-/// What the target knows of a table, read while nobody else may write it.
+/// The target's records of a table, read while nobody else may write it.
 struct Known {
-    /// `None` where the target has no schema [sync], and so no leases.
+    /// `None` if the target has no schema [sync], and so no leases.
     lease: Option<Lease>,
     /// The plan that its rows were loaded by.
     plan: Option<(AccessPath, Fingerprint)>,
     /// The windows that have receipts.
     receipted: Vec<Window>,
-    /// Windows of which the store holds verified chunks and the target has no receipt at all.
+    /// Windows that the store holds verified chunks of and the target has no receipt for.
     bare: Vec<Window>,
 }
 
@@ -65,9 +65,9 @@ pub(super) async fn try_reconcile(
     } else {
         compare_known(run, &mut lease_session, table, known, (options, pass), done).await?;
     }
-    // Rows that could not be followed are found by comparing all of the table with the source.
-    // What an earlier command has compared says nothing of where they went since; nor does what was found before a
-    // repair that itself let rows go.
+    // Only a comparison of the whole table with the source finds the rows that could not be followed. Results
+    // of an earlier command say nothing of where they went since, nor do results from before a repair that
+    // itself let rows go.
     let whole = options.source && options.range.is_none() && !run.is_stopped();
     let same = done.left_out.is_empty() && done.chunks_before == 0;
     if let Some(lease) = &lease
@@ -92,7 +92,7 @@ pub(super) async fn try_reconcile(
     Ok(())
 }
 
-/// Takes the table's lease, and reads what there is of it.
+/// Takes the table's lease, and reads the target's records of the table.
 async fn known(
     run: &RunContext<'_>,
     lease_session: &mut Session,
@@ -115,7 +115,7 @@ async fn known(
     let lease = run.take_lease(lease_session, &target).await?;
     let plan = receipt::plan(lease_session, &target).await?;
     let receipted = receipt::windows(lease_session, &target).await?;
-    // A reference table's first load is recorded under the name of the table beside it until it is swapped in.
+    // A reference table's first load is recorded under the name of its shadow table until the cutover.
     let is_beside = table.mode == Mode::Full
         && receipted.is_empty()
         && !receipt::windows(lease_session, &target.shadow()?)
@@ -134,8 +134,9 @@ async fn known(
     })
 }
 
-/// The windows that the store remembers chunks of, verified or stale, and that are not among the `receipted`. Another run may
-/// have cut the same days otherwise: a window whose days all have receipts is not missed.
+/// The windows that the store has verified or stale chunks of and that are not among the `receipted`. Another
+/// run may have cut the same days into other windows, so a window whose days all have receipts does not
+/// count.
 fn bare(run: &RunContext<'_>, table: &TableConfig, receipted: &[Window]) -> Result<Vec<Window>> {
     let (name, view) = (table.name.as_str(), run.retrier.store.view()?);
     let mut bare = Vec::new();
@@ -205,7 +206,7 @@ async fn compare_known(
     let Some(lease) = lease.filter(|_| repairs) else {
         return Ok(());
     };
-    // What was only compared with the target's own records is loaded by what the source is now.
+    // A comparison without the source used the recorded plan; a load needs the source's present one.
     let plan = match options.source {
         true => plan,
         false => plan_now(run, table).await?,
@@ -222,7 +223,7 @@ async fn compare_known(
     repair::repair(run, lease_session, repair, done).await
 }
 
-/// The plan to compare by: the source's, where it is asked, else the one that the target or the store recorded.
+/// The plan to compare by: the source's if it is asked, else the one that the target or the store recorded.
 async fn plan_by(
     run: &RunContext<'_>,
     table: &TableConfig,
@@ -243,13 +244,13 @@ async fn plan_by(
     let (access_path, fingerprint) = recorded.ok_or_else(|| {
         Error::new(
             ErrorKind::Preflight,
-            format!("There are receipts of {target} and no plan of it; compare with --source"),
+            format!("Target table {target} has receipts but no plan; compare with --source"),
         )
     })?;
     TablePlan::recorded(&table.name, target, access_path, fingerprint)
 }
 
-/// The target table; `None` where it is not there, and no receipt says that it should be.
+/// The target table; `None` if it does not exist and no receipt names it.
 async fn target_in_place(
     lease_session: &mut Session,
     plan: &TablePlan,
@@ -270,7 +271,7 @@ async fn target_in_place(
     Ok(Some(if by_row { target.by_row(plan) } else { target }))
 }
 
-/// The table's plan by the source's catalog.
+/// The table's present plan from the source's catalog.
 async fn plan_now(run: &RunContext<'_>, table: &TableConfig) -> Result<TablePlan> {
     let mut source = run.pools.source.take().await?;
     let origin = origin(run.config, &mut source).await?;
@@ -279,7 +280,7 @@ async fn plan_now(run: &RunContext<'_>, table: &TableConfig) -> Result<TablePlan
     Ok(plan)
 }
 
-/// What the store holds of a table whose target is not there.
+/// Reports every chunk that the store holds of a table whose target does not exist.
 fn all_lost(
     run: &RunContext<'_>,
     name: &str,

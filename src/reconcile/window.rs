@@ -1,5 +1,5 @@
-//! A window compared: its chunks one after another, what the store holds of it beside them, its end, and the number of
-//! its rows.
+//! Compares a window: its chunks one after another, the store's chunks without a receipt, its end, and the
+//! number of its rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use crate::target::receipt;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;
 
-/// What the windows of a table share.
+/// The context that the windows of a table share.
 pub(super) struct Shared {
     pub(super) plan: TablePlan,
     pub(super) target: Target,
-    /// Up to when the source's rows are old enough to be read, where the source is compared.
+    /// The time before which the source's rows are old enough to be read, if the source is compared.
     pub(super) read_cutoff: Option<NaiveDateTime>,
     /// Whether the target can have receipts at all.
     pub(super) has_receipts: bool,
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub(super) retrier: Retrier,
 }
 
-/// What came of a window.
+/// The result of a window.
 struct WindowDone {
     window: Window,
     chunks: u64,
@@ -48,7 +48,7 @@ struct WindowDone {
     findings: Vec<Finding>,
 }
 
-/// Compares windows, so many at once. Returns how many rows of each are at the target.
+/// Compares windows, up to `workers` at once. Returns the number of rows of each at the target.
 pub(super) async fn windows_again(
     shared: &Arc<Shared>,
     windows: BTreeSet<Window>,
@@ -67,7 +67,11 @@ pub(super) async fn windows_again(
             break;
         };
         let ended = ended.map_err(|error| {
-            Error::new(ErrorKind::Internal, "Comparing a window broke down").with_source(error)
+            Error::new(
+                ErrorKind::Internal,
+                "The task that compares a window failed; run again",
+            )
+            .with_source(error)
         })?;
         let mut ended = match ended {
             Err(error) if error.kind() == ErrorKind::Stopped => continue,
@@ -104,7 +108,8 @@ async fn window_again(shared: Arc<Shared>, window: Window) -> Result<WindowDone>
         there: 0,
         findings: Vec::new(),
     };
-    // Rows at the target in the ranges that were looked at, and ranges that an earlier command of the pass looked at.
+    // Rows at the target in the ranges that were compared, and the chunks that an earlier command of the pass
+    // compared.
     let mut covered = 0;
     let mut before = Vec::new();
     for receipt in &receipts {
@@ -182,7 +187,7 @@ async fn chunk_again(
         pass: shared.pass,
         load_id: chunk.load_id,
     }];
-    // A run that was killed after a commit has not written its checkpoint.
+    // A run that was killed after a commit did not write its checkpoint.
     if checkpoint.is_none_or(|known| (known.load_id, known.state) != (chunk.load_id, chunk.state)) {
         let chunk = chunk.clone();
         changes.push(Change::Chunk { table, window, chunk });
@@ -191,7 +196,7 @@ async fn chunk_again(
     Ok(chunk.tally.row_count)
 }
 
-/// Looks at the range of a chunk that has no receipt. Returns its rows at the target.
+/// Compares the range of a chunk that has no receipt. Returns its rows at the target.
 async fn lost_again(shared: &Shared, chunk: &Chunk, done: &mut WindowDone) -> Result<u64> {
     if shared.retrier.stop.is_stopped() {
         return Err(stopped());
@@ -226,7 +231,8 @@ async fn lost_again(shared: &Shared, chunk: &Chunk, done: &mut WindowDone) -> Re
     Ok(there)
 }
 
-/// Counts the window's rows at the target: those in the ranges of its chunks, `covered`, are to be all.
+/// Counts the window's rows at the target. The ranges of its chunks hold `covered` rows; any more are a
+/// finding.
 async fn count_again(
     shared: &Shared,
     (mut covered, before): (u64, &[&Chunk]),
@@ -237,7 +243,7 @@ async fn count_again(
     let (plan, target) = (&shared.plan, &shared.target);
     done.there = target.count_window(&mut session, plan, done.window).await?;
     if done.there > covered {
-        // What was looked at days ago may have other rows by now, and these are under their receipt.
+        // A chunk that was compared days ago may have other rows by now, and these are under its receipt.
         for chunk in before {
             let now = target.count(&mut session, plan, extent, &chunk.range).await?;
             covered = covered.saturating_sub(chunk.tally.row_count) + now;
@@ -279,9 +285,9 @@ fn finding(
     }
 }
 
-/// The chunks that are remembered as loaded once and that no receipt covers.
+/// The chunks that the store remembers as loaded and that no receipt covers.
 pub(super) fn lost_of(receipts: &[Receipt], checkpoints: &[Chunk]) -> Vec<Chunk> {
-    // Another machine may have loaded the window in other chunks: where these are all of it, none is missed.
+    // Another machine may have loaded the window in other chunks. If these cover all of it, none is lost.
     let is_whole = gap(receipts).is_none()
         && receipts
             .last()
@@ -325,7 +331,7 @@ async fn with_retries(shared: &Shared, subject: &Subject<'_>) -> Result<Option<D
     compared.await
 }
 
-/// One chunk, at the target and, where it is asked for, at the source.
+/// Compares one chunk at the target and, if asked for, at the source.
 async fn compare(shared: &Shared, subject: &Subject<'_>) -> Result<Option<Difference>> {
     let mut target = shared.pools.target.take().await?;
     let mut difference = subject.compare_target(&mut target).await?;
@@ -348,7 +354,7 @@ async fn compare(shared: &Shared, subject: &Subject<'_>) -> Result<Option<Differ
     Ok(difference)
 }
 
-/// The parts of a window that none of the `receipted` windows is of.
+/// The parts of a window that no `receipted` window covers.
 pub(super) fn uncovered(window: Window, receipted: &[Window]) -> Result<Vec<Window>> {
     match window {
         Window::Dates(days) => missing(

@@ -1,4 +1,4 @@
-//! A chunk from one target table into another: the rows that are in place already, without asking the source.
+//! The carry-over: a chunk moves from the target into the shadow table, and the source is not asked.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ use crate::target::receipt::Receipt;
 use crate::target::stage;
 use crate::target::table::Target;
 
-/// Loads a chunk of a reference table from `from` into `to`, and proves it by the tally that the source's rows have.
-/// `None` where `from` no longer has these rows; nothing is committed then.
+/// Loads a chunk of a reference table from `from` into `to`, and proves it by the tally that the source's
+/// rows have. Returns `None` and commits nothing if `from` no longer has these rows.
 ///
 /// # Errors
 /// As [`load::commit`]. The caller drops the session on any error.

@@ -1,8 +1,8 @@
-//! A reference table's turn: what the source has now is compared with what is in place, and where they differ the
-//! table is loaded beside the target and swapped in, or only the chunks that differ are loaded in place.
+//! Refreshes a reference table: compares the source's present rows with the target's. If they differ, a
+//! shadow table is loaded and swapped in, or the chunks that differ are loaded in place.
 //!
-//! The source is read once: chunks that were found to be the same before the first one that differs are taken from
-//! the target itself, and proven there like any other.
+//! The source is read once: the chunks that are equal before the first one that differs are carried over from
+//! the target, and proven in the shadow table like any other.
 
 mod carry_over;
 pub mod shadow_table;
@@ -30,13 +30,13 @@ use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::table::Target;
 
-/// What became of a refresh beside the target.
+/// The outcome of a refresh by a shadow table.
 enum Refreshed {
-    /// It is done, or as far as it gets.
+    /// The refresh is done, or did as much as it could.
     Done,
-    /// What is in place now is of two times, and is to be compared.
+    /// The rows in place are of two times and need another comparison.
     Again,
-    /// The target is no longer the one that the table was made after.
+    /// The target has changed since the shadow table was made after it.
     Altered,
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn refresh(
     let shadow_plan = shadow_table::plan(plan)?;
     let shadow_lease = run.take_lease(lease_session, &shadow_plan.target).await?;
     if receipt::plan(lease_session, &plan.target).await?.is_none() {
-        // A table that was forgotten is loaded from its start.
+        // A forgotten table is loaded from its start, so an old shadow table is dropped.
         shadow_table::drop_leftover(lease_session, &shadow_plan, &shadow_lease).await?;
     }
     hold_to(run, lease_session, plan).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn refresh(
         match shadow_table::strategy(lease_session, plan).await? {
             RefreshStrategy::InPlace(schema, obstacles) => {
                 run.note(&format!(
-                    "Table {}: target table {} is refreshed in place, as a copy would not have {}",
+                    "Table {}: target table {} is refreshed in place, because a copy would lack {}",
                     plan.name,
                     plan.target,
                     obstacles.join(", ")
@@ -90,16 +90,17 @@ pub(crate) async fn refresh(
                     Refreshed::Altered => {}
                 }
                 run.warn(&format!(
-                        "Table {}: target table {} was altered while it was loaded anew; it is loaded again as it is now",
-                        plan.name, plan.target
-                    ));
+                    "Table {}: target table {} was altered while it was loaded anew; it is loaded again \
+                     in its present shape",
+                    plan.name, plan.target
+                ));
             }
         }
     }
     lease::release(lease_session, &shadow_lease).await
 }
 
-/// Loads again, in place, the chunks whose rows are others at the source now.
+/// Loads the chunks whose rows have changed at the source again, in place.
 async fn in_place(
     run: &RunContext<'_>,
     lease_session: &mut Session,
@@ -246,7 +247,7 @@ fn holds_back(
     true
 }
 
-/// The chunks of the target in place, as the store has them once receipts and target were compared with it.
+/// The chunks of the target in place, as the store has them after a comparison with receipts and target.
 async fn in_the_target(
     run: &RunContext<'_>,
     lease_session: &mut Session,
@@ -260,7 +261,7 @@ async fn in_the_target(
     run.retrier.store.chunks(table, Window::All)
 }
 
-/// Says that there is nothing to do.
+/// Reports that there is nothing to do.
 async fn unchanged(
     run: &RunContext<'_>,
     at: LoadTarget<'_>,
@@ -280,7 +281,7 @@ async fn unchanged(
     Ok(())
 }
 
-/// The chunks before the first one whose rows are others at the source now.
+/// The chunks before the first one whose rows have changed at the source.
 async fn same_from_the_start(
     run: &RunContext<'_>,
     plan: &TablePlan,
@@ -297,7 +298,8 @@ async fn same_from_the_start(
     Ok(same)
 }
 
-/// Compares what the source has in a chunk's range now with the chunk, and tells it.
+/// Compares a chunk with the source's present rows of its range. Reads at most one row more than the chunk
+/// has.
 async fn compared(
     run: &RunContext<'_>,
     plan: &TablePlan,
@@ -327,8 +329,8 @@ async fn compared(
     Ok(compared)
 }
 
-/// Takes chunks whose rows are the same at the source from the target in place. What cannot be taken, as somebody
-/// has changed it there, is left to be read from the source.
+/// Carries chunks that are equal at the source over from the target in place. A chunk that somebody has
+/// changed there, and every later one, is read from the source instead.
 async fn carry(
     run: &RunContext<'_>,
     at: LoadTarget<'_>,
@@ -358,13 +360,14 @@ async fn carry(
     Ok(())
 }
 
-/// Swaps until it is done, or readers hold the old table for longer than is retried. False as [`shadow_table::swap`].
+/// Retries the cutover until it is done, or until readers hold the old table for too long. Returns false as
+/// [`shadow_table::swap`] does.
 async fn cut_over(run: &RunContext<'_>, swap: &Swap<'_>) -> Result<bool> {
     let plan = swap.plan;
     let swapped = run.retrier.retry(Place::of(plan.name.as_str()), || async move {
         try_swap(run, swap).await.map_err(|error| match error.kind() {
             ErrorKind::Transient => error.within(format!(
-                "Somebody reads or changes target table {} and does not let go of it",
+                "Another session keeps target table {} locked; wait for it to end, or stop it",
                 plan.target
             )),
             _ => error,

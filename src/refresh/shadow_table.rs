@@ -1,8 +1,9 @@
-//! The table beside a reference table's target: loaded like any other, then put in the target's place.
+//! The shadow table of a reference table: loaded like any other table, then put in the target's place.
 //!
-//! Its receipts are kept under its own name. One transaction drops the old table, renames the new one and passes its
-//! receipts on, so that a reader sees the old rows or the new ones, and never receipts of the other. A target that a
-//! copy could not stand in for (grants, triggers, foreign keys, …) is never swapped: its chunks are loaded in place.
+//! Its receipts have its own name. One transaction drops the old table, renames the new one and passes its
+//! receipts on, so that a reader sees the old rows or the new ones, each with their own receipts. A copy
+//! would lose a target's grants, triggers and foreign keys. A target with such objects is never swapped, and
+//! its chunks are loaded in place.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
@@ -16,25 +17,26 @@ use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::table::{Target, column_sql};
 
-/// Before the number of a generation at the end of a constraint's name, which is unique in its schema.
+/// The mark before the number of a generation at the end of a constraint's name. Constraint names are unique
+/// in a schema, so each generation needs its own.
 const GENERATION: &str = "_g";
 
-/// How long the swap waits for readers of the old table. Behind it, new readers wait as well.
+/// The time that the cutover waits for readers of the old table. New readers wait behind it.
 const SWAP_LOCK_MS: u32 = 5_000;
 
-/// A refresh that was cut short is gone on with for a day; then its first rows are too old to be called fresh.
+/// An interrupted refresh is resumed for up to 24 hours. Then its first rows are too old to be called fresh.
 const AGE_MAX_HOURS: i64 = 24;
 
-/// How a reference table's target is brought up to date.
+/// The way a reference table's target is refreshed.
 #[derive(Debug, Clone)]
 pub enum RefreshStrategy {
-    /// Loaded beside the target and swapped in. With the table that is there, if one is.
+    /// A shadow table is loaded and swapped in. Holds the existing target, if there is one.
     Swap(Option<Box<TargetShape>>),
-    /// In place, chunk by chunk, because a copy would not have these.
+    /// The target is loaded in place, chunk by chunk, because a copy would lack these objects of it.
     InPlace(TableSchema, Vec<String>),
 }
 
-/// A target and what a table in its place must have.
+/// A target, and the shape that a table in its place must have.
 #[derive(Debug, Clone)]
 pub struct TargetShape {
     /// The target as it is.
@@ -42,32 +44,32 @@ pub struct TargetShape {
     shape: Shape,
 }
 
-/// What a swap is of.
+/// The subject of a cutover.
 #[derive(Debug, Clone, Copy)]
 pub struct Swap<'a> {
     /// The table's plan.
     pub plan: &'a TablePlan,
-    /// The plan of the table beside its target.
+    /// The plan of the shadow table.
     pub shadow: &'a TablePlan,
-    /// What the table beside was made after.
+    /// The target that the shadow table was made after.
     pub target_shape: Option<&'a TargetShape>,
     /// The right to write the target.
     pub lease: &'a Lease,
-    /// The right to write the table beside it.
+    /// The right to write the shadow table.
     pub shadow_lease: &'a Lease,
 }
 
 impl TargetShape {
-    /// What a copy is made after.
+    /// The parts of the target that a copy must have.
     fn looks(&self) -> (&[Column], &Shape) {
         (&self.schema.columns, &self.shape)
     }
 }
 
-/// Looks at a plan's target.
+/// Decides how a plan's target is refreshed, from the target's shape.
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub async fn strategy(session: &mut Session, plan: &TablePlan) -> Result<RefreshStrategy> {
     let Some(schema) = catalog::describe(session, &plan.target).await? else {
         return Ok(RefreshStrategy::Swap(None));
@@ -90,7 +92,7 @@ pub async fn strategy(session: &mut Session, plan: &TablePlan) -> Result<Refresh
     }
 }
 
-/// The plan of loading the table beside a plan's target.
+/// The plan of loading a plan's shadow table.
 ///
 /// # Errors
 /// `Internal` when the name cannot be made.
@@ -101,11 +103,10 @@ pub fn plan(plan: &TablePlan) -> Result<TablePlan> {
     })
 }
 
-/// The table beside the target, where an earlier run has left one that can be gone on with. `plan` is the one of
-/// [`plan`].
+/// The shadow table, if an earlier run left one that can be resumed. `plan` is the result of [`plan`].
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub async fn resumable(
     session: &mut Session,
     plan: &TablePlan,
@@ -125,8 +126,8 @@ pub async fn resumable(
     }
 }
 
-/// Whether the table beside has the columns and indexes that the target has now: somebody may have altered the target
-/// since the copy was made.
+/// Whether the shadow table has the target's present columns and indexes: somebody may have altered the
+/// target since the copy was made.
 async fn stands_in(
     session: &mut Session,
     beside: &TableSchema,
@@ -150,7 +151,7 @@ async fn stands_in(
     Ok(columns && indexes)
 }
 
-/// Whether an index is a copy of another: of a constraint, the name is one of another generation.
+/// Whether an index is a copy of another. The names of a constraint and its copy differ by their generation.
 fn is_copy(copy: &IndexShape, of: &IndexShape) -> bool {
     let constraint = matches!(of.kind, IndexKind::PrimaryKey | IndexKind::UniqueConstraint);
     let renamed = IndexShape {
@@ -172,12 +173,12 @@ async fn age_hours(session: &mut Session, plan: &TablePlan) -> Result<i64> {
     rows.first().map_or(Ok(i64::MAX), |row| row.integer(0))
 }
 
-/// Makes the table beside the target, empty, instead of one that may be left from before. Once this returns, it is
-/// there with its plan, and no receipt is under its name.
+/// Creates the empty shadow table, in place of a leftover one. Once this returns, the table exists with its
+/// plan and without a receipt.
 ///
 /// # Errors
-/// `Preflight` when a table of that name is there that no run has made; `Busy` when the lease was lost; what the
-/// session returns.
+/// `Preflight` when a table of that name is there that no run has made; `Busy` when the lease was lost; those
+/// of the session.
 pub async fn create(
     session: &mut Session,
     plan: &TablePlan,
@@ -190,8 +191,8 @@ pub async fn create(
         return Err(Error::new(
             ErrorKind::Preflight,
             format!(
-                "Target table {} is in the way: the table {} is loaded under that name before it is swapped in, and no \
-                 run has made it; rename it, or drop it if nobody needs it",
+                "Target table {} is in the way: the table {} is loaded under that name before it is \
+                 swapped in, and no run has made it; rename it, or drop it if nobody needs it",
                 plan.target, plan.name
             ),
         ));
@@ -215,10 +216,10 @@ pub async fn create(
     Target::made(session, plan).await
 }
 
-/// Drops what is left of a load beside the target, where it is not to be gone on with.
+/// Drops the shadow table that an earlier load left, and its receipts and plan.
 ///
 /// # Errors
-/// As [`make`].
+/// `Busy` when the lease was lost; those of the session.
 pub async fn drop_leftover(session: &mut Session, plan: &TablePlan, lease: &Lease) -> Result<()> {
     if receipt::plan(session, &plan.target).await?.is_none() {
         return Ok(());
@@ -232,12 +233,12 @@ pub async fn drop_leftover(session: &mut Session, plan: &TablePlan, lease: &Leas
     session.commit().await
 }
 
-/// Puts the loaded table in the target's place. Once this returns true, the target has its rows and its receipts;
-/// false where the target is no longer as [`Swap::target_shape`] has it, and is left as it is.
+/// Swaps the shadow table in. Once this returns true, the target has its rows and its receipts. Returns
+/// false, and leaves the target as it is, if the target no longer has the shape of [`Swap::target_shape`].
 ///
 /// # Errors
-/// `Transient` when readers of the old table do not let go of it; `Busy` when a lease was lost; `OutcomeUnknown`; what
-/// the session returns. The caller drops the session on any error.
+/// `Transient` when readers of the old table do not let go of it; `Busy` when a lease was lost;
+/// `OutcomeUnknown`; those of the session. The caller drops the session on any error.
 pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
     let Swap {
         plan,
@@ -249,7 +250,7 @@ pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
     let (target, beside) = (&plan.target, &shadow.target);
     failpoint::step("swap: before BEGIN");
     session.batch(&format!("SET LOCK_TIMEOUT {SWAP_LOCK_MS}")).await?;
-    // Before the transaction, as a server that lacks a view of its catalog answers with an error.
+    // Asked before the transaction, because a server that lacks a view of its catalog answers with an error.
     let altered = match strategy(session, plan).await? {
         RefreshStrategy::Swap(now) => {
             now.as_deref().map(TargetShape::looks) != target_shape.map(TargetShape::looks)
@@ -260,7 +261,7 @@ pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
     lease::fence(session, lease).await?;
     lease::fence(session, shadow_lease).await?;
     if receipt::plan(session, beside).await?.is_none() {
-        // The answer to an earlier COMMIT was lost: it is done.
+        // The answer to an earlier COMMIT was lost, but that cutover succeeded.
         session.rollback().await?;
         lock_timeout(session).await?;
         return Ok(true);
@@ -289,11 +290,11 @@ pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
     Ok(true)
 }
 
-/// How many rows of the target are not in the table beside it, which is `new`, and of how many. Where rows cannot be told
-/// apart, by how many it has less.
+/// The number of the target's rows that the shadow table `new` lacks, and the number of all the target's
+/// rows. If the rows have no key, the first is the difference of the two tables' row counts.
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub async fn leaving(
     session: &mut Session,
     plan: &TablePlan,
@@ -337,8 +338,8 @@ async fn lock_timeout(session: &mut Session) -> Result<()> {
         .await
 }
 
-/// The statements that create the table: the target's own columns, key and indexes, if there is a target; else the
-/// source's columns, clustered on the key.
+/// The statements that create the shadow table: the target's own columns, key and indexes if there is a
+/// target, else the source's columns, clustered on the key.
 fn statements(plan: &TablePlan, target_shape: Option<&TargetShape>) -> Result<Vec<String>> {
     let table = plan.target.quoted();
     let columns = columns(plan, target_shape);
@@ -426,7 +427,7 @@ fn create_index(table: &str, index: &IndexShape) -> String {
     )
 }
 
-/// The primary key that is added where no index begins with the key that the rows are read back by.
+/// The index that is added if no index begins with the key that the rows are read back by.
 fn key_index(plan: &TablePlan, columns: &[Column], indexes: &[IndexShape]) -> Result<Option<IndexShape>> {
     let key: Vec<Identifier> = plan
         .key

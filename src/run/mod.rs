@@ -1,8 +1,8 @@
 //! A run: preflight, then one table after another, and in each table up to `max_workers` windows at once.
 //!
 //! Tables never overlap: ten tables times two workers would be twenty connections to a server that rings up
-//! sales. A window that fails for good does not stop the others. What does end the run would make every further row
-//! wrong or unwanted: the wrong server, a lost lease, a store that cannot be written.
+//! sales. A window that fails for good does not stop the others. Only an error that would make every further
+//! row wrong or unwanted ends the run: the wrong server, a lost lease, a store that cannot be written.
 
 mod preview;
 mod table;
@@ -32,18 +32,19 @@ use table::run_table;
 
 pub use preview::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work, preview};
 
-/// How long chunks in flight may take once the run is asked to stop: a system that shuts down, or an operator who
-/// waits, gives a program about ten seconds.
+/// The time that chunks in flight may take once the run is asked to stop. A system that shuts down, or an
+/// operator who waits, gives a program about ten seconds.
 const STOP_GRACE: Duration = Duration::from_secs(8);
 
 /// Runs the backfill to its end, or as far as it gets.
 ///
-/// Once this returns `Ok`, everything counted as loaded is committed and proven at the target and recorded in the
-/// store.
+/// Once this returns `Ok`, everything counted as loaded is committed and proven at the target and recorded in
+/// the store.
 ///
 /// # Errors
-/// What ends a run as a whole: nothing listening, the wrong server, a missing table, a lease that another run
-/// holds, a store that cannot be written. What was loaded before stays, and the next run goes on from there.
+/// The errors that end a run as a whole: nothing listening, the wrong server, a missing table, a lease that
+/// another run holds, a store that cannot be written. The target keeps the rows that were loaded before, and
+/// the next run resumes there.
 pub async fn run(
     config: &Config,
     store: Arc<Store>,
@@ -77,7 +78,7 @@ pub async fn run(
     let run = RunContext::new(config, options, identity, record.run_id, retrier)?;
     let result = tokio::select! {
         result = all_tables(&run) => result,
-        // What is still under way then is dropped, and with its connection the target rolls it back.
+        // Dropping the work under way also drops its connections, so the target rolls it back.
         () = grace(&clock, &stop) => Err(stopped()),
     };
     failpoint::step("run: before its end");
@@ -100,7 +101,7 @@ pub async fn run(
     Ok(summary)
 }
 
-/// Ends so long after the run was asked to stop that what is under way had time to end by itself.
+/// Returns after the run was asked to stop and the work under way had the time to finish.
 async fn grace(clock: &SharedClock, stop: &StopSignal) {
     stop.stopped().await;
     clock.sleep(STOP_GRACE).await;
@@ -149,8 +150,8 @@ fn tell_trust(run: &RunContext<'_>) {
     }
 }
 
-/// Runs those tables again whose receipts are not what the store has, once a connection has broken: a server that failed
-/// over may have lost what it had committed, of tables that were done as well.
+/// Runs a table again if its receipts differ from the store once a connection has broken. A server that
+/// failed over may have lost committed rows, also of tables that were done.
 async fn look_back(run: &RunContext<'_>, plans: &[TablePlan], summaries: &mut [TableSummary]) -> Result<()> {
     for (plan, summary) in plans.iter().zip(summaries) {
         let broke = run.retrier.broke.load(Ordering::Relaxed);
@@ -172,7 +173,7 @@ async fn look_back(run: &RunContext<'_>, plans: &[TablePlan], summaries: &mut [T
     Ok(())
 }
 
-/// Whether the target still has the receipts that the store has of a table.
+/// Whether the target still has the receipts that the store recorded for a table.
 async fn still_holds(run: &RunContext<'_>, plan: &TablePlan) -> Result<bool> {
     let mut session = run.pools.target.take().await?;
     let there = catalog::describe(&mut session, &plan.target).await?;
@@ -185,7 +186,8 @@ async fn still_holds(run: &RunContext<'_>, plan: &TablePlan) -> Result<bool> {
     Ok(holds)
 }
 
-/// The worst of what came of the tables: a difference before a refused table before unfinished work.
+/// The exit code of the worst table: a difference comes before a refused table, and that before unfinished
+/// work.
 fn exit_of(tables: &[TableSummary], stopped: bool) -> ExitCode {
     if tables.iter().any(|table| table.mismatched + table.held > 0) {
         return ExitCode::Mismatch;

@@ -1,7 +1,7 @@
-//! What a run would do, looked at from both ends: nothing is written, no lease is taken and no row is read.
+//! A preview of a run, from looking at both servers. It writes nothing, takes no lease and reads no row.
 //!
-//! The windows are judged by their receipts. A run counts the target's rows as well, and the days of recent windows at
-//! both ends, so that it may find more to do than is said here.
+//! The preview judges windows by their receipts. A run also counts the target's rows, and the days of recent
+//! windows on both servers, so it may find more to do than the preview says.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::{Config, Mode, TableConfig};
@@ -27,55 +27,55 @@ use crate::tsql::predicate::Where;
 pub struct TablePreview {
     /// Its name in the configuration.
     pub name: String,
-    /// How it is copied.
+    /// The mode in which it is copied.
     pub mode: Mode,
     /// Its target.
     pub target: TableName,
-    /// What was found; or why it cannot be worked on.
+    /// The finding, or the error if the table cannot be worked on.
     pub found: Result<Found>,
 }
 
-/// What was found of a table that can be worked on.
+/// The finding about a table that can be worked on.
 #[derive(Debug)]
 pub struct Found {
     /// Whether the target is there.
     pub target_exists: bool,
     /// The key, quoted.
     pub key: String,
-    /// How it is walked.
+    /// The way a run reads it.
     pub access_path: AccessPath,
-    /// Rows at the source, by its statistics, where they can be seen.
+    /// Rows at the source by its statistics, if the login may see them.
     pub rows_estimated: Option<u64>,
-    /// Rows without a date, where they may be and an index tells their number.
+    /// Rows without a date: their number if an index tells it.
     pub undated: Undated,
-    /// What an operator should know of it.
+    /// Notes for an operator.
     pub notes: Vec<String>,
     /// The windows asked for.
     pub windows: Vec<WindowPreview>,
-    /// How a reference table is brought up to date.
+    /// The way a reference table is refreshed.
     pub way: Option<RefreshWay>,
 }
 
-/// What is known of rows without a date.
+/// The number of rows without a date, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undated {
     /// There are none: the column may not be NULL, or the table has no dates.
     Impossible,
-    /// So many.
+    /// The number of rows.
     Counted(u64),
     /// There may be some; no index begins with the date column, so counting them would read the table.
     NotCounted,
 }
 
-/// How a reference table is brought up to date.
+/// The way a reference table is refreshed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefreshWay {
-    /// Loaded beside the target and swapped in, where it differs.
+    /// A shadow table is loaded and swapped in, if the source differs.
     Swap {
-        /// Whether a load that was cut short is gone on with.
+        /// Whether the run resumes a load that was cut short.
         goes_on: bool,
     },
-    /// In place, because a copy would not have these.
+    /// In place, because a copy would lack these objects of the target.
     InPlace(Vec<String>),
 }
 
@@ -84,31 +84,31 @@ pub enum RefreshWay {
 pub struct WindowPreview {
     /// Its dates.
     pub window: Window,
-    /// What a run does with it.
+    /// The work of a run on it.
     pub work: Work,
     /// Rows that are verified.
     pub rows: u64,
 }
 
-/// What a run does with a window.
+/// The work of a run on a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Nothing: all of it is verified.
+    /// None: all of it is verified.
     Nothing,
-    /// It goes on after its last verified chunk.
+    /// The run resumes after the last verified chunk.
     GoOn,
-    /// So many chunks are loaded again.
+    /// This number of chunks is loaded again.
     PutRight(u64),
     /// All of it is loaded.
     Load,
-    /// Nothing yet: all its dates are still to come.
+    /// None yet: all its dates are still to come.
     ToCome,
-    /// All of it is compared, and loaded where it differs.
+    /// All of it is compared, and loaded if it differs.
     Compare,
 }
 
 impl Work {
-    /// Its name, as JSON has it.
+    /// The name of the work in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Work::Nothing => "complete",
@@ -124,8 +124,8 @@ impl Work {
 /// Looks at `tables`. A table that cannot be worked on hides no other.
 ///
 /// # Errors
-/// What is wrong with an end as a whole: nobody listens, the login is refused, the source is not the one that may be
-/// read, the target is of a newer version.
+/// The errors of a server as a whole: nobody listens, the login is refused, the source is not the one that
+/// may be read, the target is of a newer version.
 pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) -> Result<Vec<TablePreview>> {
     let timeouts = &config.run.timeouts;
     let guard = &config.source.guard;
@@ -145,14 +145,14 @@ pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) 
     for table in tables {
         let mut found = look.table(table, &mut source, &mut target).await;
         if let Ok(found) = &mut found {
-            // It is about the login, so it is said once.
+            // The note is about the login, so the preview gives it once.
             found.notes.extend(unseen.take().map(str::to_owned));
         }
         if source.is_broken() || target.is_broken() {
             return Err(found.err().unwrap_or_else(|| {
                 Error::new(
                     ErrorKind::Broken,
-                    "A connection broke while a table was looked at; try again",
+                    "A connection broke during the preview of a table; run the command again",
                 )
             }));
         }
@@ -233,7 +233,7 @@ impl Look<'_> {
         })
     }
 
-    /// The windows asked for, as their receipts say.
+    /// The windows asked for, with the work that their receipts show.
     async fn windows(
         &self,
         session: &mut Session,

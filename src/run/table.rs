@@ -1,5 +1,5 @@
-//! One table of a run, under its lease. All of it can be repeated: it begins with what receipts prove, whatever an earlier
-//! attempt left behind.
+//! One table of a run, under its lease. The work can be repeated: it begins with the rows that receipts
+//! prove, whatever an earlier attempt left behind.
 
 use crate::backfill::{self, LoadTarget, ahead};
 use crate::base::error::{ErrorKind, Result};
@@ -17,8 +17,9 @@ use crate::target::lease;
 use crate::target::receipt;
 use crate::target::table::Target;
 
-/// Runs a table, and repeats that when a connection breaks outside of its windows. A table that cannot be worked on is told
-/// and summarized; it ends the run only if the others would fail the same way.
+/// Runs a table, and repeats that when a connection breaks outside of its windows. If a table cannot be
+/// worked on, the user is told and the summary records it. Its error ends the run only if the other tables
+/// would fail the same way.
 pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<TableSummary> {
     let name = plan.name.as_str();
     let mut attempts = run.retrier.attempts();
@@ -36,7 +37,7 @@ pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<
             Err(error) => error.within(format!("Table {name}")),
         };
         if summary.rows_loaded > loaded {
-            // Rows were loaded meanwhile: what broke now is another trouble than what broke before.
+            // Rows were loaded meanwhile, so this error is a new one and the attempts are counted anew.
             attempts = run.retrier.attempts();
         }
         if let Err(error) = run.retrier.wait(&mut attempts, error, Place::of(name)).await {
@@ -56,10 +57,10 @@ pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<
     }
 }
 
-/// Runs a table once, whichever its mode. What it adds to `summary` stays there when it fails half-way.
+/// Runs a table once, in either mode. If it fails half-way, its additions to `summary` stay.
 async fn run_once(run: &RunContext<'_>, plan: &TablePlan, summary: &mut TableSummary) -> Result<()> {
     let started = run.retrier.clock.monotonic();
-    // Holds the table's applock until the table is done.
+    // The lease session: it holds the table's applock until the table is done.
     let mut lease_session = run.pools.target.take().await?;
     let lease = run.take_lease(&mut lease_session, &plan.target).await?;
     if plan.is_full() {
@@ -76,7 +77,7 @@ async fn run_once(run: &RunContext<'_>, plan: &TablePlan, summary: &mut TableSum
         ahead::count_ahead(run, plan, summary).await?;
     }
     tell_unfollowed(run, &mut lease_session, plan, summary).await?;
-    // A connection that has ended has ended its lock as well.
+    // A connection that has ended has released its lock as well.
     if lease::release(&mut lease_session, &lease).await.is_ok() {
         run.pools.target.put(lease_session);
     }
@@ -89,17 +90,21 @@ async fn run_once(run: &RunContext<'_>, plan: &TablePlan, summary: &mut TableSum
     Ok(())
 }
 
-/// Finds or makes the target table, once the plan is the one that the table was loaded by.
+/// Finds or creates the target table, after checking that the plan is the one that the table was loaded by.
 async fn prepare(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) -> Result<Target> {
     hold_to(run, session, plan).await?;
     let (target, made) = Target::open(session, plan).await?;
     if made {
-        run.note(&format!("Table {}: made target table {}", plan.name, plan.target));
+        run.note(&format!(
+            "Table {}: created target table {}",
+            plan.name, plan.target
+        ));
     }
     Ok(target)
 }
 
-/// Tells how many rows left the table's target and could not be followed, until all of it was compared with the source.
+/// Reports the number of rows that left the table's target and could not be followed. The number stays until
+/// the whole table was compared with the source.
 async fn tell_unfollowed(
     run: &RunContext<'_>,
     session: &mut Session,
@@ -117,9 +122,10 @@ async fn tell_unfollowed(
     summary.rows_unfollowed = count;
     if count > 0 {
         run.warn(&format!(
-            "Table {name}: {} left the target and could not be followed, because the key holds the date and no index finds \
-             a row without it. If such a row moved to another month, it may be missing: run `sync reconcile --source \
-             --repair --tables {name}`, or ask for an index on the rest of the key",
+            "Table {name}: {} left the target and could not be followed, because the key holds the date \
+             and no index finds a row without it. If such a row moved to another month, it may be missing: \
+             run `sync reconcile --source --repair --tables {name}`, or ask for an index on the rest of \
+             the key",
             rows(count)
         ));
     }

@@ -1,6 +1,7 @@
-//! One chunk from the source: a bounded, single-threaded query whose rows become canonical bytes as they come.
+//! Reads one chunk from the source by a bounded, single-threaded query, and encodes its rows as canonical
+//! bytes as they arrive.
 //!
-//! A query ends with its chunk; none stays open while the target is written.
+//! A query ends with its chunk. None stays open while the target is written.
 
 use crate::base::error::Result;
 use crate::model::chunk::{Chunk, KeyBytes};
@@ -12,16 +13,16 @@ use crate::source::session::{SourceQuery, SourceSession};
 use crate::tsql::expression::select_list;
 use crate::tsql::predicate::{Where, instant_of_key, next_midnight};
 
-/// How large a chunk may become: whichever is reached first ends it.
+/// The limits of a chunk. The first one that is reached ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Rows.
     pub rows: usize,
-    /// Canonical bytes; the row that passes it is the last.
+    /// Canonical bytes; the row that exceeds the limit is the last.
     pub bytes: usize,
 }
 
-/// What to read: the keys of `extent` after `after`, and up to `through` where the chunk's end is known.
+/// The rows to read: the keys of `extent` after `after`, and up to `through` if the chunk's end is known.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The window, or its part that is old enough.
@@ -30,7 +31,7 @@ pub struct Request {
     pub after: Option<KeyBytes>,
     /// The last key of this chunk, when it is loaded again.
     pub through: Option<KeyBytes>,
-    /// How much.
+    /// The limits of the chunk.
     pub limits: Limits,
 }
 
@@ -48,7 +49,7 @@ pub struct Extracted {
 /// Reads one chunk.
 ///
 /// # Errors
-/// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
+/// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
 pub async fn extract(session: &mut SourceSession, plan: &TablePlan, request: &Request) -> Result<Extracted> {
     let mut batch = Batch::default();
     let exhausted = match (plan.access_path, request.extent) {
@@ -120,7 +121,7 @@ async fn walk(
     {
         rest.start = rest.start.max(midnight(at.date()));
     }
-    // And it ends with the day of the last key, where that is known.
+    // It ends with the day of the last key, if that is known.
     if let Some(key) = &request.through
         && let Some(at) = instant_of_key(key)?
     {
@@ -148,7 +149,7 @@ async fn read(
     batch: &mut Batch,
 ) -> Result<bool> {
     let limits = request.limits;
-    // One row more than fits tells whether there is more, without a chunk of no rows at the end.
+    // One more row than fits shows whether rows are left, and avoids an empty chunk at the end.
     let ask = i64::try_from(limits.rows.saturating_sub(batch.row_count()))
         .unwrap_or(i64::MAX)
         .saturating_add(1);
@@ -172,7 +173,7 @@ async fn read(
     session
         .stream(SourceQuery::new(select, params), |row| {
             if batch.row_count() >= limits.rows {
-                // The one row more; the query ends by itself.
+                // This is the one more row, and the query ends after it.
                 fitted = false;
                 return Ok(Flow::Continue);
             }

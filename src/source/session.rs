@@ -1,8 +1,9 @@
 //! A connection to the source, and the only statements that it runs on a table's rows.
 //!
-//! A [`SourceQuery`] is a SELECT. The session puts the proof in front of it, in the same batch, and limits it to one
-//! processor of the server. Where the proof fails there is no result set at all, which is an error and never an empty
-//! answer. A read of rows without the proof cannot be written, as the session lets nobody at its connection.
+//! A [`SourceQuery`] is a SELECT. The session puts the proof in front of it, in the same batch, and limits it
+//! to one processor of the server. If the proof fails, there is no result set at all, which is an error and
+//! never an empty answer. Code cannot read rows without the proof, because the session keeps its connection
+//! private.
 
 use crate::base::error::Result;
 use crate::model::row::Value;
@@ -24,7 +25,7 @@ impl<'a> SourceQuery<'a> {
         SourceQuery { select, params }
     }
 
-    /// The statement behind a proof, whose parameters come after the query's own.
+    /// The statement with the proof in front of it. The proof's parameters come after the query's own.
     fn behind<'b>(self, (proof, names): &'b (String, Vec<String>)) -> (String, Vec<Value<'b>>)
     where
         'a: 'b,
@@ -36,7 +37,7 @@ impl<'a> SourceQuery<'a> {
     }
 }
 
-/// What a server has of these things, and what the login may see.
+/// The features of a server that may hide values or rows, and the login's right to see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sights {
     /// `sys.columns` tells masks and encryption.
@@ -57,7 +58,7 @@ pub(super) enum Policies {
 #[derive(Debug)]
 pub struct SourceSession {
     pub(super) session: Session,
-    /// What the server has that may hide values or rows, once that was asked.
+    /// The features of the server that may hide values or rows, once asked.
     pub(super) sights: Option<Sights>,
     guard: Guard,
 }
@@ -83,7 +84,7 @@ impl SourceSession {
     /// The one row of an aggregate.
     ///
     /// # Errors
-    /// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
+    /// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
     pub async fn row(&mut self, query: SourceQuery<'_>) -> Result<Row> {
         let proof = predicate(&self.guard, query.params.len() + 1);
         let (sql, params) = query.behind(&proof);
@@ -94,7 +95,7 @@ impl SourceSession {
     /// Streams the rows of a query into `each` as they arrive, as [`Session::stream`] does.
     ///
     /// # Errors
-    /// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
+    /// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
     pub async fn stream(
         &mut self,
         query: SourceQuery<'_>,
@@ -109,7 +110,7 @@ impl SourceSession {
     /// The names of a query's columns. Give it a query of no rows.
     ///
     /// # Errors
-    /// `WrongServer` when the server no longer proves to be the one that may be read; what the session returns.
+    /// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
     pub async fn column_names(&mut self, query: SourceQuery<'_>) -> Result<Vec<String>> {
         let proof = predicate(&self.guard, query.params.len() + 1);
         let (sql, params) = query.behind(&proof);
@@ -125,7 +126,7 @@ impl SourceSession {
         catalog::server(&mut self.session).await
     }
 
-    /// What tells the database from every other; empty where the server does not tell.
+    /// The identity of the database; empty if the server does not tell it.
     ///
     /// # Errors
     /// As [`catalog::identity`].
@@ -133,7 +134,7 @@ impl SourceSession {
         catalog::identity(&mut self.session).await
     }
 
-    /// A table as the catalog describes it; `None` where this login sees no such table.
+    /// A table as the catalog describes it; `None` if this login sees no such table.
     ///
     /// # Errors
     /// As [`catalog::describe`].
@@ -141,7 +142,7 @@ impl SourceSession {
         catalog::describe(&mut self.session, table).await
     }
 
-    /// How many rows a table has, as far as the server knows without counting.
+    /// The number of rows of a table, as far as the server knows without counting.
     ///
     /// # Errors
     /// As [`catalog::estimate`].

@@ -1,25 +1,25 @@
 //! The sight of a login on a source table: whether it sees every column, the values themselves and all rows.
 //!
-//! No digest detects hidden values or rows, because both ends of a copy then hold the same masks or the same part of
-//! the rows. So a masked column is an error, an encrypted column is refused, and a filter is reported. A table is
-//! refused if its SELECT returns a column that the catalog does not show. A server without these views has no such
-//! features.
+//! No digest detects hidden values or rows, because source and target then hold the same masks or the same
+//! part of the rows. So a masked column is an error, an encrypted column is refused, and a filter is
+//! reported. A table is refused if its SELECT returns a column that the catalog does not show. A server
+//! without these views has no such features.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::{RefusedColumn, TableName, TableSchema};
 use crate::source::session::{Policies, Sights, SourceQuery, SourceSession};
 
-/// The features of the server and the rights of the login: one query a session. `COL_LENGTH` and `OBJECT_ID` are NULL
-/// if there is no such column or view, as before SQL Server 2016 and on other vendors' servers.
+/// The features of the server and the rights of the login: one query a session. `COL_LENGTH` and `OBJECT_ID`
+/// are NULL if there is no such column or view, as before SQL Server 2016 and on other vendors' servers.
 const SIGHTS: &str = "SELECT COL_LENGTH(N'sys.columns', N'is_masked') AS [masks], \
     COL_LENGTH(N'sys.columns', N'encryption_type') AS [encryption], \
     OBJECT_ID(N'sys.security_predicates') AS [predicates], OBJECT_ID(N'sys.security_policies') AS [policies], \
     CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'VIEW DEFINITION') END \
     AS [view_definition], HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'ALTER ANY SECURITY POLICY') AS [alter_policy]";
 
-/// The masked and the encrypted columns. UNMASK is a right on the database, and from SQL Server 2022 on also on the
-/// schema, the table and the column. HAS_PERMS_BY_NAME is NULL if the server has no such right.
+/// The masked and the encrypted columns. UNMASK is a right on the database, and from SQL Server 2022 on also
+/// on the schema, the table and the column. HAS_PERMS_BY_NAME is NULL if the server has no such right.
 const COLUMNS: &str = "SELECT c.name AS [column_name], c.is_masked, c.encryption_type, \
     COALESCE(HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK', c.name, N'COLUMN'), \
     HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK'), HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) AS [unmask] \
@@ -37,8 +37,8 @@ const NO_SELECT: [u32; 2] = [229, 230];
 /// The most names of columns that a message lists.
 const NAMED_MAX: usize = 10;
 
-/// Examines a source table as [`SourceSession::describe`] has it. Moves encrypted columns to the refused ones, and
-/// returns the quoted names of the policies that filter the table's rows. Reads no row.
+/// Examines a source table as [`SourceSession::describe`] has it. Moves encrypted columns to the refused
+/// ones, and returns the quoted names of the policies that filter the table's rows. Reads no row.
 ///
 /// # Errors
 /// `Preflight` if the login may not SELECT from the table, reads masks, or does not see a column; those of
@@ -68,12 +68,11 @@ pub async fn examine(session: &mut SourceSession, schema: &mut TableSchema) -> R
 /// # Errors
 /// Those of the session.
 pub async fn unseen(session: &mut SourceSession) -> Result<Option<&'static str>> {
-    Ok(
-        (sights(session).await?.policies == Policies::Hidden).then_some(
-            "Whether row-level security keeps rows from this login could not be checked: it may not see the security \
-             policies of the source; GRANT VIEW DEFINITION on the database to it (migrations/admin/setup_reader.sql)",
-        ),
-    )
+    Ok((sights(session).await?.policies == Policies::Hidden).then_some(
+        "Whether row-level security keeps rows from this login could not be checked: it may not see the \
+         security policies of the source; GRANT VIEW DEFINITION on the database to it \
+         (migrations/admin/setup_reader.sql)",
+    ))
 }
 
 /// The warning about policies that filter a table's rows; `None` without one.
@@ -84,8 +83,8 @@ pub fn filtered(policies: &[String]) -> Option<String> {
         several => format!("Policies {} filter", several.join(", ")),
     };
     Some(format!(
-        "{filters} the rows that this login reads (row-level security): rows that are hidden from it are not copied and \
-         not counted; read with a login that the policy lets see all rows"
+        "{filters} the rows that this login reads (row-level security): rows that are hidden from it are not \
+         copied and not counted; read with a login that the policy lets see all rows"
     ))
 }
 
@@ -136,7 +135,8 @@ async fn returned(session: &mut SourceSession, schema: &TableSchema) -> Result<(
     }
 }
 
-/// The returned columns that the catalog did not describe. Not every server returns names as its catalog writes them.
+/// The returned columns that the catalog did not describe. Not every server returns names as its catalog
+/// writes them.
 fn undescribed<'a>(returned: &'a [String], schema: &TableSchema) -> Vec<&'a str> {
     let copied = schema.columns.iter().map(|column| &column.name);
     let described: Vec<String> = copied

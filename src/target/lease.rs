@@ -1,8 +1,9 @@
 //! Leases: the right of one run to write a target table.
 //!
-//! A run that takes a lease raises its epoch. Every load transaction begins by writing the lease's row under the
-//! run's own epoch. So a run that lost the lease commits nothing more, and a second session of the same run waits
-//! there for the outcome of the first. An applock that lives as long as a session keeps two runs from taking turns.
+//! A run that takes a lease raises its epoch. Every load transaction begins by writing the lease's row under
+//! the run's own epoch. So a run that lost the lease commits nothing more, and a second session of the same
+//! run waits there for the outcome of the first. An applock that lives as long as a session keeps two runs
+//! from taking turns.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use crate::mssql::Session;
 /// The time that one attempt at a table's applock waits at the server.
 const APPLOCK_TRY_MS: i64 = 1_000;
 
-/// The time that a run waits for a table's applock. After a power cut a server keeps a dead session's locks until its
-/// keep-alive (30 s for SQL Server) finds the client gone.
+/// The time that a run waits for a table's applock. After a power cut a server keeps a dead session's locks
+/// until its keep-alive (30 s for SQL Server) finds the client gone.
 const APPLOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// The writer that a lease names, so that another run can report who holds it.
@@ -42,12 +43,12 @@ pub struct Lease {
     pub run_id: u128,
 }
 
-/// Takes the lease of a target table, named as receipts name it. Waits up to a minute for another session to release
-/// it. The applock lives as long as `session`; the epoch outlives it.
+/// Takes the lease of a target table, named as receipts name it. Waits up to a minute for another session to
+/// release it. The applock lives as long as `session`; the epoch outlives it.
 ///
 /// # Errors
-/// `Busy`, naming the holder, if another run keeps it; `Stopped` if the run is asked to stop meanwhile; those of
-/// [`Session::execute`].
+/// `Busy`, naming the holder, if another run keeps it; `Stopped` if the run is asked to stop meanwhile; those
+/// of [`Session::execute`].
 pub async fn take(
     session: &mut Session,
     table: &str,
@@ -159,8 +160,8 @@ fn lost(table: &str) -> Error {
     )
 }
 
-/// Writes the lease's row inside a load's transaction. The write waits for every other load of the table, and it proves
-/// that this run still holds the lease.
+/// Writes the lease's row inside a load's transaction. The write waits for every other load of the table, and
+/// it proves that this run still holds the lease.
 ///
 /// # Errors
 /// `Busy` if another run has taken the lease; those of [`Session::execute`].

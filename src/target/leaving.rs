@@ -1,7 +1,8 @@
-//! Rows that would leave the target if a load replaced its range now: in the range, and not among the staged rows.
+//! The rows that would leave the target if a load replaced its range now: those in the range that are not
+//! among the staged rows.
 //!
-//! They are told by the number and the digest of their keys, so that a load can see in its transaction that nothing
-//! leaves but what the source was asked about, and no list of keys is kept in memory.
+//! They are identified by the number and the digest of their keys. So a load can check in its transaction
+//! that no other rows leave than the source was asked about, and memory holds no list of keys.
 
 use std::collections::BTreeSet;
 
@@ -15,19 +16,20 @@ use crate::mssql::{Flow, Session};
 use crate::target::table::Target;
 use crate::tsql::expression::{STAGE, read_expression};
 
-/// The staged rows have no index: a server that expects few rows in the range must not walk them for each.
+/// Hints for the join with the staged rows. These have no index, so a server that expects few rows in the
+/// range must not scan them for each.
 pub(crate) const HASHED: &str = " OPTION (HASH JOIN, MERGE JOIN)";
 
-/// What was found out about the rows that leave a range.
+/// The source's answers about the rows that leave a range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounted {
     /// The keys of these rows: their number and digest.
     pub leaving: Tally,
-    /// Days that rows are under now at the source; `None` for rows without a date.
+    /// The present days of these rows at the source; `None` for rows without a date.
     pub days: BTreeSet<Option<NaiveDate>>,
     /// Rows that are under another day of the same window.
     pub within: u64,
-    /// Rows that could not be looked for.
+    /// Rows that the source could not be asked about.
     pub unfollowed: u64,
 }
 
@@ -38,7 +40,7 @@ impl Accounted {
     }
 }
 
-/// The condition of rows that leave, put behind a range's filter.
+/// The condition of leaving rows, which follows a range's filter.
 pub(crate) fn not_staged(plan: &TablePlan, target: &Target) -> String {
     format!(
         " AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
@@ -46,7 +48,7 @@ pub(crate) fn not_staged(plan: &TablePlan, target: &Target) -> String {
     )
 }
 
-/// The key columns as a page of them is read: those of the order, then those that the row is looked for by.
+/// The key columns for reading a page of keys: those of the order, then those that the source is asked by.
 pub(crate) fn select(plan: &TablePlan, target: &Target, positions: &[usize]) -> String {
     let columns = positions
         .iter()
@@ -54,10 +56,11 @@ pub(crate) fn select(plan: &TablePlan, target: &Target, positions: &[usize]) -> 
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// The keys of the rows of `filter` that are not staged, as a tally: what leaves the target if the range is replaced now.
+/// The tally of the keys of the rows of `filter` that are not staged: the rows that leave if the range is
+/// replaced now.
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub async fn leaving(
     session: &mut Session,
     plan: &TablePlan,

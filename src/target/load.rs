@@ -1,12 +1,12 @@
-//! A batch into the target: staged beside the table, then moved in by one transaction that proves itself.
+//! Loads a batch into the target: one transaction moves the staged rows into the table and proves them.
 //!
-//! In that transaction the rows are deleted by key range, inserted, read back from the table and digested; only
-//! when count and digest equal what was read from the source is the receipt written and the transaction
-//! committed. A reader of the table sees the old rows or the proven ones. Any error drops the connection, and
-//! with it the transaction.
+//! That transaction deletes the rows of the key range, inserts the staged ones, reads them back from the
+//! table and digests them. Only if count and digest equal the source's, it writes the receipt and commits. A
+//! reader of the table sees the old rows or the proven ones. Any error drops the connection, and with it the
+//! transaction.
 //!
-//! No row leaves that was not accounted for: those of the range that are not among the ones that are brought are told
-//! before anything is deleted, and where nobody has asked the source about just these, the transaction is given up.
+//! No row leaves unaccounted for. The transaction first tallies the rows of the range that the batch lacks.
+//! If the source was not asked about exactly these, it rolls back.
 
 use std::collections::BTreeMap;
 
@@ -33,54 +33,55 @@ use crate::tsql::expression::stage_expression;
 use crate::tsql::expression::{STAGE, staged};
 use crate::tsql::predicate::{holds_day, near};
 
-/// What is loaded.
+/// A load's rows, and their proof.
 #[derive(Debug, Clone, Copy)]
 pub struct Load<'a> {
-    /// The window that it is of.
+    /// The window of the load.
     pub window: Window,
-    /// The rows of the target that it replaces: those of the claim's range, or more, where the read has shown that the source
-    /// has nothing there.
+    /// The rows of the target that the load replaces: those of the claim's range, or more if the read has
+    /// shown that the source has nothing there.
     pub owned: (Extent, &'a KeyRange),
-    /// What proves it; `None` where the read found nothing to prove, and rows of the target are only taken out.
+    /// The receipt of the load; `None` if the read found nothing to prove, so that the load only deletes.
     pub claim: Option<&'a Receipt>,
-    /// What was found out about the rows that leave.
+    /// The source's answers about the rows that leave.
     pub accounted: &'a Accounted,
-    /// Whether rows have come into the range, as other loads have shown, since it began to be read: then it is stale as
-    /// soon as it is loaded.
+    /// Whether other loads have shown that rows came into the range since its read began. Then the chunk is
+    /// stale as soon as it is loaded.
     pub overtaken: bool,
-    /// How many rows may leave another window because they are here now, and how many have by the loads of this pass.
+    /// The brake on rows that leave another window because they are here now, and the rows that this pass has
+    /// already moved out of each window.
     pub brake: (Brake, &'a BTreeMap<Window, u64>),
 }
 
-/// What became of a load that ran to its end.
+/// The outcome of a load that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loaded {
     /// Rows and receipt are committed.
     Committed(Moved),
-    /// Other rows leave than were accounted for; the transaction was rolled back.
+    /// The rows that leave are not those that were accounted for; the transaction was rolled back.
     Unaccounted {
-        /// The keys of those that leave.
+        /// The tally of the keys of the rows that leave.
         leaving: Tally,
     },
-    /// The receipt of this very load was already there: its acknowledgement had been lost.
+    /// An earlier attempt committed this very load, and its answer was lost.
     AlreadyCommitted,
-    /// What was read back differs; the transaction was rolled back.
+    /// The rows that were read back differ; the transaction was rolled back.
     Differed {
-        /// What was read back.
+        /// The tally of the rows that were read back.
         found: Tally,
     },
 }
 
-/// What a load has shown of rows that moved to another date.
+/// The moved rows that a load has shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Moved {
-    /// Rows of other chunks that carried the same unique keys and were taken out there.
+    /// Rows of other chunks with the same unique keys, which were deleted there.
     pub displaced: u64,
-    /// The same by the window that they were in.
+    /// The same number for each window that the rows were in.
     pub displaced_from: BTreeMap<Window, u64>,
     /// Chunks that rows moved out of or into, and that are stale now.
     pub stale: u64,
-    /// Days that rows moved to and that no receipt is about: nothing of them is loaded.
+    /// Days that rows moved to and that no receipt covers, because nothing of them is loaded.
     pub not_loaded: Vec<NaiveDate>,
 }
 
@@ -90,8 +91,8 @@ pub struct Moved {
 /// any error, which rolls the transaction back.
 ///
 /// # Errors
-/// `Busy` when the lease was lost; `Statement` when the table was replaced meanwhile; `OutcomeUnknown` when the connection
-/// broke at COMMIT; what the session returns.
+/// `Busy` when the lease was lost; `Statement` when the table was replaced meanwhile; `OutcomeUnknown` when
+/// the connection broke at COMMIT; those of the session.
 pub async fn commit(
     session: &mut Session,
     plan: &TablePlan,
@@ -223,8 +224,8 @@ fn days_of(days: std::ops::RangeInclusive<NaiveDate>) -> impl Iterator<Item = Na
     days.start().iter_days().take_while(move |day| *day <= last)
 }
 
-/// Takes out rows elsewhere in the table with the unique keys of the staged ones: they moved, and the chunks they
-/// were in become stale in this same transaction.
+/// Deletes rows elsewhere in the table with the unique keys of the staged ones. These rows moved, and the
+/// chunks that they were in become stale in the same transaction.
 async fn displace(
     session: &mut Session,
     plan: &TablePlan,
@@ -322,10 +323,10 @@ async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_co
     }
 }
 
-/// Reads a chunk's range back from the table, as the source's types, and digests it.
+/// Reads a chunk's range back from the table, in the source's types, and digests it.
 ///
 /// # Errors
-/// What the session returns.
+/// Those of the session.
 pub async fn read_back(
     session: &mut Session,
     plan: &TablePlan,

@@ -1,8 +1,9 @@
-//! The staged rows merged into a range of the table, row by row: rows that are gone are deleted, rows that stay are
-//! updated, rows that are new are inserted.
+//! Merges the staged rows into a range of the table, row by row: deletes the rows that are gone, updates
+//! those that stay, and inserts the new ones.
 //!
-//! A reference table that other tables point at by foreign keys cannot lose its rows and get them back, not even
-//! within one transaction. What the merge leaves in the range is read back and proven like any other load.
+//! A reference table that other tables point at by foreign keys cannot lose its rows and get them back, not
+//! even within one transaction. The rows of the range are read back after the merge and proven like any other
+//! load.
 
 use crate::base::error::Result;
 use crate::base::failpoint;
@@ -18,7 +19,7 @@ use crate::tsql::expression::{STAGE, staged};
 /// Merges the staged rows into the rows of `filter`, within the caller's transaction. The plan has a key.
 ///
 /// # Errors
-/// What the session returns: above all 547, for a row that is gone at the source and still pointed at.
+/// Those of the session, above all 547: a row is gone at the source, but a foreign key still points at it.
 pub async fn merge(
     session: &mut Session,
     plan: &TablePlan,
@@ -67,8 +68,8 @@ impl<'a> Statements<'a> {
         )
     }
 
-    /// Every row that stays is written: what compares equal may still differ, by case, by blanks at its end or by its
-    /// offset, in the key as well. `None` where the server numbers all columns.
+    /// The update writes every row that stays: rows that compare equal may still differ, by case, by trailing
+    /// blanks or by their offset, in the key as well. `None` if the server numbers all columns.
     fn update(&self) -> Option<String> {
         let written = self.columns.iter().filter(|(column, _)| !column.identity);
         let set: Vec<String> = written

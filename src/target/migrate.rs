@@ -1,7 +1,7 @@
 //! The scripts of `migrations/`, compiled in, and their application to a target.
 //!
-//! One transaction applies a script and inserts the row that records it. It holds an applock, so that two runs that
-//! start at once apply the script once. A recorded script is never applied again.
+//! One transaction applies a script and inserts the row that records it. It holds an applock, so that two
+//! runs that start at once apply the script once. A recorded script is never applied again.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
@@ -90,12 +90,12 @@ pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
 }
 
 impl Migration {
-    /// The script for a person to run, in `sqlcmd` or another client that knows `GO`. It is one transaction under the
-    /// applock that a run takes, and it inserts the row that records it.
+    /// The script for a person to run, in `sqlcmd` or another client that knows `GO`. It is one transaction
+    /// under the applock that a run takes, and it inserts the row that records it.
     ///
-    /// Only its first batch opens the transaction, and only if the script is not recorded yet. Every other batch does
-    /// nothing outside of the transaction. So an error, which rolls back, ends the script for good, and a second
-    /// application does nothing.
+    /// Only its first batch opens the transaction, and only if the script is not recorded yet. Every other
+    /// batch does nothing outside of the transaction. So an error, which rolls back, ends the script for
+    /// good, and a second application does nothing.
     pub fn by_hand(&self) -> String {
         let Migration { version, name, .. } = self;
         let mut text = format!(

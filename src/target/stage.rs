@@ -9,8 +9,8 @@ use crate::mssql::{Session, StageColumn, stage_table};
 use crate::target::table::Target;
 use crate::tsql::expression::{STAGE, staged};
 
-/// Puts the batch into the session's `#load`, whose column types are those that the driver declares truthfully.
-/// Nothing of it is visible to anyone else.
+/// Puts the batch into the session's `#load`. Its column types are those that the driver declares truthfully.
+/// No other session sees the rows.
 pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Result<()> {
     let columns = empty_stage(session, plan).await?;
     failpoint::step("load: before the bulk load");
@@ -19,7 +19,7 @@ pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Re
     Ok(())
 }
 
-/// Puts rows that another target table holds into the session's `#load`; returns how many.
+/// Puts the rows of another target table into the session's `#load`. Returns their number.
 pub async fn stage_from(
     session: &mut Session,
     plan: &TablePlan,
@@ -38,7 +38,7 @@ pub async fn stage_from(
     session.execute(&sql, params).await
 }
 
-/// Makes the session's `#load` anew.
+/// Recreates the session's `#load`.
 async fn empty_stage(session: &mut Session, plan: &TablePlan) -> Result<Vec<StageColumn>> {
     let columns: Vec<StageColumn> = plan
         .columns()
@@ -58,7 +58,7 @@ async fn empty_stage(session: &mut Session, plan: &TablePlan) -> Result<Vec<Stag
     Ok(columns)
 }
 
-/// Does `work` with the right to give values to a column that the server numbers, where the target has one.
+/// Does `work` with the right to insert values into an identity column, if the target has one.
 pub async fn with_identity<T>(
     session: &mut Session,
     target: &Target,

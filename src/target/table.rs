@@ -1,4 +1,5 @@
-//! The target table of a plan: made where it is missing, found where it is there, and asked about its ranges.
+//! The target table of a plan: creates it if it is missing, finds it if it exists, and counts the rows of its
+//! ranges.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
@@ -21,27 +22,28 @@ pub struct Target {
     pub quoted: String,
     /// The target's column for each of the plan's columns, in the plan's order.
     pub columns: Vec<Column>,
-    /// The same as keys are compared by: the order of chunks is the one of the source's collations, and only these
-    /// tell all keys apart. Where they are the target's own, too, an index of it serves.
+    /// The same columns with the collations by which keys are compared. The order of chunks follows the
+    /// source's collations, and only these tell all keys apart. If the target has the same collations, its
+    /// index serves.
     compared: Vec<Column>,
-    /// Which table it is.
+    /// The identity of the table.
     pub incarnation: Incarnation,
-    /// Whether chunks are merged into it row by row, because rows of it may be pointed at.
+    /// Whether chunks are merged into it row by row, because foreign keys may point at its rows.
     pub by_row: bool,
 }
 
 impl Target {
-    /// Finds the plan's target table, or makes it: the source's columns, clustered on the key, with the unique
-    /// index's columns as a nonclustered primary key. Returns whether it was made.
+    /// Finds the plan's target table, or creates it: the source's columns, clustered on the key, with the
+    /// unique index's columns as a nonclustered primary key. Returns whether it was created.
     ///
     /// # Errors
-    /// `Preflight` when a table is there that lacks a column; what the session returns.
+    /// `Preflight` when the table exists but lacks a column; those of the session.
     pub async fn open(session: &mut Session, plan: &TablePlan) -> Result<(Target, bool)> {
         if let Some(schema) = catalog::describe(session, &plan.target).await? {
             return Ok((Target::new(plan, &schema)?, false));
         }
         failpoint::step("target: before the table is made");
-        // DDL of one transaction: a crash leaves the table with its indexes, or no table.
+        // One transaction holds the DDL, so that a crash leaves the table with its indexes, or no table.
         session
             .batch(&format!(
                 "BEGIN TRANSACTION; {} COMMIT TRANSACTION;",
@@ -52,16 +54,17 @@ impl Target {
         Ok((Target::made(session, plan).await?, true))
     }
 
-    /// The plan's target table, which was just made.
+    /// The plan's target table, just after it was created.
     ///
     /// # Errors
-    /// `Preflight` when it cannot be seen; what the session returns.
+    /// `Preflight` when it cannot be seen; those of the session.
     pub async fn made(session: &mut Session, plan: &TablePlan) -> Result<Target> {
         let schema = catalog::describe(session, &plan.target).await?.ok_or_else(|| {
             Error::new(
                 ErrorKind::Preflight,
                 format!(
-                    "Target table {} was made and cannot be seen; grant VIEW DEFINITION on its schema",
+                    "Target table {} was created, but the login cannot see it; grant VIEW DEFINITION on its \
+                     schema",
                     plan.target
                 ),
             )
@@ -80,7 +83,8 @@ impl Target {
                 Error::new(
                     ErrorKind::Preflight,
                     format!(
-                        "Target table {} has no column {} ({}); add it there, or drop the table to have it made anew",
+                        "Target table {} has no column {} ({}); add it there, or drop the table to have it \
+                         recreated",
                         plan.target, column.name, column.data_type
                     ),
                 )
@@ -103,7 +107,7 @@ impl Target {
         })
     }
 
-    /// The same, to be loaded row by row where rows can be told apart.
+    /// The same table, loaded row by row if its rows have a key.
     pub fn by_row(self, plan: &TablePlan) -> Target {
         Target {
             by_row: plan.has_key(),
@@ -111,7 +115,7 @@ impl Target {
         }
     }
 
-    /// The columns that a window's rows are ordered by, as they are compared.
+    /// The columns that a window's rows are ordered by, with the collations by which keys are compared.
     pub fn key_columns(&self, plan: &TablePlan, kind: Kind) -> Vec<&Column> {
         plan.key
             .order(kind)
@@ -120,7 +124,7 @@ impl Target {
             .collect()
     }
 
-    /// The key columns whose own collation orders or tells apart otherwise than the source's.
+    /// The key columns whose own collation differs from the source's in order or equality.
     pub fn reordered(&self, plan: &TablePlan) -> impl Iterator<Item = &Column> {
         let unique = plan.key.unique.iter();
         unique
@@ -129,8 +133,9 @@ impl Target {
             .map(|(own, _)| own)
     }
 
-    /// The condition that a row of the table and a staged one have the same unique key: `t` and `l`. Where the
-    /// collations differ they are equal in both: in the table's own, so that its index can be used, and in the source's.
+    /// The condition that a row `t` of the table and a staged row `l` have the same unique key. If the
+    /// collations differ, the keys must be equal in both: in the table's own, so that its index can be used,
+    /// and in the source's.
     pub fn same_key(&self, plan: &TablePlan) -> String {
         let mut equal = Vec::new();
         for position in &plan.key.unique {
@@ -145,7 +150,8 @@ impl Target {
         equal.join(" AND ")
     }
 
-    /// The condition that rows of two tables of the plan have the same unique key: `t` of this one and `n` of the other.
+    /// The condition that a row `t` of this table and a row `n` of another table of the plan have the same
+    /// unique key.
     pub fn same_key_as(&self, plan: &TablePlan, other: &Target) -> String {
         let equal = plan.key.unique.iter().map(|position| {
             let (own, theirs) = (&self.columns[*position], &other.columns[*position]);
@@ -164,7 +170,8 @@ impl Target {
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
-    /// ` ORDER BY` the columns of `t` that a window's rows are ordered by, each by the collation that it is compared by.
+    /// ` ORDER BY` the columns of `t` that a window's rows are ordered by, each by the collation that it is
+    /// compared by.
     pub fn order_by(&self, plan: &TablePlan, kind: Kind) -> String {
         let columns = plan.key.order(kind).into_iter().map(|position| {
             let (own, compared) = (&self.columns[position], &self.compared[position]);
@@ -177,12 +184,12 @@ impl Target {
         format!(" ORDER BY {}", columns.collect::<Vec<_>>().join(", "))
     }
 
-    /// The target's date column, where the table has windows of dates.
+    /// The target's date column, if the table has windows of dates.
     pub fn date(&self, plan: &TablePlan) -> Option<&Column> {
         plan.key.date.map(|position| &self.columns[position])
     }
 
-    /// The columns as they are read back: as the source's types.
+    /// The select list that reads the columns back in the source's types.
     pub fn select(&self, plan: &TablePlan) -> String {
         let expressions = self
             .columns
@@ -211,10 +218,10 @@ impl Target {
         Ok(clause.finish())
     }
 
-    /// Number of rows of a window at the target, under receipts or not.
+    /// The number of rows of a window at the target, with or without a receipt.
     ///
     /// # Errors
-    /// What the session returns.
+    /// Those of the session.
     pub async fn count_window(&self, session: &mut Session, plan: &TablePlan, window: Window) -> Result<u64> {
         let all = KeyRange {
             after: None,
@@ -223,7 +230,7 @@ impl Target {
         self.count(session, plan, Extent::of_window(window), &all).await
     }
 
-    /// Number of rows of a chunk's range at the target.
+    /// The number of rows of a chunk's range at the target.
     pub async fn count(
         &self,
         session: &mut Session,
@@ -247,7 +254,7 @@ impl Target {
     }
 }
 
-/// The statements that make a plan's target table.
+/// The statements that create a plan's target table.
 pub fn create_sql(plan: &TablePlan) -> String {
     let mut parts: Vec<String> = plan.columns().iter().map(column_sql).collect();
     let unique: Vec<String> = plan
@@ -275,7 +282,7 @@ pub fn create_sql(plan: &TablePlan) -> String {
     )
 }
 
-/// A column as CREATE TABLE has it.
+/// The definition of a column in CREATE TABLE.
 pub fn column_sql(column: &Column) -> String {
     let collation = match &column.collation {
         Some(collation) if column.data_type.is_text() => format!(" COLLATE {collation}"),

@@ -1,8 +1,8 @@
-//! Key ranges as WHERE clauses: the one place where a window and a key range become T-SQL, for the source's
-//! reads and for the target's deletes, counts and read-backs alike.
+//! Turns a window and a key range into a WHERE clause. Only this module does, for the source's reads and for
+//! the target's deletes, counts and read-backs.
 //!
 //! Bounds are parameters, each CAST to its column's declared type and collation, so that the server compares
-//! equals with equals and can seek. A composite bound carries a plain bound on the first column as well, as a
+//! equals with equals and can seek. A composite bound also has a plain bound on the first column, because a
 //! server does not seek on the expanded form alone.
 
 use chrono::{Days, NaiveDate, NaiveDateTime, Timelike};
@@ -14,20 +14,21 @@ use crate::model::table::{Column, DataType};
 use crate::model::window::{Bounds, Extent, FIRST_DAY, LAST_DAY, Window, midnight};
 use crate::tsql::expression::key_parameter;
 
-/// 0001-01-01 as chrono counts days from the common era.
+/// The number of 0001-01-01 in chrono's count of days from the common era.
 const FIRST_DAY_CE: i32 = 1;
 
 /// Days from 0001-01-01 to 1900-01-01.
 const DAYS_TO_1900: i32 = 693_595;
 
-/// The first instant of the day after; of the last day, an instant that no server's date reaches.
+/// The first instant of the next day; after the last day, an instant that no server's date reaches.
 pub fn next_midnight(day: NaiveDate) -> NaiveDateTime {
     day.checked_add_days(Days::new(1))
         .map_or(NaiveDateTime::MAX, midnight)
 }
 
-/// The days that a row counted under `day` can be found under: the day itself. An instant with an offset is counted under
-/// its own day and ordered by UTC, which may be the day before or after. No day is outside of a server's calendar.
+/// The days on which a row counted under `day` can be found: the day itself. An instant with an offset is
+/// counted under its own day but ordered by UTC, which may be the day before or after. All days are within a
+/// server's calendar.
 pub fn near(day: NaiveDate, date: DataType) -> std::ops::RangeInclusive<NaiveDate> {
     let by = Days::new(u64::from(matches!(date, DataType::DateTimeOffset(_))));
     let first = day.checked_sub_days(by).unwrap_or(FIRST_DAY);
@@ -46,7 +47,8 @@ fn calendar(date: DataType) -> (NaiveDate, NaiveDate) {
     }
 }
 
-/// An instant as a parameter, `datetime2` on the wire; one outside of a server's calendar as the nearest within.
+/// An instant as a parameter, `datetime2` on the wire. One outside of a server's calendar becomes the nearest
+/// within.
 pub fn instant(at: NaiveDateTime) -> Value<'static> {
     use chrono::Datelike;
     let at = at.clamp(
@@ -61,18 +63,18 @@ pub fn instant(at: NaiveDateTime) -> Value<'static> {
     }
 }
 
-/// A day as a parameter, `date` on the wire; one outside of a server's calendar as the nearest within.
+/// A day as a parameter, `date` on the wire. One outside of a server's calendar becomes the nearest within.
 pub fn day(date: NaiveDate) -> Value<'static> {
     use chrono::Datelike;
     Value::Date(date.clamp(FIRST_DAY, LAST_DAY).num_days_from_ce() - FIRST_DAY_CE)
 }
 
-/// The day that a [`Value::Date`] means.
+/// The day of a [`Value::Date`].
 pub fn date_of(days: i32) -> Option<NaiveDate> {
     NaiveDate::from_num_days_from_ce_opt(days.checked_add(FIRST_DAY_CE)?)
 }
 
-/// The instant of a key's date; `None` for a key that begins with none.
+/// The instant of a key's date; `None` for a key that does not begin with a date.
 ///
 /// # Errors
 /// `State` when the key's bytes are damaged.
@@ -89,7 +91,7 @@ pub fn instant_of_key(key: &KeyBytes) -> Result<Option<NaiveDateTime>> {
     Ok(date_of(days).and_then(|date| midnight(date).checked_add_signed(chrono::TimeDelta::seconds(seconds))))
 }
 
-/// Whether the keys of a chunk of a window of dates reach into a day, as [`near`] has it.
+/// Whether the keys of a chunk of a window of dates reach into a day, in the sense of [`near`].
 ///
 /// # Errors
 /// As [`instant_of_key`].
@@ -108,7 +110,7 @@ pub fn holds_day(window: Window, range: &KeyRange, day: NaiveDate, date: DataTyp
     Ok(first <= *near.end() && *near.start() <= last)
 }
 
-/// A WHERE clause being put together, with the parameters it refers to.
+/// A WHERE clause under construction, with its parameters.
 #[derive(Debug, Default)]
 pub struct Where<'a> {
     terms: Vec<String>,
@@ -124,7 +126,7 @@ impl<'a> Where<'a> {
         }
     }
 
-    /// Holds the rows to `extent`. A table without a date column has all rows in one.
+    /// Limits the rows to `extent`. A table without a date column has all rows in one.
     pub fn extent(&mut self, date: Option<&Column>, extent: Extent) {
         let Some(date) = date else { return };
         match extent {
@@ -134,8 +136,8 @@ impl<'a> Where<'a> {
         }
     }
 
-    /// A bound that the column's type does not hold would be an error of the server: the first is moved to the type's
-    /// first day, the second is left out, and where nothing can be within there is a condition that never holds.
+    /// The server refuses a bound that the column's type cannot hold. Such a first bound becomes the type's
+    /// first day, and such a second bound is left out. If no value can be within, the condition never holds.
     fn dates(&mut self, date: &Column, bounds: Bounds) {
         let name = date.name.quoted();
         let (first, last) = calendar(date.data_type);
@@ -144,7 +146,7 @@ impl<'a> Where<'a> {
             self.terms.push("1 = 0".to_owned());
             return;
         }
-        // A day is within a range that begins in the middle of it only from the next midnight on.
+        // A range that begins in the middle of a day contains whole days only from the next midnight on.
         let start = match date.data_type {
             DataType::Date if bounds.start > midnight(bounds.start.date()) => {
                 next_midnight(bounds.start.date())
@@ -159,7 +161,7 @@ impl<'a> Where<'a> {
         }
     }
 
-    /// Holds the key to what comes after `key`.
+    /// Limits the rows to keys after `key`.
     ///
     /// # Errors
     /// `State` when the key's bytes are damaged or have another number of columns.
@@ -167,7 +169,7 @@ impl<'a> Where<'a> {
         self.bound(columns, key, ">", ">", ">=")
     }
 
-    /// Holds the key to what comes up to `key`, itself included.
+    /// Limits the rows to keys up to and including `key`.
     ///
     /// # Errors
     /// As [`Where::after`].
@@ -175,14 +177,14 @@ impl<'a> Where<'a> {
         self.bound(columns, key, "<", "<=", "<=")
     }
 
-    /// Holds a column to a value.
+    /// Limits the rows to one value of a column.
     pub fn equal(&mut self, column: &Column, value: Value<'a>) {
         let parameter = self.parameter(column, value);
         self.terms.push(format!("{} = {parameter}", column.name.quoted()));
     }
 
-    /// ` WHERE …`, and all parameters. Where nothing is held to anything, the condition is one that always holds, so
-    /// that more can be put after it.
+    /// ` WHERE …`, and all parameters. Without any limit the condition always holds, so that more can follow
+    /// it.
     pub fn finish(self) -> (String, Vec<Value<'a>>) {
         let terms = if self.terms.is_empty() {
             "1 = 1".to_owned()

@@ -1,4 +1,4 @@
-//! What must change in the store so that it says what the receipts prove. Pure.
+//! The changes that make the store agree with the receipts. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,15 +21,15 @@ pub(super) struct Stored {
 /// The windows of a table as their receipts prove them.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Windows whose receipts come to what the store has.
+    /// Windows whose receipts have the same sums as the store.
     pub(super) in_step: BTreeMap<Window, Reached>,
     /// The chunks of the other windows; none for a window that has lost all its receipts.
     pub(super) unmatched: BTreeMap<Window, Vec<Chunk>>,
-    /// Receipts of rows in another table of this name.
+    /// The number of receipts for rows in another table of this name.
     pub(super) foreign: usize,
 }
 
-/// The changes that bring the store in line.
+/// The changes that make the store agree with the receipts.
 #[derive(Debug, Default)]
 pub(super) struct Diff {
     pub(super) changes: Vec<Change>,
@@ -37,7 +37,7 @@ pub(super) struct Diff {
     pub(super) lost: usize,
 }
 
-/// Compares what the store has of a table with what the receipts prove.
+/// Compares the store's records of a table with its receipts.
 pub(super) fn diff(
     table: &str,
     stored: &[Stored],
@@ -57,7 +57,7 @@ pub(super) fn diff(
         .collect();
     let completion = |window: Window, complete: bool| {
         let state = states.get(&window).copied();
-        // A run that died after a window's last chunk has not recorded that the window is complete.
+        // A run that died after a window's last chunk did not record that the window is complete.
         let recorded = state.map(|state| state == WindowState::Complete);
         let state = match complete {
             true => WindowState::Complete,
@@ -78,7 +78,7 @@ pub(super) fn diff(
 }
 
 impl Diff {
-    /// Removes what the store has of a window and no receipt proves.
+    /// Removes the chunks of a window that no receipt proves, or the window itself.
     fn remove_unproven(
         &mut self,
         table: &str,
@@ -88,8 +88,8 @@ impl Diff {
         now: DateTime<Utc>,
     ) {
         let window = stored.record.window;
-        // Without a receipt a window's dates bind nobody, and another run may have cut the days otherwise: it is
-        // planned anew if it is asked for or in the way.
+        // Without a receipt a window's dates are not fixed, and another run may have cut the days
+        // differently. The window is planned anew if it is asked for or overlaps another one.
         let bare = !found.unmatched.contains_key(&window);
         let mut receipted = found.in_step.keys().chain(found.unmatched.keys());
         let removed = bare && (scope.all_of(window) || receipted.any(|other| window.overlaps(*other)));
@@ -121,7 +121,7 @@ impl Diff {
         }
     }
 
-    /// Puts the chunks that receipts prove and the store does not have as they are.
+    /// Records the chunks that receipts prove and the store lacks in that state.
     fn put_proven(&mut self, table: &str, window: Window, proven: &[Chunk], known: &[Chunk]) {
         for chunk in proven {
             let same = known.iter().any(|known| {

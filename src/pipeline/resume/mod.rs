@@ -1,8 +1,9 @@
-//! Where a table stands: receipts, checkpoints and the target compared, and what is left to do.
+//! The resume plan of a table: compares receipts, checkpoints and the target, and lists the work that is
+//! left.
 //!
-//! Receipts are the truth; the checkpoint store is brought in line with them. A receipt whose rows are no longer
-//! in the target (restored, truncated, made anew) is stale, its chunk is loaded again, and it is said. A window that was
-//! begun is finished once its end has passed, whatever dates are asked for.
+//! Receipts are the truth, and the store is brought in line with them. If a receipt's rows are no longer in
+//! the target (restored, truncated, recreated), the receipt is stale, its chunk is loaded again, and the user
+//! is warned. A window that was begun is finished once its end has passed, whatever dates are asked for.
 
 mod diff;
 mod reached;
@@ -32,36 +33,37 @@ use trim::trim_to_gapless;
 pub use reached::{Next, is_complete, is_in_step};
 pub use scope::Scope;
 
-/// How far ahead of the source's clock windows are planned: nothing of them can be read before their time comes.
+/// The number of days beyond the source's clock for which windows are planned. No row of them can be read
+/// before its time.
 const AHEAD_DAYS: u64 = 366;
 
-/// What is left to do in one window.
+/// The work that is left in one window.
 #[derive(Debug, Clone)]
 pub struct WindowWork {
     /// The window.
     pub window: Window,
-    /// What of it is old enough to be read.
+    /// Its part that is old enough to be read.
     pub extent: Extent,
-    /// Whether the window goes on after what this run reads of it, so that no chunk closes it yet.
+    /// Whether the window has more dates than this run can read, so that no chunk closes it yet.
     pub open: bool,
     /// Chunks to load again, in place.
     pub redo: Vec<Chunk>,
-    /// Where to go on, unless the window has its last chunk.
+    /// The point to resume at; `None` if the window has its last chunk.
     pub next: Option<Next>,
     /// Rows that are verified.
     pub verified_rows: u64,
 }
 
-/// A table's windows, and what was noticed while they were compared.
+/// A table's windows, and the warnings from their comparison.
 #[derive(Debug)]
 pub struct ResumePlan {
     /// The windows that the run is asked for, complete ones included, by date.
     pub windows: Vec<WindowWork>,
-    /// What an operator must know.
+    /// Warnings for an operator.
     pub warnings: Vec<String>,
 }
 
-/// What a comparison needs to know of the run.
+/// The context of a comparison.
 #[derive(Debug)]
 pub struct Comparison<'a> {
     /// The plan.
@@ -70,11 +72,11 @@ pub struct Comparison<'a> {
     pub target: &'a Target,
     /// The right to change its receipts.
     pub lease: &'a Lease,
-    /// What the run is asked for.
+    /// The scope of the run.
     pub scope: Scope<'a>,
-    /// Up to when the source's rows are old enough to be read, by its own clock.
+    /// The time before which the source's rows are old enough to be read, by its own clock.
     pub read_cutoff: NaiveDateTime,
-    /// Whether windows are left open whose end has passed, because clocks disagree.
+    /// Whether a window stays open after its end has passed, because clocks disagree.
     pub leave_open: bool,
     /// The store to bring in line.
     pub store: &'a Store,
@@ -83,11 +85,12 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Compares, brings the store in line, and returns what is left. Asks the target only. If a window's receipts
-    /// come to what the store has, they are not read: a table of many chunks is compared by a row a window.
+    /// Compares, brings the store in line, and returns the work that is left. Asks the target only. If the
+    /// sums of a window's receipts equal the store's, the receipts are not read: a table of many chunks is
+    /// compared by one row a window.
     ///
     /// # Errors
-    /// `State` when the store or a receipt cannot be read or written; what the session returns.
+    /// `State` when the store or a receipt cannot be read or written; those of the session.
     pub async fn run(&self, session: &mut Session) -> Result<ResumePlan> {
         let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
         let mut found = self.found(session, &sums).await?;
@@ -124,7 +127,8 @@ impl Comparison<'_> {
         })
     }
 
-    /// The windows that have receipts, those apart whose receipts do not come to what the store has.
+    /// The windows that have receipts. Those whose sums differ from the store's are kept apart, with their
+    /// chunks.
     async fn found(&self, session: &mut Session, sums: &BTreeMap<Window, Sums>) -> Result<Found> {
         let mut found = Found::default();
         for (window, sums) in sums {
@@ -144,7 +148,8 @@ impl Comparison<'_> {
         Ok(found)
     }
 
-    /// The warnings about chunks of another table of this name, chunks whose rows are gone, and chunks whose receipts are.
+    /// The warnings about chunks of another table of this name, chunks whose rows are gone, and chunks whose
+    /// receipts are gone.
     fn warnings(&self, foreign: usize, recounted: u32, lost: usize) -> Vec<String> {
         let (name, target) = (&self.plan.name, &self.plan.target);
         let mut warnings = Vec::new();
@@ -180,7 +185,7 @@ impl Comparison<'_> {
         Ok(rows == reached.verified_rows)
     }
 
-    /// The chunk as its receipt proves it: stale when its rows went into another table of the same name.
+    /// The chunk of a receipt. It is stale if its rows went into another table of the same name.
     fn classify(&self, receipt: Receipt) -> Result<Chunk> {
         let mut chunk = receipt.chunk;
         if receipt.incarnation != self.target.incarnation {
@@ -189,11 +194,11 @@ impl Comparison<'_> {
         Ok(chunk)
     }
 
-    /// Compares the number of rows in the target with the receipts', first for all of the window, then, where
-    /// that differs, chunk by chunk. Returns the number of chunks that became stale.
+    /// Compares the number of rows in the target with the receipts': first for the whole window and, if that
+    /// differs, chunk by chunk. Returns the number of chunks that became stale.
     async fn recount(&self, session: &mut Session, window: Window, chunks: &mut [Chunk]) -> Result<u32> {
         let extent = Extent::of_window(window);
-        // Where part of the window is to be loaded again anyway, only its verified chunks are asked about.
+        // If part of the window is loaded again anyway, only its verified chunks are counted.
         if chunks.iter().all(|chunk| chunk.state == ChunkState::Verified) {
             let all = KeyRange {
                 after: None,
@@ -222,8 +227,8 @@ impl Comparison<'_> {
         Ok(stale)
     }
 
-    /// Makes a window's chunks a run without a gap: what the target has lost the receipts of is to be loaded again.
-    /// Returns the number of chunks that the store held verified without a receipt.
+    /// Makes a window's chunks a sequence without a gap. Chunks whose receipts the target lost are loaded
+    /// again. Returns the number of chunks that the store held as verified without a receipt.
     async fn trim(&self, session: &mut Session, window: Window, chunks: &mut Vec<Chunk>) -> Result<usize> {
         let known = match window {
             Window::All => Vec::new(),
@@ -231,7 +236,8 @@ impl Comparison<'_> {
         };
         let trimmed = trim_to_gapless(std::mem::take(chunks), &known)?;
         if let Some(ordinal) = trimmed.cut_at {
-            // The first that is cut stays where the next chunk takes its place, or where there would be none else.
+            // The first receipt that is cut stays if the next chunk takes its place, or if the window would
+            // have no other.
             let claimed = trimmed.chunks.last().is_none_or(|last| {
                 last.range.through.is_some() && last.ordinal.checked_add(1) == Some(ordinal)
             });
@@ -245,8 +251,8 @@ impl Comparison<'_> {
         Ok(trimmed.lost)
     }
 
-    /// Brings the store in line with the receipts. Returns the number of chunks that it removed although they were recorded
-    /// as verified.
+    /// Brings the store in line with the receipts. Returns the number of removed chunks that the store had as
+    /// verified.
     fn align_store(&self, found: &Found) -> Result<usize> {
         let name = self.plan.name.as_str();
         let mut stored = Vec::new();
@@ -264,12 +270,13 @@ impl Comparison<'_> {
         Ok(diff.lost)
     }
 
-    /// The windows asked for: those that are there, and new ones for the days that none covers.
+    /// The work in the windows that are asked for: the existing ones, and new ones for the days that no
+    /// window covers.
     fn work(&self, mut windows: BTreeMap<Window, Reached>) -> Result<Vec<WindowWork>> {
         windows.retain(|window, reached| {
             let asked =
                 self.scope.all_of(*window) || (self.scope.finishes() && self.is_due(*window, reached));
-            // Of a window that only has chunks to be loaded again, nothing new is read.
+            // A window that only has chunks to load again reads nothing new.
             if !asked {
                 reached.rest = reached.next.take().is_some();
             }
@@ -297,12 +304,12 @@ impl Comparison<'_> {
             .collect())
     }
 
-    /// Whether a window was begun, its end has passed, and there is something left of it.
+    /// Whether a window was begun, its end has passed, and work is left in it.
     fn is_due(&self, window: Window, reached: &Reached) -> bool {
         reached.next.is_some() && window.is_dated() && window.has_passed(self.read_cutoff)
     }
 
-    /// A range without the years that are far ahead: nobody means to plan them month by month.
+    /// A range without the years far ahead: nobody means to plan them month by month.
     fn within_reach(&self, range: DateRange) -> DateRange {
         let from = self.read_cutoff.date().max(range.start);
         let reach = from.checked_add_days(Days::new(AHEAD_DAYS)).unwrap_or(LAST_DAY);
@@ -332,7 +339,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Up to when rows are old enough: the source's clock less `settle_minutes`, to the second.
+/// The time before which rows are old enough: the source's clock less `settle_minutes`, to the second.
 pub fn read_cutoff(source_now: NaiveDateTime, settle_minutes: u32) -> NaiveDateTime {
     let at = source_now - chrono::TimeDelta::minutes(i64::from(settle_minutes));
     at.with_nanosecond(0).unwrap_or(at)

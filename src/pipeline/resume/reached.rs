@@ -1,4 +1,4 @@
-//! How far a window is, by its receipts; and whether receipts and checkpoints agree, by sums alone.
+//! The progress of a window by its receipts, and the check by sums alone that receipts and checkpoints agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::mssql::Session;
 use crate::target::receipt::{self, Sums};
 use crate::target::table::Target;
 
-/// Where a window goes on.
+/// The point at which a window resumes.
 #[derive(Debug, Clone)]
 pub struct Next {
     /// The next chunk's number.
@@ -20,7 +20,7 @@ pub struct Next {
     pub after: Option<KeyBytes>,
 }
 
-/// How far a window is whose receipts and checkpoints agree; `None` where they do not.
+/// The progress of a window whose receipts and checkpoints agree; `None` if they do not.
 pub(super) fn in_step(
     store: &Store,
     plan: &TablePlan,
@@ -35,7 +35,7 @@ pub(super) fn in_step(
         .all(|count| *count == sums.chunks)
         && (sums.rows, sums.bytes) == (counts.rows, counts.bytes)
         && sums.marks == view.marks(name, window)?;
-    // Gapless, too: what hands took out of the middle of both is a hole.
+    // The chunks must be gapless, too: a chunk that somebody deleted from both sides leaves a hole.
     let last = view
         .last_chunk(name, window)?
         .filter(|last| agree && u64::from(last.ordinal) + 1 == sums.chunks);
@@ -47,8 +47,9 @@ pub(super) fn in_step(
     }))
 }
 
-/// Whether receipts and checkpoints of all windows of a table come to the same, but for those of `except`: nothing was
-/// lost at the target since they were compared, and nothing has become stale. Asks the target for sums only.
+/// Whether the sums of receipts and checkpoints agree for all windows of a table, those of `except` aside.
+/// Then the target has lost nothing since the last comparison, and nothing has become stale. Asks the target
+/// for sums only.
 ///
 /// # Errors
 /// As [`Comparison::run`].
@@ -69,9 +70,9 @@ pub async fn is_in_step(
     Ok(lost.iter().all(|window| except.contains(window)))
 }
 
-/// Windows that the store remembers chunks of and the target no receipt at all, unless another window has taken their days
-/// meanwhile: also those that became stale, or failed to be loaded, since that was noticed. A reference table's rows are
-/// told by the table in place alone.
+/// Windows that the store has chunks of and the target no receipt for, unless another window has taken their
+/// days meanwhile. Includes windows whose chunks became stale, or failed to load, since that was noticed.
+/// Only the table in place tells the rows of a reference table, so its window is left out.
 pub(super) fn without_receipts(
     store: &Store,
     plan: &TablePlan,
@@ -90,18 +91,18 @@ pub(super) fn without_receipts(
     Ok(windows)
 }
 
-/// How far a window is.
+/// The progress of a window.
 #[derive(Debug)]
 pub(super) struct Reached {
     pub(super) redo: Vec<Chunk>,
     pub(super) next: Option<Next>,
-    /// Whether it goes on, but not in this run.
+    /// Whether the window has more rows, which this run does not read.
     pub(super) rest: bool,
     pub(super) verified_rows: u64,
 }
 
 impl Reached {
-    /// As the trimmed chunks of a window say.
+    /// The progress that the trimmed chunks of a window show.
     pub(super) fn by(chunks: Vec<Chunk>) -> Reached {
         let next = match chunks.last() {
             Some(last) => following(last),
@@ -122,13 +123,13 @@ impl Reached {
     }
 }
 
-/// Whether a window's chunks are all of it, and all verified.
+/// Whether chunks cover their window to its end and are all verified.
 pub fn is_complete(chunks: &[Chunk]) -> bool {
     chunks.last().is_some_and(|chunk| chunk.range.through.is_none())
         && chunks.iter().all(|chunk| chunk.state == ChunkState::Verified)
 }
 
-/// Where a window goes on after a chunk: nowhere, after its last.
+/// The point at which a window resumes after a chunk; `None` after its last.
 fn following(chunk: &Chunk) -> Option<Next> {
     chunk.range.through.clone().map(|key| Next {
         ordinal: chunk.ordinal + 1,

@@ -1,16 +1,16 @@
-//! Which windows a run works on.
+//! The scope of a run: the windows that it works on.
 
 use std::collections::BTreeSet;
 
 use crate::model::window::{DateRange, Window};
 
-/// What a run is to work on.
+/// The windows that a run works on.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
-    /// These dates, and what has none; any chunk that is stale or lost; and any window that was begun and whose end has
-    /// passed.
+    /// These dates and the rows without a date; every chunk that is stale or lost; and every window that was
+    /// begun and whose end has passed.
     Dates(DateRange),
-    /// Any chunk that is stale or lost, and these windows to their end.
+    /// Every chunk that is stale or lost, and these windows to their end.
     Repair(&'a BTreeSet<Window>),
 }
 
@@ -23,7 +23,7 @@ impl Scope<'_> {
         }
     }
 
-    /// Whether the rows of a window are counted at the target. A repair goes by what was found.
+    /// Whether the rows of a window are counted at the target. A repair covers only its findings.
     pub(super) fn counts(self, window: Window) -> bool {
         matches!(self, Scope::Dates(_)) && self.all_of(window)
     }

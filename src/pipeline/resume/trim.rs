@@ -1,25 +1,27 @@
-//! The chunks of a window as its receipts have them, made a run of chunks without a gap. Pure.
+//! Turns the receipts of a window into a sequence of chunks without a gap. Pure.
 //!
-//! A target that lost receipts (restored, failed over, changed by hand) lacks the rows that they were about. Their
-//! ranges are loaded again, as the store remembers them or, where it does not, as the neighbours tell them; sound chunks
+//! A target that lost receipts (restored, failed over, changed by hand) also lacks their rows. These ranges
+//! are loaded again: by the store's chunks or, if it has none, by the keys of the neighbours. Sound chunks
 //! behind a gap stay.
 
 use crate::base::error::Result;
 use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
 use crate::model::row::Tally;
 
-/// What became of a window's chunks.
+/// The chunks of a window after trimming.
 #[derive(Debug, Default)]
 pub(super) struct Trimmed {
-    /// Chunks whose ranges follow on each other, from the window's start; those that are not verified are to be loaded.
+    /// Chunks whose ranges follow on each other, from the window's start. Those that are not verified must be
+    /// loaded.
     pub(super) chunks: Vec<Chunk>,
-    /// Where the receipts make no sense any more: from this number on they are to be dropped.
+    /// The first number from which the receipts are inconsistent and must be dropped.
     pub(super) cut_at: Option<u32>,
     /// Chunks that the store holds verified and that have no receipt.
     pub(super) lost: usize,
 }
 
-/// Mends the `receipts` of a window, by ordinal, with what the store has of it.
+/// Fills the gaps between the `receipts` of a window, which are in the order of their ordinals, from the
+/// store's chunks.
 ///
 /// # Errors
 /// `Internal` when a state cannot change as it must.
@@ -75,7 +77,8 @@ pub(super) fn trim_to_gapless(receipts: Vec<Chunk>, known: &[Chunk]) -> Result<T
     Ok(mended)
 }
 
-/// How many of them are no news yet: one that is stale already was told of when it became so.
+/// The number of verified chunks. A stale one needs no new warning, because the user was warned when it
+/// became stale.
 fn verified<'a>(chunks: impl Iterator<Item = &'a Chunk>) -> usize {
     chunks.filter(|chunk| chunk.state == ChunkState::Verified).count()
 }
@@ -103,7 +106,7 @@ fn follow_on(chunks: &[Chunk], after: &Option<KeyBytes>, ordinal: u32) -> bool {
     })
 }
 
-/// A chunk whose receipt is lost, to be loaded again in its range. One that failed since then still is to be.
+/// A chunk whose receipt is lost, to be loaded again in its range. One that has failed since keeps its state.
 fn again(mut chunk: Chunk) -> Result<Chunk> {
     if matches!(chunk.state, ChunkState::Verified | ChunkState::Stale) {
         chunk.state = next_state(chunk.state, ChunkEvent::TargetChanged)?;
@@ -111,8 +114,8 @@ fn again(mut chunk: Chunk) -> Result<Chunk> {
     Ok(chunk)
 }
 
-/// One chunk for the whole of a gap, and empty ones for the other numbers that are missing there, so that numbers stay
-/// dense.
+/// One chunk for the whole of a gap, and empty ones for the other numbers that are missing there, so that
+/// numbers stay dense.
 fn between(
     ordinals: std::ops::Range<u32>,
     after: Option<KeyBytes>,

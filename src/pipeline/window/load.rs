@@ -1,5 +1,5 @@
-//! A chunk that was read, brought into the target: tried until it is committed, with every row that leaves accounted
-//! for, differs twice, or fails for good.
+//! Loads a chunk that was read into the target. It retries until the chunk is committed with every leaving
+//! row accounted for, differs twice, or fails for good.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -27,48 +27,48 @@ use crate::target::receipt::Receipt;
 use crate::target::stage;
 use crate::tsql::predicate::holds_day;
 
-/// Times that rows which leave are accounted for in one load: between asking the source and the load's transaction only
-/// hands on the target can change which they are.
+/// The most times that one load accounts for leaving rows. Between asking the source and the load's
+/// transaction, only changes by hand at the target can make other rows leave.
 const ACCOUNTINGS_MAX: u32 = 4;
 
-/// More rows that leave one range than the source is asked about where the brake would hold them anyway.
+/// The number of leaving rows above which the brake is checked before the source is asked about them.
 const ASKED_MAX: u64 = 10_000;
 
-/// Days that are named where rows moved to days of which nothing is loaded.
+/// The most days without a load that a message names.
 const NAMED_MAX: usize = 5;
 
-/// What is loaded of a chunk.
+/// A load's rows.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     batch: &'a Batch,
-    /// When reading it began, on the monotonic clock.
+    /// The start of the read, on the monotonic clock.
     began: Duration,
     extent: Extent,
-    /// The range that is replaced, where it is more than the chunk's own.
+    /// The range that is replaced, if it is more than the chunk's own.
     range: Option<&'a KeyRange>,
 }
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Debug, Default)]
 struct Done {
     moved: Moved,
     accounted: Accounted,
 }
 
-/// What an attempt at a load came to.
+/// The result of one attempt at a load.
 enum Tried {
-    /// It is committed.
+    /// The load is committed.
     Done(Done),
-    /// It had been committed before, and the answer was lost.
+    /// An earlier attempt committed the load, and its answer was lost.
     DoneBefore,
-    /// What was read back differs; the transaction was rolled back.
+    /// The rows that were read back differ; the transaction was rolled back.
     Differed {
-        /// What was read back.
+        /// The tally of the rows that were read back.
         found: Tally,
     },
 }
 
-/// What the loads of a table have shown; nothing under the lock panics half-way.
+/// The moved rows that the loads of a table have shown. No code under the lock panics half-way.
 fn seen(table: &TableContext) -> MutexGuard<'_, Seen> {
     table.seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -161,13 +161,14 @@ impl WindowRun {
         let place = Place::window(table.plan.name.as_str(), self.work.window);
         let mut attempts = table.retrier.attempts();
         let mut differed = false;
-        // Written out, as an attempt changes the chunk, and as rows that differ are loaded once more and no oftener.
+        // This loop does not use the retrier's, because an attempt changes the chunk, and because rows that
+        // differ are loaded only once more.
         let done = loop {
             chunk.attempts += 1;
             match self.try_load(chunk, rows).await {
                 Ok(Tried::Done(done)) => break done,
                 Ok(Tried::DoneBefore) => {
-                    // What that commit took out of other chunks was told in the answer that was lost.
+                    // The lost answer also held the number of rows that the commit took out of other chunks.
                     self.unsure.store(true, Ordering::Relaxed);
                     break Done::default();
                 }
@@ -223,7 +224,7 @@ impl WindowRun {
         Ok(tried)
     }
 
-    /// Takes out what the target has after the last key of an open window, where the source has nothing.
+    /// Deletes the target's rows after the last key of an open window, if the source has none there.
     pub(super) async fn sweep(&mut self, step: &Step) -> Result<()> {
         let table = Arc::clone(&self.table);
         let place = Place::window(table.plan.name.as_str(), self.work.window);
@@ -259,7 +260,10 @@ impl WindowRun {
                 Tried::DoneBefore | Tried::Differed { .. } => {
                     return Err(Error::new(
                         ErrorKind::Transient,
-                        format!("Rows came into target table {} meanwhile", table.plan.target),
+                        format!(
+                            "Another session changed target table {} during its load; see who else writes it",
+                            table.plan.target
+                        ),
                     ));
                 }
             }
@@ -268,7 +272,7 @@ impl WindowRun {
         Ok(done)
     }
 
-    /// Commits what is staged, once every row that leaves is accounted for.
+    /// Commits the staged rows, once every leaving row is accounted for.
     async fn commit(
         &self,
         session: &mut Session,
@@ -313,13 +317,13 @@ impl WindowRun {
         Err(Error::new(
             ErrorKind::Transient,
             format!(
-                "Rows of target table {} change while their range is loaded; see who else writes it",
+                "Another session keeps changing target table {} during its load; see who else writes it",
                 table.plan.target
             ),
         ))
     }
 
-    /// Whether rows were seen to have come into a range since it began to be read.
+    /// Whether other loads have shown that rows came into a range since its read began.
     fn is_overtaken(&self, range: &KeyRange, began: Duration) -> Result<bool> {
         let table = &self.table;
         let Some(date) = table.plan.date() else {
@@ -338,7 +342,7 @@ impl WindowRun {
         Ok(false)
     }
 
-    /// Finds out where the rows that leave a range are at the source now.
+    /// Asks the source for the present place of the rows that leave a range.
     async fn accounted(
         &self,
         session: &mut Session,
@@ -347,7 +351,7 @@ impl WindowRun {
     ) -> Result<Accounted> {
         let table = &self.table;
         if table.plan.is_full() {
-            // Its key is its place: the source was read there, and no longer has it.
+            // A key is the place of a row here: the source was read in this range, and no longer has the row.
             return Ok(Accounted {
                 leaving,
                 ..Accounted::default()
@@ -359,7 +363,7 @@ impl WindowRun {
             sources: &table.pools.source,
         };
         let accounted = accounting.of(session, self.work.window, extent, range).await?;
-        // Whatever was read of these days before now may lack these rows.
+        // Rows of these days that were read before now may lack the moved ones.
         let now = table.retrier.clock.monotonic();
         let mut seen = seen(table);
         for day in &accounted.days {
@@ -390,12 +394,12 @@ impl WindowRun {
         Err(held(&table.plan.name, self.work.window, leaving, of))
     }
 
-    /// Adds up what a load has shown of rows that moved, and says what is not loaded of them.
+    /// Adds up the moved rows that a load has shown, and warns of days that nothing is loaded for.
     fn account(&mut self, done: &Done) {
         self.displaced += done.moved.displaced;
         self.stale += done.moved.stale;
         self.left += done.accounted.out_of_window();
-        // What is asked for is loaded by this very run.
+        // The run itself loads the days that are asked for.
         let asked = |day: &NaiveDate| self.table.asked.is_some_and(|range| range.has(*day));
         let days: Vec<&NaiveDate> = done.moved.not_loaded.iter().filter(|day| !asked(day)).collect();
         if !days.is_empty() {
@@ -404,8 +408,8 @@ impl WindowRun {
                 named.push(format!("{} days more", days.len() - NAMED_MAX));
             }
             self.table.retrier.progress.event(Event::Warning(&format!(
-                "Table {}, window {}: rows that were under its dates are under {} now, of which nothing is loaded; correct \
-                 the dates at the source, or run with these dates",
+                "Table {}, window {}: rows moved from its dates to {}, and nothing of these dates is loaded; \
+                 correct the dates at the source, or run with these dates",
                 self.table.plan.name,
                 self.work.window,
                 named.join(", ")

@@ -1,10 +1,10 @@
-//! One window, chunk after chunk: while a chunk is loaded, the next one is read, and no more than these two are
-//! in memory.
+//! Loads one window, chunk by chunk. While a chunk is loaded, the next one is read, and memory holds only
+//! these two.
 //!
-//! A chunk that was read is never read again because of the target: its rows are kept until they are committed or
-//! the window is given up. A commit whose outcome is unknown is resolved by its receipt before anything is written to
-//! the table again. One durable checkpoint is written a chunk, after the target's commit; if the power fails between the
-//! two, the receipt is what the next run goes by.
+//! A failure of the target never makes a chunk be read again: its rows are kept until they are committed or
+//! the window is given up. A commit with an unknown outcome is resolved by its receipt before the table is
+//! written again. Each chunk has one durable checkpoint, written after the target's commit. If the power
+//! fails between the two, the next run relies on the receipt.
 
 mod load;
 
@@ -35,16 +35,17 @@ use crate::target::receipt::Receipt;
 use crate::target::table::Target;
 use crate::tsql::predicate::instant_of_key;
 
-/// What loads have shown of rows that moved to other dates, for loads whose rows were read before.
+/// The moved rows that loads have shown, for loads whose rows were read before.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// When rows were last seen to be under a day at the source, on the monotonic clock; `None` for rows without a date.
+    /// The time on the monotonic clock at which rows were last seen under a day at the source; `None` for
+    /// rows without a date.
     arrived: BTreeMap<Option<NaiveDate>, Duration>,
-    /// Rows that were taken out of windows because they are elsewhere now.
+    /// Rows that were deleted from windows because they are elsewhere now.
     displaced: BTreeMap<Window, u64>,
 }
 
-/// All that the windows of one table share.
+/// The context that the windows of one table share.
 pub struct TableContext {
     /// The plan.
     pub plan: TablePlan,
@@ -54,21 +55,21 @@ pub struct TableContext {
     pub lease: Lease,
     /// A chunk's limits.
     pub limits: Limits,
-    /// How many rows may leave a window.
+    /// The brake: the share of a window's rows that may leave it.
     pub brake: Brake,
-    /// The dates that the run is asked for, where it is.
+    /// The dates that the run is asked for; `None` in a repair.
     pub asked: Option<DateRange>,
-    /// What the loads of this table have shown of rows that moved.
+    /// The moved rows that the loads of this table have shown.
     pub seen: Mutex<Seen>,
     /// Connections to both servers.
     pub pools: Pools,
-    /// Load transactions of a table come one at a time; reading and staging do not wait for it.
+    /// Lets a table have one load transaction at a time. Reading and staging do not wait for it.
     pub load_turn: tokio::sync::Mutex<()>,
-    /// The clock, the store, the wish to stop, and what is done about errors.
+    /// The clock, the store, the stop signal, and the handling of errors.
     pub retrier: Retrier,
 }
 
-/// How a window's turn ended.
+/// The outcome of a window.
 #[derive(Debug)]
 pub enum Outcome {
     /// All of it is verified.
@@ -79,24 +80,24 @@ pub enum Outcome {
     Stopped,
     /// A chunk differed when read back, twice.
     Mismatched(Error),
-    /// It failed for good; other windows go on.
+    /// It failed for good; other windows continue.
     Failed(Error),
 }
 
-/// What a window's turn came to.
+/// The result of running a window.
 #[derive(Debug)]
 pub struct WindowResult {
     /// The window.
     pub window: Window,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// Rows loaded in this turn.
+    /// Rows that this run of the window loaded.
     pub rows_loaded: u64,
-    /// Rows of other chunks that were taken out because they moved here.
+    /// Rows of other chunks that were deleted there because they moved here.
     pub displaced: u64,
-    /// Chunks, of this or other windows, that rows moved out of or into, and that are to be loaded again.
+    /// Chunks of this or other windows that rows moved out of or into, and that must be loaded again.
     pub stale: u64,
-    /// Whether there may be more of those, as the answer of a commit was lost.
+    /// Whether more chunks may be stale, because the answer of a commit was lost.
     pub unsure: bool,
 }
 
@@ -109,13 +110,13 @@ struct Step {
     again: Option<Chunk>,
 }
 
-/// What was read of a chunk, and when reading it began, on the monotonic clock.
+/// The rows that were read of a chunk, and the start of the read on the monotonic clock.
 struct Read {
     rows: Extracted,
     began: Duration,
 }
 
-/// Runs one window to its end, or to the run's.
+/// Runs one window until it is done or the run stops.
 pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowResult {
     let mut turn = WindowRun {
         rows_loaded: 0,
@@ -152,11 +153,11 @@ struct WindowRun {
     rows_loaded: u64,
     displaced: u64,
     stale: u64,
-    /// Rows that have left the window in this turn.
+    /// Rows that left the window since this run of it began.
     left: u64,
-    /// Rows that the window had at the target, once that was asked.
+    /// Rows that the window had at the target, once counted.
     of: OnceLock<u64>,
-    /// Whether the answer of a commit was lost that may have displaced rows.
+    /// Whether the answer of a commit that may have displaced rows was lost.
     unsure: AtomicBool,
 }
 
@@ -175,7 +176,8 @@ impl WindowRun {
         while let (Some(current), Some(handle)) = (step, reading) {
             let extracted = tokio::select! {
                 read = handle => read.map_err(|error| {
-                    Error::new(ErrorKind::Internal, "Reading a chunk broke down").with_source(error)
+                    Error::new(ErrorKind::Internal, "The task that reads a chunk failed; run again")
+                        .with_source(error)
                 })??,
                 () = self.table.retrier.stop.stopped() => return Err(stopped()),
             };
@@ -222,7 +224,7 @@ impl WindowRun {
         })
     }
 
-    /// Starts reading a chunk, on a task of its own that ends with the turn.
+    /// Starts reading a chunk, on a task of its own that is aborted with the window.
     fn read(&self, step: Step) -> AbortOnDropHandle<Result<Read>> {
         let table = Arc::clone(&self.table);
         let window = self.work.window;
@@ -236,7 +238,7 @@ impl WindowRun {
             },
             after: step.after,
             through: step.again.as_ref().and_then(|chunk| chunk.range.through.clone()),
-            // Rows that cannot be told apart are one chunk.
+            // Rows without a key cannot be cut into chunks, so they are one.
             limits: if again || !table.plan.has_key() {
                 Limits {
                     rows: usize::MAX,
@@ -251,7 +253,7 @@ impl WindowRun {
         }))
     }
 
-    /// Drops receipts and checkpoints of the window behind `ordinal`, whose own is stale from then on.
+    /// Drops receipts and checkpoints of the window behind a chunk, whose own receipt becomes stale.
     async fn cut(&self, chunk: &Chunk) -> Result<()> {
         let table = &self.table;
         let ordinal = chunk.ordinal;
@@ -281,7 +283,7 @@ impl WindowRun {
         Ok(())
     }
 
-    /// Takes out what the store has of chunks from `ordinal` on: failed ones of earlier runs, or cut ones.
+    /// Removes the store's chunks from `ordinal` on: failed ones of earlier runs, or cut ones.
     fn removals(&self, ordinal: u32) -> Result<Vec<Change>> {
         let name = self.table.plan.name.as_str();
         let chunks = self.table.retrier.store.chunks(name, self.work.window)?;
@@ -309,7 +311,7 @@ impl WindowRun {
         table.retrier.store.commit(&changes)
     }
 
-    /// Records how the window ended; a store that cannot be written turns any outcome into that failure.
+    /// Records the outcome of the window. A store that cannot be written turns any outcome into that failure.
     fn record_end(&self, outcome: Outcome) -> Outcome {
         let table = &self.table;
         let name = table.plan.name.as_str();
@@ -343,7 +345,7 @@ impl WindowRun {
         outcome
     }
 
-    /// Which part of the window's dates a range covers, both ends from 0 to 1.
+    /// The part of the window's dates that a range covers, from and to a share between 0 and 1.
     fn share(&self, range: &KeyRange) -> Result<(f64, f64)> {
         let Extent::Dates(whole) = Extent::of_window(self.work.window) else {
             return Ok((0.0, f64::from(u8::from(range.through.is_none()))));
@@ -362,8 +364,8 @@ impl WindowRun {
         Error::new(
             ErrorKind::Preflight,
             format!(
-                "Source table {} has no unique index and more than {} bytes of rows, too many for the one chunk that it \
-                 has to be; ask for a unique index on it, raise chunk_bytes_max, or leave the table out",
+                "Source table {} has no unique index and more than {} bytes of rows, too many for its one \
+                 chunk; ask for a unique index on it, raise chunk_bytes_max, or leave the table out",
                 self.table.plan.source.name, self.table.limits.bytes
             ),
         )

@@ -1,4 +1,5 @@
-//! The receipt of a chunk that is being loaded: claimed before its rows are merged, proven after they are read back.
+//! The receipt of a chunk that is being loaded: claimed before its rows are merged, proven after they are
+//! read back.
 
 use super::record::{Incarnation, Receipt, id_of};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -9,12 +10,12 @@ use crate::mssql::Session;
 use crate::target::lease::Lease;
 use crate::tsql::predicate::day;
 
-/// Claims a chunk: replaces an older receipt of the chunk by `receipt`, in state `loading`. [`prove`] turns the claim
-/// into the proof within the same transaction.
+/// Claims a chunk: replaces an older receipt of the chunk by `receipt`, in state `loading`. [`prove`] turns
+/// the claim into the proof within the same transaction.
 ///
 /// # Errors
-/// `Statement` if the table is not the one that the receipt names, because somebody dropped or replaced it; those of
-/// [`Session::execute`].
+/// `Statement` if the table is not the one that the receipt names, because somebody dropped or replaced it;
+/// those of [`Session::execute`].
 pub async fn claim(session: &mut Session, lease: &Lease, table: &TableName, receipt: &Receipt) -> Result<()> {
     let ordinal = Value::Integer(i64::from(receipt.chunk.ordinal));
     let start = day(receipt.window.stored_start());

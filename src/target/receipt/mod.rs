@@ -1,7 +1,8 @@
 //! Receipts and plans in the target: the truth about loaded rows, in the same database as the rows.
 //!
-//! The transaction that commits a chunk's rows also commits its receipt, so that neither exists without the other.
-//! A session that changes receipts holds the table's lease ([`crate::target::lease`]) and writes the lease's row first.
+//! The transaction that commits a chunk's rows also commits its receipt, so that neither exists without the
+//! other. A session that changes receipts holds the table's lease ([`crate::target::lease`]) and writes the
+//! lease's row first.
 
 mod claim;
 mod plan;

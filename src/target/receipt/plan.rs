@@ -1,4 +1,5 @@
-//! The plan of a target table in `[sync].[plan]`: its access path, its fingerprint, and its count of unfollowed rows.
+//! The plan of a target table in `[sync].[plan]`: its access path, its fingerprint, and its count of
+//! unfollowed rows.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::AccessPath;
@@ -25,7 +26,8 @@ pub async fn tables(session: &mut Session) -> Result<Vec<String>> {
         .collect()
 }
 
-/// The access path and the fingerprint of a target table, as [`put_plan`] wrote them; `None` if it has no plan.
+/// The access path and the fingerprint of a target table, as [`put_plan`] wrote them; `None` if it has no
+/// plan.
 ///
 /// # Errors
 /// `State` if they are not as this version writes them; those of [`Session::rows`].
@@ -70,7 +72,8 @@ pub async fn put_plan(
     session.execute(sql, &params).await.map(|_| ())
 }
 
-/// Replaces the fingerprint of a target table's plan: some parts are unknown to older plans, and some may change.
+/// Replaces the fingerprint of a target table's plan: some parts are unknown to older plans, and some may
+/// change.
 pub async fn renew_plan(session: &mut Session, table: &TableName, fingerprint: &Fingerprint) -> Result<()> {
     let name = table.to_string();
     let fingerprint = written(fingerprint)?;
@@ -90,7 +93,8 @@ fn count_of(fingerprint: &Fingerprint) -> u64 {
     part.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
 }
 
-/// Adds to the number of unfollowed rows, within the caller's transaction, which also commits the rows' leaving.
+/// Adds to the number of unfollowed rows, within the caller's transaction, which also commits the rows'
+/// leaving.
 pub async fn add_unfollowed(session: &mut Session, table: &TableName, more: u64) -> Result<()> {
     let Some((_, mut fingerprint)) = plan(session, table).await? else {
         return Ok(());

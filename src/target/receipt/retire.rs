@@ -14,8 +14,8 @@ use crate::mssql::Session;
 use crate::target::lease::{Lease, fence};
 use crate::tsql::predicate::day;
 
-/// The key ranges of the receipts of every window that holds one of `dates`, and with `undated` of the windows of rows
-/// without a date. The chunk that is being loaded is not among them.
+/// The key ranges of the receipts of every window that holds one of `dates`, and with `undated` of the
+/// windows of rows without a date. The chunk that is being loaded is not among them.
 ///
 /// # Errors
 /// `State` if a receipt is not as this version writes it; those of [`Session::rows`].
@@ -56,7 +56,8 @@ pub async fn ranges(
     Ok(ranges)
 }
 
-/// Marks a chunk's receipt as stale, because rows of it moved to another chunk. Returns the number of receipts: 0 or 1.
+/// Marks a chunk's receipt as stale, because rows of it moved to another chunk. Returns the number of
+/// receipts: 0 or 1.
 ///
 /// # Errors
 /// Those of [`Session::execute`].
@@ -95,11 +96,11 @@ pub async fn mark_all_stale(
     Ok(())
 }
 
-/// Cuts a window at `ordinal`, so that it is reloaded from there: the receipt of `ordinal` becomes stale, and those
-/// after it are deleted.
+/// Cuts a window at `ordinal`, so that it is reloaded from there: the receipt of `ordinal` becomes stale, and
+/// those after it are deleted.
 ///
-/// The stale receipt stays, because no run would return to a window without receipts. If the target has lost it,
-/// `lost` is written in its place.
+/// The stale receipt stays, because no run would return to a window without receipts. If the target has lost
+/// it, `lost` is written in its place.
 ///
 /// # Errors
 /// `Busy` if the lease was lost; those of [`Session::commit`].
@@ -124,7 +125,7 @@ pub async fn cut(
     Ok(())
 }
 
-/// Drops the receipts of a window from `ordinal` on; the ones before it stand without them.
+/// Drops the receipts of a window from `ordinal` on; the ones before it remain valid.
 ///
 /// # Errors
 /// As [`cut`].
@@ -174,8 +175,8 @@ pub async fn pass_on(session: &mut Session, from: &Lease, to: &Lease) -> Result<
     session.execute(sql, &[from]).await.map(|_| ())
 }
 
-/// Drops the receipts and the plan of a table; with `days` (the first, and the day after the last) only the receipts of
-/// windows that begin within them. The next run reloads those windows.
+/// Drops the receipts and the plan of a table; with `days` (the first, and the day after the last) only the
+/// receipts of windows that begin within them. The next run reloads those windows.
 ///
 /// # Errors
 /// `Busy` if the lease was lost; those of [`Session::commit`].

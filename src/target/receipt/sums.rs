@@ -26,8 +26,8 @@ pub struct Sums {
     pub marks: i64,
 }
 
-/// Sums over the receipts of each window of a target table. The server returns one row a window, however many receipts
-/// there are.
+/// Sums over the receipts of each window of a target table. The server returns one row a window, however many
+/// receipts there are.
 ///
 /// # Errors
 /// `State` if a receipt is not as this version writes it; those of [`Session::rows`].
