@@ -1,6 +1,7 @@
 //! `sync status`: where every table and window stands, from the checkpoint file alone. No server is asked, so it
 //! answers while a run is going, after one was killed, and where nothing is reachable.
 
+mod facts;
 mod view;
 
 use chrono::{DateTime, Utc};
@@ -10,11 +11,12 @@ use comfy_table::{CellAlignment, Table, presets};
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, rows, thousands};
-use crate::checkpoint::{Counts, Pass, Reader, RunRecord, Tombstone, Waiting};
+use crate::checkpoint::{Pass, Reader};
 use crate::cli::context::{Context, json, result};
 use crate::cli::shared::repairing;
 use crate::config::{Config, Mode};
 use crate::model::plan::AccessPath;
+use facts::{RunStatus, Status, TableStatus, WindowStatus};
 use view::View;
 
 /// Arguments of `sync status`.
@@ -23,71 +25,6 @@ pub(super) struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// What is told, whichever way.
-#[derive(Debug, Default)]
-struct Status {
-    tables: Vec<TableStatus>,
-    run: Option<RunStatus>,
-    /// What a `forget` that was cut short has left to do.
-    forgetting: Vec<Tombstone>,
-    /// The `reconcile` that began last.
-    pass: Option<Pass>,
-}
-
-#[derive(Debug, Default)]
-struct TableStatus {
-    name: String,
-    mode: String,
-    notes: Vec<String>,
-    /// Rows that left its target and could not be followed.
-    unfollowed: u64,
-    windows: Vec<WindowStatus>,
-}
-
-#[derive(Debug)]
-struct WindowStatus {
-    window: String,
-    /// Its first day and the day after its last, where it has any.
-    dates: Option<(String, String)>,
-    state: &'static str,
-    error: Option<String>,
-    counts: Counts,
-}
-
-#[derive(Debug)]
-struct RunStatus {
-    record: RunRecord,
-    running: bool,
-    /// The server that it waits for.
-    waiting: Option<Waiting>,
-}
-
-/// The sum of counts.
-fn sum(all: impl Iterator<Item = Counts>) -> Counts {
-    all.fold(Counts::default(), |mut sum, counts| {
-        sum.chunks += counts.chunks;
-        sum.verified += counts.verified;
-        sum.failed += counts.failed;
-        sum.mismatched += counts.mismatched;
-        sum.stale += counts.stale;
-        sum.rows += counts.rows;
-        sum.bytes += counts.bytes;
-        sum
-    })
-}
-
-impl TableStatus {
-    fn counts(&self) -> Counts {
-        sum(self.windows.iter().map(|window| window.counts))
-    }
-}
-
-impl Status {
-    fn totals(&self) -> Counts {
-        sum(self.tables.iter().map(TableStatus::counts))
-    }
 }
 
 pub(super) fn run(context: &Context, args: StatusArgs) -> Result<ExitCode> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::{RunStatus, Status, TableStatus, WindowStatus};
+use super::facts::{RunStatus, Status, TableStatus, WindowStatus};
 use crate::checkpoint::{Counts, Pass, Tombstone, Waiting};
 
 #[derive(Serialize)]
