@@ -206,6 +206,30 @@ mod tests {
     use crate::model::window::DateRange;
     use crate::report::testing::{Hand, window};
 
+    const TABLE: &str = "T";
+
+    fn chunk(ordinal: u32) -> Event<'static> {
+        Event::ChunkVerified {
+            table: TABLE,
+            window: window(),
+            ordinal,
+            row_count: 100,
+            byte_count: 1,
+            dates: (0.0, 0.5),
+        }
+    }
+
+    fn retrying<'a>(error: &'a Error, attempt: u32, wait: Duration, away: Option<Duration>) -> Event<'a> {
+        Event::Retrying {
+            table: TABLE,
+            window: away.is_none().then(window),
+            attempt,
+            wait,
+            away,
+            error,
+        }
+    }
+
     #[test]
     fn a_run_told_in_lines() {
         let clock = Hand::shared();
@@ -214,15 +238,7 @@ mod tests {
             start: window().start(),
             end: window().end(),
         };
-        let (table, window) = ("T", window());
-        let chunk = |ordinal| Event::ChunkVerified {
-            table,
-            window,
-            ordinal,
-            row_count: 100,
-            byte_count: 1,
-            dates: (0.0, 0.5),
-        };
+        let (table, window) = (TABLE, window());
         plain.event(Event::RunStarted {
             run_id: 7,
             range,
@@ -240,24 +256,11 @@ mod tests {
         plain.event(chunk(0));
         clock.advance(Duration::from_secs(4));
         plain.event(chunk(1));
-        let error = Error::new(ErrorKind::Transient, "Deadlock").with_source("1205");
-        plain.event(Event::Retrying {
-            table,
-            window: Some(window),
-            attempt: 1,
-            wait: Duration::from_millis(500),
-            away: None,
-            error: &error,
-        });
-        let error = Error::new(ErrorKind::Connection, "Nobody listens");
-        plain.event(Event::Retrying {
-            table,
-            window: None,
-            attempt: 9,
-            wait: Duration::from_secs(30),
-            away: Some(Duration::from_secs(200)),
-            error: &error,
-        });
+        let deadlock = Error::new(ErrorKind::Transient, "Deadlock").with_source("1205");
+        plain.event(retrying(&deadlock, 1, Duration::from_millis(500), None));
+        let silence = Error::new(ErrorKind::Connection, "Nobody listens");
+        let away = Some(Duration::from_secs(200));
+        plain.event(retrying(&silence, 9, Duration::from_secs(30), away));
         plain.event(Event::WindowDone {
             table,
             window,
