@@ -1,4 +1,4 @@
-//! `sync doctor`: everything that a run needs, looked at one by one, with the cause and the fix of what is wrong.
+//! `sync doctor` checks every need of a run, one by one, and prints the cause and the fix of each failure.
 
 use clap::Args;
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode>
     let mut report = Report::default();
     let config = configuration(&mut report, &context.config, &|name| std::env::var(name).ok());
     let exit = match config {
-        // Without a configuration there is nothing more to look at.
+        // Without a configuration there is nothing more to check.
         None => ExitCode::Usage,
         Some(mut config) => {
             state(&mut report, &context.state_of(&config.path));

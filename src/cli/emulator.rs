@@ -1,6 +1,6 @@
-//! `sync emulator`: serves the embedded endpoint for any TDS client until it is interrupted.
+//! `sync emulator` serves the embedded endpoint for any TDS client until it is interrupted.
 //!
-//! Passwords come from the environment only. Without a user every login is let in, so the endpoint then listens on
+//! Passwords come from the environment only. Without a user the endpoint admits every login, so it then listens on
 //! loopback addresses only.
 
 use std::net::SocketAddr;
@@ -64,7 +64,7 @@ fn database_role(text: &str) -> Result<(String, Role), String> {
 /// Serves until the process is interrupted.
 ///
 /// # Errors
-/// When the endpoint cannot be started; the text says why and what to change.
+/// A text with the cause and the fix, if the endpoint cannot start.
 pub async fn run(args: EmulatorArgs) -> Result<(), String> {
     let emulator = start(args).await?;
     println!("Listening on {}", emulator.addr());

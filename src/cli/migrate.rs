@@ -1,4 +1,4 @@
-//! `sync migrate`: prepares the target's schema `[sync]`, or prints the SQL that would.
+//! `sync migrate` prepares the target's schema `[sync]`, or prints the SQL for that.
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::mssql::Session;
 use crate::target::migrate::{migrate, newest, pending};
 
-/// The server's numbers for a CREATE that the login has no right to, in the database and in a schema.
+/// The server's error numbers for a CREATE without the right to it, in a database and in a schema.
 const NO_RIGHT: [u32; 2] = [262, 2760];
 
 /// Arguments of `sync migrate`.
@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, args: MigrateArgs) -> Result<ExitCode
             newest()
         );
         if args.print {
-            // stdout goes into a file to be run, and this is no SQL.
+            // stdout becomes a script, and this line is no SQL.
             context.voice.say(&nothing);
         } else {
             result(&format!("{nothing}\n"))?;

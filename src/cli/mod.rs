@@ -1,7 +1,7 @@
-//! The commands: a file each, with its arguments and what it prints.
+//! The commands. Each has its own file with its arguments and its output.
 //!
-//! stdout is the result and nothing else; the narrative, progress and errors go to stderr. Nothing outside this
-//! module and the tests names the emulator.
+//! stdout carries the result only; notes, progress and errors go to stderr. Outside the tests, only this module
+//! names the emulator.
 
 mod context;
 mod counts;
@@ -97,14 +97,14 @@ enum Command {
 
 /// Parses the command line, runs the command and returns its exit code.
 pub fn main() -> ProcessExitCode {
-    // A panic is told by its own message; what remains is to end with the code that says whose fault it is.
+    // The panic has printed its own message; the exit code marks it as an internal error.
     std::panic::catch_unwind(command)
         .unwrap_or(ExitCode::Internal)
         .into()
 }
 
 fn command() -> ExitCode {
-    // Prints help, or what is wrong with the arguments, and exits: 2 is our code for that, too.
+    // For help or wrong arguments, clap prints and exits; its exit code 2 is also our code for usage errors.
     let cli = Cli::parse();
     let clock = SystemClock::shared();
     let voice = Voice::new(cli.log == Log::Json, cli.verbose, SharedClock::clone(&clock));
@@ -122,7 +122,7 @@ fn command() -> ExitCode {
         })
         .and_then(|runtime| {
             let ended = runtime.block_on(dispatch(&context, cli.command));
-            // Threads that wait for a server must not keep a finished command from ending.
+            // Threads that wait for a server must not delay the end of a finished command.
             runtime.shutdown_background();
             ended
         });

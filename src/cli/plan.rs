@@ -1,4 +1,4 @@
-//! `sync plan`: what a run would do, and what it would leave out and why. Nothing is written anywhere.
+//! `sync plan` shows the work of a run, the parts it leaves out, and the reasons. It writes nothing.
 
 use chrono::NaiveDate;
 use clap::Args;
@@ -15,7 +15,7 @@ use crate::model::window::DateRange;
 use crate::run;
 use crate::run::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work};
 
-/// Windows that are named of a table, of each kind, before they are only counted.
+/// Of each kind of work, this many windows of a table are named; the rest is counted.
 const NAMED_MAX: usize = 6;
 
 /// Arguments of `sync plan`.
@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
     Ok(exit_of(&previews))
 }
 
-/// A table that must be forgotten or put back before one that lacks something.
+/// The highest exit code: a changed table outranks a failed preflight.
 fn exit_of(previews: &[TablePreview]) -> ExitCode {
     let errors = previews.iter().filter_map(|preview| preview.found.as_ref().err());
     errors
@@ -148,7 +148,7 @@ fn of_table(found: &Found) -> String {
     format!(": {}\n", lines.join("\n  "))
 }
 
-/// The windows by what is done with them.
+/// The windows, a line for each kind of work.
 fn windows(windows: &[WindowPreview]) -> Vec<String> {
     let mut lines = Vec::new();
     for (title, is) in [
@@ -223,7 +223,7 @@ struct WindowView {
 
 #[derive(Serialize)]
 struct RefusedView<'a> {
-    /// Whether the table or its configuration is another one than what is loaded.
+    /// Whether the table or its configuration changed since it was loaded.
     changed: bool,
     error: String,
     mode: String,

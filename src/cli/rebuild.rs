@@ -1,4 +1,4 @@
-//! `sync rebuild`: the checkpoint file made anew from the target's receipts.
+//! `sync rebuild` recreates the checkpoint file from the target's receipts.
 
 use super::embedded::Embedded;
 use crate::base::error::Result;

@@ -1,4 +1,4 @@
-//! `sync reconcile`: the verified chunks compared again, and what was found.
+//! `sync reconcile` compares the verified chunks again and prints the findings.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     Ok(reconciled.exit())
 }
 
-/// Compares, and hears the wish to stop meanwhile.
+/// Compares until it ends or a signal stops it.
 pub(super) async fn reconcile(
     context: &Context,
     config: &Config,
@@ -98,7 +98,7 @@ pub(super) async fn reconcile(
     heeding(context, &stop, running).await
 }
 
-/// What was found, as stdout has it.
+/// The findings, for stdout.
 pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
     let mut text = String::new();
     if !reconciled.findings.is_empty() {
@@ -165,7 +165,7 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
     text
 }
 
-/// How many chunks, and how many windows, findings are about.
+/// The chunks and windows of findings, counted.
 struct Amount {
     chunks: u64,
     windows: u64,
@@ -202,7 +202,7 @@ impl std::fmt::Display for Amount {
     }
 }
 
-/// What was found, in few words.
+/// A finding in few words.
 fn found(finding: &Finding) -> String {
     let difference = &finding.difference;
     let mut parts = Vec::new();
@@ -238,7 +238,7 @@ fn found(finding: &Finding) -> String {
     parts.join("; ")
 }
 
-/// The keys of rows that differ, a line each.
+/// The keys of rows that differ, one per line.
 fn named(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
@@ -277,7 +277,7 @@ fn place(finding: &Finding) -> String {
     format!("{} {}{chunk}", finding.table, finding.window)
 }
 
-/// What was found, as JSON.
+/// The findings as JSON.
 #[derive(Serialize)]
 struct View<'a> {
     chunks: u64,

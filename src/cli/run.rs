@@ -1,4 +1,4 @@
-//! `sync run`: the backfill, and the table that says what came of it.
+//! `sync run` loads a range of dates and prints the outcome as a table.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub(super) struct RunArgs {
 }
 
 pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
-    // A range that is none is said before the configuration is looked at.
+    // An invalid range is refused before the configuration is read.
     let asked = match (args.start_date, args.end_date) {
         (Some(first), Some(last)) => Some(DateRange::inclusive(first, last)?),
         _ => None,
@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     Ok(summary.exit)
 }
 
-/// Runs, and hears the wish to stop meanwhile.
+/// Runs the backfill until it ends or a signal stops it.
 pub(super) async fn load(
     context: &Context,
     config: &Config,
@@ -99,12 +99,12 @@ pub(super) async fn load(
     heeding(context, &stop, running).await
 }
 
-/// Whether there was nothing to do.
+/// Whether everything was loaded before the run.
 pub(super) fn nothing_to_do(summary: &RunSummary) -> bool {
     summary.exit == ExitCode::Done && summary.tables.iter().all(|table| table.already_complete)
 }
 
-/// What came of a run, as stdout has it.
+/// The outcome of a run, for stdout.
 pub(super) fn text(summary: &RunSummary) -> String {
     let total: u64 = summary.tables.iter().map(|table| table.rows_total).sum();
     let tables = counted(summary.tables.len() as u64, "table");

@@ -1,4 +1,4 @@
-//! Whole files: what is read from a good one, and what each bad one is told.
+//! Whole files: the values of a good one, and the error of each bad one.
 
 use super::*;
 use crate::base::error::Error;

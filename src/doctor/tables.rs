@@ -1,4 +1,4 @@
-//! What is to be known about a table, judged from the catalog's answers alone.
+//! Judgements about a table from the catalog's answers alone.
 
 use super::report::Level;
 use crate::model::plan::{AccessPath, TablePlan};
@@ -6,7 +6,7 @@ use crate::model::table::{DataType, Identifier, TableSchema};
 use crate::target::table::Target;
 use crate::tsql::expression::{Family, family};
 
-/// The columns that are not copied, and why.
+/// A line for each column that is not copied, with the reason.
 pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
     let columns = schema.refused.iter();
     columns
@@ -14,7 +14,7 @@ pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
         .collect()
 }
 
-/// What costs more than it should when a monthly table is read.
+/// A warning if no index delivers the order in which a monthly table is read.
 pub(super) fn order(plan: &TablePlan) -> Option<String> {
     if plan.access_path != AccessPath::DayWalk {
         return None;
@@ -30,11 +30,11 @@ pub(super) fn order(plan: &TablePlan) -> Option<String> {
     ))
 }
 
-/// What a whole table without a key means.
+/// The warning about a reference table without a key.
 pub(super) const KEYLESS: &str = "It has no unique index over NOT NULL columns: its rows cannot be told apart, so that \
     all of it is one chunk, which must fit into chunk_bytes_max";
 
-/// What is wrong with a target table that is there, for a plan.
+/// The findings about an existing target table, for a plan.
 pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, String)> {
     let target = match Target::new(plan, schema) {
         Ok(target) => target,
@@ -89,7 +89,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
     found
 }
 
-/// Types whose values convert to each other, as far as they fit.
+/// Types whose values convert to each other if they fit.
 #[derive(PartialEq, Eq)]
 enum Kind {
     Number,

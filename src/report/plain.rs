@@ -1,7 +1,6 @@
-//! A run as plain lines: for logs, pipes and terminals with other output on them.
+//! Writes a run as plain lines, for logs, pipes and shared terminals.
 //!
-//! Every line stands alone. Progress within a table is told at most every few seconds; what must be known is
-//! told at once.
+//! Every line stands alone. Progress within a table is written every few seconds at most, all other events at once.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +11,7 @@ use crate::base::clock::SharedClock;
 use crate::base::text::{counted, duration, rows};
 use crate::progress::{Event, Progress, last_day};
 
-/// Often enough to see that it lives, seldom enough for a night's log to be read.
+/// Often enough to show that the run lives, seldom enough to keep a night's log readable.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Writes the lines of a run.
@@ -24,13 +23,13 @@ pub struct Plain<W> {
 struct State<W> {
     out: W,
     pace: Option<Pace>,
-    /// Rows of the table that is being compared.
+    /// Rows compared so far of the current table.
     compared: u64,
     told_at: Duration,
 }
 
 impl<W: Write + Send> Plain<W> {
-    /// Lines go to `out`.
+    /// Writes to `out`.
     pub fn new(clock: SharedClock, out: W) -> Self {
         let told_at = clock.monotonic();
         let state = State {
@@ -52,7 +51,7 @@ impl<W: Write + Send> Progress for Plain<W> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let line = state.line(event, now);
         if let Some(line) = line {
-            // A closed stderr must not end a run that works.
+            // A closed stderr must not end a working run.
             let _ = writeln!(state.out, "{line}");
         }
     }
@@ -109,7 +108,7 @@ impl<W> State<W> {
     }
 }
 
-/// The line that an event is told by at once, if it is.
+/// The line of an event; `None` for events that are only counted.
 pub(super) fn told(event: Event<'_>) -> Option<String> {
     Some(match event {
         Event::RunStarted {

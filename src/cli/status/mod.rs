@@ -1,5 +1,6 @@
-//! `sync status`: where every table and window stands, from the checkpoint file alone. No server is asked, so it
-//! answers while a run is going, after one was killed, and where nothing is reachable.
+//! `sync status` shows the state of every table and window from the checkpoint file alone.
+//!
+//! It asks no server. It therefore answers during a run, after a killed run, and when no server is reachable.
 
 mod facts;
 mod view;
@@ -48,7 +49,7 @@ pub(super) fn run(context: &Context, args: StatusArgs) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// Reads the checkpoint file. `config`, where it can be read, adds the tables whose turn has not come.
+/// Reads the checkpoint file. A readable `config` adds the tables that no run has reached yet.
 fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
     let view = reader.view()?;
     let mut tables = Vec::new();
@@ -91,14 +92,14 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         }
     }
     if let Some(config) = config {
-        // In the order in which they are copied; what is no longer configured comes last.
+        // Tables keep the order in which they are copied; those no longer configured come last.
         let place = |table: &TableStatus| config.tables.iter().position(|of| of.name.same_as(&table.name));
         tables.sort_by_key(|table| place(table).unwrap_or(usize::MAX));
     }
-    // Scope first: a run that ends in between is then taken to have ended.
+    // The lock is read before the record: a run that ends in between then counts as ended.
     let written = reader.is_being_written();
     let waiting = view.waiting()?;
-    // It may be another command that has the store, after a run that was killed.
+    // After a killed run, another command may hold the store.
     let writer = view.writer()?;
     let run = view.last_run()?.map(|record| {
         let running = written && record.ended_at.is_none() && writer == Some(record.pid);
