@@ -72,7 +72,7 @@ fn text(report: &Report) -> String {
     let (failures, warnings) = (report.count(Level::Failure), report.count(Level::Warning));
     text.push_str(&match (failures, warnings) {
         (0, 0) => "All is as a run needs it.\n".to_owned(),
-        (0, warnings) => format!("A run can go; {}.\n", counted(warnings as u64, "warning")),
+        (0, warnings) => format!("A run can start; {}.\n", counted(warnings as u64, "warning")),
         (failures, warnings) => format!(
             "{}, {}: correct the failures first.\n",
             counted(failures as u64, "failure"),

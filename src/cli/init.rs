@@ -20,7 +20,7 @@ const FILES: [(&str, &str); 2] = [
 /// Arguments of `sync init`.
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// Where the files are put; made where it is not there
+    /// Directory of the files; created if it does not exist
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
 }
@@ -40,7 +40,7 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<ExitCode> {
         } else {
             context
                 .voice
-                .say(&format!("note: {} is there and left as it is", path.display()));
+                .say(&format!("note: {} exists and is left unchanged", path.display()));
         }
     }
     text.push_str(&next(directory));

@@ -16,7 +16,7 @@ const NO_RIGHT: [u32; 2] = [262, 2760];
 /// Arguments of `sync migrate`.
 #[derive(Debug, Args)]
 pub(super) struct MigrateArgs {
-    /// Print the SQL that the target lacks, for somebody else to run; write nothing
+    /// Print the missing SQL, for somebody else to run; write nothing
     #[arg(long)]
     print: bool,
 }
@@ -54,7 +54,7 @@ async fn applied(config: &Config) -> Result<Option<String>> {
         if !error.number().is_some_and(|number| NO_RIGHT.contains(&number)) {
             return error;
         }
-        let text = "The login may not make schema [sync] and its tables; grant that with \
+        let text = "The login may not create schema [sync] and its tables; grant that with \
                     migrations/admin/setup_etl_user.sql, or have somebody run what `sync migrate --print` prints";
         Error::new(ErrorKind::Preflight, text).with_source(error)
     })?;

@@ -21,13 +21,13 @@ const NAMED_MAX: usize = 6;
 /// Arguments of `sync plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
-    /// First day of the run; not needed where all tables are reference tables
+    /// First day of the run; not needed if all tables are reference tables
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "end_date")]
     start_date: Option<NaiveDate>,
     /// Last day of the run, included
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
     end_date: Option<NaiveDate>,
-    /// Only these tables, of those in the configuration
+    /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
     /// Print JSON
@@ -114,7 +114,7 @@ fn of_table(found: &Found) -> String {
     };
     let mut lines = vec![there.to_owned()];
     let about = found.rows_estimated.map_or_else(
-        || "rows at the source are not known to this login".to_owned(),
+        || "this login cannot see the number of rows at the source".to_owned(),
         |count| format!("about {} at the source", rows(count)),
     );
     let order = match found.key.as_str() {
@@ -132,13 +132,14 @@ fn of_table(found: &Found) -> String {
     }
     match &found.way {
         Some(RefreshWay::Swap { goes_on: false }) => {
-            lines.push("compared with what is in place; where it differs, loaded beside it and swapped in".to_owned());
+            lines
+                .push("compared with the target; if they differ, loaded beside it and swapped in".to_owned());
         }
         Some(RefreshWay::Swap { goes_on: true }) => {
-            lines.push("a load beside the target was cut short, is gone on with and swapped in".to_owned());
+            lines.push("an interrupted load of the shadow table is resumed and swapped in".to_owned());
         }
         Some(RefreshWay::InPlace(obstacles)) => lines.push(format!(
-            "compared with what is in place; chunks that differ are loaded in place, as a copy would not have {}",
+            "compared with the target; chunks that differ are loaded in place, as a copy would not have {}",
             obstacles.join(", ")
         )),
         None => {}

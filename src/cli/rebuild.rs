@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context) -> Result<ExitCode> {
     if let Some(aside) = &rebuilt.aside {
         context
             .voice
-            .say(&format!("note: what was there is kept as {}", aside.display()));
+            .say(&format!("note: the old file is kept as {}", aside.display()));
     }
     result(&format!("{}\n", text(&path.display().to_string(), &rebuilt)))?;
     Ok(ExitCode::Done)

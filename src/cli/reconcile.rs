@@ -22,19 +22,19 @@ use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled};
 /// Arguments of `sync reconcile`.
 #[derive(Debug, Args)]
 pub(super) struct ReconcileArgs {
-    /// Read the source's rows again, too; without it nothing is asked of the source
+    /// Read the source's rows again, too; without this option the source is not asked
     #[arg(long)]
     source: bool,
-    /// Load again, in place, what differs or has no receipt; it is read from the source
+    /// Load again from the source, in place, chunks that differ and rows without a receipt
     #[arg(long)]
     repair: bool,
-    /// Let rows leave these tables, however many the source does not have any more
+    /// Delete rows of these tables that the source no longer has, however many
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table, requires = "repair")]
     allow_deletes: Vec<Identifier>,
-    /// Name the keys of rows that differ
+    /// Print the keys of rows that differ
     #[arg(long, requires = "source")]
     rows: bool,
-    /// Only these tables, of those in the configuration
+    /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
     /// Only windows with this day or a later one
@@ -43,7 +43,7 @@ pub(super) struct ReconcileArgs {
     /// Only windows with this day or an earlier one
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
     end_date: Option<NaiveDate>,
-    /// Windows of a table at once, instead of the configuration's max_workers
+    /// Parallel windows of a table, instead of the configuration's max_workers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     max_workers: Option<u8>,
     /// Print JSON

@@ -25,14 +25,14 @@ const ROWS_MAX: u32 = 100_000;
 /// Arguments of `sync sample`.
 #[derive(Debug, Args)]
 pub(super) struct SampleArgs {
-    /// Rows of each table at most
+    /// Most rows of each table
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(ROWS_MAX)))]
     sample_size: u32,
-    /// Where the files are put, in sales/ and reference/
+    /// Directory of the files, which are put into its sales/ and reference/
     #[arg(long, value_name = "DIR", default_value = "exports/sample_data")]
     output_dir: PathBuf,
-    /// Only these tables, of those in the configuration
+    /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = crate::cli::shared::table)]
     tables: Option<Vec<Identifier>>,
     /// Print the summary as JSON

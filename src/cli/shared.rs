@@ -50,7 +50,7 @@ pub(super) fn open_store(context: &Context, config: &Config) -> Result<Arc<Store
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(|error| {
             let text = format!(
-                "Cannot make the directory {} of the state file",
+                "Cannot create the directory {} of the state file",
                 directory.display()
             );
             Error::new(ErrorKind::State, text).with_source(error)
@@ -81,7 +81,7 @@ async fn heed_signals(context: &Context, stop: &StopSignal) -> std::convert::Inf
     interrupted().await;
     context
         .voice
-        .say("stopping: chunks in flight are finished first; once more to stop at once");
+        .say("stopping: chunks in flight are finished first; interrupt again to stop at once");
     stop.stop();
     interrupted().await;
     // Nothing is lost: the target rolls back the chunks in flight, and the next run resumes there.

@@ -28,7 +28,7 @@ pub fn configuration(
             report.warning(
                 PLACE,
                 format!(
-                    "{} is there and is not read: only .env beside the configuration is; delete it, or move what counts \
+                    "{} is there and is not read: only .env beside the configuration is; delete it, or move its variables \
                      into .env",
                     file.display()
                 ),
@@ -68,7 +68,7 @@ pub fn state(report: &mut Report, path: &Path) {
 fn told(path: &Path) -> Result<String> {
     let shown = path.display();
     let Some(reader) = Reader::open(path)? else {
-        return Ok(format!("There is no {shown} yet; a run makes it"));
+        return Ok(format!("There is no {shown} yet; a run creates it"));
     };
     let view = reader.view()?;
     let tables = counted(view.tables()?.len() as u64, "table");

@@ -134,7 +134,7 @@ fn judge(host: &str, port: u16, answers: &[(IpAddr, Answer)], at_local: bool) ->
         _ => format!(
             "Nobody listens at {place}: the SQL Server service is stopped, or TCP/IP is not enabled for it (SQL Server \
              Configuration Manager, network configuration; then restart the service), or it is a named instance, which \
-             listens on another port or on named pipes only; put that right, or give server = \"HOST,PORT\""
+             listens on another port or on named pipes only; correct that, or give server = \"HOST,PORT\""
         ),
     };
     (Level::Failure, text)

@@ -26,7 +26,7 @@ pub(super) fn order(plan: &TablePlan) -> Option<String> {
         format!("No index begins with {date}")
     };
     Some(format!(
-        "{why}, so that each day is read and sorted by itself; ask for an index on {date}, if the table is large"
+        "{why}, so each day is read and sorted by itself; ask for an index on {date}, if the table is large"
     ))
 }
 
@@ -52,7 +52,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
                 format!("{text}: values are converted, and one that does not survive it fails its chunk");
             (Level::Warning, text)
         } else {
-            let text = format!("{text}; make it {from}, or drop the table to have it made anew");
+            let text = format!("{text}; make it {from}, or drop the table, and a run creates it");
             (Level::Failure, text)
         });
     }
@@ -60,7 +60,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
         let text = format!(
             "Key column {} has another collation here than at the source: its rows are compared by the source's, which no \
              index serves, and a unique index may refuse keys that only the source's tells apart; make it of the source's \
-             collation, or drop the table to have it made anew",
+             collation, or drop the table, and a run creates it",
             column.name
         );
         found.push((Level::Warning, text));
@@ -79,7 +79,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
             let columns: Vec<&str> = index.columns.iter().map(Identifier::as_str).collect();
             let text = format!(
                 "Unique index {} is over {}, which need not be unique at the source: a chunk with two such rows is \
-                 refused; drop it where that can be",
+                 refused; drop the index if you can",
                 index.name,
                 columns.join(", ")
             );

@@ -138,7 +138,7 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
             };
             format!("{table}: {} to do{before}", counted(windows as u64, "window"))
         }
-        Event::Comparing { table } => format!("{table}: comparing what is in place"),
+        Event::Comparing { table } => format!("{table}: comparing the loaded rows"),
         Event::Compared {
             table,
             chunks,
@@ -164,7 +164,7 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
                 .filter(|away| away.as_secs() > 0)
                 .map_or_else(String::new, |away| format!(" (away for {})", duration(away)));
             format!(
-                "{table}{place}: attempt {attempt} failed, again in {}{away}: {}",
+                "{table}{place}: attempt {attempt} failed, retried in {}{away}: {}",
                 duration(wait),
                 error.chain()
             )
@@ -276,8 +276,8 @@ mod tests {
         note: said
         T: 1 window to do, 50 rows there already
         T: 250 of about 250 rows, 0 of 1 windows, 40 rows/s, ETA 0.0 s
-        T 2025-10: attempt 1 failed, again in 0.5 s: Deadlock: 1205
-        T: attempt 9 failed, again in 30 s (away for 3 min 20 s): Nobody listens
+        T 2025-10: attempt 1 failed, retried in 0.5 s: Deadlock: 1205
+        T: attempt 9 failed, retried in 30 s (away for 3 min 20 s): Nobody listens
         T 2025-10: verified, 250 rows
         T: 200 rows in 5.0 s, 40 rows/s
         ");

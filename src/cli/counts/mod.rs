@@ -29,10 +29,10 @@ use crate::tsql::predicate::Where;
 /// Arguments of `sync counts`.
 #[derive(Debug, Args)]
 pub(super) struct CountsArgs {
-    /// Count whole tables instead of the windows that are loaded
+    /// Count whole tables instead of the loaded windows
     #[arg(long)]
     all: bool,
-    /// A line a window instead of a line a table
+    /// Print one line per window instead of one per table
     #[arg(long, conflicts_with = "all")]
     windows: bool,
     /// Print JSON

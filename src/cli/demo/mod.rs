@@ -43,16 +43,16 @@ const SCALE_MAX: f64 = 100.0;
 /// Arguments of `sync demo`.
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// Directory of the demo; made if it is not there
+    /// Directory of the demo; created if it does not exist
     #[arg(long, value_name = "DIR", default_value = "demo")]
     dir: PathBuf,
-    /// How many rows of sales, beside the 392,704 of scale 1
+    /// Rows of sales, as a factor of 392,704
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
     scale: f64,
-    /// How many rows of reference tables, beside the 4,830,253 of scale 1
+    /// Rows of reference tables, as a factor of 4,830,253
     #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = reference_scale)]
     reference_scale: f64,
-    /// Which rows: the same seed gives the same ones
+    /// Seed of the rows: the same seed gives the same rows
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }

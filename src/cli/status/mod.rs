@@ -135,8 +135,7 @@ fn text(status: &Status) -> String {
         }
         if table.unfollowed > 0 {
             text.push_str(&format!(
-                "{} left the target and could not be followed; `sync reconcile --source --repair --tables {}` tells where they \
-                 are\n",
+                "{} left the target and could not be followed; `sync reconcile --source --repair --tables {}` finds them\n",
                 rows(table.unfollowed),
                 table.name
             ));
@@ -186,18 +185,18 @@ fn last_pass(pass: &Pass) -> String {
     };
     let began = pass.started_at.format("%Y-%m-%d %H:%M:%S UTC");
     match (pass.ended_at, pass.differing) {
-        (None, _) => format!(
-            "Reconcile {ends}: began at {began} and is not through; `sync reconcile` goes on with it\n"
-        ),
+        (None, _) => {
+            format!("Reconcile {ends}: began at {began} and is unfinished; `sync reconcile` resumes it\n")
+        }
         (Some(_), 0) if pass.same == 0 => {
             format!("Reconcile {ends}: began at {began}, and nothing was compared\n")
         }
         (Some(_), 0) => format!(
-            "Reconcile {ends}: began at {began}, {} compared, none is left that differs\n",
+            "Reconcile {ends}: began at {began}, {} compared, none differs\n",
             counted(pass.same, "chunk")
         ),
         (Some(_), differing) => format!(
-            "Reconcile {ends}: began at {began}, {} the same, {} not; {} loads those again\n",
+            "Reconcile {ends}: began at {began}, {} the same, {} not; {} repairs those\n",
             counted(pass.same, "chunk"),
             thousands(differing),
             repairing(pass.source)
@@ -242,7 +241,7 @@ fn last_run(run: &RunStatus) -> String {
     match (record.ended_at, record.exit_code) {
         (Some(ended), Some(code)) => text.push_str(&format!(", ended {} with exit code {code}", at(ended))),
         _ if run.running => text.push_str(", still running"),
-        _ => text.push_str(", ended without a word; run again to go on"),
+        _ => text.push_str(", ended without an exit code; run again to resume"),
     }
     if let Some(error) = &record.error {
         text.push_str(&format!("\n  {error}"));
