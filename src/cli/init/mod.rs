@@ -13,8 +13,8 @@ use crate::cli::context::{Context, result};
 
 /// Each file's name and text.
 const FILES: [(&str, &str); 2] = [
-    ("sync.toml", include_str!("init/sync.toml")),
-    (".env.example", include_str!("init/env.example")),
+    ("sync.toml", include_str!("sync.toml")),
+    (".env.example", include_str!("env.example")),
 ];
 
 /// Arguments of `sync init`.
