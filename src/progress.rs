@@ -1,4 +1,4 @@
-//! What a run tells while it goes and when it is done: its events and its summary. `report/` renders them.
+//! Events and summary of a run. `report/` renders them.
 
 use std::time::Duration;
 
@@ -6,42 +6,42 @@ use crate::base::error::Error;
 use crate::base::exit_code::ExitCode;
 use crate::model::window::{DateRange, Window};
 
-/// Hears what a run does. Called from its workers: must not block.
+/// Receives the events of a run. Its workers call it, so it must not block.
 pub trait Progress: Send + Sync {
-    /// Something happened.
+    /// Receives one event.
     fn event(&self, event: Event<'_>);
 }
 
-/// Something that happened in a run.
+/// An event of a run.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// The run begins.
     RunStarted {
-        /// Its identity, as its receipts have it.
+        /// Its identity, as in its receipts.
         run_id: u128,
-        /// The dates it was asked for.
+        /// The requested dates.
         range: DateRange,
-        /// Tables it will go through.
+        /// Number of tables.
         tables: usize,
-        /// Windows at once.
+        /// Number of parallel windows.
         max_workers: usize,
     },
-    /// Something that must be said: a guarantee switched off, columns left out, rows without a date.
+    /// A note, such as a guarantee switched off, columns left out, or rows without a date.
     Note(&'a str),
-    /// Something that the user should look into.
+    /// A warning that the user should act on.
     Warning(&'a str),
-    /// A table's turn.
+    /// A table begins.
     TableStarted {
         /// Its name at the source.
         table: &'a str,
         /// Windows that still need work.
         windows: usize,
-        /// Rows already verified by earlier runs, in these windows.
+        /// Rows of these windows that earlier runs verified.
         rows_done: u64,
-        /// Rows of these windows, the ones done included, as far as the server knows without counting.
+        /// Rows of these windows including `rows_done`, by the server's estimate; `None` if unknown.
         rows_expected: Option<u64>,
     },
-    /// A window is taken up.
+    /// A window begins.
     WindowStarted {
         /// Its table.
         table: &'a str,
@@ -60,11 +60,11 @@ pub enum Event<'a> {
         row_count: u64,
         /// Their canonical bytes.
         byte_count: u64,
-        /// Which part of the window's dates it covers, both ends from 0 to 1: what is left is judged by the
-        /// calendar, as counting rows would cost the source a query.
+        /// The part of the window's dates that it covers, both ends from 0 to 1. The remaining time is judged by
+        /// dates, because counting rows would cost the source a query.
         dates: (f64, f64),
     },
-    /// A table's verified chunks are compared again from here on.
+    /// The comparison of a table's verified chunks begins.
     Comparing {
         /// The table.
         table: &'a str,
@@ -86,22 +86,22 @@ pub enum Event<'a> {
         table: &'a str,
         /// Chunks compared.
         chunks: u64,
-        /// Those of them that differ.
+        /// Chunks that differ.
         differing: u64,
     },
-    /// An attempt failed and is made again.
+    /// An attempt failed and is retried.
     Retrying {
         /// The table.
         table: &'a str,
-        /// The window, where the attempt belongs to one.
+        /// The window, if the attempt belongs to one.
         window: Option<Window>,
         /// Attempts made so far.
         attempt: u32,
-        /// Time until the next.
+        /// Time until the next attempt.
         wait: Duration,
-        /// How long the server has been away, where that is why.
+        /// The length of the server's outage, if one is the cause.
         away: Option<Duration>,
-        /// Why it failed.
+        /// The cause.
         error: &'a Error,
     },
     /// All of a window is verified.
@@ -113,16 +113,16 @@ pub enum Event<'a> {
         /// Its rows.
         rows: u64,
     },
-    /// A window failed for good; the others go on.
+    /// A window failed for good; the other windows continue.
     WindowFailed {
         /// Its table.
         table: &'a str,
         /// The window.
         window: Window,
-        /// Why.
+        /// The cause.
         error: &'a Error,
     },
-    /// A table's turn is over.
+    /// A table ended.
     TableDone {
         /// Its name.
         table: &'a str,
@@ -131,25 +131,25 @@ pub enum Event<'a> {
         /// How long it took.
         elapsed: Duration,
     },
-    /// The run is over.
+    /// The run ended.
     RunDone {
-        /// What came of it.
+        /// Its outcome.
         summary: &'a RunSummary,
         /// How long it took.
         elapsed: Duration,
     },
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone)]
 pub struct RunSummary {
-    /// A line a table, in the order they were worked on.
+    /// One summary per table, in the order of work.
     pub tables: Vec<TableSummary>,
-    /// How the command ends.
+    /// The command's exit code.
     pub exit: ExitCode,
 }
 
-/// What came of a table.
+/// The outcome of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableSummary {
     /// Its name at the source.
@@ -158,32 +158,32 @@ pub struct TableSummary {
     pub windows_done: usize,
     /// Windows that failed for good.
     pub windows_failed: usize,
-    /// Windows that the run's end left unfinished, or whose end is still to come.
+    /// Windows that the run left unfinished, or whose end lies in the future.
     pub windows_open: usize,
     /// Chunks whose rows differed when read back.
     pub mismatched: usize,
-    /// Windows that nothing was loaded into, because too many rows would have left them.
+    /// Windows left as they were, because a load would have removed too many rows.
     pub held: usize,
-    /// Rows of the dates asked for that are dated beyond the source's clock, and are not copied.
+    /// Rows of the requested dates that are dated beyond the source's clock and not copied.
     pub rows_ahead: u64,
     /// Rows that left the target, in this run or an earlier one, and could not be followed.
     pub rows_unfollowed: u64,
     /// Rows loaded by this run.
     pub rows_loaded: u64,
-    /// Rows verified by this run and those before, in the windows asked for.
+    /// Rows of the requested windows that this run or an earlier one verified.
     pub rows_total: u64,
-    /// Rows of a reference table that this run read and found to be those in place.
+    /// Rows of a reference table that this run read and found unchanged.
     pub rows_compared: u64,
     /// Whether there was nothing to load.
     pub already_complete: bool,
-    /// Why the table could not be worked on, or what of it is left out.
+    /// The reason why the table was refused, or the part of it that is left out.
     pub error: Option<String>,
-    /// How a run ends whose table failed before its work began.
+    /// The exit code of a table that failed before its work began.
     pub preflight: Option<ExitCode>,
 }
 
 impl TableSummary {
-    /// Whether something of it is still to be done, as the run will say.
+    /// Whether the run reports unfinished work in the table.
     pub fn is_unfinished(&self) -> bool {
         self.windows_failed > 0
             || self.mismatched > 0
@@ -193,7 +193,7 @@ impl TableSummary {
     }
 }
 
-/// A progress that shows nothing, for tests and for callers that only want the summary.
+/// A progress that shows nothing, for tests and for callers that need only the summary.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -201,7 +201,7 @@ impl Progress for Silent {
     fn event(&self, _: Event<'_>) {}
 }
 
-/// The last day of a range, as the user gave it.
+/// The last day of a range, included, as the user gave it.
 pub fn last_day(range: DateRange) -> chrono::NaiveDate {
     range.end.pred_opt().unwrap_or(range.end)
 }

@@ -1,4 +1,4 @@
-//! What every command is given, and how it gives its result.
+//! The inputs of every command, and the output of its result.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::cli::voice::Voice;
 use crate::config::Config;
 
-/// Where checkpoints are kept unless `--state` says otherwise, from the configuration's directory.
+/// The default of `--state`, relative to the configuration's directory.
 const STATE_DEFAULT: &str = "state/checkpoints.redb";
 
-/// What every command is given.
+/// The global options and services of a command.
 pub(super) struct Context {
     pub(super) config: PathBuf,
     pub(super) state: Option<PathBuf>,
@@ -30,7 +30,7 @@ impl Context {
     pub(super) fn state_of(&self, config: &Path) -> PathBuf {
         self.state
             .clone()
-            // By its components, so that Windows shows it with its own separator.
+            // Joined by components, so that Windows shows its own separator.
             .unwrap_or_else(|| {
                 config
                     .with_file_name("")
@@ -41,7 +41,7 @@ impl Context {
     }
 }
 
-/// Writes a command's result to stdout. A reader that has gone away, as `head` does, is no error.
+/// Writes a command's result to stdout. A closed pipe, as after `head`, is no error.
 pub(super) fn result(text: &str) -> Result<()> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
@@ -53,7 +53,7 @@ pub(super) fn result(text: &str) -> Result<()> {
     }
 }
 
-/// A view as indented JSON, with a line's end. Its fields are printed in the order in which they are declared.
+/// A view as indented JSON with a final newline. Fields are printed in their declared order.
 pub(super) fn json(view: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(view).expect("a view of plain fields can be written as JSON");
     format!("{text}\n")

@@ -1,4 +1,4 @@
-//! `sync doctor`: everything that a run needs, looked at one by one, with the cause and the fix of what is wrong.
+//! `sync doctor` checks every need of a run, one by one, and prints the cause and the fix of each failure.
 
 use clap::Args;
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode>
     let mut report = Report::default();
     let config = configuration(&mut report, &context.config, &|name| std::env::var(name).ok());
     let exit = match config {
-        // Without a configuration there is nothing more to look at.
+        // Without a configuration there is nothing more to check.
         None => ExitCode::Usage,
         Some(mut config) => {
             state(&mut report, &context.state_of(&config.path));
@@ -72,7 +72,7 @@ fn text(report: &Report) -> String {
     let (failures, warnings) = (report.count(Level::Failure), report.count(Level::Warning));
     text.push_str(&match (failures, warnings) {
         (0, 0) => "All is as a run needs it.\n".to_owned(),
-        (0, warnings) => format!("A run can go; {}.\n", counted(warnings as u64, "warning")),
+        (0, warnings) => format!("A run can start; {}.\n", counted(warnings as u64, "warning")),
         (failures, warnings) => format!(
             "{}, {}: correct the failures first.\n",
             counted(failures as u64, "failure"),

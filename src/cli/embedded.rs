@@ -1,15 +1,16 @@
-//! `server = "embedded"`: the emulator inside this process, on a free loopback port and under a password that
-//! nobody else knows, for as long as a command lasts.
+//! `server = "embedded"`: the emulator inside this process, for the length of one command.
+//!
+//! It listens on a free loopback port and takes a random password.
 
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::Config;
 
-/// The directory of the database files, from the configuration's.
+/// The directory of the database files, relative to the configuration's.
 #[cfg(feature = "emulator")]
 const DATA: &str = "data";
 
-/// What the embedded server calls itself.
+/// The embedded server's name.
 #[cfg(feature = "emulator")]
 const SERVER_NAME: &str = "EMBEDDED";
 
@@ -17,15 +18,15 @@ const SERVER_NAME: &str = "EMBEDDED";
 #[cfg(feature = "emulator")]
 const USER: &str = "sync";
 
-/// The server that a command works on, where one of its ends is embedded.
+/// The running server of a command with an embedded end.
 pub(super) struct Embedded {
     #[cfg(feature = "emulator")]
     emulator: Option<tds_emulator::Emulator>,
 }
 
 impl Embedded {
-    /// Starts the server if an end of `config` is embedded, and puts its address into that end. An embedded
-    /// source is served as what a source should be: a readable secondary.
+    /// Starts the server if an end of `config` is embedded, and writes its address into that end. An embedded
+    /// source is served as a readable secondary, as a real source should be.
     ///
     /// # Errors
     /// `Config` when both ends are one database, or this build has no embedded server; `Preflight` when the
@@ -50,7 +51,7 @@ impl Embedded {
         let options = EmulatorOptions {
             server_name: SERVER_NAME.to_owned(),
             users: vec![(USER.to_owned(), password.clone())],
-            // Loopback within one process: there is nobody to hide from.
+            // Loopback traffic within one process needs no encryption.
             tls: TlsMode::Off,
             ..EmulatorOptions::new(config.directory().join(DATA))
         };
@@ -73,7 +74,7 @@ impl Embedded {
         Ok(embedded)
     }
 
-    /// As above, in a build without the emulator.
+    /// Refuses an embedded end: this build has no emulator.
     #[cfg(not(feature = "emulator"))]
     pub(super) async fn start(config: &mut Config, _: &SharedClock) -> Result<Embedded> {
         if config.source.embedded || config.target.embedded {
@@ -86,7 +87,7 @@ impl Embedded {
         Ok(Embedded {})
     }
 
-    /// Changes what an embedded source is served as.
+    /// Changes the role of an embedded source.
     #[cfg(feature = "emulator")]
     pub(super) fn serve_source(&self, config: &Config, as_what: Source) {
         use tds_emulator::Role;
@@ -108,13 +109,13 @@ impl Embedded {
     }
 }
 
-/// What an embedded source is served as.
+/// The role of an embedded source.
 #[cfg(feature = "emulator")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     /// A readable secondary, which proves that it may be read.
     Replica,
-    /// A primary, for as long as the demo fills it.
+    /// A primary, while the demo changes its rows.
     Writable,
 }
 

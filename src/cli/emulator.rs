@@ -1,6 +1,6 @@
-//! `sync emulator`: serves the embedded endpoint for any TDS client until it is interrupted.
+//! `sync emulator` serves the embedded endpoint for any TDS client until it is interrupted.
 //!
-//! Passwords come from the environment only. Without a user every login is let in, so the endpoint then listens on
+//! Passwords come from the environment only. Without a user the endpoint admits every login, so it then listens on
 //! loopback addresses only.
 
 use std::net::SocketAddr;
@@ -14,31 +14,31 @@ use tds_emulator::{Rule, parse_role};
 /// Arguments of `sync emulator`.
 #[derive(Debug, Args)]
 pub struct EmulatorArgs {
-    /// Directory of the database files; made if it is not there
+    /// Directory of the database files; created if it does not exist
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Address and port to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:14330")]
     listen: SocketAddr,
-    /// Name of the only login; without it every login is let in
+    /// Name of the only login; without it every login is admitted
     #[arg(long, value_name = "NAME", requires = "password_env")]
     user: Option<String>,
     /// Environment variable that holds the login's password
     #[arg(long, value_name = "VAR", requires = "user")]
     password_env: Option<String>,
-    /// Database to create if it is not there; may be given again
+    /// Database to create if it does not exist; repeatable
     #[arg(long, value_name = "NAME")]
     database: Vec<String>,
-    /// Whether TLS is spoken
+    /// Use of TLS
     #[arg(long, value_enum, default_value_t = Tls::Offered)]
     tls: Tls,
     /// Whether readers wait for writers of the same table
     #[arg(long, value_enum, default_value_t = Locks::Versioned)]
     locks: Locks,
-    /// Role of a database, primary or secondary; may be given again
+    /// Role of a database, primary or secondary; repeatable
     #[arg(long, value_name = "DB=ROLE", value_parser = database_role)]
     role: Vec<(String, Role)>,
-    /// Fault to make, such as 'do=drop;at=after;statement=COMMIT'; may be given again
+    /// Fault to inject, such as 'do=drop;at=after;statement=COMMIT'; repeatable
     #[arg(long, value_name = "SPEC")]
     fault: Vec<Rule>,
 }
@@ -64,7 +64,7 @@ fn database_role(text: &str) -> Result<(String, Role), String> {
 /// Serves until the process is interrupted.
 ///
 /// # Errors
-/// When the endpoint cannot be started; the text says why and what to change.
+/// A text with the cause and the fix, if the endpoint cannot start.
 pub async fn run(args: EmulatorArgs) -> Result<(), String> {
     let emulator = start(args).await?;
     println!("Listening on {}", emulator.addr());
@@ -84,7 +84,7 @@ async fn start(args: EmulatorArgs) -> Result<Emulator, String> {
         }
         _ if !args.listen.ip().is_loopback() => {
             return Err(format!(
-                "Without --user every login is let in, so {} is refused: give --user and --password-env, or listen on 127.0.0.1",
+                "Without --user every login is admitted, so {} is refused: give --user and --password-env, or listen on 127.0.0.1",
                 args.listen
             ));
         }

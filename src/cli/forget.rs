@@ -1,4 +1,4 @@
-//! `sync forget`: receipts and checkpoints of a table dropped, so that it is loaded again.
+//! `sync forget` drops receipts and checkpoints of a table, so that the next run loads it again.
 
 use chrono::NaiveDate;
 use clap::Args;
@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode>
     };
     let forgotten = async {
         let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
-        // What an earlier command left to be forgotten goes with it.
+        // An interrupted earlier `forget` is finished first.
         for earlier in retrier.store.view()?.tombstones()? {
             forget::finish(&mut session, &retrier, &holder, &earlier).await?;
         }
@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode>
     Ok(ExitCode::Done)
 }
 
-/// What is to be forgotten. A table whose target was renamed is forgotten under both names.
+/// The tombstone to write. If the target was renamed, it names both target tables.
 fn tombstone(config: &Config, store: &Store, args: &ForgetArgs) -> Result<Tombstone> {
     let view = store.view()?;
     let configured = config
@@ -104,7 +104,7 @@ fn tombstone(config: &Config, store: &Store, args: &ForgetArgs) -> Result<Tombst
     targets.extend(recorded.as_ref().map(|record| record.target.clone()));
     targets.dedup();
     let name = match (configured, &recorded) {
-        // The checkpoints are under the name that they were written by.
+        // Checkpoints keep the spelling of the name under which they were written.
         (_, Some(record)) => record.name.clone(),
         (Some(table), None) => table.name.to_string(),
         (None, None) => {
@@ -125,7 +125,7 @@ fn tombstone(config: &Config, store: &Store, args: &ForgetArgs) -> Result<Tombst
     })
 }
 
-/// What the checkpoints have of it.
+/// The chunks and rows that the checkpoints know of it.
 fn known(store: &Store, tombstone: &Tombstone) -> Result<Counts> {
     let view = store.view()?;
     let mut sum = Counts::default();

@@ -1,4 +1,4 @@
-//! `sync migrate`: prepares the target's schema `[sync]`, or prints the SQL that would.
+//! `sync migrate` prepares the target's schema `[sync]`, or prints the SQL for that.
 
 use clap::Args;
 
@@ -10,13 +10,13 @@ use crate::config::Config;
 use crate::mssql::Session;
 use crate::target::migrate::{migrate, newest, pending};
 
-/// The server's numbers for a CREATE that the login has no right to, in the database and in a schema.
+/// The server's error numbers for a CREATE without the right to it, in a database and in a schema.
 const NO_RIGHT: [u32; 2] = [262, 2760];
 
 /// Arguments of `sync migrate`.
 #[derive(Debug, Args)]
 pub(super) struct MigrateArgs {
-    /// Print the SQL that the target lacks, for somebody else to run; write nothing
+    /// Print the missing SQL, for somebody else to run; write nothing
     #[arg(long)]
     print: bool,
 }
@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, args: MigrateArgs) -> Result<ExitCode
             newest()
         );
         if args.print {
-            // stdout goes into a file to be run, and this is no SQL.
+            // stdout becomes a script, and this line is no SQL.
             context.voice.say(&nothing);
         } else {
             result(&format!("{nothing}\n"))?;
@@ -54,7 +54,7 @@ async fn applied(config: &Config) -> Result<Option<String>> {
         if !error.number().is_some_and(|number| NO_RIGHT.contains(&number)) {
             return error;
         }
-        let text = "The login may not make schema [sync] and its tables; grant that with \
+        let text = "The login may not create schema [sync] and its tables; grant that with \
                     migrations/admin/setup_etl_user.sql, or have somebody run what `sync migrate --print` prints";
         Error::new(ErrorKind::Preflight, text).with_source(error)
     })?;

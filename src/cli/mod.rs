@@ -1,7 +1,7 @@
-//! The commands: a file each, with its arguments and what it prints.
+//! The commands. Each has its own file with its arguments and its output.
 //!
-//! stdout is the result and nothing else; the narrative, progress and errors go to stderr. Nothing outside this
-//! module and the tests names the emulator.
+//! stdout carries the result only; notes, progress and errors go to stderr. Outside the tests, only this module
+//! names the emulator.
 
 mod context;
 mod counts;
@@ -41,25 +41,25 @@ struct Cli {
     /// Configuration file
     #[arg(long, global = true, value_name = "FILE", default_value = "sync.toml")]
     config: PathBuf,
-    /// Checkpoint file; state/checkpoints.redb beside the configuration file where this is not given
+    /// Checkpoint file; the default is state/checkpoints.redb beside the configuration file
     #[arg(long, global = true, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Say more on stderr, and as lines instead of bars
+    /// Write more on stderr, and lines instead of bars
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// How stderr is written
+    /// Form of the output on stderr
     #[arg(long, global = true, value_name = "FORM", value_enum, default_value_t = Log::Text)]
     log: Log,
     #[command(subcommand)]
     command: Command,
 }
 
-/// How stderr is written.
+/// The form of the output on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Log {
     /// For people: bars on a terminal, lines elsewhere
     Text,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
 }
 
@@ -67,25 +67,25 @@ enum Log {
 enum Command {
     /// Write a commented sync.toml and .env.example to start from
     Init(init::InitArgs),
-    /// Check configuration, state, both servers and every table; say what is wrong and how to put it right
+    /// Check configuration, state, both servers and every table; name each fault and its fix
     Doctor(doctor::DoctorArgs),
-    /// What a run would do; writes nothing
+    /// Show the work of a run; write nothing
     Plan(plan::PlanArgs),
-    /// Load the rows of a range of dates; goes on where the last run stopped
+    /// Load the rows of a range of dates; resume where the last run stopped
     Run(run::RunArgs),
-    /// Where every table and window stands, also while a run is going; asks no server
+    /// Show the state of every table and window, also during a run; ask no server
     Status(status::StatusArgs),
-    /// Compare every verified chunk again: target against receipts, and with --source against the source, too
+    /// Compare every verified chunk again: the target with its receipts, and with --source also with the source
     Reconcile(reconcile::ReconcileArgs),
     /// Compare the row counts of source and target
     Counts(counts::CountsArgs),
-    /// Prepare the target: apply what its schema [sync] lacks; a run does this by itself
+    /// Prepare the target: apply the missing migrations of its schema [sync]; a run does this by itself
     Migrate(migrate::MigrateArgs),
     /// Write a few rows of each target table as JSON files
     Sample(sample::SampleArgs),
-    /// Make the checkpoint file anew from what the target proves; the old one is kept aside
+    /// Rebuild the checkpoint file from the target's receipts; keep the old file aside
     Rebuild,
-    /// Forget what is loaded of a table, or of a month of it, so that the next run loads it again
+    /// Forget a table's loads, or those of one month, so that the next run loads the rows again
     Forget(forget::ForgetArgs),
     /// Do the whole job on the embedded server, with made-up sales of two months
     #[cfg(feature = "emulator")]
@@ -97,14 +97,14 @@ enum Command {
 
 /// Parses the command line, runs the command and returns its exit code.
 pub fn main() -> ProcessExitCode {
-    // A panic is told by its own message; what remains is to end with the code that says whose fault it is.
+    // The panic has printed its own message; the exit code marks it as an internal error.
     std::panic::catch_unwind(command)
         .unwrap_or(ExitCode::Internal)
         .into()
 }
 
 fn command() -> ExitCode {
-    // Prints help, or what is wrong with the arguments, and exits: 2 is our code for that, too.
+    // For help or wrong arguments, clap prints and exits; its exit code 2 is also our code for usage errors.
     let cli = Cli::parse();
     let clock = SystemClock::shared();
     let voice = Voice::new(cli.log == Log::Json, cli.verbose, SharedClock::clone(&clock));
@@ -122,7 +122,7 @@ fn command() -> ExitCode {
         })
         .and_then(|runtime| {
             let ended = runtime.block_on(dispatch(&context, cli.command));
-            // Threads that wait for a server must not keep a finished command from ending.
+            // Threads that wait for a server must not delay the end of a finished command.
             runtime.shutdown_background();
             ended
         });

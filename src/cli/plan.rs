@@ -1,4 +1,4 @@
-//! `sync plan`: what a run would do, and what it would leave out and why. Nothing is written anywhere.
+//! `sync plan` shows the work of a run, the parts it leaves out, and the reasons. It writes nothing.
 
 use chrono::NaiveDate;
 use clap::Args;
@@ -15,19 +15,19 @@ use crate::model::window::DateRange;
 use crate::run;
 use crate::run::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work};
 
-/// Windows that are named of a table, of each kind, before they are only counted.
+/// Of each kind of work, this many windows of a table are named; the rest is counted.
 const NAMED_MAX: usize = 6;
 
 /// Arguments of `sync plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
-    /// First day of the run; not needed where all tables are reference tables
+    /// First day of the run; not needed if all tables are reference tables
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "end_date")]
     start_date: Option<NaiveDate>,
     /// Last day of the run, included
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
     end_date: Option<NaiveDate>,
-    /// Only these tables, of those in the configuration
+    /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
     /// Print JSON
@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
     Ok(exit_of(&previews))
 }
 
-/// A table that must be forgotten or put back before one that lacks something.
+/// The highest exit code: a changed table outranks a failed preflight.
 fn exit_of(previews: &[TablePreview]) -> ExitCode {
     let errors = previews.iter().filter_map(|preview| preview.found.as_ref().err());
     errors
@@ -114,7 +114,7 @@ fn of_table(found: &Found) -> String {
     };
     let mut lines = vec![there.to_owned()];
     let about = found.rows_estimated.map_or_else(
-        || "rows at the source are not known to this login".to_owned(),
+        || "this login cannot see the number of rows at the source".to_owned(),
         |count| format!("about {} at the source", rows(count)),
     );
     let order = match found.key.as_str() {
@@ -132,13 +132,14 @@ fn of_table(found: &Found) -> String {
     }
     match &found.way {
         Some(RefreshWay::Swap { goes_on: false }) => {
-            lines.push("compared with what is in place; where it differs, loaded beside it and swapped in".to_owned());
+            lines
+                .push("compared with the target; if they differ, loaded beside it and swapped in".to_owned());
         }
         Some(RefreshWay::Swap { goes_on: true }) => {
-            lines.push("a load beside the target was cut short, is gone on with and swapped in".to_owned());
+            lines.push("an interrupted load of the shadow table is resumed and swapped in".to_owned());
         }
         Some(RefreshWay::InPlace(obstacles)) => lines.push(format!(
-            "compared with what is in place; chunks that differ are loaded in place, as a copy would not have {}",
+            "compared with the target; chunks that differ are loaded in place, as a copy would not have {}",
             obstacles.join(", ")
         )),
         None => {}
@@ -148,7 +149,7 @@ fn of_table(found: &Found) -> String {
     format!(": {}\n", lines.join("\n  "))
 }
 
-/// The windows by what is done with them.
+/// The windows, a line for each kind of work.
 fn windows(windows: &[WindowPreview]) -> Vec<String> {
     let mut lines = Vec::new();
     for (title, is) in [
@@ -223,7 +224,7 @@ struct WindowView {
 
 #[derive(Serialize)]
 struct RefusedView<'a> {
-    /// Whether the table or its configuration is another one than what is loaded.
+    /// Whether the table or its configuration changed since it was loaded.
     changed: bool,
     error: String,
     mode: String,

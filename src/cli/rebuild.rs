@@ -1,4 +1,4 @@
-//! `sync rebuild`: the checkpoint file made anew from the target's receipts.
+//! `sync rebuild` recreates the checkpoint file from the target's receipts.
 
 use super::embedded::Embedded;
 use crate::base::error::Result;
@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context) -> Result<ExitCode> {
     if let Some(aside) = &rebuilt.aside {
         context
             .voice
-            .say(&format!("note: what was there is kept as {}", aside.display()));
+            .say(&format!("note: the old file is kept as {}", aside.display()));
     }
     result(&format!("{}\n", text(&path.display().to_string(), &rebuilt)))?;
     Ok(ExitCode::Done)

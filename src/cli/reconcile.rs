@@ -1,4 +1,4 @@
-//! `sync reconcile`: the verified chunks compared again, and what was found.
+//! `sync reconcile` compares the verified chunks again and prints the findings.
 
 use std::collections::BTreeMap;
 
@@ -22,19 +22,19 @@ use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled};
 /// Arguments of `sync reconcile`.
 #[derive(Debug, Args)]
 pub(super) struct ReconcileArgs {
-    /// Read the source's rows again, too; without it nothing is asked of the source
+    /// Read the source's rows again, too; without this option the source is not asked
     #[arg(long)]
     source: bool,
-    /// Load again, in place, what differs or has no receipt; it is read from the source
+    /// Load again from the source, in place, chunks that differ and rows without a receipt
     #[arg(long)]
     repair: bool,
-    /// Let rows leave these tables, however many the source does not have any more
+    /// Delete rows of these tables that the source no longer has, however many
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table, requires = "repair")]
     allow_deletes: Vec<Identifier>,
-    /// Name the keys of rows that differ
+    /// Print the keys of rows that differ
     #[arg(long, requires = "source")]
     rows: bool,
-    /// Only these tables, of those in the configuration
+    /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
     /// Only windows with this day or a later one
@@ -43,7 +43,7 @@ pub(super) struct ReconcileArgs {
     /// Only windows with this day or an earlier one
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
     end_date: Option<NaiveDate>,
-    /// Windows of a table at once, instead of the configuration's max_workers
+    /// Parallel windows of a table, instead of the configuration's max_workers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     max_workers: Option<u8>,
     /// Print JSON
@@ -78,7 +78,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     Ok(reconciled.exit())
 }
 
-/// Compares, and hears the wish to stop meanwhile.
+/// Compares until it ends or a signal stops it.
 pub(super) async fn reconcile(
     context: &Context,
     config: &Config,
@@ -98,7 +98,7 @@ pub(super) async fn reconcile(
     heeding(context, &stop, running).await
 }
 
-/// What was found, as stdout has it.
+/// The findings, for stdout.
 pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
     let mut text = String::new();
     if !reconciled.findings.is_empty() {
@@ -165,7 +165,7 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
     text
 }
 
-/// How many chunks, and how many windows, findings are about.
+/// The chunks and windows of findings, counted.
 struct Amount {
     chunks: u64,
     windows: u64,
@@ -202,7 +202,7 @@ impl std::fmt::Display for Amount {
     }
 }
 
-/// What was found, in few words.
+/// A finding in few words.
 fn found(finding: &Finding) -> String {
     let difference = &finding.difference;
     let mut parts = Vec::new();
@@ -238,7 +238,7 @@ fn found(finding: &Finding) -> String {
     parts.join("; ")
 }
 
-/// The keys of rows that differ, a line each.
+/// The keys of rows that differ, one per line.
 fn named(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
@@ -277,7 +277,7 @@ fn place(finding: &Finding) -> String {
     format!("{} {}{chunk}", finding.table, finding.window)
 }
 
-/// What was found, as JSON.
+/// The findings as JSON.
 #[derive(Serialize)]
 struct View<'a> {
     chunks: u64,

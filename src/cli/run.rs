@@ -1,4 +1,4 @@
-//! `sync run`: the backfill, and the table that says what came of it.
+//! `sync run` loads a range of dates and prints the outcome as a table.
 
 use std::sync::Arc;
 
@@ -24,34 +24,34 @@ use crate::run;
 /// Arguments of `sync run`.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// First day to load; not needed where all tables are reference tables
+    /// First day to load; not needed if all tables are reference tables
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "end_date")]
     start_date: Option<NaiveDate>,
     /// Last day to load, included
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
     end_date: Option<NaiveDate>,
-    /// Only these tables, of those in the configuration
+    /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
-    /// Windows of a table at once, instead of the configuration's max_workers
+    /// Parallel windows of a table, instead of the configuration's max_workers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     max_workers: Option<u8>,
-    /// Rows of a chunk at most, instead of the configuration's chunk_rows
+    /// Most rows of a chunk, instead of the configuration's chunk_rows
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     chunk_rows: Option<u32>,
-    /// Load reference tables anew even where the source has the rows that are in place
+    /// Load reference tables again even if their rows are unchanged at the source
     #[arg(long)]
     force: bool,
-    /// Let rows leave these tables, however many the source does not have any more
+    /// Delete rows of these tables that the source no longer has, however many
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     allow_deletes: Vec<Identifier>,
-    /// Load from the source although it is another database than before: one that has the same data
+    /// Load although the source is another database than before; it must have the same data
     #[arg(long)]
     accept_source: bool,
 }
 
 pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
-    // A range that is none is said before the configuration is looked at.
+    // An invalid range is refused before the configuration is read.
     let asked = match (args.start_date, args.end_date) {
         (Some(first), Some(last)) => Some(DateRange::inclusive(first, last)?),
         _ => None,
@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     Ok(summary.exit)
 }
 
-/// Runs, and hears the wish to stop meanwhile.
+/// Runs the backfill until it ends or a signal stops it.
 pub(super) async fn load(
     context: &Context,
     config: &Config,
@@ -99,12 +99,12 @@ pub(super) async fn load(
     heeding(context, &stop, running).await
 }
 
-/// Whether there was nothing to do.
+/// Whether everything was loaded before the run.
 pub(super) fn nothing_to_do(summary: &RunSummary) -> bool {
     summary.exit == ExitCode::Done && summary.tables.iter().all(|table| table.already_complete)
 }
 
-/// What came of a run, as stdout has it.
+/// The outcome of a run, for stdout.
 pub(super) fn text(summary: &RunSummary) -> String {
     let total: u64 = summary.tables.iter().map(|table| table.rows_total).sum();
     let tables = counted(summary.tables.len() as u64, "table");
@@ -149,7 +149,7 @@ pub(super) fn text(summary: &RunSummary) -> String {
     let ending = match summary.exit {
         ExitCode::Done => format!("Done: {} loaded now, {} verified in {tables}.", rows(loaded), rows(total)),
         ExitCode::Mismatch if summary.tables.iter().all(|table| table.mismatched == 0) => {
-            "Held: more rows would have left the target than may without your word; the tables and windows are named above."
+            "Held: a load would have deleted more rows from the target than `leaving_rows_max_percent` permits; the tables and windows are named above."
                 .to_owned()
         }
         ExitCode::Mismatch => {
@@ -161,7 +161,7 @@ pub(super) fn text(summary: &RunSummary) -> String {
             format!("Incomplete: {} loaded now. Run the same command again to go on.", rows(loaded))
         }
         ExitCode::Internal | ExitCode::Usage | ExitCode::Busy | ExitCode::State | ExitCode::Preflight => {
-            "Not every table could be worked on; the reasons are above.".to_owned()
+            "Some tables could not be loaded; the reasons are above.".to_owned()
         }
     };
     format!("{table}\n\n{ending}\n")

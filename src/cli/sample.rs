@@ -1,6 +1,6 @@
-//! `sync sample`: a few rows of each target table as JSON files, for those who write programs against the warehouse.
+//! `sync sample` writes a few rows of each target table as JSON files, for developers of warehouse clients.
 //!
-//! Only the target is asked. Each file is written beside its place and renamed into it.
+//! It asks only the target. Each file is written under a temporary name and renamed.
 
 use std::path::{Path, PathBuf};
 
@@ -19,20 +19,20 @@ use crate::mssql::cell;
 use crate::mssql::{Session, catalog};
 use crate::tsql::expression::read_expression;
 
-/// Rows of a sample at most: more are an export, and memory holds all of them.
+/// The most rows of a sample. More would be an export, and memory holds all of them.
 const ROWS_MAX: u32 = 100_000;
 
 /// Arguments of `sync sample`.
 #[derive(Debug, Args)]
 pub(super) struct SampleArgs {
-    /// Rows of each table at most
+    /// Most rows of each table
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(ROWS_MAX)))]
     sample_size: u32,
-    /// Where the files are put, in sales/ and reference/
+    /// Directory of the files, which are put into its sales/ and reference/
     #[arg(long, value_name = "DIR", default_value = "exports/sample_data")]
     output_dir: PathBuf,
-    /// Only these tables, of those in the configuration
+    /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = crate::cli::shared::table)]
     tables: Option<Vec<Identifier>>,
     /// Print the summary as JSON
@@ -40,12 +40,12 @@ pub(super) struct SampleArgs {
     json: bool,
 }
 
-/// What became of a table.
+/// The outcome for one table.
 struct Sampled {
     name: String,
     mode: Mode,
     rows: u64,
-    /// `None` where the target has no such table.
+    /// `None` if the target has no such table.
     file: Option<PathBuf>,
 }
 
@@ -102,7 +102,7 @@ async fn sample(context: &Context, config: &Config, args: &SampleArgs) -> Result
     Ok(sampled)
 }
 
-/// The first rows of a table as the text of a file, and how many they are.
+/// Reads the first rows of a table; returns their number and the file's text.
 async fn rows(
     session: &mut Session,
     name: &TableName,
@@ -141,8 +141,8 @@ async fn rows(
     Ok((objects.len() as u64, text))
 }
 
-/// The order that an index delivers, so that few rows are read: the clustered one's, else the primary key's, else a
-/// unique one's. Without any there is none, because sorting a whole table for ten rows is not worth it.
+/// An ORDER BY that an index delivers, so that the server reads few rows: the clustered index's, else the primary
+/// key's, else a unique one's. Without an index the text is empty: ten rows do not justify sorting a whole table.
 fn order_by(schema: &TableSchema) -> String {
     let best = schema
         .indexes
@@ -155,7 +155,7 @@ fn order_by(schema: &TableSchema) -> String {
     })
 }
 
-/// Where a table's file is. What no file's name may hold is replaced.
+/// The path of a table's file. Characters that no file name may hold become `_`.
 fn path(directory: &Path, table: &TableConfig) -> PathBuf {
     let name: String = table
         .name
@@ -163,7 +163,7 @@ fn path(directory: &Path, table: &TableConfig) -> PathBuf {
         .chars()
         .map(|c| if r#"/\:*?"<>|"#.contains(c) { '_' } else { c })
         .collect();
-    // By its components, so that Windows shows it with its own separator.
+    // Joined by components, so that Windows shows its own separator.
     let directory: PathBuf = directory.components().collect();
     directory.join(folder(table.mode)).join(format!("{name}.json"))
 }

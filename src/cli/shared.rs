@@ -1,4 +1,4 @@
-//! What several commands do alike: read their arguments, open the store, and hear the wish to stop.
+//! Parts that several commands share: argument parsers, the store, and the handling of signals.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::preflight::context::Identity;
 
 pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
     let day: Option<NaiveDate> = text.parse().ok();
-    // chrono also takes days without their zeros, and years with a sign.
+    // chrono also accepts days without leading zeros, and years with a sign.
     day.filter(|day| day.to_string() == text)
         .ok_or_else(|| "this is no day of the calendar, written as YYYY-MM-DD".to_owned())
 }
@@ -25,7 +25,7 @@ pub(super) fn table(text: &str) -> Result<Identifier, String> {
     Identifier::new(text.trim()).map_err(|error| error.to_string())
 }
 
-/// The range of a run that is given none, which only reference tables can do without: today, which none of them minds.
+/// The range of a run without dates: today. Only reference tables can do without dates; they ignore the range.
 pub(super) fn no_dates(
     context: &Context,
     config: &Config,
@@ -44,13 +44,13 @@ pub(super) fn no_dates(
     DateRange::inclusive(today, today)
 }
 
-/// Opens the checkpoint file for writing, in a directory that is made where it is missing.
+/// Opens the checkpoint file for writing; creates its directory if it is missing.
 pub(super) fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>> {
     let path = context.state_of(&config.path);
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(|error| {
             let text = format!(
-                "Cannot make the directory {} of the state file",
+                "Cannot create the directory {} of the state file",
                 directory.display()
             );
             Error::new(ErrorKind::State, text).with_source(error)
@@ -67,28 +67,28 @@ pub(super) fn identity() -> Identity {
     }
 }
 
-/// Waits for `work`, and hears the wish to stop meanwhile.
+/// Awaits `work`; a signal meanwhile asks it to stop.
 pub(super) async fn heeding<T>(context: &Context, stop: &StopSignal, work: impl Future<Output = T>) -> T {
     tokio::select! {
         ended = work => ended,
-        // Never ends: the first signal lets the work end by itself, the second ends the process.
+        // This branch never ends: after the first signal the work ends by itself, the second ends the process.
         never = heed_signals(context, stop) => match never {},
     }
 }
 
-/// The first Ctrl-C or SIGTERM asks the run to stop after the chunks in flight; the second does not wait.
+/// The first Ctrl-C or SIGTERM asks the run to stop after the chunks in flight; the second stops it at once.
 async fn heed_signals(context: &Context, stop: &StopSignal) -> std::convert::Infallible {
     interrupted().await;
     context
         .voice
-        .say("stopping: chunks in flight are finished first; once more to stop at once");
+        .say("stopping: chunks in flight are finished first; interrupt again to stop at once");
     stop.stop();
     interrupted().await;
-    // Nothing is lost: whatever was in flight is rolled back by the target, and the next run goes on there.
+    // Nothing is lost: the target rolls back the chunks in flight, and the next run resumes there.
     std::process::exit(ExitCode::Incomplete as i32)
 }
 
-/// Ends when the process is asked to end; never, where the system cannot tell.
+/// Ends when the process is asked to end; never ends if the system offers no such signal.
 async fn interrupted() {
     #[cfg(unix)]
     {
@@ -103,7 +103,7 @@ async fn interrupted() {
     #[cfg(windows)]
     {
         use tokio::signal::windows;
-        // Ctrl-C, Ctrl-Break, the console's window closed, the user logged off, the system shut down.
+        // Ctrl-C, Ctrl-Break, a closed console window, a logoff, a shutdown.
         if let (Ok(mut c), Ok(mut brk), Ok(mut close), Ok(mut logoff), Ok(mut shutdown)) = (
             windows::ctrl_c(),
             windows::ctrl_break(),
@@ -139,7 +139,7 @@ pub(super) fn host() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// The command that loads again what a comparing finds.
+/// The command that repairs the chunks that a comparison found to differ.
 pub(super) fn repairing(source: bool) -> &'static str {
     if source {
         "`sync reconcile --source --repair`"

@@ -1,4 +1,4 @@
-//! stderr: how a command speaks while it works. Bars on a terminal, lines elsewhere, JSON when asked.
+//! Output on stderr while a command works: bars on a terminal, lines elsewhere, JSON on request.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::base::error::Error;
 use crate::progress::Progress;
 use crate::report::{Bars, Log, Plain};
 
-/// The only part of the process whose log events are written: the driver's hold rows and server texts.
+/// Only this crate's log events are written: the driver's events hold rows and server texts.
 const TARGET: &str = "mssql_sync";
 
-/// How stderr is written.
+/// Writes stderr in one of the forms of `--log`.
 pub(super) struct Voice {
     json: bool,
     verbose: bool,
@@ -30,11 +30,11 @@ impl Voice {
         let level = match (json, verbose) {
             (_, true) => Level::DEBUG,
             (true, false) => Level::INFO,
-            // What a person must know is told as progress; the log is for what nobody foresaw.
+            // Progress carries all that a person must know; the log carries unforeseen errors.
             (false, false) => Level::ERROR,
         };
         let registry = tracing_subscriber::registry().with(Targets::new().with_target(TARGET, level));
-        // Where a log is set up already, as in tests, it stays.
+        // An existing log, as in tests, stays.
         let _ = if json {
             registry
                 .with(fmt::layer().json().with_writer(std::io::stderr))
@@ -52,7 +52,7 @@ impl Voice {
         Voice { json, verbose, clock }
     }
 
-    /// What shows a run.
+    /// Returns the renderer of a run's events.
     pub(super) fn progress(&self) -> Arc<dyn Progress> {
         let clock = SharedClock::clone(&self.clock);
         if self.json {
@@ -64,7 +64,7 @@ impl Voice {
         }
     }
 
-    /// Says something that is no part of the result.
+    /// Writes a line that is no part of the result.
     pub(super) fn say(&self, text: &str) {
         if self.json {
             tracing::info!("{text}");
@@ -73,7 +73,7 @@ impl Voice {
         }
     }
 
-    /// Says why the command failed.
+    /// Writes the error that ended the command.
     pub(super) fn error(&self, error: &Error) {
         if self.json {
             tracing::error!(

@@ -1,24 +1,24 @@
 //! Variables of the configuration: `${NAME}` in a string, from the environment or from `.env` beside the file.
 //!
-//! The environment wins. `.env` is read as lines of `NAME=VALUE`; a line that is none is an error with its
-//! number, and no error quotes a value.
+//! The environment wins. `.env` has lines of `NAME=VALUE`. An error names the number of a malformed line, and no
+//! error quotes a value.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, ErrorKind, Result};
 
-/// The file beside the configuration that variables may be in.
+/// The file of variables beside the configuration.
 pub(super) const FILE_NAME: &str = ".env";
 
-/// Where variables come from.
+/// The variables of the environment and of `.env`.
 pub(super) struct Variables<'e> {
     environment: &'e dyn Fn(&str) -> Option<String>,
     file: HashMap<String, String>,
 }
 
 impl<'e> Variables<'e> {
-    /// The environment, and `.env` in `directory` where there is one.
+    /// Reads `.env` in `directory`, if there is one; the environment is asked later.
     pub(super) fn read(directory: &Path, environment: &'e dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let path = directory.join(FILE_NAME);
         let file = match std::fs::read_to_string(&path) {
@@ -35,10 +35,10 @@ impl<'e> Variables<'e> {
         Ok(Variables { environment, file })
     }
 
-    /// `text` with every `${NAME}` replaced. What a variable holds is taken as it is, never expanded again.
+    /// `text` with every `${NAME}` replaced. Values are never expanded again.
     ///
     /// # Errors
-    /// The name of the variable that is not set, or `None` where a `${` has no name and closing brace.
+    /// The name of a variable that is not set, or `None` if a `${` lacks a name or closing brace.
     pub(super) fn expand(&self, text: &str) -> Result<String, Option<String>> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -61,18 +61,18 @@ impl<'e> Variables<'e> {
     }
 }
 
-/// Where the variables of a configuration come from, and which files of variables are no part of it.
+/// The origins of a configuration's variables, and the files of variables that are ignored.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Origins {
     /// The `.env` that is read.
     pub file: Option<PathBuf>,
-    /// Files like it that are there and not read.
+    /// Similar files that exist and are not read.
     pub passed_over: Vec<PathBuf>,
-    /// Variables that the file has and the environment gives another value.
+    /// Variables of the file that have another value in the environment.
     pub overridden: Vec<String>,
 }
 
-/// Looks where the variables of the configuration at `path` come from.
+/// Finds the origins of the variables of the configuration at `path`.
 ///
 /// # Errors
 /// `Config` for a `.env` that cannot be read.
@@ -98,7 +98,7 @@ pub fn origins(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Res
     })
 }
 
-/// Files of variables that other programs read, and this one does not.
+/// Files of variables that other programs read and this one ignores.
 fn passed_over(directory: &Path) -> Vec<PathBuf> {
     let here = Path::new(".");
     let looked_in = if directory == Path::new("") {
@@ -106,14 +106,14 @@ fn passed_over(directory: &Path) -> Vec<PathBuf> {
     } else {
         directory
     };
-    // A directory that cannot be listed has nothing to be passed over.
+    // A directory that cannot be listed counts as empty.
     let names = std::fs::read_dir(looked_in).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = names
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .filter(|name| is_like_env(name))
         .map(|name| directory.join(name))
         .collect();
-    // Other programs read the one of the directory that they are started in.
+    // Other programs read the .env of their working directory.
     if Path::new(FILE_NAME).is_file() && looked_in.canonicalize().ok() != here.canonicalize().ok() {
         found.push(PathBuf::from(FILE_NAME));
     }
@@ -121,7 +121,7 @@ fn passed_over(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// `.env.local`, `.env.production` and the like, but for examples.
+/// Whether the name is like `.env.local` or `.env.production`; examples do not count.
 fn is_like_env(name: &str) -> bool {
     name.to_ascii_lowercase()
         .strip_prefix(".env.")
@@ -161,8 +161,8 @@ fn parse(text: &str, path: &Path) -> Result<HashMap<String, String>> {
     Ok(variables)
 }
 
-/// A value without its quotes; between them everything counts as it is. Outside quotes ` #` begins a comment.
-/// `None` when a quote is not closed, or something follows the closing one.
+/// A value without its quotes; the text between them is literal. Outside quotes ` #` begins a comment.
+/// `None` if a quote is not closed, or if text follows the closing quote.
 fn unquoted(value: &str) -> Option<&str> {
     let quote = match value.chars().next() {
         Some(quote @ ('"' | '\'')) => quote,
@@ -212,7 +212,7 @@ mod tests {
             std::fs::write(at(name), "").unwrap();
         }
         let found = origins(&at("sync.toml"), &|name| {
-            // B is the same there, and C is not asked for.
+            // B has the same value there, and the file does not use C.
             Some(if name == "A" { "other" } else { "2" }.to_owned())
         })
         .unwrap();

@@ -1,8 +1,7 @@
 //! The configuration: `sync.toml`, its `.env` and the environment, as one value that cannot be invalid.
 //!
-//! Parsing refuses what it does not know: an unknown key, a value out of range, a variable that is not set are
-//! errors that name file, line and fix. Secrets are in [`crate::base::secret::Secret`] from the moment they are read;
-//! no error of this module quotes a value of the file.
+//! Parsing refuses unknown keys, values out of range and variables that are not set; its errors name file, line and
+//! fix. Secrets are in [`crate::base::secret::Secret`] from the moment they are read. No error quotes a value.
 
 mod env;
 mod parse;

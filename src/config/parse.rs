@@ -1,4 +1,4 @@
-//! From the text of `sync.toml` to a [`Config`]: defaults, ranges, and what must not be said together.
+//! Parses the text of `sync.toml` into a [`Config`]: defaults, ranges, and keys that exclude each other.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::base::secret::Secret;
 use crate::model::table::Identifier;
 use crate::mssql::{Endpoint, Guard, Proof, Timeouts};
 
-/// What the server's administrator sees a session of ours as.
+/// The program name of our sessions, as the server's administrator sees it.
 const APPLICATION: &str = "mssql-sync";
 
 /// SQL Server's registered port.
@@ -24,43 +24,43 @@ const PORT_DEFAULT: u16 = 1433;
 /// Two windows at once kept a live point-of-sale server usable; four deadlocked at the target.
 const WORKERS_DEFAULT: u64 = 2;
 
-/// More than this many connections is a load that no source was asked for.
+/// More connections are a load that no source's owner agreed to.
 const WORKERS_MAX: u64 = 16;
 
-/// A few seconds of reading: short at the source, and little to repeat after a crash.
+/// A few seconds of reading: a short query at the source, and little work to repeat after a crash.
 const CHUNK_ROWS_DEFAULT: u64 = 20_000;
 
-/// Above this a chunk's target transaction locks and logs for minutes.
+/// With more rows, a chunk's target transaction locks and logs for minutes.
 const CHUNK_ROWS_MAX: u64 = 1_000_000;
 
 /// Bounds memory at `workers x 2 x 16 MiB`: 64 MiB with the default two workers.
 const CHUNK_BYTES_DEFAULT: u64 = 16 << 20;
 
-/// Below this the fixed cost of a chunk outweighs its rows; above 256 MiB memory is no longer bounded by much.
+/// Below 4 KiB the fixed cost of a chunk outweighs its rows; above 256 MiB the bound on memory means little.
 const CHUNK_BYTES: std::ops::RangeInclusive<u64> = 4096..=256 << 20;
 
-/// Point-of-sale tills that were offline deliver within the hour, as a rule.
+/// Tills that were offline usually deliver within the hour.
 const SETTLE_MINUTES_DEFAULT: u64 = 60;
 
-/// A week: later than that a table needs reconciling, not waiting.
+/// A week: after that a table needs reconciling, not waiting.
 const SETTLE_MINUTES_MAX: u64 = 7 * 24 * 60;
 
-/// Tills that were offline for weeks and corrections of last month's dates have arrived by then.
+/// By then, late rows have arrived: those of tills offline for weeks, and corrections of last month's dates.
 const SETTLE_DAYS_DEFAULT: u64 = 35;
 
-/// Beyond a year `reconcile --source` is the tool.
+/// After a year, `reconcile --source` is the tool.
 const SETTLE_DAYS_MAX: u64 = 366;
 
-/// Returns and corrections take single rows out of a month; a tenth of one leaves when a source was emptied.
+/// Returns and corrections remove single rows of a month; a tenth of its rows leaves only if a source was emptied.
 const LEAVING_ROWS_PERCENT_DEFAULT: u64 = 10;
 
-/// A night's maintenance of either server passes within 12 hours.
+/// Nightly maintenance of either server ends within 12 hours.
 const OUTAGE_MINUTES_DEFAULT: u64 = 12 * 60;
 
-/// Four weeks; nobody means more.
+/// Four weeks; a longer value is a typing error.
 const OUTAGE_MINUTES_MAX: u64 = 28 * 24 * 60;
 
-/// A day: a statement that takes longer is not one of a copy.
+/// A day: no statement of a copy takes longer.
 const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
 
 const TOP_KEYS: &[&str] = &["source", "target", "run", "table"];
@@ -104,7 +104,7 @@ const RUN_KEYS: &[&str] = &[
 ];
 const TABLE_KEYS: &[&str] = &["name", "mode", "date_column", "key"];
 
-/// Keys that say how to reach a server, which the embedded one has no use for.
+/// Keys for reaching a server, which have no meaning for the embedded one.
 const ADDRESS_KEYS: &[&str] = &[
     "port",
     "user",
@@ -479,7 +479,7 @@ fn identifier(file: &File<'_>, name: At<String>) -> Result<Identifier> {
     Identifier::new(name.value).map_err(|error| file.place(name.at, error))
 }
 
-/// A source that is its own target would be deleted from as it is read.
+/// Refuses a source that is its own target: a run would delete rows from it while reading.
 fn refuse_onto_itself(config: &Config) -> Result<()> {
     let (source, target) = (&config.source, &config.target);
     let place = |endpoint: &Endpoint, schema: &Identifier| {

@@ -1,7 +1,7 @@
-//! Tables of a TOML file, read with the line of everything at hand: the errors of `sync.toml` come from here.
+//! Reads tables of a TOML file; its errors name file and line.
 //!
-//! A section knows its keys from the start, so that a misspelt key is named before anything else is missed. No
-//! error quotes a value: any of them may be a password in the wrong place.
+//! A section checks its keys first, so that an error names a misspelt key before any missing one. No error quotes a
+//! value: any value may be a misplaced password.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::env::{FILE_NAME, Variables};
 use crate::base::error::{Error, ErrorKind, Result};
 
-/// The file that is read: its text, for line numbers, and its variables.
+/// The file being read: its text, for line numbers, and its variables.
 pub(super) struct File<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
@@ -29,7 +29,7 @@ impl File<'_> {
         )
     }
 
-    /// The same error with the place in front.
+    /// The same error, prefixed with file and line.
     pub(super) fn place(&self, at: usize, error: Error) -> Error {
         self.error(at, error.chain())
     }
@@ -54,7 +54,7 @@ impl File<'_> {
     }
 }
 
-/// A value and the byte it is at.
+/// A value and its byte offset in the file.
 #[derive(Debug, Clone)]
 pub(super) struct At<T> {
     pub(super) value: T,
@@ -71,7 +71,7 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The table, whose keys are all among `keys`.
+    /// Opens a table; refuses any key that is not among `keys`.
     pub(super) fn open(
         file: &'a File<'a>,
         name: &'static str,
@@ -85,7 +85,7 @@ impl<'a> Section<'a> {
         Section::of_table(file, name, table, at, keys)
     }
 
-    /// As [`Section::open`], of a table that is at hand.
+    /// As [`Section::open`], for a parsed table.
     pub(super) fn of_table(
         file: &'a File<'a>,
         name: &'static str,
@@ -124,7 +124,7 @@ impl<'a> Section<'a> {
         self.table.get(key)
     }
 
-    /// A string with its variables replaced; `None` where the key is absent.
+    /// A string with its variables replaced; `None` if the key is absent.
     pub(super) fn string(&self, key: &str) -> Result<Option<At<String>>> {
         let Some(value) = self.value(key) else {
             return Ok(None);
@@ -132,7 +132,7 @@ impl<'a> Section<'a> {
         self.text_of(key, value).map(Some)
     }
 
-    /// A string that must be there and hold something.
+    /// A string that must be present and not empty.
     pub(super) fn required(&self, key: &str, example: &str) -> Result<At<String>> {
         let text = self.string(key)?.ok_or_else(|| {
             self.error(format_args!(
@@ -143,12 +143,12 @@ impl<'a> Section<'a> {
         self.filled(key, text)
     }
 
-    /// A string that holds something where it is there.
+    /// A string that must not be empty; `None` if the key is absent.
     pub(super) fn optional(&self, key: &str) -> Result<Option<At<String>>> {
         self.string(key)?.map(|text| self.filled(key, text)).transpose()
     }
 
-    /// A list of strings that hold something; `None` where the key is absent.
+    /// A list of strings that must not be empty; `None` if the key is absent.
     pub(super) fn strings(&self, key: &str) -> Result<Option<At<Vec<At<String>>>>> {
         let Some(value) = self.value(key) else {
             return Ok(None);
@@ -165,7 +165,7 @@ impl<'a> Section<'a> {
         Ok(Some(At { value, at }))
     }
 
-    /// `true` or `false`; `None` where the key is absent.
+    /// `true` or `false`; `None` if the key is absent.
     pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>> {
         self.value(key)
             .map(|value| {
@@ -177,7 +177,7 @@ impl<'a> Section<'a> {
             .transpose()
     }
 
-    /// A whole number of `range`; `None` where the key is absent.
+    /// A whole number in `range`; `None` if the key is absent.
     pub(super) fn integer(&self, key: &str, range: RangeInclusive<u64>) -> Result<Option<At<u64>>> {
         let Some(value) = self.value(key) else {
             return Ok(None);
@@ -195,7 +195,7 @@ impl<'a> Section<'a> {
             })
     }
 
-    /// Refuses each of `keys`, for the reason given.
+    /// Refuses each of `keys` for this reason.
     pub(super) fn refuse(&self, keys: &[&str], reason: &str) -> Result<()> {
         match keys.iter().find_map(|key| Some((key, self.value(key)?))) {
             Some((key, value)) => Err(self

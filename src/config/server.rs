@@ -13,7 +13,7 @@ pub(super) enum Server {
     },
 }
 
-/// Parses `text`; the error says what is wrong with it and how to write it.
+/// Parses `text`; the error, a predicate of `server`, names the fault and the fix.
 pub(super) fn parse(text: &str) -> Result<Server, &'static str> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("embedded") {
@@ -46,7 +46,7 @@ pub(super) fn parse(text: &str) -> Result<Server, &'static str> {
         Some((host, instance)) => (host, Some(instance.trim())),
         None => (address, None),
     };
-    // Other programs mean this machine by these, and the address is what they connect to.
+    // Other programs connect to this machine by these names.
     let host = match host.trim() {
         "." | "(local)" => "127.0.0.1",
         host => host.trim_start_matches('[').trim_end_matches(']'),

@@ -1,4 +1,4 @@
-//! Whole files: what is read from a good one, and what each bad one is told.
+//! Whole files: the values of a good one, and the error of each bad one.
 
 use super::*;
 use crate::base::error::Error;
@@ -129,101 +129,124 @@ date_column = "D"
     );
 }
 
+/// Changes that break [`GOOD`], each with the error it causes: text, replacement, error after the file's name.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "user",
+        "usr",
+        ", line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names",
+    ),
+    (
+        "mode = \"full\"\n",
+        "mode = \"full\"\n[tables]\n",
+        ", line 23: Unknown key `tables` in the file; known keys are source, target, run, table",
+    ),
+    (
+        "user = \"reader\"",
+        "",
+        ", line 1: [source] has no `user`; add user = \"NAME\"",
+    ),
+    (
+        "\"reader\"",
+        "\"\"",
+        ", line 4: `user` in [source] is empty; give it a value",
+    ),
+    (
+        "\"${SOURCE_PASSWORD}\"",
+        "12345",
+        ", line 5: `password` in [source] must be text in quotes",
+    ),
+    (
+        "${SOURCE_PASSWORD}",
+        "${SOURCE",
+        ", line 5: A `${` begins a variable and has no name and closing brace; write `${NAME}`",
+    ),
+    (
+        "replica.example",
+        "np:x",
+        ", line 2: `server` names a protocol other than TCP; write \"HOST\" or \"tcp:HOST,PORT\"",
+    ),
+    (
+        "14330\"",
+        "14330\"\nport = 1",
+        ", line 10: `port` is in `server` already; remove one of the two",
+    ),
+    (
+        "schema = \"COM_5013\"",
+        "schema = \"a\"\nencrypt = \"yes\"",
+        ", line 7: `encrypt` in [source] must be true or false, without quotes",
+    ),
+    (
+        "schema = \"COM_5013\"",
+        "schema = \"a\"\nreplica_names = [\"A/B\"]",
+        ", line 7: `replica_names` counts only with replica_proof = \"named\"; set that, or remove the names",
+    ),
+    (
+        "schema = \"COM_5013\"",
+        "schema = \"a\"\nreplica_proof = \"named\"",
+        ", line 1: replica_proof = \"named\" needs the names: add replica_names = [\"SERVER/DATABASE\"]",
+    ),
+    (
+        "schema = \"COM_5013\"",
+        "schema = \"a\"\nreplica_proof = \"maybe\"",
+        ", line 7: `replica_proof` must be \"read_only\" or \"named\"",
+    ),
+    (
+        "[[table]]",
+        "[run]\nmax_workers = 0\n[[table]]",
+        ", line 17: `max_workers` in [run] must be a whole number from 1 to 16",
+    ),
+    (
+        "[[table]]",
+        "[run]\nchunk_rows = -1\n[[table]]",
+        ", line 17: `chunk_rows` in [run] must be a whole number from 1 to 1000000",
+    ),
+    (
+        "[[table]]",
+        "[run]\nleaving_rows_max_percent = 101\n[[table]]",
+        ", line 17: `leaving_rows_max_percent` in [run] must be a whole number from 0 to 100",
+    ),
+    (
+        "mode = \"full\"",
+        "mode = \"weekly\"",
+        ", line 22: `mode` must be \"monthly\" or \"full\"",
+    ),
+    (
+        "mode = \"full\"",
+        "",
+        ", line 20: The table APP_4_ITEM has no `date_column`; name the column that its months are cut by, or set mode = \"full\"",
+    ),
+    (
+        "mode = \"full\"",
+        "mode = \"full\"\ndate_column = \"D\"",
+        ", line 23: `date_column` has no meaning with mode = \"full\"; remove it",
+    ),
+    (
+        "mode = \"full\"",
+        "mode = \"full\"\nkey = []",
+        ", line 23: `key` names no column; remove it to have the key chosen for you",
+    ),
+    (
+        "APP_4_ITEM",
+        "app_4_sales",
+        ", line 21: The table app_4_sales is here twice; remove one",
+    ),
+    (
+        "[source]",
+        "[source",
+        ", line 1: This is not TOML: unclosed table, expected `]`",
+    ),
+    (
+        "user = \"reader\"",
+        "user = \"reader\"\nuser = \"b\"",
+        ", line 5: This is not TOML: duplicate key",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_named_with_its_line_and_the_fix() {
-    let schema = "schema = \"COM_5013\"";
-    let cases = [
-        (
-            with("user", "usr"),
-            ", line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names",
-        ),
-        (
-            format!("{GOOD}[tables]\n"),
-            ", line 23: Unknown key `tables` in the file; known keys are source, target, run, table",
-        ),
-        (
-            with("user = \"reader\"", ""),
-            ", line 1: [source] has no `user`; add user = \"NAME\"",
-        ),
-        (
-            with("\"reader\"", "\"\""),
-            ", line 4: `user` in [source] is empty; give it a value",
-        ),
-        (
-            with("\"${SOURCE_PASSWORD}\"", "12345"),
-            ", line 5: `password` in [source] must be text in quotes",
-        ),
-        (
-            with("${SOURCE_PASSWORD}", "${SOURCE"),
-            ", line 5: A `${` begins a variable and has no name and closing brace; write `${NAME}`",
-        ),
-        (
-            with("replica.example", "np:x"),
-            ", line 2: `server` names a protocol other than TCP; write \"HOST\" or \"tcp:HOST,PORT\"",
-        ),
-        (
-            with("14330\"", "14330\"\nport = 1"),
-            ", line 10: `port` is in `server` already; remove one of the two",
-        ),
-        (
-            with(schema, "schema = \"a\"\nencrypt = \"yes\""),
-            ", line 7: `encrypt` in [source] must be true or false, without quotes",
-        ),
-        (
-            with(schema, "schema = \"a\"\nreplica_names = [\"A/B\"]"),
-            ", line 7: `replica_names` counts only with replica_proof = \"named\"; set that, or remove the names",
-        ),
-        (
-            with(schema, "schema = \"a\"\nreplica_proof = \"named\""),
-            ", line 1: replica_proof = \"named\" needs the names: add replica_names = [\"SERVER/DATABASE\"]",
-        ),
-        (
-            with(schema, "schema = \"a\"\nreplica_proof = \"maybe\""),
-            ", line 7: `replica_proof` must be \"read_only\" or \"named\"",
-        ),
-        (
-            with("[[table]]", "[run]\nmax_workers = 0\n[[table]]"),
-            ", line 17: `max_workers` in [run] must be a whole number from 1 to 16",
-        ),
-        (
-            with("[[table]]", "[run]\nchunk_rows = -1\n[[table]]"),
-            ", line 17: `chunk_rows` in [run] must be a whole number from 1 to 1000000",
-        ),
-        (
-            with("[[table]]", "[run]\nleaving_rows_max_percent = 101\n[[table]]"),
-            ", line 17: `leaving_rows_max_percent` in [run] must be a whole number from 0 to 100",
-        ),
-        (
-            with("mode = \"full\"", "mode = \"weekly\""),
-            ", line 22: `mode` must be \"monthly\" or \"full\"",
-        ),
-        (
-            with("mode = \"full\"", ""),
-            ", line 20: The table APP_4_ITEM has no `date_column`; name the column that its months are cut by, or set mode = \"full\"",
-        ),
-        (
-            with("mode = \"full\"", "mode = \"full\"\ndate_column = \"D\""),
-            ", line 23: `date_column` has no meaning with mode = \"full\"; remove it",
-        ),
-        (
-            with("mode = \"full\"", "mode = \"full\"\nkey = []"),
-            ", line 23: `key` names no column; remove it to have the key chosen for you",
-        ),
-        (
-            with("APP_4_ITEM", "app_4_sales"),
-            ", line 21: The table app_4_sales is here twice; remove one",
-        ),
-        (
-            with("[source]", "[source"),
-            ", line 1: This is not TOML: unclosed table, expected `]`",
-        ),
-        (
-            with("user = \"reader\"", "user = \"reader\"\nuser = \"b\""),
-            ", line 5: This is not TOML: duplicate key",
-        ),
-    ];
-    for (text, expected) in cases {
-        assert_eq!(refused(&text), expected);
+    for (from, to, expected) in REFUSED {
+        assert_eq!(refused(&with(from, to)), *expected);
     }
 }
 

@@ -10,15 +10,15 @@ use crate::mssql::{Endpoint, Guard, Timeouts};
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where rows come from.
+    /// The end that is read.
     pub source: Source,
-    /// Where they go.
+    /// The end that is written.
     pub target: Target,
-    /// How a run works.
+    /// The settings of a run.
     pub run: RunConfig,
     /// The tables, in the order in which they are copied. At least one; no name twice.
     pub tables: Vec<TableConfig>,
-    /// The file it was read from.
+    /// The configuration file.
     pub path: PathBuf,
 }
 
@@ -29,11 +29,11 @@ pub struct Source {
     pub endpoint: Endpoint,
     /// Schema of the tables.
     pub schema: Identifier,
-    /// Whether a server that proves nothing is refused; `false` is said on every run.
+    /// Whether a server without a proof is refused; every run warns of `false`.
     pub require_replica: bool,
-    /// What every connection proves before it reads.
+    /// The proof that every connection gives before it reads.
     pub guard: Guard,
-    /// Whether `server = "embedded"`: the endpoint has no address before the embedded server is started.
+    /// Whether `server = "embedded"`; then the endpoint has no address until the embedded server starts.
     pub embedded: bool,
 }
 
@@ -44,30 +44,30 @@ pub struct Target {
     pub endpoint: Endpoint,
     /// Schema of the tables.
     pub schema: Identifier,
-    /// Put in front of a source table's name; may be empty.
+    /// The prefix of target tables' names; may be empty.
     pub table_prefix: String,
     /// Whether `server = "embedded"`.
     pub embedded: bool,
 }
 
-/// How a run works.
+/// The settings of a run.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
-    /// Windows of a table that are worked on at once, 1 to 16: as many connections at each end.
+    /// Parallel windows of a table, 1 to 16; each has one connection at each end.
     pub max_workers: usize,
-    /// Rows of a chunk at most, 1 to 1,000,000.
+    /// The most rows of a chunk, 1 to 1,000,000.
     pub chunk_rows: u32,
-    /// Canonical bytes of a chunk at most; memory is bounded by workers x 2 x this.
+    /// The most canonical bytes of a chunk; memory is bounded by workers x 2 x this.
     pub chunk_bytes_max: usize,
-    /// An open window ends this long before the source's clock.
+    /// An open window ends this many minutes before the source's clock.
     pub settle_minutes: u32,
-    /// A window's row counts are compared by each run until one finds them equal so long after its end; 0 for never.
+    /// Runs count a window's rows again until they are equal this many days after its end; 0 for never.
     pub settle_days: u32,
-    /// So many percent of a window's rows, or of a reference table's, may leave the target unasked, 0 to 100.
+    /// The percentage of a window's or reference table's rows that may leave the target unasked, 0 to 100.
     pub leaving_rows_max_percent: u8,
-    /// How long an outage of either end is waited out before the run ends as incomplete.
+    /// The longest outage of either end that a run waits out; after it the run ends as incomplete.
     pub outage_max: Duration,
-    /// How long a server may take for what.
+    /// The time limits of a server's answers.
     pub timeouts: Timeouts,
 }
 
@@ -76,20 +76,20 @@ pub struct RunConfig {
 pub struct TableConfig {
     /// Its name at the source.
     pub name: Identifier,
-    /// How it is copied.
+    /// The way it is copied.
     pub mode: Mode,
-    /// The column that windows are cut by; always there when `mode` is monthly.
+    /// The column that windows are cut by; present if `mode` is monthly.
     pub date_column: Option<Identifier>,
-    /// The unique columns to read by, where they should not be chosen by the program.
+    /// The unique columns to read by; `None` lets the program choose.
     pub key: Option<Vec<Identifier>>,
 }
 
-/// How a table is copied.
+/// The way a table is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// By windows of its date column.
     Monthly,
-    /// Whole.
+    /// As a whole.
     Full,
 }
 
@@ -103,7 +103,7 @@ impl std::fmt::Display for Mode {
 }
 
 impl Config {
-    /// The tables that `--tables` names, in the configuration's order; all where it names none.
+    /// The tables that `--tables` names, in the configuration's order; all tables without `--tables`.
     ///
     /// # Errors
     /// `Usage` for a name that the configuration does not have.
@@ -119,7 +119,7 @@ impl Config {
         Ok(chosen.collect())
     }
 
-    /// Refuses a list of tables, given by `option`, that names one that the configuration does not have.
+    /// Refuses tables, given by `option`, that the configuration does not have.
     ///
     /// # Errors
     /// `Usage` for the first such name.
@@ -154,7 +154,7 @@ impl Config {
         }
     }
 
-    /// The directory of the file, which relative paths and the embedded server's data start from.
+    /// The file's directory, the base of relative paths and of the embedded server's data.
     pub fn directory(&self) -> &Path {
         match self.path.parent() {
             Some(parent) if parent != Path::new("") => parent,

@@ -1,4 +1,4 @@
-//! The files of the job: the configuration with its variables, and the checkpoint store.
+//! Checks of the files: the configuration with its variables, and the checkpoint store.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use crate::base::text::counted;
 use crate::checkpoint::Reader;
 use crate::config::{Config, origins};
 
-/// Looks at the configuration at `path`; `None` where it is wrong, and nothing more can be looked at.
+/// Checks the configuration at `path`; `None` if it is wrong, which ends all checks.
 pub fn configuration(
     report: &mut Report,
     path: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Config> {
     const PLACE: &str = "configuration";
-    // Where variables come from is told first, because it explains what is wrong with the values.
+    // The origins of variables are reported first, because they explain wrong values.
     if let Ok(origins) = origins(path, environment) {
         match &origins.file {
             Some(file) => report.ok(PLACE, format!("Variables are read from {}", file.display())),
@@ -28,7 +28,7 @@ pub fn configuration(
             report.warning(
                 PLACE,
                 format!(
-                    "{} is there and is not read: only .env beside the configuration is; delete it, or move what counts \
+                    "{} is there and is not read: only .env beside the configuration is; delete it, or move its variables \
                      into .env",
                     file.display()
                 ),
@@ -56,7 +56,7 @@ pub fn configuration(
     }
 }
 
-/// Looks at the checkpoint store.
+/// Checks the checkpoint store.
 pub fn state(report: &mut Report, path: &Path) {
     const PLACE: &str = "state";
     match told(path) {
@@ -68,7 +68,7 @@ pub fn state(report: &mut Report, path: &Path) {
 fn told(path: &Path) -> Result<String> {
     let shown = path.display();
     let Some(reader) = Reader::open(path)? else {
-        return Ok(format!("There is no {shown} yet; a run makes it"));
+        return Ok(format!("There is no {shown} yet; a run creates it"));
     };
     let view = reader.view()?;
     let tables = counted(view.tables()?.len() as u64, "table");

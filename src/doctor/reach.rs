@@ -1,4 +1,4 @@
-//! The way to a server: its name, its addresses, and whether somebody listens there.
+//! Checks of the way to a server: its name, its addresses and its port.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -8,11 +8,11 @@ use super::report::{Level, Lost, Report};
 use crate::mssql::connect::port_of;
 use crate::mssql::{Endpoint, Timeouts};
 
-/// What an address answered.
+/// The answer of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Answer {
     Listens,
-    /// The machine is there, and nobody listens.
+    /// The machine answers, but nobody listens.
     Refused,
     /// No answer in time.
     Silent,
@@ -20,7 +20,7 @@ enum Answer {
     Unreachable(String),
 }
 
-/// Looks whether somebody listens where the endpoint says.
+/// Checks that somebody listens at the endpoint's address.
 pub(super) async fn examine(
     report: &mut Report,
     endpoint: &Endpoint,
@@ -78,8 +78,8 @@ async fn ask(address: SocketAddr, timeouts: &Timeouts) -> Answer {
     }
 }
 
-/// What the answers mean, in the order in which a connection tries the addresses. `at_local` says that somebody listens
-/// at 127.0.0.1, which the host's own addresses do not have.
+/// Judges the answers, which are in the order in which a connection tries the addresses. `at_local` says that
+/// somebody listens at 127.0.0.1, which is none of the host's addresses.
 fn judge(host: &str, port: u16, answers: &[(IpAddr, Answer)], at_local: bool) -> (Level, String) {
     let place = format!("{host}, port {port}");
     let in_vain: Vec<String> = answers
@@ -106,7 +106,7 @@ fn judge(host: &str, port: u16, answers: &[(IpAddr, Answer)], at_local: bool) ->
             return (Level::Warning, text);
         }
         (Some((ip, _)), _) => {
-            // A listener of an availability group has an address a subnet, so that its name must stay.
+            // An availability group's listener has one address per subnet, so its name must stay.
             let text = format!(
                 "Somebody listens at {place} ({ip}), and every connection first waits in vain for {}; see which \
                  addresses the DNS has for {host}",
@@ -134,7 +134,7 @@ fn judge(host: &str, port: u16, answers: &[(IpAddr, Answer)], at_local: bool) ->
         _ => format!(
             "Nobody listens at {place}: the SQL Server service is stopped, or TCP/IP is not enabled for it (SQL Server \
              Configuration Manager, network configuration; then restart the service), or it is a named instance, which \
-             listens on another port or on named pipes only; put that right, or give server = \"HOST,PORT\""
+             listens on another port or on named pipes only; correct that, or give server = \"HOST,PORT\""
         ),
     };
     (Level::Failure, text)

@@ -1,4 +1,4 @@
-//! What was looked at, and how it came out.
+//! Checks and their outcomes.
 
 use std::time::Duration;
 
@@ -11,36 +11,36 @@ use crate::model::plan::TablePlan;
 use crate::model::table::TableSchema;
 use crate::mssql::ServerInfo;
 
-/// Clocks that are further apart than this are told. Rows wait `settle_minutes` by the source's clock, so that a clock
-/// that is off by minutes leaves rows out or takes them too early.
+/// Clocks further apart than this cause a warning. Rows wait `settle_minutes` by the source's clock, so a clock that
+/// is minutes wrong leaves rows out or takes them too early.
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// How a check came out.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// As it must be.
     Ok,
-    /// A run works, and somebody should know.
+    /// A run works, but a person should know.
     Warning,
     /// A run does not work.
     Failure,
 }
 
-/// One thing that was looked at. JSON has its fields in this order.
+/// One check. JSON has its fields in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// How it came out.
+    /// Its outcome.
     pub level: Level,
     /// The server's error number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<u32>,
-    /// What it is about: `configuration`, `state`, `source`, `target`, `source table NAME`, `target table NAME`.
+    /// Its subject: `configuration`, `state`, `source`, `target`, `source table NAME`, `target table NAME`.
     pub place: String,
     /// The state of the server's error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<u8>,
-    /// What was found: the cause, and the fix.
+    /// The finding: the cause and the fix.
     pub text: String,
 }
 
@@ -51,10 +51,10 @@ pub struct Report {
     pub checks: Vec<Check>,
 }
 
-/// The connection is gone, and with it the rest of what was to be asked of that server; the report has it.
+/// The connection is lost, and with it the server's remaining checks. The report has the error.
 pub(super) struct Lost;
 
-/// A configured table, as far as the source knows it.
+/// A configured table, with the source's answers about it.
 pub(super) struct Found<'c> {
     pub(super) table: &'c TableConfig,
     pub(super) schema: Option<TableSchema>,
@@ -96,7 +96,7 @@ impl Report {
         });
     }
 
-    /// Adds that something could not be looked at: a warning, as long as the connection goes on.
+    /// Adds a warning that `what` could not be checked; a failure and `Lost` if the connection broke.
     pub(super) fn unchecked(
         &mut self,
         broken: bool,
@@ -112,13 +112,13 @@ impl Report {
         Ok(())
     }
 
-    /// How many checks came out so.
+    /// The number of checks with this outcome.
     pub fn count(&self, level: Level) -> usize {
         self.checks.iter().filter(|check| check.level == level).count()
     }
 }
 
-/// A server's name, database and version, and how far its clock is from this machine's.
+/// Reports a server's name, database and version, and how far its clock is from this machine's.
 pub(super) fn introduce(report: &mut Report, place: &str, server: &ServerInfo, now: DateTime<Utc>) {
     let role = if server.updateability.is_empty() {
         "of a role that it does not tell"

@@ -1,4 +1,4 @@
-//! The source: who it is, and whether every configured table can be read as a run reads it.
+//! Checks of the source: its identity, its guard, and whether a run could read every configured table.
 
 use chrono::{DateTime, Utc};
 
@@ -26,7 +26,7 @@ pub(super) async fn examine(
     let endpoint = &config.source.endpoint;
     reach::examine(report, endpoint, timeouts).await?;
     let guard = &config.source.guard;
-    // The guard is proven before anything else is asked: a refusal names the server.
+    // The guard is proven before any other query: a refusal names the server.
     let mut session = match SourceSession::open(endpoint, guard, timeouts).await {
         Ok(session) => session,
         Err(error) => {
@@ -104,24 +104,7 @@ async fn table(
         }
     };
     let before = report.checks.len();
-    let seen = sight::examine(session, &mut schema).await;
-    let filters = seen.as_ref().map_or(&[][..], Vec::as_slice);
-    let read = match &seen {
-        Ok(_) => selectable(session, &schema).await,
-        Err(_) => Ok(()),
-    };
-    for error in seen.as_ref().err().into_iter().chain(read.as_ref().err()) {
-        report.error(&place, error);
-        if session.is_broken() {
-            return Err(Lost);
-        }
-    }
-    if let Some(text) = sight::filtered(filters) {
-        report.warning(&place, text);
-    }
-    for text in tables::left_out(&schema) {
-        report.warning(&place, text);
-    }
+    readable(report, session, &place, &mut schema).await?;
     match configured(
         found.table,
         schema.clone(),
@@ -129,13 +112,7 @@ async fn table(
         database,
     ) {
         Ok(plan) => {
-            if let Some(text) = tables::order(&plan) {
-                report.warning(&place, text);
-            }
-            undated(report, session, &place, &plan).await?;
-            if !plan.has_key() {
-                report.warning(&place, tables::KEYLESS);
-            }
+            planned(report, session, &place, &plan).await?;
             if report.checks.len() == before {
                 let by = plan
                     .date()
@@ -150,7 +127,52 @@ async fn table(
     Ok(())
 }
 
-/// `SELECT` as a run sends it, of no rows: the server checks the right to every column.
+/// Reports whether the login may read the table, and the rows and columns that it does not get.
+async fn readable(
+    report: &mut Report,
+    session: &mut SourceSession,
+    place: &str,
+    schema: &mut TableSchema,
+) -> Result<(), Lost> {
+    let seen = sight::examine(session, schema).await;
+    let filters = seen.as_ref().map_or(&[][..], Vec::as_slice);
+    let read = match &seen {
+        Ok(_) => selectable(session, schema).await,
+        Err(_) => Ok(()),
+    };
+    for error in seen.as_ref().err().into_iter().chain(read.as_ref().err()) {
+        report.error(place, error);
+        if session.is_broken() {
+            return Err(Lost);
+        }
+    }
+    if let Some(text) = sight::filtered(filters) {
+        report.warning(place, text);
+    }
+    for text in tables::left_out(schema) {
+        report.warning(place, text);
+    }
+    Ok(())
+}
+
+/// Reports the costs and limits of reading the table by its plan.
+async fn planned(
+    report: &mut Report,
+    session: &mut SourceSession,
+    place: &str,
+    plan: &TablePlan,
+) -> Result<(), Lost> {
+    if let Some(text) = tables::order(plan) {
+        report.warning(place, text);
+    }
+    undated(report, session, place, plan).await?;
+    if !plan.has_key() {
+        report.warning(place, tables::KEYLESS);
+    }
+    Ok(())
+}
+
+/// Sends the SELECT of a run for no rows: the server checks the right to every column.
 async fn selectable(session: &mut SourceSession, schema: &TableSchema) -> Result<()> {
     if schema.columns.is_empty() {
         let text = format!(
@@ -167,7 +189,7 @@ async fn selectable(session: &mut SourceSession, schema: &TableSchema) -> Result
     proven(session, select, &schema.name).await.map(|_| ())
 }
 
-/// Counts the rows without a date, where an index answers that.
+/// Counts the rows without a date, if an index answers that.
 async fn undated(
     report: &mut Report,
     session: &mut SourceSession,
@@ -204,7 +226,7 @@ async fn undated(
     Ok(())
 }
 
-/// Runs a SELECT behind the guard; its integer, where it returns a row.
+/// Runs a SELECT behind the guard and returns its integer; `None` without a row.
 async fn proven(session: &mut SourceSession, select: String, table: &TableName) -> Result<Option<i64>> {
     let mut found = None;
     let query = SourceQuery::new(select, Vec::new());

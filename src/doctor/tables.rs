@@ -1,4 +1,4 @@
-//! What is to be known about a table, judged from the catalog's answers alone.
+//! Judgements about a table from the catalog's answers alone.
 
 use super::report::Level;
 use crate::model::plan::{AccessPath, TablePlan};
@@ -6,7 +6,7 @@ use crate::model::table::{DataType, Identifier, TableSchema};
 use crate::target::table::Target;
 use crate::tsql::expression::{Family, family};
 
-/// The columns that are not copied, and why.
+/// A line for each column that is not copied, with the reason.
 pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
     let columns = schema.refused.iter();
     columns
@@ -14,7 +14,7 @@ pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
         .collect()
 }
 
-/// What costs more than it should when a monthly table is read.
+/// A warning if no index delivers the order in which a monthly table is read.
 pub(super) fn order(plan: &TablePlan) -> Option<String> {
     if plan.access_path != AccessPath::DayWalk {
         return None;
@@ -26,15 +26,15 @@ pub(super) fn order(plan: &TablePlan) -> Option<String> {
         format!("No index begins with {date}")
     };
     Some(format!(
-        "{why}, so that each day is read and sorted by itself; ask for an index on {date}, if the table is large"
+        "{why}, so each day is read and sorted by itself; ask for an index on {date}, if the table is large"
     ))
 }
 
-/// What a whole table without a key means.
+/// The warning about a reference table without a key.
 pub(super) const KEYLESS: &str = "It has no unique index over NOT NULL columns: its rows cannot be told apart, so that \
     all of it is one chunk, which must fit into chunk_bytes_max";
 
-/// What is wrong with a target table that is there, for a plan.
+/// The findings about an existing target table, for a plan.
 pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, String)> {
     let target = match Target::new(plan, schema) {
         Ok(target) => target,
@@ -52,7 +52,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
                 format!("{text}: values are converted, and one that does not survive it fails its chunk");
             (Level::Warning, text)
         } else {
-            let text = format!("{text}; make it {from}, or drop the table to have it made anew");
+            let text = format!("{text}; make it {from}, or drop the table, and a run creates it");
             (Level::Failure, text)
         });
     }
@@ -60,7 +60,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
         let text = format!(
             "Key column {} has another collation here than at the source: its rows are compared by the source's, which no \
              index serves, and a unique index may refuse keys that only the source's tells apart; make it of the source's \
-             collation, or drop the table to have it made anew",
+             collation, or drop the table, and a run creates it",
             column.name
         );
         found.push((Level::Warning, text));
@@ -79,7 +79,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
             let columns: Vec<&str> = index.columns.iter().map(Identifier::as_str).collect();
             let text = format!(
                 "Unique index {} is over {}, which need not be unique at the source: a chunk with two such rows is \
-                 refused; drop it where that can be",
+                 refused; drop the index if you can",
                 index.name,
                 columns.join(", ")
             );
@@ -89,7 +89,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
     found
 }
 
-/// Types whose values convert to each other, as far as they fit.
+/// Types whose values convert to each other if they fit.
 #[derive(PartialEq, Eq)]
 enum Kind {
     Number,

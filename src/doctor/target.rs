@@ -1,4 +1,4 @@
-//! The target: what the login may do there, what is prepared, and whether the tables that are there fit.
+//! Checks of the target: the login's rights, the schemas, and the fit of existing tables.
 
 use chrono::{DateTime, Utc};
 
@@ -17,10 +17,10 @@ const PLACE: &str = "target";
 /// The schema of receipts, leases and plans.
 const OWN_SCHEMA: &str = "sync";
 
-/// Where the rights that are missing come from.
+/// The fix for missing rights.
 const RIGHTS: &str = "migrations/admin/setup_etl_user.sql grants what is needed";
 
-/// What a run does to a target table.
+/// The rights that a run needs on a target table.
 const TABLE_RIGHTS: [&str; 3] = ["SELECT", "INSERT", "DELETE"];
 
 /// DML triggers, in T-SQL and CLR.
@@ -62,7 +62,7 @@ pub(super) async fn examine(
         );
     }
     let session = &mut session;
-    // A table that is loaded whole is made anew beside its place, also where it is there.
+    // A reference table is loaded into a new shadow table, even if the target table exists.
     let makes_tables = tables(report, session, config, found).await? > 0
         || config.tables.iter().any(|table| table.mode == Mode::Full);
     let database = quoted(&server.database);
@@ -70,12 +70,12 @@ pub(super) async fn examine(
     schema(report, session, &database, &config.target.schema, makes_tables).await
 }
 
-/// A database's name in brackets; as it is where it cannot be quoted, which the server will say.
+/// A database's name in brackets; unchanged if it cannot be quoted, which the server will report.
 fn quoted(database: &str) -> String {
     Identifier::new(database).map_or_else(|_| database.to_owned(), |name| name.quoted())
 }
 
-/// The tables that are there; returns how many are not.
+/// Checks the existing tables; returns the number of missing ones.
 async fn tables(
     report: &mut Report,
     session: &mut Session,
@@ -143,11 +143,11 @@ async fn table(
         }
     }
     let mut rights = TABLE_RIGHTS.to_vec();
-    // IDENTITY_INSERT needs it, and so does the exchange of a table that is loaded whole.
+    // IDENTITY_INSERT needs ALTER, and so does the cutover of a reference table.
     if found.table.mode == Mode::Full || schema.columns.iter().any(|column| column.identity) {
         rights.push("ALTER");
     }
-    // One that cannot be exchanged is refreshed row by row.
+    // A reference table without a cutover is refreshed row by row.
     if found.table.mode == Mode::Full {
         rights.push("UPDATE");
     }
@@ -160,7 +160,7 @@ async fn names(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result
     rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
 }
 
-/// The schema of the tables: there, and open to tables that are to be made.
+/// Checks that the schema of the tables exists and, if `makes_tables`, that the login may create tables in it.
 async fn schema(
     report: &mut Report,
     session: &mut Session,
@@ -201,7 +201,7 @@ async fn schema(
     Ok(())
 }
 
-/// Schema `[sync]`: what is applied of the migrations, or the right to make it.
+/// Checks schema `[sync]`: its version, and the rights to use or create it.
 async fn own_schema(
     report: &mut Report,
     session: &mut Session,
@@ -236,7 +236,7 @@ async fn own_schema(
     } else {
         permitted(report, session, PLACE, ("[sync]", "SCHEMA"), &["ALTER"]).await?;
     }
-    // Where tables are made it is asked for once, with them.
+    // With `makes_tables`, the check of the tables' schema asks for this right.
     if applied < newest && !makes_tables {
         permitted(report, session, PLACE, (database, "DATABASE"), &["CREATE TABLE"]).await?;
     }
@@ -255,7 +255,7 @@ async fn is_there(session: &mut Session, schema: &str) -> Result<bool> {
         .is_some())
 }
 
-/// Fails the rights that the login lacks on a securable, quoted, of a class.
+/// Reports the rights that the login lacks on a securable, given as its quoted name and its class.
 async fn permitted(
     report: &mut Report,
     session: &mut Session,

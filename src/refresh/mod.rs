@@ -226,8 +226,8 @@ async fn begin(
     Ok(Some(new))
 }
 
-/// Whether the brake keeps a reference table as it is, as so many of its rows would leave and so many be there then; if
-/// so it is said. A table is never emptied unasked.
+/// Whether the brake keeps a reference table as it is, because `leaving` of its `of` rows would leave it and `left` rows
+/// remain. If so, the user is warned. A table is never emptied unasked.
 fn holds_back(
     run: &RunContext<'_>,
     plan: &TablePlan,

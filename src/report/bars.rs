@@ -1,4 +1,4 @@
-//! A run as bars on a terminal: one for the table at work, with rows/s and ETA, and one for each of its windows.
+//! Draws a run as bars on a terminal: one for the current table, with rows/s and ETA, and one for each window.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::base::text::rows;
 use crate::model::window::Window;
 use crate::progress::{Event, Progress};
 
-/// A spinner that turns while nothing arrives says that the program lives.
+/// The spinner turns even if no event arrives, and so shows that the program lives.
 const TICK: Duration = Duration::from_millis(250);
 
 /// Draws the bars of a run on stderr.
@@ -27,12 +27,12 @@ pub struct Bars {
 struct State {
     table: Option<(ProgressBar, Pace)>,
     windows: HashMap<Window, (ProgressBar, u64)>,
-    /// The table that is being compared, and its rows so far.
+    /// The bar of the table in comparison, and its rows compared so far.
     comparing: Option<(ProgressBar, u64)>,
 }
 
 impl Bars {
-    /// Bars on stderr.
+    /// Draws on stderr.
     pub fn stderr(clock: SharedClock) -> Self {
         Bars::on(clock, ProgressDrawTarget::stderr())
     }
@@ -45,16 +45,16 @@ impl Bars {
         }
     }
 
-    /// A line above the bars, which stays.
+    /// Prints a permanent line above the bars.
     fn say(&self, event: Event<'_>) {
         if let Some(line) = told(event) {
-            // A terminal that went away must not end a run that works.
+            // A closed terminal must not end a working run.
             let _ = self.screen.println(line);
         }
     }
 
     fn bar(&self, length: Option<u64>, indent: &str) -> ProgressBar {
-        // The bar has the length only where it is known: a made-up one would lie.
+        // The bar has a length only if it is known: an invented one would mislead.
         let template = match length {
             Some(_) => format!("{indent}{{prefix}} [{{bar:24}}] {{msg}}"),
             None => format!("{indent}{{prefix}} {{spinner}} {{msg}}"),
@@ -94,7 +94,7 @@ impl Progress for Bars {
                 rows_expected,
             } => {
                 self.end_table(&mut state);
-                // Where nobody knows how many rows there are, the bar is of windows.
+                // Without an expected row count, the bar counts windows.
                 let bar = self.bar(Some(rows_expected.unwrap_or(windows as u64)), "");
                 bar.set_prefix(table.to_owned());
                 let pace = Pace::start(now, windows, rows_done, rows_expected);

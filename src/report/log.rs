@@ -1,4 +1,4 @@
-//! A run as log events with fixed field names: what `--log json` writes.
+//! Writes a run as log events with fixed field names, for `--log json`.
 
 use crate::progress::{Event, Progress, last_day};
 

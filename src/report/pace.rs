@@ -1,4 +1,4 @@
-//! How far the table at work has come, and when it will be done: what both views of a run show.
+//! Progress, rate and remaining time of the current table, for bars and lines alike.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use crate::model::window::Window;
 
 use crate::base::text::{duration, rows, thousands};
 
-/// Before this a rate is noise.
+/// A rate over less time is noise.
 const RATE_FROM: Duration = Duration::from_millis(500);
 
-/// The table at work.
+/// The progress of the current table.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     started: Duration,
@@ -19,14 +19,14 @@ pub(super) struct Pace {
     rows_before: u64,
     rows_now: u64,
     rows_expected: Option<u64>,
-    /// Windows' worth of dates that this run has verified.
+    /// Dates that this run has verified, in windows.
     dates_now: f64,
-    /// How far the windows at work have come in their dates.
+    /// For each current window, the verified part of its dates, 0 to 1.
     reached: BTreeMap<Window, f64>,
 }
 
 impl Pace {
-    /// A table whose turn begins at `now`, the clock's monotonic time.
+    /// Starts a table at `now`, the clock's monotonic time.
     pub(super) fn start(now: Duration, windows: usize, rows_before: u64, rows_expected: Option<u64>) -> Self {
         Pace {
             started: now,
@@ -40,30 +40,30 @@ impl Pace {
         }
     }
 
-    /// A chunk of these dates of its window was verified.
+    /// Adds a verified chunk's dates, both ends from 0 to 1 of its window.
     pub(super) fn add_dates(&mut self, window: Window, (from, to): (f64, f64)) {
         self.dates_now += (to - from).max(0.0);
         let reached = self.reached.entry(window).or_default();
         *reached = reached.max(to);
     }
 
-    /// A chunk was verified.
+    /// Adds a verified chunk's rows.
     pub(super) fn add_rows(&mut self, row_count: u64) {
         self.rows_now += row_count;
     }
 
-    /// A window is over, one way or the other.
+    /// Ends a window, complete or failed.
     pub(super) fn window_over(&mut self, window: Window) {
         self.windows_over += 1;
         self.reached.remove(&window);
     }
 
-    /// Rows verified, those of earlier runs included.
+    /// Verified rows, including those of earlier runs.
     fn position(&self) -> u64 {
         self.rows_before + self.rows_now
     }
 
-    /// How far it has come: in rows where their number is known, else in windows.
+    /// The position of the bar: in rows if their number is known, else in windows.
     pub(super) fn steps(&self) -> u64 {
         match self.rows_expected {
             Some(_) => self.position(),
@@ -71,13 +71,13 @@ impl Pace {
         }
     }
 
-    /// Rows a second of this run.
+    /// Rows per second in this run.
     fn rate(&self, now: Duration) -> Option<f64> {
         let elapsed = now.saturating_sub(self.started);
         (elapsed >= RATE_FROM && self.rows_now > 0).then(|| self.rows_now as f64 / elapsed.as_secs_f64())
     }
 
-    /// Time until the table is done: by rows where their number is known, else by the dates that are left.
+    /// Time until the table is done: by rows if their number is known, else by the remaining dates.
     fn eta(&self, now: Duration) -> Option<Duration> {
         let rate = self.rate(now)?;
         let seconds = match self.rows_expected {
@@ -134,7 +134,7 @@ mod tests {
         let mut pace = Pace::start(seconds(0), 3, 0, None);
         pace.add_rows(10);
         assert_eq!(pace.text(seconds(10)), "10 rows, 0 of 3 windows, 1 rows/s");
-        // A window that an earlier run left at a quarter has come to three quarters in ten seconds.
+        // In ten seconds, a window that an earlier run left at a quarter reached three quarters.
         pace.add_dates(window(), (0.25, 0.75));
         assert_eq!(
             pace.text(seconds(10)),

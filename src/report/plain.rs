@@ -1,7 +1,6 @@
-//! A run as plain lines: for logs, pipes and terminals with other output on them.
+//! Writes a run as plain lines, for logs, pipes and shared terminals.
 //!
-//! Every line stands alone. Progress within a table is told at most every few seconds; what must be known is
-//! told at once.
+//! Every line stands alone. Progress within a table is written every few seconds at most, all other events at once.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +11,7 @@ use crate::base::clock::SharedClock;
 use crate::base::text::{counted, duration, rows};
 use crate::progress::{Event, Progress, last_day};
 
-/// Often enough to see that it lives, seldom enough for a night's log to be read.
+/// Often enough to show that the run lives, seldom enough to keep a night's log readable.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Writes the lines of a run.
@@ -24,13 +23,13 @@ pub struct Plain<W> {
 struct State<W> {
     out: W,
     pace: Option<Pace>,
-    /// Rows of the table that is being compared.
+    /// Rows compared so far of the current table.
     compared: u64,
     told_at: Duration,
 }
 
 impl<W: Write + Send> Plain<W> {
-    /// Lines go to `out`.
+    /// Writes to `out`.
     pub fn new(clock: SharedClock, out: W) -> Self {
         let told_at = clock.monotonic();
         let state = State {
@@ -52,7 +51,7 @@ impl<W: Write + Send> Progress for Plain<W> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let line = state.line(event, now);
         if let Some(line) = line {
-            // A closed stderr must not end a run that works.
+            // A closed stderr must not end a working run.
             let _ = writeln!(state.out, "{line}");
         }
     }
@@ -109,7 +108,7 @@ impl<W> State<W> {
     }
 }
 
-/// The line that an event is told by at once, if it is.
+/// The line of an event; `None` for events that are only counted.
 pub(super) fn told(event: Event<'_>) -> Option<String> {
     Some(match event {
         Event::RunStarted {
@@ -139,7 +138,7 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
             };
             format!("{table}: {} to do{before}", counted(windows as u64, "window"))
         }
-        Event::Comparing { table } => format!("{table}: comparing what is in place"),
+        Event::Comparing { table } => format!("{table}: comparing the loaded rows"),
         Event::Compared {
             table,
             chunks,
@@ -165,7 +164,7 @@ pub(super) fn told(event: Event<'_>) -> Option<String> {
                 .filter(|away| away.as_secs() > 0)
                 .map_or_else(String::new, |away| format!(" (away for {})", duration(away)));
             format!(
-                "{table}{place}: attempt {attempt} failed, again in {}{away}: {}",
+                "{table}{place}: attempt {attempt} failed, retried in {}{away}: {}",
                 duration(wait),
                 error.chain()
             )
@@ -206,6 +205,30 @@ mod tests {
     use crate::model::window::DateRange;
     use crate::report::testing::{Hand, window};
 
+    const TABLE: &str = "T";
+
+    fn chunk(ordinal: u32) -> Event<'static> {
+        Event::ChunkVerified {
+            table: TABLE,
+            window: window(),
+            ordinal,
+            row_count: 100,
+            byte_count: 1,
+            dates: (0.0, 0.5),
+        }
+    }
+
+    fn retrying<'a>(error: &'a Error, attempt: u32, wait: Duration, away: Option<Duration>) -> Event<'a> {
+        Event::Retrying {
+            table: TABLE,
+            window: away.is_none().then(window),
+            attempt,
+            wait,
+            away,
+            error,
+        }
+    }
+
     #[test]
     fn a_run_told_in_lines() {
         let clock = Hand::shared();
@@ -214,15 +237,7 @@ mod tests {
             start: window().to_stored().0,
             end: window().to_stored().1,
         };
-        let (table, window) = ("T", window());
-        let chunk = |ordinal| Event::ChunkVerified {
-            table,
-            window,
-            ordinal,
-            row_count: 100,
-            byte_count: 1,
-            dates: (0.0, 0.5),
-        };
+        let (table, window) = (TABLE, window());
         plain.event(Event::RunStarted {
             run_id: 7,
             range,
@@ -240,24 +255,11 @@ mod tests {
         plain.event(chunk(0));
         clock.advance(Duration::from_secs(4));
         plain.event(chunk(1));
-        let error = Error::new(ErrorKind::Transient, "Deadlock").with_source("1205");
-        plain.event(Event::Retrying {
-            table,
-            window: Some(window),
-            attempt: 1,
-            wait: Duration::from_millis(500),
-            away: None,
-            error: &error,
-        });
-        let error = Error::new(ErrorKind::Connection, "Nobody listens");
-        plain.event(Event::Retrying {
-            table,
-            window: None,
-            attempt: 9,
-            wait: Duration::from_secs(30),
-            away: Some(Duration::from_secs(200)),
-            error: &error,
-        });
+        let deadlock = Error::new(ErrorKind::Transient, "Deadlock").with_source("1205");
+        plain.event(retrying(&deadlock, 1, Duration::from_millis(500), None));
+        let silence = Error::new(ErrorKind::Connection, "Nobody listens");
+        let away = Some(Duration::from_secs(200));
+        plain.event(retrying(&silence, 9, Duration::from_secs(30), away));
         plain.event(Event::WindowDone {
             table,
             window,
@@ -274,8 +276,8 @@ mod tests {
         note: said
         T: 1 window to do, 50 rows there already
         T: 250 of about 250 rows, 0 of 1 windows, 40 rows/s, ETA 0.0 s
-        T 2025-10: attempt 1 failed, again in 0.5 s: Deadlock: 1205
-        T: attempt 9 failed, again in 30 s (away for 3 min 20 s): Nobody listens
+        T 2025-10: attempt 1 failed, retried in 0.5 s: Deadlock: 1205
+        T: attempt 9 failed, retried in 30 s (away for 3 min 20 s): Nobody listens
         T 2025-10: verified, 250 rows
         T: 200 rows in 5.0 s, 40 rows/s
         ");

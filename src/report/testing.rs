@@ -1,4 +1,4 @@
-//! A clock that is moved by hand, and a window, for the tests beside this file.
+//! A clock that tests advance by hand, and a sample window.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};

@@ -179,8 +179,8 @@ async fn claimed(
     Ok(true)
 }
 
-/// Marks the chunks of the days that rows which leave are under now, this load's own among them where such a day is
-/// one of its own: the row came into its range after it was read.
+/// Marks the chunks that hold the present days of leaving rows as stale. This load's own chunk is among them if it holds
+/// such a day: the row came into its range after it was read.
 async fn mark_days(
     session: &mut Session,
     plan: &TablePlan,

@@ -1,4 +1,4 @@
-//! `sync counts`: the row counts of source and target side by side, a line a table, as the work log has them.
+//! `sync counts` prints the row counts of source and target side by side, one line per table, as in the work log.
 
 #[cfg(test)]
 mod tests;
@@ -29,10 +29,10 @@ use crate::tsql::predicate::Where;
 /// Arguments of `sync counts`.
 #[derive(Debug, Args)]
 pub(super) struct CountsArgs {
-    /// Count whole tables instead of the windows that are loaded
+    /// Count whole tables instead of the loaded windows
     #[arg(long)]
     all: bool,
-    /// A line a window instead of a line a table
+    /// Print one line per window instead of one per table
     #[arg(long, conflicts_with = "all")]
     windows: bool,
     /// Print JSON
@@ -54,16 +54,16 @@ enum Rows {
     /// Both ends were counted.
     Counted {
         source: u64,
-        /// `None` where the target has no such table.
+        /// `None` if the target has no such table.
         target: Option<u64>,
     },
-    /// Nothing of the table is loaded, so that there is nothing to count.
+    /// No row of the table is loaded, so nothing is counted.
     NotLoaded,
-    /// Something is loaded, and no window of it is complete.
+    /// Some chunks are loaded, but no window is complete.
     NotComplete,
 }
 
-/// What one line counts of a table.
+/// One line of the output, before it is counted.
 #[derive(Debug)]
 struct Line<'a> {
     table: &'a TableConfig,
@@ -73,13 +73,13 @@ struct Line<'a> {
 
 #[derive(Debug)]
 enum Scope {
-    /// The rows of these.
+    /// Count the rows of these extents.
     Extents(Vec<Extent>),
-    /// None, for this reason.
+    /// Count nothing, for this reason.
     Nothing(Rows),
 }
 
-/// What is to be counted, and what is left out of it.
+/// The lines to count, and the windows left out of them.
 #[derive(Debug, Default)]
 struct Plan<'a> {
     lines: Vec<Line<'a>>,
@@ -87,11 +87,11 @@ struct Plan<'a> {
     begun: Vec<(&'a TableConfig, Window)>,
 }
 
-/// What came of it.
+/// The outcome of a [`Plan`].
 #[derive(Debug)]
 struct Counted {
     counts: Vec<Count>,
-    /// Windows whose end has passed by the source's clock, and that are not complete.
+    /// Incomplete windows whose end has passed by the source's clock.
     unfinished: Vec<(String, Window)>,
 }
 
@@ -137,8 +137,8 @@ async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result
     count(config, &plan).await
 }
 
-/// What `sync counts` prints of the windows that `view` knows, for a configuration whose servers are up and of its
-/// tables of one mode; nothing where it has none.
+/// The output of `sync counts` for the tables of one mode and the windows that `view` knows; empty without such
+/// tables. The servers of `config` must be running.
 #[cfg(feature = "emulator")]
 pub(super) async fn of_loaded(
     voice: &Voice,
@@ -156,8 +156,8 @@ pub(super) async fn of_loaded(
     Ok((text(&counted.counts), counted.exit()))
 }
 
-/// A line for each table's complete windows, or for each of them, as the checkpoint file knows them. What is left out
-/// is said.
+/// Plans a line for each table's complete windows, or with `by_window` for each window, from the checkpoint file.
+/// A note names the windows left out.
 fn loaded<'a>(
     voice: &Voice,
     tables: impl Iterator<Item = &'a TableConfig>,
@@ -185,7 +185,7 @@ fn loaded<'a>(
             .iter()
             .flat_map(|view| rest.iter().map(move |record| (view, record)))
         {
-            // A checkpoint that is verified or stale stands for a receipt.
+            // A verified or stale checkpoint stands for a receipt.
             let counts = view.counts(name, record.window)?;
             if counts.verified + counts.stale > 0 {
                 plan.begun.push((table, record.window));
@@ -214,11 +214,11 @@ fn loaded<'a>(
     Ok(plan)
 }
 
-/// Windows whose dates touch as one extent, so that each is counted by one query.
+/// Joins windows whose dates touch, so that one query counts each extent.
 fn joined(windows: impl Iterator<Item = Window>) -> Vec<Extent> {
     let mut days: Vec<(NaiveDate, NaiveDate)> = Vec::new();
     let mut other = Vec::new();
-    // The store has windows by date.
+    // The store returns windows in the order of their dates.
     for window in windows {
         match (window, days.last_mut()) {
             (Window::All | Window::Undated, _) => other.push(window),
@@ -235,7 +235,7 @@ fn joined(windows: impl Iterator<Item = Window>) -> Vec<Extent> {
     days.chain(other.into_iter().map(Extent::of_window)).collect()
 }
 
-/// Counts each line at both ends, and looks which windows should be complete by now.
+/// Counts each line at both ends, and finds the windows that should be complete by now.
 async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
     let timeouts = config.run.timeouts;
     let guard = &config.source.guard;
@@ -277,8 +277,8 @@ fn is_not_there(name: &TableName) -> Error {
     )
 }
 
-/// Those of the windows whose end has passed by the source's clock, and long enough ago to be read. Where there are
-/// none, the clock is not asked.
+/// Of the windows begun, those whose end plus `settle_minutes` has passed by the source's clock. Without any window
+/// begun, the clock is not asked.
 async fn unfinished(
     config: &Config,
     source: &mut SourceSession,
@@ -294,7 +294,7 @@ async fn unfinished(
         let schema = source.describe(&name).await?.ok_or_else(|| is_not_there(&name))?;
         let date = table.date_column.as_ref();
         let position = date.and_then(|date| schema.position(date.as_str()));
-        // An instant with an offset is compared in UTC; dates without one are taken for the server's own.
+        // Instants with an offset are compared in UTC; dates without one count as the server's local time.
         let now = match position.map(|position| schema.columns[position].data_type) {
             Some(DataType::DateTimeOffset(_)) => server.now_utc,
             _ => server.now,
@@ -379,7 +379,7 @@ fn count_where(name: &TableName, date: Option<&Column>, extent: Extent) -> (Stri
 }
 
 impl Counted {
-    /// Says which windows should be complete and are not.
+    /// Warns of windows that should be complete and are not.
     fn warn(&self, voice: &Voice) {
         for (table, window) in &self.unfinished {
             voice.say(&format!(
@@ -388,7 +388,7 @@ impl Counted {
         }
     }
 
-    /// A difference before what is not there to be compared.
+    /// A difference outranks tables and windows that could not be compared.
     fn exit(&self) -> ExitCode {
         let is = |equal| self.counts.iter().any(|count| count.is_equal() == equal);
         let not_loaded = self.counts.iter().any(|count| count.rows == Rows::NotLoaded);
@@ -417,7 +417,7 @@ impl Count {
         }
     }
 
-    /// A table that is not there holds as many rows as an empty one; what was not counted is neither.
+    /// Whether both ends have the same count; `None` if nothing was counted. A missing target table counts as empty.
     fn is_equal(&self) -> Option<bool> {
         self.source().map(|source| self.target().unwrap_or(0) == source)
     }
@@ -449,7 +449,7 @@ impl Count {
     }
 }
 
-/// Whether all lines that were counted are equal; `None` where none was.
+/// Whether all counted lines are equal; `None` if no line was counted.
 fn are_equal(counts: &[Count]) -> Option<bool> {
     let counted = counts.iter().filter_map(Count::is_equal);
     counted.reduce(|all, equal| all && equal)
@@ -501,7 +501,7 @@ impl CountsView<'_> {
     }
 }
 
-/// The counts as a Markdown table whose columns line up; the target's rows are what is counted in it.
+/// The counts as an aligned Markdown table. Its row counts are the target's.
 fn text(counts: &[Count]) -> String {
     let total = counts.iter().filter_map(Count::target).sum();
     let mut lines = vec![["Table".to_owned(), "Row Count".to_owned(), "Status".to_owned()]];

@@ -1,4 +1,4 @@
-//! What the counts print, and how they end.
+//! Output and exit codes of the counts.
 
 use super::*;
 

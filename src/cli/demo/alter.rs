@@ -1,8 +1,8 @@
-//! What happens to rows that are loaded: somebody corrects a closed month at the source, and somebody works in the
-//! warehouse by hand. `sync reconcile` finds both.
+//! Changes loaded rows: a correction of a closed month at the source, and edits by hand in the warehouse.
+//! `sync reconcile` finds both.
 //!
-//! Rows are named by their keys, which the demo's recipe gives, and each statement is safe to repeat: a demo that was
-//! killed between the first change and the last makes them all again.
+//! The demo's recipe gives the keys of the changed rows. Each statement is safe to repeat: a demo that was killed
+//! between the first change and the last repeats them all.
 
 use super::fill::writer;
 use super::rows::{Recipe, Rows};
@@ -13,25 +13,25 @@ use crate::model::row::{Value, Values};
 use crate::model::table::TableName;
 use crate::mssql::Session;
 
-/// Of a table's rows, which are in the order of their dates, so many in a hundred are of the first days of October:
-/// few chunks, so that little has to be loaded again.
+/// The percentage of a table's rows, in the order of their dates, that changes are picked from. It covers the first
+/// days of October: few chunks, so that the repair loads little.
 const OCTOBER_PERCENT: u64 = 15;
 
-/// What is added to the last column of a key for the key of an added row: past all keys of the demo.
+/// The distance of an added row's key from its original, in the last key column: past all keys of the demo.
 const KEY_OF_ADDED: i64 = 1_000_000_000;
 
-/// What is done to one table.
+/// The changes to one table.
 #[derive(Debug)]
 struct Alteration {
     table: &'static str,
-    /// What changed rows are set to.
+    /// The SET clause of changed rows.
     set: &'static str,
     changed: usize,
     deleted: usize,
     added: usize,
 }
 
-/// What is done at the source, all of it in October. As many rows are added as are deleted: no count shows it.
+/// The changes at the source, all in October. They add as many rows as they delete, so that no count shows them.
 const AT_THE_SOURCE: [Alteration; 2] = [
     Alteration {
         table: "APP_4_SALES",
@@ -49,7 +49,7 @@ const AT_THE_SOURCE: [Alteration; 2] = [
     },
 ];
 
-/// What is done at the target, to tables that nobody changes at the source meanwhile.
+/// The changes at the target, to tables that do not change at the source.
 const AT_THE_TARGET: [Alteration; 2] = [
     Alteration {
         table: "APP_4_SALESITEM",
@@ -67,7 +67,7 @@ const AT_THE_TARGET: [Alteration; 2] = [
     },
 ];
 
-/// Changes, deletes and adds rows of a closed month at the source, which is writable; `say` hears what was done.
+/// Changes, deletes and adds rows of a closed month at the writable source; `say` receives a line per step.
 pub(super) async fn at_the_source(
     config: &Config,
     recipe: Recipe,
@@ -90,7 +90,7 @@ pub(super) async fn at_the_source(
     Ok(())
 }
 
-/// Changes, deletes and adds rows of the target behind the program's back; `say` hears what was done.
+/// Changes, deletes and adds rows of the target without receipts; `say` receives a line per step.
 pub(super) async fn at_the_target(
     config: &Config,
     recipe: Recipe,
@@ -113,7 +113,7 @@ pub(super) async fn at_the_target(
     Ok(())
 }
 
-/// Does what there is to do to the table that the demo calls `table`.
+/// Makes the changes, if any, to the demo's `table`, whose name at this end is `name`.
 async fn alter_table(
     session: &mut Session,
     name: &TableName,
@@ -156,8 +156,8 @@ async fn alter_table(
     Ok(())
 }
 
-/// The numbers of the rows that an alteration is about, each once, over the first days of October. A table that has too few
-/// rows for all of them has fewer.
+/// The distinct numbers of the rows to alter, spread over the first days of October. A table with too few rows gives
+/// fewer.
 fn picks(row_count: u64, alteration: &Alteration) -> Vec<u64> {
     let wanted = (alteration.changed + alteration.deleted + alteration.added) as u64;
     let october = row_count * OCTOBER_PERCENT / 100;
@@ -167,8 +167,8 @@ fn picks(row_count: u64, alteration: &Alteration) -> Vec<u64> {
         .collect()
 }
 
-/// The statement that adds a copy of a row under another key, unless it is there. The last parameter is the last
-/// column of that key.
+/// The statement that adds a copy of a row under another key, unless that key exists. The last parameter is the last
+/// column of the new key.
 fn add_sql(rows: &Rows, name: &TableName) -> String {
     let last = rows.table.primary_key.last().copied().unwrap_or_default();
     let new = format!("@P{}", rows.table.primary_key.len() + 1);
@@ -204,7 +204,7 @@ fn add_sql(rows: &Rows, name: &TableName) -> String {
     )
 }
 
-/// The condition that a row has the key that is in the first parameters.
+/// The condition that a row's key equals the first parameters.
 fn key_is(rows: &Rows, alias: &str) -> String {
     let key = rows.table.primary_key.iter().enumerate();
     key.map(|(number, column)| format!("{alias}[{column}] = @P{}", number + 1))
@@ -212,8 +212,8 @@ fn key_is(rows: &Rows, alias: &str) -> String {
         .join(" AND ")
 }
 
-/// Sends a statement with the key of row number `pick`, and with the last column of its key and `more` where that is
-/// given. Returns how many rows it was about.
+/// Sends a statement with the key of row number `pick` as parameters. `more`, if given, adds a parameter: the key's
+/// last column plus `more`. Returns the number of affected rows.
 async fn execute(session: &mut Session, rows: &Rows, pick: u64, sql: &str, more: Option<i64>) -> Result<u64> {
     let batch = rows.batch(pick, pick + 1)?;
     let mut params = Vec::new();

@@ -1,11 +1,11 @@
-//! When things happen in the demo: October and November 2025, in shop hours, more on weekends and at meals.
+//! The times of the demo's sales: October and November 2025, in shop hours, more on weekends and at meals.
 
 use super::random::Random;
 
 /// 2025-10-01, in days since 0001-01-01.
 pub(super) const FIRST_DAY: i32 = 739_524;
 
-/// 1900-01-01, in days since 0001-01-01: where `datetime` counts from.
+/// 1900-01-01, the origin of `datetime`, in days since 0001-01-01.
 const DAYS_TO_1900: i32 = 693_595;
 
 /// October and November.
@@ -16,18 +16,18 @@ const TICKS_PER_SECOND: u64 = 300;
 
 const TICKS_PER_DAY: u64 = 24 * 3600 * TICKS_PER_SECOND;
 
-/// What a day of the week sells beside the others, from Monday on.
+/// The relative sales of each day of the week, from Monday.
 const WEEKDAY_WEIGHTS: [u64; 7] = [10, 10, 10, 11, 13, 16, 15];
 
 /// 2025-10-01 was a Wednesday.
 const FIRST_WEEKDAY: u64 = 2;
 
-/// What an hour sells, from 10:00 on: lunch and dinner, and a few late ones.
+/// The relative sales of each hour, from 10:00: lunch, dinner, and a few late sales.
 const HOUR_WEIGHTS: [u64; 14] = [3, 6, 12, 11, 6, 5, 5, 7, 11, 13, 10, 6, 2, 1];
 
 const FIRST_HOUR: u64 = 10;
 
-/// An instant to 1/300 s, which is what `datetime` holds.
+/// An instant to 1/300 s, the precision of `datetime`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment {
     /// Days since 0001-01-01.
@@ -37,7 +37,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// So many ticks later.
+    /// The instant `ticks` later, in units of 1/300 s.
     pub(super) fn plus(self, ticks: u64) -> Moment {
         let all = u64::from(self.ticks) + ticks;
         Moment {
@@ -46,7 +46,7 @@ impl Moment {
         }
     }
 
-    /// So many seconds later.
+    /// The instant this many seconds later.
     pub(super) fn plus_seconds(self, seconds: u64) -> Moment {
         self.plus(seconds * TICKS_PER_SECOND)
     }
@@ -62,7 +62,7 @@ impl Moment {
     }
 }
 
-/// Some moment of the eight years before the two months, at any hour.
+/// A random moment of the eight years before the two months, at any hour.
 pub(super) fn long_ago(random: &mut Random) -> Moment {
     const YEARS_AS_DAYS: u64 = 8 * 365;
     let days = i32::try_from(random.below(YEARS_AS_DAYS)).expect("eight years of days fit");
@@ -76,7 +76,7 @@ pub(super) fn long_ago(random: &mut Random) -> Moment {
 /// Spreads things over the two months.
 #[derive(Debug)]
 pub(super) struct Calendar {
-    /// For each hour of each day, the weights of it and all before it.
+    /// For each hour of each day, the sum of its weight and all earlier weights.
     sums: Vec<u64>,
 }
 
@@ -96,10 +96,10 @@ impl Calendar {
         Calendar { sums }
     }
 
-    /// The moment of number `rank` of `count` things that happen one after the other, give or take a minute.
+    /// The moment of event number `rank` of `count` successive events, give or take a minute.
     pub(super) fn moment(&self, rank: u64, count: u64, random: &mut Random) -> Moment {
         let total = self.sums.last().expect("the calendar has hours");
-        // In 2^-20 of a weight: fine enough to place a thing within its hour.
+        // In units of 2^-20 weight: fine enough to place an event within its hour.
         let position = (2 * u128::from(rank) + 1) * (u128::from(*total) << 20) / (2 * u128::from(count));
         let position = u64::try_from(position).expect("the sum of all weights fits");
         let hour = self.sums.partition_point(|sum| sum << 20 <= position);

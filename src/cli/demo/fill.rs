@@ -1,6 +1,6 @@
-//! Fills the demo's source over the wire: a table at a time, and none twice.
+//! Fills the demo's source over the wire, one table after another, each once.
 //!
-//! A table that is filled has a row in `[dbo].[demo_table]`, written after its last row. A table without one, as
+//! A filled table has a row in `[dbo].[demo_table]`, written after the table's last row. A table without one, as
 //! after a kill, is dropped and filled from the start.
 
 use std::sync::Arc;
@@ -14,23 +14,23 @@ use crate::model::table::{Column, Identifier};
 use crate::mssql::{Endpoint, Session, StageColumn, Timeouts, stage_table};
 use crate::tsql::expression::stage_expression;
 
-/// Rows sent at once: some 10 MB, made while those before them are being inserted.
+/// Rows of a batch: some 10 MB. The next batch is generated while one is inserted.
 const BATCH_ROWS: u64 = 20_000;
 
-/// The session's table that rows are sent into.
+/// The session's table that receives batches.
 const STAGE: &str = "#fill";
 
-/// The row of `[dbo].[demo_table]` that is written once the demo's rows were changed and mended. No table has its name.
+/// The row of `[dbo].[demo_table]` that records that rows were changed and mended. No table has its name.
 const MENDED: &str = "(changed and mended)";
 
-/// What of a demo was done before.
+/// The steps that earlier commands finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Filled {
-    /// Whether its rows were changed, and mended, by an earlier command.
+    /// Whether an earlier command changed and mended the demo's rows.
     pub(super) was_mended: bool,
 }
 
-/// A session in the source's database that writes; the source's own login says that it only reads.
+/// A session that may write: the source's endpoint declares the intent to read only, which this one does not.
 pub(super) async fn writer(endpoint: &Endpoint) -> Result<Session> {
     let endpoint = Endpoint {
         read_only_intent: false,
@@ -39,10 +39,10 @@ pub(super) async fn writer(endpoint: &Endpoint) -> Result<Session> {
     Session::open(&endpoint, None, &Timeouts::default()).await
 }
 
-/// Fills what is not filled yet; `say` hears a line a table.
+/// Fills the tables that are not filled yet; `say` receives a line per table.
 ///
 /// # Errors
-/// `Usage` when the source was filled by another recipe.
+/// `Usage` if another recipe filled the source.
 pub(super) async fn fill(
     endpoint: &Endpoint,
     schema: &Identifier,
@@ -83,12 +83,12 @@ pub(super) async fn fill(
     })
 }
 
-/// Puts down that the demo's rows were changed and mended.
+/// Records that the demo's rows were changed and mended.
 pub(super) async fn mended(endpoint: &Endpoint, recipe: Recipe) -> Result<()> {
     record(&mut writer(endpoint).await?, MENDED, 0, recipe).await
 }
 
-/// Puts down what was done, with so many rows.
+/// Records a finished step and its rows.
 async fn record(session: &mut Session, name: &str, row_count: u64, recipe: Recipe) -> Result<()> {
     let sql = "INSERT INTO [dbo].[demo_table] ([table_name], [row_count], [seed]) VALUES (@P1, @P2, @P3)";
     let row_count = Value::Integer(row_count.cast_signed());
@@ -99,7 +99,7 @@ async fn record(session: &mut Session, name: &str, row_count: u64, recipe: Recip
     Ok(())
 }
 
-/// The rows and the seed of what was put down.
+/// The rows and the seed of a recorded step; `None` if it is not recorded.
 async fn recorded(session: &mut Session, name: &str) -> Result<Option<(u64, u64)>> {
     let sql = "SELECT [row_count], [seed] FROM [dbo].[demo_table] WHERE [table_name] = @P1";
     let found = session.rows(sql, &[Value::Text(name)]).await?;
@@ -185,7 +185,7 @@ async fn fill_table(
     Ok(())
 }
 
-/// Makes the rows from `from` on, beside whatever else is going on.
+/// Generates the batch that starts at row `from`, on a thread of its own.
 fn make(rows: &Arc<Rows>, from: u64) -> tokio::task::JoinHandle<Result<crate::model::row::Batch>> {
     let rows = Arc::clone(rows);
     let to = (from + BATCH_ROWS).min(rows.row_count());

@@ -1,9 +1,10 @@
-//! `sync demo`: the whole job with nothing to install. It makes a directory with a configuration and an embedded
-//! source of two months' sales and the reference tables beside them, runs what `sync run` runs and prints what
-//! `sync counts` prints. Then it changes rows that are loaded, once, and has what `sync reconcile` runs find and mend
-//! them.
+//! `sync demo` does the whole job with nothing to install:
 //!
-//! Each step is put down in the source when it is done, so that a demo that was killed does the rest.
+//! 1. It creates a directory with a configuration and an embedded source: two months' sales and reference tables.
+//! 2. It does the work of `sync run` and prints the counts of `sync counts`.
+//! 3. Once, it changes loaded rows; the work of `sync reconcile` finds and repairs them.
+//!
+//! The source records each finished step, so that a killed demo resumes with the next one.
 
 mod alter;
 mod calendar;
@@ -42,16 +43,16 @@ const SCALE_MAX: f64 = 100.0;
 /// Arguments of `sync demo`.
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// Directory of the demo; made if it is not there
+    /// Directory of the demo; created if it does not exist
     #[arg(long, value_name = "DIR", default_value = "demo")]
     dir: PathBuf,
-    /// How many rows of sales, beside the 392,704 of scale 1
+    /// Rows of sales, as a factor of 392,704
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
     scale: f64,
-    /// How many rows of reference tables, beside the 4,830,253 of scale 1
+    /// Rows of reference tables, as a factor of 4,830,253
     #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = reference_scale)]
     reference_scale: f64,
-    /// Which rows: the same seed gives the same ones
+    /// Seed of the rows: the same seed gives the same rows
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
@@ -114,7 +115,7 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    /// All that an earlier command has not done yet.
+    /// Does the steps that no earlier command has finished.
     async fn run(&self) -> Result<ExitCode> {
         let source = &self.config.source;
         let say = |text: &str| self.context.voice.say(text);
@@ -131,7 +132,7 @@ impl Demo<'_> {
         self.mend().await
     }
 
-    /// Does what changes the source, which is writable for as long as that takes.
+    /// Does `work` while the source is writable.
     async fn at_the_source<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.embedded.serve_source(self.config, Source::Writable);
         let ended = work.await;
@@ -139,7 +140,7 @@ impl Demo<'_> {
         ended
     }
 
-    /// Runs what `sync run` runs, and counts unless there was nothing to do.
+    /// Does the work of `sync run`, then counts; with nothing to load, it does not count.
     async fn load(&self) -> Result<ExitCode> {
         let options = RunOptions {
             range: two_months()?,
@@ -164,7 +165,7 @@ impl Demo<'_> {
         Ok(exit)
     }
 
-    /// The counts of the sales tables, and below them those of the reference tables.
+    /// The counts of the sales tables, followed by those of the reference tables.
     async fn counts(&self) -> Result<(String, ExitCode)> {
         let (voice, view) = (&self.context.voice, self.store.view()?);
         let (sales, of_sales) = counts::of_loaded(voice, self.config, &view, Mode::Monthly).await?;
@@ -181,7 +182,7 @@ impl Demo<'_> {
         Ok((format!("{sales}{between}{reference}"), exit))
     }
 
-    /// Runs what `sync reconcile --source --repair` runs, and counts again.
+    /// Does the work of `sync reconcile --source --repair`, then counts again.
     async fn mend(&self) -> Result<ExitCode> {
         let say = |text: &str| self.context.voice.say(text);
         say(
@@ -218,7 +219,7 @@ fn two_months() -> Result<DateRange> {
     DateRange::inclusive(day(10, 1), day(11, 30))
 }
 
-/// Writes the demo's configuration where there is none. One that is there stays: its user may have changed it.
+/// Writes the demo's configuration unless it exists: its user may have changed it.
 fn write_config(directory: &Path, path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| {
         let text = format!(
@@ -231,14 +232,14 @@ fn write_config(directory: &Path, path: &Path) -> Result<()> {
         return Ok(());
     }
     std::fs::create_dir_all(directory).map_err(failed)?;
-    // Renamed into place, so that a kill leaves a whole file or none.
+    // The file is renamed into place, so that a kill leaves a whole file or none.
     let unfinished = path.with_extension("toml.new");
     std::fs::write(&unfinished, config_text())
         .and_then(|()| std::fs::rename(&unfinished, path))
         .map_err(failed)
 }
 
-/// The tables' names and date columns, which reference tables do not have.
+/// The tables' names and date columns; reference tables have none.
 #[cfg(test)]
 pub(super) fn tables() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
     tables::all().map(|table| (table.name, table.date_column))
@@ -296,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_is_commented_out_is_configuration_too() {
-        // The example's comments show keys; a key that is not known would teach an error.
+        // An unknown key in a comment would teach an error.
         let text = config_text().replace("server = \"embedded\"\n", "");
         let text: String = text
             .lines()

@@ -1,15 +1,15 @@
-//! The demo's own randomness: SplitMix64, so that the same seed gives the same rows on every machine and for
-//! ever. It is no source of secrets.
+//! The demo's random numbers, by SplitMix64: the same seed gives the same rows on every machine, for ever. They are
+//! no source of secrets.
 
 /// The increment of SplitMix64: 2^64 divided by the golden ratio, made odd.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A stream of numbers that its seed decides.
+/// A stream of numbers that its seed determines.
 #[derive(Debug, Clone)]
 pub(super) struct Random(u64);
 
 impl Random {
-    /// The stream for one thing of a kind: a row's does not depend on the rows before it.
+    /// The stream of one item of a kind. A row's stream does not depend on earlier rows.
     pub(super) fn of(seed: u64, kind: u64, index: u64) -> Self {
         let kind = mix(kind.wrapping_mul(GOLDEN).wrapping_add(1));
         Random(mix(seed ^ kind).wrapping_add(index.wrapping_mul(GOLDEN)))
@@ -18,7 +18,7 @@ impl Random {
     /// Any number.
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
-        // Mixed twice: streams that start near each other must not be each other's echo.
+        // Mixed twice: streams with close starts must not echo each other.
         mix(mix(self.0))
     }
 
@@ -33,7 +33,7 @@ impl Random {
         low + self.below((high - low + 1).cast_unsigned()).cast_signed()
     }
 
-    /// True so many times in a hundred.
+    /// True in this percentage of calls.
     pub(super) fn percent(&mut self, chance: u8) -> bool {
         self.below(100) < u64::from(chance)
     }

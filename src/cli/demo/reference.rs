@@ -1,6 +1,6 @@
-//! The demo's nine reference tables: what a chain's head office keeps beside its sales, copied whole at every run.
+//! The demo's nine reference tables: the master data of a chain's head office, compared whole by every run.
 //!
-//! Their keys come from the row's number alone, so that they are unique at every scale.
+//! Keys come from the row's number alone, so that they are unique at every scale.
 
 use super::spec::{ColumnSpec, Fill, Link, NOTE, TableSpec, ascii, column, decimal, maybe, text};
 use super::words;

@@ -1,13 +1,13 @@
-//! How a table of the demo is described: its columns, what fills them, and what its rows belong to.
+//! Descriptions of the demo's tables: columns, the values that fill them, and the bills that rows belong to.
 
 use std::fmt::Write;
 
 use crate::model::table::{Column, DataType, Identifier, Length, TableName};
 
-/// What a column is filled with. `rows` makes the values.
+/// The content of a column. `rows` generates the values.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fill {
-    /// The row's number, from this one on.
+    /// The row's number, counted from this one.
     Id(i64),
     /// A GUID.
     Guid,
@@ -15,25 +15,25 @@ pub(super) enum Fill {
     SalesNo,
     /// The row's number in its bill, from 1.
     LineNo,
-    /// When it happened, and so many seconds after that at most.
+    /// The row's moment, and a moment up to this many seconds later.
     Moment,
     After(u64),
-    /// The day of it, the time of it, the whole of it in Malaysia's zone.
+    /// The moment's day, its time, and all of it in Malaysia's zone.
     Day,
     Clock,
     Zoned,
-    /// The outlet's code, its name, its till, who stood at it.
+    /// The outlet's code, its name, the till, and the till's cashier.
     OutletCode,
     OutletName,
     Till,
     CashierId,
     Cashier,
-    /// Who bought.
+    /// The buyer.
     Customer,
     MemberNo,
     Phone,
     Email,
-    /// What was sold.
+    /// The item sold, its quantity and its amounts.
     ItemCode,
     ItemName,
     Category,
@@ -44,33 +44,33 @@ pub(super) enum Fill {
     Tax,
     Total,
     Rounding,
-    /// What was paid: the total, and rounded up to the next note.
+    /// The cash received: the total, rounded up to the next note.
     Tendered,
     /// One of a list.
     Pick(&'static [&'static str]),
-    /// A letter or two and digits.
+    /// A prefix and this many random digits.
     Code(&'static str, u8),
-    /// The same, by the row's number from 0 on.
+    /// A prefix and the row's number from 0, in this many digits.
     Serial(&'static str, u8),
-    /// The code and name of an outlet, by the row's number; so many rows have the same one.
+    /// The code and name of an outlet, by the row's number; this many rows share a code.
     PlaceCode(u64),
     PlaceName,
-    /// The code and name of an item, by the row's number; after so many it begins again.
+    /// The code and name of an item, by the row's number; codes repeat after this many rows.
     CatalogCode(u64),
     CatalogName,
-    /// A day so many days before, from so many to so many.
+    /// A day before the moment's: the fewest and the most days between them.
     Earlier(i64, i64),
-    /// A remark; at times a long one.
+    /// A remark, at times a long one.
     Note,
-    /// A flag that is set so many times in a hundred.
+    /// A flag that is set in this percentage of rows.
     Flag(u8),
-    /// A whole number between two.
+    /// A whole number between two, both included.
     Whole(i64, i64),
-    /// Thousandths between two.
+    /// Thousandths between two numbers, both included.
     Rate(i64, i64),
     /// A measurement.
     Measure,
-    /// Bytes, between so many and so many.
+    /// Random bytes: the least and the greatest length.
     Bytes(u16, u16),
 }
 
@@ -79,23 +79,23 @@ pub(super) enum Fill {
 pub(super) struct ColumnSpec {
     pub(super) name: &'static str,
     pub(super) data_type: DataType,
-    /// How many rows in a hundred hold NULL; 0 for a column that may not.
+    /// The percentage of rows with NULL; 0 for a NOT NULL column.
     pub(super) null_percent: u8,
     pub(super) fill: Fill,
 }
 
-/// What a table's rows belong to.
+/// The relation of a table's rows to bills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Link {
-    /// Each is a bill.
+    /// Each row is a bill.
     Bill,
-    /// They are the lines of the bills: every bill has some.
+    /// Rows are lines of bills; every bill has some.
     Line,
-    /// Each belongs to a bill, and few bills have two.
+    /// Each row belongs to a bill; few bills have two.
     OfBill,
-    /// They are on their own.
+    /// Rows belong to no bill.
     Own,
-    /// They are what is kept, not what happened: from any time of the years before.
+    /// Rows are master data, dated in the years before.
     Reference,
 }
 
@@ -105,14 +105,14 @@ pub(super) struct TableSpec {
     pub(super) name: &'static str,
     /// Rows at scale 1.
     pub(super) row_count: u64,
-    /// What it is copied by; `None` for a reference table, which is copied whole.
+    /// The column that cuts its windows; `None` for a reference table.
     pub(super) date_column: Option<&'static str>,
     pub(super) link: Link,
     pub(super) columns: &'static [&'static [ColumnSpec]],
     pub(super) primary_key: &'static [&'static str],
     /// A column with a unique index of its own.
     pub(super) unique: Option<&'static str>,
-    /// Whether an index on the date delivers its order; where none does, a day is read at a time.
+    /// Whether an index on the date delivers its order; without one, a run reads it day by day.
     pub(super) dated: bool,
 }
 
@@ -159,7 +159,7 @@ impl TableSpec {
         self.columns.iter().copied().flatten()
     }
 
-    /// Rows at `scale`; a table that has rows keeps one at least.
+    /// Rows at `scale`, at least one unless the table is empty.
     pub(super) fn rows_at(&self, scale: f64) -> u64 {
         let scaled = (self.row_count as f64 * scale).round() as u64;
         scaled.max(self.row_count.min(1))
@@ -173,7 +173,7 @@ impl TableSpec {
         }
     }
 
-    /// The statement that makes it in `schema`.
+    /// The statement that creates it in `schema`.
     pub(super) fn create_sql(&self, schema: &Identifier) -> String {
         let mut sql = format!("CREATE TABLE {} (", self.name_in(schema).quoted());
         for column in self.columns() {
@@ -193,7 +193,7 @@ impl TableSpec {
         sql
     }
 
-    /// The statements that make its indexes beside the primary key.
+    /// The statements that create its indexes, except the primary key.
     pub(super) fn index_sql(&self, schema: &Identifier) -> Vec<String> {
         let (name, table) = (self.name, self.name_in(schema).quoted());
         let dated = self
@@ -206,7 +206,7 @@ impl TableSpec {
         dated.into_iter().chain(unique).collect()
     }
 
-    /// Where in a row its primary key is, in the key's order.
+    /// The positions of its primary key in a row, in the key's order.
     pub(super) fn key_positions(&self) -> Vec<usize> {
         let position = |key: &&str| self.columns().position(|column| column.name == *key);
         self.primary_key.iter().filter_map(position).collect()
@@ -214,7 +214,7 @@ impl TableSpec {
 }
 
 impl ColumnSpec {
-    /// As the catalog would describe it.
+    /// The column as the catalog describes it.
     pub(super) fn column(&self) -> Column {
         Column {
             name: Identifier::new(self.name).expect("the demo's names are names"),

@@ -1,19 +1,18 @@
-//! The demo's ten tables of sales, with their columns as a point-of-sale system has
-//! them, how many rows, and in what order a server can deliver them.
+//! The demo's ten tables of sales: columns as in a point-of-sale system, row counts, and indexes.
 
 use super::reference::REFERENCE;
 use super::spec::{ColumnSpec, Fill, Link, NOTE, TableSpec, ascii, column, decimal, maybe, text};
 use super::words;
 use crate::model::table::{DataType, Length};
 
-/// Where a row was made.
+/// The outlet and till that created a row.
 const PLACE: &[ColumnSpec] = &[
     column("OUTLET_CODE", ascii(10), Fill::OutletCode),
     column("TERMINAL_ID", DataType::SmallInt, Fill::Till),
     column("CASHIER_ID", DataType::Int, Fill::CashierId),
 ];
 
-/// What a vendor's replication adds to every table.
+/// The columns that a vendor's replication adds to every table.
 const AUDIT: &[ColumnSpec] = &[
     column("ROW_GUID", DataType::UniqueIdentifier, Fill::Guid),
     column("IS_DELETED", DataType::Bit, Fill::Flag(1)),

@@ -1,4 +1,4 @@
-//! The words of the demo's rows: what a Malaysian restaurant chain's tills hold, in its languages.
+//! The words of the demo's rows: texts of a Malaysian restaurant chain's tills, in its languages.
 
 pub(super) const OUTLETS: &[&str] = &[
     "Marina Kuala Lumpur",
@@ -49,7 +49,7 @@ pub(super) const CUSTOMERS: &[&str] = &[
     "Nguyễn Thị Hoa",
 ];
 
-/// What is sold: code, name, category, price in sen.
+/// The items on sale: code, name, category, price in sen.
 pub(super) const ITEMS: &[(&str, &str, &str, i64)] = &[
     ("NL-001", "Nasi Lemak Ayam Rendang 椰浆饭", "Nasi", 1490),
     ("NL-002", "Nasi Lemak Biasa", "Nasi", 690),

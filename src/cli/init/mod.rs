@@ -1,7 +1,7 @@
-//! `sync init`: the files to start from, for two real servers.
+//! `sync init` writes the files to start from, for two real servers.
 //!
-//! Nothing is ever overwritten: a file that is there is its user's. Each is written beside its place and renamed
-//! into it, so that a kill leaves a whole file or none.
+//! It never overwrites a file: an existing file belongs to its user. Each file is written under a temporary name
+//! and renamed, so that a kill leaves a whole file or none.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::cli::context::{Context, result};
 
-/// The files, as they are written.
+/// Each file's name and text.
 const FILES: [(&str, &str); 2] = [
     ("sync.toml", include_str!("sync.toml")),
     (".env.example", include_str!("env.example")),
@@ -20,13 +20,13 @@ const FILES: [(&str, &str); 2] = [
 /// Arguments of `sync init`.
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// Where the files are put; made where it is not there
+    /// Directory of the files; created if it does not exist
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
 }
 
 pub(super) fn run(context: &Context, args: &InitArgs) -> Result<ExitCode> {
-    // Files of the directory at hand are named as they are, without a `./` in front.
+    // Files of the current directory are shown without a leading `./`.
     let directory = if args.dir == Path::new(".") {
         Path::new("")
     } else {
@@ -40,7 +40,7 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<ExitCode> {
         } else {
             context
                 .voice
-                .say(&format!("note: {} is there and left as it is", path.display()));
+                .say(&format!("note: {} exists and is left unchanged", path.display()));
         }
     }
     text.push_str(&next(directory));
@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// What to do with the files.
+/// The next steps, for stdout.
 fn next(directory: &Path) -> String {
     let config = directory.join("sync.toml");
     let flag = if directory == Path::new("") {
@@ -68,7 +68,7 @@ fn next(directory: &Path) -> String {
     )
 }
 
-/// Writes a file where there is none; returns whether it did.
+/// Writes a file unless it exists; returns whether it was written.
 fn write_new(directory: &Path, path: &Path, content: &str) -> Result<bool> {
     let failed = |error: std::io::Error| {
         let text = format!(
@@ -77,7 +77,7 @@ fn write_new(directory: &Path, path: &Path, content: &str) -> Result<bool> {
         );
         Error::new(ErrorKind::Usage, text).with_source(error)
     };
-    // A link that leads nowhere is a file of its user's, too.
+    // A dangling link belongs to its user, too.
     if path.symlink_metadata().is_ok() {
         return Ok(false);
     }
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_is_commented_out_is_configuration_too() {
-        // A key that is not known would teach an error.
+        // An unknown key in a comment would teach an error.
         let (directory, path) = written();
         let text: String = std::fs::read_to_string(&path)
             .unwrap()

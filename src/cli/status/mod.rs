@@ -1,6 +1,8 @@
-//! `sync status`: where every table and window stands, from the checkpoint file alone. No server is asked, so it
-//! answers while a run is going, after one was killed, and where nothing is reachable.
+//! `sync status` shows the state of every table and window from the checkpoint file alone.
+//!
+//! It asks no server. It therefore answers during a run, after a killed run, and when no server is reachable.
 
+mod facts;
 mod view;
 
 use chrono::{DateTime, Utc};
@@ -10,11 +12,12 @@ use comfy_table::{CellAlignment, Table, presets};
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, rows, thousands};
-use crate::checkpoint::{Counts, Pass, Reader, RunRecord, Tombstone, Waiting};
+use crate::checkpoint::{Pass, Reader};
 use crate::cli::context::{Context, json, result};
 use crate::cli::shared::repairing;
 use crate::config::{Config, Mode};
 use crate::model::plan::AccessPath;
+use facts::{RunStatus, Status, TableStatus, WindowStatus};
 use view::View;
 
 /// Arguments of `sync status`.
@@ -23,71 +26,6 @@ pub(super) struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// What is told, whichever way.
-#[derive(Debug, Default)]
-struct Status {
-    tables: Vec<TableStatus>,
-    run: Option<RunStatus>,
-    /// What a `forget` that was cut short has left to do.
-    forgetting: Vec<Tombstone>,
-    /// The `reconcile` that began last.
-    pass: Option<Pass>,
-}
-
-#[derive(Debug, Default)]
-struct TableStatus {
-    name: String,
-    mode: String,
-    notes: Vec<String>,
-    /// Rows that left its target and could not be followed.
-    unfollowed: u64,
-    windows: Vec<WindowStatus>,
-}
-
-#[derive(Debug)]
-struct WindowStatus {
-    window: String,
-    /// Its first day and the day after its last, where it has any.
-    dates: Option<(String, String)>,
-    state: &'static str,
-    error: Option<String>,
-    counts: Counts,
-}
-
-#[derive(Debug)]
-struct RunStatus {
-    record: RunRecord,
-    running: bool,
-    /// The server that it waits for.
-    waiting: Option<Waiting>,
-}
-
-/// The sum of counts.
-fn sum(all: impl Iterator<Item = Counts>) -> Counts {
-    all.fold(Counts::default(), |mut sum, counts| {
-        sum.chunks += counts.chunks;
-        sum.verified += counts.verified;
-        sum.failed += counts.failed;
-        sum.mismatched += counts.mismatched;
-        sum.stale += counts.stale;
-        sum.rows += counts.rows;
-        sum.bytes += counts.bytes;
-        sum
-    })
-}
-
-impl TableStatus {
-    fn counts(&self) -> Counts {
-        sum(self.windows.iter().map(|window| window.counts))
-    }
-}
-
-impl Status {
-    fn totals(&self) -> Counts {
-        sum(self.tables.iter().map(TableStatus::counts))
-    }
 }
 
 pub(super) fn run(context: &Context, args: StatusArgs) -> Result<ExitCode> {
@@ -111,7 +49,7 @@ pub(super) fn run(context: &Context, args: StatusArgs) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// Reads the checkpoint file. `config`, where it can be read, adds the tables whose turn has not come.
+/// Reads the checkpoint file. A readable `config` adds the tables that no run has reached yet.
 fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
     let view = reader.view()?;
     let mut tables = Vec::new();
@@ -156,14 +94,14 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         }
     }
     if let Some(config) = config {
-        // In the order in which they are copied; what is no longer configured comes last.
+        // Tables keep the order in which they are copied; those no longer configured come last.
         let place = |table: &TableStatus| config.tables.iter().position(|of| of.name.same_as(&table.name));
         tables.sort_by_key(|table| place(table).unwrap_or(usize::MAX));
     }
-    // Scope first: a run that ends in between is then taken to have ended.
+    // The lock is read before the record: a run that ends in between then counts as ended.
     let written = reader.is_being_written();
     let waiting = view.waiting()?;
-    // It may be another command that has the store, after a run that was killed.
+    // After a killed run, another command may hold the store.
     let writer = view.writer()?;
     let run = view.last_run()?.map(|record| {
         let running = written && record.ended_at.is_none() && writer == Some(record.pid);
@@ -199,8 +137,7 @@ fn text(status: &Status) -> String {
         }
         if table.unfollowed > 0 {
             text.push_str(&format!(
-                "{} left the target and could not be followed; `sync reconcile --source --repair --tables {}` tells where they \
-                 are\n",
+                "{} left the target and could not be followed; `sync reconcile --source --repair --tables {}` finds them\n",
                 rows(table.unfollowed),
                 table.name
             ));
@@ -250,18 +187,18 @@ fn last_pass(pass: &Pass) -> String {
     };
     let began = pass.started_at.format("%Y-%m-%d %H:%M:%S UTC");
     match (pass.ended_at, pass.differing) {
-        (None, _) => format!(
-            "Reconcile {ends}: began at {began} and is not through; `sync reconcile` goes on with it\n"
-        ),
+        (None, _) => {
+            format!("Reconcile {ends}: began at {began} and is unfinished; `sync reconcile` resumes it\n")
+        }
         (Some(_), 0) if pass.same == 0 => {
             format!("Reconcile {ends}: began at {began}, and nothing was compared\n")
         }
         (Some(_), 0) => format!(
-            "Reconcile {ends}: began at {began}, {} compared, none is left that differs\n",
+            "Reconcile {ends}: began at {began}, {} compared, none differs\n",
             counted(pass.same, "chunk")
         ),
         (Some(_), differing) => format!(
-            "Reconcile {ends}: began at {began}, {} the same, {} not; {} loads those again\n",
+            "Reconcile {ends}: began at {began}, {} the same, {} not; {} repairs those\n",
             counted(pass.same, "chunk"),
             thousands(differing),
             repairing(pass.source)
@@ -306,7 +243,7 @@ fn last_run(run: &RunStatus) -> String {
     match (record.ended_at, record.exit_code) {
         (Some(ended), Some(code)) => text.push_str(&format!(", ended {} with exit code {code}", at(ended))),
         _ if run.running => text.push_str(", still running"),
-        _ => text.push_str(", ended without a word; run again to go on"),
+        _ => text.push_str(", ended without an exit code; run again to resume"),
     }
     if let Some(error) = &record.error {
         text.push_str(&format!("\n  {error}"));

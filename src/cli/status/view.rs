@@ -1,9 +1,9 @@
-//! The status as JSON: its fields in the order in which they are printed.
+//! The status as JSON. Fields are declared in the order in which they are printed.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::{RunStatus, Status, TableStatus, WindowStatus};
+use super::facts::{RunStatus, Status, TableStatus, WindowStatus};
 use crate::checkpoint::{Counts, Pass, Tombstone, Waiting};
 
 #[derive(Serialize)]
@@ -17,7 +17,7 @@ pub(super) struct View<'a> {
 
 #[derive(Serialize)]
 struct ForgettingView<'a> {
-    /// The first day of the month; `None` for all of the table.
+    /// The first day of the month; `None` for the whole table.
     month: Option<NaiveDate>,
     table: &'a str,
 }

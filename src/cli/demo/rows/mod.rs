@@ -1,7 +1,7 @@
-//! The demo's rows: the same for the same seed, whatever machine makes them and in whatever pieces.
+//! Generates the demo's rows. The same seed gives the same rows on every machine and in batches of any size.
 //!
-//! A row depends on the seed, its table and its number alone, so that filling can be cut anywhere. The lines,
-//! payments and voids of a bill know its number, outlet and time by making the bill again.
+//! A row depends only on the seed, its table and its number, so that filling can be interrupted anywhere. The lines,
+//! payments and voids of a bill generate the bill again to know its number, outlet and time.
 
 use std::sync::Arc;
 
@@ -14,29 +14,29 @@ use crate::base::error::Result;
 use crate::model::row::{Batch, Value, encode};
 use crate::model::table::DataType;
 
-/// The kind of random stream that bills are made from; tables use their own number.
+/// The kind of the random streams of bills; tables use their own number.
 const BILLS: u64 = 1000;
 
 /// Tills of an outlet.
 const TILLS: u64 = 4;
 
-/// A long remark is this many short ones: past the 8,000 bytes that fit into a page.
+/// A long remark repeats a short one this often, past the 8,000 bytes that fit into a page.
 const LONG_NOTE: usize = 160;
 
 /// `datetimeoffset` of Malaysia, in minutes.
 const OFFSET: i16 = 8 * 60;
 
-/// What a demo is made of.
+/// The parameters of a demo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Recipe {
     pub(super) seed: u64,
-    /// How many rows of sales, beside the work log's.
+    /// Rows of sales, as a factor of the work log's.
     pub(super) scale: f64,
-    /// How many rows of reference tables, beside the work log's.
+    /// Rows of reference tables, as a factor of the work log's.
     pub(super) reference_scale: f64,
 }
 
-/// Makes the rows of one table.
+/// Generates the rows of one table.
 #[derive(Debug)]
 pub(super) struct Rows {
     seed: u64,
@@ -49,7 +49,7 @@ pub(super) struct Rows {
     bill_count: u64,
 }
 
-/// A bill, as far as rows of other tables know it.
+/// The values of a bill that rows of other tables share.
 #[derive(Debug, Clone, Copy)]
 struct Bill {
     index: u64,
@@ -59,7 +59,7 @@ struct Bill {
     cashier: usize,
 }
 
-/// What the values of one row have in common.
+/// The state from which a row's values are generated.
 struct Row {
     index: u64,
     line: i64,
@@ -68,7 +68,7 @@ struct Row {
     item: &'static (&'static str, &'static str, &'static str, i64),
     /// Thousandths.
     quantity: i64,
-    /// Sen, as are those below.
+    /// In sen, as the amounts below.
     price: i64,
     subtotal: i64,
     discount: i64,
@@ -77,7 +77,7 @@ struct Row {
 }
 
 impl Rows {
-    /// Those of each table, in the order of [`all`].
+    /// A generator for each table, in the order of [`all`].
     pub(super) fn of_all(recipe: Recipe) -> impl Iterator<Item = Rows> {
         let calendar = Arc::new(Calendar::new());
         all().enumerate().map(move |(number, table)| {
@@ -97,12 +97,12 @@ impl Rows {
         })
     }
 
-    /// How many there are.
+    /// The number of rows.
     pub(super) fn row_count(&self) -> u64 {
         self.row_count
     }
 
-    /// Rows number `from` to before `to`.
+    /// The rows numbered `from` to `to`, without `to`.
     pub(super) fn batch(&self, from: u64, to: u64) -> Result<Batch> {
         let mut batch = Batch::default();
         for index in from..to {
@@ -166,8 +166,8 @@ impl Rows {
         }
     }
 
-    /// The bill of a line, and its number in it. Lines are dealt out evenly, and then the borders between bills
-    /// are moved a little, so that a bill has from one line to nine.
+    /// The bill of a line, and the line's number in it. Lines are dealt out evenly; then the borders between bills
+    /// move a little, so that a bill has one to nine lines.
     fn line(&self, index: u64) -> (u64, i64) {
         let mut bill = (index * self.bill_count / self.row_count).min(self.bill_count - 1);
         while bill > 0 && self.first_line(bill) > index {
@@ -275,7 +275,7 @@ impl Row {
             Fill::Pick(items) => {
                 let text = self.random.pick(items);
                 match column.data_type {
-                    // Fixed width: as the server would give it back.
+                    // Padded to the fixed width, as the server returns it.
                     DataType::Char(n) | DataType::NChar(n) => {
                         encode(Value::Text(&format!("{text:0$}", usize::from(n))), out)
                     }
@@ -334,7 +334,7 @@ impl Row {
         }
     }
 
-    /// What is paid, to the nearest 5 sen as Malaysia rounds it.
+    /// The total, to the nearest 5 sen as Malaysia rounds it.
     fn total(&self) -> i64 {
         (self.subtotal - self.discount + self.tax + 2) / 5 * 5
     }
@@ -354,7 +354,7 @@ impl Row {
     }
 }
 
-/// A name from a list, and past its end with a number behind it, so that no two rows have the same.
+/// A name from a list; past its end a number follows the name, so that no two rows share one.
 fn numbered(index: u64, count: usize, name: impl Fn(usize) -> &'static str) -> String {
     let (round, place) = (index / count as u64, index % count as u64);
     let name = name(place as usize);
@@ -377,7 +377,7 @@ fn moment(moment: Moment, data_type: DataType) -> Value<'static> {
             days: moment.days,
             ticks: ticks / MINUTE * MINUTE,
         },
-        // Below a millisecond only where the type has room for it.
+        // Only this type has room below a millisecond.
         DataType::DateTime2(7) => Value::DateTime2 {
             days: moment.days,
             ticks: ticks + u64::from(moment.ticks % 9973),
@@ -389,7 +389,7 @@ fn moment(moment: Moment, data_type: DataType) -> Value<'static> {
     }
 }
 
-/// The moment in Malaysia's zone; what is kept is UTC.
+/// The moment in Malaysia's zone; the value holds UTC.
 fn zoned(moment: Moment) -> Value<'static> {
     const DAY: u64 = 24 * 3600 * 10_000_000;
     let ahead = u64::from(OFFSET.unsigned_abs()) * 60 * 10_000_000;

@@ -74,7 +74,7 @@ fn keys_are_unique_at_every_scale() {
     for scale in [0.00001, 0.001, 0.05] {
         for (number, table) in all().enumerate() {
             let (key, scale) = match table.name {
-                // More rows than a test needs to see.
+                // A test does not need all of their rows.
                 "APP_4_POINTRECORD" | "APP_4_CUSTOMER" => (table.primary_key, scale / 20.0),
                 _ => (table.primary_key, scale),
             };
@@ -117,7 +117,7 @@ fn every_line_has_its_bill_and_every_bill_has_lines() {
 #[test]
 fn columns_hold_what_their_types_allow() {
     for (number, table) in all().enumerate() {
-        // Some thousand rows of each, where there are so many.
+        // Some thousand rows of each table that has so many.
         let scale = (2000.0 / table.row_count.max(1) as f64).min(1.0);
         let rows = rows(1, scale, number);
         let batch = rows.batch(0, rows.row_count()).unwrap();
