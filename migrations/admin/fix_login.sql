@@ -1,6 +1,6 @@
--- A login that is refused, put right: enabled, unlocked, with a new password, its default database, the right to
--- connect, and the database's user mapped to it again. Run it as a sysadmin, with sqlcmd or in SQLCMD mode, as often as
--- you like.
+-- Repairs a login that is refused. It enables and unlocks the login, sets its password and default database, grants
+-- it the right to connect, and maps the database's user to it again. Run it as a sysadmin, with sqlcmd or in SQLCMD
+-- mode, as often as you like.
 --
 --   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
 --   sqlcmd -S 127.0.0.1 -E -b -i fix_login.sql -v LOGIN=etl_user DATABASE=Warehouse

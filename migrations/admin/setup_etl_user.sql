@@ -1,5 +1,5 @@
--- The login that `sync` writes the target with, and no right beyond what it needs. Run it as a sysadmin at the
--- target's server, with sqlcmd or in SQLCMD mode; running it again changes nothing that is right already.
+-- Makes the login that `sync` writes the target with, and grants it only the rights that it needs. Run the script as
+-- a sysadmin at the target's server, with sqlcmd or in SQLCMD mode; a second run changes nothing that is right already.
 --
 --   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
 --   sqlcmd -S 127.0.0.1 -E -b -i setup_etl_user.sql -v LOGIN=etl_user DATABASE=Warehouse SCHEMA=dbo
@@ -46,8 +46,8 @@ BEGIN
     SET @sql = N'GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::[sync] TO ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
 END
--- The tables: made where they are missing (CREATE TABLE and ALTER), then deleted from, inserted into and read back.
--- ALTER is also what IDENTITY_INSERT and the exchange of a reference table need; UPDATE, one that cannot be exchanged.
+-- `sync` makes missing tables (CREATE TABLE and ALTER), then deletes from them, inserts into them and reads back.
+-- IDENTITY_INSERT and the cutover of a reference table also need ALTER. A refresh in place needs UPDATE.
 SET @sql = N'GRANT CREATE TABLE TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
 IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = @schema AND principal_id = DATABASE_PRINCIPAL_ID(@user))
@@ -55,8 +55,8 @@ BEGIN
     SET @sql = N'GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
 END
--- Who may see which grants a table has, and what is bound to it, knows whether a reference table can be exchanged
--- without losing them. Both show definitions and no rows; without them such tables are refreshed in place.
+-- With these rights `sync` sees a table's grants and the objects bound to it, so it knows whether a cutover of a
+-- reference table would lose them. Both show definitions and no rows; without them such tables are refreshed in place.
 SET @sql = N'GRANT VIEW DEFINITION TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
 SET @sql = N'GRANT SELECT ON [sys].[sql_expression_dependencies] TO ' + QUOTENAME(@user);

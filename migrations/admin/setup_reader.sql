@@ -1,11 +1,11 @@
--- The login that `sync` reads the source with: SELECT on one schema, and the sight of definitions. Run it as a
--- sysadmin, with sqlcmd or in SQLCMD mode; running it again changes nothing that is right already.
+-- Makes the login that `sync` reads the source with. It may SELECT from one schema and see definitions. Run the
+-- script as a sysadmin, with sqlcmd or in SQLCMD mode; a second run changes nothing that is right already.
 --
 --   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
 --   sqlcmd -S primary.example -E -b -i setup_reader.sql -v LOGIN=reader DATABASE=POS SCHEMA=COM_5013
 --
 -- A readable secondary cannot be written: run this at its primary. The user and its rights arrive with the log, the
--- login does not: make it at the secondary as well, with the same SID, which this prints at its end.
+-- login does not. Make it at the secondary as well, with the same SID, which this script prints at its end.
 --
 -- LOGIN     the login, and the database's user of the same name
 -- DATABASE  the source's database
@@ -33,11 +33,11 @@ EXEC sys.sp_executesql @sql;
 SET @sql = N'GRANT SELECT ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
 -- VIEW DEFINITION shows the indexes and types that a plan is made from, also of tables that may not be read. It is on
--- the database, because alias types and security policies may be in any schema: without it a policy that keeps rows
--- from this login cannot be told.
+-- the database, because alias types and security policies may be in any schema. Without it `sync` cannot detect a
+-- policy that hides rows from this login.
 SET @sql = N'GRANT VIEW DEFINITION TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
--- Where columns are masked, this login needs UNMASK as well, which is a decision of whoever owns the data:
+-- If columns are masked, this login needs UNMASK as well. The owner of the data decides that:
 --   GRANT UNMASK TO [reader];
 PRINT N'User ' + @user + N' may read schema ' + @schema + N' of ' + DB_NAME() + N'; SID of its login: '
     + CONVERT(nvarchar(200), SUSER_SID(@user), 1);
