@@ -1,7 +1,7 @@
 //! Copies years of tables out of a live SQL Server into a warehouse: verified, resumable, gentle on the source.
 //!
 //! The modules stand in the order of a row's way from the command line to the servers. Each imports only from those
-//! below it; `tests/tidy.rs` holds that order.
+//! below it; `tests/tidy/` holds that order.
 
 /// Loads the windows of a dated table until none is left.
 pub mod backfill;
