@@ -65,18 +65,14 @@ pub(crate) struct RunContext<'a> {
 }
 
 impl<'a> RunContext<'a> {
-    /// The context of a command. Opens no connection yet. If an earlier run has worked with these very
-    /// servers, a run waits for a server that is away from the start.
-    ///
-    /// # Errors
-    /// `State` when the store cannot be read.
+    /// The context of a command. No connection is opened yet.
     pub(crate) fn new(
         config: &'a Config,
         options: RunOptions,
         identity: Identity,
         run_id: u128,
         retrier: Retrier,
-    ) -> Result<Self> {
+    ) -> Self {
         let timeouts = config.run.timeouts;
         let guard = config.source.guard.clone();
         let pools = Pools {
@@ -93,7 +89,7 @@ impl<'a> RunContext<'a> {
                 &retrier.clock,
             )),
         };
-        let run = RunContext {
+        RunContext {
             config,
             options,
             pools,
@@ -102,12 +98,19 @@ impl<'a> RunContext<'a> {
             told_server: AtomicBool::new(false),
             identity,
             clocks: OnceCell::new(),
-        };
-        if run.retrier.store.view()?.reached()? == Some(run.addresses()) {
-            run.pools.source.assume_known();
-            run.pools.target.assume_known();
         }
-        Ok(run)
+    }
+
+    /// If an earlier run has worked with these very servers, this one waits for a server that is away, from its start.
+    ///
+    /// # Errors
+    /// `State` when the store cannot be read.
+    pub(crate) fn assume_known(&self) -> Result<()> {
+        if self.retrier.store.view()?.reached()? == Some(self.addresses()) {
+            self.pools.source.assume_known();
+            self.pools.target.assume_known();
+        }
+        Ok(())
     }
 
     /// Tells the user something.

@@ -63,7 +63,8 @@ pub async fn reconcile(
         outage_max: config.run.outage_max,
         broke: Arc::default(),
     };
-    let run = RunContext::new(config, run_options, identity, clock.random(), retrier)?;
+    let run = RunContext::new(config, run_options, identity, clock.random(), retrier);
+    run.assume_known()?;
     let mut pass = begin(&store, &clock, &options, &run)?;
     store.commit(&[Change::Waiting(None), Change::Pass(pass.clone())])?;
     let mut done = Reconciled {

@@ -75,7 +75,7 @@ pub async fn run(
         outage_max: config.run.outage_max,
         broke: Arc::default(),
     };
-    let run = RunContext::new(config, options, identity, record.run_id, retrier)?;
+    let run = RunContext::new(config, options, identity, record.run_id, retrier);
     let result = tokio::select! {
         result = all_tables(&run) => result,
         // Dropping the work under way also drops its connections, so the target rolls it back.
@@ -108,6 +108,7 @@ async fn grace(clock: &SharedClock, stop: &StopSignal) {
 }
 
 async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
+    run.assume_known()?;
     let tables = run.chosen()?;
     run.retrier.progress.event(Event::RunStarted {
         run_id: run.run_id,

@@ -2,8 +2,8 @@
 //!
 //! A [`SourceQuery`] is a SELECT. The session puts the proof in front of it, in the same batch, and limits it
 //! to one processor of the server. If the proof fails, there is no result set at all, which is an error and
-//! never an empty answer. Code cannot read rows without the proof, because the session keeps its connection
-//! private.
+//! never an empty answer. Code outside of this folder cannot read rows without the proof, because the session keeps
+//! its connection to itself. The catalog is read without a proof: it holds no rows.
 
 use crate::base::error::Result;
 use crate::model::row::Value;

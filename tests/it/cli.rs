@@ -270,7 +270,7 @@ fn init_writes_what_to_start_from_and_overwrites_nothing() {
     home.write("new/sync.toml", "mine");
     let said = home.sync(&["init", "--dir", "new"]);
     assert_eq!(said.code(), 0, "{said}");
-    assert!(said.stderr.contains("note: new/sync.toml is there"), "{said}");
+    assert!(said.stderr.contains("note: new/sync.toml exists"), "{said}");
     assert_eq!(
         std::fs::read_to_string(home.path("new/sync.toml")).expect("it is there"),
         "mine"

@@ -184,7 +184,7 @@ async fn what_was_cut_short_is_finished_by_whoever_comes_next() {
             assert_eq!(status["forgetting"], serde_json::json!([]), "{place}");
             job::heal(&server, &project, all, MONTH).await
         };
-        let told = said.contains("Table SALES: a forget that was cut short is finished now");
+        let told = said.contains("Table SALES: an interrupted forget is finished now");
         assert_eq!(told, by_run, "{said}; {place}");
     }
 }

@@ -341,9 +341,14 @@ async fn count_target(
     let mut count = 0;
     for extent in extents {
         let (select, params) = count_where(name, date, *extent);
-        for row in session.rows(&select, &params).await? {
-            count += row.integer(0)?.cast_unsigned();
-        }
+        let rows = session.rows(&select, &params).await?;
+        let row = rows.first().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("The target did not answer how many rows {name} has"),
+            )
+        })?;
+        count += row.integer(0)?.cast_unsigned();
     }
     Ok(Some(count))
 }

@@ -51,12 +51,12 @@ pub(super) fn diff(
             diff.remove_unproven(table, window, found, scope, now);
         }
     }
-    let states: BTreeMap<Window, WindowState> = stored
+    let by_window: BTreeMap<Window, &Stored> = stored
         .iter()
-        .map(|window| (window.record.window, window.record.state))
+        .map(|stored| (stored.record.window, stored))
         .collect();
     let completion = |window: Window, complete: bool| {
-        let state = states.get(&window).copied();
+        let state = by_window.get(&window).map(|stored| stored.record.state);
         // A run that died after a window's last chunk did not record that the window is complete.
         let recorded = state.map(|state| state == WindowState::Complete);
         let state = match complete {
@@ -69,8 +69,7 @@ pub(super) fn diff(
         diff.changes.extend(completion(*window, reached.next.is_none()));
     }
     for (window, chunks) in &found.unmatched {
-        let known = stored.iter().find(|stored| stored.record.window == *window);
-        let known = known.map_or(&[][..], |stored| &stored.chunks);
+        let known = by_window.get(window).map_or(&[][..], |stored| &stored.chunks);
         diff.put_proven(table, *window, chunks, known);
         diff.changes.extend(completion(*window, is_complete(chunks)));
     }
@@ -123,10 +122,11 @@ impl Diff {
 
     /// Records the chunks that receipts prove and the store lacks in that state.
     fn put_proven(&mut self, table: &str, window: Window, proven: &[Chunk], known: &[Chunk]) {
+        let known: BTreeMap<u32, &Chunk> = known.iter().map(|chunk| (chunk.ordinal, chunk)).collect();
         for chunk in proven {
-            let same = known.iter().any(|known| {
-                (known.ordinal, known.state, known.load_id) == (chunk.ordinal, chunk.state, chunk.load_id)
-            });
+            let same = known
+                .get(&chunk.ordinal)
+                .is_some_and(|known| (known.state, known.load_id) == (chunk.state, chunk.load_id));
             if !same {
                 self.changes.push(Change::Chunk {
                     table: table.to_owned(),

@@ -52,7 +52,7 @@ pub(super) fn in_step(
 /// for sums only.
 ///
 /// # Errors
-/// As [`Comparison::run`].
+/// As [`super::Comparison::run`].
 pub async fn is_in_step(
     session: &mut Session,
     store: &Store,
