@@ -1,6 +1,6 @@
 //! Connections to SQL Server, and all code that names the driver.
 //!
-//! A [`query::Session`] is one connection in its own database. It refuses a source whose role is not proven, a type that the
+//! A [`crate::mssql::Session`] is one connection in its own database. It refuses a source whose role is not proven, a type that the
 //! driver decodes inexactly, and a connection that is out of step with its server. It is safe for three reasons:
 //!
 //! - every wait on the socket has a deadline;
