@@ -1,7 +1,8 @@
 //! Connections to SQL Server, and all code that names the driver.
 //!
-//! A [`crate::mssql::Session`] is one connection in its own database. It refuses a source whose role is not proven, a type that the
-//! driver decodes inexactly, and a connection that is out of step with its server. It is safe for three reasons:
+//! A [`crate::mssql::Session`] is one connection in its own database. It refuses a source whose role is not proven, a
+//! type that the driver decodes inexactly, and a connection that is out of step with its server. It is safe for three
+//! reasons:
 //!
 //! - every wait on the socket has a deadline;
 //! - a session that was left in the middle of an exchange reports itself broken;

@@ -92,7 +92,7 @@ pub enum Action {
         /// Its text.
         message: String,
     },
-    /// Waits until [`Faults::release`], the rule's removal, an attention, or the end of the connection.
+    /// Waits until [`crate::Faults::release`], the rule's removal, an attention, or the end of the connection.
     Stall,
     /// Runs SQL in the same session and transaction. If the session is busy at the rule's point, the SQL runs at
     /// the end of the request. Its results are thrown away; its error fails the request.
