@@ -21,13 +21,14 @@ use crate::model::window::Extent;
 use crate::model::window::Window;
 use crate::mssql::{Flow, RowReader, Session};
 use crate::pipeline::resume::is_complete;
+use crate::source::extract;
 use crate::source::{SourceQuery, SourceSession};
 use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::receipt::{Receipt, Sums};
 use crate::target::table::Target;
 use crate::tsql::expression::read_expression;
-use crate::tsql::predicate::{Where, date_of, holds_day};
+use crate::tsql::predicate::{date_of, holds_day};
 
 /// The most differing days that a message names.
 const NAMED_MAX: usize = 5;
@@ -241,32 +242,34 @@ impl Settling<'_> {
         window: Window,
         range: &KeyRange,
     ) -> Result<Counts> {
-        let mut clause = Where::default();
         let extent = Extent::of_window(window);
-        clause.extent(self.plan.date(), extent);
-        if let Some(through) = &range.through {
-            clause.through(&self.plan.key_columns(extent.kind()), through)?;
-        }
-        let (filter, params) = clause.finish();
-        let day = self.plan.date().map(|date| read_expression(date, date.data_type));
-        let select = by_day(day, extent, &self.plan.source.name.quoted(), &filter);
+        let range = extract::seeks(self.plan, extent, range, Vec::new())?;
+        let date = self.plan.date();
+        let from = range.from(
+            &self.plan.source.name.quoted(),
+            &date.map_or_else(|| "1 AS [one]".to_owned(), |date| date.name.quoted()),
+        );
+        let day = date.map(|date| read_expression(date, date.data_type));
         let mut counts = Counts::new();
-        let query = SourceQuery::new(select, params);
+        let query = SourceQuery::new(by_day(day, extent, &from), range.params);
         session.stream(query, |row| add(&mut counts, row)).await?;
         Ok(counts)
     }
 
     async fn count_target(&self, session: &mut Session, window: Window, range: &KeyRange) -> Result<Counts> {
         let extent = Extent::of_window(window);
-        let (filter, params) = self.target.range(self.plan, extent, range)?;
+        let range = self.target.range(self.plan, extent, range)?;
         let day = self
             .target
             .date(self.plan)
             .zip(self.plan.date())
             .map(|(column, source)| read_expression(column, source.data_type));
-        let sql = by_day(day, extent, &self.target.quoted, &filter);
+        let from = range.from(&self.target.quoted, &self.target.names());
+        let sql = by_day(day, extent, &from);
         let mut counts = Counts::new();
-        session.stream(&sql, &params, |row| add(&mut counts, row)).await?;
+        session
+            .stream(&sql, &range.params, |row| add(&mut counts, row))
+            .await?;
         Ok(counts)
     }
 }
@@ -288,13 +291,13 @@ fn add(counts: &mut Counts, row: RowReader<'_>) -> Result<Flow> {
 }
 
 /// The statement that counts the rows of `from` by day.
-fn by_day(day: Option<String>, extent: Extent, from: &str, filter: &str) -> String {
+fn by_day(day: Option<String>, extent: Extent, from: &str) -> String {
     match (day, extent) {
         (Some(day), Extent::Dates(_)) => {
             let day = format!("CAST({day} AS date)");
-            format!("SELECT {day}, COUNT_BIG(*) FROM {from}{filter} GROUP BY {day}")
+            format!("SELECT {day}, COUNT_BIG(*) FROM {from} GROUP BY {day}")
         }
-        _ => format!("SELECT CAST(NULL AS date), COUNT_BIG(*) FROM {from}{filter}"),
+        _ => format!("SELECT CAST(NULL AS date), COUNT_BIG(*) FROM {from}"),
     }
 }
 

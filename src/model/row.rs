@@ -127,9 +127,24 @@ pub fn encode(value: Value<'_>, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// The same number without trailing zeros, so that 1.50 and 1.5000 are one value.
-fn normal(mut units: i128, mut scale: u8) -> (i128, u8) {
-    while scale > 0 && units % 10 == 0 {
-        units /= 10;
+fn normal(units: i128, scale: u8) -> (i128, u8) {
+    // Nearly all numbers fit into 64 bits, which divide several times as fast.
+    match i64::try_from(units) {
+        Ok(units) => {
+            let (units, scale) = without_zeros(units, scale);
+            (i128::from(units), scale)
+        }
+        Err(_) => without_zeros(units, scale),
+    }
+}
+
+fn without_zeros<N>(mut units: N, mut scale: u8) -> (N, u8)
+where
+    N: Copy + From<i8> + PartialEq + std::ops::Rem<Output = N> + std::ops::Div<Output = N>,
+{
+    let (zero, ten) = (N::from(0), N::from(10));
+    while scale > 0 && units % ten == zero {
+        units = units / ten;
         scale -= 1;
     }
     (units, scale)

@@ -29,9 +29,9 @@ pub struct StageColumn {
     pub data_type: DataType,
 }
 
-/// The statement that creates a session table of these columns, for [`Session::batch`] to run. The table also has a
-/// column `[sync_row]` if a value can be longer than a bulk load takes.
-pub fn stage_table(table: &str, columns: &[StageColumn]) -> String {
+/// The statement that creates a session table of these columns. The table also has a column `[sync_row]` if a value
+/// can be longer than a bulk load takes.
+fn stage_table(table: &str, columns: &[StageColumn]) -> String {
     let mut definitions: Vec<String> = columns
         .iter()
         .map(|column| format!("{} {} NULL", column.name.quoted(), stage_type(column.data_type)))
@@ -85,6 +85,23 @@ impl From<tiberius::error::Error> for Trouble {
 }
 
 impl Session {
+    /// Makes `table` an empty session table of these columns. The session's table of the same columns is kept: to make one
+    /// costs a server more than to empty it. Not within a transaction, whose end would take it back.
+    ///
+    /// # Errors
+    /// Those of [`Session::batch`].
+    pub async fn empty_stage(&mut self, table: &str, columns: &[StageColumn]) -> Result<()> {
+        let make = stage_table(table, columns);
+        if self.staged.as_ref() == Some(&make) {
+            return self.batch(&format!("TRUNCATE TABLE {table}")).await;
+        }
+        self.staged = None;
+        self.batch(&format!("DROP TABLE IF EXISTS {table}; {make}"))
+            .await?;
+        self.staged = Some(make);
+        Ok(())
+    }
+
     /// Loads a batch into `table`, which [`stage_table`] made of the same columns, and keeps NULLs. Returns the
     /// number of rows loaded, which is the batch's.
     ///

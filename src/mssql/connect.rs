@@ -126,6 +126,7 @@ fn session(client: Client<Socket>, watch: Arc<Watch>, endpoint: &Endpoint, timeo
         timeouts: *timeouts,
         place: endpoint.place(),
         broken: false,
+        staged: None,
     }
 }
 

@@ -23,7 +23,7 @@ pub mod shape;
 mod socket;
 pub mod value;
 
-pub use bulk::{StageColumn, stage_table};
+pub use bulk::StageColumn;
 pub use catalog::ServerInfo;
 pub use endpoint::{Endpoint, LOCK_TIMEOUT_MS, Timeouts};
 pub use guard::{Guard, Proof, predicate, unproven};

@@ -37,6 +37,8 @@ pub struct Session {
     /// `source at host:1433, database POS`, for errors.
     pub(super) place: String,
     pub(super) broken: bool,
+    /// The statement that made this session's stage, if it has one.
+    pub(super) staged: Option<String>,
 }
 
 /// The reason that no more rows were given out.
@@ -129,8 +131,8 @@ impl Session {
         self.finish(result)
     }
 
-    /// Streams the rows of a statement into `each` as they arrive, and returns their number. `None` without any result
-    /// set, which means that the guard in front of the statement failed.
+    /// Streams the rows of a statement into `each` as they arrive, one result after another, and returns their number.
+    /// `None` without any result set, which means that the guard in front of the statement failed.
     ///
     /// [`Flow::Stop`], or an error of `each`, cancels the statement at the server. The session stays usable, unless the
     /// server had sent everything before the cancellation reached it: then [`Session::is_broken`]. With XACT_ABORT ON a
@@ -350,12 +352,8 @@ fn weight(item: &QueryItem) -> usize {
 impl Passed {
     fn take(&mut self, item: QueryItem, each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>) {
         let flow = match item {
-            QueryItem::Metadata(meta) if meta.result_index() > 0 => Err(Error::new(
-                ErrorKind::Internal,
-                "A statement that is streamed has two results",
-            )),
             QueryItem::Metadata(meta) => {
-                self.count = Some(0);
+                self.count.get_or_insert(0);
                 check_columns(meta.columns()).map(|()| Flow::Continue)
             }
             QueryItem::Row(row) => {

@@ -160,8 +160,15 @@ pub(super) fn staged<'a>(value: Value<'a>, data_type: DataType) -> Result<Column
         (T::Time(_), Value::Time(v)) => ColumnData::Time(Some(Time::new(v, TIME_SCALE))),
         (T::DateTime, Value::DateTime { days, ticks }) => datetime(days, ticks)?,
         (T::DateTime | T::SmallDateTime | T::DateTime2(_), Value::Null) => ColumnData::DateTime2(None),
-        (T::SmallDateTime | T::DateTime2(_), Value::DateTime2 { days, ticks }) => {
+        (T::SmallDateTime, Value::DateTime2 { days, ticks }) => {
             ColumnData::DateTime2(Some(datetime2(days, ticks)?))
+        }
+        (T::DateTime2(scale), Value::DateTime2 { days, ticks }) if scale <= TIME_SCALE => {
+            let unit = 10u64.pow(u32::from(TIME_SCALE - scale));
+            if ticks % unit != 0 {
+                return Err(misfit());
+            }
+            ColumnData::DateTime2(Some(DateTime2::new(date(days)?, Time::new(ticks / unit, scale))))
         }
         (T::DateTimeOffset(_), Value::Null) => ColumnData::DateTimeOffset(None),
         (T::DateTimeOffset(_), Value::DateTimeOffset { days, ticks, offset }) => {
@@ -205,12 +212,31 @@ fn decimal(units: i128, scale: u8) -> ColumnData<'static> {
 
 /// The text of a decimal, such as `-0.000123`, which a server reads back as the same decimal.
 pub fn decimal_text(units: i128, scale: u8) -> String {
-    let sign = if units < 0 { "-" } else { "" };
-    let width = usize::from(scale) + 1;
-    let digits = format!("{:0width$}", units.unsigned_abs());
-    let (whole, part) = digits.split_at(digits.len() - usize::from(scale));
-    let point = if part.is_empty() { "" } else { "." };
-    format!("{sign}{whole}{point}{part}")
+    // 39 digits of 128 bits, the point, a zero before it, the sign.
+    let mut text = [b'0'; 42];
+    let mut at = text.len();
+    let mut written = 0;
+    let mut rest = units.unsigned_abs();
+    while rest > 0 || written <= scale {
+        if written == scale && scale > 0 {
+            at -= 1;
+            text[at] = b'.';
+        }
+        let digit;
+        // Nearly all numbers fit into 64 bits, which divide several times as fast.
+        (rest, digit) = match u64::try_from(rest) {
+            Ok(small) => (u128::from(small / 10), small % 10),
+            Err(_) => (rest / 10, (rest % 10) as u64),
+        };
+        at -= 1;
+        text[at] = b'0' + digit as u8;
+        written += 1;
+    }
+    if units < 0 {
+        at -= 1;
+        text[at] = b'-';
+    }
+    String::from_utf8_lossy(&text[at..]).into_owned()
 }
 
 #[cfg(test)]

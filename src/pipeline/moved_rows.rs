@@ -144,13 +144,14 @@ impl Accounting<'_> {
         range: &KeyRange,
         positions: &[usize],
     ) -> Result<Vec<Vec<u8>>> {
-        let (filter, mut params) = self.target.range(self.plan, extent, range)?;
+        let range = self.target.range(self.plan, extent, range)?;
+        let from = range.from(&self.target.quoted, &self.target.names());
+        let mut params = range.params;
         params.push(Value::Integer(PAGE_KEYS));
         let sql = format!(
-            "SELECT TOP (@P{}) {} FROM {} AS t{filter}{}{}{}",
+            "SELECT TOP (@P{}) {} FROM {from}{}{}{}",
             params.len(),
             leaving::select(self.plan, self.target, positions),
-            self.target.quoted,
             leaving::not_staged(self.plan, self.target),
             self.target.order_by(self.plan, extent.kind()),
             HASHED

@@ -126,8 +126,8 @@ impl Subject<'_> {
                 .why
                 .push("its checkpoint and its receipt contradict each other");
         }
-        let (filter, params) = self.target.range(self.plan, self.extent(), &chunk.range)?;
-        let found = read_back(target, self.plan, self.target, &filter, &params).await?;
+        let range = self.target.range(self.plan, self.extent(), &chunk.range)?;
+        let found = read_back(target, self.plan, self.target, &range).await?;
         difference.target_rows = found.row_count;
         if let Some(why) = differs(chunk.tally, found) {
             difference.why.push(why.of_target());
@@ -199,15 +199,11 @@ impl Subject<'_> {
     ) -> Result<Scan> {
         let mut scan = Scan::default();
         let range = &self.receipt.chunk.range;
-        let (filter, params) = self.target.range(self.plan, self.extent(), range)?;
-        let sql = format!(
-            "SELECT {} FROM {}{filter}",
-            self.target.select(self.plan),
-            self.target.quoted
-        );
+        let range = self.target.range(self.plan, self.extent(), range)?;
+        let sql = range.select(&self.target.select(self.plan), &self.target.quoted);
         let mut bytes = Vec::new();
         target
-            .stream(&sql, &params, |row| {
+            .stream(&sql, &range.params, |row| {
                 bytes.clear();
                 row.encode(&mut bytes)?;
                 scan.found.add_row(&bytes);
@@ -240,8 +236,7 @@ impl Subject<'_> {
         let range = &self.receipt.chunk.range;
         Request {
             extent: self.extent(),
-            after: range.after.clone(),
-            through: range.through.clone(),
+            range: range.clone(),
             limits,
         }
     }

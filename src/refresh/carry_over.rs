@@ -38,8 +38,8 @@ pub async fn carry(
         load_id,
         ..chunk.clone()
     };
-    let (filter, params) = from.range(plan, Extent::All, &chunk.range)?;
-    if stage::stage_from(session, plan, from, &filter, &params).await? != chunk.tally.row_count {
+    let range = from.range(plan, Extent::All, &chunk.range)?;
+    if stage::stage_from(session, plan, from, &range).await? != chunk.tally.row_count {
         return Ok(None);
     }
     for event in [ChunkEvent::ReadFromSource, ChunkEvent::Staged] {

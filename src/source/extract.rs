@@ -4,14 +4,15 @@
 //! A query ends with its chunk. None stays open while the target is written.
 
 use crate::base::error::Result;
-use crate::model::chunk::{Chunk, KeyBytes};
+use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
 use crate::model::window::{Bounds, Extent, midnight};
 use crate::mssql::Flow;
 use crate::source::session::{SourceQuery, SourceSession};
 use crate::tsql::expression::select_list;
-use crate::tsql::predicate::{Where, instant_of_key, next_midnight};
+use crate::tsql::predicate::{instant_of_key, next_midnight};
+use crate::tsql::seek::{Seeks, Span};
 
 /// The limits of a chunk. The first one that is reached ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,15 +23,13 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-/// The rows to read: the keys of `extent` after `after`, and up to `through` if the chunk's end is known.
+/// The rows to read.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The window, or its part that is old enough.
     pub extent: Extent,
-    /// The last key of the chunk before.
-    pub after: Option<KeyBytes>,
-    /// The last key of this chunk, when it is loaded again.
-    pub through: Option<KeyBytes>,
+    /// From the last key of the chunk before; to the last key of this one, when it is loaded again.
+    pub range: KeyRange,
     /// The limits of the chunk.
     pub limits: Limits,
 }
@@ -92,8 +91,7 @@ pub async fn compare(
     let tally = chunk.tally;
     let request = Request {
         extent,
-        after: chunk.range.after.clone(),
-        through: chunk.range.through.clone(),
+        range: chunk.range.clone(),
         limits: Limits {
             rows: usize::try_from(tally.row_count).unwrap_or(usize::MAX),
             bytes: usize::try_from(tally.byte_count).unwrap_or(usize::MAX),
@@ -116,13 +114,13 @@ async fn walk(
 ) -> Result<bool> {
     let mut rest = bounds;
     // A walk starts at the day of the last key: days before it hold nothing after it.
-    if let Some(key) = &request.after
+    if let Some(key) = &request.range.after
         && let Some(at) = instant_of_key(key)?
     {
         rest.start = rest.start.max(midnight(at.date()));
     }
     // It ends with the day of the last key, if that is known.
-    if let Some(key) = &request.through
+    if let Some(key) = &request.range.through
         && let Some(at) = instant_of_key(key)?
     {
         rest.end = rest.end.min(next_midnight(at.date()));
@@ -140,6 +138,27 @@ async fn walk(
     Ok(true)
 }
 
+/// The rows of a key range at the source, for a statement that has `params` already.
+///
+/// # Errors
+/// As [`Seeks::of`].
+pub fn seeks<'a>(
+    plan: &TablePlan,
+    extent: Extent,
+    range: &'a KeyRange,
+    params: Vec<Value<'a>>,
+) -> Result<Seeks<'a>> {
+    let walks = plan.access_path == AccessPath::DayWalk && matches!(extent, Extent::Dates(_));
+    let span = Span {
+        extent,
+        date: plan.date(),
+        key: &plan.key_columns(extent.kind()),
+        range,
+        indexed: !walks,
+    };
+    Seeks::of(span, params)
+}
+
 /// Reads `part` into the batch; returns whether all of it fitted.
 async fn read(
     session: &mut SourceSession,
@@ -153,25 +172,20 @@ async fn read(
     let ask = i64::try_from(limits.rows.saturating_sub(batch.row_count()))
         .unwrap_or(i64::MAX)
         .saturating_add(1);
-    let mut clause = Where::after_params(vec![Value::Integer(ask)]);
-    clause.extent(plan.date(), part);
-    let key_columns = plan.key_columns(part.kind());
-    if let Some(after) = &request.after {
-        clause.after(&key_columns, after)?;
-    }
-    if let Some(through) = &request.through {
-        clause.through(&key_columns, through)?;
-    }
-    let (filter, params) = clause.finish();
-    let select = format!(
-        "SELECT TOP (@P1) {} FROM {}{filter}{}",
-        select_list(plan.columns()),
-        plan.source.name.quoted(),
-        plan.order_by(part.kind())
-    );
+    let seeks = seeks(plan, part, &request.range, vec![Value::Integer(ask)])?;
+    let columns = select_list(plan.columns());
+    let table = plan.source.name.quoted();
+    let selects = seeks.pieces.iter().map(|piece| {
+        format!(
+            "SELECT TOP (@P1) {columns} FROM {table} WHERE {}{}",
+            piece.condition,
+            plan.order_by(part.kind(), piece.fixed)
+        )
+    });
+    let query = SourceQuery::limited(selects.collect(), seeks.params);
     let mut fitted = true;
     session
-        .stream(SourceQuery::new(select, params), |row| {
+        .stream(query, |row| {
             if batch.row_count() >= limits.rows {
                 // This is the one more row, and the query ends after it.
                 fitted = false;

@@ -1,6 +1,6 @@
 //! A connection to the source, and the only statements that it runs on a table's rows.
 //!
-//! A [`SourceQuery`] is a SELECT. The session puts the proof in front of it, in the same batch, and limits it
+//! A [`SourceQuery`] is one SELECT or more. The session puts the proof in front of it, in the same batch, and limits it
 //! to one processor of the server. If the proof fails, there is no result set at all, which is an error and
 //! never an empty answer. Code outside of this folder cannot read rows without the proof, because the session keeps
 //! its connection to itself. The catalog is read without a proof: it holds no rows.
@@ -12,17 +12,34 @@ use crate::mssql::{
     Endpoint, Flow, Guard, Row, RowReader, ServerInfo, Session, Timeouts, catalog, predicate, unproven,
 };
 
-/// One read of the source: a SELECT and the values of its parameters `@P1`, `@P2`, ….
+/// One read of the source: SELECTs whose rows follow each other, and the values of their parameters `@P1`, `@P2`, ….
 #[derive(Debug, Clone)]
 pub struct SourceQuery<'a> {
-    select: String,
+    selects: Vec<String>,
+    hints: &'static str,
     params: Vec<Value<'a>>,
 }
 
 impl<'a> SourceQuery<'a> {
     /// A SELECT without an OPTION clause.
     pub fn new(select: String, params: Vec<Value<'a>>) -> Self {
-        SourceQuery { select, params }
+        SourceQuery {
+            selects: vec![select],
+            hints: "MAXDOP 1",
+            params,
+        }
+    }
+
+    /// SELECTs of the same columns, each `TOP (@P1)`, that return at most `@P1` rows together.
+    ///
+    /// Each is compiled for its own values: a plan that was made for the few rows of one range may sort or scan for
+    /// another, which costs the source more than to compile one statement a chunk.
+    pub fn limited(selects: Vec<String>, params: Vec<Value<'a>>) -> Self {
+        SourceQuery {
+            selects,
+            hints: "MAXDOP 1, RECOMPILE",
+            params,
+        }
     }
 
     /// The statement with the proof in front of it. The proof's parameters come after the query's own.
@@ -30,7 +47,17 @@ impl<'a> SourceQuery<'a> {
     where
         'a: 'b,
     {
-        let sql = format!("IF {proof} {} OPTION (MAXDOP 1)", self.select);
+        let selects = self.selects.iter();
+        let selects: Vec<String> = selects
+            .map(|select| format!("{select} OPTION ({})", self.hints))
+            .collect();
+        let sql = match selects.as_slice() {
+            [select] => format!("IF {proof} {select}"),
+            several => format!(
+                "IF {proof} BEGIN {} END",
+                several.join("; SET @P1 = @P1 - @@ROWCOUNT; ")
+            ),
+        };
         let mut params: Vec<Value<'b>> = self.params;
         params.extend(names.iter().map(|name| Value::Text(name)));
         (sql, params)

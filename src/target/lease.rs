@@ -153,7 +153,8 @@ async fn held_by_another(session: &mut Session, name: &str) -> Error {
     )
 }
 
-fn lost(table: &str) -> Error {
+/// The error of a run whose lease another run has taken.
+pub(super) fn lost(table: &str) -> Error {
     Error::new(
         ErrorKind::Busy,
         format!("Another run has taken over target table {table}; this run commits nothing more to it"),
@@ -166,16 +167,22 @@ fn lost(table: &str) -> Error {
 /// # Errors
 /// `Busy` if another run has taken the lease; those of [`Session::execute`].
 pub async fn fence(session: &mut Session, lease: &Lease) -> Result<()> {
-    let sql = "UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME() \
-               WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16))";
     let run_id = lease.run_id.to_be_bytes();
-    let params = [
-        Value::Text(&lease.table),
-        Value::Integer(lease.epoch),
-        Value::Bytes(&run_id),
-    ];
-    match session.execute(sql, &params).await? {
+    match session.execute(FENCE, &fence_params(lease, &run_id)).await? {
         1 => Ok(()),
         _ => Err(lost(&lease.table)),
     }
+}
+
+/// The fence's statement. It changes one row, or none if the lease was lost.
+pub(super) const FENCE: &str = "UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME() \
+     WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16))";
+
+/// The parameters of [`FENCE`]. `run_id` is the lease's, as bytes.
+pub(super) fn fence_params<'a>(lease: &'a Lease, run_id: &'a [u8; 16]) -> Vec<Value<'a>> {
+    vec![
+        Value::Text(&lease.table),
+        Value::Integer(lease.epoch),
+        Value::Bytes(run_id),
+    ]
 }

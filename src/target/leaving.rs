@@ -10,11 +10,12 @@ use chrono::NaiveDate;
 
 use crate::base::error::Result;
 use crate::model::plan::TablePlan;
-use crate::model::row::{Tally, Value};
+use crate::model::row::Tally;
 use crate::model::window::Kind;
 use crate::mssql::{Flow, Session};
 use crate::target::table::Target;
 use crate::tsql::expression::{STAGE, read_expression};
+use crate::tsql::seek::Seeks;
 
 /// Hints for the join with the staged rows. These have no index, so a server that expects few rows in the
 /// range must not scan them for each.
@@ -56,7 +57,7 @@ pub(crate) fn select(plan: &TablePlan, target: &Target, positions: &[usize]) -> 
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// The tally of the keys of the rows of `filter` that are not staged: the rows that leave if the range is
+/// The tally of the keys of the rows of `range` that are not staged: the rows that leave if the range is
 /// replaced now.
 ///
 /// # Errors
@@ -66,19 +67,18 @@ pub async fn leaving(
     plan: &TablePlan,
     target: &Target,
     kind: Kind,
-    filter: &str,
-    params: &[Value<'_>],
+    range: &Seeks<'_>,
 ) -> Result<Tally> {
     let sql = format!(
-        "SELECT {} FROM {} AS t{filter}{}{HASHED}",
+        "SELECT {} FROM {}{}{HASHED}",
         select(plan, target, &plan.key.order(kind)),
-        target.quoted,
+        range.from(&target.quoted, &target.names()),
         not_staged(plan, target)
     );
     let mut tally = Tally::default();
     let mut key = Vec::new();
     session
-        .stream(&sql, params, |row| {
+        .stream(&sql, &range.params, |row| {
             key.clear();
             row.encode(&mut key)?;
             tally.add_row(&key);

@@ -1,7 +1,7 @@
 //! Loads a batch into the target: one transaction moves the staged rows into the table and proves them.
 //!
-//! That transaction deletes the rows of the key range, inserts the staged ones, reads them back from the
-//! table and digests them. Only if count and digest equal the source's, it writes the receipt and commits. A
+//! That transaction deletes the rows of the key range if it has any, inserts the staged ones, reads them back
+//! from the table and digests them. Only if count and digest equal the source's, it writes the receipt and commits. A
 //! reader of the table sees the old rows or the proven ones. Any error drops the connection, and with it the
 //! transaction.
 //!
@@ -27,11 +27,12 @@ use crate::target::leaving::{Accounted, leaving};
 use crate::target::merge::merge;
 use crate::target::receipt;
 use crate::target::receipt::Receipt;
-use crate::target::stage::with_identity;
+use crate::target::stage::identity_insert;
 use crate::target::table::Target;
-use crate::tsql::expression::stage_expression;
+use crate::tsql::expression::inserted_expression;
 use crate::tsql::expression::{STAGE, staged};
-use crate::tsql::predicate::{holds_day, near};
+use crate::tsql::predicate::{day, holds_day, near};
+use crate::tsql::seek::Seeks;
 
 /// A load's rows, and their proof.
 #[derive(Debug, Clone, Copy)]
@@ -100,83 +101,188 @@ pub async fn commit(
     lease: &Lease,
     load: Load<'_>,
 ) -> Result<Loaded> {
-    session.begin().await?;
-    failpoint::step("load: after BEGIN");
-    lease::fence(session, lease).await?;
-    failpoint::step("load: after the fence");
-    if !claimed(session, plan, target, lease, load.claim).await? {
-        session.rollback().await?;
-        return Ok(Loaded::AlreadyCommitted);
+    let transaction = Transaction {
+        plan,
+        target,
+        lease,
+        load,
+    };
+    if !target.enforces_key || target.by_row {
+        return transaction.run(session, Search::BeforeInsert).await;
     }
-    failpoint::step("load: after the claim");
-    let (extent, range) = load.owned;
-    let (filter, params) = target.range(plan, extent, range)?;
-    if plan.has_key() {
-        let leaving = leaving(session, plan, target, extent.kind(), &filter, &params).await?;
-        if leaving != load.accounted.leaving {
+    // Where an index refuses a second row of a key, only its refusal is a reason to search for the first.
+    match transaction.run(session, Search::None).await {
+        Err(error)
+            if error
+                .number()
+                .is_some_and(|number| DUPLICATE_KEY.contains(&number)) =>
+        {
             session.rollback().await?;
-            return Ok(Loaded::Unaccounted { leaving });
         }
+        // An index that ignores duplicates leaves the rows out.
+        Ok(Loaded::Differed { .. }) => {}
+        done => return done,
     }
-    failpoint::step("load: after the leaving rows were told");
-    let expected = load.claim.map(|claim| claim.chunk.tally).unwrap_or_default();
-    let mut moved = Moved::default();
-    if target.by_row {
-        merge(session, plan, target, &filter, &params).await?;
-    } else {
-        session
-            .execute(&format!("DELETE FROM {}{filter}", target.quoted), &params)
-            .await?;
-        failpoint::step("load: after DELETE");
-        if expected.row_count > 0 {
-            if plan.has_key() {
-                displace(session, plan, target, lease, &load, &mut moved).await?;
-            }
-            insert(session, plan, target, expected.row_count).await?;
-        }
-    }
-    failpoint::step("load: after INSERT");
-    let found = read_back(session, plan, target, &filter, &params).await?;
-    failpoint::step("load: after reading back");
-    if found != expected {
-        session.rollback().await?;
-        return Ok(Loaded::Differed { found });
-    }
-    if let Some(claim) = load.claim {
-        receipt::prove(session, lease, claim.window, claim.chunk.ordinal).await?;
-        if load.overtaken {
-            moved.stale += receipt::mark_stale(session, lease, claim.window, claim.chunk.ordinal).await?;
-        }
-    }
-    if load.accounted.unfollowed > 0 {
-        receipt::add_unfollowed(session, &plan.target, load.accounted.unfollowed).await?;
-    }
-    mark_days(session, plan, lease, load.accounted, &mut moved).await?;
-    failpoint::step("load: before COMMIT");
-    session.commit().await?;
-    failpoint::step("load: after COMMIT");
-    Ok(Loaded::Committed(moved))
+    transaction.run(session, Search::BeforeInsert).await
 }
 
-/// Claims the receipt; false if this very load has proven it before. The fence has waited for whatever an earlier session
-/// of this load was doing, so that its outcome is known.
-async fn claimed(
-    session: &mut Session,
-    plan: &TablePlan,
-    target: &Target,
-    lease: &Lease,
-    claim: Option<&Receipt>,
-) -> Result<bool> {
-    let Some(claim) = claim else {
-        receipt::is_here(session, &plan.target, &target.incarnation).await?;
-        return Ok(true);
-    };
-    let done = receipt::load_id(session, lease, claim.window, claim.chunk.ordinal).await?;
-    if done == Some(claim.chunk.load_id) {
-        return Ok(false);
+/// The server's errors for a second row of a unique key: of a constraint, and of an index.
+const DUPLICATE_KEY: [u32; 2] = [2627, 2601];
+
+/// Whether a load looks for rows elsewhere in the table that have its unique keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    None,
+    BeforeInsert,
+}
+
+/// One load's transaction.
+struct Transaction<'a> {
+    plan: &'a TablePlan,
+    target: &'a Target,
+    lease: &'a Lease,
+    load: Load<'a>,
+}
+
+/// What a transaction finds before it changes anything.
+struct Opened {
+    /// The load that the chunk's verified receipt names.
+    load_id: Option<u128>,
+    /// Whether the range has rows.
+    occupied: bool,
+}
+
+impl Transaction<'_> {
+    async fn run(&self, session: &mut Session, search: Search) -> Result<Loaded> {
+        let Transaction {
+            plan,
+            target,
+            lease,
+            load,
+        } = self;
+        session.begin().await?;
+        failpoint::step("load: after BEGIN");
+        let opened = self.open(session).await?;
+        failpoint::step("load: after the fence");
+        match load.claim {
+            None => receipt::is_here(session, &plan.target, &target.incarnation).await?,
+            Some(claim) if opened.load_id == Some(claim.chunk.load_id) => {
+                session.rollback().await?;
+                return Ok(Loaded::AlreadyCommitted);
+            }
+            Some(_) => {}
+        }
+        let (extent, range) = load.owned;
+        let range = target.range(plan, extent, range)?;
+        if plan.has_key() {
+            let leaving = match opened.occupied {
+                true => leaving(session, plan, target, extent.kind(), &range).await?,
+                false => Tally::default(),
+            };
+            if leaving != load.accounted.leaving {
+                session.rollback().await?;
+                return Ok(Loaded::Unaccounted { leaving });
+            }
+        }
+        failpoint::step("load: after the leaving rows were told");
+        let expected = load.claim.map(|claim| claim.chunk.tally).unwrap_or_default();
+        let mut moved = Moved::default();
+        let found = if target.by_row {
+            merge(session, plan, target, &range).await?;
+            read_back(session, plan, target, &range).await?
+        } else {
+            let mut delete = match opened.occupied {
+                true => delete_sql(target, &range),
+                false => String::new(),
+            };
+            if search == Search::BeforeInsert && plan.has_key() && expected.row_count > 0 {
+                if opened.occupied {
+                    session.execute(&delete, &range.params).await?;
+                    delete.clear();
+                }
+                failpoint::step("load: after DELETE");
+                displace(session, plan, target, lease, load, &mut moved).await?;
+            }
+            if expected.row_count > 0 {
+                delete.push_str(&insert_sql(plan, target));
+            }
+            // One batch: the rows that were inserted are read back before anybody else is asked anything.
+            let sql = format!("{delete}{}", range.select(&target.select(plan), &target.quoted));
+            tally(session, &sql, &range.params).await?
+        };
+        failpoint::step("load: after reading back");
+        if found != expected {
+            session.rollback().await?;
+            return Ok(Loaded::Differed { found });
+        }
+        if let Some(claim) = load.claim {
+            receipt::write(session, lease, &plan.target, claim, load.overtaken).await?;
+            moved.stale += u64::from(load.overtaken);
+        }
+        if load.accounted.unfollowed > 0 {
+            receipt::add_unfollowed(session, &plan.target, load.accounted.unfollowed).await?;
+        }
+        mark_days(session, plan, lease, load.accounted, &mut moved).await?;
+        failpoint::step("load: before COMMIT");
+        session.commit().await?;
+        failpoint::step("load: after COMMIT");
+        Ok(Loaded::Committed(moved))
     }
-    receipt::claim(session, lease, &plan.target, claim).await?;
-    Ok(true)
+
+    /// Writes the lease's row, which waits for any other load of the table, and looks at what is there.
+    async fn open(&self, session: &mut Session) -> Result<Opened> {
+        let Transaction {
+            plan,
+            target,
+            lease,
+            load,
+        } = self;
+        let run_id = lease.run_id.to_be_bytes();
+        let mut params = lease::fence_params(lease, &run_id);
+        let look_up = match load.claim {
+            Some(claim) => {
+                params.push(day(claim.window.stored_start()));
+                params.push(Value::Integer(i64::from(claim.chunk.ordinal)));
+                "SELECT @load_id = [load_id] FROM [sync].[receipt] WHERE [table_name] = @P1 \
+                 AND [window_start] = @P4 AND [ordinal] = @P5 AND [state] = N'verified'; "
+            }
+            None => "",
+        };
+        let (extent, range) = load.owned;
+        let range = target.range_after(plan, extent, range, params)?;
+        let occupied = range.pieces.iter().map(|piece| {
+            format!(
+                "EXISTS (SELECT 1 FROM {} WHERE {})",
+                target.quoted, piece.condition
+            )
+        });
+        let sql = format!(
+            "DECLARE @fenced int, @load_id binary(16); {}; SET @fenced = @@ROWCOUNT; {look_up}\
+             SELECT @fenced AS [fenced], @load_id AS [load_id], CASE WHEN {} THEN 1 ELSE 0 END AS [occupied]",
+            lease::FENCE,
+            occupied.collect::<Vec<_>>().join(" OR ")
+        );
+        let rows = session.rows(&sql, &range.params).await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "A load's first statement gave no answer"))?;
+        if row.integer("fenced")? != 1 {
+            return Err(lease::lost(&lease.table));
+        }
+        Ok(Opened {
+            load_id: row.optional_bytes("load_id")?.map(receipt::id_of).transpose()?,
+            occupied: row.integer("occupied")? == 1,
+        })
+    }
+}
+
+/// The statements that delete a range's rows.
+fn delete_sql(target: &Target, range: &Seeks<'_>) -> String {
+    let deletes = range
+        .pieces
+        .iter()
+        .map(|piece| format!("DELETE FROM {} WHERE {}; ", target.quoted, piece.condition));
+    deletes.collect()
 }
 
 /// Marks the chunks that hold the present days of leaving rows as stale. This load's own chunk is among them if it holds
@@ -257,10 +363,15 @@ async fn displace(
             _ => undated = true,
         }
     }
+    let own = load.claim.map(|claim| (claim.window, claim.chunk.ordinal));
     for (window, ordinal, range) in receipt::ranges(session, lease, &dates, undated).await? {
-        let (filter, params) = target.range(plan, Extent::of_window(window), &range)?;
-        let sql = format!("SELECT COUNT_BIG(*) {from}{filter} AND {moved}");
-        let rows = session.rows(&sql, &params).await?;
+        if own == Some((window, ordinal)) {
+            continue;
+        }
+        let range = target.range(plan, Extent::of_window(window), &range)?;
+        let from = range.from(&target.quoted, &target.names());
+        let sql = format!("SELECT COUNT_BIG(*) FROM {from} AND {moved}");
+        let rows = session.rows(&sql, &range.params).await?;
         let count = rows
             .first()
             .map(|row| row.integer(0))
@@ -292,38 +403,28 @@ async fn displace(
     Ok(())
 }
 
-async fn insert(session: &mut Session, plan: &TablePlan, target: &Target, row_count: u64) -> Result<()> {
-    let names: Vec<String> = target.columns.iter().map(|column| column.name.quoted()).collect();
+/// The statement that moves the staged rows into the table.
+fn insert_sql(plan: &TablePlan, target: &Target) -> String {
     let values: Vec<String> = target
         .columns
         .iter()
         .zip(plan.columns())
         .enumerate()
         .map(|(position, (column, source))| {
-            stage_expression(&format!("[{}]", staged(position)), source.data_type, column)
+            inserted_expression(&format!("[{}]", staged(position)), source.data_type, column)
         })
         .collect();
-    let sql = format!(
-        "INSERT INTO {} ({}) SELECT {} FROM {STAGE}",
+    let insert = format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {STAGE}; ",
         target.quoted,
-        names.join(", "),
+        target.names(),
         values.join(", ")
     );
-    let inserted = with_identity(session, target, async |session| session.execute(&sql, &[]).await).await?;
-    if inserted == row_count {
-        Ok(())
-    } else {
-        Err(Error::new(
-            ErrorKind::Statement,
-            format!(
-                "Target table {} took {inserted} of {row_count} rows; look for triggers on it",
-                plan.target
-            ),
-        ))
-    }
+    let [on, off] = identity_insert(target);
+    format!("{on}{insert}{off}")
 }
 
-/// Reads a chunk's range back from the table, in the source's types, and digests it.
+/// Reads a range back from the table, in the source's types, and digests it.
 ///
 /// # Errors
 /// Those of the session.
@@ -331,14 +432,18 @@ pub async fn read_back(
     session: &mut Session,
     plan: &TablePlan,
     target: &Target,
-    filter: &str,
-    params: &[Value<'_>],
+    range: &Seeks<'_>,
 ) -> Result<Tally> {
-    let sql = format!("SELECT {} FROM {}{filter}", target.select(plan), target.quoted);
+    let sql = range.select(&target.select(plan), &target.quoted);
+    tally(session, &sql, &range.params).await
+}
+
+/// The tally of the rows that a statement returns.
+async fn tally(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut bytes = Vec::new();
     session
-        .stream(&sql, params, |row| {
+        .stream(sql, params, |row| {
             bytes.clear();
             row.encode(&mut bytes)?;
             tally.add_row(&bytes);

@@ -8,15 +8,15 @@
 use crate::base::error::Result;
 use crate::base::failpoint;
 use crate::model::plan::TablePlan;
-use crate::model::row::Value;
 use crate::model::table::Column;
 use crate::mssql::Session;
-use crate::target::stage::with_identity;
+use crate::target::stage::identity_insert;
 use crate::target::table::Target;
 use crate::tsql::expression::stage_expression;
 use crate::tsql::expression::{STAGE, staged};
+use crate::tsql::seek::Seeks;
 
-/// Merges the staged rows into the rows of `filter`, within the caller's transaction. The plan has a key.
+/// Merges the staged rows into the rows of `range`, within the caller's transaction. The plan has a key.
 ///
 /// # Errors
 /// Those of the session, above all 547: a row is gone at the source, but a foreign key still points at it.
@@ -24,20 +24,18 @@ pub async fn merge(
     session: &mut Session,
     plan: &TablePlan,
     target: &Target,
-    filter: &str,
-    params: &[Value<'_>],
+    range: &Seeks<'_>,
 ) -> Result<()> {
     let statements = Statements::new(plan, target);
-    session.execute(&statements.delete(filter), params).await?;
+    session.execute(&statements.delete(range), &range.params).await?;
     failpoint::step("merge: after DELETE");
     if let Some(sql) = statements.update() {
         session.execute(&sql, &[]).await?;
     }
     failpoint::step("merge: after UPDATE");
-    with_identity(session, target, async |session| {
-        session.execute(&statements.insert(), &[]).await.map(|_| ())
-    })
-    .await
+    let [on, off] = identity_insert(target);
+    let insert = format!("{on}{}; {off}", statements.insert());
+    session.execute(&insert, &[]).await.map(|_| ())
 }
 
 struct Statements<'a> {
@@ -61,11 +59,14 @@ impl<'a> Statements<'a> {
         }
     }
 
-    fn delete(&self, filter: &str) -> String {
-        format!(
-            "DELETE t FROM {} AS t{filter} AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
-            self.table, self.same_key
-        )
+    fn delete(&self, range: &Seeks<'_>) -> String {
+        let deletes = range.pieces.iter().map(|piece| {
+            format!(
+                "DELETE t FROM {} AS t WHERE {} AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
+                self.table, piece.condition, self.same_key
+            )
+        });
+        deletes.collect::<Vec<_>>().join("; ")
     }
 
     /// The update writes every row that stays: rows that compare equal may still differ, by case, by trailing

@@ -3,11 +3,12 @@
 use crate::base::error::Result;
 use crate::base::failpoint;
 use crate::model::plan::TablePlan;
-use crate::model::row::{Batch, Value};
+use crate::model::row::Batch;
 use crate::model::table::Identifier;
-use crate::mssql::{Session, StageColumn, stage_table};
+use crate::mssql::{Session, StageColumn};
 use crate::target::table::Target;
 use crate::tsql::expression::{STAGE, staged};
+use crate::tsql::seek::Seeks;
 
 /// Puts the batch into the session's `#load`. Its column types are those that the driver declares truthfully.
 /// No other session sees the rows.
@@ -24,21 +25,19 @@ pub async fn stage_from(
     session: &mut Session,
     plan: &TablePlan,
     from: &Target,
-    filter: &str,
-    params: &[Value<'_>],
+    range: &Seeks<'_>,
 ) -> Result<u64> {
     let columns = empty_stage(session, plan).await?;
     let names: Vec<String> = columns.iter().map(|column| column.name.quoted()).collect();
     let sql = format!(
-        "INSERT INTO {STAGE} ({}) SELECT {} FROM {}{filter}",
+        "INSERT INTO {STAGE} ({}) {}",
         names.join(", "),
-        from.select(plan),
-        from.quoted
+        range.select(&from.select(plan), &from.quoted)
     );
-    session.execute(&sql, params).await
+    session.execute(&sql, &range.params).await
 }
 
-/// Recreates the session's `#load`.
+/// Empties the session's `#load`, or makes it.
 async fn empty_stage(session: &mut Session, plan: &TablePlan) -> Result<Vec<StageColumn>> {
     let columns: Vec<StageColumn> = plan
         .columns()
@@ -51,30 +50,15 @@ async fn empty_stage(session: &mut Session, plan: &TablePlan) -> Result<Vec<Stag
             })
         })
         .collect::<Result<_>>()?;
-    let make = stage_table(STAGE, &columns);
-    session
-        .batch(&format!("DROP TABLE IF EXISTS {STAGE}; {make}"))
-        .await?;
+    session.empty_stage(STAGE, &columns).await?;
     Ok(columns)
 }
 
-/// Does `work` with the right to insert values into an identity column, if the target has one.
-pub async fn with_identity<T>(
-    session: &mut Session,
-    target: &Target,
-    work: impl AsyncFnOnce(&mut Session) -> Result<T>,
-) -> Result<T> {
+/// The statements before and after an INSERT of values into an identity column; empty if the target has none.
+pub(super) fn identity_insert(target: &Target) -> [String; 2] {
     let numbered = target.columns.iter().any(|column| column.identity);
-    if numbered {
-        session
-            .batch(&format!("SET IDENTITY_INSERT {} ON", target.quoted))
-            .await?;
-    }
-    let done = work(session).await?;
-    if numbered {
-        session
-            .batch(&format!("SET IDENTITY_INSERT {} OFF", target.quoted))
-            .await?;
-    }
-    Ok(done)
+    ["ON", "OFF"].map(|switch| match numbered {
+        true => format!("SET IDENTITY_INSERT {} {switch}; ", target.quoted),
+        false => String::new(),
+    })
 }

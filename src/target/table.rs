@@ -6,14 +6,14 @@ use crate::base::failpoint;
 use crate::model::chunk::KeyRange;
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
-use crate::model::table::{Column, TableSchema, shortened};
+use crate::model::table::{Column, Identifier, TableName, TableSchema, shortened};
 use crate::model::window::Extent;
 use crate::model::window::{Kind, Window};
 use crate::mssql::{Session, catalog};
 use crate::target::receipt::Incarnation;
 use crate::tsql::expression::staged;
 use crate::tsql::expression::{collate, read_expression, stage_expression};
-use crate::tsql::predicate::Where;
+use crate::tsql::seek::{Seeks, Span};
 
 /// A target table as a run writes it.
 #[derive(Debug, Clone)]
@@ -26,6 +26,10 @@ pub struct Target {
     /// source's collations, and only these tell all keys apart. If the target has the same collations, its
     /// index serves.
     compared: Vec<Column>,
+    /// For each of the columns whether an index over all rows begins with it.
+    indexed: Vec<bool>,
+    /// Whether a unique index refuses a second row of a unique key, by the source's comparison.
+    pub enforces_key: bool,
     /// The identity of the table.
     pub incarnation: Incarnation,
     /// Whether chunks are merged into it row by row, because foreign keys may point at its rows.
@@ -51,6 +55,10 @@ impl Target {
             ))
             .await?;
         failpoint::step("target: after the table is made");
+        match session.batch(&no_escalation_sql(&plan.target)).await {
+            Err(error) if error.kind() != ErrorKind::Statement => return Err(error),
+            _ => {}
+        }
         Ok((Target::made(session, plan).await?, true))
     }
 
@@ -98,6 +106,11 @@ impl Target {
         Ok(Target {
             quoted: plan.target.quoted(),
             compared: compared.collect(),
+            enforces_key: enforces_key(plan, schema, &columns),
+            indexed: columns
+                .iter()
+                .map(|column| schema.begins_with(&column.name))
+                .collect(),
             columns,
             incarnation: Incarnation {
                 object_id: schema.object_id,
@@ -199,23 +212,40 @@ impl Target {
         expressions.collect::<Vec<_>>().join(", ")
     }
 
-    /// The WHERE clause of a chunk at the target.
-    pub fn range<'a>(
+    /// The names of its columns, for a SELECT.
+    pub fn names(&self) -> String {
+        let names = self.columns.iter().map(|column| column.name.quoted());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The rows of a key range within `extent`.
+    ///
+    /// # Errors
+    /// As [`Seeks::of`].
+    pub fn range<'a>(&self, plan: &TablePlan, extent: Extent, range: &'a KeyRange) -> Result<Seeks<'a>> {
+        self.range_after(plan, extent, range, Vec::new())
+    }
+
+    /// The same, for a statement that has `params` already.
+    ///
+    /// # Errors
+    /// As [`Seeks::of`].
+    pub fn range_after<'a>(
         &self,
         plan: &TablePlan,
         extent: Extent,
         range: &'a KeyRange,
-    ) -> Result<(String, Vec<Value<'a>>)> {
-        let mut clause = Where::default();
-        clause.extent(self.date(plan), extent);
-        let columns = self.key_columns(plan, extent.kind());
-        if let Some(after) = &range.after {
-            clause.after(&columns, after)?;
-        }
-        if let Some(through) = &range.through {
-            clause.through(&columns, through)?;
-        }
-        Ok(clause.finish())
+        params: Vec<Value<'a>>,
+    ) -> Result<Seeks<'a>> {
+        let order = plan.key.order(extent.kind());
+        let span = Span {
+            extent,
+            date: self.date(plan),
+            key: &self.key_columns(plan, extent.kind()),
+            range,
+            indexed: order.first().is_none_or(|first| self.indexed[*first]),
+        };
+        Seeks::of(span, params)
     }
 
     /// The number of rows of a window at the target, with or without a receipt.
@@ -238,13 +268,12 @@ impl Target {
         extent: Extent,
         range: &KeyRange,
     ) -> Result<u64> {
-        let (filter, params) = self.range(plan, extent, range)?;
-        let rows = session
-            .rows(
-                &format!("SELECT COUNT_BIG(*) FROM {}{filter}", self.quoted),
-                &params,
-            )
-            .await?;
+        let seeks = self.range(plan, extent, range)?;
+        let sql = format!(
+            "SELECT COUNT_BIG(*) FROM {}",
+            seeks.from(&self.quoted, "1 AS [one]")
+        );
+        let rows = session.rows(&sql, &seeks.params).await?;
         let count = rows
             .first()
             .map(|row| row.integer(0))
@@ -254,32 +283,57 @@ impl Target {
     }
 }
 
+/// Whether a unique index over all rows has no column beside the unique key's, in the source's collations.
+fn enforces_key(plan: &TablePlan, schema: &TableSchema, columns: &[Column]) -> bool {
+    let unique = schema
+        .indexes
+        .iter()
+        .filter(|index| index.unique && index.complete);
+    let of_key = |name: &Identifier| {
+        plan.key.unique.iter().any(|position| {
+            let (own, source) = (&columns[*position], &plan.columns()[*position]);
+            own.name.same_as(name.as_str()) && own.collation == source.collation
+        })
+    };
+    unique.into_iter().any(|index| index.columns.iter().all(of_key))
+}
+
 /// The statements that create a plan's target table.
 pub fn create_sql(plan: &TablePlan) -> String {
     let mut parts: Vec<String> = plan.columns().iter().map(column_sql).collect();
-    let unique: Vec<String> = plan
-        .key
-        .unique
-        .iter()
-        .map(|position| plan.columns()[*position].name.quoted())
-        .collect();
+    let names = |positions: &[usize]| {
+        let names = positions
+            .iter()
+            .map(|position| plan.columns()[*position].name.quoted());
+        names.collect::<Vec<_>>().join(", ")
+    };
     let table = plan.target.quoted();
+    let order = plan.key.order(Kind::Dates(()));
+    let primary_key = named("PK_", plan.target.name.as_str());
+    if order.len() == plan.key.unique.len() {
+        // One index serves both: the order of the rows is the unique key's, but for the place of the date.
+        parts.push(format!(
+            "CONSTRAINT {primary_key} PRIMARY KEY CLUSTERED ({})",
+            names(&order)
+        ));
+        return format!("CREATE TABLE {table} ({});", parts.join(", "));
+    }
     parts.push(format!(
-        "CONSTRAINT {} PRIMARY KEY NONCLUSTERED ({})",
-        named("PK_", plan.target.name.as_str()),
-        unique.join(", ")
+        "CONSTRAINT {primary_key} PRIMARY KEY NONCLUSTERED ({})",
+        names(&plan.key.unique)
     ));
-    let key: Vec<String> = plan
-        .key_columns(Kind::Dates(()))
-        .iter()
-        .map(|column| column.name.quoted())
-        .collect();
     format!(
         "CREATE TABLE {table} ({}); CREATE UNIQUE CLUSTERED INDEX {} ON {table} ({});",
         parts.join(", "),
         named("CX_", plan.target.name.as_str()),
-        key.join(", ")
+        names(&order)
     )
+}
+
+/// The statement that keeps a table's loads from locking all of it, which would lock out its readers while a chunk is
+/// read back. A server without the option does well without it.
+pub fn no_escalation_sql(table: &TableName) -> String {
+    format!("ALTER TABLE {} SET (LOCK_ESCALATION = DISABLE)", table.quoted())
 }
 
 /// The definition of a column in CREATE TABLE.

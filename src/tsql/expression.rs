@@ -13,6 +13,10 @@ const DECIMAL_TEXT: &str = "varchar(41) COLLATE SQL_Latin1_General_CP1_CI_AS";
 /// The `n` of the longest `nvarchar(n)`.
 const NVARCHAR_UNITS_MAX: u16 = 4000;
 
+/// The `n` of the longest `nvarchar(n)` that can be staged. The driver declares the length in bytes, which is at most
+/// 4000.
+const STAGED_UNITS_MAX: u16 = 2000;
+
 /// The session's own table for staged batches.
 pub const STAGE: &str = "#load";
 
@@ -116,20 +120,38 @@ pub fn stage_type(data_type: DataType) -> String {
         | DataType::Int
         | DataType::BigInt
         | DataType::Date
+        | DataType::DateTime2(_)
         | DataType::UniqueIdentifier => data_type.to_string(),
         DataType::Decimal { .. } | DataType::Money | DataType::SmallMoney => DECIMAL_TEXT.to_owned(),
         DataType::Real | DataType::Float => "float".to_owned(),
-        // The driver declares the length of nvarchar(n) in bytes, which the server takes for characters.
+        // n bytes are at most n UTF-16 units in every code page.
+        DataType::Char(n)
+        | DataType::VarChar(Length::N(n))
+        | DataType::NChar(n)
+        | DataType::NVarChar(Length::N(n))
+            if n <= STAGED_UNITS_MAX =>
+        {
+            format!("nvarchar({n})")
+        }
         DataType::Char(_)
         | DataType::VarChar(_)
         | DataType::NChar(_)
         | DataType::NVarChar(_)
         | DataType::Xml => "nvarchar(max)".to_owned(),
-        DataType::Binary(_) | DataType::VarBinary(_) => "varbinary(max)".to_owned(),
+        DataType::Binary(n) | DataType::VarBinary(Length::N(n)) => format!("varbinary({n})"),
+        DataType::VarBinary(Length::Max) => "varbinary(max)".to_owned(),
         // The driver declares no scale for these, which means scale 7. It declares smalldatetime as datetime.
         DataType::Time(_) => "time(7)".to_owned(),
         DataType::DateTimeOffset(_) => "datetimeoffset(7)".to_owned(),
-        DataType::DateTime | DataType::SmallDateTime | DataType::DateTime2(_) => "datetime2(7)".to_owned(),
+        DataType::DateTime | DataType::SmallDateTime => "datetime2(7)".to_owned(),
+    }
+}
+
+/// The expression that a staged column is inserted by: plain if it has the target column's type already.
+pub fn inserted_expression(stage_column: &str, source: DataType, target: &Column) -> String {
+    match stage_type(source) == target.data_type.to_string() {
+        true => stage_column.to_owned(),
+        false => stage_expression(stage_column, source, target),
     }
 }
 
@@ -271,12 +293,15 @@ mod tests {
     fn stage_types_are_those_that_the_driver_declares_truthfully() {
         let cases = [
             (DataType::Real, "float"),
-            (DataType::NVarChar(Length::N(20)), "nvarchar(max)"),
+            (DataType::NVarChar(Length::N(20)), "nvarchar(20)"),
+            (DataType::Char(2000), "nvarchar(2000)"),
+            (DataType::VarChar(Length::N(2001)), "nvarchar(max)"),
             (DataType::Xml, "nvarchar(max)"),
-            (DataType::Binary(4), "varbinary(max)"),
+            (DataType::Binary(4), "varbinary(4)"),
+            (DataType::VarBinary(Length::Max), "varbinary(max)"),
             (DataType::Time(0), "time(7)"),
             (DataType::SmallDateTime, "datetime2(7)"),
-            (DataType::DateTime2(3), "datetime2(7)"),
+            (DataType::DateTime2(3), "datetime2(3)"),
             (DataType::DateTimeOffset(2), "datetimeoffset(7)"),
             (DataType::SmallMoney, DECIMAL_TEXT),
         ];
@@ -303,6 +328,17 @@ mod tests {
         assert_eq!(
             stage_expression("[c2]", DataType::Xml, &column("X", DataType::Xml)),
             "CAST([c2] AS xml)"
+        );
+    }
+
+    #[test]
+    fn what_is_staged_as_it_is_stored_is_inserted_as_it_is() {
+        let name = column("N", DataType::NVarChar(Length::N(20)));
+        let insert = |source| inserted_expression("[c1]", source, &name);
+        assert_eq!(insert(name.data_type), "[c1]");
+        assert_eq!(
+            insert(DataType::NVarChar(Length::N(30))),
+            "CAST([c1] COLLATE Latin1_General_CI_AS AS nvarchar(20))"
         );
     }
 

@@ -1,13 +1,11 @@
-//! Turns a window and a key range into a WHERE clause. Only this module does, for the source's reads and for
-//! the target's deletes, counts and read-backs.
+//! Turns dates and values into a WHERE clause. Ranges of keys are [`crate::tsql::seek`]'s.
 //!
 //! Bounds are parameters, each CAST to its column's declared type and collation, so that the server compares
-//! equals with equals and can seek. A composite bound also has a plain bound on the first column, because a
-//! server does not seek on the expanded form alone.
+//! equals with equals and can seek.
 
 use chrono::{Days, NaiveDate, NaiveDateTime, Timelike};
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::Result;
 use crate::model::chunk::{KeyBytes, KeyRange};
 use crate::model::row::{Value, Values};
 use crate::model::table::{Column, DataType};
@@ -45,6 +43,31 @@ fn calendar(date: DataType) -> (NaiveDate, NaiveDate) {
         DataType::SmallDateTime => (day(1900, 1, 1), day(2079, 6, 6)),
         _ => (FIRST_DAY, LAST_DAY),
     }
+}
+
+/// The bounds of dates as a column of the type can be compared with them: the first value, and the one after the last.
+///
+/// The server refuses a bound that the column's type cannot hold. Such a first bound becomes the type's first day, and
+/// such a second bound is left out. `None` if no value can be within.
+pub(super) fn date_bounds(date: DataType, bounds: Bounds) -> Option<(NaiveDateTime, Option<NaiveDateTime>)> {
+    let (first, last) = calendar(date);
+    let after_last = next_midnight(last);
+    if bounds.start >= after_last || bounds.end <= midnight(first) {
+        return None;
+    }
+    // A day counts as its midnight: a range that begins later has whole days from the next one on.
+    let start = match date {
+        DataType::Date if bounds.start > midnight(bounds.start.date()) => next_midnight(bounds.start.date()),
+        _ => bounds.start,
+    };
+    let end = match date {
+        DataType::Date => midnight(bounds.end.date()),
+        _ => bounds.end,
+    };
+    Some((
+        start.max(midnight(first)),
+        (bounds.end < after_last).then_some(end),
+    ))
 }
 
 /// An instant as a parameter, `datetime2` on the wire. One outside of a server's calendar becomes the nearest
@@ -136,45 +159,18 @@ impl<'a> Where<'a> {
         }
     }
 
-    /// The server refuses a bound that the column's type cannot hold. Such a first bound becomes the type's
-    /// first day, and such a second bound is left out. If no value can be within, the condition never holds.
     fn dates(&mut self, date: &Column, bounds: Bounds) {
         let name = date.name.quoted();
-        let (first, last) = calendar(date.data_type);
-        let after_last = next_midnight(last);
-        if bounds.start >= after_last || bounds.end <= midnight(first) {
+        let Some((start, end)) = date_bounds(date.data_type, bounds) else {
             self.terms.push("1 = 0".to_owned());
             return;
-        }
-        // A range that begins in the middle of a day contains whole days only from the next midnight on.
-        let start = match date.data_type {
-            DataType::Date if bounds.start > midnight(bounds.start.date()) => {
-                next_midnight(bounds.start.date())
-            }
-            _ => bounds.start,
         };
-        let parameter = self.parameter(date, instant(start.max(midnight(first))));
+        let parameter = self.parameter(date, instant(start));
         self.terms.push(format!("{name} >= {parameter}"));
-        if bounds.end < after_last {
-            let parameter = self.parameter(date, instant(bounds.end));
+        if let Some(end) = end {
+            let parameter = self.parameter(date, instant(end));
             self.terms.push(format!("{name} < {parameter}"));
         }
-    }
-
-    /// Limits the rows to keys after `key`.
-    ///
-    /// # Errors
-    /// `State` when the key's bytes are damaged or have another number of columns.
-    pub fn after(&mut self, columns: &[&Column], key: &'a KeyBytes) -> Result<()> {
-        self.bound(columns, key, ">", ">", ">=")
-    }
-
-    /// Limits the rows to keys up to and including `key`.
-    ///
-    /// # Errors
-    /// As [`Where::after`].
-    pub fn through(&mut self, columns: &[&Column], key: &'a KeyBytes) -> Result<()> {
-        self.bound(columns, key, "<", "<=", "<=")
     }
 
     /// Limits the rows to one value of a column.
@@ -198,51 +194,13 @@ impl<'a> Where<'a> {
         self.params.push(value);
         key_parameter(column, self.params.len())
     }
-
-    /// `a >= p AND (a > p OR (a = p AND (b > q OR (b = q AND c > r))))`, innermost first.
-    fn bound(
-        &mut self,
-        columns: &[&Column],
-        key: &'a KeyBytes,
-        strict: &str,
-        last: &str,
-        plain: &str,
-    ) -> Result<()> {
-        let values = Values::new(&key.0).collect()?;
-        let (Some((first, _)), true) = (columns.split_first(), values.len() == columns.len()) else {
-            return Err(Error::new(
-                ErrorKind::State,
-                "A stored key has another number of columns than the plan's key; run `sync rebuild`, then run again",
-            ));
-        };
-        let parameters: Vec<String> = columns
-            .iter()
-            .zip(&values)
-            .map(|(column, value)| self.parameter(column, *value))
-            .collect();
-        let mut nested = String::new();
-        for (position, (column, parameter)) in columns.iter().zip(&parameters).enumerate().rev() {
-            let name = column.name.quoted();
-            nested = if position + 1 == columns.len() {
-                format!("{name} {last} {parameter}")
-            } else {
-                format!("({name} {strict} {parameter} OR ({name} = {parameter} AND {nested}))")
-            };
-        }
-        if columns.len() > 1 {
-            self.terms
-                .push(format!("{} {plain} {}", first.name.quoted(), parameters[0]));
-        }
-        self.terms.push(nested);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::row::encode;
-    use crate::model::table::{DataType, Identifier, Length};
+    use crate::model::table::{DataType, Identifier};
 
     fn column(name: &str, data_type: DataType) -> Column {
         Column {
@@ -252,49 +210,6 @@ mod tests {
             identity: false,
             collation: data_type.is_text().then(|| "Latin1_General_CI_AS".to_owned()),
         }
-    }
-
-    #[test]
-    fn a_composite_bound_seeks_on_its_first_column() {
-        let date = column("D", DataType::DateTime);
-        let text = column("NO", DataType::VarChar(Length::N(20)));
-        let line = column("LINE", DataType::Int);
-        let mut key = Vec::new();
-        for value in [
-            Value::DateTime {
-                days: 45_000,
-                ticks: 1,
-            },
-            Value::Text("a'b"),
-            Value::Integer(7),
-        ] {
-            encode(value, &mut key).unwrap();
-        }
-        let key = KeyBytes(key);
-        let mut clause = Where::after_params(vec![Value::Integer(9)]);
-        clause.after(&[&date, &text, &line], &key).unwrap();
-        let (sql, params) = clause.finish();
-        let text_parameter =
-            "CAST(@P3 COLLATE Latin1_General_CI_AS AS varchar(20)) COLLATE Latin1_General_CI_AS";
-        assert_eq!(
-            sql,
-            format!(
-                " WHERE [D] >= CAST(@P2 AS datetime) AND ([D] > CAST(@P2 AS datetime) OR ([D] = CAST(@P2 AS datetime) \
-                 AND ([NO] > {text_parameter} OR ([NO] = {text_parameter} AND [LINE] > CAST(@P4 AS int)))))"
-            )
-        );
-        assert_eq!(params.len(), 4);
-    }
-
-    #[test]
-    fn a_key_of_another_plan_is_refused() {
-        let date = column("D", DataType::Date);
-        let mut key = Vec::new();
-        encode(Value::Date(1), &mut key).unwrap();
-        encode(Value::Integer(1), &mut key).unwrap();
-        let key = KeyBytes(key);
-        let error = Where::default().through(&[&date], &key).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::State);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::thousands;
 use crate::model::row::Value;
 use crate::model::table::{Column, Identifier};
-use crate::mssql::{Endpoint, Session, StageColumn, Timeouts, stage_table};
+use crate::mssql::{Endpoint, Session, StageColumn, Timeouts};
 use crate::tsql::expression::stage_expression;
 
 /// Rows of a batch: some 10 MB. The next batch is generated while one is inserted.
@@ -150,12 +150,6 @@ async fn fill_table(
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    session
-        .batch(&format!(
-            "DROP TABLE IF EXISTS {STAGE}; {}",
-            stage_table(STAGE, &staged)
-        ))
-        .await?;
     let names: Vec<String> = columns.iter().map(|column| column.name.quoted()).collect();
     let values: Vec<String> = columns
         .iter()
@@ -175,9 +169,9 @@ async fn fill_table(
         })??;
         from += batch.row_count() as u64;
         next = make(rows, from);
+        session.empty_stage(STAGE, &staged).await?;
         session.bulk_load(STAGE, &batch, &staged).await?;
         session.execute(&insert, &[]).await?;
-        session.batch(&format!("TRUNCATE TABLE {STAGE}")).await?;
     }
     for index in table.index_sql(schema) {
         session.batch(&index).await?;

@@ -69,8 +69,8 @@ fn a_date_index_over_a_clustered_key_delivers_the_order() {
     )
     .unwrap();
     assert_eq!(plan.access_path, AccessPath::Date);
-    assert_eq!(plan.order_by(Kind::Dates(())), " ORDER BY [SALES_DATE], [ID]");
-    assert_eq!(plan.order_by(Kind::Undated), " ORDER BY [ID]");
+    assert_eq!(plan.order_by(Kind::Dates(()), 0), " ORDER BY [SALES_DATE], [ID]");
+    assert_eq!(plan.order_by(Kind::Undated, 0), " ORDER BY [ID]");
 }
 
 #[test]

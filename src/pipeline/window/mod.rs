@@ -236,8 +236,10 @@ impl WindowRun {
             } else {
                 self.work.extent
             },
-            after: step.after,
-            through: step.again.as_ref().and_then(|chunk| chunk.range.through.clone()),
+            range: KeyRange {
+                after: step.after,
+                through: step.again.and_then(|chunk| chunk.range.through),
+            },
             // Rows without a key cannot be cut into chunks, so they are one.
             limits: if again || !table.plan.has_key() {
                 Limits {

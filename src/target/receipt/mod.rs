@@ -4,14 +4,15 @@
 //! other. A session that changes receipts holds the table's lease ([`crate::target::lease`]) and writes the
 //! lease's row first.
 
-mod claim;
 mod plan;
 mod record;
 mod retire;
 mod sums;
+mod write;
 
-pub use claim::{another_table, claim, is_here, load_id, prove};
 pub use plan::{Fingerprint, add_unfollowed, all_followed, plan, put_plan, renew_plan, tables, unfollowed};
+pub(super) use record::id_of;
 pub use record::{Incarnation, Receipt, read, windows};
 pub use retire::{cut, drop_all, drop_from, forget, mark_all_stale, mark_stale, pass_on, ranges};
 pub use sums::{Sums, sums};
+pub use write::{another_table, is_here, write};

@@ -93,7 +93,7 @@ impl Receipt {
     }
 }
 
-pub(super) fn id_of(bytes: &[u8]) -> Result<u128> {
+pub(in crate::target) fn id_of(bytes: &[u8]) -> Result<u128> {
     Ok(u128::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?))
 }
 

@@ -2,8 +2,8 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::claim::put;
 use super::record::{COLUMNS, Receipt};
+use super::write::put;
 use crate::base::error::Result;
 use crate::base::failpoint;
 use crate::model::chunk::KeyRange;
@@ -15,7 +15,7 @@ use crate::target::lease::{Lease, fence};
 use crate::tsql::predicate::day;
 
 /// The key ranges of the receipts of every window that holds one of `dates`, and with `undated` of the
-/// windows of rows without a date. The chunk that is being loaded is not among them.
+/// windows of rows without a date.
 ///
 /// # Errors
 /// `State` if a receipt is not as this version writes it; those of [`Session::rows`].
@@ -26,7 +26,7 @@ pub async fn ranges(
     undated: bool,
 ) -> Result<Vec<(Window, u32, KeyRange)>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [state] <> N'loading' \
+        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 \
          AND (([window_start] >= @P5 AND [window_start] <= @P2 AND [window_end] > @P3) OR [window_start] IN (@P4, @P6))"
     );
     // If no row has a date, the start of `ALL` stands in: no window of dates holds it.

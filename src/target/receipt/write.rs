@@ -1,36 +1,34 @@
-//! The receipt of a chunk that is being loaded: claimed before its rows are merged, proven after they are
-//! read back.
+//! The receipt of a load, written in its transaction after its rows were read back.
 
-use super::record::{Incarnation, Receipt, id_of};
+use super::record::{Incarnation, Receipt};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::TableName;
-use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::target::lease::Lease;
 use crate::tsql::predicate::day;
 
-/// Claims a chunk: replaces an older receipt of the chunk by `receipt`, in state `loading`. [`prove`] turns
-/// the claim into the proof within the same transaction.
+/// Writes the receipt of a load within its transaction, after its rows proved equal, in place of an older receipt of
+/// the chunk. With `stale` the chunk is to be loaded again.
 ///
 /// # Errors
 /// `Statement` if the table is not the one that the receipt names, because somebody dropped or replaced it;
-/// those of [`Session::execute`].
-pub async fn claim(session: &mut Session, lease: &Lease, table: &TableName, receipt: &Receipt) -> Result<()> {
-    let ordinal = Value::Integer(i64::from(receipt.chunk.ordinal));
-    let start = day(receipt.window.stored_start());
-    let sql =
-        "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3";
-    session
-        .execute(sql, &[Value::Text(&lease.table), start, ordinal])
-        .await?;
-    put(session, lease, table, receipt, "loading").await
+/// those of [`Session::rows`].
+pub async fn write(
+    session: &mut Session,
+    lease: &Lease,
+    table: &TableName,
+    receipt: &Receipt,
+    stale: bool,
+) -> Result<()> {
+    let state = if stale { "stale" } else { "verified" };
+    put(session, lease, table, receipt, state).await
 }
 
-/// Writes a receipt in a state, if the table is the one that the receipt names.
+/// Writes a receipt in a state, in place of an older one, if the table is the one that the receipt names.
 ///
 /// # Errors
-/// As [`claim`].
+/// As [`write`].
 pub(super) async fn put(
     session: &mut Session,
     lease: &Lease,
@@ -72,47 +70,26 @@ pub(super) async fn put(
     }
     let keys = keys.join(", ");
     let sql = format!(
-        "INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], \
+        "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4; \
+         INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], \
          [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], \
          [key_through], [loaded_at]) SELECT @P1, @P2, @P3, @P4, N'{state}', CAST(@P5 AS binary(16)), \
          CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, {keys}, SYSUTCDATETIME() \
          FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
-         WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int)"
+         WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int); \
+         SELECT @@ROWCOUNT AS [written]"
     );
-    match session.execute(&sql, &params).await? {
-        1 => Ok(()),
+    let rows = session.rows(&sql, &params).await?;
+    match rows.first().map(|row| row.integer("written")).transpose()? {
+        Some(1) => Ok(()),
         _ => Err(another_table(table)),
-    }
-}
-
-/// Turns the claim of a chunk into its proof, after the rows that were read back proved equal.
-///
-/// # Errors
-/// `Internal` if the chunk has no claim; those of [`Session::execute`].
-pub async fn prove(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<()> {
-    let sql = "UPDATE [sync].[receipt] SET [state] = N'verified' \
-               WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3 AND [state] = N'loading'";
-    let params = [
-        Value::Text(&lease.table),
-        day(window.stored_start()),
-        Value::Integer(i64::from(ordinal)),
-    ];
-    match session.execute(sql, &params).await? {
-        1 => Ok(()),
-        count => Err(Error::new(
-            ErrorKind::Internal,
-            format!(
-                "Table {}, window {window}, chunk {ordinal} has {count} claims where it must have one; run again",
-                lease.table
-            ),
-        )),
     }
 }
 
 /// Checks that a target table is still the one that the work on it began with.
 ///
 /// # Errors
-/// As [`claim`].
+/// As [`write`].
 pub async fn is_here(session: &mut Session, table: &TableName, incarnation: &Incarnation) -> Result<()> {
     let sql = "SELECT COUNT(*) AS [found] FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
                WHERE s.name = @P1 AND t.name = @P2 AND t.object_id = CAST(@P3 AS int)";
@@ -137,31 +114,4 @@ pub fn another_table(table: &TableName) -> Error {
              load the missing rows"
         ),
     )
-}
-
-/// The load that the verified receipt of a chunk names; `None` without such a receipt.
-///
-/// # Errors
-/// `State` if the receipt is not as this version writes it; those of [`Session::rows`].
-pub async fn load_id(
-    session: &mut Session,
-    lease: &Lease,
-    window: Window,
-    ordinal: u32,
-) -> Result<Option<u128>> {
-    let sql = "SELECT [load_id] FROM [sync].[receipt] \
-               WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3 AND [state] = N'verified'";
-    let rows = session
-        .rows(
-            sql,
-            &[
-                Value::Text(&lease.table),
-                day(window.stored_start()),
-                Value::Integer(i64::from(ordinal)),
-            ],
-        )
-        .await?;
-    rows.first()
-        .map(|row| row.bytes("load_id").and_then(id_of))
-        .transpose()
 }
