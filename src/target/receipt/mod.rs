@@ -12,6 +12,6 @@ mod sums;
 
 pub use claim::{another_table, claim, is_here, load_id, prove};
 pub use plan::{Fingerprint, add_unfollowed, all_followed, plan, put_plan, renew_plan, tables, unfollowed};
-pub use record::{Incarnation, Receipt, read, windows};
+pub use record::{Incarnation, Receipt, read, read_windows, windows};
 pub use retire::{cut, drop_all, drop_from, forget, mark_all_stale, mark_stale, pass_on, ranges};
 pub use sums::{Sums, sums};
