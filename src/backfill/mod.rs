@@ -6,6 +6,7 @@ mod load_target;
 mod windows;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use crate::base::error::{ErrorKind, Result};
 use crate::base::text::rows;
@@ -199,6 +200,8 @@ pub(crate) async fn compare(
         scope: at.scope,
         read_cutoff: run.read_cutoff(at.plan).await?,
         leave_open: !run.clocks().await?.agree(),
+        // After a connection broke, a server that failed over may not be the one that was asked before.
+        recount: run.options.recount || run.retrier.broke.load(Ordering::Relaxed),
         store: &run.retrier.store,
         clock: &run.retrier.clock,
     };

@@ -48,6 +48,9 @@ pub(super) struct RunArgs {
     /// Load although the source is another database than before; it must have the same data
     #[arg(long)]
     accept_source: bool,
+    /// Count the rows of every window at the target, even if the table has as many as expected
+    #[arg(long)]
+    recount: bool,
 }
 
 pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
@@ -69,6 +72,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
         force: args.force,
         allow_deletes: args.allow_deletes,
         accept_source: args.accept_source,
+        recount: args.recount,
     };
     let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;

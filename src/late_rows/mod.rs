@@ -94,11 +94,7 @@ impl Settling<'_> {
             return Ok(settled);
         }
         let mut equal = Vec::new();
-        for (window, sums) in receipt::sums(target, &self.plan.target, &self.target.incarnation).await? {
-            if !concerned(window) || self.is_settled(window, &sums)? || self.costs_a_scan(window) {
-                continue;
-            }
-            let receipts = receipt::read(target, &self.plan.target, window).await?;
+        for (window, sums, receipts) in self.unsettled(target, concerned).await? {
             let again = |receipt: &&Receipt| {
                 receipt.chunk.state != ChunkState::Verified || receipt.incarnation != self.target.incarnation
             };
@@ -127,6 +123,29 @@ impl Settling<'_> {
             self.store.commit(&equal)?;
         }
         Ok(settled)
+    }
+
+    /// The windows that are `concerned` and not settled, with their receipts: two statements for all of them.
+    async fn unsettled(
+        &self,
+        target: &mut Session,
+        concerned: impl Fn(Window) -> bool,
+    ) -> Result<Vec<(Window, Sums, Vec<Receipt>)>> {
+        let mut windows = Vec::new();
+        for (window, sums) in receipt::sums(target, &self.plan.target, &self.target.incarnation).await? {
+            if concerned(window) && !self.is_settled(window, &sums)? && !self.costs_a_scan(window) {
+                windows.push((window, sums));
+            }
+        }
+        let counts: Vec<(Window, u64)> = windows
+            .iter()
+            .map(|(window, sums)| (*window, sums.chunks))
+            .collect();
+        let mut known = receipt::read_windows(target, &self.plan.target, &counts).await?;
+        Ok(windows
+            .into_iter()
+            .map(|(window, sums)| (window, sums, known.remove(&window).unwrap_or_default()))
+            .collect())
     }
 
     /// Marks the chunks of a window that hold a day that differs, unless the brake forbids it.

@@ -39,6 +39,8 @@ pub struct RunOptions {
     pub allow_deletes: Vec<Identifier>,
     /// Whether the source may be a different database from the one that earlier runs loaded.
     pub accept_source: bool,
+    /// Whether the rows of each window are counted at the target, even if the table's own number is as expected.
+    pub recount: bool,
 }
 
 /// The identity of a run, for its record and its leases.

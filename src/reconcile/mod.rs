@@ -54,6 +54,7 @@ pub async fn reconcile(
         force: false,
         allow_deletes: options.allow_deletes.clone(),
         accept_source: false,
+        recount: false,
     };
     let retrier = Retrier {
         clock: Arc::clone(&clock),

@@ -6,5 +6,6 @@ pub mod load;
 pub mod merge;
 pub mod migrate;
 pub mod receipt;
+pub mod row_count;
 pub mod stage;
 pub mod table;

@@ -30,6 +30,7 @@ mod restored;
 mod resume;
 mod sample;
 mod settle;
+mod start;
 mod state;
 mod status;
 mod stop;

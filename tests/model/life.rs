@@ -70,7 +70,8 @@ impl Life<'_> {
     fn arguments(&self, command: Command) -> Vec<String> {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect();
         if let Some((first, last)) = self.asked(command) {
-            return words(&format!("run --start-date {first} --end-date {last}"));
+            let more = if self.known.hides() { " --recount" } else { "" };
+            return words(&format!("run --start-date {first} --end-date {last}{more}"));
         }
         match command {
             Command::Forget(Some(back)) => {

@@ -20,6 +20,9 @@
 //!   loads: a row that came late, and is under a receipt that was loaded before, may be missing there. Not known to be
 //!   equal are rows without a date that no index finds, as nobody counts them.
 //!
+//! A run that could not see by the number of the table's rows that windows differ is told to count them, as an operator
+//! would tell it.
+//!
 //! After `reconcile --repair` with exit 0 the receipts are verified and cover what they were loaded with, or, with
 //! `--source`, what the source has; then windows whose end has passed are complete and equal, too.
 //!
@@ -117,6 +120,18 @@ impl Known {
         self.receipts = receipts;
         self.target = target;
         self.note_equal(&self.receipts.clone());
+    }
+
+    /// Whether hands have left the target with as many rows as the receipts say, and not in the same windows. A
+    /// run does not see that unless it is told to count.
+    pub fn hides(&self) -> bool {
+        let proven: i64 = self.receipts.iter().map(|receipt| receipt.row_count).sum();
+        let differs = |receipts: &Vec<&Receipt>| {
+            let there = receipts.iter().map(|receipt| receipt.rows(&self.target).len());
+            let proven: i64 = receipts.iter().map(|receipt| receipt.row_count).sum();
+            there.sum::<usize>() as i64 != proven
+        };
+        proven == self.target.len() as i64 && windows(&self.receipts).values().any(differs)
     }
 
     /// A run over these days, both included, said that it is done.

@@ -47,6 +47,13 @@ impl Server {
         statements
     }
 
+    /// The texts of the statements that `sync` sent to a database since `mark`.
+    pub fn texts_in(&self, mark: u64, database: &str) -> Vec<String> {
+        let mut statements = self.since(mark);
+        statements.retain(|statement| statement.database == database);
+        statements.into_iter().map(|statement| statement.text).collect()
+    }
+
     /// Number of reads of a source table's rows since `mark`, where there is a log.
     pub fn table_reads(&self, mark: u64, table: &str) -> Option<usize> {
         self.has_log().then(|| self.source_reads(mark, table).len())

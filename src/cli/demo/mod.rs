@@ -150,6 +150,7 @@ impl Demo<'_> {
             force: false,
             allow_deletes: Vec::new(),
             accept_source: false,
+            recount: false,
         };
         let summary = run::load(self.context, self.config, Arc::clone(&self.store), options).await?;
         if run::nothing_to_do(&summary) {

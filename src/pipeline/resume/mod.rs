@@ -5,6 +5,7 @@
 //! the target (restored, truncated, recreated), the receipt is stale, its chunk is loaded again, and the user
 //! is warned. A window that was begun is finished once its end has passed, whatever dates are asked for.
 
+mod counted;
 mod diff;
 mod reached;
 mod scope;
@@ -17,7 +18,7 @@ use chrono::{Days, NaiveDateTime, Timelike};
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
 use crate::checkpoint::Store;
-use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyRange, next_state};
+use crate::model::chunk::{Chunk, ChunkEvent, next_state};
 use crate::model::plan::TablePlan;
 use crate::model::window::{Bounds, Extent};
 use crate::model::window::{DateRange, LAST_DAY, Window, missing};
@@ -26,6 +27,7 @@ use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::receipt::{Receipt, Sums};
 use crate::target::table::Target;
+use counted::Counter;
 use diff::{Found, Stored, diff};
 use reached::{Reached, in_step, without_receipts};
 use trim::trim_to_gapless;
@@ -78,6 +80,8 @@ pub struct Comparison<'a> {
     pub read_cutoff: NaiveDateTime,
     /// Whether a window stays open after its end has passed, because clocks disagree.
     pub leave_open: bool,
+    /// Whether the rows of the windows are counted even if the table's own number is the receipts'.
+    pub recount: bool,
     /// The store to bring in line.
     pub store: &'a Store,
     /// The clock.
@@ -87,20 +91,24 @@ pub struct Comparison<'a> {
 impl Comparison<'_> {
     /// Compares, brings the store in line, and returns the work that is left. Asks the target only. If the
     /// sums of a window's receipts equal the store's, the receipts are not read: a table of many chunks is
-    /// compared by one row a window.
+    /// compared by one row a window. If the table has as many rows as all receipts, none is counted.
     ///
     /// # Errors
     /// `State` when the store or a receipt cannot be read or written; those of the session.
     pub async fn run(&self, session: &mut Session) -> Result<ResumePlan> {
         let sums = receipt::sums(session, &self.plan.target, &self.target.incarnation).await?;
-        let mut found = self.found(session, &sums).await?;
-        let mut recounted = 0;
-        let scope = self.scope;
-        for (window, chunks) in &mut found.unmatched {
-            if scope.counts(*window) {
-                recounted += self.recount(session, *window, chunks).await?;
-            }
-        }
+        let counter = Counter {
+            plan: self.plan,
+            target: self.target,
+            scope: self.scope,
+            always: self.recount,
+        };
+        let counter = counter.must(session, &sums).await?.then_some(counter);
+        let mut found = self.found(session, &sums, counter).await?;
+        let recounted = match counter {
+            Some(counter) => counter.recount(session, &mut found.unmatched).await?,
+            None => 0,
+        };
         for window in without_receipts(self.store, self.plan, &sums)? {
             found.unmatched.insert(window, Vec::new());
         }
@@ -127,23 +135,37 @@ impl Comparison<'_> {
         })
     }
 
-    /// The windows that have receipts. Those whose sums differ from the store's are kept apart, with their
-    /// chunks.
-    async fn found(&self, session: &mut Session, sums: &BTreeMap<Window, Sums>) -> Result<Found> {
+    /// The windows that have receipts. Those whose sums differ from the store's, or whose rows are to be
+    /// counted and are not all there, are kept apart, with their chunks.
+    async fn found(
+        &self,
+        session: &mut Session,
+        sums: &BTreeMap<Window, Sums>,
+        counter: Option<Counter<'_>>,
+    ) -> Result<Found> {
         let mut found = Found::default();
         for (window, sums) in sums {
-            if let Some(reached) = in_step(self.store, self.plan, *window, sums)?
-                && (!self.scope.counts(*window) || self.holds(session, *window, &reached).await?)
-            {
+            if let Some(reached) = in_step(self.store, self.plan, *window, sums)? {
                 found.in_step.insert(*window, reached);
-                continue;
             }
+        }
+        if let Some(counter) = counter {
+            for window in counter.short(session, &found.in_step).await? {
+                found.in_step.remove(&window);
+            }
+        }
+        let unmatched = sums
+            .iter()
+            .filter(|(window, _)| !found.in_step.contains_key(window));
+        let unmatched: Vec<(Window, u64)> = unmatched.map(|(window, sums)| (*window, sums.chunks)).collect();
+        let mut receipts = receipt::read_windows(session, &self.plan.target, &unmatched).await?;
+        for (window, _) in unmatched {
             let mut chunks = Vec::new();
-            for receipt in receipt::read(session, &self.plan.target, *window).await? {
+            for receipt in receipts.remove(&window).unwrap_or_default() {
                 found.foreign += usize::from(receipt.incarnation != self.target.incarnation);
                 chunks.push(self.classify(receipt)?);
             }
-            found.unmatched.insert(*window, chunks);
+            found.unmatched.insert(window, chunks);
         }
         Ok(found)
     }
@@ -174,17 +196,6 @@ impl Comparison<'_> {
         warnings
     }
 
-    /// Whether the target has as many rows of a window as its verified chunks say.
-    async fn holds(&self, session: &mut Session, window: Window, reached: &Reached) -> Result<bool> {
-        let all = KeyRange {
-            after: None,
-            through: reached.next.as_ref().and_then(|next| next.after.clone()),
-        };
-        let extent = Extent::of_window(window);
-        let rows = self.target.count(session, self.plan, extent, &all).await?;
-        Ok(rows == reached.verified_rows)
-    }
-
     /// The chunk of a receipt. It is stale if its rows went into another table of the same name.
     fn classify(&self, receipt: Receipt) -> Result<Chunk> {
         let mut chunk = receipt.chunk;
@@ -192,39 +203,6 @@ impl Comparison<'_> {
             chunk.state = next_state(chunk.state, ChunkEvent::TargetChanged)?;
         }
         Ok(chunk)
-    }
-
-    /// Compares the number of rows in the target with the receipts': first for the whole window and, if that
-    /// differs, chunk by chunk. Returns the number of chunks that became stale.
-    async fn recount(&self, session: &mut Session, window: Window, chunks: &mut [Chunk]) -> Result<u32> {
-        let extent = Extent::of_window(window);
-        // If part of the window is loaded again anyway, only its verified chunks are counted.
-        if chunks.iter().all(|chunk| chunk.state == ChunkState::Verified) {
-            let all = KeyRange {
-                after: None,
-                through: chunks.last().and_then(|chunk| chunk.range.through.clone()),
-            };
-            let expected: u64 = chunks.iter().map(|chunk| chunk.tally.row_count).sum();
-            if self.target.count(session, self.plan, extent, &all).await? == expected {
-                return Ok(0);
-            }
-        }
-        let mut stale = 0;
-        for chunk in chunks
-            .iter_mut()
-            .filter(|chunk| chunk.state == ChunkState::Verified)
-        {
-            if self
-                .target
-                .count(session, self.plan, extent, &chunk.range)
-                .await?
-                != chunk.tally.row_count
-            {
-                chunk.state = next_state(chunk.state, ChunkEvent::TargetChanged)?;
-                stale += 1;
-            }
-        }
-        Ok(stale)
     }
 
     /// Makes a window's chunks a sequence without a gap. Chunks whose receipts the target lost are loaded
