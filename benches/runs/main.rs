@@ -1,11 +1,12 @@
 //! What a job costs beside a bare loop on the same driver, server and machine, as whole processes.
 //!
 //! `cargo bench --bench runs [-- PART …]` runs on the emulator, or on the server that `SYNC_TEST_SERVER` names. The
-//! parts are `rate`, `jobs` and `growth`; all run if none is named. docs/performance.md says what each number
+//! parts are `rate`, `jobs`, `growth` and `again`; all run if none is named. docs/performance.md says what each number
 //! means. Criterion suits short functions, so the medians here are this program's own.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
+mod again;
 mod bare;
 mod growth;
 mod jobs;
@@ -19,10 +20,11 @@ use process::load_average;
 use settings::Settings;
 
 /// The parts, in the order in which they run.
-const PARTS: [(&str, fn(&Settings)); 3] = [
+const PARTS: [(&str, fn(&Settings)); 4] = [
     ("rate", rate::measure),
     ("jobs", jobs::measure),
     ("growth", growth::measure),
+    ("again", again::measure),
 ];
 
 fn main() {

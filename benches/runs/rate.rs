@@ -64,7 +64,7 @@ impl Report {
             "Times the bare loop",
             "CPU s per million rows",
             "Peak MiB",
-            "Slowest to fastest",
+            "Fastest to slowest",
         ]);
         Report {
             table,
@@ -94,7 +94,7 @@ impl Report {
             format!("{:.2}", seconds / rows / self.bare),
             shown(cpu),
             shown(of(|measured| measured.peak_mib)),
-            format!("{slowest:.2} to {fastest:.2}"),
+            format!("{fastest:.2} to {slowest:.2}"),
         ]);
     }
 }
