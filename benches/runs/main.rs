@@ -19,8 +19,11 @@ mod table;
 use process::load_average;
 use settings::Settings;
 
+/// Measures and prints one part.
+type Measure = fn(&Settings);
+
 /// The parts, in the order in which they run.
-const PARTS: [(&str, fn(&Settings)); 4] = [
+const PARTS: [(&str, Measure); 4] = [
     ("rate", rate::measure),
     ("jobs", jobs::measure),
     ("growth", growth::measure),

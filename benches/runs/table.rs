@@ -83,11 +83,16 @@ fn row(month: NaiveDate, day: u32, id: u64) -> TokenRow<'static> {
     ))));
     row.push(ColumnData::I64(Some(self::id(id))));
     row.push(ColumnData::I32(Some(short(spread % 240))));
-    row.push(ColumnData::I16((spread % 9 > 0).then_some((spread % 9) as i16)));
+    row.push(ColumnData::I16(
+        (!spread.is_multiple_of(9)).then_some((spread % 9) as i16),
+    ));
     row.push(text(true, format!("R{:03}-{id:012}", spread % 240)));
-    row.push(text(spread % 11 > 0, format!("{:013}", spread % 1_000_000_007)));
     row.push(text(
-        spread % 13 > 0,
+        !spread.is_multiple_of(11),
+        format!("{:013}", spread % 1_000_000_007),
+    ));
+    row.push(text(
+        !spread.is_multiple_of(13),
         format!("Item {} Größe {}", spread % 5_000, spread % 7),
     ));
     row.push(ColumnData::Numeric(Some(Numeric::new_with_scale(
@@ -95,19 +100,21 @@ fn row(month: NaiveDate, day: u32, id: u64) -> TokenRow<'static> {
         3,
     ))));
     row.push(ColumnData::F64(Some(price)));
-    row.push(ColumnData::F64((spread % 4 == 0).then_some(0.25)));
+    row.push(ColumnData::F64((spread.is_multiple_of(4)).then_some(0.25)));
     row.push(ColumnData::Numeric(
-        (spread % 5 > 0).then(|| Numeric::new_with_scale(i128::from(spread % 250_000), 4)),
+        (!spread.is_multiple_of(5)).then(|| Numeric::new_with_scale(i128::from(spread % 250_000), 4)),
     ));
     row.push(ColumnData::I32(
-        (spread % 3 == 0).then(|| short(spread % 2_000_000)),
+        (spread.is_multiple_of(3)).then(|| short(spread % 2_000_000)),
     ));
     row.push(text(
-        spread % 10 == 0,
+        spread.is_multiple_of(10),
         format!("a note about receipt {id} of a customer"),
     ));
-    row.push(ColumnData::Bit(Some(spread % 50 == 0)));
+    row.push(ColumnData::Bit(Some(spread.is_multiple_of(50))));
     row.push(ColumnData::DateTime2(Some(at(id))));
-    row.push(ColumnData::DateTime2((spread % 6 == 0).then(|| at(id + 3600))));
+    row.push(ColumnData::DateTime2(
+        (spread.is_multiple_of(6)).then(|| at(id + 3600)),
+    ));
     row
 }
