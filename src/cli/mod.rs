@@ -15,6 +15,7 @@ mod forget;
 mod init;
 mod migrate;
 mod plan;
+mod profile;
 mod rebuild;
 mod reconcile;
 mod run;

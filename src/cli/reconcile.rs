@@ -13,6 +13,7 @@ use crate::base::stop::StopSignal;
 use crate::base::text::{counted, markdown, rows};
 use crate::checkpoint::Store;
 use crate::cli::context::{Context, json, result};
+use crate::cli::profile;
 use crate::cli::shared::{day, heeding, identity, open_store, repairing, table};
 use crate::config::Config;
 use crate::model::table::Identifier;
@@ -49,6 +50,9 @@ pub(super) struct ReconcileArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print at the end how often each kind of statement ran at each server, its time and its bytes
+    #[arg(long)]
+    profile: bool,
 }
 
 pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCode> {
@@ -65,10 +69,12 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
         max_workers: args.max_workers.map(usize::from),
     };
     let mut config = context.load()?;
+    let profile = profile::start(args.profile, context, &mut config);
     let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let ended = reconcile(context, &config, store, options).await;
     embedded.stop().await;
+    profile::tell(context, profile.as_deref());
     let reconciled = ended?;
     result(&if args.json {
         json(&View::of(&reconciled))

@@ -13,6 +13,7 @@ use crate::base::stop::StopSignal;
 use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::Store;
 use crate::cli::context::{Context, result};
+use crate::cli::profile;
 use crate::cli::shared::{day, heeding, identity, no_dates, open_store, table};
 use crate::config::Config;
 use crate::model::table::Identifier;
@@ -51,6 +52,9 @@ pub(super) struct RunArgs {
     /// Count the rows of every window at the target, even if the table has as many as expected
     #[arg(long)]
     recount: bool,
+    /// Print at the end how often each kind of statement ran at each server, its time and its bytes
+    #[arg(long)]
+    profile: bool,
 }
 
 pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
@@ -74,10 +78,12 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
         accept_source: args.accept_source,
         recount: args.recount,
     };
+    let profile = profile::start(args.profile, context, &mut config);
     let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let ended = load(context, &config, store, options).await;
     embedded.stop().await;
+    profile::tell(context, profile.as_deref());
     let summary = ended?;
     result(&text(&summary))?;
     Ok(summary.exit)

@@ -64,6 +64,11 @@ impl Voice {
         }
     }
 
+    /// Whether stderr is JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Writes a line that is no part of the result.
     pub(super) fn say(&self, text: &str) {
         if self.json {

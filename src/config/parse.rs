@@ -278,6 +278,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
             application: APPLICATION.to_owned(),
             read_only_intent,
             label,
+            profile: None,
         };
         return Ok((endpoint, true));
     };
@@ -309,6 +310,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
         application: APPLICATION.to_owned(),
         read_only_intent,
         label,
+        profile: None,
     };
     Ok((endpoint, false))
 }

@@ -112,7 +112,7 @@ impl Session {
         if batch.row_count() == 0 {
             return Ok(0);
         }
-        self.start()?;
+        self.start(&format!("INSERT BULK {table}"))?;
         let mut long = Vec::new();
         let loaded = match self.send_rows(table, batch, columns, &mut long).await {
             Ok(loaded) => self.finish(Ok(loaded))?,

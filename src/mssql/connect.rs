@@ -89,6 +89,7 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
     let mut host = endpoint.host.clone();
     let mut port = port_of(endpoint, timeouts).await?;
     let mut redirected = false;
+    let login = endpoint.profile.as_ref().map(|profile| profile.start_login());
     loop {
         let watch = Watch::new(timeouts.handshake, timeouts.handshake);
         let stream = reach(endpoint, &host, port, timeouts).await?;
@@ -98,6 +99,9 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
         let error = match connected {
             Ok(Ok(client)) => {
                 watch.set_rest(timeouts.liveness);
+                if let (Some(profile), Some(login)) = (&endpoint.profile, login) {
+                    profile.count(endpoint.label, login, &watch);
+                }
                 return Ok(session(client, watch, endpoint, timeouts));
             }
             Ok(Err(error)) => error,
@@ -124,6 +128,8 @@ fn session(client: Client<Socket>, watch: Arc<Watch>, endpoint: &Endpoint, timeo
         client,
         watch,
         timeouts: *timeouts,
+        profile: endpoint.profile.clone().map(|profile| (profile, endpoint.label)),
+        exchange: None,
         place: endpoint.place(),
         broken: false,
         staged: None,

@@ -1,9 +1,11 @@
 //! The endpoint of a connection, and its timeouts.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::secret::Secret;
+use crate::mssql::profile::Profile;
 
 /// The time that a statement waits for a lock before the server ends it with error 1222. A chunk's transaction takes
 /// seconds, so a lock that is held for a minute is not another chunk's.
@@ -34,8 +36,10 @@ pub struct Endpoint {
     pub application: String,
     /// Whether the login asks an availability group's listener for a readable secondary.
     pub read_only_intent: bool,
-    /// `source` or `target`, for errors.
+    /// `source` or `target`, for errors and for the profile.
     pub label: &'static str,
+    /// The counts of statements that sessions of this endpoint add to; `None` if nobody asked for them.
+    pub profile: Option<Arc<Profile>>,
 }
 
 /// The limits of all waits for a server.

@@ -16,6 +16,7 @@ pub mod connect;
 mod endpoint;
 mod fault;
 pub mod guard;
+pub mod profile;
 pub mod query;
 mod refusal;
 mod rows;

@@ -11,6 +11,7 @@ use tiberius::{ColumnData, QueryItem, ToSql};
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
+use crate::mssql::profile::{Exchange, Profile};
 use crate::mssql::rows::check_columns;
 use crate::mssql::socket::{Socket, Watch};
 use crate::mssql::value::parameter;
@@ -34,6 +35,10 @@ pub struct Session {
     pub(super) client: tiberius::Client<Socket>,
     pub(super) watch: std::sync::Arc<Watch>,
     pub(super) timeouts: Timeouts,
+    /// The counts of statements, and the end that they are counted for; `None` if nobody asked.
+    pub(super) profile: Option<(std::sync::Arc<Profile>, &'static str)>,
+    /// The statement under way, if it is counted.
+    pub(super) exchange: Option<Exchange>,
     /// `source at host:1433, database POS`, for errors.
     pub(super) place: String,
     pub(super) broken: bool,
@@ -91,7 +96,7 @@ impl Session {
     /// The server's first error, with its number and kind; `Broken` if the connection broke; `Timeout` if no answer
     /// began in time.
     pub async fn batch(&mut self, sql: &str) -> Result<()> {
-        self.start()?;
+        self.start(sql)?;
         let result = drain(&mut self.client, sql).await;
         self.finish(result)
     }
@@ -103,7 +108,7 @@ impl Session {
     /// Those of [`Session::batch`]; `Internal` if a parameter is NULL.
     pub async fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
         let params = sent(params)?;
-        self.start()?;
+        self.start(sql)?;
         let result = self.client.execute(sql, &borrowed(&params)).await;
         self.finish(result.map(|done| done.total()))
     }
@@ -114,7 +119,7 @@ impl Session {
     /// Those of [`Session::execute`].
     pub async fn rows(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>> {
         let params = sent(params)?;
-        self.start()?;
+        self.start(sql)?;
         let result = first_result(&mut self.client, sql, &params).await;
         self.finish(result)
     }
@@ -126,7 +131,7 @@ impl Session {
     /// Those of [`Session::execute`].
     pub async fn column_names(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Option<Vec<String>>> {
         let params = sent(params)?;
-        self.start()?;
+        self.start(sql)?;
         let result = first_names(&mut self.client, sql, &params).await;
         self.finish(result)
     }
@@ -148,7 +153,7 @@ impl Session {
         mut each: impl FnMut(RowReader<'_>) -> Result<Flow>,
     ) -> Result<Option<u64>> {
         let params = sent(params)?;
-        self.start()?;
+        self.start(sql)?;
         let passed = pass_rows(&mut self.client, sql, &params, &mut each).await;
         match passed.rest {
             Ok(Rest::None) => self.broken = false,
@@ -162,6 +167,7 @@ impl Session {
                 };
             }
         }
+        self.count();
         match passed.end {
             End::Refused(refused) => Err(refused),
             End::All | End::Stopped => Ok(passed.count),
@@ -219,15 +225,25 @@ impl Session {
     }
 
     /// Marks the session broken until [`Session::finish`] removes the mark, and starts the wait for an answer.
-    pub(super) fn start(&mut self) -> Result<()> {
+    pub(super) fn start(&mut self, sql: &str) -> Result<()> {
         self.usable()?;
         self.broken = true;
         self.watch.expect(self.timeouts.statement);
+        let profile = self.profile.as_ref();
+        self.exchange = profile.map(|(profile, _)| profile.start(sql, &self.watch));
         Ok(())
+    }
+
+    /// Counts the statement under way, if statements are counted.
+    fn count(&mut self) {
+        if let (Some((profile, end)), Some(exchange)) = (&self.profile, self.exchange.take()) {
+            profile.count(end, exchange, &self.watch);
+        }
     }
 
     /// Ends an exchange: the answer was read to its end, or it failed.
     pub(super) fn finish<T>(&mut self, result: Result<T, tiberius::error::Error>) -> Result<T> {
+        self.count();
         match result {
             Ok(value) => {
                 self.broken = false;

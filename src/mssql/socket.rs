@@ -38,6 +38,9 @@ pub(super) struct Watch {
     answered: AtomicBool,
     /// The kind of the wait that timed out; see [`Stall`].
     stall: AtomicU8,
+    /// Bytes of the connection so far. They cost one addition a packet, so they are always counted.
+    sent: AtomicU64,
+    received: AtomicU64,
 }
 
 impl Watch {
@@ -47,6 +50,8 @@ impl Watch {
             rest_ms: AtomicU64::new(millis(rest)),
             answered: AtomicBool::new(false),
             stall: AtomicU8::new(NO_STALL),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
         };
         watch.expect(first);
         Arc::new(watch)
@@ -82,6 +87,19 @@ impl Watch {
             &self.first_ms
         };
         Duration::from_millis(limit.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of the connection so far, sent and received, as they were on the wire.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (
+            self.sent.load(Ordering::Relaxed),
+            self.received.load(Ordering::Relaxed),
+        )
+    }
+
+    pub(super) fn add_bytes(&self, sent: usize, received: usize) {
+        self.sent.fetch_add(sent as u64, Ordering::Relaxed);
+        self.received.fetch_add(received as u64, Ordering::Relaxed);
     }
 
     fn give_up(&self, stall: u8) -> io::Error {
@@ -168,6 +186,9 @@ impl AsyncRead for Socket {
             ready => {
                 this.reading.disarm();
                 this.watch.answered.store(true, Ordering::Relaxed);
+                if let Poll::Ready(Ok(received)) = ready {
+                    this.watch.add_bytes(0, received);
+                }
                 ready
             }
         }
@@ -178,6 +199,9 @@ impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.stream).poll_write(cx, buf);
+        if let Poll::Ready(Ok(sent)) = poll {
+            this.watch.add_bytes(sent, 0);
+        }
         this.waited(poll, cx)
     }
 

@@ -21,6 +21,7 @@ mod nothing_lost;
 mod plan;
 mod plan_changes;
 mod preflight;
+mod profile;
 mod rebuild;
 mod reconcile;
 mod reconcile_whole;

@@ -67,6 +67,11 @@ impl Project {
         }
     }
 
+    /// The password that [`PASSWORD_VARIABLE`] holds for the program.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
     /// The state file.
     pub fn state(&self) -> PathBuf {
         self.home.path("state/checkpoints.redb")
