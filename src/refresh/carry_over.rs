@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::error::Result;
+use crate::base::error::{ErrorKind, Result};
 use crate::model::brake::Brake;
 use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, next_state};
 use crate::model::plan::TablePlan;
@@ -39,8 +39,12 @@ pub async fn carry(
         ..chunk.clone()
     };
     let range = from.range(plan, Extent::All, &chunk.range)?;
-    if stage::stage_from(session, plan, from, &range).await? != chunk.tally.row_count {
-        return Ok(None);
+    match stage::stage_from(session, plan, from, &range).await {
+        Ok(staged) if staged == chunk.tally.row_count => {}
+        // Rows are missing, or a value was changed to one that the source's column cannot hold.
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::Statement => return Ok(None),
+        Err(error) => return Err(error),
     }
     for event in [ChunkEvent::ReadFromSource, ChunkEvent::Staged] {
         chunk.state = next_state(chunk.state, event)?;

@@ -120,7 +120,7 @@ pub async fn commit(
             session.rollback().await?;
         }
         // An index that ignores duplicates leaves the rows out.
-        Ok(Loaded::Differed { .. }) => {}
+        Ok(Loaded::Differed { found }) if found.row_count < transaction.expected().row_count => {}
         done => return done,
     }
     transaction.run(session, Search::BeforeInsert).await
@@ -185,7 +185,7 @@ impl Transaction<'_> {
             }
         }
         failpoint::step("load: after the leaving rows were told");
-        let expected = load.claim.map(|claim| claim.chunk.tally).unwrap_or_default();
+        let expected = self.expected();
         let mut moved = Moved::default();
         let found = if target.by_row {
             merge(session, plan, target, &range).await?;
@@ -227,6 +227,11 @@ impl Transaction<'_> {
         session.commit().await?;
         failpoint::step("load: after COMMIT");
         Ok(Loaded::Committed(moved))
+    }
+
+    /// The tally that the range must have in the end.
+    fn expected(&self) -> Tally {
+        self.load.claim.map(|claim| claim.chunk.tally).unwrap_or_default()
     }
 
     /// Writes the lease's row, which waits for any other load of the table, and looks at what is there.

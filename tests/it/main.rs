@@ -30,6 +30,7 @@ mod replica;
 mod restored;
 mod resume;
 mod sample;
+mod seeks;
 mod settle;
 mod start;
 mod state;

@@ -35,6 +35,8 @@ pub struct Statement {
     pub rows_sent: u64,
     /// The number of rows that its bulk load wrote.
     pub bulk_rows: u64,
+    /// The steps of the store's virtual machine: in proportion to the rows that were visited, returned or not.
+    pub steps: u64,
     /// The number of the first error in its answer.
     pub error: Option<i32>,
     /// Its start, in the order of all starts and ends.
@@ -47,6 +49,7 @@ pub struct Statement {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Outcome {
     pub(crate) rows_sent: u64,
+    pub(crate) steps: u64,
     pub(crate) bulk_rows: u64,
     pub(crate) error: Option<i32>,
 }
@@ -125,6 +128,7 @@ impl StatementLog {
             entry.ended = Some(ended);
             entry.rows_sent += outcome.rows_sent;
             entry.bulk_rows += outcome.bulk_rows;
+            entry.steps += outcome.steps;
             entry.error = entry.error.or(outcome.error);
         }
     }
@@ -157,6 +161,7 @@ mod tests {
             params: vec![("@P1".into(), "é".repeat(1000))],
             rows_sent: 0,
             bulk_rows: 0,
+            steps: 0,
             error: None,
             started: 0,
             ended: None,

@@ -196,6 +196,11 @@ pub(crate) trait Session {
     /// The bulk load that the last batch announced, if it was an `INSERT BULK`. The next message is its BULK LOAD.
     /// Takes it.
     fn take_bulk(&mut self) -> Option<BulkTarget>;
+
+    /// The steps of the store's virtual machine since the last call.
+    fn take_steps(&mut self) -> u64 {
+        0
+    }
     /// Starts writing the bulk rows. `columns` are those of the client's COLMETADATA. The error is 4816 if they
     /// differ from the declared ones or from the table's.
     fn bulk_begin(&mut self, columns: &[Column]) -> Result<(), SqlError>;

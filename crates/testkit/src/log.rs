@@ -47,6 +47,13 @@ impl Server {
         statements
     }
 
+    /// The statements that `sync` sent to a database since `mark`.
+    pub fn statements_in(&self, mark: u64, database: &str) -> Vec<Statement> {
+        let mut statements = self.since(mark);
+        statements.retain(|statement| statement.database == database);
+        statements
+    }
+
     /// The texts of the statements that `sync` sent to a database since `mark`.
     pub fn texts_in(&self, mark: u64, database: &str) -> Vec<String> {
         let mut statements = self.since(mark);

@@ -1,10 +1,10 @@
 //! A session's connection to its databases. It knows the attached databases with their aliases, the catalogs as the
 //! session's transaction sees them, and the temp tables, and it resolves the names in statements.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement, StatementStatus};
 use sqlparser::ast::ObjectName;
 
 use super::errors;
@@ -78,6 +78,8 @@ pub(crate) struct Core {
     /// The number of open `sp_executesql` and EXEC scopes.
     pub depth: u32,
     pub shared: Arc<Mutex<Shared>>,
+    /// The steps that statements took since they were last asked for.
+    pub steps: AtomicU64,
     attached: Vec<Attached>,
     next_temp_id: i32,
 }
@@ -111,12 +113,19 @@ impl Core {
             temp_version: 0,
             depth: 0,
             shared,
+            steps: AtomicU64::new(0),
             attached: Vec::new(),
             next_temp_id: -1_000_000_000,
         };
         let database = Arc::clone(&core.current);
         core.attach(&database)?;
         Ok(core)
+    }
+
+    /// Counts the steps of a statement that has run.
+    pub fn count_steps(&self, statement: &Statement<'_>) {
+        let steps = statement.reset_status(StatementStatus::VmStep);
+        self.steps.fetch_add(u64::try_from(steps).unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Makes a database current.

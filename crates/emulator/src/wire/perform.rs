@@ -294,6 +294,7 @@ impl Turn<'_> {
             params,
             rows_sent: 0,
             bulk_rows: 0,
+            steps: 0,
             error: None,
             started: 0,
             ended: None,
@@ -340,6 +341,7 @@ impl Turn<'_> {
         }
         self.answer
             .settle_transaction(self.session.transaction_descriptor());
+        self.answer.outcome.steps = self.session.take_steps();
         if !matches!(self.answer.stop, Some(Stop::Ended)) {
             self.server.log.end(sequence, self.answer.outcome);
         }

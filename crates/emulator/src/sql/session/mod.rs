@@ -242,6 +242,10 @@ impl Session for SqlSession {
         self.finish(ran, sink)
     }
 
+    fn take_steps(&mut self) -> u64 {
+        std::mem::take(self.core.steps.get_mut())
+    }
+
     fn take_bulk(&mut self) -> Option<BulkTarget> {
         self.announce_bulk()
     }

@@ -180,15 +180,16 @@ impl SqlSession {
         self.before_running(prepared)?;
         let values = self.values(prepared)?;
         let mut statement = self.statement(&prepared.sql, &values)?;
-        let mut rows = statement.raw_query();
-        match rows.next() {
+        let value = match statement.raw_query().next() {
             Ok(Some(row)) => {
                 let value = row.get_ref(0).map_err(|e| self.core.sqlite_error(&e))?;
                 Ok(crate::value::cell::to_owned(cell(value)?))
             }
             Ok(None) => Ok(OwnedCell::Null),
             Err(e) => Err(self.core.sqlite_error(&e)),
-        }
+        };
+        self.core.count_steps(&statement);
+        value
     }
 
     fn before_running(&mut self, prepared: &Prepared) -> Result<(), SqlError> {
@@ -303,6 +304,8 @@ impl SqlSession {
                     return Err(Stop::Gone(crate::sql::errors::cancelled()));
                 }
             }
+            drop(rows);
+            self.core.count_steps(&statement);
             count
         };
         self.row_count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -322,6 +325,8 @@ impl SqlSession {
                 last = Some(cells?);
                 count += 1;
             }
+            drop(rows);
+            self.core.count_steps(&statement);
         }
         self.row_count = count;
         for (name, value) in prepared.assigns.iter().zip(last.into_iter().flatten()) {
@@ -368,7 +373,9 @@ impl SqlSession {
         for (at, value) in values.iter().enumerate().take(statement.parameter_count()) {
             statement.raw_bind_parameter(at + 1, Bindable(value.as_cell()))?;
         }
-        statement.raw_execute()
+        let count = statement.raw_execute();
+        self.core.count_steps(&statement);
+        count
     }
 
     /// `SELECT ... INTO`: makes the table, then fills it.
