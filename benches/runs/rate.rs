@@ -10,6 +10,9 @@ use crate::table;
 
 /// Months of the table.
 pub const MONTHS: u32 = 4;
+/// Attempts of one round of the bare loop. The emulator lets two loads of one database deadlock in about one round
+/// of twenty.
+const BARE_ATTEMPTS_MAX: u32 = 5;
 
 /// Measures and prints.
 pub fn measure(settings: &Settings) {
@@ -38,12 +41,21 @@ pub fn measure(settings: &Settings) {
     println!("{report}");
 }
 
-/// One round of the bare loop, into an empty table.
+/// One round of the bare loop, into an empty table. A round that ends as a deadlock's victim does not count: the loop
+/// has no retry, and one would only flatter the other side of the ratio.
 pub fn bare_loop(scene: &Scene, wire: &Wire, rows: u64) -> Measured {
-    let measured = run_process(&mut wire.command(MONTHS as usize));
-    assert_eq!(measured.stdout.trim(), rows.to_string(), "rows of the bare loop");
-    scene.at_target("TRUNCATE TABLE dbo.BARE");
-    measured
+    for _ in 0..BARE_ATTEMPTS_MAX {
+        let measured = run_process(&mut wire.command(MONTHS as usize));
+        scene.at_target("TRUNCATE TABLE dbo.BARE");
+        if measured.stdout.trim() == rows.to_string() {
+            return measured;
+        }
+        let said = &measured.narrative;
+        let deadlock = said.iter().any(|(_, line)| line.contains("code: 1205"));
+        assert!(deadlock, "the bare loop failed: {said:#?}");
+        println!("The bare loop was a deadlock's victim; this round is repeated");
+    }
+    panic!("the bare loop was a deadlock's victim {BARE_ATTEMPTS_MAX} times in a row")
 }
 
 /// The lines of a table of rates.
