@@ -107,7 +107,8 @@ fn verb(word: &str, after: &[Token<'_>]) -> Option<&'static str> {
         "ALTER" => "ALTER",
         "DROP" => "DROP",
         "EXEC" => "EXEC",
-        "SET" => "SET",
+        // A variable's value is no setting.
+        "SET" if !matches!(after.first(), Some(Token::Value)) => "SET",
         "BEGIN" if next_is("TRANSACTION") || next_is("TRAN") => "BEGIN",
         "COMMIT" => "COMMIT",
         "ROLLBACK" => "ROLLBACK",

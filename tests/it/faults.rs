@@ -178,7 +178,7 @@ async fn passing_errors_of_a_server_are_passed_over() {
         };
         let faults = [
             (READ, 2),
-            ("DELETE FROM [dbo].[t_T]", 2),
+            ("INSERT INTO [sync].[receipt]", 2),
             (INSERT, 4),
             ("UPDATE [sync].[lease] SET [renewed_at]", 5),
         ]

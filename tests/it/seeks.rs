@@ -35,7 +35,7 @@ fn tables() -> [Table; 4] {
             name: "rows without a date",
             config: project::monthly("T", "D"),
             make: "CREATE TABLE dbo.T (D datetime NULL, ID int NOT NULL, V nvarchar(20) NULL, \
-                   CONSTRAINT PK_T PRIMARY KEY CLUSTERED (ID)); CREATE INDEX IX_T ON dbo.T (D)",
+                   CONSTRAINT PK_T PRIMARY KEY CLUSTERED (ID)); CREATE INDEX IX_T ON dbo.T (D, ID)",
             row: |n| format!("(NULL, {n}, N'some text')"),
         },
         Table {

@@ -4,13 +4,11 @@ use testkit::project::T_MONTHLY;
 use testkit::tables::Table;
 use testkit::{Project, Server, faults};
 
-/// Changes a row of the chunk that was just inserted: the newest of October, as that window is loaded first.
-const NEWEST_CHANGED: &str = "UPDATE [dbo].[t_T] SET [V] = -1 \
-     WHERE [D] = (SELECT MAX([D]) FROM [dbo].[t_T] WHERE [D] < '2025-11-01T00:00:00')";
+/// Changes the rows of a chunk between the wire and the table.
+const CHANGED: &str = "UPDATE #load SET [c3] = -1";
 
-/// Takes rows out of it.
-const NEWEST_DELETED: &str = "DELETE FROM [dbo].[t_T] \
-     WHERE [D] = (SELECT MAX([D]) FROM [dbo].[t_T] WHERE [D] < '2025-11-01T00:00:00')";
+/// Takes a row out of it there.
+const DELETED: &str = "DELETE FROM #load WHERE [c1] = (SELECT MIN([c1]) FROM #load)";
 
 async fn fill(server: &Server) {
     let rows = (0..400).map(|n| format!("({n}, '2025-{}-{:02}T00:00:00', {n})", 10 + n % 2, 1 + n % 28));
@@ -27,8 +25,8 @@ async fn a_value_that_changes_on_the_way_in_is_never_visible() {
     fill(&server).await;
     let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", T_MONTHLY);
     // The third and fourth insert: the same chunk, and once more from memory.
-    let insert = faults::at("INSERT INTO [dbo].[t_T]").after();
-    let rule = insert.nth(3).times(2).runs(&server, NEWEST_CHANGED);
+    let insert = faults::at("INSERT INTO [dbo].[t_T]");
+    let rule = insert.nth(3).times(2).runs(&server, CHANGED);
     let ended = project.run("2025-10-01", "2025-11-30", &[]).await.expect(3);
     assert_eq!(server.faults().fired(rule), 2);
     assert!(ended.stderr.contains("read back"), "{}", ended.stderr);
@@ -61,8 +59,8 @@ async fn once_from_memory_is_enough_when_it_does_not_happen_again() {
     };
     fill(&server).await;
     let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", T_MONTHLY);
-    let insert = faults::at("INSERT INTO [dbo].[t_T]").after();
-    insert.nth(2).runs(&server, NEWEST_DELETED);
+    let insert = faults::at("INSERT INTO [dbo].[t_T]");
+    insert.nth(2).runs(&server, DELETED);
     let mark = server.mark();
     project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
     server.assert_equal("dbo.T", "dbo.t_T").await;

@@ -132,9 +132,9 @@ pub const RUN_IN_TURN: [&str; 7] = [
     "1",
 ];
 
-/// The commit of a chunk.
+/// The last statement before the commit of a chunk.
 pub fn commit() -> faults::Place {
-    faults::at("SET [state] = N'verified'")
+    faults::at("INSERT INTO [sync].[receipt]")
 }
 
 /// Kills a run of the job before it commits chunk `nth`, counted from 1 over all tables; the chunks before it are
