@@ -39,6 +39,12 @@ pub fn measure(settings: &Settings) {
     report.add("bare loop", rows, &bare);
     report.add("sync run", rows, &copied);
     println!("{report}");
+    // Where the time goes, of one round that does not count.
+    let profiled = sync(&project, &[&run[..], &["--profile"]].concat());
+    let narrative = profiled.narrative.iter().map(|(_, line)| line.as_str());
+    for line in narrative.filter(|line| line.starts_with('|')) {
+        println!("{line}");
+    }
 }
 
 /// One round of the bare loop, into an empty table. A round that ends as a deadlock's victim does not count: the loop
