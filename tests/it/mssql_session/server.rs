@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mssql_sync::model::row::Batch;
 use mssql_sync::model::table::{Column, Identifier, TableName, TableSchema};
-use mssql_sync::mssql::{Endpoint, Flow, Session, StageColumn, Timeouts, catalog, stage_table};
+use mssql_sync::mssql::{Endpoint, Flow, Session, StageColumn, Timeouts, catalog};
 use mssql_sync::tsql::expression::{read_expression, stage_expression};
 use tds_emulator::{Emulator, EmulatorOptions, TlsMode};
 use testkit::session;
@@ -111,8 +111,7 @@ pub fn stage_columns(source: &TableSchema) -> Vec<StageColumn> {
 pub async fn load(session: &mut Session, batch: &Batch, source: &TableSchema, target: &str) {
     let target = describe(session, target).await;
     let stage = stage_columns(source);
-    session.batch("DROP TABLE IF EXISTS #load").await.unwrap();
-    session.batch(&stage_table("#load", &stage)).await.unwrap();
+    session.empty_stage("#load", &stage).await.unwrap();
     let loaded = session.bulk_load("#load", batch, &stage).await.unwrap();
     assert_eq!(loaded, batch.row_count() as u64);
     let names: Vec<String> = target.columns.iter().map(|column| column.name.quoted()).collect();
