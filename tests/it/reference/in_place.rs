@@ -270,3 +270,35 @@ async fn rows_that_are_pointed_at_are_updated_and_not_replaced() {
     run(&project).await.expect(0);
     assert_whole(&server).await;
 }
+
+/// A chunk is compared within its own bytes. Rows that grew fill them before the last row is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_grew_are_no_rows_that_left() {
+    let server = Server::start().await;
+    let columns = |default: &str| {
+        format!("CODE int NOT NULL, NAME nvarchar(200) NULL, REMARK nvarchar(200) NULL {default}")
+    };
+    let rows = (0..300).map(|n| format!("({n}, N'item {n}', NULL)"));
+    let source = Table::new("ITEM", &columns("")).keyed("CODE");
+    source.rows(rows).at_source(&server).await;
+    let target = Table::new("t_ITEM", &columns("CONSTRAINT DF_remark DEFAULT (N'-')"));
+    target.keyed("CODE").at_target(&server).await;
+    let project = Project::new(&server, ITEM_FULL);
+    run(&project).await.expect(0);
+    server
+        .at_source("UPDATE dbo.ITEM SET REMARK = N'a remark of the vendor, longer than the row was'")
+        .await;
+    let said = run(&project).await.expect(0);
+    assert!(said.stderr.contains("refreshed in place"), "{}", said.stderr);
+    assert_whole(&server).await;
+    // Rows that did leave are held all the same.
+    server
+        .at_source("UPDATE dbo.ITEM SET REMARK = REPLICATE(N'x', 200); DELETE FROM dbo.ITEM WHERE CODE < 150")
+        .await;
+    let said = run(&project).await.expect(3);
+    assert!(
+        said.stderr.contains("150 of 300 rows would leave"),
+        "{}",
+        said.stderr
+    );
+}
