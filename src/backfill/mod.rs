@@ -1,5 +1,6 @@
-//! Loads the windows of a table until none is left. A pass compares receipts, checkpoints and target, and
-//! runs the windows that need work. Another pass follows if rows moved meanwhile or the target lost some.
+//! Loads the windows of a table until none is left. A pass compares receipts, checkpoints and target, runs the
+//! windows that need work, and compares what was loaded with the source. Another pass follows if days differ,
+//! rows moved meanwhile, or the target lost some.
 
 pub(crate) mod ahead;
 mod load_target;
@@ -23,7 +24,7 @@ pub(crate) use load_target::LoadTarget;
 use windows::{PassOver, is_done, needs_work, run_windows};
 
 /// The most passes over a table's windows in one run. A second pass is needed only if rows moved between
-/// windows meanwhile, or the target lost committed rows.
+/// windows meanwhile, a comparison found days that differ, or the target lost committed rows.
 const PASSES_MAX: usize = 5;
 
 /// Loads a table's windows until no row moved during a pass and the target kept every receipt.
@@ -43,7 +44,7 @@ pub(crate) async fn load_windows(
     for pass in 0..PASSES_MAX {
         let last = pass + 1 == PASSES_MAX;
         let plan = passes.begin(lease_session, pass == 0, summary).await?;
-        let worked = !windows_to_work_on(&plan).is_empty();
+        let loaded = windows_to_work_on(&plan);
         let over = run_windows(run, at, plan, summary).await?;
         passes.left.extend(&over.ended_badly);
         if let Some(error) = over.given_up {
@@ -56,9 +57,7 @@ pub(crate) async fn load_windows(
         if run.is_stopped() {
             break;
         }
-        if worked {
-            passes.compare_once(lease_session, summary).await?;
-        }
+        passes.compare_loaded(lease_session, &loaded, summary).await?;
         if passes.is_over(lease_session, &over, last).await? {
             break;
         }
@@ -76,7 +75,7 @@ struct Passes<'a> {
     at: LoadTarget<'a>,
     /// Windows that this run leaves alone: held by the brake, failed for good, or different twice.
     left: BTreeSet<Window>,
-    /// Whether the loaded windows were compared with the source after a load.
+    /// Whether all windows were compared with the source after a load.
     compared: bool,
 }
 
@@ -96,7 +95,7 @@ impl Passes<'_> {
         if first {
             // If the run loads any window, all windows are compared after that.
             if windows_to_work_on(&plan).is_empty() {
-                let settled = self.settle(lease_session, false).await?;
+                let settled = self.settle(lease_session, false, |_| true).await?;
                 if settled.marked {
                     // The user has seen its warnings already.
                     plan = compare(run, lease_session, at).await?;
@@ -110,21 +109,36 @@ impl Passes<'_> {
         Ok(plan)
     }
 
-    /// Compares the loaded windows with the source, once a run. Reading windows takes time: a row may have
-    /// moved from a window that was not read yet to one that was, or to one that was loaded before. If the
-    /// source never rests, the next run finds more, because a window that differed is not recorded as equal.
-    async fn compare_once(&mut self, lease_session: &mut Session, summary: &mut TableSummary) -> Result<()> {
-        if !self.compared {
-            self.compared = true;
-            let settled = self.settle(lease_session, true).await?;
-            self.leave(settled, summary);
+    /// Compares windows with the source after a pass that loaded some. Reading windows takes time: a row may
+    /// have moved from a window that was not read yet to one that was, or to one that was loaded before. So all
+    /// are compared after the first such pass. Later passes load only what differed or what rows moved to. Each
+    /// of them brings its chunks to another moment than the chunks beside them, so that a day that spans two
+    /// chunks may differ only now. So the windows that it loaded, and no others, are compared again.
+    async fn compare_loaded(
+        &mut self,
+        lease_session: &mut Session,
+        loaded: &BTreeSet<Window>,
+        summary: &mut TableSummary,
+    ) -> Result<()> {
+        if loaded.is_empty() {
+            return Ok(());
         }
+        let all = !std::mem::replace(&mut self.compared, true);
+        let settled = self
+            .settle(lease_session, true, |window| all || loaded.contains(&window))
+            .await?;
+        self.leave(settled, summary);
         Ok(())
     }
 
     /// Compares the row counts of recent windows on both servers, and marks the chunks that differ. A
     /// reference table has no such windows, and a repair covers only its findings.
-    async fn settle(&self, lease_session: &mut Session, read_anyway: bool) -> Result<Settled> {
+    async fn settle(
+        &self,
+        lease_session: &mut Session,
+        read_anyway: bool,
+        which: impl Fn(Window) -> bool,
+    ) -> Result<Settled> {
         let (run, at) = (self.run, self.at);
         if at.plan.is_full() || !matches!(at.scope, Scope::Dates(_)) {
             return Ok(Settled::default());
@@ -142,7 +156,7 @@ impl Passes<'_> {
             read_anyway,
             brake: run.brake(at.plan),
         };
-        let concerned = |window| !self.left.contains(&window);
+        let concerned = |window| which(window) && !self.left.contains(&window);
         let settled = settling.run(&mut source, lease_session, concerned).await?;
         run.pools.source.put(source);
         for text in &settled.said {
@@ -170,8 +184,8 @@ impl Passes<'_> {
         let name = &self.at.plan.name;
         if last {
             return Some(format!(
-                "Table {name}: some windows need another load, because rows keep moving at the source or the \
-                 target loses committed rows; run again"
+                "Table {name}: some windows need another load, because rows keep coming, moving or going at the \
+                 source, or the target loses committed rows; run again"
             ));
         }
         if over.displaced + over.stale == 0 {

@@ -164,7 +164,7 @@ fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Con
         tables: Vec::new(),
         path: path.to_owned(),
     };
-    config.tables = tables(&file, &root, &config.target.table_prefix)?;
+    config.tables = tables(&file, &root, &config.target)?;
     refuse_onto_itself(&config)?;
     Ok(config)
 }
@@ -396,7 +396,7 @@ fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
     })
 }
 
-fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, prefix: &str) -> Result<Vec<TableConfig>> {
+fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, target: &Target) -> Result<Vec<TableConfig>> {
     let none = || root.error("There is no [[table]]; add one for each table, with its name and date_column");
     let list = root.value("table").ok_or_else(none)?;
     let at = list.span().start;
@@ -408,6 +408,7 @@ fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, prefix: &str) -> Result<Ve
     })?;
     let mut seen = HashSet::new();
     let mut tables = Vec::new();
+    let mut places = Vec::new();
     for value in list.iter() {
         let section = Section::open(file, "[[table]]", value, TABLE_KEYS)?;
         let name = section.required("name", "TABLE")?;
@@ -419,14 +420,34 @@ fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, prefix: &str) -> Result<Ve
                 format_args!("The table {} is here twice; remove one", table.name),
             ));
         }
-        Identifier::new(format!("{prefix}{}", table.name)).map_err(|error| file.place(at, error))?;
+        Identifier::new(format!("{}{}", target.table_prefix, table.name))
+            .map_err(|error| file.place(at, error))?;
         tables.push(table);
+        places.push(at);
     }
+    refuse_shadows(file, target, &tables, &places)?;
     if tables.is_empty() {
         Err(none())
     } else {
         Ok(tables)
     }
+}
+
+/// Refuses a table whose target has the name of another table's shadow table: a refresh of that one would drop it.
+fn refuse_shadows(file: &File<'_>, target: &Target, tables: &[TableConfig], places: &[usize]) -> Result<()> {
+    for full in tables.iter().filter(|table| table.mode == Mode::Full) {
+        let shadow = target.table(&full.name).shadow()?.name;
+        let taken = |table: &TableConfig| shadow.same_as(target.table(&table.name).name.as_str());
+        if let Some((table, at)) = tables.iter().zip(places).find(|(table, _)| taken(table)) {
+            let text = format!(
+                "The target of table {} would be {shadow}, the shadow table that each refresh of table {} makes and \
+                 drops; copy one of the two by a configuration of its own, with another `table_prefix` or target schema",
+                table.name, full.name
+            );
+            return Err(file.error(*at, text));
+        }
+    }
+    Ok(())
 }
 
 fn table(file: &File<'_>, section: &Section<'_>, name: At<String>) -> Result<TableConfig> {

@@ -283,6 +283,23 @@ fn a_source_that_is_its_own_target_is_refused() {
 }
 
 #[test]
+fn a_target_that_is_the_shadow_table_of_another_is_refused() {
+    let named = |name: &str| with("name = \"APP_4_SALES\"", &format!("name = \"{name}\""));
+    let told = refused(&named("app_4_item__SYNC"));
+    assert!(
+        told.starts_with(
+            ", line 17: The target of table app_4_item__SYNC would be com_5013_APP_4_ITEM__sync, the shadow table that \
+             each refresh of table APP_4_ITEM makes and drops; "
+        ),
+        "{told}"
+    );
+    // A table that is copied by months has none.
+    load(&named("APP_4_ITEM__sync2")).unwrap();
+    let monthly = named("APP_4_ITEM__sync").replace("mode = \"full\"", "date_column = \"CHANGED\"");
+    load(&monthly).unwrap();
+}
+
+#[test]
 fn no_error_quotes_a_password() {
     for text in [
         with("\"${SOURCE_PASSWORD}\"", "\"hunter2"),

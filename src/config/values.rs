@@ -50,6 +50,17 @@ pub struct Target {
     pub embedded: bool,
 }
 
+impl Target {
+    /// The target of the source's table of this name.
+    pub(super) fn table(&self, source: &Identifier) -> TableName {
+        TableName {
+            schema: self.schema.clone(),
+            name: Identifier::new(format!("{}{source}", self.table_prefix))
+                .expect("loading checks the name with its prefix"),
+        }
+    }
+}
+
 /// The settings of a run.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
@@ -147,11 +158,7 @@ impl Config {
 
     /// A table's name at the target.
     pub fn target_table(&self, table: &TableConfig) -> TableName {
-        TableName {
-            schema: self.target.schema.clone(),
-            name: Identifier::new(format!("{}{}", self.target.table_prefix, table.name))
-                .expect("loading checks the name with its prefix"),
-        }
+        self.target.table(&table.name)
     }
 
     /// The file's directory, the base of relative paths and of the embedded server's data.

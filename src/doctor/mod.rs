@@ -15,7 +15,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::config::Config;
-use crate::mssql::Timeouts;
+use crate::mssql::{Session, Timeouts};
+use crate::preflight::ends;
+use crate::source::SourceSession;
 use report::Found;
 
 pub use files::{configuration, state};
@@ -40,6 +42,27 @@ pub async fn servers(report: &mut Report, config: &Config, now: DateTime<Utc>) {
         })
         .collect();
     // The report has a lost connection already; the other end is checked all the same.
-    let _ = source::examine(report, config, &mut found, &timeouts, now).await;
-    let _ = target::examine(report, config, &found, &timeouts, now).await;
+    let there = source::examine(report, config, &mut found, &timeouts, now).await;
+    let here = target::examine(report, config, &found, &timeouts, now).await;
+    if there.and(here).is_ok() {
+        one_database(report, config, &timeouts).await;
+    }
+}
+
+/// Reports if both ends are one database, where a table would be both read and written.
+async fn one_database(report: &mut Report, config: &Config, timeouts: &Timeouts) {
+    let table = match ends::read_and_written(config) {
+        Ok(Some(table)) => table,
+        Ok(None) => return,
+        Err(error) => return report.error("target", &error),
+    };
+    let asked = async {
+        let (there, here) = (&config.source, &config.target);
+        let mut source = SourceSession::open(&there.endpoint, &there.guard, timeouts).await?;
+        let mut target = Session::open(&here.endpoint, None, timeouts).await?;
+        ends::refuse_one_database(config, &table, &mut source, &mut target).await
+    };
+    if let Err(error) = asked.await {
+        report.error("target", &error);
+    }
 }

@@ -130,6 +130,22 @@ pub async fn identity(session: &mut Session) -> Result<String> {
     Ok(String::new())
 }
 
+/// When the database was created on its server; `None` if the server does not tell.
+///
+/// # Errors
+/// As [`identity`].
+pub async fn created(session: &mut Session) -> Result<Option<NaiveDateTime>> {
+    let rows = match session.rows(CREATED, &[]).await {
+        Ok(rows) => rows,
+        Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match rows.first() {
+        Some(row) if !row.is_null("create_date")? => row.datetime("create_date").map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// Describes a table; `None` if the login sees no table of this name.
 ///
 /// # Errors

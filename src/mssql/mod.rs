@@ -13,6 +13,7 @@ pub mod bulk;
 pub mod catalog;
 pub(crate) mod cell;
 pub mod connect;
+mod database;
 mod endpoint;
 mod fault;
 pub mod guard;
@@ -26,6 +27,7 @@ pub mod value;
 
 pub use bulk::StageColumn;
 pub use catalog::ServerInfo;
+pub use database::Database;
 pub use endpoint::{Endpoint, LOCK_TIMEOUT_MS, Timeouts};
 pub use guard::{Guard, Proof, predicate, unproven};
 pub use query::{Flow, Session};

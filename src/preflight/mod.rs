@@ -1,10 +1,11 @@
 //! The preflight of a command: the checks and preparations before any row is read.
 //!
-//! The source comes first: on the wrong server the command does nothing at all. Then the target is prepared,
-//! and an interrupted `forget` is finished.
+//! The source comes first: on the wrong server the command does nothing at all. Then both ends are compared, so that
+//! no table is its own target, the target is prepared, and an interrupted `forget` is finished.
 
 pub mod clocks;
 pub mod context;
+pub(crate) mod ends;
 pub mod plan;
 
 use crate::base::error::Result;
@@ -52,6 +53,7 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
         plans.push(plan::of_source(run, &mut source, table, &origin).await?);
     }
     run.pools.source.put(source);
+    ends::refuse_once(run).await?;
     let mut target = run.pools.target.take().await?;
     for name in migrate(&mut target).await? {
         run.note(&format!("Target: applied migration {name} to schema [sync]"));

@@ -15,6 +15,7 @@ use crate::model::window::Window;
 use crate::mssql::cell;
 use crate::mssql::{Flow, Session};
 use crate::source::SourceSession;
+use crate::source::count::count;
 use crate::source::extract::{Limits, Request, compare, extract};
 use crate::target::load::read_back;
 use crate::target::receipt::Receipt;
@@ -145,7 +146,8 @@ impl Subject<'_> {
         Ok(compared.same)
     }
 
-    /// Compares the chunk's rows of both servers by key.
+    /// Compares the chunk's rows of both servers by key. If the source's are more bytes than `bytes_max`, only their
+    /// numbers are compared: the source counts its rows then.
     ///
     /// # Errors
     /// As [`extract`].
@@ -160,6 +162,11 @@ impl Subject<'_> {
             bytes: bytes_max,
         };
         let extracted = extract(source, self.plan, &self.request(limits)).await?;
+        // The rows that were read are not all that are there, and no more than these may be taken to have left.
+        let source_rows = match extracted.exhausted {
+            true => extracted.batch.row_count() as u64,
+            false => count(source, self.plan, self.extent(), &self.receipt.chunk.range).await?,
+        };
         let order = self.plan.key.order(self.extent().kind());
         let mut there: HashMap<Vec<u8>, Digest> = HashMap::new();
         for row in extracted.batch.rows() {
@@ -167,14 +174,16 @@ impl Subject<'_> {
         }
         let mut difference = Difference {
             receipt_rows: self.receipt.chunk.tally.row_count,
-            source_rows: Some(extracted.batch.row_count() as u64),
+            source_rows: Some(source_rows),
             ..Difference::default()
         };
         let Scan { found, counts, named } = self.scan_target(target, &order, there).await?;
         difference.target_rows = found.row_count;
-        if let Some(why) = differs(extracted.batch.tally(), found) {
-            difference.why.push(why.of_ends());
-        }
+        let why = match extracted.exhausted {
+            true => differs(extracted.batch.tally(), found),
+            false => (source_rows != found.row_count).then_some(Differs::Count),
+        };
+        difference.why.extend(why.map(Differs::of_ends));
         if !extracted.exhausted {
             // Whether a row is at one end only cannot be told then.
             difference

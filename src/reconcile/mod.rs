@@ -24,6 +24,7 @@ use crate::config::{Config, TableConfig};
 use crate::model::window::DateRange;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::preflight::context::{Identity, RunContext, RunOptions};
+use crate::preflight::ends;
 use crate::progress::Progress;
 pub use finding::{About, Finding, ReconcileOptions, Reconciled};
 
@@ -66,6 +67,9 @@ pub async fn reconcile(
     };
     let run = RunContext::new(config, run_options, identity, clock.random(), retrier);
     run.assume_known()?;
+    if options.source || options.repair {
+        ends::refuse(&run).await?;
+    }
     let mut pass = begin(&store, &clock, &options, &run)?;
     store.commit(&[Change::Waiting(None), Change::Pass(pass.clone())])?;
     let mut done = Reconciled {

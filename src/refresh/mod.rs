@@ -24,6 +24,7 @@ use crate::preflight::context::RunContext;
 use crate::preflight::plan::hold_to;
 use crate::progress::{Event, TableSummary};
 use crate::refresh::shadow_table::{RefreshStrategy, Swap};
+use crate::source::count::count;
 use crate::source::extract::{self, Compared};
 use crate::target::lease;
 use crate::target::lease::Lease;
@@ -115,7 +116,11 @@ async fn in_place(
             true => None,
             false => Some(compared(run, at.plan, chunk, summary).await?),
         };
-        let there = found.map_or(chunk.tally.row_count, |found| found.rows);
+        let there = match found {
+            None => chunk.tally.row_count,
+            Some(Compared { rows: Some(rows), .. }) => rows,
+            Some(Compared { rows: None, .. }) => counted(run, at.plan, chunk).await?,
+        };
         leaving += chunk.tally.row_count.saturating_sub(there);
         left += there;
         if found.is_none_or(|found| !found.same) {
@@ -327,6 +332,21 @@ async fn compared(
         summary.rows_compared += chunk.tally.row_count;
     }
     Ok(compared)
+}
+
+/// The number of the source's present rows in a chunk's range, where a comparison does not tell it.
+async fn counted(run: &RunContext<'_>, plan: &TablePlan, chunk: &Chunk) -> Result<u64> {
+    let place = Place::window(plan.name.as_str(), Window::All);
+    let counted = run.retrier.retry(place, || async move {
+        if run.is_stopped() {
+            return Err(stopped());
+        }
+        let mut session = run.pools.source.take().await?;
+        let rows = count(&mut session, plan, Extent::All, &chunk.range).await?;
+        run.pools.source.put(session);
+        Ok(rows)
+    });
+    counted.await
 }
 
 /// Carries chunks that are equal at the source over from the target in place. A chunk that somebody has

@@ -13,6 +13,7 @@ use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::is_complete;
+use crate::preflight::ends;
 use crate::preflight::plan::{origin, quietly, refuse_changes};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
@@ -131,6 +132,9 @@ pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) 
     let guard = &config.source.guard;
     let mut source = SourceSession::open(&config.source.endpoint, guard, timeouts).await?;
     let mut target = Session::open(&config.target.endpoint, None, timeouts).await?;
+    if let Some(table) = ends::read_and_written(config)? {
+        ends::refuse_one_database(config, &table, &mut source, &mut target).await?;
+    }
     let server = source.server().await?;
     let loaded = migrate::version(&mut target).await? > 0;
     let look = Look {

@@ -74,11 +74,13 @@ pub async fn extract(session: &mut SourceSession, plan: &TablePlan, request: &Re
 pub struct Compared {
     /// Whether its rows are just those of the chunk.
     pub same: bool,
-    /// How many were read: one more than the chunk has if there are more.
-    pub rows: u64,
+    /// How many there are, at most as many as the chunk has. `None` if rows that grew filled the chunk's bytes
+    /// before as many were read: then the read says nothing of how many there are.
+    pub rows: Option<u64>,
 }
 
-/// Compares the source's rows in a chunk's range with the chunk. Reads as many rows as the chunk has, and one.
+/// Compares the source's rows in a chunk's range with the chunk. Reads at most as many rows as the chunk has, and one,
+/// and at most a row more than its bytes.
 ///
 /// # Errors
 /// As [`extract`].
@@ -98,9 +100,10 @@ pub async fn compare(
         },
     };
     let extracted = extract(session, plan, &request).await?;
+    let read = extracted.batch.row_count() as u64;
     Ok(Compared {
         same: extracted.exhausted && extracted.batch.tally() == tally,
-        rows: extracted.batch.row_count() as u64,
+        rows: (extracted.exhausted || read >= tally.row_count).then_some(read),
     })
 }
 

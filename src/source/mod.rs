@@ -1,5 +1,6 @@
 //! Reads of the source. Each carries the proof that the server may be read.
 
+pub mod count;
 pub mod extract;
 pub mod session;
 pub mod sight;

@@ -9,7 +9,8 @@ use crate::base::error::Result;
 use crate::model::row::Value;
 use crate::model::table::{TableName, TableSchema};
 use crate::mssql::{
-    Endpoint, Flow, Guard, Row, RowReader, ServerInfo, Session, Timeouts, catalog, predicate, unproven,
+    Database, Endpoint, Flow, Guard, Row, RowReader, ServerInfo, Session, Timeouts, catalog, predicate,
+    unproven,
 };
 
 /// One read of the source: SELECTs whose rows follow each other, and the values of their parameters `@P1`, `@P2`, ….
@@ -159,6 +160,14 @@ impl SourceSession {
     /// As [`catalog::identity`].
     pub async fn identity(&mut self) -> Result<String> {
         catalog::identity(&mut self.session).await
+    }
+
+    /// The database, as its server tells it from others.
+    ///
+    /// # Errors
+    /// As [`Database::of`].
+    pub async fn database(&mut self) -> Result<Database> {
+        Database::of(&mut self.session).await
     }
 
     /// A table as the catalog describes it; `None` if this login sees no such table.

@@ -127,7 +127,7 @@ pub async fn commit(
 }
 
 /// The server's errors for a second row of a unique key: of a constraint, and of an index.
-const DUPLICATE_KEY: [u32; 2] = [2627, 2601];
+pub const DUPLICATE_KEY: [u32; 2] = [2627, 2601];
 
 /// Whether a load looks for rows elsewhere in the table that have its unique keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

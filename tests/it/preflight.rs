@@ -151,3 +151,72 @@ async fn the_flags_of_run() {
         (&3.into(), &5.into())
     );
 }
+
+/// A project whose two ends are one database under two names, with a source table of three rows.
+async fn one_database(test: &str, tables: &str) -> Option<(Server, Project)> {
+    let server = Server::start_emulator(test).await?;
+    let rows = ["(1, '2025-10-01T10:00:00')", "(2, '2025-10-02T10:00:00')"];
+    let sales = sale().indexed("at").rows(rows);
+    sales.clone().at_source(&server).await;
+    sales.named("t_sale").at_source(&server).await;
+    let project = Project::new(&server, tables);
+    project.configure(&server.target, &server.source);
+    let text = project.home.read("sync.toml");
+    let (source, target) = text.split_once("[target]").expect("a section [target]");
+    let source = source.replace(&server.host, "localhost");
+    project
+        .home
+        .write("sync.toml", format!("{source}[target]{target}"));
+    Some((server, project))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_its_own_target_under_another_name_of_the_server() {
+    let test = "a_table_that_is_its_own_target_under_another_name_of_the_server";
+    let Some((server, project)) = one_database(test, &monthly("sale", "at")).await else {
+        return;
+    };
+    project.configure("table_prefix = \"t_\"", "table_prefix = \"\"");
+    let mut client = server.connect(&server.source).await;
+    let before = client.dump("dbo.sale").await;
+    for command in [
+        &["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"][..],
+        &["reconcile", "--repair"],
+        &["reconcile", "--source"],
+        &["plan", "--start-date", "2025-10-01", "--end-date", "2025-10-31"],
+        &["doctor"],
+    ] {
+        let ended = project.sync(command).await;
+        let said = ended.said();
+        assert_eq!(ended.status.code(), Some(7), "{command:?}: {said}");
+        assert!(
+            said.contains("are one database") && said.contains("dbo.sale"),
+            "{command:?}: {said}"
+        );
+    }
+    assert_eq!(before, client.dump("dbo.sale").await);
+    // Another table of the same database is a target like any other.
+    project.configure("table_prefix = \"\"", "table_prefix = \"t_\"");
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_the_target_of_another_under_another_name_of_the_server() {
+    let test = "a_table_that_is_the_target_of_another_under_another_name_of_the_server";
+    let tables = monthly("sale", "at") + &monthly("t_sale", "at");
+    let Some((server, project)) = one_database(test, &tables).await else {
+        return;
+    };
+    let said = project
+        .run("2025-10-01", "2025-10-31", &[])
+        .await
+        .expect(7)
+        .said();
+    assert!(
+        said.contains("are one database") && said.contains("dbo.t_sale"),
+        "{said}"
+    );
+    // Nothing was written, not even the program's own schema.
+    let sql = "SELECT COUNT_BIG(*) FROM sys.schemas WHERE name = N'sync'";
+    assert_eq!(server.connect(&server.source).await.integer(sql).await, 0);
+}

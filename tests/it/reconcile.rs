@@ -312,3 +312,26 @@ async fn nothing_loaded_and_wrong_arguments() {
         project.sync(arguments).await.expect(2);
     }
 }
+
+/// Rows that were not read, because the chunk has more bytes than can be compared at once, did not leave the source.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_is_larger_than_the_limit_of_today_is_repaired() {
+    let server = Server::start().await;
+    let columns = "ID int NOT NULL, D datetime NOT NULL, V nvarchar(400) NULL";
+    let text = "x".repeat(200);
+    let rows = (0..600).map(|n| format!("({n}, '2025-10-{:02}T10:00:00', N'{text}')", 1 + n % 28));
+    let table = Table::new("T", columns).indexed("D");
+    table.rows(rows).at_source(&server).await;
+    let project = Project::tuned(&server, "settle_days = 0", T_MONTHLY);
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    project.configure("\n[run]\n", "\n[run]\nchunk_bytes_max = 16384\n");
+    server
+        .at_source("UPDATE dbo.T SET V = N'changed' WHERE ID = 7")
+        .await;
+    let found = reconcile(&project, &["--source", "--repair"], 0).await;
+    assert_eq!(found["differing"][0]["source_rows"], 600, "{found}");
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+    // Rows that did leave are held all the same.
+    server.at_source("DELETE FROM dbo.T WHERE ID >= 300").await;
+    reconcile(&project, &["--source", "--repair"], 3).await;
+}

@@ -30,6 +30,7 @@ use crate::pipeline::retrier::{Place, Retrier};
 use crate::progress::Event;
 use crate::source::extract::{Extracted, Limits, Request, extract};
 use crate::target::lease::Lease;
+use crate::target::load::DUPLICATE_KEY;
 use crate::target::receipt;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;
@@ -173,6 +174,7 @@ impl WindowRun {
         });
         let mut step = next_step(&mut redo, &mut following);
         let mut reading = step.clone().map(|step| self.read(step));
+        let mut refused = None;
         while let (Some(current), Some(handle)) = (step, reading) {
             let extracted = tokio::select! {
                 read = handle => read.map_err(|error| {
@@ -207,21 +209,33 @@ impl WindowRun {
             }
             step = next_step(&mut redo, &mut following);
             reading = step.clone().map(|step| self.read(step));
-            let nothing_yet = self.work.open && !in_place && extracted.rows.batch.row_count() == 0;
-            if nothing_yet {
-                self.sweep(&current).await?;
-            } else {
-                self.load(&current, extracted).await?;
+            match self.load_or_sweep(&current, extracted).await {
+                // A later chunk may hold the value of a unique index that this one brings, and let go of it when it
+                // is loaded. This one's receipt stays stale, so that the next run loads it.
+                Err(error) if in_place && is_duplicate(&error) => {
+                    refused.get_or_insert(error);
+                }
+                done => done?,
             }
             if self.table.retrier.stop.is_stopped() && step.is_some() {
                 return Err(stopped());
             }
         }
-        Ok(if self.work.open {
-            Outcome::Open
+        match refused {
+            Some(error) => Err(error),
+            None if self.work.open => Ok(Outcome::Open),
+            None => Ok(Outcome::Complete),
+        }
+    }
+
+    /// Loads a chunk. If an open window has nothing new yet, it only loses the rows that left its end.
+    async fn load_or_sweep(&mut self, step: &Step, read: Read) -> Result<()> {
+        let nothing_yet = self.work.open && step.again.is_none() && read.rows.batch.row_count() == 0;
+        if nothing_yet {
+            self.sweep(step).await
         } else {
-            Outcome::Complete
-        })
+            self.load(step, read).await
+        }
     }
 
     /// Starts reading a chunk, on a task of its own that is aborted with the window.
@@ -399,6 +413,13 @@ impl WindowRun {
             },
         }
     }
+}
+
+/// Whether the target refused a row because another one has its value of a unique index.
+fn is_duplicate(error: &Error) -> bool {
+    error
+        .number()
+        .is_some_and(|number| DUPLICATE_KEY.contains(&number))
 }
 
 fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step> {

@@ -7,6 +7,10 @@ use testkit::story::{Story, Table, at, each, last_of, nth};
 /// Rows of a chunk where a window has several: five days of them.
 const CHUNK_ROWS: u32 = 10;
 
+/// On whatever day of a month a test runs: the 21st of last month is at most 41 days ago, and the month that is settled
+/// ended more than 200 days ago.
+const SETTLE_DAYS: &str = "settle_days = 100";
+
 /// A month that is settled, and the first twenty days of one that is still compared, both loaded.
 struct Loaded {
     s: Story,
@@ -21,7 +25,7 @@ async fn loaded(table: Table, chunk_rows: u32) -> Loaded {
     let last = nth(late, 20);
     s.rows(early, last_of(early), 2).await;
     s.rows(late, last, 2).await;
-    s.config("settle_days = 35");
+    s.config(SETTLE_DAYS);
     s.config(&format!("chunk_rows = {chunk_rows}"));
     s.run(early, last_of(early)).await.exits(0);
     s.run(late, last).await.exits(0);

@@ -5,6 +5,7 @@
 //! copied every row of its dates, and leaves no window unfinished whose end has passed.
 
 mod brake;
+mod chains;
 mod clocks;
 mod identity;
 mod leaving;

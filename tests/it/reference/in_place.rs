@@ -270,3 +270,67 @@ async fn rows_that_are_pointed_at_are_updated_and_not_replaced() {
     run(&project).await.expect(0);
     assert_whole(&server).await;
 }
+
+/// The value that a row gets is still another row's at the target, and that one's chunk comes later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_waits_for_a_unique_value_keeps_no_other_from_being_loaded() {
+    let server = Server::start().await;
+    let table = |name: &str, default: &str| {
+        let table = Table::new(
+            name,
+            &format!("ID int NOT NULL, CODE nvarchar(20) NOT NULL {default}"),
+        );
+        format!(
+            "{}; CREATE UNIQUE INDEX UX_CODE ON dbo.{name} (CODE)",
+            table.create()
+        )
+    };
+    let rows: Vec<String> = (0..20).map(|n| format!("({n}, N'c{n}')")).collect();
+    server.at_source(&table("ITEM", "")).await;
+    server
+        .at_source(&format!("INSERT INTO dbo.ITEM VALUES {}", rows.join(", ")))
+        .await;
+    let default = "CONSTRAINT DF_code DEFAULT (N'x')";
+    server.at_target(&table("t_ITEM", default)).await;
+    let project = Project::tuned(&server, "chunk_rows = 5", ITEM_FULL);
+    run(&project).await.expect(0);
+    server
+        .at_source("DELETE FROM dbo.ITEM WHERE ID = 12; UPDATE dbo.ITEM SET CODE = N'c12' WHERE ID = 2")
+        .await;
+    let said = run(&project).await.expect(4);
+    assert!(said.stderr.contains("chunk 0"), "{}", said.stderr);
+    run(&project).await.expect(0);
+    assert_whole(&server).await;
+}
+
+/// A chunk is compared within its own bytes. Rows that grew fill them before the last row is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_grew_are_no_rows_that_left() {
+    let server = Server::start().await;
+    let columns = |default: &str| {
+        format!("CODE int NOT NULL, NAME nvarchar(200) NULL, REMARK nvarchar(200) NULL {default}")
+    };
+    let rows = (0..300).map(|n| format!("({n}, N'item {n}', NULL)"));
+    let source = Table::new("ITEM", &columns("")).keyed("CODE");
+    source.rows(rows).at_source(&server).await;
+    let target = Table::new("t_ITEM", &columns("CONSTRAINT DF_remark DEFAULT (N'-')"));
+    target.keyed("CODE").at_target(&server).await;
+    let project = Project::new(&server, ITEM_FULL);
+    run(&project).await.expect(0);
+    server
+        .at_source("UPDATE dbo.ITEM SET REMARK = N'a remark of the vendor, longer than the row was'")
+        .await;
+    let said = run(&project).await.expect(0);
+    assert!(said.stderr.contains("refreshed in place"), "{}", said.stderr);
+    assert_whole(&server).await;
+    // Rows that did leave are held all the same.
+    server
+        .at_source("UPDATE dbo.ITEM SET REMARK = REPLICATE(N'x', 200); DELETE FROM dbo.ITEM WHERE CODE < 150")
+        .await;
+    let said = run(&project).await.expect(3);
+    assert!(
+        said.stderr.contains("150 of 300 rows would leave"),
+        "{}",
+        said.stderr
+    );
+}
