@@ -65,12 +65,12 @@ impl Counter<'_> {
     }
 
     /// Compares the number of rows in the target with the receipts': first for whole windows and, if that
-    /// differs, chunk by chunk. Returns the number of chunks that became stale.
+    /// differs, chunk by chunk. Returns the ordinals of the chunks that became stale.
     pub(super) async fn recount(
         self,
         session: &mut Session,
         unmatched: &mut BTreeMap<Window, Vec<Chunk>>,
-    ) -> Result<u32> {
+    ) -> Result<BTreeMap<Window, Vec<u32>>> {
         let mut whole = Vec::new();
         let mut parts = Vec::new();
         for (window, chunks) in unmatched.iter().filter(|(window, _)| self.scope.counts(**window)) {
@@ -89,25 +89,25 @@ impl Counter<'_> {
         for number in self.differing(session, &parts).await? {
             sound.remove(&whole[number]);
         }
-        let mut stale = 0;
+        let mut stale = BTreeMap::new();
         for (window, chunks) in unmatched
             .iter_mut()
             .filter(|(window, _)| self.scope.counts(**window))
         {
             if !sound.contains(window) {
-                stale += self.recount_chunks(session, *window, chunks).await?;
+                stale.insert(*window, self.recount_chunks(session, *window, chunks).await?);
             }
         }
         Ok(stale)
     }
 
-    /// Counts the rows of a window's verified chunks. Returns the number of those that became stale.
+    /// Counts the rows of a window's verified chunks. Returns the ordinals of those that became stale.
     async fn recount_chunks(
         self,
         session: &mut Session,
         window: Window,
         chunks: &mut [Chunk],
-    ) -> Result<u32> {
+    ) -> Result<Vec<u32>> {
         let mut verified: Vec<&mut Chunk> = chunks
             .iter_mut()
             .filter(|chunk| chunk.state == ChunkState::Verified)
@@ -116,10 +116,10 @@ impl Counter<'_> {
             .iter()
             .map(|chunk| part(window, chunk.range.clone(), chunk.tally.row_count))
             .collect();
-        let mut stale = 0;
+        let mut stale = Vec::new();
         for number in self.differing(session, &parts).await? {
             verified[number].state = next_state(verified[number].state, ChunkEvent::TargetChanged)?;
-            stale += 1;
+            stale.push(verified[number].ordinal);
         }
         Ok(stale)
     }
