@@ -68,7 +68,7 @@ pub async fn fill(server: &Server) {
     let rows = numbers().map(|(n, month, day, hour)| {
         format!(
             "('S{}', {n}, '2025-{month}-{day:02}T{hour:02}:00:00.001', {n}.5)",
-            n % 7
+            1 + n / 50
         )
     });
     tables::payment().rows(rows).at_source(server).await;
@@ -134,7 +134,7 @@ pub const RUN_IN_TURN: [&str; 7] = [
 
 /// The commit of a chunk.
 pub fn commit() -> faults::Place {
-    faults::at("SET [state] = N'verified'")
+    faults::at("INSERT INTO [sync].[receipt]")
 }
 
 /// Kills a run of the job before it commits chunk `nth`, counted from 1 over all tables; the chunks before it are
