@@ -49,7 +49,7 @@ pub struct Span<'a, 'c> {
     pub extent: Extent,
     /// The date column, if the table has windows of dates.
     pub date: Option<&'c Column>,
-    /// The columns that order the window's rows. If the date column is among them, it is the first.
+    /// The columns that order the window's rows. If the date column is not the first, the window's dates are a filter.
     pub key: &'c [&'c Column],
     /// The keys.
     pub range: &'a KeyRange,
@@ -536,6 +536,15 @@ mod tests {
         expect(
             &seeks(october(), &[&id], low, None, true),
             &[("[D] >= @1 AND [D] < @2 AND [ID] > @3", 0)],
+        );
+        // So has one whose key has the date behind another column.
+        let low = key(&[Value::Integer(7), at(3)]);
+        expect(
+            &seeks(october(), &[&id, &date], low, None, true),
+            &[
+                ("[D] >= @1 AND [D] < @2 AND [ID] = @3 AND [D] > @4", 1),
+                ("[D] >= @1 AND [D] < @2 AND [ID] > @3", 0),
+            ],
         );
     }
 

@@ -22,14 +22,27 @@ fn tables() -> [Table; 4] {
             config: project::monthly("T", "D"),
             make: "CREATE TABLE dbo.T (D datetime NOT NULL, ID int NOT NULL, V nvarchar(20) NULL, \
                    CONSTRAINT PK_T PRIMARY KEY NONCLUSTERED (ID)); CREATE UNIQUE CLUSTERED INDEX CX_T ON dbo.T (D, ID)",
-            row: |n| format!("('2024-03-{:02}T{:02}:00:00', {n}, N'some text')", 1 + n / 300, n / 10 % 24),
+            row: |n| {
+                format!(
+                    "('2024-03-{:02}T{:02}:00:00', {n}, N'some text')",
+                    1 + n / 300,
+                    n / 10 % 24
+                )
+            },
         },
         Table {
             name: "a day of many rows, and a longer key with text",
             config: project::monthly("T", "D"),
             make: "CREATE TABLE dbo.T (D date NOT NULL, NO varchar(12) NOT NULL, LINE int NOT NULL, V nvarchar(20) NULL, \
                    CONSTRAINT PK_T PRIMARY KEY CLUSTERED (D, NO, LINE))",
-            row: |n| format!("('2024-03-{:02}', 'R{:06}', {}, N'some text')", 1 + n / 3000, n / 50, n % 50),
+            row: |n| {
+                format!(
+                    "('2024-03-{:02}', 'R{:06}', {}, N'some text')",
+                    1 + n / 3000,
+                    n / 50,
+                    n % 50
+                )
+            },
         },
         Table {
             name: "rows without a date",
@@ -86,7 +99,8 @@ async fn no_statement_visits_rows_beside_its_range() {
         let run = format!("chunk_rows = {CHUNK_ROWS}\nmax_workers = 1");
         let project = Project::tuned(&server, &run, &table.config);
         let reads = |text: &str| text.contains("SELECT TOP (@P1)") && text.contains("FROM [dbo].[T]");
-        let load = |text: &str| text.contains("INSERT INTO [dbo].[t_T") && text.contains("FROM #load; SELECT");
+        let load =
+            |text: &str| text.contains("INSERT INTO [dbo].[t_T") && text.contains("FROM #load; SELECT");
         let chunks = (ROWS / CHUNK_ROWS) as usize;
 
         let mark = server.mark();
@@ -101,13 +115,21 @@ async fn no_statement_visits_rows_beside_its_range() {
         server.assert_equal("dbo.T", "dbo.t_T").await;
 
         // All chunks once more, into ranges that have their rows.
-        server.at_target("UPDATE [sync].[receipt] SET [state] = N'stale'").await;
+        server
+            .at_target("UPDATE [sync].[receipt] SET [state] = N'stale'")
+            .await;
         let mark = server.mark();
         project.run("2024-03-01", "2024-03-31", &[]).await.expect(0);
         let whole = [
             ("reads again", steps(&server, mark, &server.source, reads)),
-            ("looks", steps(&server, mark, &server.target, |text| text.contains("[occupied]"))),
-            ("rows that leave", steps(&server, mark, &server.target, |text| text.contains("HASH JOIN"))),
+            (
+                "looks",
+                steps(&server, mark, &server.target, |text| text.contains("[occupied]")),
+            ),
+            (
+                "rows that leave",
+                steps(&server, mark, &server.target, |text| text.contains("HASH JOIN")),
+            ),
             ("loads again", steps(&server, mark, &server.target, load)),
         ];
         for (what, steps) in &whole {

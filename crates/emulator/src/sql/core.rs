@@ -125,7 +125,8 @@ impl Core {
     /// Counts the steps of a statement that has run.
     pub fn count_steps(&self, statement: &Statement<'_>) {
         let steps = statement.reset_status(StatementStatus::VmStep);
-        self.steps.fetch_add(u64::try_from(steps).unwrap_or(0), Ordering::Relaxed);
+        self.steps
+            .fetch_add(u64::try_from(steps).unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Makes a database current.
