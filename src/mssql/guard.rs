@@ -1,6 +1,6 @@
 //! The proof that a source connection leads to a server that may be read (G5).
 //!
-//! The proof is one T-SQL predicate. A connection evaluates it once when it opens. Every `SELECT` that reads rows
+//! The proof is one T-SQL predicate. A connection evaluates it once when it opens. Every statement that reads rows
 //! repeats it (`IF <predicate> SELECT …`), so that nothing is read from a server that changed its role in between. A
 //! server that cannot name itself proves nothing: NULL makes the predicate false.
 

@@ -196,6 +196,11 @@ fn no_such_column(column: impl ColumnIndex, count: usize) -> Error {
 pub struct RowReader<'a>(pub(super) &'a tiberius::Row);
 
 impl<'a> RowReader<'a> {
+    /// The number of the result that it is of, from 0.
+    pub fn result(self) -> usize {
+        self.0.result_index()
+    }
+
     /// Number of columns.
     pub fn column_count(self) -> usize {
         self.0.len()

@@ -3,10 +3,12 @@
 //!
 //! A query ends with its chunk. None stays open while the target is written.
 
-use crate::base::error::Result;
+use std::collections::HashSet;
+
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::{AccessPath, TablePlan};
-use crate::model::row::{Batch, Value};
+use crate::model::row::{Batch, Value, Values, key_of};
 use crate::model::window::{Bounds, Extent, midnight};
 use crate::mssql::Flow;
 use crate::source::session::{SourceQuery, SourceSession};
@@ -202,5 +204,41 @@ async fn read(
             Ok(Flow::Continue)
         })
         .await?;
+    if let (Extent::Dates(_), Some(after)) = (part, &request.range.after)
+        && is_twice(plan, after, batch)?
+    {
+        let text = format!(
+            "A row of source table {} moved while its chunk was read, and was read twice; the chunk is read again",
+            plan.source.name
+        );
+        return Err(Error::new(ErrorKind::Transient, text));
+    }
     Ok(fitted)
+}
+
+/// Whether a row is in the batch with the date of `after` and with a later one. The two are read by two statements, each
+/// of which sees the table at its own time.
+fn is_twice(plan: &TablePlan, after: &KeyBytes, batch: &Batch) -> Result<bool> {
+    let key = &plan.key;
+    let Some(date) = key
+        .date
+        .filter(|date| key.date_first && !key.unique.contains(date))
+    else {
+        return Ok(false);
+    };
+    let Some(first) = Values::new(&after.0).next_value()? else {
+        return Ok(false);
+    };
+    let mut of_first_date = HashSet::new();
+    for row in batch.rows() {
+        let values = Values::new(row).collect()?;
+        if values.get(date) == Some(&first) {
+            of_first_date.insert(key_of(row, &key.unique)?);
+        } else if of_first_date.is_empty() {
+            return Ok(false);
+        } else if of_first_date.contains(&key_of(row, &key.unique)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -56,7 +56,7 @@ impl<'a> SourceQuery<'a> {
             [select] => format!("IF {proof} {select}"),
             several => format!(
                 "IF {proof} BEGIN {} END",
-                several.join("; SET @P1 = @P1 - @@ROWCOUNT; ")
+                several.join("; SET @P1 = @P1 - @@ROWCOUNT; IF @P1 > 0 ")
             ),
         };
         let mut params: Vec<Value<'b>> = self.params;

@@ -443,12 +443,17 @@ pub async fn read_back(
     tally(session, &sql, &range.params).await
 }
 
-/// The tally of the rows that a statement returns.
+/// The tally of the rows of the last result that a statement returns.
 async fn tally(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut bytes = Vec::new();
+    let mut result = 0;
     session
         .stream(sql, params, |row| {
+            // A trigger's SELECT is a result as well, and comes before.
+            if row.result() != result {
+                (result, tally) = (row.result(), Tally::default());
+            }
             bytes.clear();
             row.encode(&mut bytes)?;
             tally.add_row(&bytes);

@@ -107,9 +107,14 @@ impl Target {
             quoted: plan.target.quoted(),
             compared: compared.collect(),
             enforces_key: enforces_key(plan, schema, &columns),
+            // An index in another collation finds no key of this one.
             indexed: columns
                 .iter()
-                .map(|column| schema.begins_with(&column.name))
+                .zip(plan.columns())
+                .map(|(own, source)| {
+                    schema.begins_with(&own.name)
+                        && (source.collation.is_none() || own.collation == source.collation)
+                })
                 .collect(),
             columns,
             incarnation: Incarnation {

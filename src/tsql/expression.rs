@@ -110,8 +110,9 @@ fn readable(expression: String, data_type: DataType) -> String {
     format!("CAST({expression} AS {carrier})")
 }
 
-/// The type of the `#load` column for a source column of `data_type`. The driver declares this type in INSERT BULK as
-/// it then sends it. Every `#load` column is NULL.
+/// The type of the `#load` column for a source column of `data_type`. The driver declares it in INSERT BULK as it then
+/// sends it, but for `nvarchar(n)`: that is declared by its bytes, as `nvarchar(2n)`, which is wide enough. Every `#load`
+/// column is NULL.
 pub fn stage_type(data_type: DataType) -> String {
     match data_type {
         DataType::Bit
