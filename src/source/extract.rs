@@ -3,12 +3,11 @@
 //!
 //! A query ends with its chunk. None stays open while the target is written.
 
-use std::collections::HashSet;
-
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::Result;
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::{AccessPath, TablePlan};
-use crate::model::row::{Batch, Value, Values, key_of};
+use crate::model::row::{Batch, Value};
+use crate::model::table::Column;
 use crate::model::window::{Bounds, Extent, midnight};
 use crate::mssql::Flow;
 use crate::source::session::{SourceQuery, SourceSession};
@@ -153,15 +152,24 @@ pub fn seeks<'a>(
     range: &'a KeyRange,
     params: Vec<Value<'a>>,
 ) -> Result<Seeks<'a>> {
-    let walks = plan.access_path == AccessPath::DayWalk && matches!(extent, Extent::Dates(_));
-    let span = Span {
+    let key = plan.key_columns(extent.kind());
+    Seeks::of(span(plan, extent, &key, range), params)
+}
+
+fn span<'a, 'c>(
+    plan: &'c TablePlan,
+    extent: Extent,
+    key: &'c [&'c Column],
+    range: &'a KeyRange,
+) -> Span<'a, 'c> {
+    let scans = plan.access_path == AccessPath::DayWalk && matches!(extent, Extent::Dates(_));
+    Span {
         extent,
         date: plan.date(),
-        key: &plan.key_columns(extent.kind()),
+        key,
         range,
-        indexed: !walks,
-    };
-    Seeks::of(span, params)
+        indexed: !scans,
+    }
 }
 
 /// Reads `part` into the batch; returns whether all of it fitted.
@@ -177,17 +185,23 @@ async fn read(
     let ask = i64::try_from(limits.rows.saturating_sub(batch.row_count()))
         .unwrap_or(i64::MAX)
         .saturating_add(1);
-    let seeks = seeks(plan, part, &request.range, vec![Value::Integer(ask)])?;
-    let columns = select_list(plan.columns());
-    let table = plan.source.name.quoted();
-    let selects = seeks.pieces.iter().map(|piece| {
-        format!(
-            "SELECT TOP (@P1) {columns} FROM {table} WHERE {}{}",
-            piece.condition,
-            plan.order_by(part.kind(), piece.fixed)
-        )
-    });
-    let query = SourceQuery::limited(selects.collect(), seeks.params);
+    // One condition and one statement: pieces would each see the table at its own time, and a row that moves from one to
+    // the other meanwhile would be read twice or not at all.
+    let key = plan.key_columns(part.kind());
+    let span = Span {
+        indexed: false,
+        ..span(plan, part, &key, &request.range)
+    };
+    let Seeks { pieces, params } = Seeks::of(span, vec![Value::Integer(ask)])?;
+    let conditions = pieces.iter().map(|piece| piece.as_str());
+    let select = format!(
+        "SELECT TOP (@P1) {} FROM {} WHERE {}{}",
+        select_list(plan.columns()),
+        plan.source.name.quoted(),
+        conditions.collect::<String>(),
+        plan.order_by(part.kind())
+    );
+    let query = SourceQuery::recompiled(select, params);
     let mut fitted = true;
     session
         .stream(query, |row| {
@@ -204,41 +218,5 @@ async fn read(
             Ok(Flow::Continue)
         })
         .await?;
-    if let (Extent::Dates(_), Some(after)) = (part, &request.range.after)
-        && is_twice(plan, after, batch)?
-    {
-        let text = format!(
-            "A row of source table {} moved while its chunk was read, and was read twice; the chunk is read again",
-            plan.source.name
-        );
-        return Err(Error::new(ErrorKind::Transient, text));
-    }
     Ok(fitted)
-}
-
-/// Whether a row is in the batch with the date of `after` and with a later one. The two are read by two statements, each
-/// of which sees the table at its own time.
-fn is_twice(plan: &TablePlan, after: &KeyBytes, batch: &Batch) -> Result<bool> {
-    let key = &plan.key;
-    let Some(date) = key
-        .date
-        .filter(|date| key.date_first && !key.unique.contains(date))
-    else {
-        return Ok(false);
-    };
-    let Some(first) = Values::new(&after.0).next_value()? else {
-        return Ok(false);
-    };
-    let mut of_first_date = HashSet::new();
-    for row in batch.rows() {
-        let values = Values::new(row).collect()?;
-        if values.get(date) == Some(&first) {
-            of_first_date.insert(key_of(row, &key.unique)?);
-        } else if of_first_date.is_empty() {
-            return Ok(false);
-        } else if of_first_date.contains(&key_of(row, &key.unique)?) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -1,6 +1,6 @@
 //! A connection to the source, and the only statements that it runs on a table's rows.
 //!
-//! A [`SourceQuery`] is one SELECT or more. The session puts the proof in front of it, in the same batch, and limits it
+//! A [`SourceQuery`] is a SELECT. The session puts the proof in front of it, in the same batch, and limits it
 //! to one processor of the server. If the proof fails, there is no result set at all, which is an error and
 //! never an empty answer. Code outside of this folder cannot read rows without the proof, because the session keeps
 //! its connection to itself. The catalog is read without a proof: it holds no rows.
@@ -13,10 +13,10 @@ use crate::mssql::{
     unproven,
 };
 
-/// One read of the source: SELECTs whose rows follow each other, and the values of their parameters `@P1`, `@P2`, ….
+/// One read of the source: a SELECT and the values of its parameters `@P1`, `@P2`, ….
 #[derive(Debug, Clone)]
 pub struct SourceQuery<'a> {
-    selects: Vec<String>,
+    select: String,
     hints: &'static str,
     params: Vec<Value<'a>>,
 }
@@ -25,19 +25,17 @@ impl<'a> SourceQuery<'a> {
     /// A SELECT without an OPTION clause.
     pub fn new(select: String, params: Vec<Value<'a>>) -> Self {
         SourceQuery {
-            selects: vec![select],
+            select,
             hints: "MAXDOP 1",
             params,
         }
     }
 
-    /// SELECTs of the same columns, each `TOP (@P1)`, that return at most `@P1` rows together.
-    ///
-    /// Each is compiled for its own values: a plan that was made for the few rows of one range may sort or scan for
-    /// another, which costs the source more than to compile one statement a chunk.
-    pub fn limited(selects: Vec<String>, params: Vec<Value<'a>>) -> Self {
+    /// A SELECT that is compiled for its own values: a plan that was made for the few rows of one range may sort or scan
+    /// for another, which costs the source more than to compile one statement a chunk.
+    pub fn recompiled(select: String, params: Vec<Value<'a>>) -> Self {
         SourceQuery {
-            selects,
+            select,
             hints: "MAXDOP 1, RECOMPILE",
             params,
         }
@@ -48,17 +46,7 @@ impl<'a> SourceQuery<'a> {
     where
         'a: 'b,
     {
-        let selects = self.selects.iter();
-        let selects: Vec<String> = selects
-            .map(|select| format!("{select} OPTION ({})", self.hints))
-            .collect();
-        let sql = match selects.as_slice() {
-            [select] => format!("IF {proof} {select}"),
-            several => format!(
-                "IF {proof} BEGIN {} END",
-                several.join("; SET @P1 = @P1 - @@ROWCOUNT; IF @P1 > 0 ")
-            ),
-        };
+        let sql = format!("IF {proof} {} OPTION ({})", self.select, self.hints);
         let mut params: Vec<Value<'b>> = self.params;
         params.extend(names.iter().map(|name| Value::Text(name)));
         (sql, params)

@@ -255,12 +255,10 @@ impl Transaction<'_> {
         };
         let (extent, range) = load.owned;
         let range = target.range_after(plan, extent, range, params)?;
-        let occupied = range.pieces.iter().map(|piece| {
-            format!(
-                "EXISTS (SELECT 1 FROM {} WHERE {})",
-                target.quoted, piece.condition
-            )
-        });
+        let occupied = range
+            .pieces
+            .iter()
+            .map(|piece| format!("EXISTS (SELECT 1 FROM {} WHERE {})", target.quoted, piece));
         let sql = format!(
             "DECLARE @fenced int, @load_id binary(16); {}; SET @fenced = @@ROWCOUNT; {look_up}\
              SELECT @fenced AS [fenced], @load_id AS [load_id], CASE WHEN {} THEN 1 ELSE 0 END AS [occupied]",
@@ -286,7 +284,7 @@ fn delete_sql(target: &Target, range: &Seeks<'_>) -> String {
     let deletes = range
         .pieces
         .iter()
-        .map(|piece| format!("DELETE FROM {} WHERE {}; ", target.quoted, piece.condition));
+        .map(|piece| format!("DELETE FROM {} WHERE {}; ", target.quoted, piece));
     deletes.collect()
 }
 

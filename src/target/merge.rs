@@ -63,7 +63,7 @@ impl<'a> Statements<'a> {
         let deletes = range.pieces.iter().map(|piece| {
             format!(
                 "DELETE t FROM {} AS t WHERE {} AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
-                self.table, piece.condition, self.same_key
+                self.table, piece, self.same_key
             )
         });
         deletes.collect::<Vec<_>>().join("; ")

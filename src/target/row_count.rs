@@ -105,7 +105,7 @@ impl<'a> Batch<'a> {
         self.branches.extend(range.pieces.iter().map(|piece| {
             format!(
                 "SELECT {number} AS [part], COUNT_BIG(*) AS [row_count] FROM {} WHERE {}",
-                target.quoted, piece.condition
+                target.quoted, piece
             )
         }));
         Ok(())

@@ -1,5 +1,6 @@
 //! Turns a key range of a window into seeks: conditions that an index answers without reading a row beside
-//! the range. Used for the source's reads, and for the target's deletes, counts and read-backs.
+//! the range. Used for the target's deletes, counts and read-backs, and for counts at the source. A read of the
+//! source is one condition, which shares the bounds.
 //!
 //! A server seeks with one lower and one upper bound on the first column that is not held equal, and filters
 //! by everything else. `a > @a OR (a = @a AND b > @b)` therefore reads all rows of `@a` again, and two lower
@@ -24,20 +25,11 @@ use crate::model::window::Extent;
 use crate::tsql::expression::key_parameter;
 use crate::tsql::predicate::{date_bounds, instant, instant_of_key};
 
-/// A piece of a key range.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seek {
-    /// The condition, as it follows WHERE.
-    pub condition: String,
-    /// The number of leading key columns that have one value in this piece.
-    pub fixed: usize,
-}
-
 /// The pieces of a key range in the order of the key, and the values of their parameters.
 #[derive(Debug, Clone)]
 pub struct Seeks<'a> {
-    /// At least one piece.
-    pub pieces: Vec<Seek>,
+    /// At least one condition, as it follows WHERE.
+    pub pieces: Vec<String>,
     /// The values of `@P1`, `@P2`, ….
     pub params: Vec<Value<'a>>,
 }
@@ -95,7 +87,7 @@ impl<'a> Seeks<'a> {
     /// `columns` are those of `table` that the statement names.
     pub fn from(&self, table: &str, columns: &str) -> String {
         match self.pieces.as_slice() {
-            [piece] => format!("{table} AS t WHERE {}", piece.condition),
+            [piece] => format!("{table} AS t WHERE {piece}"),
             _ => format!("({}) AS t WHERE 1 = 1", self.select(columns, table)),
         }
     }
@@ -105,17 +97,14 @@ impl<'a> Seeks<'a> {
         let selects = self
             .pieces
             .iter()
-            .map(|piece| format!("SELECT {columns} FROM {table} WHERE {}", piece.condition));
+            .map(|piece| format!("SELECT {columns} FROM {table} WHERE {piece}"));
         selects.collect::<Vec<_>>().join(" UNION ALL ")
     }
 }
 
 /// The piece that has no rows.
-fn nothing() -> Seek {
-    Seek {
-        condition: "1 = 0".to_owned(),
-        fixed: 0,
-    }
+fn nothing() -> String {
+    "1 = 0".to_owned()
 }
 
 /// Cuts a span into pieces.
@@ -194,7 +183,7 @@ impl<'a> Cutter<'a, '_> {
     }
 
     /// The pieces of the range between two ends, in the order of the key.
-    fn pieces(&self, lower: &End<'_>, upper: &End<'_>) -> Vec<Seek> {
+    fn pieces(&self, lower: &End<'_>, upper: &End<'_>) -> Vec<String> {
         let columns = self.key.len();
         let mut pieces = Vec::new();
         // The level on which the ends part: from there on they have pieces of their own.
@@ -225,7 +214,7 @@ impl<'a> Cutter<'a, '_> {
                     let rest = self.up_to(level + 1, through);
                     terms.push(format!("({a} < {b} OR ({a} = {b} AND {rest}))"));
                 }
-                pieces.push(self.piece(terms, at));
+                pieces.push(self.piece(terms));
             }
         }
         let mut terms = match (lower, upper) {
@@ -243,7 +232,7 @@ impl<'a> Cutter<'a, '_> {
             End::Date(bound) => terms.push(bound.clone()),
             End::Key(through) => terms.push(self.compare(level, last(level), &through[level].0)),
         }
-        pieces.push(self.piece(terms, level));
+        pieces.push(self.piece(terms));
         if let End::Key(through) = upper {
             for at in level + 1..columns {
                 let mut terms = self.equal(through, at);
@@ -251,14 +240,14 @@ impl<'a> Cutter<'a, '_> {
                 if let Some((after, through)) = doubtful {
                     terms.push(format!("{} < {}", after[level].0, through[level].0));
                 }
-                pieces.push(self.piece(terms, at));
+                pieces.push(self.piece(terms));
             }
         }
         pieces
     }
 
     /// The whole range as one condition: one bound on the first column from each end, and the rest as a filter.
-    fn whole(&self, lower: &End<'_>, upper: &End<'_>) -> Seek {
+    fn whole(&self, lower: &End<'_>, upper: &End<'_>) -> String {
         let composite = self.key.len() > 1;
         let mut terms = Vec::new();
         match lower {
@@ -281,17 +270,16 @@ impl<'a> Cutter<'a, '_> {
                 terms.push(self.up_to(0, through));
             }
         }
-        self.piece(terms, 0)
+        self.piece(terms)
     }
 
-    fn piece(&self, terms: Vec<String>, fixed: usize) -> Seek {
+    fn piece(&self, terms: Vec<String>) -> String {
         let mut all = self.around.clone();
         all.extend(terms);
-        let condition = match all.is_empty() {
+        match all.is_empty() {
             true => "1 = 1".to_owned(),
             false => all.join(" AND "),
-        };
-        Seek { condition, fixed }
+        }
     }
 
     fn compare(&self, at: usize, operator: &str, parameter: &str) -> String {
@@ -405,7 +393,7 @@ mod tests {
         after: Option<KeyBytes>,
         through: Option<KeyBytes>,
         indexed: bool,
-    ) -> Vec<(String, usize)> {
+    ) -> Vec<String> {
         let date = column("D", DataType::DateTime);
         let range = KeyRange { after, through };
         let span = Span {
@@ -422,16 +410,10 @@ mod tests {
             text.replace(" AS int)", "").replace(" AS varchar(20))", "")
         };
         let pieces = seeks.pieces.into_iter();
-        pieces
-            .map(|piece| (short(piece.condition), piece.fixed))
-            .collect()
+        pieces.map(short).collect()
     }
 
-    fn expect(found: &[(String, usize)], wanted: &[(&str, usize)]) {
-        let found: Vec<(&str, usize)> = found
-            .iter()
-            .map(|(text, fixed)| (text.as_str(), *fixed))
-            .collect();
+    fn expect(found: &[String], wanted: &[&str]) {
         assert_eq!(found, wanted);
     }
 
@@ -443,30 +425,30 @@ mod tests {
         let high = || key(&[at(5), Value::Integer(9)]);
         expect(
             &seeks(october(), &columns, None, None, true),
-            &[("[D] >= @1 AND [D] < @2", 0)],
+            &["[D] >= @1 AND [D] < @2"],
         );
         expect(
             &seeks(october(), &columns, low(), None, true),
-            &[("[D] = @2 AND [ID] > @3", 1), ("[D] > @2 AND [D] < @1", 0)],
+            &["[D] = @2 AND [ID] > @3", "[D] > @2 AND [D] < @1"],
         );
         expect(
             &seeks(october(), &columns, None, high(), true),
-            &[("[D] >= @1 AND [D] < @2", 0), ("[D] = @2 AND [ID] <= @3", 1)],
+            &["[D] >= @1 AND [D] < @2", "[D] = @2 AND [ID] <= @3"],
         );
         expect(
             &seeks(october(), &columns, low(), high(), true),
             &[
-                ("[D] = @1 AND [ID] > @2", 1),
-                ("[D] > @1 AND [D] < @3", 0),
-                ("[D] = @3 AND [ID] <= @4", 1),
+                "[D] = @1 AND [ID] > @2",
+                "[D] > @1 AND [D] < @3",
+                "[D] = @3 AND [ID] <= @4",
             ],
         );
         let same_day = key(&[at(3), Value::Integer(9)]);
         expect(
             &seeks(october(), &columns, low(), same_day, true),
-            &[("[D] = @1 AND [ID] > @2 AND [ID] <= @4", 1)],
+            &["[D] = @1 AND [ID] > @2 AND [ID] <= @4"],
         );
-        expect(&seeks(october(), &columns, low(), low(), true), &[("1 = 0", 0)]);
+        expect(&seeks(october(), &columns, low(), low(), true), &["1 = 0"]);
     }
 
     #[test]
@@ -478,11 +460,11 @@ mod tests {
         expect(
             &seeks(october(), &[&date, &a, &b], low, high, true),
             &[
-                ("[D] = @1 AND [A] = @2 AND [B] > @3", 2),
-                ("[D] = @1 AND [A] > @2", 1),
-                ("[D] > @1 AND [D] < @4", 0),
-                ("[D] = @4 AND [A] < @5", 1),
-                ("[D] = @4 AND [A] = @5 AND [B] <= @6", 2),
+                "[D] = @1 AND [A] = @2 AND [B] > @3",
+                "[D] = @1 AND [A] > @2",
+                "[D] > @1 AND [D] < @4",
+                "[D] = @4 AND [A] < @5",
+                "[D] = @4 AND [A] = @5 AND [B] <= @6",
             ],
         );
     }
@@ -496,12 +478,9 @@ mod tests {
         expect(
             &seeks(Extent::Undated, &[&text, &line], low, high, true),
             &[
-                (
-                    "[D] IS NULL AND [T] = @1 AND [L] > @2 AND (@1 < @3 OR (@1 = @3 AND [L] <= @4))",
-                    1,
-                ),
-                ("[D] IS NULL AND [T] > @1 AND [T] < @3", 0),
-                ("[D] IS NULL AND [T] = @3 AND [L] <= @4 AND @1 < @3", 1),
+                "[D] IS NULL AND [T] = @1 AND [L] > @2 AND (@1 < @3 OR (@1 = @3 AND [L] <= @4))",
+                "[D] IS NULL AND [T] > @1 AND [T] < @3",
+                "[D] IS NULL AND [T] = @3 AND [L] <= @4 AND @1 < @3",
             ],
         );
     }
@@ -512,10 +491,10 @@ mod tests {
         let columns = [&date, &id];
         let early = || key(&[at(-3), Value::Integer(7)]);
         let late = || key(&[at(40), Value::Integer(7)]);
-        let window = [("[D] >= @1 AND [D] < @2", 0)];
+        let window = ["[D] >= @1 AND [D] < @2"];
         expect(&seeks(october(), &columns, early(), late(), true), &window);
-        expect(&seeks(october(), &columns, late(), None, true), &[("1 = 0", 0)]);
-        expect(&seeks(october(), &columns, None, early(), true), &[("1 = 0", 0)]);
+        expect(&seeks(october(), &columns, late(), None, true), &["1 = 0"]);
+        expect(&seeks(october(), &columns, None, early(), true), &["1 = 0"]);
     }
 
     #[test]
@@ -525,25 +504,22 @@ mod tests {
         let high = key(&[at(5), Value::Integer(9)]);
         expect(
             &seeks(october(), &[&date, &id], low, high, false),
-            &[(
-                "[D] >= @1 AND ([D] > @1 OR ([D] = @1 AND [ID] > @2)) \
-                 AND [D] <= @3 AND ([D] < @3 OR ([D] = @3 AND [ID] <= @4))",
-                0,
-            )],
+            &["[D] >= @1 AND ([D] > @1 OR ([D] = @1 AND [ID] > @2)) \
+                 AND [D] <= @3 AND ([D] < @3 OR ([D] = @3 AND [ID] <= @4))"],
         );
         // A window that is ordered by a key without the date has the date as a filter.
         let low = key(&[Value::Integer(7)]);
         expect(
             &seeks(october(), &[&id], low, None, true),
-            &[("[D] >= @1 AND [D] < @2 AND [ID] > @3", 0)],
+            &["[D] >= @1 AND [D] < @2 AND [ID] > @3"],
         );
         // So has one whose key has the date behind another column.
         let low = key(&[Value::Integer(7), at(3)]);
         expect(
             &seeks(october(), &[&id, &date], low, None, true),
             &[
-                ("[D] >= @1 AND [D] < @2 AND [ID] = @3 AND [D] > @4", 1),
-                ("[D] >= @1 AND [D] < @2 AND [ID] > @3", 0),
+                "[D] >= @1 AND [D] < @2 AND [ID] = @3 AND [D] > @4",
+                "[D] >= @1 AND [D] < @2 AND [ID] > @3",
             ],
         );
     }

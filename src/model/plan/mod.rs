@@ -217,11 +217,11 @@ impl TablePlan {
         names(&self.source, &self.key.order(Kind::Dates(())))
     }
 
-    /// ` ORDER BY` and the key without its first `fixed` columns, which have one value each; empty if nothing is left.
-    pub fn order_by(&self, kind: Kind, fixed: usize) -> String {
-        match self.key.order(kind).get(fixed..) {
-            Some([]) | None => String::new(),
-            Some(order) => format!(" ORDER BY {}", names(&self.source, order)),
+    /// ` ORDER BY` and the key; empty without a key.
+    pub fn order_by(&self, kind: Kind) -> String {
+        match self.key.order(kind) {
+            order if order.is_empty() => String::new(),
+            order => format!(" ORDER BY {}", names(&self.source, &order)),
         }
     }
 

@@ -71,8 +71,8 @@ fn a_date_index_over_a_clustered_key_delivers_the_order() {
     )
     .unwrap();
     assert_eq!(plan.access_path, AccessPath::Date);
-    assert_eq!(plan.order_by(Kind::Dates(()), 0), " ORDER BY [SALES_DATE], [ID]");
-    assert_eq!(plan.order_by(Kind::Undated, 0), " ORDER BY [ID]");
+    assert_eq!(plan.order_by(Kind::Dates(())), " ORDER BY [SALES_DATE], [ID]");
+    assert_eq!(plan.order_by(Kind::Undated), " ORDER BY [ID]");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn without_such_an_index_the_key_is_walked_and_it_is_said() {
     ] {
         let plan = plan(indexes, "SALES_DATE", None).unwrap();
         assert_eq!(plan.access_path, AccessPath::Walk);
-        assert_eq!(plan.order_by(Kind::Dates(()), 0), " ORDER BY [ID]");
+        assert_eq!(plan.order_by(Kind::Dates(())), " ORDER BY [ID]");
         assert_eq!(plan.key.by_date(), [1, 0]);
         assert_eq!(plan.fingerprint[4], (KEY.to_owned(), "[ID]".to_owned()));
         let [note] = plan.notes.as_slice() else {
