@@ -102,7 +102,7 @@ impl Session {
         Ok(())
     }
 
-    /// Loads a batch into `table`, which [`stage_table`] made of the same columns, and keeps NULLs. Returns the
+    /// Loads a batch into `table`, which [`Session::empty_stage`] made of the same columns, and keeps NULLs. Returns the
     /// number of rows loaded, which is the batch's.
     ///
     /// # Errors

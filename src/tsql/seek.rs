@@ -126,7 +126,7 @@ impl<'a> Cutter<'a, '_> {
                 let Some((start, end)) = date_bounds(date.data_type, bounds) else {
                     return Ok(None);
                 };
-                if !self.key.first().is_some_and(|first| first.name == date.name) {
+                if self.key.first().is_none_or(|first| first.name != date.name) {
                     let mut bounds = vec![self.date_bound(date, ">=", start)];
                     bounds.extend(end.map(|end| self.date_bound(date, "<", end)));
                     self.around = bounds;

@@ -86,7 +86,7 @@ impl TablePlan {
         };
         let mut serving = delivering(&self.source, &self.key.by_date());
         let index = serving.next()?;
-        if !lacks(&index) || serving.any(|index| !lacks(&&*index)) {
+        if !lacks(&index) || serving.any(|index| !lacks(&index)) {
             return None;
         }
         Some(format!(

@@ -28,7 +28,7 @@ pub async fn write(
 /// Writes a receipt in a state, in place of an older one, if the table is the one that the receipt names.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub(super) async fn put(
     session: &mut Session,
     lease: &Lease,
@@ -89,7 +89,7 @@ pub(super) async fn put(
 /// Checks that a target table is still the one that the work on it began with.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn is_here(session: &mut Session, table: &TableName, incarnation: &Incarnation) -> Result<()> {
     let sql = "SELECT COUNT(*) AS [found] FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
                WHERE s.name = @P1 AND t.name = @P2 AND t.object_id = CAST(@P3 AS int)";
