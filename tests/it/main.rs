@@ -37,4 +37,3 @@ mod state;
 mod status;
 mod stop;
 mod verify;
-mod walk;

@@ -83,7 +83,7 @@ impl WindowRun {
             let after = step.after.clone();
             (self.work.extent, Some(KeyRange { after, through: None }))
         } else {
-            (self.chunk_extent(), None)
+            (Extent::of_window(self.work.window), None)
         };
         let mut chunk = self.chunk_to_load(step, &extracted, closes)?;
         let batch = Rows {
@@ -326,12 +326,12 @@ impl WindowRun {
     /// Whether other loads have shown that rows came into a range since its read began.
     fn is_overtaken(&self, range: &KeyRange, began: Duration) -> Result<bool> {
         let table = &self.table;
-        if table.plan.is_full() {
+        let Some(date) = table.plan.date() else {
             return Ok(false);
-        }
+        };
         for (day, at) in &seen(table).arrived {
             let holds = match (day, self.work.window) {
-                (Some(day), Window::Dates(_)) => holds_day(&table.plan, self.work.window, range, *day)?,
+                (Some(day), Window::Dates(_)) => holds_day(self.work.window, range, *day, date.data_type)?,
                 (None, Window::Undated) => true,
                 _ => false,
             };
