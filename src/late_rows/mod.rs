@@ -267,6 +267,7 @@ impl Settling<'_> {
         let from = range.from(
             &self.plan.source.name.quoted(),
             &date.map_or_else(|| "1 AS [one]".to_owned(), |date| date.name.quoted()),
+            "",
         );
         let day = date.map(|date| read_expression(date, date.data_type));
         let mut counts = Counts::new();
@@ -283,7 +284,7 @@ impl Settling<'_> {
             .date(self.plan)
             .zip(self.plan.date())
             .map(|(column, source)| read_expression(column, source.data_type));
-        let from = range.from(&self.target.quoted, &self.target.names());
+        let from = range.from(&self.target.quoted, &self.target.names(), "");
         let sql = by_day(day, extent, &from);
         let mut counts = Counts::new();
         session

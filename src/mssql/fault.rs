@@ -19,6 +19,16 @@ const NAMES_ONLY: &[u32] = &[
     15151, 15248, 18452, 18456, 18470, 18486, 18487, 18488, 40613,
 ];
 
+/// The errors for a second row of a unique key: of a constraint, and of an index.
+const DUPLICATE_KEY: [u32; 2] = [2627, 2601];
+
+/// Whether a server refused a row because another one has its value of a unique index.
+pub fn is_duplicate_key(error: &Error) -> bool {
+    error
+        .number()
+        .is_some_and(|number| DUPLICATE_KEY.contains(&number))
+}
+
 /// An error of the driver as the program's, and whether the connection is unusable from now on.
 pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Option<Stall>) -> (Error, bool) {
     use tiberius::error::Error as Driver;

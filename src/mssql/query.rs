@@ -59,8 +59,16 @@ enum Rest {
     Some,
 }
 
+/// The number of results that a statement may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Results {
+    One,
+    Several,
+}
+
 /// The progress of a stream.
 struct Passed {
+    results: Results,
     /// Rows given out; `None` without a result set.
     count: Option<u64>,
     end: End,
@@ -136,25 +144,49 @@ impl Session {
         self.finish(result)
     }
 
-    /// Streams the rows of a statement into `each` as they arrive, one result after another, and returns their number.
-    /// `None` without any result set, which means that the guard in front of the statement failed.
+    /// Streams the rows of a statement into `each` as they arrive, and returns their number. `None` without any result
+    /// set, which means that the guard in front of the statement failed.
     ///
     /// [`Flow::Stop`], or an error of `each`, cancels the statement at the server. The session stays usable, unless the
     /// server had sent everything before the cancellation reached it: then [`Session::is_broken`]. With XACT_ABORT ON a
     /// cancellation rolls an open transaction back.
     ///
     /// # Errors
-    /// Those of [`Session::execute`]; those of `each`; `Internal` for columns that the driver decodes inexactly.
-    /// After an error, the rows that `each` has seen are not the whole result.
+    /// Those of [`Session::execute`]; those of `each`; `Internal` for a second result, and for columns that the driver
+    /// decodes inexactly. After an error, the rows that `each` has seen are not the whole result.
     pub async fn stream(
         &mut self,
         sql: &str,
         params: &[Value<'_>],
+        each: impl FnMut(RowReader<'_>) -> Result<Flow>,
+    ) -> Result<Option<u64>> {
+        self.pass(sql, params, Results::One, each).await
+    }
+
+    /// The same for a batch that changes rows first, so that triggers may return results of their own.
+    /// [`RowReader::result`] tells the results apart; the batch's own is the last.
+    ///
+    /// # Errors
+    /// Those of [`Session::stream`], but for a second result.
+    pub async fn stream_results(
+        &mut self,
+        sql: &str,
+        params: &[Value<'_>],
+        each: impl FnMut(RowReader<'_>) -> Result<Flow>,
+    ) -> Result<Option<u64>> {
+        self.pass(sql, params, Results::Several, each).await
+    }
+
+    async fn pass(
+        &mut self,
+        sql: &str,
+        params: &[Value<'_>],
+        results: Results,
         mut each: impl FnMut(RowReader<'_>) -> Result<Flow>,
     ) -> Result<Option<u64>> {
         let params = sent(params)?;
         self.start(sql)?;
-        let passed = pass_rows(&mut self.client, sql, &params, &mut each).await;
+        let passed = pass_rows(&mut self.client, sql, &params, results, &mut each).await;
         match passed.rest {
             Ok(Rest::None) => self.broken = false,
             Ok(Rest::Some) => self.cancel().await,
@@ -314,9 +346,11 @@ async fn pass_rows(
     client: &mut tiberius::Client<Socket>,
     sql: &str,
     params: &[ColumnData<'_>],
+    results: Results,
     each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>,
 ) -> Passed {
     let mut passed = Passed {
+        results,
         count: None,
         end: End::All,
         rest: Ok(Rest::None),
@@ -368,6 +402,12 @@ fn weight(item: &QueryItem) -> usize {
 impl Passed {
     fn take(&mut self, item: QueryItem, each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>) {
         let flow = match item {
+            QueryItem::Metadata(meta) if meta.result_index() > 0 && self.results == Results::One => {
+                Err(Error::new(
+                    ErrorKind::Internal,
+                    "A statement that is streamed has two results",
+                ))
+            }
             QueryItem::Metadata(meta) => {
                 self.count.get_or_insert(0);
                 check_columns(meta.columns()).map(|()| Flow::Continue)

@@ -145,14 +145,13 @@ impl Accounting<'_> {
         positions: &[usize],
     ) -> Result<Vec<Vec<u8>>> {
         let range = self.target.range(self.plan, extent, range)?;
-        let from = range.from(&self.target.quoted, &self.target.names());
+        let from = leaving::not_staged(self.plan, self.target, &range);
         let mut params = range.params;
         params.push(Value::Integer(PAGE_KEYS));
         let sql = format!(
-            "SELECT TOP (@P{}) {} FROM {from}{}{}{}",
+            "SELECT TOP (@P{}) {} FROM {from}{}{}",
             params.len(),
             leaving::select(self.plan, self.target, positions),
-            leaving::not_staged(self.plan, self.target),
             self.target.order_by(self.plan, extent.kind()),
             HASHED
         );

@@ -19,7 +19,7 @@ pub async fn count(
     range: &KeyRange,
 ) -> Result<u64> {
     let range = seeks(plan, extent, range, Vec::new())?;
-    let from = range.from(&plan.source.name.quoted(), "1 AS [one]");
+    let from = range.from(&plan.source.name.quoted(), "1 AS [one]", "");
     let select = format!("SELECT COUNT_BIG(*) AS [row_count] FROM {from}");
     let row = session.row(SourceQuery::new(select, range.params)).await?;
     Ok(row.integer("row_count")?.cast_unsigned())

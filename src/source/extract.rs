@@ -7,7 +7,6 @@ use crate::base::error::Result;
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
-use crate::model::table::Column;
 use crate::model::window::{Bounds, Extent, midnight};
 use crate::mssql::Flow;
 use crate::source::session::{SourceQuery, SourceSession};
@@ -142,7 +141,10 @@ async fn walk(
     Ok(true)
 }
 
-/// The rows of a key range at the source, for a statement that has `params` already.
+/// The rows of a key range at the source as one condition, for a statement that has `params` already.
+///
+/// A read is one statement and not one a piece: pieces would each see the table at its own time, and a row that moves
+/// from one to the other meanwhile would be read twice or not at all.
 ///
 /// # Errors
 /// As [`Seeks::of`].
@@ -152,24 +154,14 @@ pub fn seeks<'a>(
     range: &'a KeyRange,
     params: Vec<Value<'a>>,
 ) -> Result<Seeks<'a>> {
-    let key = plan.key_columns(extent.kind());
-    Seeks::of(span(plan, extent, &key, range), params)
-}
-
-fn span<'a, 'c>(
-    plan: &'c TablePlan,
-    extent: Extent,
-    key: &'c [&'c Column],
-    range: &'a KeyRange,
-) -> Span<'a, 'c> {
-    let scans = plan.access_path == AccessPath::DayWalk && matches!(extent, Extent::Dates(_));
-    Span {
+    let span = Span {
         extent,
         date: plan.date(),
-        key,
+        key: &plan.key_columns(extent.kind()),
         range,
-        indexed: !scans,
-    }
+        in_pieces: false,
+    };
+    Seeks::of(span, params)
 }
 
 /// Reads `part` into the batch; returns whether all of it fitted.
@@ -185,23 +177,10 @@ async fn read(
     let ask = i64::try_from(limits.rows.saturating_sub(batch.row_count()))
         .unwrap_or(i64::MAX)
         .saturating_add(1);
-    // One condition and one statement: pieces would each see the table at its own time, and a row that moves from one to
-    // the other meanwhile would be read twice or not at all.
-    let key = plan.key_columns(part.kind());
-    let span = Span {
-        indexed: false,
-        ..span(plan, part, &key, &request.range)
-    };
-    let Seeks { pieces, params } = Seeks::of(span, vec![Value::Integer(ask)])?;
-    let conditions = pieces.iter().map(|piece| piece.as_str());
-    let select = format!(
-        "SELECT TOP (@P1) {} FROM {} WHERE {}{}",
-        select_list(plan.columns()),
-        plan.source.name.quoted(),
-        conditions.collect::<String>(),
-        plan.order_by(part.kind())
-    );
-    let query = SourceQuery::recompiled(select, params);
+    let seeks = seeks(plan, part, &request.range, vec![Value::Integer(ask)])?;
+    let columns = format!("TOP (@P1) {}", select_list(plan.columns()));
+    let select = seeks.select(&columns, &plan.source.name.quoted()) + &plan.order_by(part.kind());
+    let query = SourceQuery::recompiled(select, seeks.params);
     let mut fitted = true;
     session
         .stream(query, |row| {

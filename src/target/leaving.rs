@@ -41,12 +41,13 @@ impl Accounted {
     }
 }
 
-/// The condition of leaving rows, which follows a range's filter.
-pub(crate) fn not_staged(plan: &TablePlan, target: &Target) -> String {
-    format!(
+/// The rows of a range that are not staged, as they follow FROM, named `t`.
+pub(crate) fn not_staged(plan: &TablePlan, target: &Target, range: &Seeks<'_>) -> String {
+    let more = format!(
         " AND NOT EXISTS (SELECT 1 FROM {STAGE} AS l WHERE {})",
         target.same_key(plan)
-    )
+    );
+    range.from(&target.quoted, &target.names(), &more)
 }
 
 /// The key columns for reading a page of keys: those of the order, then those that the source is asked by.
@@ -70,10 +71,9 @@ pub async fn leaving(
     range: &Seeks<'_>,
 ) -> Result<Tally> {
     let sql = format!(
-        "SELECT {} FROM {}{}{HASHED}",
+        "SELECT {} FROM {}{HASHED}",
         select(plan, target, &plan.key.order(kind)),
-        range.from(&target.quoted, &target.names()),
-        not_staged(plan, target)
+        not_staged(plan, target, range)
     );
     let mut tally = Tally::default();
     let mut key = Vec::new();

@@ -20,7 +20,7 @@ use crate::model::plan::TablePlan;
 use crate::model::row::{Tally, Value};
 use crate::model::window::Extent;
 use crate::model::window::Window;
-use crate::mssql::{Flow, Session};
+use crate::mssql::{Flow, Session, is_duplicate_key};
 use crate::target::lease;
 use crate::target::lease::Lease;
 use crate::target::leaving::{Accounted, leaving};
@@ -112,22 +112,13 @@ pub async fn commit(
     }
     // Where an index refuses a second row of a key, only its refusal is a reason to search for the first.
     match transaction.run(session, Search::None).await {
-        Err(error)
-            if error
-                .number()
-                .is_some_and(|number| DUPLICATE_KEY.contains(&number)) =>
-        {
-            session.rollback().await?;
-        }
+        Err(error) if is_duplicate_key(&error) => session.rollback().await?,
         // An index that ignores duplicates leaves the rows out.
         Ok(Loaded::Differed { found }) if found.row_count < transaction.expected().row_count => {}
         done => return done,
     }
     transaction.run(session, Search::BeforeInsert).await
 }
-
-/// The server's errors for a second row of a unique key: of a constraint, and of an index.
-pub const DUPLICATE_KEY: [u32; 2] = [2627, 2601];
 
 /// Whether a load looks for rows elsewhere in the table that have its unique keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +135,7 @@ struct Transaction<'a> {
     load: Load<'a>,
 }
 
-/// What a transaction finds before it changes anything.
+/// What a transaction finds before it changes rows of the table.
 struct Opened {
     /// The load that the chunk's verified receipt names.
     load_id: Option<u128>,
@@ -372,8 +363,8 @@ async fn displace(
             continue;
         }
         let range = target.range(plan, Extent::of_window(window), &range)?;
-        let from = range.from(&target.quoted, &target.names());
-        let sql = format!("SELECT COUNT_BIG(*) FROM {from} AND {moved}");
+        let from = range.from(&target.quoted, &target.names(), &format!(" AND {moved}"));
+        let sql = format!("SELECT COUNT_BIG(*) FROM {from}");
         let rows = session.rows(&sql, &range.params).await?;
         let count = rows
             .first()
@@ -447,7 +438,7 @@ async fn tally(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result
     let mut bytes = Vec::new();
     let mut result = 0;
     session
-        .stream(sql, params, |row| {
+        .stream_results(sql, params, |row| {
             // A trigger's SELECT is a result as well, and comes before.
             if row.result() != result {
                 (result, tally) = (row.result(), Tally::default());

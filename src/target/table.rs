@@ -248,7 +248,7 @@ impl Target {
             date: self.date(plan),
             key: &self.key_columns(plan, extent.kind()),
             range,
-            indexed: order.first().is_none_or(|first| self.indexed[*first]),
+            in_pieces: order.first().is_none_or(|first| self.indexed[*first]),
         };
         Seeks::of(span, params)
     }
@@ -276,7 +276,7 @@ impl Target {
         let seeks = self.range(plan, extent, range)?;
         let sql = format!(
             "SELECT COUNT_BIG(*) FROM {}",
-            seeks.from(&self.quoted, "1 AS [one]")
+            seeks.from(&self.quoted, "1 AS [one]", "")
         );
         let rows = session.rows(&sql, &seeks.params).await?;
         let count = rows

@@ -1,6 +1,6 @@
 //! Turns a key range of a window into seeks: conditions that an index answers without reading a row beside
-//! the range. Used for the target's deletes, counts and read-backs, and for counts at the source. A read of the
-//! source is one condition, which shares the bounds.
+//! the range. Used for the target's deletes, counts and read-backs. The source's reads and counts are one condition
+//! each, with the same bounds.
 //!
 //! A server seeks with one lower and one upper bound on the first column that is not held equal, and filters
 //! by everything else. `a > @a OR (a = @a AND b > @b)` therefore reads all rows of `@a` again, and two lower
@@ -45,9 +45,9 @@ pub struct Span<'a, 'c> {
     pub key: &'c [&'c Column],
     /// The keys.
     pub range: &'a KeyRange,
-    /// Whether an index begins with the first of these columns. Without one a piece costs a scan, so the whole
-    /// range is one piece.
-    pub indexed: bool,
+    /// Whether the range is cut. One piece is right where no index begins with the first of these columns, because
+    /// each would be a scan, and where all rows are to be seen at one time by one ordered statement.
+    pub in_pieces: bool,
 }
 
 /// One end of a range.
@@ -73,7 +73,7 @@ impl<'a> Seeks<'a> {
             around: Vec::new(),
         };
         let pieces = match cutter.ends(span)? {
-            Some((lower, upper)) if span.indexed => cutter.pieces(&lower, &upper),
+            Some((lower, upper)) if span.in_pieces => cutter.pieces(&lower, &upper),
             Some((lower, upper)) => vec![cutter.whole(&lower, &upper)],
             None => vec![nothing()],
         };
@@ -83,12 +83,19 @@ impl<'a> Seeks<'a> {
         })
     }
 
-    /// The range's rows as they follow FROM, named `t`, with a WHERE clause that more conditions can follow.
+    /// The range's rows as they follow FROM, named `t`, of which only those that meet `more` count: empty, or ` AND `
+    /// and a condition. It stands in each piece, where a server sees the table itself and can answer it by an index.
     /// `columns` are those of `table` that the statement names.
-    pub fn from(&self, table: &str, columns: &str) -> String {
+    pub fn from(&self, table: &str, columns: &str, more: &str) -> String {
+        let rows = |piece: &String| format!("{table} AS t WHERE {piece}{more}");
         match self.pieces.as_slice() {
-            [piece] => format!("{table} AS t WHERE {piece}"),
-            _ => format!("({}) AS t WHERE 1 = 1", self.select(columns, table)),
+            [piece] => rows(piece),
+            several => {
+                let selects = several
+                    .iter()
+                    .map(|piece| format!("SELECT {columns} FROM {}", rows(piece)));
+                format!("({}) AS t", selects.collect::<Vec<_>>().join(" UNION ALL "))
+            }
         }
     }
 
@@ -350,18 +357,9 @@ fn instant_of(key: Option<&KeyBytes>) -> Result<Option<NaiveDateTime>> {
 mod tests {
     use super::*;
     use crate::model::row::encode;
-    use crate::model::table::{DataType, Identifier, Length};
+    use crate::model::table::{DataType, Length};
     use crate::model::window::{Bounds, midnight};
-
-    fn column(name: &str, data_type: DataType) -> Column {
-        Column {
-            name: Identifier::new(name).unwrap(),
-            data_type,
-            nullable: false,
-            identity: false,
-            collation: data_type.is_text().then(|| "Latin1_General_CI_AS".to_owned()),
-        }
-    }
+    use crate::tsql::testing::column;
 
     fn key(values: &[Value<'_>]) -> Option<KeyBytes> {
         let mut bytes = Vec::new();
@@ -392,7 +390,7 @@ mod tests {
         key: &[&Column],
         after: Option<KeyBytes>,
         through: Option<KeyBytes>,
-        indexed: bool,
+        in_pieces: bool,
     ) -> Vec<String> {
         let date = column("D", DataType::DateTime);
         let range = KeyRange { after, through };
@@ -401,7 +399,7 @@ mod tests {
             date: Some(&date),
             key,
             range: &range,
-            indexed,
+            in_pieces,
         };
         let seeks = Seeks::of(span, Vec::new()).unwrap();
         let short = |text: String| {
@@ -536,7 +534,7 @@ mod tests {
             date: None,
             key: &[&id],
             range: &range,
-            indexed: true,
+            in_pieces: true,
         };
         assert_eq!(Seeks::of(span, Vec::new()).unwrap_err().kind(), ErrorKind::State);
     }

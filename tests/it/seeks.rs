@@ -151,3 +151,37 @@ async fn no_statement_visits_rows_beside_its_range() {
         server.assert_equal("dbo.T", "dbo.t_T").await;
     }
 }
+
+#[tokio::test]
+async fn the_rows_that_leave_are_found_in_proportion_to_a_chunk() {
+    let mut of_a_row = Vec::new();
+    for chunk_rows in [100, 1_000] {
+        let server = Server::start().await;
+        if !server.has_log() {
+            return;
+        }
+        let table = &tables()[0];
+        server.at_source(table.make).await;
+        for start in [0, 1_000] {
+            let rows: Vec<String> = (start..start + 1_000).map(table.row).collect();
+            server
+                .at_source(&format!("INSERT INTO dbo.T VALUES {}", rows.join(", ")))
+                .await;
+        }
+        let run = format!("chunk_rows = {chunk_rows}\nmax_workers = 1");
+        let project = Project::tuned(&server, &run, &table.config);
+        project.run("2024-03-01", "2024-03-31", &[]).await.expect(0);
+        server
+            .at_target("UPDATE [sync].[receipt] SET [state] = N'stale'")
+            .await;
+        let mark = server.mark();
+        project.run("2024-03-01", "2024-03-31", &[]).await.expect(0);
+        let asked = steps(&server, mark, &server.target, |text| text.contains("HASH JOIN"));
+        assert!(!asked.is_empty());
+        of_a_row.push(asked.iter().max().expect("a chunk") / chunk_rows);
+    }
+    assert!(
+        of_a_row[1] <= 2 * of_a_row[0],
+        "steps a row of chunks of 100 and 1,000 rows: {of_a_row:?}"
+    );
+}

@@ -24,13 +24,13 @@ use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window};
+use crate::mssql::is_duplicate_key;
 use crate::pipeline::pool::Pools;
 use crate::pipeline::resume::WindowWork;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::progress::Event;
 use crate::source::extract::{Extracted, Limits, Request, extract};
 use crate::target::lease::Lease;
-use crate::target::load::DUPLICATE_KEY;
 use crate::target::receipt;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;
@@ -212,7 +212,7 @@ impl WindowRun {
             match self.load_or_sweep(&current, extracted).await {
                 // A later chunk may hold the value of a unique index that this one brings, and let go of it when it
                 // is loaded. This one's receipt stays stale, so that the next run loads it.
-                Err(error) if in_place && is_duplicate(&error) => {
+                Err(error) if in_place && is_duplicate_key(&error) => {
                     refused.get_or_insert(error);
                 }
                 done => done?,
@@ -413,13 +413,6 @@ impl WindowRun {
             },
         }
     }
-}
-
-/// Whether the target refused a row because another one has its value of a unique index.
-fn is_duplicate(error: &Error) -> bool {
-    error
-        .number()
-        .is_some_and(|number| DUPLICATE_KEY.contains(&number))
 }
 
 fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step> {
