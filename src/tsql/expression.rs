@@ -196,17 +196,7 @@ pub fn collate(column: &Column) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::table::Identifier;
-
-    fn column(name: &str, data_type: DataType) -> Column {
-        Column {
-            name: Identifier::new(name).unwrap(),
-            data_type,
-            nullable: true,
-            identity: false,
-            collation: data_type.is_text().then(|| "Latin1_General_CI_AS".to_owned()),
-        }
-    }
+    use crate::tsql::testing::column;
 
     fn read(data_type: DataType, as_type: DataType) -> String {
         read_expression(&column("A]", data_type), as_type)

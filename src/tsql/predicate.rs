@@ -200,17 +200,8 @@ impl<'a> Where<'a> {
 mod tests {
     use super::*;
     use crate::model::row::encode;
-    use crate::model::table::{DataType, Identifier};
-
-    fn column(name: &str, data_type: DataType) -> Column {
-        Column {
-            name: Identifier::new(name).unwrap(),
-            data_type,
-            nullable: false,
-            identity: false,
-            collation: data_type.is_text().then(|| "Latin1_General_CI_AS".to_owned()),
-        }
-    }
+    use crate::model::table::DataType;
+    use crate::tsql::testing::column;
 
     #[test]
     fn no_bound_leaves_the_calendar_of_its_type() {

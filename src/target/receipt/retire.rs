@@ -3,7 +3,7 @@
 use chrono::{Datelike, NaiveDate};
 
 use super::record::{COLUMNS, Receipt};
-use super::write::put;
+use super::write::write;
 use crate::base::error::Result;
 use crate::base::failpoint;
 use crate::model::chunk::KeyRange;
@@ -116,7 +116,7 @@ pub async fn cut(
     if mark_stale(session, lease, window, ordinal).await? == 0
         && let Some((table, lost)) = lost
     {
-        put(session, lease, table, lost, "stale").await?;
+        write(session, lease, table, lost, true).await?;
     }
     delete_from(session, lease, window, i64::from(ordinal) + 1).await?;
     failpoint::step("cut: before COMMIT");

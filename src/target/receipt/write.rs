@@ -8,8 +8,8 @@ use crate::mssql::Session;
 use crate::target::lease::Lease;
 use crate::tsql::predicate::day;
 
-/// Writes the receipt of a load within its transaction, after its rows proved equal, in place of an older receipt of
-/// the chunk. With `stale` the chunk is to be loaded again.
+/// Writes a receipt in place of an older one of the chunk, within the caller's transaction: of a load whose rows proved
+/// equal, or with `stale` of a chunk that is to be loaded again.
 ///
 /// # Errors
 /// `Statement` if the table is not the one that the receipt names, because somebody dropped or replaced it;
@@ -22,20 +22,6 @@ pub async fn write(
     stale: bool,
 ) -> Result<()> {
     let state = if stale { "stale" } else { "verified" };
-    put(session, lease, table, receipt, state).await
-}
-
-/// Writes a receipt in a state, in place of an older one, if the table is the one that the receipt names.
-///
-/// # Errors
-/// As [`write()`].
-pub(super) async fn put(
-    session: &mut Session,
-    lease: &Lease,
-    table: &TableName,
-    receipt: &Receipt,
-    state: &'static str,
-) -> Result<()> {
     let ordinal = Value::Integer(i64::from(receipt.chunk.ordinal));
     let start = day(receipt.window.stored_start());
     let chunk = &receipt.chunk;
