@@ -57,6 +57,11 @@ pub enum Value<'a> {
     Guid([u8; 16]),
 }
 
+/// The millisecond of the day that a server prints for units of 1/300 s, and that every server rounds to the same units.
+pub fn printed_milliseconds(ticks: u32) -> u64 {
+    (u64::from(ticks) * 10 + 1) / 3
+}
+
 const TAG_NULL: u8 = 0;
 const TAG_INTEGER: u8 = 1;
 const TAG_DECIMAL: u8 = 2;

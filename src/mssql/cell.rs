@@ -10,7 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::row::Value;
+use crate::model::row::{Value, printed_milliseconds};
 use crate::model::table::{Column, DataType};
 use crate::mssql::Row;
 use crate::mssql::value::decimal_text;
@@ -114,8 +114,7 @@ pub(crate) fn json(value: Value<'_>, data_type: DataType) -> Option<Json> {
             Json::Text(moment_text(day(days)?.and_time(time(ticks)?), digits(data_type)))
         }
         Value::DateTime { days, ticks } => {
-            // The server prints a count of 1/300 s rounded to the millisecond.
-            let millis = (i64::from(ticks) * 10 + 1) / 3;
+            let millis = printed_milliseconds(ticks).cast_signed();
             let midnight = day(days.checked_add(DAYS_TO_1900)?)?.and_hms_opt(0, 0, 0)?;
             let at = midnight.checked_add_signed(TimeDelta::milliseconds(millis))?;
             Json::Text(moment_text(at, 3))

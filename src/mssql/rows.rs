@@ -6,7 +6,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use tiberius::{ColumnData, ColumnType};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::row::{Value, encode};
+use crate::model::row::{Value, encode, printed_milliseconds};
 use crate::mssql::value::canonical;
 
 /// Days from 0001-01-01 to 1900-01-01.
@@ -136,8 +136,7 @@ impl Row {
                 day.and_hms_opt(0, 0, 0)?.checked_add_signed(time)
             }),
             Value::DateTime { days, ticks } => {
-                // The server prints a count of 1/300 s rounded to the millisecond.
-                let millis = (i64::from(ticks) * 10 + 1) / 3;
+                let millis = printed_milliseconds(ticks).cast_signed();
                 i32::try_from(i64::from(days) + DAYS_TO_1900)
                     .ok()
                     .and_then(day)

@@ -10,7 +10,7 @@ use tiberius::time::{Date, DateTime2, DateTimeOffset, Time};
 use tiberius::{ColumnData, Uuid};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::row::Value;
+use crate::model::row::{Value, printed_milliseconds};
 use crate::model::table::DataType;
 
 /// Days from 0001-01-01 to 1900-01-01, the day 0 of `datetime` and `smalldatetime`.
@@ -198,7 +198,7 @@ fn datetime2(days: i32, ticks: u64) -> Result<DateTime2> {
 /// A `datetime` as the millisecond that the server prints, which every server rounds to the same 1/300 s. Not every
 /// server reads the driver's count of 1/300 s, or rounds a more exact value. `days` count from 1900-01-01.
 fn datetime(days: i32, ticks: u32) -> Result<ColumnData<'static>> {
-    let milliseconds = (u64::from(ticks) * 10 + 1) / 3;
+    let milliseconds = printed_milliseconds(ticks);
     Ok(ColumnData::DateTime2(Some(datetime2(
         days + DAYS_TO_1900,
         milliseconds * TICKS_IN_A_MILLISECOND,

@@ -7,7 +7,7 @@ use chrono::{Days, NaiveDate, NaiveDateTime, Timelike};
 
 use crate::base::error::Result;
 use crate::model::chunk::{KeyBytes, KeyRange};
-use crate::model::row::{Value, Values};
+use crate::model::row::{Value, Values, printed_milliseconds};
 use crate::model::table::{Column, DataType};
 use crate::model::window::{Bounds, Extent, FIRST_DAY, LAST_DAY, Window, midnight};
 use crate::tsql::expression::key_parameter;
@@ -83,6 +83,30 @@ pub fn instant(at: NaiveDateTime) -> Value<'static> {
     Value::DateTime2 {
         days: at.num_days_from_ce() - FIRST_DAY_CE,
         ticks,
+    }
+}
+
+/// The expression that a column is compared with, whose value becomes the last of `params`.
+pub(super) fn compared<'a>(params: &mut Vec<Value<'a>>, column: &Column, value: Value<'a>) -> String {
+    params.push(comparable(value));
+    key_parameter(column, params.len())
+}
+
+/// A value as a parameter that is cast to its column's type. A moment goes as `datetimeoffset` at +00:00, of which every
+/// server copies date and time: not every server seeks by a cast from `datetime2`.
+fn comparable(value: Value<'_>) -> Value<'_> {
+    let (days, ticks) = match value {
+        Value::DateTime2 { days, ticks } => (days, ticks),
+        Value::DateTime { days, ticks } => (
+            days.saturating_add(DAYS_TO_1900),
+            printed_milliseconds(ticks) * 10_000,
+        ),
+        other => return other,
+    };
+    Value::DateTimeOffset {
+        days,
+        ticks,
+        offset: 0,
     }
 }
 
@@ -191,8 +215,7 @@ impl<'a> Where<'a> {
     }
 
     fn parameter(&mut self, column: &Column, value: Value<'a>) -> String {
-        self.params.push(value);
-        key_parameter(column, self.params.len())
+        compared(&mut self.params, column, value)
     }
 }
 
@@ -283,6 +306,27 @@ mod tests {
         assert!(holds("2025-10-30", None, "2025-10-31", DataType::Date));
         assert!(!holds("2025-10-30", None, "2025-11-01", DataType::Date));
         assert!(holds("2025-10-30", None, "2025-11-01", zoned));
+    }
+
+    #[test]
+    fn a_moment_is_compared_as_an_instant_of_its_own_date_and_time() {
+        let utc = |days, ticks| Value::DateTimeOffset {
+            days,
+            ticks,
+            offset: 0,
+        };
+        for (ticks, shown) in [(0, 0), (1, 3), (2, 7), (3, 10), (25_919_999, 86_399_997)] {
+            let value = Value::DateTime { days: 1, ticks };
+            assert_eq!(
+                comparable(value),
+                utc(DAYS_TO_1900 + 1, shown * 10_000),
+                "{ticks}"
+            );
+        }
+        assert_eq!(comparable(Value::DateTime2 { days: 9, ticks: 7 }), utc(9, 7));
+        for other in [Value::Date(9), Value::Integer(9)] {
+            assert_eq!(comparable(other), other);
+        }
     }
 
     #[test]

@@ -22,8 +22,7 @@ use crate::model::chunk::{KeyBytes, KeyRange};
 use crate::model::row::{Value, Values};
 use crate::model::table::Column;
 use crate::model::window::Extent;
-use crate::tsql::expression::key_parameter;
-use crate::tsql::predicate::{date_bounds, instant, instant_of_key};
+use crate::tsql::predicate::{compared, date_bounds, instant, instant_of_key};
 
 /// The pieces of a key range in the order of the key, and the values of their parameters.
 #[derive(Debug, Clone)]
@@ -185,8 +184,7 @@ impl<'a> Cutter<'a, '_> {
     }
 
     fn parameter(&mut self, column: &Column, value: Value<'a>) -> String {
-        self.params.push(value);
-        key_parameter(column, self.params.len())
+        compared(&mut self.params, column, value)
     }
 
     /// The pieces of the range between two ends, in the order of the key.
