@@ -1,7 +1,7 @@
 //! Judgements about a table from the catalog's answers alone.
 
 use super::report::Level;
-use crate::model::plan::{AccessPath, TablePlan};
+use crate::model::plan::TablePlan;
 use crate::model::table::{DataType, Identifier, TableSchema};
 use crate::target::table::Target;
 use crate::tsql::expression::{Family, family};
@@ -14,20 +14,11 @@ pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
         .collect()
 }
 
-/// A warning if no index delivers the order in which a monthly table is read.
-pub(super) fn order(plan: &TablePlan) -> Option<String> {
-    if plan.access_path != AccessPath::DayWalk {
-        return None;
-    }
-    let date = &plan.date()?.name;
-    let why = if plan.source.begins_with(date) {
-        format!("No index delivers the order {}", plan.key_names())
-    } else {
-        format!("No index begins with {date}")
-    };
-    Some(format!(
-        "{why}, so each day is read and sorted by itself; ask for an index on {date}, if the table is large"
-    ))
+/// A text for an operator, which begins with a small letter, as a sentence of its own.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 /// The warning about a reference table without a key.
@@ -144,6 +135,8 @@ mod tests {
                 .map(|(column, unique)| Index {
                     name: format!("IX_{column}"),
                     columns: vec![id(column)],
+                    included: Vec::new(),
+                    partitioned_by: None,
                     clustered: *column == "ID",
                     unique: *unique,
                     primary_key: false,
@@ -177,10 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn a_date_without_an_index_is_told() {
-        assert_eq!(order(&planned(&[("ID", true), ("AT", false)])), None);
-        let text = order(&planned(&[("ID", true)])).unwrap();
-        assert!(text.starts_with("No index begins with AT"), "{text}");
+    fn a_note_becomes_a_sentence() {
+        let text = planned(&[("ID", true)]).scans().unwrap();
+        assert!(sentence(&text).starts_with("No index on ([AT], [ID]): each window is one scan"));
+        assert_eq!(sentence(""), "");
     }
 
     #[test]

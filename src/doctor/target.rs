@@ -7,10 +7,12 @@ use super::{reach, tables};
 use crate::base::error::Result;
 use crate::base::text::counted;
 use crate::config::{Config, Mode};
+use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableSchema};
 use crate::mssql::{Session, Timeouts, catalog};
 use crate::target::migrate::{newest, version};
+use crate::target::receipt;
 
 const PLACE: &str = "target";
 
@@ -121,6 +123,7 @@ async fn table(
         for (level, text) in tables::compare(plan, schema) {
             report.add(level, place, text);
         }
+        kept(report, session, place, plan).await?;
     }
     let id = [Value::Integer(i64::from(schema.object_id))];
     let consequences = [
@@ -153,6 +156,30 @@ async fn table(
     }
     let quoted = schema.name.quoted();
     permitted(report, session, place, (&quoted, "OBJECT"), &rights).await
+}
+
+/// Warns of a table that stays on the access path that it was loaded by, although its source's indexes serve another.
+async fn kept(report: &mut Report, session: &mut Session, place: &str, plan: &TablePlan) -> Result<(), Lost> {
+    if plan.is_full() {
+        return Ok(());
+    }
+    let recorded = async {
+        match version(session).await? {
+            0 => Ok(None),
+            _ => receipt::plan(session, &plan.target).await,
+        }
+    };
+    match recorded.await {
+        Ok(Some((path, _))) => {
+            let kept = plan.clone().keeping(path);
+            if let Some(text) = kept.scans().filter(|_| kept.key != plan.key) {
+                report.warning(place, tables::sentence(&text));
+            }
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(error) => report.unchecked(session.is_broken(), place, "The way it was loaded", &error),
+    }
 }
 
 async fn names(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Vec<String>> {

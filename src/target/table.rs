@@ -4,7 +4,7 @@
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::model::chunk::KeyRange;
-use crate::model::plan::TablePlan;
+use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::Value;
 use crate::model::table::{Column, Identifier, TableName, TableSchema, shortened};
 use crate::model::window::Extent;
@@ -313,9 +313,10 @@ pub fn create_sql(plan: &TablePlan) -> String {
         names.collect::<Vec<_>>().join(", ")
     };
     let table = plan.target.quoted();
-    let order = plan.key.order(Kind::Dates(()));
+    // Readers of the warehouse ask by the date, whatever the order of the chunks.
+    let order = plan.key.by_date();
     let primary_key = named("PK_", plan.target.name.as_str());
-    if order.len() == plan.key.unique.len() {
+    if order.len() == plan.key.unique.len() && plan.access_path != AccessPath::Walk {
         // One index serves both: the order of the rows is the unique key's, but for the place of the date.
         parts.push(format!(
             "CONSTRAINT {primary_key} PRIMARY KEY CLUSTERED ({})",

@@ -41,7 +41,7 @@ pub struct Span<'a, 'c> {
     pub extent: Extent,
     /// The date column, if the table has windows of dates.
     pub date: Option<&'c Column>,
-    /// The columns that order the window's rows. If the date column is among them, it is the first.
+    /// The columns that order the window's rows. If the date column is not the first, the window's dates are a filter.
     pub key: &'c [&'c Column],
     /// The keys.
     pub range: &'a KeyRange,
