@@ -66,6 +66,10 @@ impl TablePlan {
                      ask for an index on ({order}), if the table is large"
                 ))
             }
+            (AccessPath::DayWalk, _) if self.source.begins_with(date) => Some(format!(
+                "no index on ({order}): each day is found by an index on {date} and sorted by the server; ask for an \
+                 index on ({order}), if the table is large"
+            )),
             (AccessPath::DayWalk, _) => Some(format!(
                 "no index on ({order}): each day is one scan of the table or more, which the server sorts; ask for \
                  an index on ({order}), if the table is large"

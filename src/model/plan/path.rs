@@ -50,11 +50,16 @@ pub(super) fn choose(source: &TableSchema, date: usize, unique: Vec<usize>) -> (
         unique,
         date_first: true,
     };
-    let path = match delivering(source, &key.by_date()).next() {
-        Some(_) => AccessPath::Date,
-        // One walk a window, if an index has the key's order, reads the table less often than one scan a day.
-        None if delivering(source, &key.unique).next().is_some() => AccessPath::Walk,
-        None => AccessPath::DayWalk,
+    let delivers = |positions: &[usize]| delivering(source, positions).next().is_some();
+    let path = if delivers(&key.by_date()) {
+        AccessPath::Date
+    } else if source.begins_with(&source.columns[date].name) || !delivers(&key.unique) {
+        // An index finds each day, and the server sorts no more than that. A walk over a key whose order nothing delivers
+        // would sort the table for each chunk.
+        AccessPath::DayWalk
+    } else {
+        // One scan a window instead of one a day.
+        AccessPath::Walk
     };
     key.date_first = path.is_date_first();
     (path, key)

@@ -77,24 +77,12 @@ fn a_date_index_over_a_clustered_key_delivers_the_order() {
 
 #[test]
 fn without_such_an_index_the_key_is_walked_and_it_is_said() {
-    let mut descending = index("IX", &["SALES_DATE"], false, false);
-    descending.ascending = false;
     let mut filtered = index("IY", &["SALES_DATE"], false, false);
     filtered.complete = false;
-    let mut partitioned = index("IZ", &["SALES_DATE"], false, false);
-    partitioned.partitioned_by = Some(id("CODE"));
     for (indexes, looks_up) in [
         (vec![index("PK", &["ID"], true, true)], false),
-        (vec![index("PK", &["ID"], true, true), descending], false),
         (vec![index("PK", &["ID"], true, true), filtered], false),
-        (vec![index("PK", &["ID"], true, true), partitioned], false),
-        (
-            vec![
-                index("PK", &["ID"], false, true),
-                index("IX", &["SALES_DATE"], false, false),
-            ],
-            true,
-        ),
+        (vec![index("PK", &["ID"], false, true)], true),
     ] {
         let plan = plan(indexes, "SALES_DATE", None).unwrap();
         assert_eq!(plan.access_path, AccessPath::Walk);
@@ -107,6 +95,35 @@ fn without_such_an_index_the_key_is_walked_and_it_is_said() {
         let begins = "Table SALES: no index on ([SALES_DATE], [ID]): each window is one scan of the table";
         assert!(note.starts_with(begins), "{note}");
         assert_eq!(note.contains("looks up the date of each row"), looks_up, "{note}");
+    }
+}
+
+#[test]
+fn an_index_that_finds_the_days_is_used_although_each_is_sorted() {
+    let by_day = || index("IX", &["SALES_DATE"], false, false);
+    let mut descending = by_day();
+    descending.ascending = false;
+    let mut partitioned = by_day();
+    partitioned.partitioned_by = Some(id("CODE"));
+    for (clustered, by_day) in [
+        (true, descending),
+        (true, partitioned),
+        // Rows of a heap are found by their place.
+        (false, by_day()),
+        (false, index("CX", &["SALES_DATE"], true, false)),
+    ] {
+        let plan = plan(
+            vec![index("PK", &["ID"], clustered, true), by_day],
+            "SALES_DATE",
+            None,
+        )
+        .unwrap();
+        assert_eq!(plan.access_path, AccessPath::DayWalk);
+        assert!(
+            plan.notes[0].contains("each day is found by an index"),
+            "{:?}",
+            plan.notes
+        );
     }
 }
 
