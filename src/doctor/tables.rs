@@ -1,7 +1,7 @@
 //! Judgements about a table from the catalog's answers alone.
 
 use super::report::Level;
-use crate::model::plan::TablePlan;
+use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::table::{DataType, Identifier, TableSchema};
 use crate::target::table::Target;
 use crate::tsql::expression::{Family, family};
@@ -78,6 +78,18 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
         }
     }
     found
+}
+
+/// The warning about an existing target table of a walk in which no index finds the keys of a chunk.
+pub(super) fn unindexed(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
+    let target = Target::new(plan, schema).ok()?;
+    (plan.access_path == AccessPath::Walk && !target.finds_keys(plan)).then(|| {
+        format!(
+            "No index begins with the first column of the key ({}), so each chunk reads all rows of its window or of the \
+             table here; make an index on the key, or drop the table, and a run creates it",
+            plan.key_names()
+        )
+    })
 }
 
 /// Types whose values convert to each other if they fit.
@@ -193,6 +205,16 @@ mod tests {
                 "Column TOTAL is not copied (computed)"
             ]
         );
+    }
+
+    #[test]
+    fn a_walk_needs_an_index_on_the_key_at_the_target() {
+        let target = schema("t_S", &COLUMNS, &[("AT", false)]);
+        let text = unindexed(&planned(&[("ID", true)]), &target).unwrap();
+        assert!(text.contains("([ID])"), "{text}");
+        assert_eq!(unindexed(&planned(&[("ID", true), ("AT", false)]), &target), None);
+        let target = schema("t_S", &COLUMNS, &[("ID", true)]);
+        assert_eq!(unindexed(&planned(&[("ID", true)]), &target), None);
     }
 
     #[test]

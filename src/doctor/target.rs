@@ -123,7 +123,7 @@ async fn table(
         for (level, text) in tables::compare(plan, schema) {
             report.add(level, place, text);
         }
-        kept(report, session, place, plan).await?;
+        kept(report, session, place, (plan, schema)).await?;
     }
     let id = [Value::Integer(i64::from(schema.object_id))];
     let consequences = [
@@ -158,8 +158,14 @@ async fn table(
     permitted(report, session, place, (&quoted, "OBJECT"), &rights).await
 }
 
-/// Warns of a table that stays on the access path that it was loaded by, although its source's indexes serve another.
-async fn kept(report: &mut Report, session: &mut Session, place: &str, plan: &TablePlan) -> Result<(), Lost> {
+/// Warns of a table that stays on the access path that it was loaded by, although its source's indexes serve another, and
+/// of a table whose chunks no index finds by that path.
+async fn kept(
+    report: &mut Report,
+    session: &mut Session,
+    place: &str,
+    (plan, schema): (&TablePlan, &TableSchema),
+) -> Result<(), Lost> {
     if plan.is_full() {
         return Ok(());
     }
@@ -169,17 +175,18 @@ async fn kept(report: &mut Report, session: &mut Session, place: &str, plan: &Ta
             _ => receipt::plan(session, &plan.target).await,
         }
     };
-    match recorded.await {
-        Ok(Some((path, _))) => {
-            let kept = plan.clone().keeping(path);
-            if let Some(text) = kept.scans().filter(|_| kept.key != plan.key) {
-                report.warning(place, tables::sentence(&text));
-            }
-            Ok(())
-        }
-        Ok(None) => Ok(()),
-        Err(error) => report.unchecked(session.is_broken(), place, "The way it was loaded", &error),
+    let kept = match recorded.await {
+        Ok(Some((path, _))) => plan.clone().keeping(path),
+        Ok(None) => plan.clone(),
+        Err(error) => return report.unchecked(session.is_broken(), place, "The way it was loaded", &error),
+    };
+    if let Some(text) = kept.scans().filter(|_| kept.key != plan.key) {
+        report.warning(place, tables::sentence(&text));
     }
+    if let Some(text) = tables::unindexed(&kept, schema) {
+        report.warning(place, text);
+    }
+    Ok(())
 }
 
 async fn names(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Vec<String>> {

@@ -17,8 +17,7 @@ use crate::model::brake::{Brake, held};
 use crate::model::chunk::{ChunkState, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
-use crate::model::window::Window;
-use crate::model::window::{Bounds, Extent};
+use crate::model::window::{Extent, Window};
 use crate::mssql::{Flow, RowReader, Session};
 use crate::pipeline::resume::is_complete;
 use crate::source::extract;
@@ -109,9 +108,10 @@ impl Settling<'_> {
                 after: None,
                 through: receipts.last().and_then(|last| last.chunk.range.through.clone()),
             };
+            let part = (self.counted(window, &range), &range);
             let compared = Compared {
-                there: self.count_source(source, window, &range).await?,
-                here: self.count_target(target, window, &range).await?,
+                there: self.count_source(source, part).await?,
+                here: self.count_target(target, part).await?,
             };
             if compared.differing().is_empty() {
                 let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
@@ -257,24 +257,21 @@ impl Settling<'_> {
         }
     }
 
-    /// The rows of a window that are counted. The keys of a walk do not keep rows out that are too young to be read.
-    fn counted(&self, window: Window) -> Extent {
-        match Extent::of_window(window) {
-            Extent::Dates(Bounds { start, end }) if !self.plan.key.date_first => Extent::Dates(Bounds {
-                start,
-                end: end.min(self.read_cutoff).max(start),
-            }),
-            whole => whole,
+    /// The rows of a window that are counted in a range of keys. The keys of a walk do not keep rows out that are too
+    /// young to be read. A window that has its last chunk has no such row.
+    fn counted(&self, window: Window, range: &KeyRange) -> Extent {
+        let whole = Extent::of_window(window);
+        match self.plan.key.date_first || range.through.is_none() {
+            true => whole,
+            false => whole.before(self.read_cutoff),
         }
     }
 
     async fn count_source(
         &self,
         session: &mut SourceSession,
-        window: Window,
-        range: &KeyRange,
+        (extent, range): (Extent, &KeyRange),
     ) -> Result<Counts> {
-        let extent = self.counted(window);
         let range = extract::seeks(self.plan, extent, range, Vec::new())?;
         let date = self.plan.date();
         let from = range.from(
@@ -289,8 +286,11 @@ impl Settling<'_> {
         Ok(counts)
     }
 
-    async fn count_target(&self, session: &mut Session, window: Window, range: &KeyRange) -> Result<Counts> {
-        let extent = self.counted(window);
+    async fn count_target(
+        &self,
+        session: &mut Session,
+        (extent, range): (Extent, &KeyRange),
+    ) -> Result<Counts> {
         let range = self.target.range(self.plan, extent, range)?;
         let day = self
             .target

@@ -16,6 +16,11 @@ const CHUNKS: usize = 6;
 /// Rows without a date.
 const UNDATED: u32 = 5;
 
+/// Rows of a month that is read in chunks of different sizes.
+const WALKED_ROWS: u32 = 3_000;
+/// Steps that a chunk's statements take beside those of its rows.
+const CHUNK_STEPS: u64 = 600;
+
 const FIRST: &str = "2025-10-01";
 const LAST: &str = "2025-11-30";
 
@@ -109,13 +114,67 @@ async fn a_window_is_one_walk_and_proves_the_rows_that_a_date_index_does() {
     let mut client = server.connect(&server.target).await;
     let paths = "SELECT [access_path] FROM [sync].[plan] ORDER BY [table_name]";
     assert_eq!(client.texts(paths).await, ["date", "key walk"]);
-    // Whoever reads the warehouse asks by the date.
-    let clustered = "SELECT c.name FROM sys.indexes AS i \
+    // A chunk is found by its keys, and a day's rows by their date.
+    let indexes = "SELECT CONCAT(i.type, N' ', c.name) FROM sys.indexes AS i \
         JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id \
         JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id \
-        WHERE i.object_id = OBJECT_ID(N'dbo.t_T') AND i.type = 1 ORDER BY k.key_ordinal";
-    assert_eq!(client.texts(clustered).await, ["D", "ID"]);
+        WHERE i.object_id = OBJECT_ID(N'dbo.t_T') ORDER BY i.type, k.key_ordinal";
+    assert_eq!(client.texts(indexes).await, ["1 ID", "2 D", "2 ID"]);
     assert_nothing_to_do(&project).await;
+}
+
+/// The steps that a run takes at the source and at the target, over a month of as many rows as another one beside it, in
+/// chunks of so many rows; first into a table that is made, then again into the rows that are there.
+async fn steps(chunk_rows: u32) -> Option<[u64; 3]> {
+    let server = Server::start_emulator("steps").await?;
+    let rows = (0..2 * WALKED_ROWS).map(|n| {
+        format!(
+            "({n}, '2025-{}-{:02}T00:00:00', N'note')",
+            10 + n % 2,
+            1 + (n * 7) % 28
+        )
+    });
+    Table::new(
+        "T",
+        "ID int NOT NULL, D datetime NOT NULL, NOTE nvarchar(20) NULL",
+    )
+    .rows(rows)
+    .at_source(&server)
+    .await;
+    let run = format!("chunk_rows = {chunk_rows}\nmax_workers = 1");
+    let project = Project::tuned(&server, &run, T_MONTHLY);
+    let mark = server.mark();
+    project.run(FIRST, "2025-10-31", &[]).await.expect(0);
+    let of = |mark: u64, database: &str, table: &str| -> u64 {
+        let statements = server.statements_in(mark, database);
+        let meant = statements
+            .iter()
+            .filter(|statement| statement.text.contains(table));
+        meant.map(|statement| statement.steps).sum()
+    };
+    let source = of(mark, &server.source, "[dbo].[T]");
+    let loads = of(mark, &server.target, "[t_T]");
+    server
+        .at_target("UPDATE [sync].[receipt] SET [state] = N'stale'")
+        .await;
+    let mark = server.mark();
+    project.run(FIRST, "2025-10-31", &[]).await.expect(0);
+    Some([source, loads, of(mark, &server.target, "[t_T]")])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_of_a_hundred_chunks_visits_as_many_rows_as_a_month_of_five() {
+    let Some(few) = steps(WALKED_ROWS / 5).await else {
+        return;
+    };
+    let many = steps(WALKED_ROWS / 100).await.expect("an emulator");
+    for ((few, many), what) in few.into_iter().zip(many).zip(["reads", "loads", "loads again"]) {
+        // A chunk has statements of its own, and none of them visits the rows of another.
+        assert!(
+            many <= few + few / 10 + 100 * CHUNK_STEPS,
+            "{what}: {few} steps for 5 chunks and {many} for 100"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,6 +294,36 @@ async fn an_open_window_gets_rows_that_come_before_its_last_key() {
         project.run(&first, &last, &[]).await.expect(0);
         assert_equal(&server).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_old_enough_once_stay_proven_when_rows_are_to_be_older() {
+    let server = Server::start().await;
+    let today = server.today().await;
+    let rows = (1..=20).map(|back| format!("({}, '{}T00:00:00')", back * 7 % 20, today - Days::new(back)));
+    Table::new("T", "ID int NOT NULL, D datetime NOT NULL")
+        .rows(rows)
+        .at_source(&server)
+        .await;
+    let run = "chunk_rows = 3\nsettle_days = 35\nsettle_minutes = 0";
+    let project = Project::tuned(&server, run, T_MONTHLY);
+    let (first, last) = ((today - Days::new(20)).to_string(), today.to_string());
+    project.run(&first, &last, &[]).await.expect(0);
+    project.configure("settle_minutes = 0", "settle_minutes = 7200");
+    server
+        .at_target("UPDATE [sync].[receipt] SET [state] = N'stale'")
+        .await;
+    project.run(&first, &last, &[]).await.expect(0);
+    let mut client = server.connect(&server.target).await;
+    let proven = "SELECT SUM([row_count]) FROM [sync].[receipt] WHERE [table_name] = N'dbo.t_T'";
+    assert_eq!(client.integer(proven).await, 20);
+    let again = project.run(&first, &last, &["--recount"]).await.expect(0);
+    assert!(
+        again.stdout.contains("Done: 0 rows loaded now, 20 rows"),
+        "{again:?}"
+    );
+    project.sync(&["reconcile", "--source"]).await.expect(0);
+    assert_equal(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

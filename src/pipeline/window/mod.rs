@@ -270,7 +270,7 @@ impl WindowRun {
 
     /// The rows of the window among which a chunk's range has its own. A chunk that is loaded again keeps its range,
     /// and a range of dates has no row that is too young, though its window may have been open. A range of keys without
-    /// the date may have one.
+    /// the date may have one at the source, and none at the target.
     fn chunk_extent(&self) -> Extent {
         match self.table.plan.key.date_first {
             true => Extent::of_window(self.work.window),
