@@ -16,7 +16,7 @@ use crate::late_rows::{Settled, Settling};
 use crate::model::plan::TablePlan;
 use crate::model::window::Window;
 use crate::mssql::Session;
-use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step};
+use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step, read_cutoff};
 use crate::preflight::context::RunContext;
 use crate::progress::{Event, TableSummary};
 
@@ -145,11 +145,13 @@ impl Passes<'_> {
         }
         let clocks = run.clocks().await?;
         let mut source = run.pools.source.take().await?;
+        let now = run.source_now(at.plan, &mut source).await?;
         let settling = Settling {
             plan: at.plan,
             target: at.target,
             lease: at.lease,
-            now: run.source_now(at.plan, &mut source).await?,
+            now,
+            read_cutoff: read_cutoff(now, run.config.run.settle_minutes),
             trusted: clocks.agree(),
             days: run.config.run.settle_days,
             store: &run.retrier.store,

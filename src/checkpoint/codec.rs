@@ -149,12 +149,25 @@ pub(super) fn decode<T: DeserializeOwned>(path: &Path, key: &[u8], value: &[u8])
         ));
     }
     let (record, used) = bincode::serde::decode_from_slice(body, CONFIG)
-        .map_err(|error| damaged("a record cannot be read").with_source(error))?;
+        .map_err(|error| not_known(path).with_source(error))?;
     if used == body.len() {
         Ok(record)
     } else {
         Err(damaged("a record has bytes left over"))
     }
+}
+
+/// The error for a record that is as it was written, by its check, and still cannot be decoded: a later program wrote a
+/// choice that this one does not know.
+fn not_known(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::State,
+        format!(
+            "The checkpoint store {} has a record that this program cannot read, although it is as it was written; \
+             use the program that wrote it, or {WAY_OUT}",
+            path.display()
+        ),
+    )
 }
 
 fn check(key: &[u8], versioned: &[u8]) -> [u8; CHECK_BYTES] {
@@ -229,6 +242,26 @@ mod tests {
         assert!(
             error.to_string().contains("version 2, this program knows 1"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn a_choice_of_a_later_program_is_no_damage() {
+        #[derive(Debug, serde::Deserialize)]
+        enum Choice {
+            One,
+        }
+        let path = Path::new("store");
+        assert!(matches!(
+            decode::<Choice>(path, b"key", &encode(b"key", &0_u32).unwrap()).unwrap(),
+            Choice::One
+        ));
+        let error = decode::<Choice>(path, b"key", &encode(b"key", &1_u32).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::State);
+        let text = error.to_string();
+        assert!(
+            text.contains("use the program that wrote it") && !text.contains("damaged"),
+            "{text}"
         );
     }
 

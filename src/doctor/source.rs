@@ -119,6 +119,9 @@ async fn table(
                     .map_or_else(|| "whole".to_owned(), |date| format!("by {}", date.name));
                 report.ok(&place, format!("It can be read {by} (key {})", plan.key_names()));
             }
+            if let Some(text) = plan.lookups() {
+                report.ok(&place, tables::sentence(&text));
+            }
             found.plan = Some(plan);
         }
         Err(error) => report.error(&place, &error),
@@ -162,8 +165,8 @@ async fn planned(
     place: &str,
     plan: &TablePlan,
 ) -> Result<(), Lost> {
-    if let Some(text) = tables::order(plan) {
-        report.warning(place, text);
+    if let Some(text) = plan.scans() {
+        report.warning(place, tables::sentence(&text));
     }
     undated(report, session, place, plan).await?;
     if !plan.has_key() {

@@ -14,20 +14,11 @@ pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
         .collect()
 }
 
-/// A warning if no index delivers the order in which a monthly table is read.
-pub(super) fn order(plan: &TablePlan) -> Option<String> {
-    if plan.access_path != AccessPath::DayWalk {
-        return None;
-    }
-    let date = &plan.date()?.name;
-    let why = if plan.source.begins_with(date) {
-        format!("No index delivers the order {}", plan.key_names())
-    } else {
-        format!("No index begins with {date}")
-    };
-    Some(format!(
-        "{why}, so each day is read and sorted by itself; ask for an index on {date}, if the table is large"
-    ))
+/// A text for an operator, which begins with a small letter, as a sentence of its own.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 /// The warning about a reference table without a key.
@@ -89,6 +80,18 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
     found
 }
 
+/// The warning about an existing target table of a walk in which no index finds the keys of a chunk.
+pub(super) fn unindexed(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
+    let target = Target::new(plan, schema).ok()?;
+    (plan.access_path == AccessPath::Walk && !target.finds_keys(plan)).then(|| {
+        format!(
+            "No index begins with the first column of the key ({}), so each chunk reads all rows of its window or of the \
+             table here; make an index on the key, or drop the table, and a run creates it",
+            plan.key_names()
+        )
+    })
+}
+
 /// Types whose values convert to each other if they fit.
 #[derive(PartialEq, Eq)]
 enum Kind {
@@ -144,6 +147,8 @@ mod tests {
                 .map(|(column, unique)| Index {
                     name: format!("IX_{column}"),
                     columns: vec![id(column)],
+                    included: Vec::new(),
+                    partitioned_by: None,
                     clustered: *column == "ID",
                     unique: *unique,
                     primary_key: false,
@@ -177,10 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn a_date_without_an_index_is_told() {
-        assert_eq!(order(&planned(&[("ID", true), ("AT", false)])), None);
-        let text = order(&planned(&[("ID", true)])).unwrap();
-        assert!(text.starts_with("No index begins with AT"), "{text}");
+    fn a_note_becomes_a_sentence() {
+        let text = planned(&[("ID", true)]).scans().unwrap();
+        assert!(sentence(&text).starts_with("No index on ([AT], [ID]): each window is one scan"));
+        assert_eq!(sentence(""), "");
     }
 
     #[test]
@@ -200,6 +205,16 @@ mod tests {
                 "Column TOTAL is not copied (computed)"
             ]
         );
+    }
+
+    #[test]
+    fn a_walk_needs_an_index_on_the_key_at_the_target() {
+        let target = schema("t_S", &COLUMNS, &[("AT", false)]);
+        let text = unindexed(&planned(&[("ID", true)]), &target).unwrap();
+        assert!(text.contains("([ID])"), "{text}");
+        assert_eq!(unindexed(&planned(&[("ID", true), ("AT", false)]), &target), None);
+        let target = schema("t_S", &COLUMNS, &[("ID", true)]);
+        assert_eq!(unindexed(&planned(&[("ID", true)]), &target), None);
     }
 
     #[test]

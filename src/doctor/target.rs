@@ -7,10 +7,12 @@ use super::{reach, tables};
 use crate::base::error::Result;
 use crate::base::text::counted;
 use crate::config::{Config, Mode};
+use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableSchema};
 use crate::mssql::{Session, Timeouts, catalog};
 use crate::target::migrate::{newest, version};
+use crate::target::receipt;
 
 const PLACE: &str = "target";
 
@@ -121,6 +123,7 @@ async fn table(
         for (level, text) in tables::compare(plan, schema) {
             report.add(level, place, text);
         }
+        kept(report, session, place, (plan, schema)).await?;
     }
     let id = [Value::Integer(i64::from(schema.object_id))];
     let consequences = [
@@ -153,6 +156,37 @@ async fn table(
     }
     let quoted = schema.name.quoted();
     permitted(report, session, place, (&quoted, "OBJECT"), &rights).await
+}
+
+/// Warns of a table that stays on the access path that it was loaded by, although its source's indexes serve another, and
+/// of a table whose chunks no index finds by that path.
+async fn kept(
+    report: &mut Report,
+    session: &mut Session,
+    place: &str,
+    (plan, schema): (&TablePlan, &TableSchema),
+) -> Result<(), Lost> {
+    if plan.is_full() {
+        return Ok(());
+    }
+    let recorded = async {
+        match version(session).await? {
+            0 => Ok(None),
+            _ => receipt::plan(session, &plan.target).await,
+        }
+    };
+    let kept = match recorded.await {
+        Ok(Some((path, _))) => plan.clone().keeping(path),
+        Ok(None) => plan.clone(),
+        Err(error) => return report.unchecked(session.is_broken(), place, "The way it was loaded", &error),
+    };
+    if let Some(text) = kept.scans().filter(|_| kept.key != plan.key) {
+        report.warning(place, tables::sentence(&text));
+    }
+    if let Some(text) = tables::unindexed(&kept, schema) {
+        report.warning(place, text);
+    }
+    Ok(())
 }
 
 async fn names(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Vec<String>> {

@@ -17,8 +17,7 @@ use crate::model::brake::{Brake, held};
 use crate::model::chunk::{ChunkState, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
-use crate::model::window::Extent;
-use crate::model::window::Window;
+use crate::model::window::{Extent, Window};
 use crate::mssql::{Flow, RowReader, Session};
 use crate::pipeline::resume::is_complete;
 use crate::source::extract;
@@ -44,6 +43,8 @@ pub struct Settling<'a> {
     pub lease: &'a Lease,
     /// The source's clock.
     pub now: NaiveDateTime,
+    /// The time before which its rows are old enough to be read.
+    pub read_cutoff: NaiveDateTime,
     /// Whether it can be trusted. If the clocks disagree, no window is recorded as settled.
     pub trusted: bool,
     /// The days after its end during which a window is compared.
@@ -90,7 +91,9 @@ impl Settling<'_> {
         concerned: impl Fn(Window) -> bool,
     ) -> Result<Settled> {
         let mut settled = Settled::default();
-        if self.days == 0 {
+        // A walk resumes an open window behind its last key, and rows that came in before that key have to be found.
+        // So its windows are compared once after their end, whatever the setting.
+        if self.days == 0 && self.plan.key.date_first {
             return Ok(settled);
         }
         let mut equal = Vec::new();
@@ -105,9 +108,10 @@ impl Settling<'_> {
                 after: None,
                 through: receipts.last().and_then(|last| last.chunk.range.through.clone()),
             };
+            let part = (self.counted(window, &range), &range);
             let compared = Compared {
-                there: self.count_source(source, window, &range).await?,
-                here: self.count_target(target, window, &range).await?,
+                there: self.count_source(source, part).await?,
+                here: self.count_target(target, part).await?,
             };
             if compared.differing().is_empty() {
                 let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
@@ -133,7 +137,8 @@ impl Settling<'_> {
     ) -> Result<Vec<(Window, Sums, Vec<Receipt>)>> {
         let mut windows = Vec::new();
         for (window, sums) in receipt::sums(target, &self.plan.target, &self.target.incarnation).await? {
-            if concerned(window) && !self.is_settled(window, &sums)? && !self.costs_a_scan(window) {
+            let compared = concerned(window) && (self.days > 0 || window.is_dated());
+            if compared && !self.is_settled(window, &sums)? && !self.costs_a_scan(window) {
                 windows.push((window, sums));
             }
         }
@@ -194,14 +199,11 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// Whether a chunk's keys reach into one of the days.
+    /// Whether a chunk may hold rows of one of the days.
     fn holds(&self, window: Window, range: &KeyRange, days: &[Option<NaiveDate>]) -> Result<bool> {
-        let Some(date) = self.plan.date() else {
-            return Ok(true);
-        };
         for day in days {
             let holds = match day {
-                Some(day) => holds_day(window, range, *day, date.data_type)?,
+                Some(day) => holds_day(self.plan, window, range, *day)?,
                 None => true,
             };
             if holds {
@@ -255,13 +257,21 @@ impl Settling<'_> {
         }
     }
 
+    /// The rows of a window that are counted in a range of keys. The keys of a walk do not keep rows out that are too
+    /// young to be read. A window that has its last chunk has no such row.
+    fn counted(&self, window: Window, range: &KeyRange) -> Extent {
+        let whole = Extent::of_window(window);
+        match self.plan.key.date_first || range.through.is_none() {
+            true => whole,
+            false => whole.before(self.read_cutoff),
+        }
+    }
+
     async fn count_source(
         &self,
         session: &mut SourceSession,
-        window: Window,
-        range: &KeyRange,
+        (extent, range): (Extent, &KeyRange),
     ) -> Result<Counts> {
-        let extent = Extent::of_window(window);
         let range = extract::seeks(self.plan, extent, range, Vec::new())?;
         let date = self.plan.date();
         let from = range.from(
@@ -276,8 +286,11 @@ impl Settling<'_> {
         Ok(counts)
     }
 
-    async fn count_target(&self, session: &mut Session, window: Window, range: &KeyRange) -> Result<Counts> {
-        let extent = Extent::of_window(window);
+    async fn count_target(
+        &self,
+        session: &mut Session,
+        (extent, range): (Extent, &KeyRange),
+    ) -> Result<Counts> {
         let range = self.target.range(self.plan, extent, range)?;
         let day = self
             .target

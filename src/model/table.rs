@@ -367,6 +367,10 @@ pub struct Index {
     pub name: String,
     /// Names of its key columns, in order.
     pub columns: Vec<Identifier>,
+    /// Names of the columns that its rows hold beside the key.
+    pub included: Vec<Identifier>,
+    /// The column by which it is cut into partitions, if it is.
+    pub partitioned_by: Option<Identifier>,
     /// Whether it is the clustered index.
     pub clustered: bool,
     /// Whether it is unique, over all rows (unfiltered, enabled).
@@ -377,6 +381,20 @@ pub struct Index {
     pub complete: bool,
     /// Whether every key column is ascending.
     pub ascending: bool,
+}
+
+impl Index {
+    /// Whether a server that reads it forwards meets its columns in ascending order, over all rows. Partitions are
+    /// read one after another, so they keep the order only if it begins with the column that they are cut by.
+    pub fn is_ordered(&self) -> bool {
+        let first = self.columns.first();
+        self.complete
+            && self.ascending
+            && self
+                .partitioned_by
+                .as_ref()
+                .is_none_or(|by| first.is_some_and(|first| first.same_as(by.as_str())))
+    }
 }
 
 /// A table, as the catalog of its server describes it.
@@ -421,13 +439,25 @@ pub struct Key {
     pub date: Option<usize>,
     /// Positions of the unique index's columns; empty for a table without one.
     pub unique: Vec<usize>,
+    /// Whether the rows of a window of dates are ordered by the date, then by the unique index's other columns. If not,
+    /// they are ordered by the unique index alone, and the keys of its chunks say nothing of dates.
+    pub date_first: bool,
 }
 
 impl Key {
-    /// Positions of the columns that order a window's rows: the date column if the window has dates, then those of the
-    /// unique index.
+    /// Positions of the columns that order a window's rows: the date column if the window has dates and they come
+    /// first, then those of the unique index.
     pub fn order(&self, kind: Kind) -> Vec<usize> {
-        let date = self.date.filter(|_| kind == Kind::Dates(()));
+        self.ordered_by(self.date.filter(|_| self.date_first && kind == Kind::Dates(())))
+    }
+
+    /// Positions of the date column, if the table has one, and of the unique index's other columns: the order of a
+    /// target's rows, whatever the order of its chunks.
+    pub fn by_date(&self) -> Vec<usize> {
+        self.ordered_by(self.date)
+    }
+
+    fn ordered_by(&self, date: Option<usize>) -> Vec<usize> {
         let unique = self
             .unique
             .iter()

@@ -178,6 +178,18 @@ impl Extent {
         }
     }
 
+    /// Its part before `cutoff`, which may be empty. Rows without a date have no age.
+    #[must_use]
+    pub fn before(self, cutoff: NaiveDateTime) -> Extent {
+        match self {
+            Extent::Dates(Bounds { start, end }) => Extent::Dates(Bounds {
+                start,
+                end: end.min(cutoff).max(start),
+            }),
+            whole => whole,
+        }
+    }
+
     /// Whether there is no instant in it.
     pub fn is_empty(self) -> bool {
         matches!(self, Extent::Dates(bounds) if bounds.start >= bounds.end)

@@ -37,13 +37,14 @@ const IDENTITY: &str = "SELECT create_date, CAST(service_broker_guid AS nvarchar
 const CREATED: &str =
     "SELECT create_date, CAST(NULL AS nvarchar(36)) AS [guid] FROM sys.databases WHERE name = DB_NAME()";
 
-/// Hypothetical indexes are notes of a tuning tool, not indexes.
+/// The columns of each index: those of its key, those that it includes, and the one that its partitions are cut by,
+/// which need not be either. Hypothetical indexes are notes of a tuning tool, not indexes.
 const INDEXES: &str = "SELECT i.index_id, i.name AS [index_name], i.type, i.is_unique, i.is_primary_key, i.has_filter, \
-    i.is_disabled, ic.is_descending_key, c.name AS [column_name] \
+    i.is_disabled, ic.is_descending_key, ic.key_ordinal, ic.partition_ordinal, \
+    c.name AS [column_name] \
     FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
     JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
-    WHERE i.object_id = @P1 AND i.is_hypothetical = 0 AND ic.is_included_column = 0 AND ic.key_ordinal > 0 \
-    ORDER BY i.index_id, ic.key_ordinal";
+    WHERE i.object_id = @P1 AND i.is_hypothetical = 0 ORDER BY i.index_id, ic.key_ordinal, ic.index_column_id";
 
 /// `sys.indexes.type` of the two kinds that order rows.
 const CLUSTERED: i64 = 1;
@@ -296,6 +297,8 @@ fn indexes(rows: &[Row]) -> Result<Vec<Index>> {
             indexes.push(Index {
                 name: row.optional_text("index_name")?.unwrap_or_default().to_owned(),
                 columns: Vec::new(),
+                included: Vec::new(),
+                partitioned_by: None,
                 clustered: kind == CLUSTERED,
                 unique: row.flag("is_unique")? && complete,
                 primary_key: row.flag("is_primary_key")?,
@@ -304,8 +307,16 @@ fn indexes(rows: &[Row]) -> Result<Vec<Index>> {
             });
         }
         if let Some(index) = indexes.last_mut() {
-            index.columns.push(identifier(row, "column_name")?);
-            index.ascending &= !row.flag("is_descending_key")?;
+            let column = identifier(row, "column_name")?;
+            if row.integer("partition_ordinal")? > 0 {
+                index.partitioned_by = Some(column.clone());
+            }
+            if row.integer("key_ordinal")? > 0 {
+                index.columns.push(column);
+                index.ascending &= !row.flag("is_descending_key")?;
+            } else {
+                index.included.push(column);
+            }
         }
     }
     Ok(indexes)

@@ -16,6 +16,7 @@ use crate::pipeline::forget;
 use crate::pipeline::retrier::Place;
 use crate::source::sight;
 use crate::target::migrate::migrate;
+use crate::target::receipt;
 
 use context::RunContext;
 
@@ -50,7 +51,7 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     }
     let mut plans = Vec::new();
     for table in tables {
-        plans.push(plan::of_source(run, &mut source, table, &origin).await?);
+        plans.push(plan::of_source(run.config, &mut source, table, &origin).await?);
     }
     run.pools.source.put(source);
     ends::refuse_once(run).await?;
@@ -65,6 +66,11 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
             tombstone.table
         ));
     }
+    let recorded = receipt::access_paths(&mut target).await?;
     run.pools.target.put(target);
-    Ok(plans)
+    let kept = plans.into_iter().map(|plan| {
+        let recorded = recorded.get(&plan.target.to_string()).copied();
+        plan::kept(run, plan, recorded)
+    });
+    kept.collect()
 }

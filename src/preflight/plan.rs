@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::config::{Config, Mode, TableConfig};
-use crate::model::plan::{Origin, SOURCE_IDENTITY, SOURCE_SERVER, TablePlan};
+use crate::model::plan::{AccessPath, Origin, SOURCE_IDENTITY, SOURCE_SERVER, TablePlan};
 use crate::model::table::{TableName, TableSchema};
 use crate::mssql::Session;
 use crate::preflight::context::RunContext;
@@ -30,25 +30,32 @@ pub(crate) async fn origin(config: &Config, source: &mut SourceSession) -> Resul
     })
 }
 
-/// The plan of a table from the source's catalog. The user sees its notes.
-pub(crate) async fn of_source(
-    run: &RunContext<'_>,
-    source: &mut SourceSession,
-    table: &TableConfig,
-    origin: &Origin,
-) -> Result<TablePlan> {
-    let plan = quietly(run.config, source, table, origin).await?;
+/// The plan by the access path that the table was loaded by, of which `recorded` is the target's record. A target that
+/// lost its record may have its chunks loaded again by the store's. The user sees the plan's notes.
+pub(crate) fn kept(run: &RunContext<'_>, plan: TablePlan, recorded: Option<AccessPath>) -> Result<TablePlan> {
+    let recorded = match recorded {
+        Some(path) => Some(path),
+        None => run
+            .retrier
+            .store
+            .table(plan.name.as_str())?
+            .map(|record| record.access_path),
+    };
+    let plan = match recorded {
+        Some(path) => plan.keeping(path),
+        None => plan,
+    };
     for note in &plan.notes {
         run.note(note);
     }
     Ok(plan)
 }
 
-/// The plan of a table from the source's catalog.
+/// The plan of a table from the source's catalog alone, as for a table that nothing is loaded of.
 ///
 /// # Errors
 /// `Preflight` for a table that this login cannot see or that cannot be copied.
-pub(crate) async fn quietly(
+pub(crate) async fn of_source(
     config: &Config,
     source: &mut SourceSession,
     table: &TableConfig,

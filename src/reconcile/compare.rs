@@ -43,6 +43,8 @@ pub struct Subject<'a> {
     pub target: &'a Target,
     /// The window.
     pub window: Window,
+    /// Its rows of which the source's are compared: all, but for those that are too young to be read.
+    pub readable: Extent,
     /// The proof of the chunk.
     pub receipt: &'a Receipt,
     /// The checkpoint of the chunk in the store.
@@ -142,7 +144,7 @@ impl Subject<'_> {
     /// # Errors
     /// As [`extract`].
     pub async fn is_same_at_source(&self, source: &mut SourceSession) -> Result<bool> {
-        let compared = compare(source, self.plan, self.extent(), &self.receipt.chunk).await?;
+        let compared = compare(source, self.plan, self.readable, &self.receipt.chunk).await?;
         Ok(compared.same)
     }
 
@@ -165,7 +167,7 @@ impl Subject<'_> {
         // The rows that were read are not all that are there, and no more than these may be taken to have left.
         let source_rows = match extracted.exhausted {
             true => extracted.batch.row_count() as u64,
-            false => count(source, self.plan, self.extent(), &self.receipt.chunk.range).await?,
+            false => count(source, self.plan, self.readable, &self.receipt.chunk.range).await?,
         };
         let order = self.plan.key.order(self.extent().kind());
         let mut there: HashMap<Vec<u8>, Digest> = HashMap::new();
@@ -244,7 +246,7 @@ impl Subject<'_> {
     fn request(&self, limits: Limits) -> Request {
         let range = &self.receipt.chunk.range;
         Request {
-            extent: self.extent(),
+            extent: self.readable,
             range: range.clone(),
             limits,
         }

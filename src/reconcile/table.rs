@@ -14,7 +14,7 @@ use crate::model::plan::TablePlan;
 use crate::model::window::Window;
 use crate::mssql::{Session, catalog};
 use crate::preflight::context::RunContext;
-use crate::preflight::plan::{hold_to, of_source, origin};
+use crate::preflight::plan::{hold_to, kept, of_source, origin};
 use crate::progress::Event;
 use crate::reconcile::compare::{Difference, NO_RECEIPT};
 use crate::reconcile::finding::{About, Finding, ReconcileOptions, Reconciled};
@@ -167,9 +167,9 @@ async fn compare_known(
         bare,
     } = known;
     let name = table.name.as_str();
-    let is_recorded = recorded.is_some();
+    let path = recorded.as_ref().map(|(path, _)| *path);
     let plan = plan_by(run, table, recorded, options).await?;
-    if is_recorded {
+    if path.is_some() {
         hold_to(run, lease_session, &plan).await?;
     }
     let target = target_in_place(lease_session, &plan, &receipted).await?;
@@ -209,7 +209,7 @@ async fn compare_known(
     // A comparison without the source used the recorded plan; a load needs the source's present one.
     let plan = match options.source {
         true => plan,
-        false => plan_now(run, table).await?,
+        false => plan_now(run, table, path).await?,
     };
     hold_to(run, lease_session, &plan).await?;
     let repair = Repair {
@@ -231,7 +231,7 @@ async fn plan_by(
     options: &ReconcileOptions,
 ) -> Result<TablePlan> {
     if options.source {
-        return plan_now(run, table).await;
+        return plan_now(run, table, recorded.map(|(path, _)| path)).await;
     }
     let target = run.config.target_table(table);
     let recorded = match recorded {
@@ -271,13 +271,17 @@ async fn target_in_place(
     Ok(Some(if by_row { target.by_row(plan) } else { target }))
 }
 
-/// The table's present plan from the source's catalog.
-async fn plan_now(run: &RunContext<'_>, table: &TableConfig) -> Result<TablePlan> {
+/// The table's present plan from the source's catalog, by the access path that its target was loaded by.
+async fn plan_now(
+    run: &RunContext<'_>,
+    table: &TableConfig,
+    recorded: Option<AccessPath>,
+) -> Result<TablePlan> {
     let mut source = run.pools.source.take().await?;
     let origin = origin(run.config, &mut source).await?;
-    let plan = of_source(run, &mut source, table, &origin).await?;
+    let plan = of_source(run.config, &mut source, table, &origin).await?;
     run.pools.source.put(source);
-    Ok(plan)
+    kept(run, plan, recorded)
 }
 
 /// Reports every chunk that the store holds of a table whose target does not exist.

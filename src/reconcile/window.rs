@@ -40,6 +40,8 @@ pub(super) struct Shared {
 /// The result of a window.
 struct WindowDone {
     window: Window,
+    /// Its part that the source is compared in.
+    readable: Extent,
     chunks: u64,
     rows: u64,
     chunks_before: u64,
@@ -102,6 +104,7 @@ async fn window_again(shared: Arc<Shared>, window: Window) -> Result<WindowDone>
     let checkpoints = shared.retrier.store.chunks(name, window)?;
     let mut done = WindowDone {
         window,
+        readable: readable(shared, window, &receipts).await?,
         chunks: 0,
         rows: 0,
         chunks_before: 0,
@@ -149,6 +152,24 @@ async fn window_again(shared: Arc<Shared>, window: Window) -> Result<WindowDone>
     Ok(done)
 }
 
+/// The part of a window that the source is compared in. A window that has its last chunk was once old enough as a whole,
+/// and a range of keys that begin with the date has no row that is too young.
+async fn readable(shared: &Shared, window: Window, receipts: &[Receipt]) -> Result<Extent> {
+    let closed = receipts
+        .last()
+        .is_some_and(|last| last.chunk.range.through.is_none());
+    match shared.read_cutoff {
+        Some(cutoff) if !shared.plan.key.date_first && !closed => {
+            let mut session = shared.pools.target.take().await?;
+            let (plan, target) = (&shared.plan, &shared.target);
+            let readable = target.readable(&mut session, plan, window, cutoff).await?;
+            shared.pools.target.put(session);
+            Ok(readable)
+        }
+        _ => Ok(Extent::of_window(window)),
+    }
+}
+
 /// Compares a chunk with its receipt. Returns its rows at the target.
 async fn chunk_again(
     shared: &Shared,
@@ -161,6 +182,7 @@ async fn chunk_again(
         plan: &shared.plan,
         target: &shared.target,
         window,
+        readable: done.readable,
         receipt,
         checkpoint,
     };
@@ -211,6 +233,7 @@ async fn lost_again(shared: &Shared, chunk: &Chunk, done: &mut WindowDone) -> Re
         plan: &shared.plan,
         target: &shared.target,
         window: done.window,
+        readable: done.readable,
         receipt: &receipt,
         checkpoint: None,
     };

@@ -14,7 +14,7 @@ use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::is_complete;
 use crate::preflight::ends;
-use crate::preflight::plan::{origin, quietly, refuse_changes};
+use crate::preflight::plan::{of_source, origin, refuse_changes};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
 use crate::source::{SourceQuery, SourceSession, sight};
@@ -186,10 +186,11 @@ impl Look<'_> {
         source: &mut SourceSession,
         target: &mut Session,
     ) -> Result<Found> {
-        let plan = quietly(self.config, source, table, &self.origin).await?;
+        let mut plan = of_source(self.config, source, table, &self.origin).await?;
         if self.loaded
-            && let Some((_, older)) = receipt::plan(target, &plan.target).await?
+            && let Some((path, older)) = receipt::plan(target, &plan.target).await?
         {
+            plan = plan.keeping(path);
             refuse_changes(&plan, &plan.differences(&older))?;
         }
         let schema = catalog::describe(target, &plan.target).await?;
@@ -209,13 +210,15 @@ impl Look<'_> {
                 window.work = Work::Compare;
             }
         }
+        let lookups = plan.lookups();
+        let lookups = lookups.map(|text| format!("Table {}: {text}", plan.name));
         Ok(Found {
             target_exists: schema.is_some(),
             key: plan.key_names(),
             access_path: plan.access_path,
             rows_estimated: source.estimate(&plan.source).await?,
             undated: self.undated(source, &plan).await?,
-            notes: plan.notes.clone(),
+            notes: plan.notes.iter().cloned().chain(lookups).collect(),
             windows,
             way,
         })

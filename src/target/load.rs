@@ -303,7 +303,7 @@ async fn mark_days(
             Window::Dates(_) => {
                 let mut holds = false;
                 for day in dated() {
-                    holds |= holds_day(window, &range, day, date.data_type)?;
+                    holds |= holds_day(plan, window, &range, day)?;
                 }
                 holds
             }

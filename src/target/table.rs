@@ -1,18 +1,20 @@
 //! The target table of a plan: creates it if it is missing, finds it if it exists, and counts the rows of its
 //! ranges.
 
+use chrono::NaiveDateTime;
+
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::model::chunk::KeyRange;
-use crate::model::plan::TablePlan;
+use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::Value;
 use crate::model::table::{Column, Identifier, TableName, TableSchema, shortened};
-use crate::model::window::Extent;
-use crate::model::window::{Kind, Window};
+use crate::model::window::{Bounds, Extent, Kind, Window};
 use crate::mssql::{Session, catalog};
 use crate::target::receipt::Incarnation;
 use crate::tsql::expression::staged;
 use crate::tsql::expression::{collate, read_expression, stage_expression};
+use crate::tsql::predicate::{Where, near, next_midnight};
 use crate::tsql::seek::{Seeks, Span};
 
 /// A target table as a run writes it.
@@ -38,7 +40,7 @@ pub struct Target {
 
 impl Target {
     /// Finds the plan's target table, or creates it: the source's columns, clustered on the key, with the
-    /// unique index's columns as a nonclustered primary key. Returns whether it was created.
+    /// unique index's columns as the primary key, and an index on the date if the key has none. Returns whether it was created.
     ///
     /// # Errors
     /// `Preflight` when the table exists but lacks a column; those of the session.
@@ -131,6 +133,12 @@ impl Target {
             by_row: plan.has_key(),
             ..self
         }
+    }
+
+    /// Whether an index finds the keys of a window's chunks.
+    pub fn finds_keys(&self, plan: &TablePlan) -> bool {
+        let order = plan.key.order(Kind::Dates(()));
+        order.first().is_none_or(|first| self.indexed[*first])
     }
 
     /// The columns that a window's rows are ordered by, with the collations by which keys are compared.
@@ -253,6 +261,51 @@ impl Target {
         Seeks::of(span, params)
     }
 
+    /// The part of a window that may be read: what is before `cutoff`. If keys have no date, it is extended to the last
+    /// day of which the target has rows: a chunk's range may hold these, and a receipt proves all rows in its range.
+    /// They are there because they were old enough once.
+    ///
+    /// # Errors
+    /// Those of the session.
+    pub async fn readable(
+        &self,
+        session: &mut Session,
+        plan: &TablePlan,
+        window: Window,
+        cutoff: NaiveDateTime,
+    ) -> Result<Extent> {
+        let whole = Extent::of_window(window);
+        let old = whole.before(cutoff);
+        let (Some(date), Extent::Dates(all), Extent::Dates(readable)) = (self.date(plan), whole, old) else {
+            return Ok(old);
+        };
+        if plan.key.date_first || readable == all {
+            return Ok(old);
+        }
+        let young = Bounds {
+            start: readable.end,
+            ..all
+        };
+        let mut clause = Where::default();
+        clause.extent(Some(date), Extent::Dates(young));
+        let (filter, params) = clause.finish();
+        let sql = format!(
+            "SELECT CAST(MAX({}) AS date) AS [last] FROM {}{filter}",
+            date.name.quoted(),
+            self.quoted
+        );
+        let rows = session.rows(&sql, &params).await?;
+        let last = match rows.first() {
+            Some(row) if !row.is_null("last")? => row.date("last")?,
+            _ => return Ok(old),
+        };
+        let end = next_midnight(*near(last, date.data_type).end());
+        Ok(Extent::Dates(Bounds {
+            end: end.clamp(readable.end, all.end),
+            ..all
+        }))
+    }
+
     /// The number of rows of a window at the target, with or without a receipt.
     ///
     /// # Errors
@@ -321,7 +374,16 @@ pub fn create_sql(plan: &TablePlan) -> String {
             "CONSTRAINT {primary_key} PRIMARY KEY CLUSTERED ({})",
             names(&order)
         ));
-        return format!("CREATE TABLE {table} ({});", parts.join(", "));
+        let by_date = match plan.access_path {
+            // Rows are counted by their dates, and readers of the warehouse ask by them.
+            AccessPath::Walk => format!(
+                " CREATE INDEX {} ON {table} ({});",
+                named("IX_", plan.target.name.as_str()),
+                names(&plan.key.by_date())
+            ),
+            AccessPath::Date | AccessPath::DayWalk | AccessPath::Key => String::new(),
+        };
+        return format!("CREATE TABLE {table} ({});{by_date}", parts.join(", "));
     }
     parts.push(format!(
         "CONSTRAINT {primary_key} PRIMARY KEY NONCLUSTERED ({})",

@@ -7,6 +7,7 @@ use chrono::{Days, NaiveDate, NaiveDateTime, Timelike};
 
 use crate::base::error::Result;
 use crate::model::chunk::{KeyBytes, KeyRange};
+use crate::model::plan::TablePlan;
 use crate::model::row::{Value, Values, printed_milliseconds};
 use crate::model::table::{Column, DataType};
 use crate::model::window::{Bounds, Extent, FIRST_DAY, LAST_DAY, Window, midnight};
@@ -138,11 +139,29 @@ pub fn instant_of_key(key: &KeyBytes) -> Result<Option<NaiveDateTime>> {
     Ok(date_of(days).and_then(|date| midnight(date).checked_add_signed(chrono::TimeDelta::seconds(seconds))))
 }
 
-/// Whether the keys of a chunk of a window of dates reach into a day, in the sense of [`near`].
+/// Whether a chunk of a window of dates may hold rows of a day. Keys that do not begin with the date say nothing of it,
+/// so such a chunk may hold any day of its window.
 ///
 /// # Errors
 /// As [`instant_of_key`].
-pub fn holds_day(window: Window, range: &KeyRange, day: NaiveDate, date: DataType) -> Result<bool> {
+pub fn holds_day(plan: &TablePlan, window: Window, range: &KeyRange, day: NaiveDate) -> Result<bool> {
+    let Some(date) = plan.date().map(|date| date.data_type) else {
+        return Ok(true);
+    };
+    let whole = KeyRange {
+        after: None,
+        through: None,
+    };
+    reaches(
+        window,
+        if plan.key.date_first { range } else { &whole },
+        day,
+        date,
+    )
+}
+
+/// Whether keys that begin with the date reach into a day, in the sense of [`near`].
+fn reaches(window: Window, range: &KeyRange, day: NaiveDate, date: DataType) -> Result<bool> {
     let at = |key: &Option<KeyBytes>| -> Result<Option<NaiveDate>> {
         let instant = key.as_ref().map(instant_of_key).transpose()?.flatten();
         Ok(instant.map(|at| at.date()))
@@ -288,7 +307,7 @@ mod tests {
                 after: key(after),
                 through: through.and_then(&key),
             };
-            holds_day(window, &range, on(day), date).unwrap()
+            reaches(window, &range, on(day), date).unwrap()
         };
         let zoned = DataType::DateTimeOffset(7);
         for (day, plain, with_offset) in [

@@ -40,7 +40,8 @@ pub struct Span<'a, 'c> {
     pub extent: Extent,
     /// The date column, if the table has windows of dates.
     pub date: Option<&'c Column>,
-    /// The columns that order the window's rows. If the date column is among them, it is the first.
+    /// The columns that order the window's rows. If the date column is not the first, the window's dates are a filter,
+    /// and in pieces with both ends one that no index answers.
     pub key: &'c [&'c Column],
     /// The keys.
     pub range: &'a KeyRange,
@@ -135,7 +136,15 @@ impl<'a> Cutter<'a, '_> {
                 if self.key.first().is_none_or(|first| first.name != date.name) {
                     let mut bounds = vec![self.date_bound(date, ">=", start)];
                     bounds.extend(end.map(|end| self.date_bound(date, "<", end)));
-                    self.around = bounds;
+                    // A server that may choose would rather find the window's rows, for each chunk anew.
+                    let by_key = span.in_pieces && after.is_some() && through.is_some();
+                    self.around = match by_key {
+                        true => vec![format!(
+                            "CASE WHEN {} THEN 1 ELSE 0 END = 1",
+                            bounds.join(" AND ")
+                        )],
+                        false => bounds,
+                    };
                 } else {
                     let (from, to) = (instant_of(after)?, instant_of(through)?);
                     let is_past = from.zip(end).is_some_and(|(from, end)| from >= end);
@@ -508,6 +517,17 @@ mod tests {
         expect(
             &seeks(october(), &[&id], low, None, true),
             &["[D] >= @1 AND [D] < @2 AND [ID] > @3"],
+        );
+        // Between two keys no index is to find the window's dates instead.
+        let (low, high) = (key(&[Value::Integer(7)]), key(&[Value::Integer(9)]));
+        expect(
+            &seeks(october(), &[&id], low, high, true),
+            &["CASE WHEN [D] >= @1 AND [D] < @2 THEN 1 ELSE 0 END = 1 AND [ID] > @3 AND [ID] <= @4"],
+        );
+        let (low, high) = (key(&[Value::Integer(7)]), key(&[Value::Integer(9)]));
+        expect(
+            &seeks(october(), &[&id], low, high, false),
+            &["[D] >= @1 AND [D] < @2 AND [ID] > @3 AND [ID] <= @4"],
         );
         // So has one whose key has the date behind another column.
         let low = key(&[Value::Integer(7), at(3)]);

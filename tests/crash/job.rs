@@ -18,7 +18,7 @@ const WORKERS: u64 = 2;
 
 const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-12-31"];
 
-/// Two tables over three months: one read by its date index, one walked by the day; one month of the second is empty.
+/// Two tables over three months: one read by its date index, one walked by its key; one month of the second is empty.
 async fn fill(server: &Server) {
     let sales = (0..210).map(|n| {
         let (month, day) = (10 + n % 3, 1 + n % 28);

@@ -305,7 +305,7 @@ async fn tables_that_cannot_be_read_or_only_slowly() {
     let mark = server.mark();
     let ended = doctor(&project, 7).await;
     one(&ended, "ok", "source table SALES", "It can be read by AT");
-    one(&ended, "warning", "source table SLOW", "No index begins with AT");
+    one(&ended, "warning", "source table SLOW", "No index on ([AT], [ID])");
     one(&ended, "warning", "source table SLOW", "AT may be NULL");
     one(
         &ended,

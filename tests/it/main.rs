@@ -37,3 +37,4 @@ mod state;
 mod status;
 mod stop;
 mod verify;
+mod walk;

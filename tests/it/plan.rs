@@ -46,7 +46,7 @@ async fn before_and_after_a_run_and_nothing_is_written() {
     }
     for text in [
         "about 240 rows at the source, read in the order [SOLD_AT], [ID] (date)",
-        "read in the order [PAID_AT], [STORE], [NO] (day walk)",
+        "read in the order [STORE], [NO] (key walk)",
     ] {
         assert!(
             !server.faithful || fresh.stdout.contains(text),

@@ -71,7 +71,7 @@ async fn a_finished_jobs_store_comes_back_as_it_was() {
         .map(|table| table.access_path.as_str())
         .collect();
     if server.faithful {
-        assert_eq!(paths, ["day walk", "date"], "PAYMENT and SALES");
+        assert_eq!(paths, ["key walk", "date"], "PAYMENT and SALES");
     }
     for there in [true, false] {
         if !there {

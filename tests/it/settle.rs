@@ -91,8 +91,10 @@ async fn days_whose_counts_differ_are_loaded_again() {
         assert!(said.contains(&format!("{} (0 there, 2 here)", day(20))), "{said}");
         let after = server.loads().await;
         let again = changed(&before, &after);
+        // Any chunk of a walk may hold the day that differs.
+        let most = if index { 12 } else { 21 };
         assert!(
-            (4..=12).contains(&again),
+            (4..=most).contains(&again),
             "{again} chunks were loaded again: {said}"
         );
         // And then it is right.
@@ -142,7 +144,8 @@ async fn a_row_whose_date_went_back_into_a_settled_month_is_followed() {
         server.assert_equal("dbo.T", "dbo.t_T").await;
         assert_eq!(server.connect(&server.target).await.integer(lost).await, 2);
         let again = changed(&before, &server.loads().await);
-        assert!((3..=7).contains(&again), "{again} chunks were loaded again");
+        let most = if index { 7 } else { 14 };
+        assert!((3..=most).contains(&again), "{again} chunks were loaded again");
         let said = run(&project, late, late).await;
         assert!(said.contains("Everything is already loaded"), "{said}");
     }

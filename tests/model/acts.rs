@@ -173,7 +173,7 @@ pub fn life() -> impl Strategy<Value = Life> {
 }
 
 fn setting() -> impl Strategy<Value = Setting> {
-    let shape = prop_oneof![3 => Just(Shape::Indexed), 1 => Just(Shape::Bare), 2 => Just(Shape::Dated)];
+    let shape = prop_oneof![3 => Just(Shape::Indexed), 2 => Just(Shape::Bare), 2 => Just(Shape::Dated)];
     let chunk_rows = prop_oneof![2 => Just(4_u32), 1 => Just(60_u32)];
     (shape, prop::bool::weighted(0.25), chunk_rows, settle()).prop_map(
         |(shape, reference, chunk_rows, settle)| Setting {
@@ -303,6 +303,15 @@ fn episode() -> impl Strategy<Value = Vec<Act>> {
             set(OPEN_DAYS, wide),
             Act::Do(first),
             set(0, wide),
+            Act::Do(then)
+        ]),
+        // Rows are to be older than those that were read, and what was read is loaded again.
+        2 => (any::<Index>(), when(), command(), command()).prop_map(move |(row, when, command, then)| vec![
+            set(0, wide),
+            run(),
+            set(OPEN_DAYS, wide),
+            Act::MoveAndTake(row, when),
+            Act::Do(command),
             Act::Do(then)
         ]),
         // A month settles, and is to be compared for longer after all.

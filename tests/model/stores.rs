@@ -36,6 +36,7 @@ pub struct Receipt {
     pub ordinal: i64,
     pub verified: bool,
     pub load: String,
+    /// The date is missing where rows are not ordered by it.
     pub after: Option<(At, i64)>,
     pub through: Option<(At, i64)>,
     pub row_count: i64,
@@ -63,18 +64,27 @@ impl fmt::Debug for Receipt {
 }
 
 impl Receipt {
+    /// The first day of its window, and the day after the last.
+    pub fn window(&self) -> (NaiveDate, NaiveDate) {
+        (self.start, self.end)
+    }
+
     /// Whether it is of the rows without a date, whose window begins and ends on the last day.
     pub fn is_undated(&self) -> bool {
         self.start == self.end
     }
 
+    /// Whether a row is in the window and in the range of keys. Keys without a date range by the number alone.
     pub fn covers(&self, id: i64, date: At) -> bool {
-        let key = (date, id);
         let day = date.map(|date| date.date());
+        let is_past = |(at, number): (At, i64)| match at {
+            Some(_) => (date, id) > (at, number),
+            None => id > number,
+        };
         day.is_none_or(|day| self.start <= day && day < self.end)
             && day.is_none() == self.is_undated()
-            && self.after.is_none_or(|after| key > after)
-            && self.through.is_none_or(|through| key <= through)
+            && self.after.is_none_or(is_past)
+            && !self.through.is_some_and(is_past)
     }
 
     pub fn rows(&self, rows: &Rows) -> Rows {
@@ -143,8 +153,8 @@ pub async fn receipts(client: &mut Client) -> Vec<Receipt> {
     client.texts(sql).await.iter().map(parse).collect()
 }
 
-/// A key of a datetime2 and an int, or of an int alone where there is no date, as docs/format.md has it, from its hex
-/// digits.
+/// A key of a datetime2 and an int, or of an int alone where the date is not part of it, as docs/format.md has it, from
+/// its hex digits.
 fn key(hex: &str) -> Option<(At, i64)> {
     if hex.is_empty() {
         return None;

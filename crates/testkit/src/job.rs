@@ -68,7 +68,7 @@ pub async fn fill(server: &Server) {
     let rows = numbers().map(|(n, month, day, hour)| {
         format!(
             "('S{}', {n}, '2025-{month}-{day:02}T{hour:02}:00:00.001', {n}.5)",
-            n % 7
+            1 + n / 50
         )
     });
     tables::payment().rows(rows).at_source(server).await;

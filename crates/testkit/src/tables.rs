@@ -21,7 +21,7 @@ pub fn dated(name: &str) -> Table {
     walked(name).indexed("D")
 }
 
-/// The same without the index, so that it is walked by the day.
+/// The same without the index, so that its key is walked.
 pub fn walked(name: &str) -> Table {
     Table::new(name, "ID int NOT NULL, D datetime NOT NULL")
 }

@@ -1,4 +1,7 @@
 //! Version 1 of every value, frozen: a changed field needs a new version beside it, never an edit.
+//!
+//! A choice may get one more number at its end, which no byte that was written before has. An older program refuses a
+//! value with that number.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,6 +17,7 @@ enum AccessPath {
     Date,
     DayWalk,
     Key,
+    Walk,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -195,7 +199,14 @@ macro_rules! same_variants {
     };
 }
 
-same_variants!(AccessPath, crate::model::plan::AccessPath, Date, DayWalk, Key);
+same_variants!(
+    AccessPath,
+    crate::model::plan::AccessPath,
+    Date,
+    DayWalk,
+    Key,
+    Walk
+);
 same_variants!(
     WindowState,
     record::WindowState,

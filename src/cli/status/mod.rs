@@ -57,7 +57,7 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         let mut table = TableStatus {
             mode: match record.access_path {
                 AccessPath::Key => Mode::Full,
-                AccessPath::Date | AccessPath::DayWalk => Mode::Monthly,
+                AccessPath::Date | AccessPath::DayWalk | AccessPath::Walk => Mode::Monthly,
             }
             .to_string(),
             notes: record.notes,

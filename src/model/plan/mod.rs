@@ -3,6 +3,8 @@
 //!
 //! This module is pure: it turns the catalog's answers into a plan or a refusal.
 
+mod kept;
+mod path;
 mod recorded;
 
 use std::fmt::Write as _;
@@ -11,40 +13,16 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::table::{Column, Identifier, Index, Key, TableName, TableSchema};
 use crate::model::window::Kind;
 
+pub use path::AccessPath;
+
 /// The date column in the fingerprint of a reference table.
 const NO_DATE: &str = "none";
 
+/// The part of a fingerprint with the columns that order a window's rows.
+const KEY: &str = "key";
+
 /// The part of a fingerprint with the collations of the key's text columns. Older plans lack it.
 const KEY_COLLATIONS: &str = "key collations";
-
-/// The way that a table's windows are read, chosen once a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessPath {
-    /// In the order of (date, key), which an index delivers.
-    Date,
-    /// One day at a time, which the server sorts.
-    DayWalk,
-    /// In the order of the key without a date, for a reference table.
-    Key,
-}
-
-impl AccessPath {
-    /// Its name, as status and the target's plan have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AccessPath::Date => "date",
-            AccessPath::DayWalk => "day walk",
-            AccessPath::Key => "key",
-        }
-    }
-
-    /// The access path of this name.
-    pub fn named(name: &str) -> Option<AccessPath> {
-        [AccessPath::Date, AccessPath::DayWalk, AccessPath::Key]
-            .into_iter()
-            .find(|path| path.as_str() == name)
-    }
-}
 
 /// A table's plan: made once at the start of a run, the same for all its windows.
 #[derive(Debug, Clone)]
@@ -139,29 +117,19 @@ impl TablePlan {
     ) -> Result<TablePlan> {
         let date = date_position(&source, date_column)?;
         let unique = unique_columns(&source, key)?;
-        let key = Key {
-            date: Some(date),
-            unique,
-        };
-        let access_path = access_path(&source, &key);
-        let mut notes = not_copied(name, &source);
-        if access_path == AccessPath::DayWalk {
-            notes.push(format!(
-                "Table {name}: no index delivers the order ({}), so each day is read and sorted by itself",
-                names(&source, &key.order(Kind::Dates(())))
-            ));
-        }
-        let fingerprint = fingerprint(&source, &key, &target, source_database);
-        Ok(TablePlan {
+        let (access_path, key) = path::choose(&source, date, unique);
+        let mut plan = TablePlan {
             traced: traced(&source, &key),
             name: name.clone(),
+            fingerprint: fingerprint(&source, &key, &target, source_database),
+            notes: not_copied(name, &source),
             source,
             target,
             key,
             access_path,
-            fingerprint,
-            notes,
-        })
+        };
+        plan.note_scans();
+        Ok(plan)
     }
 
     /// Plans a reference table, which is copied whole. Without a unique index all its rows are one chunk.
@@ -186,7 +154,11 @@ impl TablePlan {
             }
             unique => unique?,
         };
-        let key = Key { date: None, unique };
+        let key = Key {
+            date: None,
+            unique,
+            date_first: false,
+        };
         let fingerprint = fingerprint(&source, &key, &target, source_database);
         Ok(TablePlan {
             name: name.clone(),
@@ -421,40 +393,6 @@ fn traced(source: &TableSchema, key: &Key) -> Option<Vec<usize>> {
     (!rest.is_empty() && found).then_some(rest)
 }
 
-/// `Date` if an index delivers the key's order. An index that is not clustered delivers its own columns, then those
-/// of the clustered index, by which the server finds the row.
-fn access_path(source: &TableSchema, key: &Key) -> AccessPath {
-    let wanted: Vec<&Identifier> = key
-        .order(Kind::Dates(()))
-        .into_iter()
-        .map(|position| &source.columns[position].name)
-        .collect();
-    let clustered = source.indexes.iter().find(|index| index.clustered);
-    let delivers = source
-        .indexes
-        .iter()
-        .filter(|index| index.complete && index.ascending)
-        .any(|index| {
-            let mut order: Vec<&Identifier> = index.columns.iter().collect();
-            if let (false, Some(clustered)) = (index.clustered, clustered)
-                && clustered.ascending
-            {
-                let more: Vec<&Identifier> = clustered
-                    .columns
-                    .iter()
-                    .filter(|name| !order.contains(name))
-                    .collect();
-                order.extend(more);
-            }
-            order.len() >= wanted.len() && order.iter().zip(&wanted).all(|(has, want)| has == want)
-        });
-    if delivers {
-        AccessPath::Date
-    } else {
-        AccessPath::DayWalk
-    }
-}
-
 fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &str) -> Vec<(String, String)> {
     let mut columns = String::new();
     for column in &source.columns {
@@ -478,7 +416,7 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
                 None => NO_DATE.to_owned(),
             },
         ),
-        ("key", names(source, &key.order(Kind::Dates(())))),
+        (KEY, names(source, &key.order(Kind::Dates(())))),
         ("columns", columns),
     ];
     let texts = key.unique.iter().map(|position| &source.columns[*position]);

@@ -1,7 +1,7 @@
 //! The plan that a target table was loaded by, restored from its fingerprint alone.
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::plan::{AccessPath, KEY_COLLATIONS, NO_DATE, TablePlan};
+use crate::model::plan::{AccessPath, KEY, KEY_COLLATIONS, NO_DATE, TablePlan};
 use crate::model::table::{Column, Identifier, Key, TableName, TableSchema};
 
 impl TablePlan {
@@ -41,10 +41,12 @@ impl TablePlan {
             NO_DATE if access_path == AccessPath::Key => None,
             column => Some(position(column)?),
         };
+        let date_first = date.is_some() && access_path.is_date_first();
         let mut unique = Vec::new();
-        for column in names_of(part("key")?).ok_or_else(|| unreadable(&target))? {
+        for column in names_of(part(KEY)?).ok_or_else(|| unreadable(&target))? {
             let position = position(&column)?;
-            unique.extend((Some(position) != date).then_some(position));
+            // The date that comes first need not be part of the unique key.
+            unique.extend((!date_first || Some(position) != date).then_some(position));
         }
         let texts: Vec<usize> = unique
             .iter()
@@ -61,7 +63,11 @@ impl TablePlan {
             name: name.clone(),
             source,
             target,
-            key: Key { date, unique },
+            key: Key {
+                date,
+                unique,
+                date_first,
+            },
             access_path,
             fingerprint,
             notes: Vec::new(),

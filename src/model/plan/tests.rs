@@ -21,6 +21,8 @@ fn index(name: &str, columns: &[&str], clustered: bool, unique: bool) -> Index {
     Index {
         name: name.to_owned(),
         columns: columns.iter().map(|name| id(name)).collect(),
+        included: Vec::new(),
+        partitioned_by: None,
         clustered,
         unique,
         primary_key: name.starts_with("PK"),
@@ -74,24 +76,129 @@ fn a_date_index_over_a_clustered_key_delivers_the_order() {
 }
 
 #[test]
-fn without_such_an_index_days_are_walked_and_it_is_said() {
-    let mut descending = index("IX", &["SALES_DATE"], false, false);
-    descending.ascending = false;
+fn without_such_an_index_the_key_is_walked_and_it_is_said() {
     let mut filtered = index("IY", &["SALES_DATE"], false, false);
     filtered.complete = false;
-    for indexes in [
-        vec![index("PK", &["ID"], true, true)],
-        vec![index("PK", &["ID"], true, true), descending],
-        vec![index("PK", &["ID"], true, true), filtered],
-        vec![
-            index("PK", &["ID"], false, true),
-            index("IX", &["SALES_DATE"], false, false),
-        ],
+    for (indexes, looks_up) in [
+        (vec![index("PK", &["ID"], true, true)], false),
+        (vec![index("PK", &["ID"], true, true), filtered], false),
+        (vec![index("PK", &["ID"], false, true)], true),
     ] {
         let plan = plan(indexes, "SALES_DATE", None).unwrap();
-        assert_eq!(plan.access_path, AccessPath::DayWalk);
-        assert_eq!(plan.notes.len(), 1);
+        assert_eq!(plan.access_path, AccessPath::Walk);
+        assert_eq!(plan.order_by(Kind::Dates(())), " ORDER BY [ID]");
+        assert_eq!(plan.key.by_date(), [1, 0]);
+        assert_eq!(plan.fingerprint[4], (KEY.to_owned(), "[ID]".to_owned()));
+        let [note] = plan.notes.as_slice() else {
+            panic!("{:?}", plan.notes)
+        };
+        let begins = "Table SALES: no index on ([SALES_DATE], [ID]): each window is one scan of the table";
+        assert!(note.starts_with(begins), "{note}");
+        assert_eq!(note.contains("looks up the date of each row"), looks_up, "{note}");
     }
+}
+
+#[test]
+fn an_index_that_finds_the_days_is_used_although_each_is_sorted() {
+    let by_day = || index("IX", &["SALES_DATE"], false, false);
+    let mut descending = by_day();
+    descending.ascending = false;
+    let mut partitioned = by_day();
+    partitioned.partitioned_by = Some(id("CODE"));
+    for (clustered, by_day) in [
+        (true, descending),
+        (true, partitioned),
+        // Rows of a heap are found by their place.
+        (false, by_day()),
+        (false, index("CX", &["SALES_DATE"], true, false)),
+    ] {
+        let plan = plan(
+            vec![index("PK", &["ID"], clustered, true), by_day],
+            "SALES_DATE",
+            None,
+        )
+        .unwrap();
+        assert_eq!(plan.access_path, AccessPath::DayWalk);
+        assert!(
+            plan.notes[0].contains("each day is found by an index"),
+            "{:?}",
+            plan.notes
+        );
+    }
+}
+
+#[test]
+fn a_key_whose_order_no_index_delivers_is_not_walked() {
+    let mut descending = index("PK", &["CODE", "ID"], true, true);
+    descending.ascending = false;
+    let mut partitioned = index("PK", &["ID", "SALES_DATE"], true, true);
+    partitioned.partitioned_by = Some(id("SALES_DATE"));
+    for index in [descending, partitioned] {
+        let plan = plan(vec![index], "SALES_DATE", None).unwrap();
+        assert_eq!(plan.access_path, AccessPath::DayWalk);
+        assert_eq!(plan.key.order(Kind::Dates(()))[0], 1);
+        assert!(plan.notes[0].contains("each day is one scan"), "{:?}", plan.notes);
+    }
+    // Partitions by the date keep the order of the date.
+    let mut partitioned = index("PK", &["SALES_DATE", "ID"], true, true);
+    partitioned.partitioned_by = Some(id("SALES_DATE"));
+    let plan = plan(vec![partitioned], "SALES_DATE", None).unwrap();
+    assert_eq!(plan.access_path, AccessPath::Date);
+}
+
+#[test]
+fn a_table_stays_on_the_path_that_it_was_loaded_by() {
+    let with = || {
+        let indexes = vec![
+            index("PK", &["ID"], true, true),
+            index("IX", &["SALES_DATE"], false, false),
+        ];
+        plan(indexes, "SALES_DATE", None).unwrap()
+    };
+    let without = || plan(vec![index("PK", &["ID"], true, true)], "SALES_DATE", None).unwrap();
+    use AccessPath::{Date, DayWalk, Walk};
+    for (plan, recorded, kept) in [
+        (with(), Date, Date),
+        (with(), DayWalk, Date),
+        (with(), Walk, Walk),
+        (without(), Date, DayWalk),
+        (without(), DayWalk, DayWalk),
+        (without(), Walk, Walk),
+        // A table that was a reference table is refused for its date column.
+        (without(), AccessPath::Key, Walk),
+    ] {
+        let plan = plan.keeping(recorded);
+        assert_eq!(plan.access_path, kept, "{recorded:?}");
+        let key = match kept {
+            Walk => "[ID]",
+            _ => "[SALES_DATE], [ID]",
+        };
+        assert_eq!(plan.key_names(), key);
+        assert_eq!(plan.fingerprint[4].1, key);
+        assert_eq!(plan.notes.len(), usize::from(kept != Date), "{:?}", plan.notes);
+    }
+    let note = with().keeping(Walk).notes.remove(0);
+    assert!(note.contains("Index IX would serve"), "{note}");
+}
+
+#[test]
+fn a_date_index_without_all_columns_costs_lookups() {
+    let all = ["STORE", "CODE"].map(id).to_vec();
+    let mut covering = index("IX", &["SALES_DATE"], false, false);
+    covering.included = all;
+    for (date, costs) in [
+        (index("IX", &["SALES_DATE"], false, false), true),
+        (
+            index("IX", &["SALES_DATE", "ID", "STORE", "CODE"], false, false),
+            false,
+        ),
+        (covering, false),
+    ] {
+        let plan = plan(vec![index("PK", &["ID"], true, true), date], "SALES_DATE", None).unwrap();
+        assert_eq!(plan.lookups().is_some(), costs);
+    }
+    let clustered = index("PK", &["SALES_DATE", "ID"], true, true);
+    assert_eq!(plan(vec![clustered], "SALES_DATE", None).unwrap().lookups(), None);
 }
 
 #[test]
@@ -134,9 +241,12 @@ fn the_date_may_be_part_of_the_unique_index() {
         None,
     )
     .unwrap();
+    assert_eq!(plan.key.order(Kind::Dates(())), [0, 1]);
+    assert_eq!(plan.key.by_date(), [1, 0]);
+    assert_eq!(plan.access_path, AccessPath::Walk);
+    let plan = plan.keeping(AccessPath::DayWalk);
     assert_eq!(plan.key.order(Kind::Dates(())), [1, 0]);
     assert_eq!(plan.key.unique, [0, 1]);
-    assert_eq!(plan.access_path, AccessPath::DayWalk);
 }
 
 #[test]
@@ -152,10 +262,7 @@ fn a_changed_plan_names_what_changed() {
     let new = plan(vec![index("PK", &["CODE"], true, true)], "SALES_DATE", None).unwrap();
     assert_eq!(
         new.differences(&old.fingerprint),
-        [(
-            "key",
-            "key: was [SALES_DATE], [ID], is [SALES_DATE], [CODE]".to_owned()
-        )]
+        [("key", "key: was [ID], is [CODE]".to_owned())]
     );
     assert!(old.differences(&old.fingerprint.clone()).is_empty());
 }
@@ -220,12 +327,14 @@ fn a_plan_is_known_by_its_fingerprint() {
         &id("SALES_DATE"),
         None,
         "POS",
-    );
+    )
+    .unwrap();
+    let by_date = dated.clone().keeping(AccessPath::DayWalk);
     let whole = TablePlan::full(&name, source.clone(), target.clone(), None, "POS");
     source.indexes.clear();
     let unkeyed = TablePlan::full(&name, source, target.clone(), None, "POS");
-    for plan in [dated, whole, unkeyed] {
-        let (plan, again) = of(plan.unwrap());
+    for plan in [dated, by_date, whole.unwrap(), unkeyed.unwrap()] {
+        let (plan, again) = of(plan);
         assert_eq!(again.key, plan.key);
         if plan.has_key() {
             // Of a column that is no key, the order matters to nobody.

@@ -20,7 +20,7 @@ use crate::base::error::Result;
 use crate::checkpoint::Store;
 use crate::model::chunk::{Chunk, ChunkEvent, next_state};
 use crate::model::plan::TablePlan;
-use crate::model::window::{Bounds, Extent};
+use crate::model::window::Extent;
 use crate::model::window::{DateRange, LAST_DAY, Window, missing};
 use crate::mssql::Session;
 use crate::target::lease::Lease;
@@ -48,6 +48,8 @@ pub struct WindowWork {
     pub extent: Extent,
     /// Whether the window has more dates than this run can read, so that no chunk closes it yet.
     pub open: bool,
+    /// Whether the window had its last chunk when this run began.
+    pub closed: bool,
     /// Chunks to load again, in place.
     pub redo: Vec<Chunk>,
     /// The point to resume at; `None` if the window has its last chunk.
@@ -134,10 +136,11 @@ impl Comparison<'_> {
                 .into_iter()
                 .map(|(window, chunks)| (window, Reached::by(chunks))),
         );
-        Ok(ResumePlan {
-            windows: self.work(windows)?,
-            warnings,
-        })
+        let mut windows = self.work(windows)?;
+        for work in &mut windows {
+            self.extend(session, work).await?;
+        }
+        Ok(ResumePlan { windows, warnings })
     }
 
     /// The windows that have receipts. Those whose sums differ from the store's, or whose rows are to be
@@ -302,18 +305,33 @@ impl Comparison<'_> {
         }
     }
 
+    /// Extends the part of a walked window that is read to all rows that the target has in it, if it has receipts or is
+    /// about to get some.
+    async fn extend(&self, session: &mut Session, work: &mut WindowWork) -> Result<()> {
+        let begun = !work.redo.is_empty() || work.next.as_ref().is_none_or(|next| next.after.is_some());
+        if self.plan.key.date_first || (work.extent.is_empty() && !begun) {
+            return Ok(());
+        }
+        // The last chunk was loaded when all of the window was old enough.
+        work.extent = match work.closed {
+            true => Extent::of_window(work.window),
+            false => {
+                let readable = self
+                    .target
+                    .readable(session, self.plan, work.window, self.read_cutoff);
+                readable.await?
+            }
+        };
+        Ok(())
+    }
+
     fn window_work(&self, window: Window, reached: Reached) -> WindowWork {
         let whole = Extent::of_window(window);
-        let extent = match whole {
-            Extent::Dates(Bounds { start, end }) => Extent::Dates(Bounds {
-                start,
-                end: end.min(self.read_cutoff).max(start),
-            }),
-            other => other,
-        };
+        let extent = whole.before(self.read_cutoff);
         WindowWork {
             window,
             extent,
+            closed: reached.next.is_none() && !reached.rest,
             open: extent != whole || reached.rest || (self.leave_open && window.is_dated()),
             redo: reached.redo,
             next: reached.next,

@@ -83,7 +83,7 @@ impl WindowRun {
             let after = step.after.clone();
             (self.work.extent, Some(KeyRange { after, through: None }))
         } else {
-            (Extent::of_window(self.work.window), None)
+            (self.chunk_extent(), None)
         };
         let mut chunk = self.chunk_to_load(step, &extracted, closes)?;
         let batch = Rows {
@@ -326,12 +326,12 @@ impl WindowRun {
     /// Whether other loads have shown that rows came into a range since its read began.
     fn is_overtaken(&self, range: &KeyRange, began: Duration) -> Result<bool> {
         let table = &self.table;
-        let Some(date) = table.plan.date() else {
+        if table.plan.is_full() {
             return Ok(false);
-        };
+        }
         for (day, at) in &seen(table).arrived {
             let holds = match (day, self.work.window) {
-                (Some(day), Window::Dates(_)) => holds_day(self.work.window, range, *day, date.data_type)?,
+                (Some(day), Window::Dates(_)) => holds_day(&table.plan, self.work.window, range, *day)?,
                 (None, Window::Undated) => true,
                 _ => false,
             };

@@ -244,9 +244,8 @@ impl WindowRun {
         let window = self.work.window;
         let again = step.again.is_some();
         let request = Request {
-            // A chunk that is loaded again keeps its range; its window may have been open then.
             extent: if again {
-                Extent::of_window(window)
+                self.chunk_extent()
             } else {
                 self.work.extent
             },
@@ -267,6 +266,16 @@ impl WindowRun {
         AbortOnDropHandle::new(tokio::spawn(async move {
             read_with_retries(&table, window, &request).await
         }))
+    }
+
+    /// The rows of the window among which a chunk's range has its own. A chunk that is loaded again keeps its range,
+    /// and a range of dates has no row that is too young, though its window may have been open. A range of keys without
+    /// the date may have one at the source, and none at the target.
+    fn chunk_extent(&self) -> Extent {
+        match self.table.plan.key.date_first {
+            true => Extent::of_window(self.work.window),
+            false => self.work.extent,
+        }
     }
 
     /// Drops receipts and checkpoints of the window behind a chunk, whose own receipt becomes stale.
@@ -363,8 +372,10 @@ impl WindowRun {
 
     /// The part of the window's dates that a range covers, from and to a share between 0 and 1.
     fn share(&self, range: &KeyRange) -> Result<(f64, f64)> {
-        let Extent::Dates(whole) = Extent::of_window(self.work.window) else {
-            return Ok((0.0, f64::from(u8::from(range.through.is_none()))));
+        let whole = match Extent::of_window(self.work.window) {
+            Extent::Dates(whole) if self.table.plan.key.date_first => whole,
+            // The keys do not say how much of the window they are.
+            _ => return Ok((0.0, f64::from(u8::from(range.through.is_none())))),
         };
         let seconds = (whole.end - whole.start).as_seconds_f64();
         let at = |key: &Option<KeyBytes>, open: f64| -> Result<f64> {

@@ -1,6 +1,8 @@
 //! The plan of a target table in `[sync].[plan]`: its access path, its fingerprint, and its count of
 //! unfollowed rows.
 
+use std::collections::BTreeMap;
+
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::AccessPath;
 use crate::model::row::Value;
@@ -48,6 +50,24 @@ pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<(Ac
     let fingerprint =
         serde_json::from_str(row.text("fingerprint")?).map_err(|error| unreadable().with_source(error))?;
     Ok(Some((access_path, fingerprint)))
+}
+
+/// The access paths by which target tables were loaded, by their names. A path that this version does not know is left
+/// out; [`plan`] refuses it.
+///
+/// # Errors
+/// Those of [`Session::rows`].
+pub async fn access_paths(session: &mut Session) -> Result<BTreeMap<String, AccessPath>> {
+    let rows = session
+        .rows("SELECT [table_name], [access_path] FROM [sync].[plan]", &[])
+        .await?;
+    let mut paths = BTreeMap::new();
+    for row in &rows {
+        if let Some(path) = AccessPath::named(row.text("access_path")?) {
+            paths.insert(row.text("table_name")?.to_owned(), path);
+        }
+    }
+    Ok(paths)
 }
 
 /// Writes the plan of a target table that has none.
