@@ -14,8 +14,9 @@ use crate::base::stop::{StopSignal, stopped};
 use crate::model::row::Value;
 use crate::mssql::Session;
 
-/// The time that one attempt at a table's applock waits at the server.
-const APPLOCK_TRY_MS: i64 = 1_000;
+/// The time that one attempt at an applock waits at the server. A minute is four attempts: Babelfish 4.3 keeps each
+/// failed one in the session, and the sixth ends the whole server.
+const APPLOCK_TRY_MS: i64 = 15_000;
 
 /// The time that a run waits for a table's applock. After a power cut a server keeps a dead session's locks
 /// until its keep-alive (30 s for SQL Server) finds the client gone.
@@ -58,12 +59,17 @@ pub async fn take(
 ) -> Result<Lease> {
     let name = table.to_owned();
     let began = clock.monotonic();
-    while !applock(session, &format!("sync:{name}")).await? {
+    let resource = format!("sync:{name}");
+    loop {
+        let locked = tokio::select! {
+            locked = applock(session, &resource) => locked?,
+            () = stop.stopped() => return Err(stopped()),
+        };
+        if locked {
+            break;
+        }
         if clock.monotonic().saturating_sub(began) >= APPLOCK_WAIT {
             return Err(held_by_another(session, &name).await);
-        }
-        if stop.is_stopped() {
-            return Err(stopped());
         }
     }
     failpoint::step("lease: after the applock");
@@ -113,7 +119,7 @@ pub async fn release_applock(session: &mut Session, resource: &str) -> Result<()
     session.rows(sql, &[Value::Text(resource)]).await.map(|_| ())
 }
 
-/// Asks once for a session-owned exclusive applock, for up to a second. Returns whether the session has it.
+/// Asks once for a session-owned exclusive applock, for up to [`APPLOCK_TRY_MS`]. Returns whether the session has it.
 ///
 /// # Errors
 /// `Statement` if the login may not use applocks; those of [`Session::rows`].

@@ -9,8 +9,8 @@ use crate::model::row::Value;
 use crate::mssql::{LOCK_TIMEOUT_MS, Session};
 use crate::target::lease::{applock, release_applock};
 
-/// Attempts at the applock, about a second each: another run's migration takes moments.
-const APPLOCK_ATTEMPTS: u32 = 30;
+/// Attempts at the applock, a quarter of a minute each: another run's migration takes moments.
+const APPLOCK_ATTEMPTS: u32 = 2;
 
 /// The applock that a migration holds.
 const LOCK: &str = "sync:migrate";
