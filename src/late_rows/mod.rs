@@ -272,7 +272,7 @@ impl Settling<'_> {
         session: &mut SourceSession,
         (extent, range): (Extent, &KeyRange),
     ) -> Result<Counts> {
-        let range = extract::seeks(self.plan, extent, range, Vec::new())?;
+        let range = extract::seeks(self.plan, extent, range, Vec::new(), false)?;
         let date = self.plan.date();
         let from = range.from(
             &self.plan.source.name.quoted(),

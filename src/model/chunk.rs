@@ -5,12 +5,22 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::row::Tally;
+use crate::model::row::{Tally, Values};
 
 /// A key's canonical bytes: the date, then the columns of the unique index. They are opaque here, because the server
 /// orders keys, never the program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KeyBytes(pub Vec<u8>);
+
+impl KeyBytes {
+    /// Whether two keys have the same value first.
+    ///
+    /// # Errors
+    /// `State` if a key's bytes are damaged.
+    pub fn begins_as(&self, other: &KeyBytes) -> Result<bool> {
+        Ok(Values::new(&self.0).next_value()? == Values::new(&other.0).next_value()?)
+    }
+}
 
 /// The keys `after < key <= through` of a window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -249,6 +249,7 @@ impl Subject<'_> {
             extent: self.readable,
             range: range.clone(),
             limits,
+            in_pieces: true,
         }
     }
 

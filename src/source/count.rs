@@ -18,7 +18,7 @@ pub async fn count(
     extent: Extent,
     range: &KeyRange,
 ) -> Result<u64> {
-    let range = seeks(plan, extent, range, Vec::new())?;
+    let range = seeks(plan, extent, range, Vec::new(), false)?;
     let from = range.from(&plan.source.name.quoted(), "1 AS [one]", "");
     let select = format!("SELECT COUNT_BIG(*) AS [row_count] FROM {from}");
     let row = session.row(SourceQuery::new(select, range.params)).await?;

@@ -32,6 +32,8 @@ pub struct Request {
     pub range: KeyRange,
     /// The limits of the chunk.
     pub limits: Limits,
+    /// Whether it is read in pieces: a chunk's own range, or one that begins in a value of more rows than a chunk.
+    pub in_pieces: bool,
 }
 
 /// A chunk's rows.
@@ -98,6 +100,7 @@ pub async fn compare(
             rows: usize::try_from(tally.row_count).unwrap_or(usize::MAX),
             bytes: usize::try_from(tally.byte_count).unwrap_or(usize::MAX),
         },
+        in_pieces: true,
     };
     let extracted = extract(session, plan, &request).await?;
     let read = extracted.batch.row_count() as u64;
@@ -141,10 +144,7 @@ async fn walk(
     Ok(true)
 }
 
-/// The rows of a key range at the source as one condition, for a statement that has `params` already.
-///
-/// A read is one statement and not one a piece: pieces would each see the table at its own time, and a row that moves
-/// from one to the other meanwhile would be read twice or not at all.
+/// The rows of a key range at the source, for a statement that has `params` already: as one condition, or `in_pieces`.
 ///
 /// # Errors
 /// As [`Seeks::of`].
@@ -153,15 +153,50 @@ pub fn seeks<'a>(
     extent: Extent,
     range: &'a KeyRange,
     params: Vec<Value<'a>>,
+    in_pieces: bool,
 ) -> Result<Seeks<'a>> {
     let span = Span {
         extent,
         date: plan.date(),
         key: &plan.key_columns(extent.kind()),
         range,
-        in_pieces: false,
+        in_pieces,
     };
     Seeks::of(span, params)
+}
+
+/// The query that reads at most `ask` rows of `part`, in the order of the key.
+///
+/// It is one statement, not one a piece: statements would each see the table at its own time, and a row that moves from
+/// one piece to the other meanwhile would be read twice or not at all. It has one condition, which visits the rows of the
+/// value that the range begins in once more, or pieces of at most `ask` rows each.
+fn query<'a>(plan: &TablePlan, request: &'a Request, part: Extent, ask: i64) -> Result<SourceQuery<'a>> {
+    let range = |in_pieces| seeks(plan, part, &request.range, vec![Value::Integer(ask)], in_pieces);
+    let order = plan.order_by(part.kind());
+    let table = plan.source.name.quoted();
+    // A walk over days has no index, so that a piece is a scan.
+    let by_index = plan.access_path != AccessPath::DayWalk || !matches!(part, Extent::Dates(_));
+    let cut = range(true)?;
+    let Seeks { pieces, params } = match by_index && (request.in_pieces || cut.pieces.len() == 1) {
+        true => cut,
+        false => range(false)?,
+    };
+    let from = match pieces.as_slice() {
+        [piece] => format!("{table} WHERE {piece}"),
+        several => {
+            let names: Vec<String> = plan.columns().iter().map(|column| column.name.quoted()).collect();
+            let names = names.join(", ");
+            let parts = several.iter().map(|piece| {
+                format!("SELECT {names} FROM (SELECT TOP (@P1) {names} FROM {table} WHERE {piece}{order}) AS piece")
+            });
+            format!("({}) AS t", parts.collect::<Vec<_>>().join(" UNION ALL "))
+        }
+    };
+    let select = format!(
+        "SELECT TOP (@P1) {} FROM {from}{order}",
+        select_list(plan.columns())
+    );
+    Ok(SourceQuery::recompiled(select, params))
 }
 
 /// Reads `part` into the batch; returns whether all of it fitted.
@@ -177,10 +212,7 @@ async fn read(
     let ask = i64::try_from(limits.rows.saturating_sub(batch.row_count()))
         .unwrap_or(i64::MAX)
         .saturating_add(1);
-    let seeks = seeks(plan, part, &request.range, vec![Value::Integer(ask)])?;
-    let columns = format!("TOP (@P1) {}", select_list(plan.columns()));
-    let select = seeks.select(&columns, &plan.source.name.quoted()) + &plan.order_by(part.kind());
-    let query = SourceQuery::recompiled(select, seeks.params);
+    let query = query(plan, request, part, ask)?;
     let mut fitted = true;
     session
         .stream(query, |row| {

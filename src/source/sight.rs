@@ -263,6 +263,7 @@ mod tests {
                 identity: false,
                 collation: None,
             }],
+            columnstore: false,
             refused: vec![RefusedColumn {
                 name: id("PLACE"),
                 reason: "geography".to_owned(),

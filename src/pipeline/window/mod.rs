@@ -109,6 +109,8 @@ struct Step {
     after: Option<KeyBytes>,
     /// Set for a chunk that is loaded again in place.
     again: Option<Chunk>,
+    /// Whether the value that it begins in has more rows than a chunk.
+    crowded: bool,
 }
 
 /// The rows that were read of a chunk, and the start of the read on the monotonic clock.
@@ -171,6 +173,7 @@ impl WindowRun {
             ordinal: next.ordinal,
             after: next.after.clone(),
             again: None,
+            crowded: false,
         });
         let mut step = next_step(&mut redo, &mut following);
         let mut reading = step.clone().map(|step| self.read(step));
@@ -194,6 +197,7 @@ impl WindowRun {
                     ordinal: current.ordinal,
                     after: current.after.clone(),
                     again: None,
+                    crowded: false,
                 });
                 step = next_step(&mut redo, &mut following);
                 reading = step.clone().map(|step| self.read(step));
@@ -201,10 +205,17 @@ impl WindowRun {
             }
             let in_place = current.again.is_some();
             if !in_place && !extracted.rows.exhausted {
+                let last = extracted.rows.last_key.clone();
+                // A chunk within one value: the next one begins behind at least as many rows of it.
+                let crowded = match (&current.after, &last) {
+                    (Some(after), Some(last)) => after.begins_as(last)?,
+                    _ => false,
+                };
                 following = Some(Step {
                     ordinal: current.ordinal + 1,
-                    after: extracted.rows.last_key.clone(),
+                    after: last,
                     again: None,
+                    crowded,
                 });
             }
             step = next_step(&mut redo, &mut following);
@@ -262,6 +273,7 @@ impl WindowRun {
             } else {
                 table.limits
             },
+            in_pieces: again || step.crowded,
         };
         AbortOnDropHandle::new(tokio::spawn(async move {
             read_with_retries(&table, window, &request).await
@@ -432,6 +444,7 @@ fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step
             ordinal: chunk.ordinal,
             after: chunk.range.after.clone(),
             again: Some(chunk),
+            crowded: false,
         }),
         None => following.take(),
     }
