@@ -70,7 +70,7 @@ fn context(run: &RunContext<'_>, at: LoadTarget<'_>) -> TableContext {
         target: at.target.clone(),
         lease: at.lease.clone(),
         limits: Limits {
-            rows: run.options.chunk_rows.unwrap_or(run.config.run.chunk_rows) as usize,
+            rows: at.target.chunk_rows(run.chunk_rows()),
             bytes: run.config.run.chunk_bytes_max,
         },
         brake: run.brake(at.plan),

@@ -141,6 +141,7 @@ mod tests {
                     collation: None,
                 })
                 .collect(),
+            columnstore: false,
             refused: Vec::new(),
             indexes: indexes
                 .iter()

@@ -410,8 +410,10 @@ pub struct TableSchema {
     pub columns: Vec<Column>,
     /// The columns that are not copied.
     pub refused: Vec<RefusedColumn>,
-    /// Its indexes.
+    /// Its indexes that order rows.
     pub indexes: Vec<Index>,
+    /// Whether a columnstore keeps its rows, as the table or beside it.
+    pub columnstore: bool,
 }
 
 impl TableSchema {

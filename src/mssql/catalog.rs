@@ -49,6 +49,8 @@ const INDEXES: &str = "SELECT i.index_id, i.name AS [index_name], i.type, i.is_u
 /// `sys.indexes.type` of the two kinds that order rows.
 const CLUSTERED: i64 = 1;
 const NONCLUSTERED: i64 = 2;
+/// The same of the two kinds that keep rows by columns.
+const COLUMNSTORES: [i64; 2] = [5, 6];
 
 /// The properties of a server, as it reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,7 +177,12 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
 
     let described = session.rows(COLUMNS, &id).await?;
     let (columns, refused) = columns(&described).map_err(|error| error.within(&name))?;
-    let indexes = indexes(&session.rows(INDEXES, &id).await?).map_err(|error| error.within(&name))?;
+    let indexed = session.rows(INDEXES, &id).await?;
+    let indexes = indexes(&indexed).map_err(|error| error.within(&name))?;
+    let mut columnstore = false;
+    for row in &indexed {
+        columnstore |= COLUMNSTORES.contains(&row.integer("type")?);
+    }
     Ok(Some(TableSchema {
         name,
         object_id,
@@ -183,6 +190,7 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
         columns,
         refused,
         indexes,
+        columnstore,
     }))
 }
 

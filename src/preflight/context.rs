@@ -146,6 +146,11 @@ impl<'a> RunContext<'a> {
         self.options.max_workers.unwrap_or(self.config.run.max_workers)
     }
 
+    /// The number of rows a chunk.
+    pub(crate) fn chunk_rows(&self) -> usize {
+        self.options.chunk_rows.unwrap_or(self.config.run.chunk_rows) as usize
+    }
+
     /// The holder of the leases that this run takes.
     pub(crate) fn holder(&self) -> Holder {
         Holder {

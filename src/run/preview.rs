@@ -210,15 +210,17 @@ impl Look<'_> {
                 window.work = Work::Compare;
             }
         }
-        let lookups = plan.lookups();
-        let lookups = lookups.map(|text| format!("Table {}: {text}", plan.name));
+        let chunk_rows = self.config.run.chunk_rows as usize;
+        let storage = there.as_ref().and_then(|target| target.storage_note(chunk_rows));
+        let remarks = plan.lookups().into_iter().chain(storage);
+        let remarks = remarks.map(|text| format!("Table {}: {text}", plan.name));
         Ok(Found {
             target_exists: schema.is_some(),
             key: plan.key_names(),
             access_path: plan.access_path,
             rows_estimated: source.estimate(&plan.source).await?,
             undated: self.undated(source, &plan).await?,
-            notes: plan.notes.iter().cloned().chain(lookups).collect(),
+            notes: plan.notes.iter().cloned().chain(remarks).collect(),
             windows,
             way,
         })

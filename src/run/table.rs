@@ -100,6 +100,9 @@ async fn prepare(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) 
             plan.name, plan.target
         ));
     }
+    if let Some(note) = target.storage_note(run.chunk_rows()) {
+        run.note(&format!("Table {}: {note}", plan.name));
+    }
     Ok(target)
 }
 

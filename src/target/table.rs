@@ -17,6 +17,9 @@ use crate::tsql::expression::{collate, read_expression, stage_expression};
 use crate::tsql::predicate::{Where, near, next_midnight};
 use crate::tsql::seek::{Seeks, Span};
 
+/// The least rows that a server compresses as they come; fewer wait in a delta rowgroup.
+const COLUMNSTORE_ROWS_MIN: usize = 102_400;
+
 /// A target table as a run writes it.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -32,6 +35,8 @@ pub struct Target {
     indexed: Vec<bool>,
     /// Whether a unique index refuses a second row of a unique key, by the source's comparison.
     pub enforces_key: bool,
+    /// Whether a columnstore keeps its rows.
+    columnstore: bool,
     /// The identity of the table.
     pub incarnation: Incarnation,
     /// Whether chunks are merged into it row by row, because foreign keys may point at its rows.
@@ -119,11 +124,32 @@ impl Target {
                 })
                 .collect(),
             columns,
+            columnstore: schema.columnstore,
             incarnation: Incarnation {
                 object_id: schema.object_id,
                 created: schema.create_date.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
             },
             by_row: false,
+        })
+    }
+
+    /// The most rows of a chunk that is loaded into it, where `configured` is what the user asks for. Into a columnstore
+    /// they are enough for the server to compress them at once; fewer would stay in its row store.
+    pub fn chunk_rows(&self, configured: usize) -> usize {
+        match self.columnstore {
+            true => configured.max(COLUMNSTORE_ROWS_MIN),
+            false => configured,
+        }
+    }
+
+    /// What the table's storage asks of a run, for whom it is planned.
+    pub fn storage_note(&self, configured: usize) -> Option<String> {
+        (self.chunk_rows(configured) > configured).then(|| {
+            format!(
+                "{} is a columnstore, so chunks have up to {COLUMNSTORE_ROWS_MIN} rows, which the server compresses as \
+                 they are loaded, not {configured}",
+                self.quoted
+            )
         })
     }
 
@@ -416,4 +442,56 @@ pub fn column_sql(column: &Column) -> String {
 fn named(prefix: &str, table: &str) -> String {
     let name = shortened(&format!("{prefix}{table}"), "");
     format!("[{}]", name.replace(']', "]]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::table::{DataType, Index};
+    use crate::tsql::testing::column;
+
+    #[test]
+    fn a_columnstore_takes_chunks_that_are_compressed_at_once() {
+        let id = |name: &str| Identifier::new(name).unwrap();
+        let name = |table: &str| TableName {
+            schema: id("dbo"),
+            name: id(table),
+        };
+        let mut schema = TableSchema {
+            name: name("S"),
+            object_id: 1,
+            create_date: "2025-01-01T00:00:00".parse().unwrap(),
+            columns: vec![column("ID", DataType::Int), column("AT", DataType::DateTime)],
+            refused: Vec::new(),
+            indexes: vec![Index {
+                name: "PK_S".to_owned(),
+                columns: vec![id("AT"), id("ID")],
+                included: Vec::new(),
+                partitioned_by: None,
+                clustered: true,
+                unique: true,
+                primary_key: true,
+                complete: true,
+                ascending: true,
+            }],
+            columnstore: false,
+        };
+        let plan = TablePlan::monthly(&id("S"), schema.clone(), name("t_S"), &id("AT"), None, "POS").unwrap();
+        let rows = Target::new(&plan, &schema).unwrap();
+        assert_eq!(
+            (rows.chunk_rows(20_000), rows.storage_note(20_000)),
+            (20_000, None)
+        );
+        schema.columnstore = true;
+        let columns = Target::new(&plan, &schema).unwrap();
+        assert_eq!(columns.chunk_rows(20_000), 102_400);
+        assert_eq!(columns.chunk_rows(500_000), 500_000);
+        assert!(
+            columns
+                .storage_note(20_000)
+                .unwrap()
+                .contains("[dbo].[t_S] is a columnstore")
+        );
+        assert_eq!(columns.storage_note(102_400), None);
+    }
 }

@@ -35,6 +35,7 @@ impl TablePlan {
             columns: columns_of(part("columns")?).ok_or_else(|| unreadable(&target))?,
             refused: Vec::new(),
             indexes: Vec::new(),
+            columnstore: false,
         };
         let position = |column: &str| source.position(column).ok_or_else(|| unreadable(&target));
         let date = match part("date column")? {

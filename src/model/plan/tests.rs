@@ -45,6 +45,7 @@ fn schema(indexes: Vec<Index>) -> TableSchema {
             column("STORE", DataType::Int, true),
             column("CODE", DataType::Int, false),
         ],
+        columnstore: false,
         refused: Vec::new(),
         indexes,
     }
