@@ -20,6 +20,10 @@ const NAMES_ONLY: &[u32] = &[
 ];
 
 /// The errors for a second row of a unique key: of a constraint, and of an index.
+/// The numbers of errors that a database raises itself, by THROW or RAISERROR. Nothing is known of their texts.
+const OWN_FIRST: u32 = 50_000;
+const OWN_LAST: u32 = i32::MAX.cast_unsigned();
+
 const DUPLICATE_KEY: [u32; 2] = [2627, 2601];
 
 /// Whether a server refused a row because another one has its value of a unique index.
@@ -132,8 +136,15 @@ const TIMED_OUT: u32 = (-2_i32).cast_unsigned();
 /// <https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues>.
 pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
     match number {
-        // Deadlock victim, lock timeout, no lock memory, no memory, no memory grant in time, snapshot conflict.
-        1205 | 1222 | 1204 | 701 | 8645 | 8651 | 3960 => ErrorKind::Transient,
+        // Deadlock victim, lock timeout, no lock memory, no memory, no memory grant in time.
+        1205 | 1222 | 1204 | 701 | 8645 | 8651 => ErrorKind::Transient,
+        // The optimizer had to wait for too long; the lock manager lost count, and asks for a retry.
+        8628 | 1203 | 1221 => ErrorKind::Transient,
+        // A secondary had to end the statement, because its redo waits for it or its configuration changed.
+        3947 | 3948 => ErrorKind::Transient,
+        // Row versions: an update conflict, a table altered meanwhile, a database that began to keep versions
+        // meanwhile, a scan that took too long, versions dropped for want of room in tempdb.
+        3960 | 3961 | 3957 | 3950 | 3966 => ErrorKind::Transient,
         // Azure SQL: at the limit of workers or sessions, throttled, too many operations at once.
         10928 | 10929 | 40501 | 49918 | 49919 | 49920 => ErrorKind::Transient,
         TIMED_OUT => ErrorKind::Timeout,
@@ -152,6 +163,10 @@ pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
         _ => ErrorKind::Statement,
     }
 }
+        // The database is in transition, in a restore, not started, or was not recovered when the statement began.
+        952 | 927 | 941 | 3953 => ErrorKind::Connection,
+        // Availability groups: the secondary still waits for row versions, none may be read, or there is no quorum.
+        4221 | 982 | 988 => ErrorKind::Connection,
 
 /// A server's text without the values of rows, in one line and without a full stop.
 pub(super) fn shown(number: u32, message: &str) -> String {
@@ -178,6 +193,10 @@ pub(super) fn shown(number: u32, message: &str) -> String {
     }
     line
 }
+        OWN_FIRST..=OWN_LAST => {
+            "a trigger or a procedure of the database raised it; its text may hold values and is not shown"
+                .to_owned()
+        }
 
 /// Every quoted part and every run of digits replaced.
 fn without_values(message: &str) -> String {
@@ -239,7 +258,17 @@ mod tests {
                 "Arithmetic overflow error for data type tinyint, value = 300.25.",
                 "Arithmetic overflow error for data type tinyint, value = …",
             ),
-            (50_000, "Customer 'Ann' owes \"12\"", "Customer '…' owes '…'"),
+            (
+                50_000,
+                "Customer Ann owes money",
+                "a trigger or a procedure of the database raised it; its text may hold values and is not shown",
+            ),
+            (
+                99_999,
+                "Ann",
+                "a trigger or a procedure of the database raised it; its text may hold values and is not shown",
+            ),
+            (TIMED_OUT, "Timeout expired", "Timeout expired"),
             (208, "Invalid object name 'dbo.t'.", "Invalid object name 'dbo.t'"),
         ];
         for (number, text, expected) in cases {
@@ -252,7 +281,7 @@ mod tests {
         let kinds = [
             (
                 ErrorKind::Transient,
-                &[1205, 1222, 1204, 701, 8645, 8651, 3960][..],
+                &[1205, 1222, 1204, 701, 8645, 8651, 8628, 1203, 1221][..],
             ),
             (ErrorKind::Transient, &[10928, 10929, 40501, 49918, 49919, 49920]),
             (ErrorKind::Timeout, &[TIMED_OUT]),
@@ -263,10 +292,12 @@ mod tests {
                 &[4060, 18452, 18456, 18470, 18486, 18487, 18488],
             ),
             (ErrorKind::TargetFull, &[9002, 1105, 1101, 40544]),
+            (ErrorKind::Transient, &[3947, 3948, 3950, 3957, 3960, 3961, 3966]),
             (
                 ErrorKind::Preflight,
                 &[207, 208, 229, 230, 262, 297, 300, 916, 978],
             ),
+            (ErrorKind::Connection, &[952, 927, 941, 3953, 4221, 982, 988]),
             (ErrorKind::Statement, &[2627, 245, 547]),
         ];
         for (kind, numbers) in kinds {
