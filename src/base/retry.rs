@@ -14,7 +14,7 @@
 //! | Busy, State, Plan, Internal | give up | further work could make a wrong row |
 //! | Stopped | give up | an operator asked for it |
 //!
-//! `mssql/fault.rs` maps a server's errors to kinds.
+//! `mssql/fault.rs` maps a server's errors to kinds. What one retrier has given up is final for those around it.
 
 use std::time::Duration;
 

@@ -144,6 +144,7 @@ fn no_login(endpoint: &Endpoint, timeouts: &Timeouts) -> Error {
              there and is not overloaded",
             endpoint.place(),
             timeouts.handshake.as_secs_f32()
+        lost: false,
         ),
     )
 }
