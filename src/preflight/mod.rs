@@ -12,6 +12,7 @@ use crate::base::error::Result;
 use crate::checkpoint::Change;
 use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
+use crate::mssql::catalog;
 use crate::pipeline::forget;
 use crate::pipeline::retrier::Place;
 use crate::source::sight;
@@ -57,6 +58,9 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     let mut target = run.pools.target.take().await?;
     for name in migrate(&mut target).await? {
         run.note(&format!("Target: applied migration {name} to schema [sync]"));
+    }
+    if let Some(error) = ends::read_only(&catalog::server(&mut target).await?) {
+        return Err(error);
     }
     for tombstone in run.retrier.store.view()?.tombstones()? {
         forget::finish(&mut target, &run.retrier, &run.holder(), &tombstone).await?;

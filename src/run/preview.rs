@@ -20,7 +20,7 @@ use crate::refresh::shadow_table::RefreshStrategy;
 use crate::source::{SourceQuery, SourceSession, sight};
 use crate::target::migrate;
 use crate::target::receipt;
-use crate::target::table::Target;
+use crate::target::table::{Target, takes_rows};
 use crate::tsql::predicate::Where;
 
 /// A table, as a run would find it.
@@ -200,7 +200,10 @@ impl Look<'_> {
         // A reference table whose target lacks a column is replaced by one that has it.
         let there = match (&schema, &way) {
             (Some(schema), Some(RefreshWay::Swap { .. })) => Target::new(&plan, schema).ok(),
-            (Some(schema), _) => Some(Target::new(&plan, schema)?),
+            (Some(schema), _) => {
+                takes_rows(target, &plan, schema).await?;
+                Some(Target::new(&plan, schema)?)
+            }
             (None, _) => None,
         };
         let mut windows = self.windows(target, &plan, there.as_ref()).await?;

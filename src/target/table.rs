@@ -41,9 +41,10 @@ impl Target {
     /// unique index's columns as a nonclustered primary key. Returns whether it was created.
     ///
     /// # Errors
-    /// `Preflight` when the table exists but lacks a column; those of the session.
+    /// `Preflight` when the table exists but lacks a column or cannot take rows; those of the session.
     pub async fn open(session: &mut Session, plan: &TablePlan) -> Result<(Target, bool)> {
         if let Some(schema) = catalog::describe(session, &plan.target).await? {
+            takes_rows(session, plan, &schema).await?;
             return Ok((Target::new(plan, &schema)?, false));
         }
         failpoint::step("target: before the table is made");
@@ -123,6 +124,12 @@ impl Target {
             },
             by_row: false,
         })
+    }
+
+    /// Whether a NULL of the source may meet a column that takes none, so that only some rows are refused.
+    pub fn refuses_some(&self, plan: &TablePlan) -> bool {
+        let mut columns = self.columns.iter().zip(plan.columns());
+        columns.any(|(own, source)| source.nullable && !own.nullable)
     }
 
     /// The same table, loaded row by row if its rows have a key.
@@ -301,6 +308,35 @@ fn enforces_key(plan: &TablePlan, schema: &TableSchema, columns: &[Column]) -> b
         })
     };
     unique.into_iter().any(|index| index.columns.iter().all(of_key))
+/// Checks that the table takes a plan's rows: each column that needs a value gets one.
+///
+/// # Errors
+/// `Preflight` for a column that needs a value and is none of the plan's; those of the session.
+pub async fn takes_rows(session: &mut Session, plan: &TablePlan, schema: &TableSchema) -> Result<()> {
+    let copied = |name: &Identifier| {
+        let mut columns = plan.columns().iter();
+        columns.any(|column| column.name.same_as(name.as_str()))
+    };
+    let needed = catalog::needed(session, schema).await?;
+    let without: Vec<&str> = needed
+        .iter()
+        .filter(|name| !copied(name))
+        .map(Identifier::as_str)
+        .collect();
+    if without.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Preflight,
+        format!(
+            "Target table {} takes no NULL in {}, which is not copied from the source, and has no default for it; \
+             add a default, or make it NULL",
+            plan.target,
+            without.join(", ")
+        ),
+    ))
+}
+
 }
 
 /// The statements that create a plan's target table.

@@ -474,6 +474,44 @@ async fn a_permission_that_is_missing_is_asked_for_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_every_window_would_meet_is_met_once() {
+    let name = "what_every_window_would_meet_is_met_once";
+    // A column without a value, and a database that was made read-only meanwhile.
+    for (number, code) in [(515, 4), (3906, 7)] {
+        let Some(job) = Job::begin(name, "").await else {
+            return;
+        };
+        let rule = job.fault(INSERT, 1, u64::MAX, At::Before, error(number, 16));
+        let ended = job.run(code).await;
+        assert_eq!(
+            job.fired(rule),
+            1,
+            "error {number}: the other window is not tried"
+        );
+        assert!(ended.stderr.contains("is given up"), "{}", ended.stderr);
+        job.server.faults().clear();
+        job.run(0).await;
+        job.assert_whole(&format!("error {number} is mended")).await;
+    }
+    // A NULL of the source that the target's column does not take is in some windows only.
+    let Some(job) = Job::begin(name, "").await else {
+        return;
+    };
+    job.server
+        .at_source("UPDATE dbo.T SET NOTE = NULL WHERE ID = 0")
+        .await;
+    job.server
+        .at_target(
+            "CREATE TABLE dbo.t_T (ID int NOT NULL PRIMARY KEY, D datetime NOT NULL, NOTE nvarchar(40) NOT NULL)",
+        )
+        .await;
+    let ended = job.run(4).await;
+    assert!(ended.stderr.contains("answered error 515"), "{}", ended.stderr);
+    let loaded = "dbo.t_T WHERE D >= '2025-11-01'";
+    assert_eq!(job.server.count(&job.server.target, loaded).await, 150);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_cannot_be_opened_is_waited_for_only_where_it_was_open_before() {
     let name = "a_database_that_cannot_be_opened_is_waited_for_only_where_it_was_open_before";
     let Some(job) = Job::begin(name, "").await else {
