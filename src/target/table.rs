@@ -6,7 +6,7 @@ use crate::base::failpoint;
 use crate::model::chunk::KeyRange;
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
-use crate::model::table::{Column, Identifier, TableName, TableSchema, shortened};
+use crate::model::table::{Column, DataType, Identifier, TableName, TableSchema, shortened};
 use crate::model::window::Extent;
 use crate::model::window::{Kind, Window};
 use crate::mssql::{Session, catalog};
@@ -221,6 +221,19 @@ impl Target {
             .iter()
             .zip(plan.columns())
             .map(|(column, source)| read_expression(column, source.data_type));
+        expressions.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same for a SELECT whose rows are staged. A `datetime` is staged as the milliseconds that it prints, which is
+    /// how the driver stages it: the server would turn it into a `datetime2` of other digits.
+    pub fn select_to_stage(&self, plan: &TablePlan) -> String {
+        let expressions = self.columns.iter().zip(plan.columns()).map(|(column, source)| {
+            let read = read_expression(column, source.data_type);
+            match source.data_type {
+                DataType::DateTime => format!("CAST({read} AS datetime2(3))"),
+                _ => read,
+            }
+        });
         expressions.collect::<Vec<_>>().join(", ")
     }
 
