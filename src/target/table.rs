@@ -308,19 +308,6 @@ impl Target {
     }
 }
 
-/// Whether a unique index over all rows has no column beside the unique key's, in the source's collations.
-fn enforces_key(plan: &TablePlan, schema: &TableSchema, columns: &[Column]) -> bool {
-    let unique = schema
-        .indexes
-        .iter()
-        .filter(|index| index.unique && index.complete);
-    let of_key = |name: &Identifier| {
-        plan.key.unique.iter().any(|position| {
-            let (own, source) = (&columns[*position], &plan.columns()[*position]);
-            own.name.same_as(name.as_str()) && own.collation == source.collation
-        })
-    };
-    unique.into_iter().any(|index| index.columns.iter().all(of_key))
 /// Checks that the table takes a plan's rows: each column that needs a value gets one.
 ///
 /// # Errors
@@ -350,7 +337,23 @@ pub async fn takes_rows(session: &mut Session, plan: &TablePlan, schema: &TableS
     ))
 }
 
+/// Whether a unique index over all rows has no column beside the unique key's, in the source's collations.
+fn enforces_key(plan: &TablePlan, schema: &TableSchema, columns: &[Column]) -> bool {
+    let unique = schema
+        .indexes
+        .iter()
+        .filter(|index| index.unique && index.complete);
+    let of_key = |name: &Identifier| {
+        plan.key.unique.iter().any(|position| {
+            let (own, source) = (&columns[*position], &plan.columns()[*position]);
+            own.name.same_as(name.as_str()) && own.collation == source.collation
+        })
+    };
+    unique.into_iter().any(|index| index.columns.iter().all(of_key))
 }
+
+/// The most bytes of a clustered index's key. A server refuses the index, or later a row, that has more.
+const CLUSTERED_BYTES_MAX: u32 = 900;
 
 /// The statements that create a plan's target table.
 pub fn create_sql(plan: &TablePlan) -> String {
@@ -364,6 +367,22 @@ pub fn create_sql(plan: &TablePlan) -> String {
     let table = plan.target.quoted();
     let order = plan.key.order(Kind::Dates(()));
     let primary_key = named("PK_", plan.target.name.as_str());
+    let clustered = named("CX_", plan.target.name.as_str());
+    let bytes = |position: &usize| plan.columns()[*position].data_type.key_bytes_max();
+    if order.iter().map(bytes).sum::<u32>() > CLUSTERED_BYTES_MAX {
+        // The primary key may be longer. The date alone still orders the rows well enough to read a window.
+        parts.push(format!(
+            "CONSTRAINT {primary_key} PRIMARY KEY NONCLUSTERED ({})",
+            names(&plan.key.unique)
+        ));
+        let index = plan.key.date.map_or_else(String::new, |date| {
+            format!(
+                " CREATE CLUSTERED INDEX {clustered} ON {table} ({});",
+                names(&[date])
+            )
+        });
+        return format!("CREATE TABLE {table} ({});{index}", parts.join(", "));
+    }
     if order.len() == plan.key.unique.len() {
         // One index serves both: the order of the rows is the unique key's, but for the place of the date.
         parts.push(format!(
@@ -379,7 +398,7 @@ pub fn create_sql(plan: &TablePlan) -> String {
     format!(
         "CREATE TABLE {table} ({}); CREATE UNIQUE CLUSTERED INDEX {} ON {table} ({});",
         parts.join(", "),
-        named("CX_", plan.target.name.as_str()),
+        clustered,
         names(&order)
     )
 }
@@ -403,4 +422,73 @@ pub fn column_sql(column: &Column) -> String {
 fn named(prefix: &str, table: &str) -> String {
     let name = shortened(&format!("{prefix}{table}"), "");
     format!("[{}]", name.replace(']', "]]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::table::{Index, Length};
+    use crate::tsql::testing::column;
+
+    /// What creates the target of a table with these key columns beside its date.
+    fn created(key: &[(&str, DataType)], dated: bool) -> String {
+        let id = |name: &str| Identifier::new(name).unwrap();
+        let name = |name: &str| TableName {
+            schema: id("dbo"),
+            name: id(name),
+        };
+        let mut columns = vec![column("D", DataType::DateTime)];
+        let others = key.iter().filter(|(name, _)| *name != "D");
+        columns.extend(others.map(|(name, data_type)| column(name, *data_type)));
+        let source = TableSchema {
+            name: name("S"),
+            object_id: 1,
+            create_date: "2025-01-01T00:00:00".parse().unwrap(),
+            columns,
+            refused: Vec::new(),
+            indexes: vec![Index {
+                name: "PK".to_owned(),
+                columns: key.iter().map(|(name, _)| id(name)).collect(),
+                clustered: true,
+                unique: true,
+                primary_key: true,
+                complete: true,
+                ascending: true,
+            }],
+        };
+        let plan = match dated {
+            true => TablePlan::monthly(&id("S"), source, name("t_S"), &id("D"), None, "POS"),
+            false => TablePlan::full(&id("S"), source, name("t_S"), None, "POS"),
+        };
+        let sql = create_sql(&plan.unwrap());
+        sql.split_once("CONSTRAINT ").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn a_key_that_a_clustered_index_cannot_hold_is_not_clustered() {
+        let of = |units| ("CODE", DataType::NVarChar(Length::N(units)));
+        // 8 bytes of the date, and 892 of the code.
+        assert_eq!(
+            created(&[of(446)], true),
+            "[PK_t_S] PRIMARY KEY NONCLUSTERED ([CODE])); \
+             CREATE UNIQUE CLUSTERED INDEX [CX_t_S] ON [dbo].[t_S] ([D], [CODE]);"
+        );
+        assert_eq!(
+            created(&[of(447)], true),
+            "[PK_t_S] PRIMARY KEY NONCLUSTERED ([CODE])); CREATE CLUSTERED INDEX [CX_t_S] ON [dbo].[t_S] ([D]);"
+        );
+        assert_eq!(
+            created(&[("D", DataType::DateTime), of(447)], true),
+            "[PK_t_S] PRIMARY KEY NONCLUSTERED ([D], [CODE])); CREATE CLUSTERED INDEX [CX_t_S] ON [dbo].[t_S] ([D]);"
+        );
+        // A reference table has no date to be clustered on.
+        assert_eq!(
+            created(&[of(450)], false),
+            "[PK_t_S] PRIMARY KEY CLUSTERED ([CODE]));"
+        );
+        assert_eq!(
+            created(&[of(451)], false),
+            "[PK_t_S] PRIMARY KEY NONCLUSTERED ([CODE]));"
+        );
+    }
 }
