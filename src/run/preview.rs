@@ -12,7 +12,7 @@ use crate::model::table::TableName;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::{Session, catalog};
-use crate::pipeline::resume::is_complete;
+use crate::pipeline::resume::{in_calendar, is_complete};
 use crate::preflight::ends;
 use crate::preflight::plan::{origin, quietly, refuse_changes};
 use crate::refresh::shadow_table;
@@ -275,7 +275,7 @@ impl Look<'_> {
         }
         let mut new = match plan.is_full() {
             true => vec![Window::All],
-            false => missing(self.range, &known)?,
+            false => missing(in_calendar(&plan, self.range), &known)?,
         };
         new.extend(plan.has_undated().then_some(Window::Undated));
         for window in new {
