@@ -350,3 +350,32 @@ async fn no_window_lies_beyond_the_calendar_of_its_date_type() {
         assert_eq!(found, Some(windows), "{data_type}: {status}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn white_space_in_xml_is_kept() {
+    let server = Server::start().await;
+    let table = Table::new("T", "ID int NOT NULL, D date NOT NULL, X xml NULL").indexed("D");
+    let rows = ["<a> <b/>\n</a>", "<a><b> </b></a>"];
+    let rows = rows
+        .iter()
+        .zip(1..)
+        .map(|(xml, n)| format!("({n}, '2025-10-15', CONVERT(xml, N'{xml}', 1))"));
+    table.rows(rows).at_source(&server).await;
+    Project::new(&server, T_MONTHLY)
+        .run("2025-10-01", "2025-10-31", &[])
+        .await
+        .expect(0);
+    let texts = "SELECT CAST(X AS nvarchar(max)) FROM dbo.";
+    let there = server
+        .connect(&server.source)
+        .await
+        .texts(&format!("{texts}T ORDER BY ID"))
+        .await;
+    let here = server
+        .connect(&server.target)
+        .await
+        .texts(&format!("{texts}t_T ORDER BY ID"))
+        .await;
+    assert_eq!(there, ["<a> <b/>\n</a>", "<a><b> </b></a>"]);
+    assert_eq!(here, there);
+}
