@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::backfill::load_target::LoadTarget;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::window::Window;
+use crate::mssql::is_without_value;
 use crate::pipeline::resume::{ResumePlan, Scope, WindowWork};
 use crate::pipeline::window::{Outcome, TableContext, WindowResult, run_window};
 use crate::preflight::context::RunContext;
@@ -53,7 +54,7 @@ pub(super) async fn run_windows(
             )
             .with_source(error)
         })?;
-        let failed = over.add(ended, summary);
+        let failed = over.add(ended, at, summary);
         fatal = fatal.or(failed);
     }
     summary.windows_open += waiting.len();
@@ -102,7 +103,7 @@ pub(super) struct PassOver {
 
 impl PassOver {
     /// Adds a window. Returns the error that ends the run, if it met one.
-    fn add(&mut self, ended: WindowResult, summary: &mut TableSummary) -> Option<Error> {
+    fn add(&mut self, ended: WindowResult, at: LoadTarget<'_>, summary: &mut TableSummary) -> Option<Error> {
         summary.rows_loaded += ended.rows_loaded;
         summary.rows_total += ended.rows_loaded;
         self.displaced += ended.displaced;
@@ -121,7 +122,7 @@ impl PassOver {
             }
             Outcome::Failed(error) => {
                 summary.windows_failed += 1;
-                if ends_the_table(error.kind()) {
+                if ends_the_table(&error, at) {
                     self.given_up.get_or_insert(error);
                 }
             }
@@ -136,8 +137,9 @@ pub(super) fn is_done(work: &WindowWork) -> bool {
 }
 
 /// Whether the table's other windows would fail the same way, each after one more read of the source.
-fn ends_the_table(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Preflight | ErrorKind::Timeout)
+fn ends_the_table(error: &Error, at: LoadTarget<'_>) -> bool {
+    matches!(error.kind(), ErrorKind::Preflight | ErrorKind::Timeout)
+        || (is_without_value(error) && !at.target.refuses_some(at.plan))
 }
 
 /// Whether a window has work that can be done now.

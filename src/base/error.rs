@@ -119,6 +119,7 @@ pub struct Error {
     context: String,
     number: Option<u32>,
     state: Option<u8>,
+    given_up: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -130,6 +131,7 @@ impl Error {
             context: context.into(),
             number: None,
             state: None,
+            given_up: false,
             source: None,
         }
     }
@@ -162,6 +164,17 @@ impl Error {
     pub fn of_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// Marks that its work was tried as often as may be, so that nobody retries it on the way out.
+    pub fn given_up(mut self) -> Self {
+        self.given_up = true;
+        self
+    }
+
+    /// Whether its work was tried as often as may be.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// Its kind.

@@ -5,7 +5,7 @@
 //! | Connection | wait the outage out | networks and servers come back, and a backfill has time |
 //! | Broken | retry some times | a new connection is enough, or fails, which is an outage; a statement may break every connection, so retries are limited |
 //! | OutcomeUnknown | retry some times | the next attempt looks for the receipt before it writes anything |
-//! | Transient | retry some times | deadlocks, lock timeouts and shortages of memory pass |
+//! | Transient | retry some times | deadlocks, lock timeouts, shortages of memory and lost row versions pass |
 //! | LoginAgain | wait it out | a server that starts refuses logins for a minute; the pool decides when that is over |
 //! | Timeout | retry a few times | the server may have been busy, but a slow statement is expensive |
 //! | Outage | give up | the run has waited as long as it may |
@@ -14,7 +14,7 @@
 //! | Busy, State, Plan, Internal | give up | further work could make a wrong row |
 //! | Stopped | give up | an operator asked for it |
 //!
-//! `mssql/fault.rs` maps a server's errors to kinds.
+//! `mssql/fault.rs` maps a server's errors to kinds. What one retrier has given up is final for those around it.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::model::row::Value;
 use crate::model::table::{TableName, TableSchema};
 use crate::mssql::{Flow, Proof, Timeouts};
 use crate::preflight::plan::configured;
-use crate::source::{SourceQuery, SourceSession, sight};
+use crate::source::{SourceQuery, SourceSession, sight, versions};
 use crate::tsql::expression::select_list;
 
 const PLACE: &str = "source";
@@ -64,6 +64,19 @@ pub(super) async fn examine(
             session.is_broken(),
             PLACE,
             "Whether rows are kept from this login",
+            &error,
+        )?,
+    }
+    match versions::missing(&mut session).await {
+        Ok(missing) => {
+            if let Some(text) = missing {
+                report.warning(PLACE, text);
+            }
+        }
+        Err(error) => report.unchecked(
+            session.is_broken(),
+            PLACE,
+            "Whether it keeps row versions",
             &error,
         )?,
     }

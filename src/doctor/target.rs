@@ -4,15 +4,17 @@ use chrono::{DateTime, Utc};
 
 use super::report::{Found, Level, Lost, Report, introduce};
 use super::{reach, tables};
-use crate::base::error::Result;
+use crate::base::error::{ErrorKind, Result};
 use crate::base::text::counted;
 use crate::config::{Config, Mode};
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableSchema};
 use crate::mssql::{Session, Timeouts, catalog};
+use crate::preflight::ends::read_only;
 use crate::target::migrate::{newest, version};
 use crate::target::receipt;
+use crate::target::table::takes_rows;
 
 const PLACE: &str = "target";
 
@@ -54,14 +56,8 @@ pub(super) async fn examine(
         }
     };
     introduce(report, PLACE, &server, now);
-    if server.updateability == "READ_ONLY" {
-        report.failure(
-            PLACE,
-            format!(
-                "Database {} is READ_ONLY and cannot be loaded; name the warehouse, or set it READ_WRITE",
-                server.database
-            ),
-        );
+    if let Some(error) = read_only(&server) {
+        report.error(PLACE, &error);
     }
     let session = &mut session;
     // A reference table is loaded into a new shadow table, even if the target table exists.
@@ -124,6 +120,11 @@ async fn table(
             report.add(level, place, text);
         }
         kept(report, session, place, (plan, schema)).await?;
+        match takes_rows(session, plan, schema).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Preflight => report.error(place, &error),
+            Err(error) => report.unchecked(session.is_broken(), place, "What it needs", &error)?,
+        }
     }
     let id = [Value::Integer(i64::from(schema.object_id))];
     let consequences = [

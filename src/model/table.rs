@@ -272,6 +272,46 @@ impl DataType {
     }
 }
 
+impl DataType {
+    /// The most bytes that a value takes in an index; of a type that none holds, more than any may.
+    pub fn key_bytes_max(self) -> u32 {
+        match self {
+            DataType::Bit | DataType::TinyInt => 1,
+            DataType::SmallInt => 2,
+            DataType::Int | DataType::SmallMoney | DataType::Real | DataType::SmallDateTime => 4,
+            DataType::BigInt | DataType::Money | DataType::Float | DataType::DateTime => 8,
+            DataType::Decimal { precision, .. } => match precision {
+                0..=9 => 5,
+                10..=19 => 9,
+                20..=28 => 13,
+                _ => 17,
+            },
+            DataType::Char(n)
+            | DataType::VarChar(Length::N(n))
+            | DataType::Binary(n)
+            | DataType::VarBinary(Length::N(n)) => u32::from(n),
+            DataType::NChar(n) | DataType::NVarChar(Length::N(n)) => 2 * u32::from(n),
+            DataType::Date => 3,
+            DataType::Time(scale) => time_bytes(scale),
+            DataType::DateTime2(scale) => 3 + time_bytes(scale),
+            DataType::DateTimeOffset(scale) => 5 + time_bytes(scale),
+            DataType::UniqueIdentifier => 16,
+            DataType::VarChar(Length::Max)
+            | DataType::NVarChar(Length::Max)
+            | DataType::VarBinary(Length::Max)
+            | DataType::Xml => u32::from(u16::MAX),
+        }
+    }
+}
+
+fn time_bytes(scale: u8) -> u32 {
+    match scale {
+        0..=2 => 3,
+        3 | 4 => 4,
+        _ => 5,
+    }
+}
+
 impl fmt::Display for DataType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -26,6 +26,14 @@ const COLUMNS: &str = "SELECT c.name AS [column_name], ty.name AS [type_name], t
     LEFT JOIN sys.types AS base ON base.user_type_id = c.system_type_id \
     WHERE c.object_id = @P1 ORDER BY c.column_id";
 
+/// The columns that an INSERT must name: they take no NULL, and the server has no value for them. `timestamp` is the
+/// catalog's name for rowversion.
+const NEEDED: &str = "SELECT c.name AS [column_name] FROM sys.columns AS c \
+    LEFT JOIN sys.types AS base ON base.user_type_id = c.system_type_id \
+    WHERE c.object_id = @P1 AND c.is_nullable = 0 AND c.is_identity = 0 AND c.is_computed = 0 \
+    AND c.default_object_id = 0 AND c.generated_always_type = 0 AND COALESCE(base.name, N'') <> N'timestamp' \
+    ORDER BY c.column_id";
+
 /// The reason for a column whose type the login does not see and which is not one of the server's own.
 const UNSEEN_TYPE: &str = "its type cannot be seen; GRANT VIEW DEFINITION on the type shows it";
 
@@ -192,6 +200,19 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
         indexes,
         columnstore,
     }))
+}
+
+/// The names of the columns that an INSERT into a table must name; none if the server does not tell.
+///
+/// # Errors
+/// As [`identity`].
+pub async fn needed(session: &mut Session, table: &TableSchema) -> Result<Vec<Identifier>> {
+    let id = [Value::Integer(i64::from(table.object_id))];
+    match session.rows(NEEDED, &id).await {
+        Ok(rows) => rows.iter().map(|row| identifier(row, "column_name")).collect(),
+        Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {

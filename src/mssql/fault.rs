@@ -14,10 +14,15 @@ const FATAL_CLASS: u8 = 20;
 /// Error numbers whose quoted parts are names of objects, types, databases or logins, or words of the statement.
 const NAMES_ONLY: &[u32] = &[
     102, 105, 137, 156, 207, 208, 209, 213, 229, 230, 257, 262, 266, 297, 300, 447, 468, 515, 544, 547, 911,
-    916, 976, 978, 983, 1101, 1105, 1204, 1205, 1222, 1801, 1911, 1913, 2601, 2627, 2705, 2714, 2766, 2812,
-    3701, 3726, 3902, 3903, 3906, 3908, 3930, 4060, 4104, 4816, 4902, 4922, 8114, 8134, 8152, 9002, 15023,
-    15151, 15248, 18452, 18456, 18470, 18486, 18487, 18488, 40613,
+    916, 927, 941, 952, 976, 978, 982, 983, 988, 1101, 1105, 1204, 1205, 1222, 1801, 1911, 1913, 2601, 2627,
+    2705, 2714, 2766, 2812, 3701, 3726, 3902, 3903, 3906, 3908, 3930, 3953, 3957, 3961, 4060, 4104, 4221,
+    4816, 4902, 4922, 8114, 8134, 8152, 9002, 15023, 15151, 15248, 18452, 18456, 18470, 18486, 18487, 18488,
+    40613,
 ];
+
+/// The numbers of errors that a database raises itself, by THROW or RAISERROR. Nothing is known of their texts.
+const OWN_FIRST: u32 = 50_000;
+const OWN_LAST: u32 = i32::MAX.cast_unsigned();
 
 /// The errors for a second row of a unique key: of a constraint, and of an index.
 const DUPLICATE_KEY: [u32; 2] = [2627, 2601];
@@ -27,6 +32,14 @@ pub fn is_duplicate_key(error: &Error) -> bool {
     error
         .number()
         .is_some_and(|number| DUPLICATE_KEY.contains(&number))
+}
+
+/// The error for a NULL in a column that takes none.
+const NO_NULL: u32 = 515;
+
+/// Whether a server refused a row because it leaves a column without a value that needs one.
+pub fn is_without_value(error: &Error) -> bool {
+    error.number() == Some(NO_NULL)
 }
 
 /// An error of the driver as the program's, and whether the connection is unusable from now on.
@@ -132,8 +145,15 @@ const TIMED_OUT: u32 = (-2_i32).cast_unsigned();
 /// <https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues>.
 pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
     match number {
-        // Deadlock victim, lock timeout, no lock memory, no memory, no memory grant in time, snapshot conflict.
-        1205 | 1222 | 1204 | 701 | 8645 | 8651 | 3960 => ErrorKind::Transient,
+        // Deadlock victim, lock timeout, no lock memory, no memory, no memory grant in time.
+        1205 | 1222 | 1204 | 701 | 8645 | 8651 => ErrorKind::Transient,
+        // The optimizer had to wait for too long; the lock manager lost count, and asks for a retry.
+        8628 | 1203 | 1221 => ErrorKind::Transient,
+        // A secondary had to end the statement, because its redo waits for it or its configuration changed.
+        3947 | 3948 => ErrorKind::Transient,
+        // Row versions: an update conflict, a table altered meanwhile, a database that began to keep versions
+        // meanwhile, a scan that took too long, versions dropped for want of room in tempdb.
+        3960 | 3961 | 3957 | 3950 | 3966 => ErrorKind::Transient,
         // Azure SQL: at the limit of workers or sessions, throttled, too many operations at once.
         10928 | 10929 | 40501 | 49918 | 49919 | 49920 => ErrorKind::Transient,
         TIMED_OUT => ErrorKind::Timeout,
@@ -143,11 +163,15 @@ pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
         40197 | 40613 => ErrorKind::Connection,
         // The server shuts down, pauses or upgrades itself; the database starts, or its replica changes roles.
         6005 | 17142 | 18401 | 921 | 922 | 976 | 983 => ErrorKind::Connection,
+        // The database is in transition, in a restore, not started, or was not recovered when the statement began.
+        952 | 927 | 941 | 3953 => ErrorKind::Connection,
+        // Availability groups: the secondary still waits for row versions, none may be read, or there is no quorum.
+        4221 | 982 | 988 => ErrorKind::Connection,
         4060 | 18452 | 18456 | 18470 | 18486 | 18487 | 18488 => ErrorKind::Login,
         // The last one is Azure SQL's quota.
         9002 | 1105 | 1101 | 40544 => ErrorKind::TargetFull,
-        // Missing columns, tables, permissions, and a database that this login may not enter.
-        207 | 208 | 229 | 230 | 262 | 297 | 300 | 916 | 978 => ErrorKind::Preflight,
+        // Missing columns, tables, permissions, a database that this login may not enter or nobody may write.
+        3906 | 207 | 208 | 229 | 230 | 262 | 297 | 300 | 916 | 978 => ErrorKind::Preflight,
         _ if class >= FATAL_CLASS => ErrorKind::Broken,
         _ => ErrorKind::Statement,
     }
@@ -169,6 +193,10 @@ pub(super) fn shown(number: u32, message: &str) -> String {
             Some(value) => message[..value].to_owned(),
             None => without_values(message),
         },
+        OWN_FIRST..=OWN_LAST => {
+            "a trigger or a procedure of the database raised it; its text may hold values and is not shown"
+                .to_owned()
+        }
         _ if NAMES_ONLY.contains(&number) => message.to_owned(),
         _ => without_values(message),
     };
@@ -239,7 +267,17 @@ mod tests {
                 "Arithmetic overflow error for data type tinyint, value = 300.25.",
                 "Arithmetic overflow error for data type tinyint, value = …",
             ),
-            (50_000, "Customer 'Ann' owes \"12\"", "Customer '…' owes '…'"),
+            (
+                50_000,
+                "Customer Ann owes money",
+                "a trigger or a procedure of the database raised it; its text may hold values and is not shown",
+            ),
+            (
+                99_999,
+                "Ann",
+                "a trigger or a procedure of the database raised it; its text may hold values and is not shown",
+            ),
+            (TIMED_OUT, "Timeout expired", "Timeout expired"),
             (208, "Invalid object name 'dbo.t'.", "Invalid object name 'dbo.t'"),
         ];
         for (number, text, expected) in cases {
@@ -252,12 +290,14 @@ mod tests {
         let kinds = [
             (
                 ErrorKind::Transient,
-                &[1205, 1222, 1204, 701, 8645, 8651, 3960][..],
+                &[1205, 1222, 1204, 701, 8645, 8651, 8628, 1203, 1221][..],
             ),
+            (ErrorKind::Transient, &[3947, 3948, 3950, 3957, 3960, 3961, 3966]),
             (ErrorKind::Transient, &[10928, 10929, 40501, 49918, 49919, 49920]),
             (ErrorKind::Timeout, &[TIMED_OUT]),
             (ErrorKind::Connection, &[233, 10053, 10054, 10060, 40197, 40613]),
             (ErrorKind::Connection, &[6005, 17142, 18401, 921, 922, 976, 983]),
+            (ErrorKind::Connection, &[952, 927, 941, 3953, 4221, 982, 988]),
             (
                 ErrorKind::Login,
                 &[4060, 18452, 18456, 18470, 18486, 18487, 18488],
@@ -265,7 +305,7 @@ mod tests {
             (ErrorKind::TargetFull, &[9002, 1105, 1101, 40544]),
             (
                 ErrorKind::Preflight,
-                &[207, 208, 229, 230, 262, 297, 300, 916, 978],
+                &[207, 208, 229, 230, 262, 297, 300, 916, 978, 3906],
             ),
             (ErrorKind::Statement, &[2627, 245, 547]),
         ];

@@ -42,6 +42,7 @@ pub struct Session {
     /// `source at host:1433, database POS`, for errors.
     pub(super) place: String,
     pub(super) broken: bool,
+    pub(super) lost: bool,
     /// The statement that made this session's stage, if it has one.
     pub(super) staged: Option<String>,
 }
@@ -90,6 +91,11 @@ impl Session {
     /// call whose future was dropped before its end.
     pub fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Whether the connection itself has ended, or fell silent: those opened before it may have as well.
+    pub fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// `source at host:1433, database POS`: the place that errors name.
@@ -284,6 +290,7 @@ impl Session {
             Err(error) => {
                 let (error, broken) = fault::from_driver(error, &self.place, self.watch.stall());
                 self.broken = broken;
+                self.lost = broken && matches!(error.kind(), ErrorKind::Broken | ErrorKind::Connection);
                 Err(error)
             }
         }

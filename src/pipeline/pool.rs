@@ -1,6 +1,10 @@
 //! A connection pool for one server. `take` connects if none is idle; `put` drops broken ones. The number of
 //! connections never exceeds the number of workers that hold one.
+//!
+//! A connection that was lost takes the idle ones with it: a server that restarted has ended them all, and each would
+//! cost the work that takes it an attempt.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,6 +61,9 @@ pub trait Connection: Sized {
 
     /// Whether the connection cannot be used any more.
     fn is_broken(&self) -> bool;
+
+    /// Whether it has ended, or fell silent, so that those opened before it may have as well.
+    fn is_lost(&self) -> bool;
 }
 
 impl Connection for SourceSession {
@@ -68,6 +75,10 @@ impl Connection for SourceSession {
 
     fn is_broken(&self) -> bool {
         SourceSession::is_broken(self)
+    }
+
+    fn is_lost(&self) -> bool {
+        SourceSession::is_lost(self)
     }
 }
 
@@ -81,6 +92,42 @@ impl Connection for Session {
     fn is_broken(&self) -> bool {
         Session::is_broken(self)
     }
+
+    fn is_lost(&self) -> bool {
+        Session::is_lost(self)
+    }
+}
+
+type Idle<C> = Arc<Mutex<Vec<C>>>;
+
+/// A connection that was taken from a pool. It is closed when it is dropped; [`Pool::put`] hands it back instead.
+#[derive(Debug)]
+pub struct Pooled<C: Connection> {
+    /// There until it is handed back.
+    session: Option<C>,
+    idle: Idle<C>,
+}
+
+impl<C: Connection> Deref for Pooled<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        self.session.as_ref().expect("it was not handed back")
+    }
+}
+
+impl<C: Connection> DerefMut for Pooled<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        self.session.as_mut().expect("it was not handed back")
+    }
+}
+
+impl<C: Connection> Drop for Pooled<C> {
+    fn drop(&mut self) {
+        if self.session.as_ref().is_some_and(C::is_lost) {
+            lock(&self.idle).clear();
+        }
+    }
 }
 
 /// The connections to one server.
@@ -89,7 +136,7 @@ pub struct Pool<C: Connection> {
     endpoint: Endpoint,
     proof: C::Proof,
     timeouts: Timeouts,
-    idle: Mutex<Vec<C>>,
+    idle: Idle<C>,
     /// Whether this login was good on this server before, in this run or an earlier one.
     known: AtomicBool,
     refused: Mutex<Option<Refused>>,
@@ -103,7 +150,7 @@ impl<C: Connection> Pool<C> {
             endpoint,
             proof,
             timeouts,
-            idle: Mutex::new(Vec::new()),
+            idle: Idle::default(),
             known: AtomicBool::new(false),
             refused: Mutex::new(None),
             clock: SharedClock::clone(clock),
@@ -125,11 +172,19 @@ impl<C: Connection> Pool<C> {
     /// # Errors
     /// Those of [`Session::open`]. If a login was good before and is refused now, `LoginAgain`, and `Login`
     /// once that lasts too long; `Connection` for a database that cannot be opened.
-    pub async fn take(&self) -> Result<C> {
+    pub async fn take(&self) -> Result<Pooled<C>> {
         let idle = lock(&self.idle).pop();
-        if let Some(session) = idle {
-            return Ok(session);
-        }
+        let session = match idle {
+            Some(session) => session,
+            None => self.open().await?,
+        };
+        Ok(Pooled {
+            session: Some(session),
+            idle: Arc::clone(&self.idle),
+        })
+    }
+
+    async fn open(&self) -> Result<C> {
         if let Some(refused) = *lock(&self.refused)
             && self.clock.monotonic() < refused.until
         {
@@ -178,8 +233,10 @@ impl<C: Connection> Pool<C> {
     }
 
     /// Hands a connection back; a broken one is dropped.
-    pub fn put(&self, session: C) {
-        if !session.is_broken() {
+    pub fn put(&self, mut session: Pooled<C>) {
+        if !session.is_broken()
+            && let Some(session) = session.session.take()
+        {
             lock(&self.idle).push(session);
         }
     }

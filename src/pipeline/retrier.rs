@@ -102,7 +102,8 @@ impl Retrier {
         }
     }
 
-    /// Waits before another attempt at `place`, or returns the error if there is to be none.
+    /// Waits before another attempt at `place`, or returns the error if there is to be none. A retrier within this one
+    /// may have given up already: then there is none.
     ///
     /// # Errors
     /// The error itself; `Outage` for a server that stayed away; `Stopped` when the run is asked to stop
@@ -114,6 +115,9 @@ impl Retrier {
         ) {
             self.broke.store(true, Ordering::Relaxed);
         }
+        if error.is_given_up() {
+            return Err(error);
+        }
         let wait = match attempts.after(error.kind()) {
             Verdict::Again(wait) => wait,
             Verdict::GiveUp if error.kind() == ErrorKind::Connection => {
@@ -121,7 +125,7 @@ impl Retrier {
                     "The server was away for longer than a run waits; run again to go on when it is back";
                 return Err(Error::new(ErrorKind::Outage, text).with_source(error));
             }
-            Verdict::GiveUp => return Err(error),
+            Verdict::GiveUp => return Err(error.given_up()),
         };
         let away = attempts.away();
         if let Some(away) = away {

@@ -3,12 +3,12 @@
 //! The configuration can tell that only by the names of the servers, and a server has several: an alias, a listener, an
 //! address. A load would delete rows of the source, and a cutover would drop its table. So the two servers are asked
 //! before anything is written. They are asked only if the configuration has one name for both databases, and for a
-//! table that is read and one that is written.
+//! table that is read and one that is written. A target that nobody may write is refused as well.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::{Config, Mode};
 use crate::model::table::TableName;
-use crate::mssql::{Database, Session};
+use crate::mssql::{Database, ServerInfo, Session};
 use crate::pipeline::retrier::Place;
 use crate::preflight::context::RunContext;
 use crate::source::SourceSession;
@@ -94,4 +94,17 @@ pub(crate) async fn refuse(run: &RunContext<'_>) -> Result<()> {
     run.retrier
         .retry_if(Place::of("preflight"), known, || refuse_once(run))
         .await
+}
+
+/// The error for a target whose database nobody may write; `None` for any other.
+pub(crate) fn read_only(target: &ServerInfo) -> Option<Error> {
+    (target.updateability == "READ_ONLY").then(|| {
+        Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Database {} is READ_ONLY and cannot be loaded; name the warehouse, or set it READ_WRITE",
+                target.database
+            ),
+        )
+    })
 }

@@ -12,9 +12,10 @@ use crate::base::error::Result;
 use crate::checkpoint::Change;
 use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
+use crate::mssql::catalog;
 use crate::pipeline::forget;
 use crate::pipeline::retrier::Place;
-use crate::source::sight;
+use crate::source::{sight, versions};
 use crate::target::migrate::migrate;
 use crate::target::receipt;
 
@@ -49,6 +50,9 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     if let Some(unseen) = sight::unseen(&mut source).await? {
         run.note(unseen);
     }
+    if let Some(text) = versions::missing(&mut source).await? {
+        run.note(text);
+    }
     let mut plans = Vec::new();
     for table in tables {
         plans.push(plan::of_source(run.config, &mut source, table, &origin).await?);
@@ -56,6 +60,9 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     run.pools.source.put(source);
     ends::refuse_once(run).await?;
     let mut target = run.pools.target.take().await?;
+    if let Some(error) = ends::read_only(&catalog::server(&mut target).await?) {
+        return Err(error);
+    }
     for name in migrate(&mut target).await? {
         run.note(&format!("Target: applied migration {name} to schema [sync]"));
     }

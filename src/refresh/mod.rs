@@ -29,7 +29,7 @@ use crate::source::extract::{self, Compared};
 use crate::target::lease;
 use crate::target::lease::Lease;
 use crate::target::receipt;
-use crate::target::table::Target;
+use crate::target::table::{Target, takes_rows};
 
 /// The outcome of a refresh by a shadow table.
 enum Refreshed {
@@ -66,6 +66,7 @@ pub(crate) async fn refresh(
                     obstacles.join(", ")
                 ));
                 shadow_table::drop_leftover(lease_session, &shadow_plan, &shadow_lease).await?;
+                takes_rows(lease_session, plan, &schema).await?;
                 let target = Target::new(plan, &schema)?.by_row(plan);
                 let at = LoadTarget {
                     plan,

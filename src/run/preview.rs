@@ -12,7 +12,7 @@ use crate::model::table::TableName;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::{Session, catalog};
-use crate::pipeline::resume::is_complete;
+use crate::pipeline::resume::{in_calendar, is_complete};
 use crate::preflight::ends;
 use crate::preflight::plan::{of_source, origin, refuse_changes};
 use crate::refresh::shadow_table;
@@ -20,7 +20,7 @@ use crate::refresh::shadow_table::RefreshStrategy;
 use crate::source::{SourceQuery, SourceSession, sight};
 use crate::target::migrate;
 use crate::target::receipt;
-use crate::target::table::Target;
+use crate::target::table::{Target, takes_rows};
 use crate::tsql::predicate::Where;
 
 /// A table, as a run would find it.
@@ -201,7 +201,10 @@ impl Look<'_> {
         // A reference table whose target lacks a column is replaced by one that has it.
         let there = match (&schema, &way) {
             (Some(schema), Some(RefreshWay::Swap { .. })) => Target::new(&plan, schema).ok(),
-            (Some(schema), _) => Some(Target::new(&plan, schema)?),
+            (Some(schema), _) => {
+                takes_rows(target, &plan, schema).await?;
+                Some(Target::new(&plan, schema)?)
+            }
             (None, _) => None,
         };
         let mut windows = self.windows(target, &plan, there.as_ref()).await?;
@@ -277,7 +280,7 @@ impl Look<'_> {
         }
         let mut new = match plan.is_full() {
             true => vec![Window::All],
-            false => missing(self.range, &known)?,
+            false => missing(in_calendar(&plan, self.range), &known)?,
         };
         new.extend(plan.has_undated().then_some(Window::Undated));
         for window in new {

@@ -4,5 +4,6 @@ pub mod count;
 pub mod extract;
 pub mod session;
 pub mod sight;
+pub mod versions;
 
 pub use session::{SourceQuery, SourceSession};

@@ -97,6 +97,11 @@ impl SourceSession {
         self.session.is_broken()
     }
 
+    /// Whether the connection itself has ended, as [`Session::is_lost`] says.
+    pub fn is_lost(&self) -> bool {
+        self.session.is_lost()
+    }
+
     /// The one row of an aggregate.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ pub async fn stage_from(
     let sql = format!(
         "INSERT INTO {STAGE} ({}) {}",
         names.join(", "),
-        range.select(&from.select(plan), &from.quoted)
+        range.select(&from.select_to_stage(plan), &from.quoted)
     );
     session.execute(&sql, &range.params).await
 }

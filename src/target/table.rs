@@ -8,7 +8,7 @@ use crate::base::failpoint;
 use crate::model::chunk::KeyRange;
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::Value;
-use crate::model::table::{Column, Identifier, TableName, TableSchema, shortened};
+use crate::model::table::{Column, DataType, Identifier, TableName, TableSchema, shortened};
 use crate::model::window::{Bounds, Extent, Kind, Window};
 use crate::mssql::{Session, catalog};
 use crate::target::receipt::Incarnation;
@@ -48,9 +48,10 @@ impl Target {
     /// unique index's columns as the primary key, and an index on the date if the key has none. Returns whether it was created.
     ///
     /// # Errors
-    /// `Preflight` when the table exists but lacks a column; those of the session.
+    /// `Preflight` when the table exists but lacks a column or cannot take rows; those of the session.
     pub async fn open(session: &mut Session, plan: &TablePlan) -> Result<(Target, bool)> {
         if let Some(schema) = catalog::describe(session, &plan.target).await? {
+            takes_rows(session, plan, &schema).await?;
             return Ok((Target::new(plan, &schema)?, false));
         }
         failpoint::step("target: before the table is made");
@@ -153,6 +154,12 @@ impl Target {
         })
     }
 
+    /// Whether a NULL of the source may meet a column that takes none, so that only some rows are refused.
+    pub fn refuses_some(&self, plan: &TablePlan) -> bool {
+        let mut columns = self.columns.iter().zip(plan.columns());
+        columns.any(|(own, source)| source.nullable && !own.nullable)
+    }
+
     /// The same table, loaded row by row if its rows have a key.
     pub fn by_row(self, plan: &TablePlan) -> Target {
         Target {
@@ -248,6 +255,19 @@ impl Target {
             .iter()
             .zip(plan.columns())
             .map(|(column, source)| read_expression(column, source.data_type));
+        expressions.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same for a SELECT whose rows are staged. A `datetime` is staged as the milliseconds that it prints, which is
+    /// how the driver stages it: the server would turn it into a `datetime2` of other digits.
+    pub fn select_to_stage(&self, plan: &TablePlan) -> String {
+        let expressions = self.columns.iter().zip(plan.columns()).map(|(column, source)| {
+            let read = read_expression(column, source.data_type);
+            match source.data_type {
+                DataType::DateTime => format!("CAST({read} AS datetime2(3))"),
+                _ => read,
+            }
+        });
         expressions.collect::<Vec<_>>().join(", ")
     }
 
@@ -367,6 +387,35 @@ impl Target {
     }
 }
 
+/// Checks that the table takes a plan's rows: each column that needs a value gets one.
+///
+/// # Errors
+/// `Preflight` for a column that needs a value and is none of the plan's; those of the session.
+pub async fn takes_rows(session: &mut Session, plan: &TablePlan, schema: &TableSchema) -> Result<()> {
+    let copied = |name: &Identifier| {
+        let mut columns = plan.columns().iter();
+        columns.any(|column| column.name.same_as(name.as_str()))
+    };
+    let needed = catalog::needed(session, schema).await?;
+    let without: Vec<&str> = needed
+        .iter()
+        .filter(|name| !copied(name))
+        .map(Identifier::as_str)
+        .collect();
+    if without.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Preflight,
+        format!(
+            "Target table {} takes no NULL in {}, which is not copied from the source, and has no default for it; \
+             add a default, or make it NULL",
+            plan.target,
+            without.join(", ")
+        ),
+    ))
+}
+
 /// Whether a unique index over all rows has no column beside the unique key's, in the source's collations.
 fn enforces_key(plan: &TablePlan, schema: &TableSchema, columns: &[Column]) -> bool {
     let unique = schema
@@ -382,6 +431,9 @@ fn enforces_key(plan: &TablePlan, schema: &TableSchema, columns: &[Column]) -> b
     unique.into_iter().any(|index| index.columns.iter().all(of_key))
 }
 
+/// The most bytes of a clustered index's key. A server refuses the index, or later a row, that has more.
+const CLUSTERED_BYTES_MAX: u32 = 900;
+
 /// The statements that create a plan's target table.
 pub fn create_sql(plan: &TablePlan) -> String {
     let mut parts: Vec<String> = plan.columns().iter().map(column_sql).collect();
@@ -394,6 +446,22 @@ pub fn create_sql(plan: &TablePlan) -> String {
     let table = plan.target.quoted();
     let order = plan.key.order(Kind::Dates(()));
     let primary_key = named("PK_", plan.target.name.as_str());
+    let clustered = named("CX_", plan.target.name.as_str());
+    let bytes = |position: &usize| plan.columns()[*position].data_type.key_bytes_max();
+    if order.iter().map(bytes).sum::<u32>() > CLUSTERED_BYTES_MAX {
+        // The primary key may be longer. The date alone still orders the rows well enough to read a window.
+        parts.push(format!(
+            "CONSTRAINT {primary_key} PRIMARY KEY NONCLUSTERED ({})",
+            names(&plan.key.unique)
+        ));
+        let index = plan.key.date.map_or_else(String::new, |date| {
+            format!(
+                " CREATE CLUSTERED INDEX {clustered} ON {table} ({});",
+                names(&[date])
+            )
+        });
+        return format!("CREATE TABLE {table} ({});{index}", parts.join(", "));
+    }
     if order.len() == plan.key.unique.len() {
         // One index serves both: the order of the rows is the unique key's, but for the place of the date.
         parts.push(format!(
@@ -418,7 +486,7 @@ pub fn create_sql(plan: &TablePlan) -> String {
     format!(
         "CREATE TABLE {table} ({}); CREATE UNIQUE CLUSTERED INDEX {} ON {table} ({});",
         parts.join(", "),
-        named("CX_", plan.target.name.as_str()),
+        clustered,
         names(&order)
     )
 }
@@ -447,25 +515,34 @@ fn named(prefix: &str, table: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::table::{DataType, Index};
+    use crate::model::table::{Index, Length};
     use crate::tsql::testing::column;
 
-    #[test]
-    fn a_columnstore_takes_chunks_that_are_compressed_at_once() {
-        let id = |name: &str| Identifier::new(name).unwrap();
-        let name = |table: &str| TableName {
+    fn id(name: &str) -> Identifier {
+        Identifier::new(name).unwrap()
+    }
+
+    fn name(name: &str) -> TableName {
+        TableName {
             schema: id("dbo"),
-            name: id(table),
-        };
-        let mut schema = TableSchema {
+            name: id(name),
+        }
+    }
+
+    /// A table with these key columns beside its date.
+    fn source(key: &[(&str, DataType)]) -> TableSchema {
+        let mut columns = vec![column("D", DataType::DateTime)];
+        let others = key.iter().filter(|(name, _)| *name != "D");
+        columns.extend(others.map(|(name, data_type)| column(name, *data_type)));
+        TableSchema {
             name: name("S"),
             object_id: 1,
             create_date: "2025-01-01T00:00:00".parse().unwrap(),
-            columns: vec![column("ID", DataType::Int), column("AT", DataType::DateTime)],
+            columns,
             refused: Vec::new(),
             indexes: vec![Index {
-                name: "PK_S".to_owned(),
-                columns: vec![id("AT"), id("ID")],
+                name: "PK".to_owned(),
+                columns: key.iter().map(|(name, _)| id(name)).collect(),
                 included: Vec::new(),
                 partitioned_by: None,
                 clustered: true,
@@ -475,8 +552,17 @@ mod tests {
                 ascending: true,
             }],
             columnstore: false,
-        };
-        let plan = TablePlan::monthly(&id("S"), schema.clone(), name("t_S"), &id("AT"), None, "POS").unwrap();
+        }
+    }
+
+    fn monthly(source: TableSchema) -> TablePlan {
+        TablePlan::monthly(&id("S"), source, name("t_S"), &id("D"), None, "POS").unwrap()
+    }
+
+    #[test]
+    fn a_columnstore_takes_chunks_that_are_compressed_at_once() {
+        let mut schema = source(&[("D", DataType::DateTime), ("ID", DataType::Int)]);
+        let plan = monthly(schema.clone());
         let rows = Target::new(&plan, &schema).unwrap();
         assert_eq!(
             (rows.chunk_rows(20_000), rows.storage_note(20_000)),
@@ -486,12 +572,46 @@ mod tests {
         let columns = Target::new(&plan, &schema).unwrap();
         assert_eq!(columns.chunk_rows(20_000), 102_400);
         assert_eq!(columns.chunk_rows(500_000), 500_000);
-        assert!(
-            columns
-                .storage_note(20_000)
-                .unwrap()
-                .contains("[dbo].[t_S] is a columnstore")
-        );
+        let note = columns.storage_note(20_000).unwrap();
+        assert!(note.contains("[dbo].[t_S] is a columnstore"), "{note}");
         assert_eq!(columns.storage_note(102_400), None);
+    }
+
+    /// What creates the target of a table with these key columns beside its date.
+    fn created(key: &[(&str, DataType)], dated: bool) -> String {
+        let plan = match dated {
+            true => monthly(source(key)),
+            false => TablePlan::full(&id("S"), source(key), name("t_S"), None, "POS").unwrap(),
+        };
+        let sql = create_sql(&plan);
+        sql.split_once("CONSTRAINT ").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn a_key_that_a_clustered_index_cannot_hold_is_not_clustered() {
+        let of = |units| ("CODE", DataType::NVarChar(Length::N(units)));
+        // 8 bytes of the date, and 892 of the code.
+        assert_eq!(
+            created(&[of(446)], true),
+            "[PK_t_S] PRIMARY KEY NONCLUSTERED ([CODE])); \
+             CREATE UNIQUE CLUSTERED INDEX [CX_t_S] ON [dbo].[t_S] ([D], [CODE]);"
+        );
+        assert_eq!(
+            created(&[of(447)], true),
+            "[PK_t_S] PRIMARY KEY NONCLUSTERED ([CODE])); CREATE CLUSTERED INDEX [CX_t_S] ON [dbo].[t_S] ([D]);"
+        );
+        assert_eq!(
+            created(&[("D", DataType::DateTime), of(447)], true),
+            "[PK_t_S] PRIMARY KEY NONCLUSTERED ([D], [CODE])); CREATE CLUSTERED INDEX [CX_t_S] ON [dbo].[t_S] ([D]);"
+        );
+        // A reference table has no date to be clustered on.
+        assert_eq!(
+            created(&[of(450)], false),
+            "[PK_t_S] PRIMARY KEY CLUSTERED ([CODE]));"
+        );
+        assert_eq!(
+            created(&[of(451)], false),
+            "[PK_t_S] PRIMARY KEY NONCLUSTERED ([CODE]));"
+        );
     }
 }

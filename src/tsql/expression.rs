@@ -168,6 +168,10 @@ pub fn stage_expression(stage_column: &str, source: DataType, target: &Column) -
         };
         return format!("CAST({number} AS {})", target.data_type);
     }
+    if target.data_type == DataType::Xml {
+        // Style 1 keeps white space between tags, which a CAST drops.
+        return format!("CONVERT(xml, {stage_column}, 1)");
+    }
     format!("CAST({stage_column}{} AS {})", collate(target), target.data_type)
 }
 
@@ -318,7 +322,7 @@ mod tests {
         );
         assert_eq!(
             stage_expression("[c2]", DataType::Xml, &column("X", DataType::Xml)),
-            "CAST([c2] AS xml)"
+            "CONVERT(xml, [c2], 1)"
         );
     }
 

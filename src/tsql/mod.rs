@@ -6,7 +6,7 @@ pub mod predicate;
 pub mod seek;
 
 #[cfg(test)]
-mod testing {
+pub(crate) mod testing {
     use crate::model::table::{Column, DataType, Identifier};
 
     /// A column of a test. A text has the collation of most servers.

@@ -10,7 +10,7 @@ use crate::model::chunk::{KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::row::{Value, Values, printed_milliseconds};
 use crate::model::table::{Column, DataType};
-use crate::model::window::{Bounds, Extent, FIRST_DAY, LAST_DAY, Window, midnight};
+use crate::model::window::{Bounds, DateRange, Extent, FIRST_DAY, LAST_DAY, Window, midnight};
 use crate::tsql::expression::key_parameter;
 
 /// The number of 0001-01-01 in chrono's count of days from the common era.
@@ -43,6 +43,15 @@ fn calendar(date: DataType) -> (NaiveDate, NaiveDate) {
         DataType::DateTime => (day(1753, 1, 1), LAST_DAY),
         DataType::SmallDateTime => (day(1900, 1, 1), day(2079, 6, 6)),
         _ => (FIRST_DAY, LAST_DAY),
+    }
+}
+
+/// The part of a range that a date type holds; empty, with its end before its start, if there is none.
+pub fn within_calendar(date: DataType, range: DateRange) -> DateRange {
+    let (first, last) = calendar(date);
+    DateRange {
+        start: range.start.max(first),
+        end: range.end.min(next_midnight(last).date()),
     }
 }
 

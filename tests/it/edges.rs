@@ -331,3 +331,51 @@ async fn months_to_come_are_open_and_not_done() {
         assert!(ended.stdout.contains("0 of 2"), "{}", ended.stdout);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_window_lies_beyond_the_calendar_of_its_date_type() {
+    for (data_type, dates, day, windows) in [
+        ("datetime", ["1752-01-01", "1753-02-28"], "1753-01-01", 2),
+        ("smalldatetime", ["1899-01-15", "1900-01-31"], "1900-01-01", 1),
+        ("date", ["0001-01-01", "0001-02-28"], "0001-01-01", 2),
+    ] {
+        let server = Server::start().await;
+        let table = Table::new("T", &format!("ID int NOT NULL, D {data_type} NOT NULL")).indexed("D");
+        table.rows([format!("(1, '{day}')")]).at_source(&server).await;
+        let project = Project::new(&server, T_MONTHLY);
+        project.run(dates[0], dates[1], &[]).await.expect(0);
+        server.assert_equal("dbo.T", "dbo.t_T").await;
+        let status = project.status().await;
+        let found = status["tables"][0]["windows"].as_array().map(Vec::len);
+        assert_eq!(found, Some(windows), "{data_type}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn white_space_in_xml_is_kept() {
+    let server = Server::start().await;
+    let table = Table::new("T", "ID int NOT NULL, D date NOT NULL, X xml NULL").indexed("D");
+    let rows = ["<a> <b/>\n</a>", "<a><b> </b></a>"];
+    let rows = rows
+        .iter()
+        .zip(1..)
+        .map(|(xml, n)| format!("({n}, '2025-10-15', CONVERT(xml, N'{xml}', 1))"));
+    table.rows(rows).at_source(&server).await;
+    Project::new(&server, T_MONTHLY)
+        .run("2025-10-01", "2025-10-31", &[])
+        .await
+        .expect(0);
+    let texts = "SELECT CAST(X AS nvarchar(max)) FROM dbo.";
+    let there = server
+        .connect(&server.source)
+        .await
+        .texts(&format!("{texts}T ORDER BY ID"))
+        .await;
+    let here = server
+        .connect(&server.target)
+        .await
+        .texts(&format!("{texts}t_T ORDER BY ID"))
+        .await;
+    assert_eq!(there, ["<a> <b/>\n</a>", "<a><b> </b></a>"]);
+    assert_eq!(here, there);
+}

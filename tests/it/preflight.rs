@@ -1,8 +1,9 @@
 //! What the program says when a server is there: what can be wrong before any row is read, as message and exit
 //! code, and what the flags of `run` and `counts` do.
 
-use testkit::project::{PASSWORD_VARIABLE, monthly};
-use testkit::tables::Table;
+use tds_emulator::Role;
+use testkit::project::{PASSWORD_VARIABLE, T_MONTHLY, monthly};
+use testkit::tables::{self, Table};
 use testkit::{Ended, Home, Project, Server};
 
 const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-10-02"];
@@ -219,4 +220,55 @@ async fn a_table_that_is_the_target_of_another_under_another_name_of_the_server(
     // Nothing was written, not even the program's own schema.
     let sql = "SELECT COUNT_BIG(*) FROM sys.schemas WHERE name = N'sync'";
     assert_eq!(server.connect(&server.source).await.integer(sql).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_takes_no_row_is_named_before_any_is_read() {
+    let name = "a_target_that_takes_no_row_is_named_before_any_is_read";
+    let Some(server) = Server::start_emulator(name).await else {
+        return;
+    };
+    tables::dated("T")
+        .rows(tables::october(9))
+        .at_source(&server)
+        .await;
+    server
+        .at_target(
+            "CREATE TABLE dbo.t_T (ID int NOT NULL PRIMARY KEY, D datetime NOT NULL, REGION nvarchar(10) NOT NULL, \
+             LOADED datetime2(0) NOT NULL DEFAULT SYSUTCDATETIME(), NOTE nvarchar(10) NULL, \
+             NUMBER int IDENTITY(1,1) NOT NULL)",
+        )
+        .await;
+    let project = Project::new(&server, T_MONTHLY);
+    let mark = server.mark();
+    for command in ["run", "plan"] {
+        let dates = ["--start-date", "2025-10-01", "--end-date", "2025-10-31"];
+        let ended = project.sync(&[&[command], &dates[..]].concat()).await.expect(7);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(
+            said.contains("dbo.t_T takes no NULL in REGION, which"),
+            "{command}: {said}"
+        );
+    }
+    let ended = project.sync(&["doctor"]).await.expect(7);
+    assert!(
+        ended.stdout.contains("takes no NULL in REGION, which"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(server.rows_read(mark, &["[T]"]), 0);
+
+    server
+        .at_target("ALTER TABLE dbo.t_T ADD CONSTRAINT DF_REGION DEFAULT N'none' FOR REGION")
+        .await;
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    server
+        .emulator()
+        .set_role(&server.target, Role::ReadableSecondary);
+    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
+    assert!(
+        ended.stderr.contains("is READ_ONLY and cannot be loaded"),
+        "{}",
+        ended.stderr
+    );
 }

@@ -1,7 +1,8 @@
 //! Never the primary by accident: every source connection proves where it is, or nothing is read.
 
-use tds_emulator::{Action, Role};
+use tds_emulator::{Action, LockMode, Role};
 use testkit::project::T_MONTHLY;
+use testkit::server::is_elsewhere;
 use testkit::{Project, Server, faults, tables};
 
 async fn fill(server: &Server) {
@@ -116,4 +117,36 @@ async fn not_requiring_a_replica_is_said_on_every_run() {
             ended.stderr
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_is_read_by_row_versions_where_its_database_keeps_them() {
+    if is_elsewhere("a_source_is_read_by_row_versions_where_its_database_keeps_them") {
+        return;
+    }
+    let server = Server::emulated(|options| options.locks = LockMode::Strict).await;
+    fill(&server).await;
+    let project = Project::new(&server, T_MONTHLY);
+    let says = "keeps no row versions for its readers";
+    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    let ended = project.sync(&["doctor"]).await.expect(0);
+    assert!(ended.stdout.contains(says), "{}", ended.stdout);
+    // Another month, one row of which is written and not committed: a reader under locks would wait for it.
+    server
+        .at_source("ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON")
+        .await;
+    server
+        .at_source("INSERT INTO dbo.T VALUES (1000, '2025-11-03T00:00:00')")
+        .await;
+    let mut writer = server.connect(&server.source).await;
+    writer
+        .run("BEGIN TRANSACTION; UPDATE dbo.T SET D = '2025-11-04T00:00:00' WHERE ID = 1000")
+        .await;
+    let ended = project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
+    assert!(!ended.stderr.contains(says), "{}", ended.stderr);
+    let doctor = project.sync(&["doctor"]).await.expect(0);
+    assert!(!doctor.stdout.contains(says), "{}", doctor.stdout);
+    writer.run("ROLLBACK TRANSACTION").await;
+    server.assert_equal("dbo.T", "dbo.t_T").await;
 }

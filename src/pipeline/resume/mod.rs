@@ -27,6 +27,7 @@ use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::receipt::{Receipt, Sums};
 use crate::target::table::Target;
+use crate::tsql::predicate::within_calendar;
 use counted::Counter;
 use diff::{Found, Stored, diff};
 use reached::{Reached, in_step, without_receipts};
@@ -295,14 +296,16 @@ impl Comparison<'_> {
         reached.next.is_some() && window.is_dated() && window.has_passed(self.read_cutoff)
     }
 
-    /// A range without the years far ahead: nobody means to plan them month by month.
+    /// A range without the years far ahead, which nobody means to plan month by month, and without those that the date
+    /// column cannot hold.
     fn within_reach(&self, range: DateRange) -> DateRange {
         let from = self.read_cutoff.date().max(range.start);
         let reach = from.checked_add_days(Days::new(AHEAD_DAYS)).unwrap_or(LAST_DAY);
-        DateRange {
+        let range = DateRange {
             end: range.end.min(reach),
             ..range
-        }
+        };
+        in_calendar(self.plan, range)
     }
 
     /// Extends the part of a walked window that is read to all rows that the target has in it, if it has receipts or is
@@ -344,4 +347,10 @@ impl Comparison<'_> {
 pub fn read_cutoff(source_now: NaiveDateTime, settle_minutes: u32) -> NaiveDateTime {
     let at = source_now - chrono::TimeDelta::minutes(i64::from(settle_minutes));
     at.with_nanosecond(0).unwrap_or(at)
+}
+
+/// The part of a range that a plan's date column can hold.
+pub fn in_calendar(plan: &TablePlan, range: DateRange) -> DateRange {
+    plan.date()
+        .map_or(range, |date| within_calendar(date.data_type, range))
 }

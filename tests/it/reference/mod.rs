@@ -362,3 +362,33 @@ async fn dates_are_for_monthly_tables() {
     project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
     server.assert_equal("dbo.SALES", "dbo.t_SALES").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moment_that_is_carried_over_has_the_digits_that_it_was_loaded_with() {
+    let server = Server::start().await;
+    let rows = (0..40).map(|n| format!("(N'C{n:03}', '2025-01-01T00:00:00.00{}')", [3, 7][n % 2]));
+    tables::items("SEEN datetime NULL")
+        .rows(rows)
+        .at_source(&server)
+        .await;
+    server
+        .at_target("CREATE TABLE dbo.t_ITEM (CODE nvarchar(20) NOT NULL PRIMARY KEY, SEEN datetime2(7) NULL)")
+        .await;
+    let project = project(&server);
+    run(&project).await.expect(0);
+    let digits = "SELECT DISTINCT CONVERT(nvarchar(30), SEEN, 121) AS s FROM dbo.t_ITEM ORDER BY s";
+    let mut client = server.connect(&server.target).await;
+    let loaded = client.texts(digits).await;
+    assert_eq!(
+        loaded,
+        ["2025-01-01 00:00:00.0030000", "2025-01-01 00:00:00.0070000"]
+    );
+    // The first chunk comes from the target, and the second from the source.
+    server
+        .at_source("DELETE FROM dbo.ITEM WHERE CODE = N'C039'")
+        .await;
+    let id = object_id(&server, "dbo.t_ITEM").await;
+    run(&project).await.expect(0);
+    assert_ne!(id, object_id(&server, "dbo.t_ITEM").await, "it was swapped");
+    assert_eq!(client.texts(digits).await, loaded);
+}

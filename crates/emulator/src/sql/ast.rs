@@ -309,15 +309,28 @@ pub(crate) enum AlterTable {
 pub(crate) enum DatabaseOption {
     ReadOnly(bool),
     SingleUser(bool),
-    /// An option that changes nothing here, such as the recovery model or snapshot isolation.
+    AllowSnapshot(bool),
+    /// An option that changes nothing here, such as the recovery model.
     Neutral,
 }
 
 /// A SET statement that changes the session.
 #[derive(Debug, Clone)]
 pub(crate) enum SetOption {
-    Switches { names: Vec<String>, on: bool },
-    IdentityInsert { table: ObjectName, on: bool },
-    IsolationLevel,
-    Value { name: String, value: Box<Expr> },
+    Switches {
+        names: Vec<String>,
+        on: bool,
+    },
+    IdentityInsert {
+        table: ObjectName,
+        on: bool,
+    },
+    /// Whether the level is SNAPSHOT.
+    IsolationLevel {
+        snapshot: bool,
+    },
+    Value {
+        name: String,
+        value: Box<Expr>,
+    },
 }

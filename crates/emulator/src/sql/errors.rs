@@ -131,6 +131,14 @@ pub(crate) fn read_only(database: &str) -> SqlError {
     )
 }
 
+pub(crate) fn no_snapshot(database: &str) -> SqlError {
+    let text = format!(
+        "Snapshot isolation transaction failed accessing database '{database}' because snapshot isolation is not \
+         allowed in this database. Use ALTER DATABASE to allow snapshot isolation."
+    );
+    error(3952, 16, 1, text)
+}
+
 pub(crate) fn lock_timeout() -> SqlError {
     error(1222, 16, 51, "Lock request time out period exceeded.")
 }

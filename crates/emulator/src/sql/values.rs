@@ -99,7 +99,7 @@ pub(crate) fn check_convertible(from: SqlType, to: SqlType, assigning: bool) -> 
 /// Whether CONVERT's style changes anything between two types.
 pub(crate) fn style_matters(from: SqlType, to: SqlType) -> bool {
     let texts = |ty| super::types::is_text(ty);
-    texts(from) != texts(to)
+    texts(from) != texts(to) || to == SqlType::Xml && from != to
 }
 
 /// The type of two texts or two binaries put together.

@@ -40,6 +40,8 @@ pub(crate) struct Database {
     clock_offset: AtomicI64,
     secondary: AtomicBool,
     read_only: AtomicBool,
+    /// Whether sessions may read it under SNAPSHOT, until the server ends.
+    snapshot: AtomicBool,
     /// The session that has it for itself (SINGLE_USER), or 0.
     single_user: AtomicU64,
     /// The number of sessions whose current database it is.
@@ -102,6 +104,7 @@ impl Database {
             clock_offset: AtomicI64::new(0),
             secondary: AtomicBool::new(false),
             read_only: AtomicBool::new(false),
+            snapshot: AtomicBool::new(false),
             single_user: AtomicU64::new(0),
             users: AtomicUsize::new(0),
             identities: Mutex::new(HashMap::new()),
@@ -204,6 +207,16 @@ impl Database {
             .map_err(|e| file_error(&self.path, &e))?;
         self.read_only.store(read_only, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// Sets ALLOW_SNAPSHOT_ISOLATION.
+    pub fn allow_snapshot(&self, on: bool) {
+        self.snapshot.store(on, Ordering::SeqCst);
+    }
+
+    /// Whether sessions may read it under SNAPSHOT.
+    pub fn allows_snapshot(&self) -> bool {
+        self.snapshot.load(Ordering::SeqCst)
     }
 
     /// Makes it SINGLE_USER for that session, or MULTI_USER with 0.

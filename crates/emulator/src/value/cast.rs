@@ -10,7 +10,7 @@ use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
 use crate::value::cell::CowCell;
 use crate::value::temporal::{self, Moment, TICKS_PER_DAY};
 use crate::value::text::{self, TooLong};
-use crate::value::{cast_binary, decimal, error, parse, render};
+use crate::value::{cast_binary, decimal, error, parse, render, xml};
 
 pub(crate) use super::conversion::{check_assignable, check_castable};
 
@@ -72,6 +72,9 @@ fn change<'a>(
 ) -> Result<CowCell<'a>, SqlError> {
     match (cell, to) {
         (Cell::Null, _) => Ok(CowCell::Borrowed(cell)),
+        (Cell::Text(value), SqlType::Xml) if from != SqlType::Xml => {
+            Ok(cow_text(xml::parsed(Cow::Borrowed(value), style)))
+        }
         (Cell::Text(value), _) if text::is_character(to) || to == SqlType::Xml => Ok(cow_text(text::fit(
             Cow::Borrowed(value),
             to,

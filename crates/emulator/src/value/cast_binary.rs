@@ -3,7 +3,7 @@
 use crate::types::{Cell, Len, OwnedCell, SqlError, SqlType};
 use crate::value::temporal::{self, DAYS_TO_1900, Moment, TICKS_PER_DAY, UNITS_PER_DAY};
 use crate::value::text::{self, TooLong};
-use crate::value::{collation, decimal, error, guid, parse, render};
+use crate::value::{collation, decimal, error, guid, parse, render, xml};
 
 /// The bytes of a value. Numbers are right-aligned in the target: they are padded and cut at the left.
 pub(super) fn to_bytes(
@@ -248,6 +248,11 @@ fn text_of(
     collation: Option<&str>,
     too_long: TooLong,
 ) -> Result<OwnedCell, SqlError> {
+    // The styles of xml say nothing about the bytes.
+    let (style, parsing) = match to {
+        SqlType::Xml => (0, Some(style)),
+        _ => (style, None),
+    };
     let text = match (style, to) {
         (1, _) => render::hex(bytes, "0x"),
         (2, _) => render::hex(bytes, ""),
@@ -273,7 +278,10 @@ fn text_of(
         }
         _ => return Err(error::bad_style(style, from)),
     };
-    Ok(OwnedCell::Text(
-        text::fit(text.into(), to, collation, too_long)?.into_owned(),
-    ))
+    let text = text::fit(text.into(), to, collation, too_long)?;
+    let text = match parsing {
+        Some(style) => xml::parsed(text, style),
+        None => text,
+    };
+    Ok(OwnedCell::Text(text.into_owned()))
 }

@@ -23,3 +23,4 @@ pub(crate) mod render;
 pub(crate) mod temporal;
 pub(crate) mod text;
 pub(crate) mod wire_codec;
+mod xml;

@@ -138,9 +138,8 @@ impl Reader<'_> {
             "TRANSACTION" => {
                 self.expect("ISOLATION")?;
                 self.expect("LEVEL")?;
-                {
-                    self.isolation_level()?;
-                    SetOption::IsolationLevel
+                SetOption::IsolationLevel {
+                    snapshot: self.isolation_level()?,
                 }
             }
             name if SWITCHES.contains(&name) => {
@@ -191,7 +190,7 @@ impl Reader<'_> {
         })
     }
 
-    fn on_or_off(&mut self) -> Parsed<bool> {
+    pub(super) fn on_or_off(&mut self) -> Parsed<bool> {
         if self.take("ON") {
             Ok(true)
         } else if self.take("OFF") {
@@ -201,15 +200,19 @@ impl Reader<'_> {
         }
     }
 
-    fn isolation_level(&mut self) -> Parsed<()> {
+    /// Whether the level is SNAPSHOT.
+    fn isolation_level(&mut self) -> Parsed<bool> {
+        if self.take("SNAPSHOT") {
+            return Ok(true);
+        }
         let known = if self.take("READ") {
             self.take_one(&["COMMITTED", "UNCOMMITTED"])
         } else if self.take("REPEATABLE") {
             self.take("READ")
         } else {
-            self.take_one(&["SNAPSHOT", "SERIALIZABLE"])
+            self.take("SERIALIZABLE")
         };
-        if known { Ok(()) } else { Err(self.near()) }
+        if known { Ok(false) } else { Err(self.near()) }
     }
 
     pub(super) fn exec(&mut self) -> Parsed<Stmt> {

@@ -422,12 +422,15 @@ impl Reader<'_> {
             Some("READ_WRITE") => DatabaseOption::ReadOnly(false),
             Some("SINGLE_USER" | "RESTRICTED_USER") => DatabaseOption::SingleUser(true),
             Some("MULTI_USER") => DatabaseOption::SingleUser(false),
-            Some("RECOVERY" | "ALLOW_SNAPSHOT_ISOLATION" | "READ_COMMITTED_SNAPSHOT" | "AUTO_CLOSE") => {
-                DatabaseOption::Neutral
-            }
+            Some("ALLOW_SNAPSHOT_ISOLATION") => DatabaseOption::AllowSnapshot(true),
+            Some("RECOVERY" | "READ_COMMITTED_SNAPSHOT" | "AUTO_CLOSE") => DatabaseOption::Neutral,
             _ => return Err(self.near()),
         };
         self.parser.next_token();
+        let option = match option {
+            DatabaseOption::AllowSnapshot(_) => DatabaseOption::AllowSnapshot(self.on_or_off()?),
+            option => option,
+        };
         if option == DatabaseOption::Neutral
             && !self.take_one(&["ON", "OFF", "SIMPLE", "FULL", "BULK_LOGGED"])
         {

@@ -338,8 +338,8 @@ impl SqlSession {
                     (false, _) => self.settings.identity_insert = None,
                 }
             }
-            // At every level, readers see the last commit, or wait for writers in strict mode.
-            SetOption::IsolationLevel => {}
+            // At every level but SNAPSHOT, readers see the last commit, or wait for writers in strict mode.
+            SetOption::IsolationLevel { snapshot } => self.settings.snapshot = *snapshot,
             SetOption::Value { name, value } => self.set_value(batch, id, name, value)?,
         }
         Ok(())
@@ -535,6 +535,7 @@ impl SqlSession {
                     }
                     DatabaseOption::SingleUser(true) => database.set_single_user(self.core.session),
                     DatabaseOption::SingleUser(false) => database.set_single_user(0),
+                    DatabaseOption::AllowSnapshot(on) => database.allow_snapshot(*on),
                     DatabaseOption::Neutral => {}
                 }
             }

@@ -52,6 +52,8 @@ pub(super) struct Settings {
     pub(super) lock_timeout: Option<Duration>,
     /// The table whose identity column may be given a value.
     pub(super) identity_insert: Option<i32>,
+    /// The isolation level SNAPSHOT.
+    pub(super) snapshot: bool,
 }
 
 /// A variable's type and value.

@@ -170,6 +170,13 @@ impl SqlSession {
     pub(super) fn wait_for_tables(&self, reads: &[(i32, i32)]) -> Result<bool, SqlError> {
         let mut later = false;
         for (database, table) in reads {
+            if self.settings.snapshot {
+                self.check_snapshot(*database)?;
+                // A writer keeps no reader out that reads by row versions.
+                if self.core.server.lock_mode == LockMode::Strict {
+                    continue;
+                }
+            }
             let wait = self
                 .core
                 .server
@@ -179,6 +186,15 @@ impl SqlSession {
             self.waited(wait)?;
         }
         Ok(later)
+    }
+
+    /// Refuses to read a database under SNAPSHOT that does not allow it.
+    fn check_snapshot(&self, id: i32) -> Result<(), SqlError> {
+        let databases = self.core.server.all_databases();
+        match databases.iter().find(|database| database.id == id) {
+            Some(database) if !database.allows_snapshot() => Err(errors::no_snapshot(&database.name)),
+            _ => Ok(()),
+        }
     }
 
     /// Takes the schema modification lock of a table that this change alters, renames or drops. The lock keeps

@@ -200,6 +200,30 @@ fn strict_readers_wait_for_writers_of_the_same_table() {
 }
 
 #[test]
+fn a_reader_under_snapshot_waits_for_no_writer_where_the_database_allows_it() {
+    let server = Server::with(LockMode::Strict);
+    let (mut writer, mut reader) = (server.session(), server.session());
+    ok(&mut writer, TABLE);
+    ok(&mut writer, "BEGIN TRAN; INSERT t VALUES (1, NULL)");
+    let read = "SET LOCK_TIMEOUT 0; SELECT COUNT(*) FROM t";
+    ok(&mut reader, "SET TRANSACTION ISOLATION LEVEL SNAPSHOT");
+    assert_eq!(fails(&mut reader, read).number, 3952);
+    let state = "SELECT CONCAT(snapshot_isolation_state, is_read_committed_snapshot_on) FROM sys.databases \
+                 WHERE name = DB_NAME()";
+    assert_eq!(one(&mut reader, state), "00");
+    ok(
+        &mut reader,
+        "ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON",
+    );
+    assert_eq!(one(&mut reader, state), "10");
+    assert_eq!(one(&mut reader, read), "0");
+    ok(&mut reader, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
+    assert_eq!(fails(&mut reader, read).number, 1222);
+    ok(&mut writer, "COMMIT");
+    assert_eq!(one(&mut reader, read), "1");
+}
+
+#[test]
 fn a_cycle_of_locks_has_a_victim() {
     let server = Server::new();
     server.state.create_database("db2").unwrap();

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::view::{Context, Rows};
 use crate::sql::types::{self, SYSNAME_ID, TYPES};
+use crate::store::LockMode;
 use crate::store::access::{Class, Permission};
 use crate::store::catalog::{ColumnDef, DEFAULT_COLLATION, IndexDef, IndexKind, TableDef};
 use crate::types::SqlType;
@@ -407,8 +408,8 @@ pub(super) fn databases(context: &Context<'_>) -> Rows {
             i32::from(d.is_read_only()),
             0,
             "ONLINE",
-            0,
-            1,
+            i32::from(d.allows_snapshot()),
+            i32::from(context.server.lock_mode == LockMode::Versioned),
             3,
             "SIMPLE",
             hex(&d.broker)
