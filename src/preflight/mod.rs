@@ -8,7 +8,7 @@ pub mod context;
 pub(crate) mod ends;
 pub mod plan;
 
-use crate::base::error::Result;
+use crate::base::error::{ErrorKind, Result};
 use crate::checkpoint::Change;
 use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
@@ -23,9 +23,11 @@ use context::RunContext;
 /// the preflight is repeated while that server is away. A first run fails at once, because its configuration
 /// may name the wrong server.
 ///
+/// A table that is not there, or not fit to be copied, has its error in place of a plan.
+///
 /// # Errors
-/// `Preflight` for a table that cannot be planned; `WrongServer`; those of the sessions.
-pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<TablePlan>> {
+/// `Preflight` if no table can be planned; `WrongServer`; those of the sessions.
+pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let place = Place::of("preflight");
     let plans = run
         .retrier
@@ -42,7 +44,7 @@ pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Re
     Ok(plans)
 }
 
-async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<TablePlan>> {
+async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let mut source = run.pools.source.take().await?;
     let origin = plan::origin(run.config, &mut source).await?;
     if let Some(unseen) = sight::unseen(&mut source).await? {
@@ -50,7 +52,14 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     }
     let mut plans = Vec::new();
     for table in tables {
-        plans.push(plan::of_source(run, &mut source, table, &origin).await?);
+        match plan::of_source(run, &mut source, table, &origin).await {
+            Err(error) if error.kind() != ErrorKind::Preflight || source.is_broken() => return Err(error),
+            planned => plans.push(planned),
+        }
+    }
+    if plans.iter().all(Result::is_err) {
+        plans.into_iter().collect::<Result<Vec<_>>>()?;
+        return Ok(Vec::new());
     }
     run.pools.source.put(source);
     ends::refuse_once(run).await?;
