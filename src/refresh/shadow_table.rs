@@ -99,6 +99,7 @@ pub async fn strategy(session: &mut Session, plan: &TablePlan) -> Result<Refresh
 pub fn plan(plan: &TablePlan) -> Result<TablePlan> {
     Ok(TablePlan {
         target: plan.target.shadow()?,
+        is_shadow: true,
         ..plan.clone()
     })
 }

@@ -65,6 +65,8 @@ pub struct TablePlan {
     pub notes: Vec<String>,
     /// The columns by which to find a row whose date may have changed; `None` if no index finds it.
     pub(crate) traced: Option<Vec<usize>>,
+    /// Whether the target is a shadow table, whose rows nobody sees before the cutover.
+    pub(crate) is_shadow: bool,
 }
 
 /// The origin of a plan's rows.
@@ -154,6 +156,7 @@ impl TablePlan {
         let fingerprint = fingerprint(&source, &key, &target, source_database);
         Ok(TablePlan {
             traced: traced(&source, &key),
+            is_shadow: false,
             name: name.clone(),
             source,
             target,
@@ -197,6 +200,7 @@ impl TablePlan {
             fingerprint,
             notes,
             traced: None,
+            is_shadow: false,
         })
     }
 
