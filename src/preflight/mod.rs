@@ -44,6 +44,14 @@ pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Re
     Ok(plans)
 }
 
+/// The warning that a `forget` of a table stays interrupted.
+pub(crate) fn left_forgetting(table: &str) -> String {
+    format!(
+        "Table {table}: an interrupted forget cannot be finished now, because another run is loading the table; \
+         the next run finishes it"
+    )
+}
+
 async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let mut source = run.pools.source.take().await?;
     let origin = plan::origin(run.config, &mut source).await?;
@@ -68,11 +76,13 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
         run.note(&format!("Target: applied migration {name} to schema [sync]"));
     }
     for tombstone in run.retrier.store.view()?.tombstones()? {
-        forget::finish(&mut target, &run.retrier, &run.holder(), &tombstone).await?;
-        run.note(&format!(
-            "Table {}: an interrupted forget is finished now",
-            tombstone.table
-        ));
+        let name = &tombstone.table;
+        let is_concerned = tables.iter().any(|table| table.name.same_as(name));
+        let holder = run.holder();
+        match forget::finish(&mut target, &run.retrier, &holder, &tombstone, is_concerned).await? {
+            true => run.note(&format!("Table {name}: an interrupted forget is finished now")),
+            false => run.warn(&left_forgetting(name)),
+        }
     }
     run.pools.target.put(target);
     Ok(plans)

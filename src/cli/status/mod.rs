@@ -14,7 +14,7 @@ use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::{Pass, PassScope, Reader};
 use crate::cli::context::{Context, json, result};
-use crate::cli::shared::repairing;
+use crate::cli::shared::{being_forgotten, repairing};
 use crate::config::{Config, Mode};
 use crate::model::plan::AccessPath;
 use crate::progress::last_day;
@@ -163,13 +163,7 @@ fn text(status: &Status) -> String {
     }
     text.push('\n');
     for tombstone in &status.forgetting {
-        let month = tombstone
-            .month
-            .map_or_else(String::new, |month| format!(", {}", month.format("%Y-%m")));
-        text.push_str(&format!(
-            "{}{month}: is being forgotten; the next run finishes that\n",
-            tombstone.table
-        ));
+        text.push_str(&being_forgotten(tombstone));
     }
     if let Some(run) = &status.run {
         text.push_str(&last_run(run));

@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::facts::{RunStatus, Status, TableStatus, WindowStatus};
-use crate::checkpoint::{Counts, Pass, Tombstone, Waiting};
+use crate::checkpoint::{Counts, Pass, Waiting};
+use crate::cli::shared::ForgettingView;
 use crate::progress::last_day;
 
 #[derive(Serialize)]
@@ -16,13 +17,6 @@ pub(super) struct View<'a> {
     run: Option<RunView<'a>>,
     tables: Vec<TableView<'a>>,
     totals: TotalsView,
-}
-
-#[derive(Serialize)]
-struct ForgettingView<'a> {
-    /// The first day of the month; `None` for the whole table.
-    month: Option<NaiveDate>,
-    table: &'a str,
 }
 
 #[derive(Serialize)]
@@ -112,15 +106,6 @@ impl View<'_> {
             run: status.run.as_ref().map(RunView::of),
             tables: status.tables.iter().map(TableView::of).collect(),
             totals: TotalsView::of(status.totals()),
-        }
-    }
-}
-
-impl ForgettingView<'_> {
-    fn of(tombstone: &Tombstone) -> ForgettingView<'_> {
-        ForgettingView {
-            month: tombstone.month,
-            table: &tombstone.table,
         }
     }
 }
@@ -219,7 +204,7 @@ impl TotalsView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{PassScope, RunRecord};
+    use crate::checkpoint::{PassScope, RunRecord, Tombstone};
     use crate::cli::context::json;
     use crate::model::window::DateRange;
 

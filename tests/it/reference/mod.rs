@@ -288,7 +288,13 @@ async fn a_forced_load_leaves_an_older_copy_aside() {
     };
     fill(&server).await;
     let project = project(&server);
-    kill_before_the_swap(&server, &project).await;
+    let rule = faults::at("INSERT INTO [dbo].[t_ITEM__sync]")
+        .nth(3)
+        .stalls(&server);
+    let mut child = project.spawn(&["run"]);
+    server.faults().wait_fired(rule, 1).await;
+    child.kill().await.expect("the run is killed");
+    server.faults().clear();
     let mark = server.mark();
     project.sync(&["run", "--force"]).await.expect(0);
     server.assert_rows_read(mark, "[ITEM]", ROWS, ROWS / CHUNK_ROWS);
@@ -429,4 +435,42 @@ async fn dates_are_for_monthly_tables() {
     assert_whole(&server).await;
     project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
     server.assert_equal("dbo.SALES", "dbo.t_SALES").await;
+}
+
+/// A table that is copied by months from now on has no use for the copy that a refresh left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_a_monthly_table_has_left_is_named_and_goes_with_a_forget() {
+    let test = "a_copy_that_a_monthly_table_has_left_is_named_and_goes_with_a_forget";
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    fill(&server).await;
+    let project = project(&server);
+    run(&project).await.expect(0);
+    server.at_source("UPDATE dbo.ITEM SET PRICE = 0").await;
+    kill_before_the_swap(&server, &project).await;
+    project.configure(ITEM_FULL, &monthly("ITEM", "CHANGED"));
+    let doctor = project.sync(&["doctor"]).await;
+    assert!(
+        doctor.stdout.contains("dbo.t_ITEM__sync is left of a refresh"),
+        "{doctor:?}"
+    );
+    let january = ["2025-01-01", "2025-01-31"];
+    project.run(january[0], january[1], &[]).await.expect(6);
+    project.sync(&["forget", "--table", "ITEM"]).await.expect(0);
+    assert_eq!(object_id(&server, "dbo.t_ITEM__sync").await, 0, "a table is left");
+    for sql in [
+        "SELECT COUNT_BIG(*) FROM [sync].[receipt]",
+        "SELECT COUNT_BIG(*) FROM [sync].[plan]",
+    ] {
+        assert_eq!(
+            server.connect(&server.target).await.integer(sql).await,
+            0,
+            "{sql}"
+        );
+    }
+    project.run(january[0], january[1], &[]).await.expect(0);
+    server.assert_equal("dbo.ITEM", "dbo.t_ITEM").await;
+    let doctor = project.sync(&["doctor"]).await;
+    assert!(!doctor.stdout.contains("is left of a refresh"), "{doctor:?}");
 }
