@@ -8,7 +8,7 @@ use crate::config::{Config, Mode, TableConfig};
 use crate::model::chunk::ChunkState;
 use crate::model::plan::AccessPath;
 use crate::model::plan::{Origin, TablePlan};
-use crate::model::table::TableName;
+use crate::model::table::{TableName, TableSchema};
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::{Session, catalog};
@@ -18,9 +18,9 @@ use crate::preflight::plan::{origin, quietly, refuse_changes};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
 use crate::source::{SourceQuery, SourceSession, sight};
-use crate::target::migrate;
 use crate::target::receipt;
 use crate::target::table::Target;
+use crate::target::{lease, migrate};
 use crate::tsql::predicate::Where;
 
 /// A table, as a run would find it.
@@ -131,7 +131,7 @@ pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) 
     let timeouts = &config.run.timeouts;
     let guard = &config.source.guard;
     let mut source = SourceSession::open(&config.source.endpoint, guard, timeouts).await?;
-    let mut target = Session::open(&config.target.endpoint, None, timeouts).await?;
+    let mut target = lease::open_to_look(&config.target.endpoint, timeouts).await?;
     if let Some(table) = ends::read_and_written(config)? {
         ends::refuse_one_database(config, &table, &mut source, &mut target).await?;
     }
@@ -187,28 +187,10 @@ impl Look<'_> {
         target: &mut Session,
     ) -> Result<Found> {
         let plan = quietly(self.config, source, table, &self.origin).await?;
-        if self.loaded
-            && let Some((_, older)) = receipt::plan(target, &plan.target).await?
-        {
-            refuse_changes(&plan, &plan.differences(&older))?;
-        }
-        let schema = catalog::describe(target, &plan.target).await?;
-        let way = match plan.is_full() {
-            true => Some(self.way(target, &plan).await?),
-            false => None,
+        let (schema, way, windows) = match self.at_target(target, &plan).await {
+            Err(error) => return Err(lease::with_holder(target, &plan.target, error).await),
+            looked => looked?,
         };
-        // A reference table whose target lacks a column is replaced by one that has it.
-        let there = match (&schema, &way) {
-            (Some(schema), Some(RefreshWay::Swap { .. })) => Target::new(&plan, schema).ok(),
-            (Some(schema), _) => Some(Target::new(&plan, schema)?),
-            (None, _) => None,
-        };
-        let mut windows = self.windows(target, &plan, there.as_ref()).await?;
-        if way.is_some() {
-            for window in &mut windows {
-                window.work = Work::Compare;
-            }
-        }
         Ok(Found {
             target_exists: schema.is_some(),
             key: plan.key_names(),
@@ -219,6 +201,37 @@ impl Look<'_> {
             windows,
             way,
         })
+    }
+
+    /// The target table, the way that it is refreshed if it is a reference table's, and the windows asked for.
+    async fn at_target(
+        &self,
+        target: &mut Session,
+        plan: &TablePlan,
+    ) -> Result<(Option<TableSchema>, Option<RefreshWay>, Vec<WindowPreview>)> {
+        if self.loaded
+            && let Some((_, older)) = receipt::plan(target, &plan.target).await?
+        {
+            refuse_changes(plan, &plan.differences(&older))?;
+        }
+        let schema = catalog::describe(target, &plan.target).await?;
+        let way = match plan.is_full() {
+            true => Some(self.way(target, plan).await?),
+            false => None,
+        };
+        // A reference table whose target lacks a column is replaced by one that has it.
+        let there = match (&schema, &way) {
+            (Some(schema), Some(RefreshWay::Swap { .. })) => Target::new(plan, schema).ok(),
+            (Some(schema), _) => Some(Target::new(plan, schema)?),
+            (None, _) => None,
+        };
+        let mut windows = self.windows(target, plan, there.as_ref()).await?;
+        if way.is_some() {
+            for window in &mut windows {
+                window.work = Work::Compare;
+            }
+        }
+        Ok((schema, way, windows))
     }
 
     async fn way(&self, target: &mut Session, plan: &TablePlan) -> Result<RefreshWay> {
