@@ -174,7 +174,9 @@ pub struct TableSummary {
     pub rows_total: u64,
     /// Rows of a reference table that this run read and found unchanged.
     pub rows_compared: u64,
-    /// Whether there was nothing to load.
+    /// Whether the shadow table of a reference table was swapped in.
+    pub is_swapped: bool,
+    /// Whether there was nothing to load, and no shadow table to swap in.
     pub already_complete: bool,
     /// The reason why the table was refused, or the part of it that is left out.
     pub error: Option<String>,

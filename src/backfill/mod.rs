@@ -235,7 +235,8 @@ pub(crate) fn announce(
     run.retrier
         .store
         .commit(&[Change::Waiting(None), record(run, plan)])?;
-    summary.already_complete = resume.windows.iter().all(is_done) && summary.rows_loaded == 0;
+    summary.already_complete =
+        resume.windows.iter().all(is_done) && summary.rows_loaded == 0 && !summary.is_swapped;
     run.retrier.progress.event(Event::TableStarted {
         table: plan.name.as_str(),
         windows: resume.windows.iter().filter(|work| needs_work(work)).count(),

@@ -84,6 +84,11 @@ pub(super) fn chunk_key(table: &str, window: Window, ordinal: u32) -> Vec<u8> {
     key
 }
 
+/// Key of a pass: its identity.
+pub(super) fn pass_key(id: u128) -> [u8; 16] {
+    id.to_be_bytes()
+}
+
 /// Key of a run: its start in milliseconds, then its identity.
 pub(super) fn run_key(run: &RunRecord) -> Vec<u8> {
     let mut key = (run.started_at.timestamp_millis().cast_unsigned() ^ (1 << 63))

@@ -33,20 +33,30 @@ pub(super) const UNFOLLOWED: Bytes = TableDefinition::new("unfollowed");
 /// Chunks that a pass compared. The first stores of this format lack it.
 pub(super) const CHECKED: Bytes = TableDefinition::new("checked");
 
+/// Passes with their scopes. The first stores of this format lack it; they have the last pass in `meta`.
+pub(super) const PASSES: Bytes = TableDefinition::new("passes");
+
 /// Names of the tables that the first stores of this format lack.
-pub(super) const LATER: [&str; 5] = ["marks", "tombstones", "found_equal", "unfollowed", "checked"];
+pub(super) const LATER: [&str; 6] = [
+    "marks",
+    "tombstones",
+    "found_equal",
+    "unfollowed",
+    "checked",
+    "passes",
+];
 
 /// Key in `meta` of the server that a run waits for.
 pub(super) const WAITING_KEY: &[u8] = b"waiting";
 
-/// Key in `meta` of the last pass.
+/// Key in `meta` of the last pass, in a store that no pass with a scope has begun in.
 pub(super) const PASS_KEY: &[u8] = b"pass";
 
 /// Key in `meta` of the two servers that a run has worked with.
 pub(super) const REACHED_KEY: &[u8] = b"reached";
 
 /// All tables of a store, created with it.
-pub(super) const ALL: [Bytes; 11] = [
+pub(super) const ALL: [Bytes; 12] = [
     META,
     TABLES,
     WINDOWS,
@@ -58,6 +68,7 @@ pub(super) const ALL: [Bytes; 11] = [
     FOUND_EQUAL,
     UNFOLLOWED,
     CHECKED,
+    PASSES,
 ];
 
 /// The fix for a file that is no whole store, which is only a cache of the receipts.

@@ -31,6 +31,9 @@ const CACHE_BYTES: usize = 16 * 1024 * 1024;
 const FORMAT_KEY: &[u8] = b"format";
 const FORMAT: &[u8] = b"mssql-sync checkpoints 1";
 
+/// The most links that lead from one to the next; systems follow as many.
+const LINKS_MAX: usize = 40;
+
 /// Attempts of a reader: a writer that it found alive may be killed before the reader has opened the store.
 const READ_ATTEMPTS: usize = 3;
 
@@ -69,6 +72,7 @@ fn builder() -> Builder {
 }
 
 pub(super) fn create_or_open(path: &Path) -> Result<Store> {
+    let path = &resolved(path)?;
     if !inspect(path)?
         && let Some(directory) = directory(path)
     {
@@ -122,6 +126,7 @@ fn lock(path: &Path) -> Result<(File, File)> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
+    let path = &resolved(path)?;
     if !inspect(path)? {
         return Ok(None);
     }
@@ -207,6 +212,27 @@ fn for_writing(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).open(path);
     file.map_err(|error| unusable(path, error))
+}
+
+/// The path that a symbolic link at `path` leads to, whether a file is there or not. The locks and the other files of
+/// a store lie beside the store, by whatever link it is named.
+///
+/// # Errors
+/// `State` for links that lead to no end.
+pub(super) fn resolved(path: &Path) -> Result<PathBuf> {
+    let mut place = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::read_link(&place) {
+            Ok(to) => place = place.with_file_name("").join(to),
+            // Not a link, or nothing at all.
+            Err(_) => return Ok(place),
+        }
+    }
+    let text = "its name is a link that leads to no end; name a file with --state";
+    Err(Error::new(
+        ErrorKind::State,
+        format!("The checkpoint store {} cannot be opened: {text}", path.display()),
+    ))
 }
 
 /// Whether there is a file at `path`.

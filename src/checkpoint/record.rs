@@ -171,6 +171,22 @@ pub struct FoundEqual {
     pub marks: i64,
 }
 
+/// The part of the verified chunks that a pass compares. The default is all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PassScope {
+    /// The names of the tables; `None` for all that are configured.
+    pub tables: Option<Vec<String>>,
+    /// The dates of which each window has a day; `None` for all windows.
+    pub range: Option<DateRange>,
+}
+
+impl PassScope {
+    /// Whether it is all tables and all dates.
+    pub fn is_whole(&self) -> bool {
+        *self == PassScope::default()
+    }
+}
+
 /// A pass of `sync reconcile` over the verified chunks, which may take several commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
@@ -178,6 +194,8 @@ pub struct Pass {
     pub id: u128,
     /// Whether it also compares the source.
     pub source: bool,
+    /// The tables and dates that it compares. A command for others does not resume it.
+    pub scope: PassScope,
     /// The time of its start.
     pub started_at: DateTime<Utc>,
     /// The time of its end; `None` while it is under way or was interrupted.
@@ -186,6 +204,8 @@ pub struct Pass {
     pub same: u64,
     /// Chunks that were found to differ and were not repaired.
     pub differing: u64,
+    /// Tables that could not be compared.
+    pub left_out: u64,
 }
 
 /// A table, or a month of it, to forget. The tombstone is written before anything is forgotten, so that an interrupted
@@ -267,8 +287,10 @@ pub enum Change {
         /// The number of rows.
         rows: u64,
     },
-    /// The pass that began last.
+    /// A pass, which replaces the one of its identity.
     Pass(Pass),
+    /// The removal of the pass of this identity.
+    RemovePass(u128),
     /// A chunk that a pass found to be the same.
     Checked {
         /// Its table.

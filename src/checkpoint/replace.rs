@@ -31,6 +31,7 @@ impl Replacement {
     /// # Errors
     /// `Busy` if another process writes the store there; `State` if the place cannot be used, or is a directory.
     pub fn begin(path: &Path) -> Result<Replacement> {
+        let path = &open::resolved(path)?;
         let new = PathBuf::from(open::named(path, ".rebuilt"));
         Ok(Replacement {
             store: open::begin(path, &new)?,

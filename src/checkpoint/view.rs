@@ -95,9 +95,12 @@ impl<'a> View<'a> {
         Ok(unfollowed.map_or(0, |unfollowed| unfollowed.rows))
     }
 
-    /// The pass that began last.
-    pub fn pass(&self) -> Result<Option<Pass>> {
-        Ok(self.get::<v1::Pass>(META, PASS_KEY)?.map(Into::into))
+    /// The passes that are kept, by their start.
+    pub fn passes(&self) -> Result<Vec<Pass>> {
+        let mut passes = self.scan::<v1::ScopedPass, Pass>(PASSES, &[])?;
+        passes.extend(self.get::<v1::Pass>(META, PASS_KEY)?.map(Pass::from));
+        passes.sort_by_key(|pass| pass.started_at);
+        Ok(passes)
     }
 
     /// Whether the pass found this load of a chunk to be the same.

@@ -57,6 +57,7 @@ pub(super) struct Tables<'t> {
     found_equal: Open<'t>,
     unfollowed: Open<'t>,
     checked: Open<'t>,
+    passes: Open<'t>,
 }
 
 impl<'t> Tables<'t> {
@@ -74,6 +75,7 @@ impl<'t> Tables<'t> {
             found_equal: transaction.open_table(FOUND_EQUAL)?,
             unfollowed: transaction.open_table(UNFOLLOWED)?,
             checked: transaction.open_table(CHECKED)?,
+            passes: transaction.open_table(PASSES)?,
         })
     }
 
@@ -138,7 +140,16 @@ impl<'t> Tables<'t> {
                 let key = codec::table_key(table);
                 put(&mut self.unfollowed, &key, &v1::Unfollowed { rows: *rows })
             }
-            Change::Pass(pass) => put(&mut self.meta, PASS_KEY, &v1::Pass::from(pass)),
+            Change::Pass(pass) => {
+                // A pass of an earlier program is kept in one place only.
+                self.meta.remove(PASS_KEY)?;
+                let key = codec::pass_key(pass.id);
+                put(&mut self.passes, &key, &v1::ScopedPass::from(pass))
+            }
+            Change::RemovePass(id) => {
+                self.passes.remove(codec::pass_key(*id).as_slice())?;
+                Ok(())
+            }
             Change::Checked {
                 table,
                 window,

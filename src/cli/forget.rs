@@ -16,6 +16,7 @@ use crate::model::table::Identifier;
 use crate::mssql::Session;
 use crate::pipeline::forget;
 use crate::pipeline::retrier::Retrier;
+use crate::preflight::left_forgetting;
 use crate::progress::Silent;
 use crate::target::lease::Holder;
 
@@ -60,7 +61,11 @@ pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode>
         let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
         // An interrupted earlier `forget` is finished first.
         for earlier in retrier.store.view()?.tombstones()? {
-            forget::finish(&mut session, &retrier, &holder, &earlier).await?;
+            let is_concerned = earlier.table == tombstone.table;
+            if !forget::finish(&mut session, &retrier, &holder, &earlier, is_concerned).await? {
+                let text = left_forgetting(&earlier.table);
+                context.voice.say(&format!("warning: {text}"));
+            }
         }
         forget::forget(&mut session, &retrier, &holder, &tombstone).await
     };

@@ -8,8 +8,10 @@ use super::embedded::Embedded;
 use crate::base::error::{ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, rows};
+use crate::checkpoint::{Reader, Tombstone};
 use crate::cli::context::{Context, json, result};
-use crate::cli::shared::{day, no_dates, table};
+use crate::cli::shared::{ForgettingView, being_forgotten, day, no_dates, table};
+use crate::config::Config;
 use crate::model::table::Identifier;
 use crate::model::window::DateRange;
 use crate::run;
@@ -54,12 +56,19 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
     let looked = run::preview(&config, &tables, range).await;
     embedded.stop().await;
     let previews = looked?;
+    let forgetting = tombstones(context, &config)?;
     result(&if args.json {
-        json(&View::of(&previews))
+        json(&View::of(&previews, &forgetting))
     } else {
-        text(&previews)
+        text(&previews, &forgetting)
     })?;
     Ok(exit_of(&previews))
+}
+
+/// The tables and months that a run goes on to forget; none without a state file.
+fn tombstones(context: &Context, config: &Config) -> Result<Vec<Tombstone>> {
+    let reader = Reader::open(&context.state_of(&config.path))?;
+    reader.map_or_else(|| Ok(Vec::new()), |reader| reader.view()?.tombstones())
 }
 
 /// The highest exit code: a changed table outranks a failed preflight.
@@ -71,7 +80,7 @@ fn exit_of(previews: &[TablePreview]) -> ExitCode {
         .unwrap_or(ExitCode::Done)
 }
 
-fn text(previews: &[TablePreview]) -> String {
+fn text(previews: &[TablePreview], forgetting: &[Tombstone]) -> String {
     let mut text = String::new();
     for preview in previews {
         text.push_str(&format!(
@@ -82,6 +91,12 @@ fn text(previews: &[TablePreview]) -> String {
             Ok(found) => text.push_str(&of_table(found)),
             Err(error) => text.push_str(&format!("\n  cannot be worked on: {}\n", error.chain())),
         }
+    }
+    if !forgetting.is_empty() {
+        text.push('\n');
+    }
+    for tombstone in forgetting {
+        text.push_str(&being_forgotten(tombstone));
     }
     let refused = previews.iter().filter(|preview| preview.found.is_err()).count() as u64;
     let windows = || {
@@ -187,6 +202,7 @@ fn named(window: &WindowPreview) -> String {
 /// The previews as JSON.
 #[derive(Serialize)]
 struct View<'a> {
+    forgetting: Vec<ForgettingView<'a>>,
     tables: Vec<TableView<'a>>,
 }
 
@@ -233,7 +249,7 @@ struct RefusedView<'a> {
 }
 
 impl View<'_> {
-    fn of(previews: &[TablePreview]) -> View<'_> {
+    fn of<'a>(previews: &'a [TablePreview], forgetting: &'a [Tombstone]) -> View<'a> {
         let tables = previews.iter().map(|preview| match &preview.found {
             Ok(found) => TableView::Found(FoundView::of(preview, found)),
             Err(error) => TableView::Refused(RefusedView {
@@ -245,6 +261,7 @@ impl View<'_> {
             }),
         });
         View {
+            forgetting: forgetting.iter().map(ForgettingView::of).collect(),
             tables: tables.collect(),
         }
     }
@@ -327,8 +344,19 @@ mod tests {
             preview("ITEM", Mode::Full, Ok(found)),
             preview("SALES", Mode::Monthly, Err(refused)),
         ];
-        insta::assert_snapshot!(json(&View::of(&previews)), @r#"
+        let tombstone = Tombstone {
+            table: "SALES".to_owned(),
+            targets: Vec::new(),
+            month: Some(day("2025-10-01").unwrap()),
+        };
+        insta::assert_snapshot!(json(&View::of(&previews, &[tombstone])), @r#"
         {
+          "forgetting": [
+            {
+              "month": "2025-10-01",
+              "table": "SALES"
+            }
+          ],
           "tables": [
             {
               "access_path": "key",

@@ -17,6 +17,7 @@ use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
 use crate::mssql::cell;
 use crate::mssql::{Session, catalog};
+use crate::target::lease;
 use crate::tsql::expression::read_expression;
 
 /// The most rows of a sample. More would be an export, and memory holds all of them.
@@ -69,7 +70,7 @@ pub(super) async fn run(context: &Context, args: SampleArgs) -> Result<ExitCode>
 }
 
 async fn sample(context: &Context, config: &Config, args: &SampleArgs) -> Result<Vec<Sampled>> {
-    let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
+    let mut session = lease::open_to_look(&config.target.endpoint, &config.run.timeouts).await?;
     let mut sampled = Vec::new();
     for table in config.chosen(args.tables.as_deref())? {
         let name = config.target_table(table);
@@ -79,19 +80,17 @@ async fn sample(context: &Context, config: &Config, args: &SampleArgs) -> Result
             rows: 0,
             file: None,
         };
-        match catalog::describe(&mut session, &name).await? {
+        let looked = look(context, &mut session, table, &name, args.sample_size).await;
+        let looked = match looked {
+            Err(error) => return Err(lease::with_holder(&mut session, &name, error).await),
+            looked => looked?,
+        };
+        match looked {
             None => context.voice.say(&format!(
                 "note: table {}: {name} is not at the target yet, so there is no file of it; `sync run` makes it",
                 table.name
             )),
-            Some(schema) => {
-                for column in &schema.refused {
-                    context.voice.say(&format!(
-                        "note: table {}: column {} is left out ({})",
-                        table.name, column.name, column.reason
-                    ));
-                }
-                let (rows, text) = rows(&mut session, &name, &schema, args.sample_size).await?;
+            Some((rows, text)) => {
                 let path = path(&args.output_dir, table);
                 write(&path, &text)?;
                 (done.rows, done.file) = (rows, Some(path));
@@ -100,6 +99,26 @@ async fn sample(context: &Context, config: &Config, args: &SampleArgs) -> Result
         sampled.push(done);
     }
     Ok(sampled)
+}
+
+/// Reads the first rows of a table, and names the columns that cannot be read; `None` without such a table.
+async fn look(
+    context: &Context,
+    session: &mut Session,
+    table: &TableConfig,
+    name: &TableName,
+    count: u32,
+) -> Result<Option<(u64, Vec<u8>)>> {
+    let Some(schema) = catalog::describe(session, name).await? else {
+        return Ok(None);
+    };
+    for column in &schema.refused {
+        context.voice.say(&format!(
+            "note: table {}: column {} is left out ({})",
+            table.name, column.name, column.reason
+        ));
+    }
+    rows(session, name, &schema, count).await.map(Some)
 }
 
 /// Reads the first rows of a table; returns their number and the file's text.
@@ -155,13 +174,17 @@ fn order_by(schema: &TableSchema) -> String {
     })
 }
 
-/// The path of a table's file. Characters that no file name may hold become `_`.
+/// The path of a table's file. Characters that no file name may hold become `%` and their number, as in an address, so
+/// that no two tables have one file.
 fn path(directory: &Path, table: &TableConfig) -> PathBuf {
     let name: String = table
         .name
         .as_str()
         .chars()
-        .map(|c| if r#"/\:*?"<>|"#.contains(c) { '_' } else { c })
+        .map(|c| match c {
+            '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '%' => format!("%{:02X}", u32::from(c)),
+            c => c.to_string(),
+        })
         .collect();
     // Joined by components, so that Windows shows its own separator.
     let directory: PathBuf = directory.components().collect();
@@ -241,6 +264,22 @@ impl View<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_tables_have_one_file() {
+        let file = |name: &str| {
+            let table = TableConfig {
+                name: Identifier::new(name).unwrap(),
+                mode: Mode::Full,
+                date_column: None,
+                key: None,
+            };
+            path(Path::new("out"), &table)
+        };
+        assert_eq!(file("A_B"), Path::new("out/reference/A_B.json"));
+        assert_eq!(file("A/B"), Path::new("out/reference/A%2FB.json"));
+        assert_eq!(file("A%2FB"), Path::new("out/reference/A%252FB.json"));
+    }
 
     #[test]
     fn the_summary_as_json() {

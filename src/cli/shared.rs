@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use serde::Serialize;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
-use crate::checkpoint::Store;
+use crate::checkpoint::{Store, Tombstone};
 use crate::cli::context::Context;
 use crate::config::{Config, Mode};
 use crate::model::table::Identifier;
@@ -145,5 +146,33 @@ pub(super) fn repairing(source: bool) -> &'static str {
         "`sync reconcile --source --repair`"
     } else {
         "`sync reconcile --repair`"
+    }
+}
+
+/// The line about a `forget` that was interrupted.
+pub(super) fn being_forgotten(tombstone: &Tombstone) -> String {
+    let month = tombstone
+        .month
+        .map_or_else(String::new, |month| format!(", {}", month.format("%Y-%m")));
+    format!(
+        "{}{month}: is being forgotten; the next run finishes that\n",
+        tombstone.table
+    )
+}
+
+/// A `forget` that was interrupted, as JSON.
+#[derive(Serialize)]
+pub(super) struct ForgettingView<'a> {
+    /// The first day of the month; `None` for the whole table.
+    month: Option<NaiveDate>,
+    table: &'a str,
+}
+
+impl ForgettingView<'_> {
+    pub(super) fn of(tombstone: &Tombstone) -> ForgettingView<'_> {
+        ForgettingView {
+            month: tombstone.month,
+            table: &tombstone.table,
+        }
     }
 }

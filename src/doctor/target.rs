@@ -9,7 +9,7 @@ use crate::base::text::counted;
 use crate::config::{Config, Mode};
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
-use crate::model::table::{Identifier, TableSchema};
+use crate::model::table::{Identifier, TableName, TableSchema};
 use crate::mssql::{Session, Timeouts, catalog};
 use crate::preflight::ends::read_only;
 use crate::target::migrate::{newest, version};
@@ -84,10 +84,13 @@ async fn tables(
     for found in found {
         let place = format!("target table {}", found.table.name);
         let name = config.target_table(found.table);
+        let before = report.checks.len();
+        if found.table.mode == Mode::Monthly {
+            leftover(report, session, &place, &found.table.name, &name).await?;
+        }
         match catalog::describe(session, &name).await {
             Ok(None) => missing += 1,
             Ok(Some(schema)) => {
-                let before = report.checks.len();
                 table(report, session, &place, found, &schema).await?;
                 if report.checks.len() == before {
                     report.ok(&place, format!("{name} fits, and may be loaded"));
@@ -188,6 +191,33 @@ async fn kept(
         report.warning(place, text);
     }
     Ok(())
+}
+
+/// Names the shadow table that a monthly table has from the time when it was copied whole. No run uses it.
+async fn leftover(
+    report: &mut Report,
+    session: &mut Session,
+    place: &str,
+    table: &Identifier,
+    target: &TableName,
+) -> Result<(), Lost> {
+    let look = async {
+        let shadow = target.shadow()?;
+        let is_there = version(session).await? > 0 && receipt::plan(session, &shadow).await?.is_some();
+        Ok(is_there.then_some(shadow))
+    };
+    match look.await {
+        Ok(None) => Ok(()),
+        Ok(Some(shadow)) => {
+            let text = format!(
+                "{shadow} is left of a refresh, from when the table was copied whole, and no run uses it; \
+                 `sync forget --table {table}` drops it, and has the table loaded again"
+            );
+            report.warning(place, text);
+            Ok(())
+        }
+        Err(error) => report.unchecked(session.is_broken(), place, "The shadow table", &error),
+    }
 }
 
 async fn names(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Vec<String>> {

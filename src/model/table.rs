@@ -94,6 +94,23 @@ const SHADOW_SUFFIX: &str = "__sync";
 const NAME_UNITS_MAX: usize = 128;
 
 impl TableName {
+    /// The name that receipts write as `schema.name`.
+    ///
+    /// # Errors
+    /// As [`Identifier::new`]; `Internal` without a schema.
+    pub fn parse(text: &str) -> Result<TableName> {
+        let (schema, name) = text.split_once('.').ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("No table of a schema is named {text}"),
+            )
+        })?;
+        Ok(TableName {
+            schema: Identifier::new(schema)?,
+            name: Identifier::new(name)?,
+        })
+    }
+
     /// The name of the shadow table that replaces this table.
     ///
     /// # Errors

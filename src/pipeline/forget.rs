@@ -1,16 +1,17 @@
 //! Forgets a table, or a month of it: drops receipts and checkpoints, so that the rows are loaded again.
 //!
-//! The store records a tombstone first, so that the next run or the next `forget` finishes an interrupted
-//! one. Then one transaction deletes the receipts, and one commit removes the checkpoints and the tombstone.
-//! The rows at the target stay until a later load of their chunks replaces them.
+//! The leases come first, so that nothing is recorded of a `forget` that is refused. Then the store records a
+//! tombstone, so that the next run or the next `forget` finishes an interrupted one. Then one transaction
+//! deletes the receipts, and one commit removes the checkpoints and the tombstone. The rows at the target stay
+//! until a later load of their chunks replaces them. A shadow table that a refresh has left goes with its table.
 
-use crate::base::error::Result;
+use crate::base::error::{ErrorKind, Result};
 use crate::base::failpoint;
 use crate::checkpoint::{Change, Tombstone};
+use crate::model::table::TableName;
 use crate::mssql::Session;
 use crate::pipeline::retrier::Retrier;
-use crate::target::lease;
-use crate::target::lease::Holder;
+use crate::target::lease::{self, Holder, Lease};
 use crate::target::migrate;
 use crate::target::receipt;
 
@@ -18,19 +19,22 @@ use crate::target::receipt;
 /// records of them.
 ///
 /// # Errors
-/// `Busy` when a run is loading the table; `State` when the store cannot be written; those of the session.
+/// `Busy` when a run is loading the table, and nothing is recorded then; `State` when the store cannot be
+/// written; those of the session.
 pub async fn forget(
     session: &mut Session,
     retrier: &Retrier,
     holder: &Holder,
     tombstone: &Tombstone,
 ) -> Result<()> {
+    let leases = take_leases(session, retrier, holder, tombstone).await?;
     failpoint::step("forget: before the tombstone");
     retrier.store.commit(&[Change::Forget(tombstone.clone())])?;
-    finish(session, retrier, holder, tombstone).await
+    drop_records(session, retrier, &leases, tombstone).await
 }
 
-/// Finishes a `forget` whose tombstone is in the store. All of it can be repeated.
+/// Finishes a `forget` whose tombstone is in the store. All of it can be repeated. Returns false, and leaves
+/// the tombstone, if a run is loading the table and the caller works on others only.
 ///
 /// # Errors
 /// As [`forget`].
@@ -39,13 +43,63 @@ pub async fn finish(
     retrier: &Retrier,
     holder: &Holder,
     tombstone: &Tombstone,
-) -> Result<()> {
-    if migrate::version(session).await? > 0 {
-        for target in &tombstone.targets {
-            let lease = lease::take(session, target, holder, &retrier.clock, &retrier.stop).await?;
-            receipt::forget(session, &lease, tombstone.days()).await?;
-            lease::release(session, &lease).await?;
+    is_concerned: bool,
+) -> Result<bool> {
+    let leases = match take_leases(session, retrier, holder, tombstone).await {
+        Err(error) if error.kind() == ErrorKind::Busy && !is_concerned => return Ok(false),
+        leases => leases?,
+    };
+    drop_records(session, retrier, &leases, tombstone).await?;
+    Ok(true)
+}
+
+/// Takes the leases of the targets; none if the target has no receipts at all.
+async fn take_leases(
+    session: &mut Session,
+    retrier: &Retrier,
+    holder: &Holder,
+    tombstone: &Tombstone,
+) -> Result<Vec<Lease>> {
+    let mut leases = Vec::new();
+    if migrate::version(session).await? == 0 {
+        return Ok(leases);
+    }
+    for target in &tombstone.targets {
+        match lease::take(session, target, holder, &retrier.clock, &retrier.stop).await {
+            Ok(lease) => leases.push(lease),
+            Err(error) => {
+                // The session may serve other tables.
+                for lease in &leases {
+                    lease::release(session, lease).await?;
+                }
+                return Err(error);
+            }
         }
     }
+    Ok(leases)
+}
+
+async fn drop_records(
+    session: &mut Session,
+    retrier: &Retrier,
+    leases: &[Lease],
+    tombstone: &Tombstone,
+) -> Result<()> {
+    for lease in leases {
+        if tombstone.month.is_none() {
+            drop_shadow(session, lease).await?;
+        }
+        receipt::forget(session, lease, tombstone.days()).await?;
+        lease::release(session, lease).await?;
+    }
     retrier.store.commit(&[Change::Forgotten(tombstone.clone())])
+}
+
+/// Drops the shadow table of a lease's table. Only runs that hold that lease write it.
+async fn drop_shadow(session: &mut Session, lease: &Lease) -> Result<()> {
+    let shadow = TableName::parse(&lease.table)?.shadow()?;
+    if receipt::plan(session, &shadow).await?.is_none() {
+        return Ok(());
+    }
+    receipt::drop_with_table(session, lease, &shadow).await
 }

@@ -85,6 +85,7 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 _ => (&target, receipt::windows(&mut session, &target).await?),
             };
             for window in windows {
+                let place = (place, place == &shadow);
                 let changes = of_window(&mut session, place, name, window, clock, &mut rebuilt).await?;
                 replacement.commit(&changes)?;
             }
@@ -97,7 +98,7 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
 
 async fn of_window(
     session: &mut Session,
-    target: &TableName,
+    (target, is_shadow): (&TableName, bool),
     name: &str,
     window: Window,
     clock: &SharedClock,
@@ -110,7 +111,8 @@ async fn of_window(
     rebuilt.rows += chunks.iter().map(|chunk| chunk.tally.row_count).sum::<u64>();
     let record = WindowRecord {
         window,
-        state: if is_complete(&chunks) {
+        // Nobody sees the rows of a shadow table before the cutover.
+        state: if is_complete(&chunks) && !is_shadow {
             WindowState::Complete
         } else {
             WindowState::Planned

@@ -8,7 +8,7 @@ pub mod context;
 pub(crate) mod ends;
 pub mod plan;
 
-use crate::base::error::Result;
+use crate::base::error::{ErrorKind, Result};
 use crate::checkpoint::Change;
 use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
@@ -25,9 +25,11 @@ use context::RunContext;
 /// the preflight is repeated while that server is away. A first run fails at once, because its configuration
 /// may name the wrong server.
 ///
+/// A table that is not there, or not fit to be copied, has its error in place of a plan.
+///
 /// # Errors
-/// `Preflight` for a table that cannot be planned; `WrongServer`; those of the sessions.
-pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<TablePlan>> {
+/// `Preflight` if no table can be planned; `WrongServer`; those of the sessions.
+pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let place = Place::of("preflight");
     let plans = run
         .retrier
@@ -44,7 +46,15 @@ pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Re
     Ok(plans)
 }
 
-async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<TablePlan>> {
+/// The warning that a `forget` of a table stays interrupted.
+pub(crate) fn left_forgetting(table: &str) -> String {
+    format!(
+        "Table {table}: an interrupted forget cannot be finished now, because another run is loading the table; \
+         the next run finishes it"
+    )
+}
+
+async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let mut source = run.pools.source.take().await?;
     let origin = plan::origin(run.config, &mut source).await?;
     if let Some(unseen) = sight::unseen(&mut source).await? {
@@ -55,7 +65,14 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     }
     let mut plans = Vec::new();
     for table in tables {
-        plans.push(plan::of_source(run.config, &mut source, table, &origin).await?);
+        match plan::of_source(run.config, &mut source, table, &origin).await {
+            Err(error) if error.kind() != ErrorKind::Preflight || source.is_broken() => return Err(error),
+            planned => plans.push(planned),
+        }
+    }
+    if plans.iter().all(Result::is_err) {
+        plans.into_iter().collect::<Result<Vec<_>>>()?;
+        return Ok(Vec::new());
     }
     run.pools.source.put(source);
     ends::refuse_once(run).await?;
@@ -67,17 +84,22 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
         run.note(&format!("Target: applied migration {name} to schema [sync]"));
     }
     for tombstone in run.retrier.store.view()?.tombstones()? {
-        forget::finish(&mut target, &run.retrier, &run.holder(), &tombstone).await?;
-        run.note(&format!(
-            "Table {}: an interrupted forget is finished now",
-            tombstone.table
-        ));
+        let name = &tombstone.table;
+        let is_concerned = tables.iter().any(|table| table.name.same_as(name));
+        let holder = run.holder();
+        match forget::finish(&mut target, &run.retrier, &holder, &tombstone, is_concerned).await? {
+            true => run.note(&format!("Table {name}: an interrupted forget is finished now")),
+            false => run.warn(&left_forgetting(name)),
+        }
     }
     let recorded = receipt::access_paths(&mut target).await?;
     run.pools.target.put(target);
-    let kept = plans.into_iter().map(|plan| {
-        let recorded = recorded.get(&plan.target.to_string()).copied();
-        plan::kept(run, plan, recorded)
+    let kept = plans.into_iter().map(|planned| match planned {
+        Ok(plan) => {
+            let recorded = recorded.get(&plan.target.to_string()).copied();
+            plan::kept(run, plan, recorded).map(Ok)
+        }
+        refused => Ok(refused),
     });
     kept.collect()
 }

@@ -71,6 +71,8 @@ pub struct Reconciled {
     pub findings: Vec<Finding>,
     /// The tables that could not be compared or repaired, each with the reason.
     pub left_out: Vec<String>,
+    /// Whether one of these was left out because its plan has changed.
+    pub has_changed: bool,
     /// Whether the command was asked to stop.
     pub stopped: bool,
 }
@@ -80,6 +82,8 @@ impl Reconciled {
     pub fn exit(&self) -> ExitCode {
         if self.findings.iter().any(|finding| !finding.repaired) {
             ExitCode::Mismatch
+        } else if self.has_changed {
+            ExitCode::State
         } else if self.stopped || !self.left_out.is_empty() || self.is_empty() {
             ExitCode::Incomplete
         } else {

@@ -19,7 +19,7 @@ use chrono::TimeDelta;
 use crate::base::clock::SharedClock;
 use crate::base::error::{ErrorKind, Result};
 use crate::base::stop::StopSignal;
-use crate::checkpoint::{Change, Pass, Store};
+use crate::checkpoint::{Change, Pass, PassScope, Store};
 use crate::config::{Config, TableConfig};
 use crate::model::window::DateRange;
 use crate::pipeline::retrier::{Place, Retrier};
@@ -70,8 +70,7 @@ pub async fn reconcile(
     if options.source || options.repair {
         ends::refuse(&run).await?;
     }
-    let mut pass = begin(&store, &clock, &options, &run)?;
-    store.commit(&[Change::Waiting(None), Change::Pass(pass.clone())])?;
+    let mut pass = begin(&run, &options)?;
     let mut done = Reconciled {
         source: options.source,
         ..Reconciled::default()
@@ -86,41 +85,73 @@ pub async fn reconcile(
     let unrepaired = done.findings.iter().filter(|finding| !finding.repaired);
     pass.differing = unrepaired.clone().count() as u64;
     let chunks = unrepaired.filter(|finding| finding.about == About::Chunk);
-    pass.same += done.chunks.saturating_sub(chunks.count() as u64);
-    if !done.stopped {
+    let same = done.chunks_before + done.chunks.saturating_sub(chunks.count() as u64);
+    pass.left_out = done.left_out.len() as u64;
+    if done.stopped {
+        // An earlier command may have come further.
+        pass.same = pass.same.max(same);
+    } else {
+        pass.same = same;
         pass.ended_at = Some(clock.now());
     }
     store.commit(&[Change::Waiting(None), Change::Pass(pass)])?;
     Ok(done)
 }
 
-/// The pass that was cut short, or a new one.
-fn begin(
-    store: &Store,
-    clock: &SharedClock,
-    options: &ReconcileOptions,
-    run: &RunContext<'_>,
-) -> Result<Pass> {
+/// Begins a pass, or resumes the one of the same ends, tables and dates that was cut short. A pass of other
+/// ones stays as it is.
+fn begin(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<Pass> {
+    let (store, clock) = (&run.retrier.store, &run.retrier.clock);
     let now = clock.now();
-    let last = store.view()?.pass()?.filter(|pass| {
-        let recent = now.signed_duration_since(pass.started_at) < TimeDelta::days(PASS_AGE_MAX_DAYS);
-        pass.ended_at.is_none() && pass.source == options.source && recent
-    });
-    if let Some(pass) = last {
+    let scope = scope(run, options)?;
+    let is_recent =
+        |pass: &Pass| now.signed_duration_since(pass.started_at) < TimeDelta::days(PASS_AGE_MAX_DAYS);
+    let is_cut_short = |pass: &Pass| pass.ended_at.is_none() && is_recent(pass);
+    let (alike, others): (Vec<_>, Vec<_>) = store
+        .view()?
+        .passes()?
+        .into_iter()
+        .partition(|pass| (pass.source, &pass.scope) == (options.source, &scope));
+    let resumed = alike.iter().rfind(|pass| is_cut_short(pass)).cloned();
+    let mut changes = vec![Change::Waiting(None)];
+    changes.extend(alike.into_iter().map(|pass| Change::RemovePass(pass.id)));
+    changes.extend(others.into_iter().map(|pass| {
+        // The last pass over everything is told until the next one.
+        match is_cut_short(&pass) || (pass.ended_at.is_some() && pass.scope.is_whole()) {
+            true => Change::Pass(pass),
+            false => Change::RemovePass(pass.id),
+        }
+    }));
+    if let Some(pass) = &resumed {
         run.note(&format!(
             "The comparing that began at {} was cut short and is gone on with; chunks that it found equal \
              are not read again",
             pass.started_at.format("%Y-%m-%d %H:%M:%S UTC")
         ));
-        return Ok(pass);
     }
-    Ok(Pass {
+    let pass = resumed.unwrap_or_else(|| Pass {
         id: clock.random(),
         source: options.source,
+        scope,
         started_at: now,
         ended_at: None,
         same: 0,
         differing: 0,
+        left_out: 0,
+    });
+    changes.push(Change::Pass(pass.clone()));
+    store.commit(&changes)?;
+    Ok(pass)
+}
+
+/// The tables and dates of the command.
+fn scope(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<PassScope> {
+    let chosen = run.chosen()?;
+    let is_all = chosen.len() == run.config.tables.len();
+    let names = || chosen.iter().map(|table| table.name.to_string()).collect();
+    Ok(PassScope {
+        tables: (!is_all).then(names),
+        range: options.range,
     })
 }
 
@@ -158,10 +189,12 @@ async fn reconcile_table(
         };
         match error.kind() {
             ErrorKind::Stopped => return Ok(()),
-            kind if kind.ends_the_run() || kind == ErrorKind::Plan => return Err(error),
-            _ => {
+            kind if kind.ends_the_run() => return Err(error),
+            kind => {
                 run.warn(&error.chain());
+                done.findings.append(&mut this.findings);
                 done.left_out.push(error.chain());
+                done.has_changed |= kind == ErrorKind::Plan;
                 return Ok(());
             }
         }

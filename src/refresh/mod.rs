@@ -11,7 +11,7 @@ use crate::backfill::{LoadTarget, announce, compare, load_windows};
 use crate::base::error::{ErrorKind, Result};
 use crate::base::stop::stopped;
 use crate::base::text::rows;
-use crate::checkpoint::Change;
+use crate::checkpoint::{Change, WindowRecord, WindowState};
 use crate::model::brake::held;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::TablePlan;
@@ -28,6 +28,7 @@ use crate::source::count::count;
 use crate::source::extract::{self, Compared};
 use crate::target::lease;
 use crate::target::lease::Lease;
+use crate::target::load::read_back;
 use crate::target::receipt;
 use crate::target::table::{Target, takes_rows};
 
@@ -115,7 +116,7 @@ async fn in_place(
     for chunk in chunks.iter().filter(|chunk| chunk.state == ChunkState::Verified) {
         let found = match run.options.force {
             true => None,
-            false => Some(compared(run, at.plan, chunk, summary).await?),
+            false => Some(compared(run, at.plan, at.target, chunk, summary).await?),
         };
         let there = match found {
             None => chunk.tally.row_count,
@@ -138,6 +139,11 @@ async fn in_place(
     load_windows(run, lease_session, at, summary).await
 }
 
+/// Whether all rows are to be loaded anew. Once that is done, the table is refreshed like any other.
+fn is_forced(run: &RunContext<'_>, summary: &TableSummary) -> bool {
+    run.options.force && !summary.is_swapped
+}
+
 /// Loads the shadow table, if the source differs, and puts it in the target's place.
 async fn replace(
     run: &RunContext<'_>,
@@ -145,7 +151,12 @@ async fn replace(
     swap: &Swap<'_>,
     summary: &mut TableSummary,
 ) -> Result<Refreshed> {
-    let left = shadow_table::resumable(lease_session, swap.shadow, swap.target_shape).await?;
+    // All rows that are forced are of this run; what it loaded before a connection broke is.
+    let is_anew = is_forced(run, summary) && summary.rows_loaded == 0;
+    let left = match is_anew {
+        true => None,
+        false => shadow_table::resumable(lease_session, swap.shadow, swap.target_shape).await?,
+    };
     let resumed = left.is_some();
     let begun = match left {
         Some(target) => Some(target),
@@ -175,6 +186,8 @@ async fn replace(
     if !cut_over(run, swap).await? {
         return Ok(Refreshed::Altered);
     }
+    summary.is_swapped = true;
+    summary.already_complete = false;
     if resumed {
         // Its first rows are of an earlier run, its last ones of now: a row may have moved between them.
         run.note(&format!(
@@ -207,8 +220,8 @@ async fn begin(
             scope,
         };
         let chunks = in_the_target(run, lease_session, at).await?;
-        if is_complete(&chunks) && !run.options.force {
-            same = same_from_the_start(run, swap.plan, &chunks, summary).await?;
+        if is_complete(&chunks) && !is_forced(run, summary) {
+            same = same_from_the_start(run, at, &chunks, summary).await?;
             if same.len() == chunks.len() {
                 unchanged(run, at, &chunks, lease_session, summary).await?;
                 return Ok(None);
@@ -287,16 +300,16 @@ async fn unchanged(
     Ok(())
 }
 
-/// The chunks before the first one whose rows have changed at the source.
+/// The chunks before the first one whose rows have changed at either end.
 async fn same_from_the_start(
     run: &RunContext<'_>,
-    plan: &TablePlan,
+    at: LoadTarget<'_>,
     chunks: &[Chunk],
     summary: &mut TableSummary,
 ) -> Result<Vec<Chunk>> {
     let mut same = Vec::new();
     for chunk in chunks {
-        if !compared(run, plan, chunk, summary).await?.same {
+        if !compared(run, at.plan, at.target, chunk, summary).await?.same {
             break;
         }
         same.push(chunk.clone());
@@ -304,11 +317,12 @@ async fn same_from_the_start(
     Ok(same)
 }
 
-/// Compares a chunk with the source's present rows of its range. Reads at most one row more than the chunk
-/// has.
+/// Compares a chunk with the source's present rows of its range, and with the target's. Reads at most one row
+/// more than the chunk has from the source.
 async fn compared(
     run: &RunContext<'_>,
     plan: &TablePlan,
+    target: &Target,
     chunk: &Chunk,
     summary: &mut TableSummary,
 ) -> Result<Compared> {
@@ -318,8 +332,15 @@ async fn compared(
             return Err(stopped());
         }
         let mut session = run.pools.source.take().await?;
-        let compared = extract::compare(&mut session, plan, Extent::All, chunk).await?;
+        let mut compared = extract::compare(&mut session, plan, Extent::All, chunk).await?;
         run.pools.source.put(session);
+        if compared.same {
+            // Somebody may have changed a row of the target by hand.
+            let mut session = run.pools.target.take().await?;
+            let range = target.range(plan, Extent::All, &chunk.range)?;
+            compared.same = read_back(&mut session, plan, target, &range).await? == chunk.tally;
+            run.pools.target.put(session);
+        }
         Ok(compared)
     });
     let compared = compared.await?;
@@ -396,6 +417,14 @@ async fn cut_over(run: &RunContext<'_>, swap: &Swap<'_>) -> Result<bool> {
     });
     let swapped = swapped.await?;
     if swapped {
+        let record = WindowRecord {
+            window: Window::All,
+            state: WindowState::Complete,
+            error: None,
+            updated_at: run.retrier.clock.now(),
+        };
+        let table = plan.name.as_str().to_owned();
+        run.retrier.store.commit(&[Change::Window { table, record }])?;
         run.note(&format!("Table {}: swapped in as {}", plan.name, plan.target));
     }
     Ok(swapped)

@@ -99,6 +99,7 @@ pub async fn strategy(session: &mut Session, plan: &TablePlan) -> Result<Refresh
 pub fn plan(plan: &TablePlan) -> Result<TablePlan> {
     Ok(TablePlan {
         target: plan.target.shadow()?,
+        is_shadow: true,
         ..plan.clone()
     })
 }
@@ -205,7 +206,7 @@ pub async fn create(
             .batch(&format!("DROP TABLE {}", plan.target.quoted()))
             .await?;
     }
-    receipt::drop_all(session, lease).await?;
+    receipt::drop_all(session, &lease.table).await?;
     for statement in statements(plan, target_shape)? {
         session.batch(&statement).await?;
     }
@@ -224,13 +225,7 @@ pub async fn drop_leftover(session: &mut Session, plan: &TablePlan, lease: &Leas
     if receipt::plan(session, &plan.target).await?.is_none() {
         return Ok(());
     }
-    session.begin().await?;
-    lease::fence(session, lease).await?;
-    session
-        .batch(&format!("DROP TABLE IF EXISTS {}", plan.target.quoted()))
-        .await?;
-    receipt::drop_all(session, lease).await?;
-    session.commit().await
+    receipt::drop_with_table(session, lease, &plan.target).await
 }
 
 /// Swaps the shadow table in. Once this returns true, the target has its rows and its receipts. Returns

@@ -28,7 +28,7 @@ use crate::preflight::context::{Identity, RunContext, RunOptions};
 use crate::progress::{Event, Progress, RunSummary, TableSummary};
 use crate::target::table::Target;
 
-use table::run_table;
+use table::{refused, run_table};
 
 pub use preview::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work, preview};
 
@@ -117,8 +117,16 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
         max_workers: run.max_workers(),
     });
     tell_trust(run);
-    let plans = preflight::prepare(run, &tables).await?;
+    let planned = preflight::prepare(run, &tables).await?;
     let mut summaries = Vec::new();
+    let mut plans = Vec::new();
+    for (table, planned) in tables.iter().zip(planned) {
+        match planned {
+            Ok(plan) => plans.push(plan),
+            Err(error) => summaries.push(refused(run, table.name.as_str(), &error)),
+        }
+    }
+    let dated = plans.iter().any(|plan| !plan.is_full());
     for plan in &plans {
         summaries.push(run_table(run, plan).await?);
         if run.is_stopped() {
@@ -126,7 +134,8 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
         }
     }
     look_back(run, &plans, &mut summaries).await?;
-    let dated = plans.iter().any(|plan| !plan.is_full());
+    let place = |summary: &TableSummary| tables.iter().position(|table| table.name.same_as(&summary.name));
+    summaries.sort_by_key(place);
     let doubtful = dated && !run.clocks().await?.agree();
     let exit = exit_of(&summaries, run.is_stopped() || doubtful);
     Ok(RunSummary {
@@ -154,7 +163,10 @@ fn tell_trust(run: &RunContext<'_>) {
 /// Runs a table again if its receipts differ from the store once a connection has broken. A server that
 /// failed over may have lost committed rows, also of tables that were done.
 async fn look_back(run: &RunContext<'_>, plans: &[TablePlan], summaries: &mut [TableSummary]) -> Result<()> {
-    for (plan, summary) in plans.iter().zip(summaries) {
+    for summary in summaries {
+        let Some(plan) = plans.iter().find(|plan| plan.name.same_as(&summary.name)) else {
+            continue;
+        };
         let broke = run.retrier.broke.load(Ordering::Relaxed);
         if !broke || run.is_stopped() || plan.is_full() || summary.is_unfinished() {
             continue;

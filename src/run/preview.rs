@@ -18,9 +18,9 @@ use crate::preflight::plan::{of_source, origin, refuse_changes};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
 use crate::source::{SourceQuery, SourceSession, sight};
-use crate::target::migrate;
 use crate::target::receipt;
 use crate::target::table::{Target, takes_rows};
+use crate::target::{lease, migrate};
 use crate::tsql::predicate::Where;
 
 /// A table, as a run would find it.
@@ -131,7 +131,7 @@ pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) 
     let timeouts = &config.run.timeouts;
     let guard = &config.source.guard;
     let mut source = SourceSession::open(&config.source.endpoint, guard, timeouts).await?;
-    let mut target = Session::open(&config.target.endpoint, None, timeouts).await?;
+    let mut target = lease::open_to_look(&config.target.endpoint, timeouts).await?;
     if let Some(table) = ends::read_and_written(config)? {
         ends::refuse_one_database(config, &table, &mut source, &mut target).await?;
     }
@@ -179,6 +179,19 @@ struct Look<'a> {
     loaded: bool,
 }
 
+/// What a table's target tells.
+struct There {
+    /// The plan, by the way that the table was loaded by.
+    plan: TablePlan,
+    exists: bool,
+    /// The way that it is refreshed if it is a reference table's.
+    way: Option<RefreshWay>,
+    /// The windows asked for.
+    windows: Vec<WindowPreview>,
+    /// What its storage asks of a run.
+    storage: Option<String>,
+}
+
 impl Look<'_> {
     async fn table(
         &self,
@@ -186,7 +199,28 @@ impl Look<'_> {
         source: &mut SourceSession,
         target: &mut Session,
     ) -> Result<Found> {
-        let mut plan = of_source(self.config, source, table, &self.origin).await?;
+        let plan = of_source(self.config, source, table, &self.origin).await?;
+        let name = plan.target.clone();
+        let there = match self.at_target(target, plan).await {
+            Err(error) => return Err(lease::with_holder(target, &name, error).await),
+            looked => looked?,
+        };
+        let plan = there.plan;
+        let remarks = plan.lookups().into_iter().chain(there.storage);
+        let remarks = remarks.map(|text| format!("Table {}: {text}", plan.name));
+        Ok(Found {
+            target_exists: there.exists,
+            key: plan.key_names(),
+            access_path: plan.access_path,
+            rows_estimated: source.estimate(&plan.source).await?,
+            undated: self.undated(source, &plan).await?,
+            notes: plan.notes.iter().cloned().chain(remarks).collect(),
+            windows: there.windows,
+            way: there.way,
+        })
+    }
+
+    async fn at_target(&self, target: &mut Session, mut plan: TablePlan) -> Result<There> {
         if self.loaded
             && let Some((path, older)) = receipt::plan(target, &plan.target).await?
         {
@@ -214,18 +248,12 @@ impl Look<'_> {
             }
         }
         let chunk_rows = self.config.run.chunk_rows as usize;
-        let storage = there.as_ref().and_then(|target| target.storage_note(chunk_rows));
-        let remarks = plan.lookups().into_iter().chain(storage);
-        let remarks = remarks.map(|text| format!("Table {}: {text}", plan.name));
-        Ok(Found {
-            target_exists: schema.is_some(),
-            key: plan.key_names(),
-            access_path: plan.access_path,
-            rows_estimated: source.estimate(&plan.source).await?,
-            undated: self.undated(source, &plan).await?,
-            notes: plan.notes.iter().cloned().chain(remarks).collect(),
-            windows,
+        Ok(There {
+            exists: schema.is_some(),
+            storage: there.and_then(|target| target.storage_note(chunk_rows)),
+            plan,
             way,
+            windows,
         })
     }
 

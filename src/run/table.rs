@@ -2,7 +2,7 @@
 //! prove, whatever an earlier attempt left behind.
 
 use crate::backfill::{self, LoadTarget, ahead};
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::rows;
 use crate::checkpoint::Change;
 use crate::model::plan::TablePlan;
@@ -54,6 +54,17 @@ pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<
                 matches!(kind, ErrorKind::Preflight | ErrorKind::Plan).then(|| kind.exit_code());
             Ok(summary)
         }
+    }
+}
+
+/// The summary of a table that cannot be planned. The user is told.
+pub(super) fn refused(run: &RunContext<'_>, name: &str, error: &Error) -> TableSummary {
+    run.warn(&format!("Table {name}: {}", error.chain()));
+    TableSummary {
+        name: name.to_owned(),
+        error: Some(error.chain()),
+        preflight: Some(error.kind().exit_code()),
+        ..TableSummary::default()
     }
 }
 

@@ -12,11 +12,18 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
 use crate::model::row::Value;
-use crate::mssql::Session;
+use crate::model::table::TableName;
+use crate::mssql::{Endpoint, Session, Timeouts};
 
 /// The time that one attempt at an applock waits at the server. A minute is four attempts: Babelfish 4.3 keeps each
 /// failed one in the session, and the sixth ends the whole server.
 const APPLOCK_TRY_MS: i64 = 15_000;
+
+/// The time that a command that only looks waits for a lock. A chunk's transaction takes a few seconds.
+const LOOK_LOCK_MS: u32 = 10_000;
+
+/// The server's error for a lock that was not granted in time.
+const LOCK_TIMED_OUT: u32 = 1222;
 
 /// The time that a run waits for a table's applock. After a power cut a server keeps a dead session's locks
 /// until its keep-alive (30 s for SQL Server) finds the client gone.
@@ -139,6 +146,34 @@ pub async fn applock(session: &mut Session, resource: &str) -> Result<bool> {
                 "sp_getapplock answered {code:?} for {resource}; allow the login to use applocks in the target database"
             ),
         )),
+    }
+}
+
+/// Opens a session of a command that only looks at the target. It waits shortly for the locks of a run, because
+/// somebody waits for its answer.
+///
+/// # Errors
+/// As [`Session::open`].
+pub async fn open_to_look(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
+    let mut session = Session::open(endpoint, None, timeouts).await?;
+    session.batch(&format!("SET LOCK_TIMEOUT {LOOK_LOCK_MS}")).await?;
+    Ok(session)
+}
+
+/// The error of a command that only looks at a target table. If a run holds the locks, it names that run.
+pub async fn with_holder(session: &mut Session, target: &TableName, error: Error) -> Error {
+    if error.number() != Some(LOCK_TIMED_OUT) {
+        return error;
+    }
+    // While a chunk is loaded, the row of the lease is locked as well.
+    let level = |level: &str| format!("SET TRANSACTION ISOLATION LEVEL READ {level}");
+    if let Err(broken) = session.batch(&level("UNCOMMITTED")).await {
+        return broken;
+    }
+    let busy = held_by_another(session, &target.to_string()).await;
+    match session.batch(&level("COMMITTED")).await {
+        Ok(()) => busy.with_source(error),
+        Err(broken) => broken,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use testkit::project::{T_MONTHLY, monthly};
+use testkit::tables::Table;
 use testkit::{Project, Server, job, tables};
 
 async fn counts(project: &Project, code: i32) -> Value {
@@ -79,4 +80,34 @@ async fn an_open_window_is_left_out() {
     let open = counts(&project, 0).await;
     assert_eq!(open["tables"][0]["status"], "not complete", "{open}");
     assert_eq!(open["tables"][0]["equal"], Value::Null, "{open}");
+}
+
+/// Rows without a date are few or none: a table of which nothing else is loaded is not one that is empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_which_only_rows_without_a_date_are_loaded_is_not_empty() {
+    let server = Server::start().await;
+    let table = Table::new("T", "ID int NOT NULL, D date NULL").rows(["(1, '2025-10-01')"]);
+    table.at_source(&server).await;
+    let project = Project::new(&server, T_MONTHLY);
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    project
+        .sync(&["forget", "--table", "T", "--month", "2025-10"])
+        .await
+        .expect(0);
+    let none = counts(&project, 4).await;
+    assert_eq!(
+        none["tables"],
+        json!([{"name": "T", "source": null, "target": null, "status": "not loaded", "equal": null}]),
+        "{none}"
+    );
+    assert_eq!(none["equal"], Value::Null, "{none}");
+    let said = project.sync(&["counts", "--windows"]).await.expect(4);
+    for line in [
+        "| T         | 0         | not loaded |",
+        "| T undated | 0         | ○          |",
+    ] {
+        assert!(said.stdout.contains(line), "{}", said.stdout);
+    }
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    counts(&project, 0).await;
 }

@@ -4,6 +4,8 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
+use mssql_sync::base::error::ErrorKind;
+use mssql_sync::checkpoint::{Change, Reader, Replacement, Store};
 use testkit::{Ended, Project, Server, job, program};
 
 /// The commands, and whether each writes the state file.
@@ -295,4 +297,48 @@ async fn the_disk_fills_up_while_a_run_is_going() {
         let done = project.status().await;
         assert_eq!(done["totals"]["verified"], job::ALL_ROWS, "{place}");
     }
+}
+
+/// The locks of a store lie beside the store, by whatever link it is named.
+#[test]
+fn a_store_that_is_named_by_a_link_is_the_store_that_it_leads_to() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let [place, link] = ["place/store.redb", "store.redb"].map(|name| directory.path().join(name));
+    std::fs::create_dir(directory.path().join("place")).expect("a directory");
+    let linked = |to: &Path, link: &Path| std::os::unix::fs::symlink(to, link).expect("a link");
+    linked(Path::new("place/store.redb"), &link);
+    // A link to nothing is where a store is made.
+    assert!(Reader::open(&link).expect("a place").is_none());
+    let store = Store::create_or_open(&link).expect("a store");
+    let change = Change::Unfollowed {
+        table: "T".to_owned(),
+        rows: 5,
+    };
+    store.commit(&[change]).expect("it is written");
+    for other in [&link, &place] {
+        let error = Store::create_or_open(other).expect_err("it is open");
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        let error = Replacement::begin(other).expect_err("it is open");
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        let reader = Reader::open(other).expect("a whole store").expect("a store");
+        assert!(reader.is_being_written());
+    }
+    drop(store);
+    let now = "2025-10-01T00:00:00Z".parse().expect("a time");
+    let new = Replacement::begin(&link).expect("a place");
+    let aside = new.place(now).expect("it is placed").expect("an old file");
+    assert_eq!(aside.parent(), place.parent());
+    assert!(aside.is_file() && !aside.is_symlink() && link.is_symlink());
+    let rows = |path: &Path| {
+        let reader = Reader::open(path).expect("a whole store").expect("a store");
+        let view = reader.view().expect("a view");
+        view.unfollowed("T").expect("a number")
+    };
+    assert_eq!((rows(&aside), rows(&link), rows(&place)), (5, 0, 0));
+    // Links that lead to each other lead to no store.
+    let [one, two] = ["one", "two"].map(|name| directory.path().join(name));
+    linked(&two, &one);
+    linked(&one, &two);
+    let error = Store::create_or_open(&one).expect_err("no store");
+    assert!(error.to_string().contains("leads to no end"), "{error}");
 }

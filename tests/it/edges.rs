@@ -379,3 +379,31 @@ async fn white_space_in_xml_is_kept() {
     assert_eq!(there, ["<a> <b/>\n</a>", "<a><b> </b></a>"]);
     assert_eq!(here, there);
 }
+
+/// A window that is cut and chunked anew counts each row once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_is_cut_counts_its_rows_once() {
+    let server = Server::start().await;
+    let text = "x".repeat(200);
+    let rows = (0..600).map(|n| format!("({n}, '2025-10-{:02}T10:00:00', N'{text}')", 1 + n / 25));
+    let table = Table::new("T", "ID int NOT NULL, D datetime NOT NULL, V nvarchar(400) NULL").indexed("D");
+    table.rows(rows).at_source(&server).await;
+    let project = Project::tuned(&server, "chunk_rows = 100\nsettle_days = 0", T_MONTHLY);
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    project.configure("\n[run]\n", "\n[run]\nchunk_bytes_max = 16384\n");
+    server.at_target("DELETE FROM dbo.t_T WHERE ID = 7").await;
+    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    assert!(
+        ended
+            .stdout
+            .contains("Done: 600 rows loaded now, 600 rows verified in 1 table."),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stderr.contains("T 2025-10: verified, 600 rows"),
+        "{}",
+        ended.stderr
+    );
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+}

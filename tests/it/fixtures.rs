@@ -69,7 +69,11 @@ fn describe(view: &View<'_>) -> String {
             }
             for chunk in view.chunks(&table.name, record.window).expect("chunks") {
                 line(of_chunk(&chunk));
-                let pass = view.pass().expect("the pass").map_or(0, |pass| pass.id);
+                let pass = view
+                    .passes()
+                    .expect("the passes")
+                    .last()
+                    .map_or(0, |pass| pass.id);
                 let checked = view.is_checked(&table.name, record.window, chunk.ordinal, pass, chunk.load_id);
                 if checked.expect("whether it is checked") {
                     line("      checked".to_owned());
@@ -77,7 +81,7 @@ fn describe(view: &View<'_>) -> String {
             }
         }
     }
-    if let Some(pass) = view.pass().expect("the pass") {
+    for pass in view.passes().expect("the passes") {
         line(format!("reconcile: {pass:?}"));
     }
     for tombstone in view.tombstones().expect("tombstones") {

@@ -1,8 +1,19 @@
 //! `sync forget`: what is forgotten is loaded again, once, and nothing else is; also when the forgetting was cut short.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use mssql_sync::base::error::ErrorKind;
+use mssql_sync::base::stop::StopSignal;
+use mssql_sync::checkpoint::{Change, Store, Tombstone};
+use mssql_sync::mssql::{Endpoint, Session, Timeouts};
+use mssql_sync::pipeline::forget::{finish, forget};
+use mssql_sync::pipeline::retrier::Retrier;
+use mssql_sync::progress::Silent;
+use mssql_sync::target::lease::Holder;
 use tds_emulator::At;
 use testkit::project::monthly;
-use testkit::{Ended, Server, faults, job, session};
+use testkit::{Ended, Server, clock, faults, job, session};
 
 const NOTHING: [u32; 2] = [0, 0];
 const ALL: [u32; 2] = [2 * job::MONTH_ROWS, 2 * job::MONTH_CHUNKS];
@@ -129,8 +140,6 @@ async fn not_while_a_run_has_the_store() {
 /// Where the target's connection breaks, and what the command ends with: once a COMMIT is under way it may have
 /// taken effect.
 const BREAKS: &[(&str, At, i32)] = &[
-    ("sp_getapplock", At::Before, 7),
-    ("UPDATE [sync].[lease] SET [epoch]", At::After, 7),
     ("UPDATE [sync].[lease] SET [renewed_at]", At::Before, 7),
     ("DELETE FROM [sync].[receipt]", At::After, 7),
     ("COMMIT TRANSACTION", At::Before, 4),
@@ -163,6 +172,9 @@ async fn what_was_cut_short_is_finished_by_whoever_comes_next() {
             "SALES: is being forgotten; the next run finishes that"
         };
         assert!(status.stdout.contains(line), "{status:?}; {place}");
+        let plan = [&["plan"][..], &job::RUN_IN_TURN[1..5]].concat();
+        let plan = project.sync(&plan).await.expect(0);
+        assert!(plan.stdout.contains(line), "{plan:?}; {place}");
         let status = project.status().await;
         let expected = serde_json::json!([{
             "table": "SALES",
@@ -202,4 +214,92 @@ async fn a_target_that_was_not_reached_at_all_loses_nothing() {
     project.home.write("sync.toml", text);
     assert_eq!(project.status().await, status);
     job::heal(&server, &project, NOTHING, NOTHING).await;
+}
+
+/// Where the connection breaks before anything of a `forget` is recorded.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cut_short_before_it_had_the_table_is_not_pending() {
+    let test = "what_was_cut_short_before_it_had_the_table_is_not_pending";
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    for (statement, at) in [
+        ("sp_getapplock", At::Before),
+        ("UPDATE [sync].[lease] SET [epoch]", At::After),
+    ] {
+        let place = faults::at(statement).in_database(&server.target).point(at);
+        let rule = place.drops(&server);
+        project.sync(&["forget", "--table", "SALES"]).await.expect(7);
+        assert_eq!(server.faults().fired(rule), 1, "{statement}");
+        server.faults().clear();
+        let status = project.status().await;
+        assert_eq!(status["forgetting"], serde_json::json!([]), "{status}");
+    }
+    job::heal(&server, &project, NOTHING, NOTHING).await;
+}
+
+/// A `forget` of a table that another run keeps is refused, and nothing of it stays pending. One that was interrupted
+/// waits for its table, and stops nobody who works on others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let mut other = server.connect(&server.target).await;
+    other
+        .run(
+            "EXEC sp_getapplock @Resource = N'sync:dbo.t_SALES', @LockMode = N'Exclusive', @LockOwner = N'Session'",
+        )
+        .await;
+    let endpoint = Endpoint {
+        application: "sync".to_owned(),
+        label: "target",
+        ..server.endpoint(&server.target)
+    };
+    let mut session = Session::open(&endpoint, None, &Timeouts::default())
+        .await
+        .expect("a session");
+    let store = Arc::new(Store::create_or_open(&project.state()).expect("the store"));
+    let retrier = Retrier {
+        clock: clock::leaping(Duration::from_secs(15)),
+        stop: StopSignal::new(),
+        store: Arc::clone(&store),
+        progress: Arc::new(Silent),
+        outage_max: Duration::from_secs(1),
+        broke: Arc::default(),
+    };
+    let holder = Holder {
+        run_id: 2,
+        host: "here".to_owned(),
+        process_id: 1,
+    };
+    let tombstone = Tombstone {
+        table: "SALES".to_owned(),
+        targets: vec!["dbo.t_SALES".to_owned()],
+        month: None,
+    };
+    let pending = || {
+        let view = store.view().expect("a view");
+        view.tombstones().expect("tombstones").len()
+    };
+    let refused = forget(&mut session, &retrier, &holder, &tombstone).await;
+    assert_eq!(refused.expect_err("it is kept").kind(), ErrorKind::Busy);
+    assert_eq!(pending(), 0);
+
+    store
+        .commit(&[Change::Forget(tombstone.clone())])
+        .expect("it is written");
+    let refused = finish(&mut session, &retrier, &holder, &tombstone, true).await;
+    assert_eq!(refused.expect_err("it is kept").kind(), ErrorKind::Busy);
+    let is_finished = finish(&mut session, &retrier, &holder, &tombstone, false).await;
+    assert!(!is_finished.expect("others go on"));
+    assert_eq!(pending(), 1);
+    other
+        .run("EXEC sp_releaseapplock @Resource = N'sync:dbo.t_SALES', @LockOwner = N'Session'")
+        .await;
+    let is_finished = finish(&mut session, &retrier, &holder, &tombstone, false).await;
+    assert!(is_finished.expect("it is finished"));
+    assert_eq!(pending(), 0);
+    drop((session, other, store, retrier));
+    job::heal(&server, &project, ALL, NOTHING).await;
 }

@@ -2,7 +2,7 @@
 
 use testkit::project::{T_MONTHLY, full};
 use testkit::tables::{self, Table};
-use testkit::{Ended, Project, Server, job};
+use testkit::{Ended, Project, Server, faults, job};
 
 async fn plan(project: &Project, more: &[&str], code: i32) -> Ended {
     let mut arguments = vec!["plan", "--start-date", job::FIRST, "--end-date", job::LAST];
@@ -176,4 +176,38 @@ async fn what_cannot_be_worked_on_is_told_and_hides_nothing() {
         "{}",
         missing.stdout
     );
+}
+
+/// A run that holds the locks is named, by the commands that only look, and they wait shortly.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_holds_the_locks_is_named() {
+    let Some(server) = Server::start_emulator("a_run_that_holds_the_locks_is_named").await else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    server
+        .at_target("UPDATE [sync].[lease] SET [host] = N'elsewhere', [process_id] = 4711")
+        .await;
+    let says = "Another run (process 4711 on elsewhere) is loading target table dbo.t_SALES";
+    for (statement, command) in [
+        (
+            "FROM [sync].[plan]",
+            &["plan", "--start-date", job::FIRST, "--end-date", job::LAST][..],
+        ),
+        ("SELECT TOP (@P1)", &["sample"]),
+    ] {
+        let mark = server.mark();
+        let rule = faults::at(statement)
+            .in_database(&server.target)
+            .fails(&server, 1222);
+        let said = project.sync(command).await.expect(5).said();
+        assert_eq!(server.faults().fired(rule), 1, "{command:?}");
+        server.faults().clear();
+        assert!(said.contains(says), "{command:?}: {said}");
+        assert_eq!(
+            server.statements_of(mark, "SET LOCK_TIMEOUT 10000"),
+            1,
+            "{command:?}"
+        );
+    }
 }

@@ -272,3 +272,30 @@ async fn a_target_that_takes_no_row_is_named_before_any_is_read() {
         ended.stderr
     );
 }
+
+/// A table that is not there is refused and named; the others are loaded.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_dropped_stops_no_other() {
+    let server = Server::start().await;
+    let rows = ["(1, '2025-10-01T10:00:00')", "(2, '2025-10-02T10:00:00')"];
+    sale().indexed("at").rows(rows).at_source(&server).await;
+    let project = Project::new(&server, &(monthly("gone", "at") + &monthly("sale", "at")));
+    for _ in 0..2 {
+        let ended = project.run("2025-10-01", "2025-10-02", &[]).await.expect(7);
+        assert!(
+            ended
+                .stderr
+                .contains("has no table dbo.gone that this login may see"),
+            "{ended:?}"
+        );
+        let lines: Vec<&str> = ended.stdout.lines().collect();
+        assert!(
+            lines[2].starts_with("| gone ") && lines[3].starts_with("| sale "),
+            "{ended:?}"
+        );
+        server.assert_equal("dbo.sale", "dbo.t_sale").await;
+    }
+    let status = project.status().await;
+    assert_eq!(status["run"]["exit_code"], 7, "{status}");
+    assert_eq!(status["totals"]["rows"], 2, "{status}");
+}

@@ -213,6 +213,113 @@ async fn one_that_is_cut_short_goes_on() {
     assert!(again.stdout.contains("Compared 16 chunks"), "{}", again.stdout);
 }
 
+/// A pass keeps its tables and dates: one of others neither resumes nor ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrow_one_leaves_a_wide_one_that_was_cut_short() {
+    let Some(server) = Server::start_emulator("a_narrow_one_leaves_a_wide_one_that_was_cut_short").await
+    else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    let rule = faults::at("FROM [dbo].[t_").nth(11).stalls(&server);
+    let mut child = project.spawn(&["reconcile", "--max-workers", "1"]);
+    server.faults().wait_fired(rule, 1).await;
+    child.kill().await.expect("it is killed");
+    server.faults().clear();
+    let payment = ["reconcile", "--tables", "PAYMENT"];
+    let october = ["--start-date", job::FIRST, "--end-date", job::FIRST_MONTH_LAST];
+    for (narrow, chunks, scope) in [
+        (payment.to_vec(), 8, ", only PAYMENT"),
+        (
+            [&payment[..], &october].concat(),
+            4,
+            ", only PAYMENT, 2025-10-01 to 2025-10-31",
+        ),
+    ] {
+        let said = project.sync(&narrow).await.expect(0);
+        assert!(!said.stderr.contains("cut short"), "{}", said.stderr);
+        assert!(
+            said.stdout.contains(&format!("Compared {chunks} chunks")),
+            "{}",
+            said.stdout
+        );
+        let status = project.sync(&["status"]).await.expect(0).stdout;
+        let lines: Vec<&str> = status
+            .lines()
+            .filter(|line| line.starts_with("Reconcile"))
+            .collect();
+        let [wide, narrow] = &lines[..] else {
+            panic!("two passes: {status}");
+        };
+        assert!(
+            wide.starts_with("Reconcile at the target: began at") && wide.contains("is unfinished"),
+            "{wide}"
+        );
+        assert!(
+            narrow.starts_with(&format!("Reconcile at the target{scope}: began at"))
+                && narrow.ends_with(&format!("{chunks} chunks compared, none differs")),
+            "{narrow}"
+        );
+    }
+    // Another command that compares more than the target begins anew, too.
+    let said = project.sync(&["reconcile", "--source"]).await.expect(0);
+    assert!(said.stdout.contains("Compared 16 chunks"), "{}", said.stdout);
+    let said = project.sync(&["reconcile"]).await.expect(0);
+    assert!(
+        said.stderr.contains("cut short and is gone on with"),
+        "{}",
+        said.stderr
+    );
+    let status = project.status().await;
+    let passes = status["earlier_reconciles"].as_array().expect("a list");
+    // All chunks count, also those from before the kill.
+    let wide = passes.iter().chain([&status["reconcile"]]);
+    let wide: Vec<&Value> = wide.filter(|pass| pass["source"] == false).collect();
+    assert_eq!(wide.len(), 1, "{status}");
+    assert_eq!(
+        (&wide[0]["same"], wide[0]["ended_at"].is_string()),
+        (&Value::from(job::ALL_CHUNKS), true),
+        "{status}"
+    );
+}
+
+/// A table that cannot be compared is named, and stops no other; the pass ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_plan_changed_stops_no_other() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server
+        .at_source("ALTER TABLE dbo.SALES ADD WEIGHT int NULL")
+        .await;
+    for _ in 0..2 {
+        let said = project.sync(&["reconcile", "--source"]).await.expect(6);
+        assert!(
+            said.stdout
+                .contains("Table SALES: what it was loaded by has changed")
+                && said
+                    .stdout
+                    .contains("Compared 8 chunks of 240 rows in 1 table: all are"),
+            "{}",
+            said.stdout
+        );
+        let status = project.sync(&["status"]).await.expect(0);
+        assert!(
+            status
+                .stdout
+                .contains("8 chunks compared, none differs; 1 table could not be compared"),
+            "{}",
+            status.stdout
+        );
+    }
+    // A row that differs outranks it.
+    server
+        .at_target("UPDATE dbo.t_PAYMENT SET AMOUNT = 0 WHERE NO = 31")
+        .await;
+    let found = reconcile(&project, &["--source"], 3).await;
+    assert_eq!(found["differing"][0]["table"], "PAYMENT", "{found}");
+    assert_eq!(found["left_out"].as_array().map(Vec::len), Some(1), "{found}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reference_tables_and_rows_without_a_date_are_compared_too() {
     let server = Server::start().await;

@@ -131,6 +131,7 @@ pub(super) struct Checked {
     pub(super) load_id: u128,
 }
 
+/// A pass without its scope, as the first programs wrote it. It is read, and no longer written.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Pass {
     id: u128,
@@ -139,6 +140,20 @@ pub(super) struct Pass {
     ended_at: Option<DateTime<Utc>>,
     same: u64,
     differing: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ScopedPass {
+    id: u128,
+    source: bool,
+    tables: Option<Vec<String>>,
+    /// The first day, and the day after the last.
+    range: Option<(NaiveDate, NaiveDate)>,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    same: u64,
+    differing: u64,
+    left_out: u64,
 }
 
 /// The time at which a window was found equal, and the sums of the receipts that this rests on.
@@ -449,36 +464,61 @@ impl From<FoundEqual> for record::FoundEqual {
     }
 }
 
-impl From<&record::Pass> for Pass {
-    fn from(pass: &record::Pass) -> Self {
-        let record::Pass {
-            id,
-            source,
-            started_at,
-            ended_at,
-            same,
-            differing,
-        } = pass.clone();
-        Pass {
-            id,
-            source,
-            started_at,
-            ended_at,
-            same,
-            differing,
-        }
-    }
-}
-
 impl From<Pass> for record::Pass {
     fn from(stored: Pass) -> Self {
         record::Pass {
             id: stored.id,
             source: stored.source,
+            scope: record::PassScope::default(),
             started_at: stored.started_at,
             ended_at: stored.ended_at,
             same: stored.same,
             differing: stored.differing,
+            left_out: 0,
+        }
+    }
+}
+
+impl From<&record::Pass> for ScopedPass {
+    fn from(pass: &record::Pass) -> Self {
+        let record::Pass {
+            id,
+            source,
+            scope,
+            started_at,
+            ended_at,
+            same,
+            differing,
+            left_out,
+        } = pass.clone();
+        ScopedPass {
+            id,
+            source,
+            tables: scope.tables,
+            range: scope.range.map(|range| (range.start, range.end)),
+            started_at,
+            ended_at,
+            same,
+            differing,
+            left_out,
+        }
+    }
+}
+
+impl From<ScopedPass> for record::Pass {
+    fn from(stored: ScopedPass) -> Self {
+        record::Pass {
+            id: stored.id,
+            source: stored.source,
+            scope: record::PassScope {
+                tables: stored.tables,
+                range: stored.range.map(|(start, end)| DateRange { start, end }),
+            },
+            started_at: stored.started_at,
+            ended_at: stored.ended_at,
+            same: stored.same,
+            differing: stored.differing,
+            left_out: stored.left_out,
         }
     }
 }

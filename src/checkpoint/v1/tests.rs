@@ -223,3 +223,34 @@ fn dates_that_are_no_window_are_damage() {
     let value = codec::encode(b"k", &(day("2025-10-01"), day("2025-11-01"))).unwrap();
     assert!(codec::decode::<Dates>(Path::new("store"), b"k", &value).is_ok());
 }
+
+#[test]
+fn frozen_scoped_pass() {
+    let day = |text: &str| text.parse().unwrap();
+    let pass = record::Pass {
+        id: 1,
+        source: true,
+        scope: record::PassScope {
+            tables: Some(vec!["T".to_owned()]),
+            range: Some(DateRange {
+                start: day("2025-10-01"),
+                end: day("2025-11-01"),
+            }),
+        },
+        started_at: noon(),
+        ended_at: None,
+        same: 2,
+        differing: 3,
+        left_out: 4,
+    };
+    frozen::<ScopedPass, _>(
+        &pass,
+        concat!(
+            "010100000000000000000000000000000001010100000000000000010000000000000054010a0000",
+            "0000000000323032352d31302d30310a00000000000000323032352d31312d303118000000000000",
+            "00323032352d31302d30315431323a30303a30302e3235305a000200000000000000030000000000",
+            "00000400000000000000",
+            " 81f7c56a50d43bd94b362e35252e88fc28754fcfa908e5386ee83ae6e62c1512"
+        ),
+    );
+}

@@ -14,9 +14,7 @@ use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, markdown, thousands};
 use crate::checkpoint::{Reader, View, WindowState};
 use crate::cli::context::{Context, json, result};
-#[cfg(feature = "emulator")]
-use crate::config::Mode;
-use crate::config::{Config, TableConfig};
+use crate::config::{Config, Mode, TableConfig};
 use crate::model::row::Value;
 use crate::model::table::{Column, DataType, TableName, TableSchema};
 use crate::model::window::Window;
@@ -69,6 +67,8 @@ struct Line<'a> {
     table: &'a TableConfig,
     window: Option<Window>,
     asked: Scope,
+    /// The rows to show if neither end has a row, because windows are left out of the line.
+    if_empty: Option<Rows>,
 }
 
 #[derive(Debug)]
@@ -116,6 +116,7 @@ async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result
             table,
             window: None,
             asked: Scope::Extents(vec![Extent::All]),
+            if_empty: None,
         });
         let plan = Plan {
             lines: whole.collect(),
@@ -192,15 +193,26 @@ fn loaded<'a>(
             }
         }
         let complete: Vec<Window> = complete.into_iter().map(|record| record.window).collect();
-        let line = |window, asked| Line { table, window, asked };
+        let left_out = if plan.begun.len() > before {
+            Rows::NotComplete
+        } else {
+            Rows::NotLoaded
+        };
+        // Rows without a date are few or none, and say nothing of the others.
+        let no_dates = table.mode == Mode::Monthly && !complete.iter().any(Window::is_dated);
+        let line = |window, asked| Line {
+            table,
+            window,
+            asked,
+            if_empty: (window.is_none() && (no_dates || !rest.is_empty())).then_some(left_out),
+        };
+        if complete.is_empty() || (by_window && no_dates) {
+            plan.lines.push(line(None, Scope::Nothing(left_out)));
+        }
         if complete.is_empty() {
-            let rows = if plan.begun.len() > before {
-                Rows::NotComplete
-            } else {
-                Rows::NotLoaded
-            };
-            plan.lines.push(line(None, Scope::Nothing(rows)));
-        } else if by_window {
+            continue;
+        }
+        if by_window {
             let extents = |window| Scope::Extents(vec![Extent::of_window(window)]);
             let lines = complete
                 .into_iter()
@@ -250,9 +262,13 @@ async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
                 let there = count_source(&mut source, &name, line.table, extents).await?;
                 let target_name = config.target_table(line.table);
                 let here = count_target(&mut target, &target_name, line.table, extents).await?;
-                Rows::Counted {
-                    source: there.ok_or_else(|| is_not_there(&name))?,
-                    target: here,
+                let there = there.ok_or_else(|| is_not_there(&name))?;
+                match line.if_empty {
+                    Some(rows) if there == 0 && here.unwrap_or(0) == 0 => rows,
+                    _ => Rows::Counted {
+                        source: there,
+                        target: here,
+                    },
                 }
             }
         };

@@ -9,8 +9,8 @@ pub(super) struct Status {
     pub(super) run: Option<RunStatus>,
     /// What an interrupted `sync forget` has left to do.
     pub(super) forgetting: Vec<Tombstone>,
-    /// The latest `sync reconcile`.
-    pub(super) pass: Option<Pass>,
+    /// The passes of `sync reconcile` that are kept, the latest last.
+    pub(super) passes: Vec<Pass>,
 }
 
 #[derive(Debug, Default)]

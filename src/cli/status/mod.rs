@@ -12,11 +12,12 @@ use comfy_table::{CellAlignment, Table, presets};
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, rows, thousands};
-use crate::checkpoint::{Pass, Reader};
+use crate::checkpoint::{Pass, PassScope, Reader};
 use crate::cli::context::{Context, json, result};
-use crate::cli::shared::repairing;
+use crate::cli::shared::{being_forgotten, repairing};
 use crate::config::{Config, Mode};
 use crate::model::plan::AccessPath;
+use crate::progress::last_day;
 use facts::{RunStatus, Status, TableStatus, WindowStatus};
 use view::View;
 
@@ -115,7 +116,7 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         tables,
         run,
         forgetting: view.tombstones()?,
-        pass: view.pass()?,
+        passes: view.passes()?,
     })
 }
 
@@ -162,48 +163,53 @@ fn text(status: &Status) -> String {
     }
     text.push('\n');
     for tombstone in &status.forgetting {
-        let month = tombstone
-            .month
-            .map_or_else(String::new, |month| format!(", {}", month.format("%Y-%m")));
-        text.push_str(&format!(
-            "{}{month}: is being forgotten; the next run finishes that\n",
-            tombstone.table
-        ));
+        text.push_str(&being_forgotten(tombstone));
     }
     if let Some(run) = &status.run {
         text.push_str(&last_run(run));
     }
-    if let Some(pass) = &status.pass {
-        text.push_str(&last_pass(pass));
+    for pass in &status.passes {
+        text.push_str(&of_pass(pass));
     }
     text
 }
 
-fn last_pass(pass: &Pass) -> String {
+fn of_pass(pass: &Pass) -> String {
     let ends = if pass.source {
         "with the source"
     } else {
         "at the target"
     };
     let began = pass.started_at.format("%Y-%m-%d %H:%M:%S UTC");
-    match (pass.ended_at, pass.differing) {
-        (None, _) => {
-            format!("Reconcile {ends}: began at {began} and is unfinished; `sync reconcile` resumes it\n")
-        }
-        (Some(_), 0) if pass.same == 0 => {
-            format!("Reconcile {ends}: began at {began}, and nothing was compared\n")
-        }
-        (Some(_), 0) => format!(
-            "Reconcile {ends}: began at {began}, {} compared, none differs\n",
-            counted(pass.same, "chunk")
-        ),
+    let outcome = match (pass.ended_at, pass.differing) {
+        (None, _) => "and is unfinished; the same command resumes it".to_owned(),
+        (Some(_), 0) if pass.same == 0 => "and nothing was compared".to_owned(),
+        (Some(_), 0) => format!("{} compared, none differs", counted(pass.same, "chunk")),
         (Some(_), differing) => format!(
-            "Reconcile {ends}: began at {began}, {} the same, {} not; {} repairs those\n",
+            "{} the same, {} not; {} repairs those",
             counted(pass.same, "chunk"),
             thousands(differing),
             repairing(pass.source)
         ),
-    }
+    };
+    let left_out = match pass.left_out {
+        0 => String::new(),
+        count => format!("; {} could not be compared", counted(count, "table")),
+    };
+    format!(
+        "Reconcile {ends}{}: began at {began}, {outcome}{left_out}\n",
+        of_scope(&pass.scope)
+    )
+}
+
+/// The tables and dates of a pass; empty for all.
+fn of_scope(scope: &PassScope) -> String {
+    let tables = scope.tables.as_ref();
+    let tables = tables.map_or_else(String::new, |tables| format!(", only {}", tables.join(", ")));
+    let range = scope.range.map_or_else(String::new, |range| {
+        format!(", {} to {}", range.start, last_day(range))
+    });
+    tables + &range
 }
 
 fn windows(table: &TableStatus) -> Table {
@@ -231,8 +237,7 @@ fn windows(table: &TableStatus) -> Table {
 
 fn last_run(run: &RunStatus) -> String {
     let record = &run.record;
-    let last = record.range.end.pred_opt().unwrap_or(record.range.end);
-    let asked = format!("{} to {last}", record.range.start);
+    let asked = format!("{} to {}", record.range.start, last_day(record.range));
     let at = |time: DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let mut text = format!(
         "Last run: {asked}, started {} as process {} on {}",

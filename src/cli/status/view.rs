@@ -4,31 +4,34 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::facts::{RunStatus, Status, TableStatus, WindowStatus};
-use crate::checkpoint::{Counts, Pass, Tombstone, Waiting};
+use crate::checkpoint::{Counts, Pass, Waiting};
+use crate::cli::shared::ForgettingView;
+use crate::progress::last_day;
 
 #[derive(Serialize)]
 pub(super) struct View<'a> {
+    /// The passes of `sync reconcile` before the last one that are kept.
+    earlier_reconciles: Vec<PassView<'a>>,
     forgetting: Vec<ForgettingView<'a>>,
-    reconcile: Option<PassView>,
+    reconcile: Option<PassView<'a>>,
     run: Option<RunView<'a>>,
     tables: Vec<TableView<'a>>,
     totals: TotalsView,
 }
 
 #[derive(Serialize)]
-struct ForgettingView<'a> {
-    /// The first day of the month; `None` for the whole table.
-    month: Option<NaiveDate>,
-    table: &'a str,
-}
-
-#[derive(Serialize)]
-struct PassView {
+struct PassView<'a> {
     differing: u64,
+    /// The last day, included; `None` for all dates.
+    end_date: Option<NaiveDate>,
     ended_at: Option<DateTime<Utc>>,
+    left_out: u64,
     same: u64,
     source: bool,
+    start_date: Option<NaiveDate>,
     started_at: DateTime<Utc>,
+    /// `None` for all tables.
+    tables: Option<&'a [String]>,
 }
 
 #[derive(Serialize)]
@@ -92,9 +95,14 @@ struct TotalsView {
 
 impl View<'_> {
     pub(super) fn of(status: &Status) -> View<'_> {
+        let (last, earlier) = match status.passes.split_last() {
+            Some((last, earlier)) => (Some(last), earlier),
+            None => (None, &[][..]),
+        };
         View {
+            earlier_reconciles: earlier.iter().map(PassView::of).collect(),
             forgetting: status.forgetting.iter().map(ForgettingView::of).collect(),
-            reconcile: status.pass.as_ref().map(PassView::of),
+            reconcile: last.map(PassView::of),
             run: status.run.as_ref().map(RunView::of),
             tables: status.tables.iter().map(TableView::of).collect(),
             totals: TotalsView::of(status.totals()),
@@ -102,23 +110,19 @@ impl View<'_> {
     }
 }
 
-impl ForgettingView<'_> {
-    fn of(tombstone: &Tombstone) -> ForgettingView<'_> {
-        ForgettingView {
-            month: tombstone.month,
-            table: &tombstone.table,
-        }
-    }
-}
-
-impl PassView {
-    fn of(pass: &Pass) -> PassView {
+impl PassView<'_> {
+    fn of(pass: &Pass) -> PassView<'_> {
+        let range = pass.scope.range;
         PassView {
             differing: pass.differing,
+            end_date: range.map(last_day),
             ended_at: pass.ended_at,
+            left_out: pass.left_out,
             same: pass.same,
             source: pass.source,
+            start_date: range.map(|range| range.start),
             started_at: pass.started_at,
+            tables: pass.scope.tables.as_deref(),
         }
     }
 }
@@ -200,7 +204,7 @@ impl TotalsView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::RunRecord;
+    use crate::checkpoint::{PassScope, RunRecord, Tombstone};
     use crate::cli::context::json;
     use crate::model::window::DateRange;
 
@@ -265,14 +269,19 @@ mod tests {
                 targets: vec!["t_ITEM".to_owned()],
                 month: Some(day("2025-09-01")),
             }],
-            pass: Some(Pass {
+            passes: vec![Pass {
                 id: 1,
                 source: true,
+                scope: PassScope {
+                    tables: Some(vec!["SALES".to_owned()]),
+                    range: Some(DateRange::inclusive(day("2025-10-01"), day("2025-10-31")).unwrap()),
+                },
                 started_at: at("2025-11-01T00:00:00Z"),
                 ended_at: None,
                 same: 5,
                 differing: 1,
-            }),
+                left_out: 2,
+            }],
         }
     }
 
@@ -280,6 +289,7 @@ mod tests {
     fn a_status_as_json() {
         insta::assert_snapshot!(json(&View::of(&status())), @r#"
         {
+          "earlier_reconciles": [],
           "forgetting": [
             {
               "month": "2025-09-01",
@@ -288,10 +298,16 @@ mod tests {
           ],
           "reconcile": {
             "differing": 1,
+            "end_date": "2025-10-31",
             "ended_at": null,
+            "left_out": 2,
             "same": 5,
             "source": true,
-            "started_at": "2025-11-01T00:00:00Z"
+            "start_date": "2025-10-01",
+            "started_at": "2025-11-01T00:00:00Z",
+            "tables": [
+              "SALES"
+            ]
           },
           "run": {
             "end_date": "2025-10-31",
@@ -352,6 +368,7 @@ mod tests {
     fn an_empty_status_as_json() {
         insta::assert_snapshot!(json(&View::of(&Status::default())), @r#"
         {
+          "earlier_reconciles": [],
           "forgetting": [],
           "reconcile": null,
           "run": null,

@@ -43,6 +43,8 @@ pub struct TablePlan {
     pub notes: Vec<String>,
     /// The columns by which to find a row whose date may have changed; `None` if no index finds it.
     pub(crate) traced: Option<Vec<usize>>,
+    /// Whether the target is a shadow table, whose rows nobody sees before the cutover.
+    pub(crate) is_shadow: bool,
 }
 
 /// The origin of a plan's rows.
@@ -120,6 +122,7 @@ impl TablePlan {
         let (access_path, key) = path::choose(&source, date, unique);
         let mut plan = TablePlan {
             traced: traced(&source, &key),
+            is_shadow: false,
             name: name.clone(),
             fingerprint: fingerprint(&source, &key, &target, source_database),
             notes: not_copied(name, &source),
@@ -169,6 +172,7 @@ impl TablePlan {
             fingerprint,
             notes,
             traced: None,
+            is_shadow: false,
         })
     }
 

@@ -73,6 +73,7 @@ impl TablePlan {
             fingerprint,
             notes: Vec::new(),
             traced: None,
+            is_shadow: false,
         })
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub(super) unmatched: BTreeMap<Window, Vec<Chunk>>,
     /// The number of receipts for rows in another table of this name.
     pub(super) foreign: usize,
+    /// Whether they are a shadow table's, which completes no window before its cutover.
+    pub(super) is_shadow: bool,
 }
 
 /// The changes that make the store agree with the receipts.
@@ -59,6 +61,7 @@ pub(super) fn diff(
         let state = by_window.get(&window).map(|stored| stored.record.state);
         // A run that died after a window's last chunk did not record that the window is complete.
         let recorded = state.map(|state| state == WindowState::Complete);
+        let complete = complete && !found.is_shadow;
         let state = match complete {
             true => WindowState::Complete,
             false => WindowState::Planned,

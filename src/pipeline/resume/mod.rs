@@ -152,7 +152,10 @@ impl Comparison<'_> {
         sums: &BTreeMap<Window, Sums>,
         counter: Option<Counter<'_>>,
     ) -> Result<Found> {
-        let mut found = Found::default();
+        let mut found = Found {
+            is_shadow: self.plan.is_shadow,
+            ..Found::default()
+        };
         for (window, sums) in sums {
             if let Some(reached) = in_step(self.store, self.plan, *window, sums)? {
                 found.in_step.insert(*window, reached);

@@ -20,7 +20,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::stop::stopped;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
 use crate::model::brake::Brake;
-use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
+use crate::model::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window};
@@ -94,6 +94,8 @@ pub struct WindowResult {
     pub outcome: Outcome,
     /// Rows that this run of the window loaded.
     pub rows_loaded: u64,
+    /// Rows that were verified before and whose chunks this run of the window cut.
+    pub rows_cut: u64,
     /// Rows of other chunks that were deleted there because they moved here.
     pub displaced: u64,
     /// Chunks of this or other windows that rows moved out of or into, and that must be loaded again.
@@ -123,6 +125,7 @@ struct Read {
 pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowResult {
     let mut turn = WindowRun {
         rows_loaded: 0,
+        rows_cut: 0,
         displaced: 0,
         stale: 0,
         left: 0,
@@ -143,6 +146,7 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         window: turn.work.window,
         outcome,
         rows_loaded: turn.rows_loaded,
+        rows_cut: turn.rows_cut,
         displaced: turn.displaced,
         stale: turn.stale,
         unsure: turn.unsure.into_inner(),
@@ -154,6 +158,7 @@ struct WindowRun {
     work: WindowWork,
     rows: u64,
     rows_loaded: u64,
+    rows_cut: u64,
     displaced: u64,
     stale: u64,
     /// Rows that left the window since this run of it began.
@@ -291,17 +296,22 @@ impl WindowRun {
     }
 
     /// Drops receipts and checkpoints of the window behind a chunk, whose own receipt becomes stale.
-    async fn cut(&self, chunk: &Chunk) -> Result<()> {
-        let table = &self.table;
+    async fn cut(&mut self, chunk: &Chunk) -> Result<()> {
+        let table = Arc::clone(&self.table);
         let ordinal = chunk.ordinal;
         let place = Place::window(table.plan.name.as_str(), self.work.window);
+        let this = &*self;
         let cut = table.retrier.retry(place, || async move {
-            let cut = self.try_cut(chunk).await;
-            cut.map_err(|error| error.within(self.place(ordinal)))
+            let cut = this.try_cut(chunk).await;
+            cut.map_err(|error| error.within(this.place(ordinal)))
         });
         cut.await?;
-        let changes = self.removals(ordinal.saturating_add(1))?;
-        table.retrier.store.commit(&changes)
+        let cut = self.chunks_from(ordinal.saturating_add(1))?;
+        let verified = cut.iter().filter(|chunk| chunk.state == ChunkState::Verified);
+        let rows: u64 = verified.map(|chunk| chunk.tally.row_count).sum();
+        self.rows = self.rows.saturating_sub(rows);
+        self.rows_cut += rows;
+        table.retrier.store.commit(&self.removals(&cut))
     }
 
     async fn try_cut(&self, chunk: &Chunk) -> Result<()> {
@@ -320,18 +330,22 @@ impl WindowRun {
         Ok(())
     }
 
-    /// Removes the store's chunks from `ordinal` on: failed ones of earlier runs, or cut ones.
-    fn removals(&self, ordinal: u32) -> Result<Vec<Change>> {
+    /// The store's chunks from `ordinal` on.
+    fn chunks_from(&self, ordinal: u32) -> Result<Vec<Chunk>> {
         let name = self.table.plan.name.as_str();
-        let chunks = self.table.retrier.store.chunks(name, self.work.window)?;
-        let removed = chunks.into_iter().filter(|chunk| chunk.ordinal >= ordinal);
-        Ok(removed
-            .map(|chunk| Change::RemoveChunk {
-                table: name.to_owned(),
-                window: self.work.window,
-                ordinal: chunk.ordinal,
-            })
-            .collect())
+        let mut chunks = self.table.retrier.store.chunks(name, self.work.window)?;
+        chunks.retain(|chunk| chunk.ordinal >= ordinal);
+        Ok(chunks)
+    }
+
+    /// Removes chunks from the store: failed ones of earlier runs, or cut ones.
+    fn removals(&self, chunks: &[Chunk]) -> Vec<Change> {
+        let removals = chunks.iter().map(|chunk| Change::RemoveChunk {
+            table: self.table.plan.name.as_str().to_owned(),
+            window: self.work.window,
+            ordinal: chunk.ordinal,
+        });
+        removals.collect()
     }
 
     fn record_start(&self) -> Result<()> {
@@ -341,7 +355,7 @@ impl WindowRun {
             window: self.work.window,
         });
         let mut changes = match &self.work.next {
-            Some(next) => self.removals(next.ordinal)?,
+            Some(next) => self.removals(&self.chunks_from(next.ordinal)?),
             None => Vec::new(),
         };
         changes.push(self.window_change(WindowState::Loading, None));
@@ -353,6 +367,8 @@ impl WindowRun {
         let table = &self.table;
         let name = table.plan.name.as_str();
         let (state, error) = match &outcome {
+            // Nobody sees the rows of a shadow table before the cutover.
+            Outcome::Complete if table.plan.is_shadow => (WindowState::Loading, None),
             Outcome::Complete => (WindowState::Complete, None),
             Outcome::Open => (WindowState::Open, None),
             Outcome::Stopped => (WindowState::Planned, None),

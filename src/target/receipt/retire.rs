@@ -147,18 +147,33 @@ async fn delete_from(session: &mut Session, lease: &Lease, window: Window, ordin
     session.execute(sql, &params).await.map(|_| ())
 }
 
-/// Drops the receipts and the plan of the lease's table, within the caller's transaction.
+/// Drops the receipts and the plan of a table, named as receipts name it, within the caller's transaction.
 ///
 /// # Errors
 /// Those of [`Session::execute`].
-pub async fn drop_all(session: &mut Session, lease: &Lease) -> Result<()> {
+pub async fn drop_all(session: &mut Session, table: &str) -> Result<()> {
     for sql in [
         "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1",
         "DELETE FROM [sync].[plan] WHERE [table_name] = @P1",
     ] {
-        session.execute(sql, &[Value::Text(&lease.table)]).await?;
+        session.execute(sql, &[Value::Text(table)]).await?;
     }
     Ok(())
+}
+
+/// Drops a table with its receipts and its plan: a shadow table that an earlier load left. `lease` is its own,
+/// or that of the table that it stands beside.
+///
+/// # Errors
+/// `Busy` if the lease was lost; those of [`Session::commit`].
+pub async fn drop_with_table(session: &mut Session, lease: &Lease, table: &TableName) -> Result<()> {
+    session.begin().await?;
+    fence(session, lease).await?;
+    session
+        .batch(&format!("DROP TABLE IF EXISTS {}", table.quoted()))
+        .await?;
+    drop_all(session, &table.to_string()).await?;
+    session.commit().await
 }
 
 /// Passes the receipts of one table on to another, whose own are dropped, within the caller's transaction.
@@ -194,7 +209,7 @@ pub async fn forget(
                        AND [window_start] < @P3";
             session.execute(sql, &[table, day(first), day(end)]).await?;
         }
-        None => drop_all(session, lease).await?,
+        None => drop_all(session, &lease.table).await?,
     }
     failpoint::step("forget: before COMMIT");
     session.commit().await?;

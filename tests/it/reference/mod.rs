@@ -243,6 +243,80 @@ async fn readers_that_hold_the_old_table_are_waited_for() {
     assert_whole(&server).await;
 }
 
+/// Kills a run before it swaps in what it has loaded.
+async fn kill_before_the_swap(server: &Server, project: &Project) {
+    let rule = faults::at("DROP TABLE IF EXISTS [dbo].[t_ITEM]").stalls(server);
+    let mut child = project.spawn(&["run"]);
+    server.faults().wait_fired(rule, 1).await;
+    child.kill().await.expect("the run is killed");
+    server.faults().clear();
+}
+
+/// Nobody sees the rows of a shadow table, so its window is not complete; and a run that swaps has done something.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_complete_once_it_is_swapped_in() {
+    let Some(server) = Server::start_emulator("a_table_is_complete_once_it_is_swapped_in").await else {
+        return;
+    };
+    fill(&server).await;
+    let project = project(&server);
+    kill_before_the_swap(&server, &project).await;
+    let state = async || project.status().await["tables"][0]["windows"][0]["state"].clone();
+    assert_eq!(state().await, "loading");
+    project.sync(&["rebuild"]).await.expect(0);
+    assert_eq!(state().await, "planned");
+    let swapped = run(&project).await.expect(0);
+    assert!(
+        swapped.stdout.contains("| swapped in")
+            && swapped
+                .stdout
+                .contains("Done: 0 rows loaded now, 100 rows verified in 1 table."),
+        "{}",
+        swapped.stdout
+    );
+    assert_eq!(state().await, "complete");
+    assert_whole(&server).await;
+    let again = run(&project).await.expect(0);
+    assert!(again.stdout.contains("Everything is already loaded"), "{again:?}");
+}
+
+/// What is forced is loaded anew, also if an earlier run left a copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forced_load_leaves_an_older_copy_aside() {
+    let Some(server) = Server::start_emulator("a_forced_load_leaves_an_older_copy_aside").await else {
+        return;
+    };
+    fill(&server).await;
+    let project = project(&server);
+    let rule = faults::at("INSERT INTO [dbo].[t_ITEM__sync]")
+        .nth(3)
+        .stalls(&server);
+    let mut child = project.spawn(&["run"]);
+    server.faults().wait_fired(rule, 1).await;
+    child.kill().await.expect("the run is killed");
+    server.faults().clear();
+    let mark = server.mark();
+    project.sync(&["run", "--force"]).await.expect(0);
+    server.assert_rows_read(mark, "[ITEM]", ROWS, ROWS / CHUNK_ROWS);
+    assert_whole(&server).await;
+}
+
+/// A row that was changed at the target by hand is not one that is in place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_was_changed_by_hand_is_loaded_again() {
+    let server = Server::start().await;
+    fill(&server).await;
+    let project = project(&server);
+    run(&project).await.expect(0);
+    server
+        .at_target("UPDATE dbo.t_ITEM SET PRICE = 0 WHERE CODE = N'C050'")
+        .await;
+    run(&project).await.expect(0);
+    assert_whole(&server).await;
+    let same = run(&project).await.expect(0);
+    assert!(same.stderr.contains("are those in place"), "{}", same.stderr);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_whose_commit_is_not_acknowledged_is_done_once() {
     let Some(server) = Server::start_emulator("a_swap_whose_commit_is_not_acknowledged_is_done_once").await
@@ -391,4 +465,42 @@ async fn a_moment_that_is_carried_over_has_the_digits_that_it_was_loaded_with() 
     run(&project).await.expect(0);
     assert_ne!(id, object_id(&server, "dbo.t_ITEM").await, "it was swapped");
     assert_eq!(client.texts(digits).await, loaded);
+}
+
+/// A table that is copied by months from now on has no use for the copy that a refresh left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_a_monthly_table_has_left_is_named_and_goes_with_a_forget() {
+    let test = "a_copy_that_a_monthly_table_has_left_is_named_and_goes_with_a_forget";
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    fill(&server).await;
+    let project = project(&server);
+    run(&project).await.expect(0);
+    server.at_source("UPDATE dbo.ITEM SET PRICE = 0").await;
+    kill_before_the_swap(&server, &project).await;
+    project.configure(ITEM_FULL, &monthly("ITEM", "CHANGED"));
+    let doctor = project.sync(&["doctor"]).await;
+    assert!(
+        doctor.stdout.contains("dbo.t_ITEM__sync is left of a refresh"),
+        "{doctor:?}"
+    );
+    let january = ["2025-01-01", "2025-01-31"];
+    project.run(january[0], january[1], &[]).await.expect(6);
+    project.sync(&["forget", "--table", "ITEM"]).await.expect(0);
+    assert_eq!(object_id(&server, "dbo.t_ITEM__sync").await, 0, "a table is left");
+    for sql in [
+        "SELECT COUNT_BIG(*) FROM [sync].[receipt]",
+        "SELECT COUNT_BIG(*) FROM [sync].[plan]",
+    ] {
+        assert_eq!(
+            server.connect(&server.target).await.integer(sql).await,
+            0,
+            "{sql}"
+        );
+    }
+    project.run(january[0], january[1], &[]).await.expect(0);
+    server.assert_equal("dbo.ITEM", "dbo.t_ITEM").await;
+    let doctor = project.sync(&["doctor"]).await;
+    assert!(!doctor.stdout.contains("is left of a refresh"), "{doctor:?}");
 }
