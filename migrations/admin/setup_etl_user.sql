@@ -2,11 +2,11 @@
 -- a sysadmin at the target's server, with sqlcmd or in SQLCMD mode; a second run changes nothing that is right already.
 --
 --   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
---   sqlcmd -S 127.0.0.1 -E -b -i setup_etl_user.sql -v LOGIN=etl_user DATABASE=Warehouse SCHEMA=dbo
+--   sqlcmd -S 127.0.0.1 -E -b -i setup_etl_user.sql -v LOGIN=etl_user DATABASE=Warehouse SCHEMA=pos
 --
 -- LOGIN     the login, and the database's user of the same name
 -- DATABASE  the target's database, which must exist
--- SCHEMA    [target] schema of sync.toml
+-- SCHEMA    [target] schema of sync.toml: one of its own, so that the user may not alter the tables of others
 -- PASSWORD  for a login that is made now; double a ' in it. fix_login.sql changes that of one that is there
 SET NOCOUNT ON;
 SET XACT_ABORT ON;
