@@ -2,6 +2,7 @@
 
 pub mod brake;
 pub mod chunk;
+mod data_type;
 pub mod plan;
 pub mod row;
 pub mod table;

@@ -12,10 +12,11 @@ use crate::model::row::Value;
 use crate::model::table::{Column, Identifier, TableSchema, shortened};
 use crate::mssql::shape::{IndexKind, IndexShape, Shape, shape};
 use crate::mssql::{LOCK_TIMEOUT_MS, Session, catalog};
+use crate::target::create::column_sql;
 use crate::target::lease;
 use crate::target::lease::Lease;
 use crate::target::receipt;
-use crate::target::table::{Target, column_sql};
+use crate::target::table::Target;
 
 /// The mark before the number of a generation at the end of a constraint's name. Constraint names are unique
 /// in a schema, so each generation needs its own.

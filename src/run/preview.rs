@@ -308,7 +308,7 @@ impl Look<'_> {
         }
         let mut new = match plan.is_full() {
             true => vec![Window::All],
-            false => missing(in_calendar(&plan, self.range), &known)?,
+            false => missing(in_calendar(plan, self.range), &known)?,
         };
         new.extend(plan.has_undated().then_some(Window::Undated));
         for window in new {

@@ -1,5 +1,6 @@
 //! Writes to the target, in the order in which a load needs them.
 
+pub mod create;
 pub mod lease;
 pub mod leaving;
 pub mod load;

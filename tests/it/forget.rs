@@ -261,7 +261,7 @@ async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
         .expect("a session");
     let store = Arc::new(Store::create_or_open(&project.state()).expect("the store"));
     let retrier = Retrier {
-        clock: clock::leaping(Duration::from_secs(15)),
+        clock: clock::leaping(Duration::from_secs(60)),
         stop: StopSignal::new(),
         store: Arc::clone(&store),
         progress: Arc::new(Silent),
