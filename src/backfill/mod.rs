@@ -9,6 +9,8 @@ mod windows;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
+use chrono::NaiveDateTime;
+
 use crate::base::error::{ErrorKind, Result};
 use crate::base::text::rows;
 use crate::checkpoint::{Change, TableRecord};
@@ -16,7 +18,7 @@ use crate::late_rows::{Settled, Settling};
 use crate::model::plan::TablePlan;
 use crate::model::window::Window;
 use crate::mssql::Session;
-use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step, read_cutoff};
+use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step};
 use crate::preflight::context::RunContext;
 use crate::progress::{Event, TableSummary};
 
@@ -40,6 +42,7 @@ pub(crate) async fn load_windows(
         at,
         left: BTreeSet::new(),
         compared: false,
+        read_cutoff: NaiveDateTime::MIN,
     };
     for pass in 0..PASSES_MAX {
         let last = pass + 1 == PASSES_MAX;
@@ -77,6 +80,9 @@ struct Passes<'a> {
     left: BTreeSet<Window>,
     /// Whether all windows were compared with the source after a load.
     compared: bool,
+    /// The time before which the present pass reads rows. They are compared up to it, not up to a later one: a load may not
+    /// have what became old enough since.
+    read_cutoff: NaiveDateTime,
 }
 
 impl Passes<'_> {
@@ -88,7 +94,8 @@ impl Passes<'_> {
         summary: &mut TableSummary,
     ) -> Result<ResumePlan> {
         let (run, at) = (self.run, self.at);
-        let mut plan = compare(run, lease_session, at).await?;
+        self.read_cutoff = run.read_cutoff(at.plan).await?;
+        let mut plan = compare(run, lease_session, at, self.read_cutoff).await?;
         for warning in &plan.warnings {
             run.warn(warning);
         }
@@ -98,7 +105,7 @@ impl Passes<'_> {
                 let settled = self.settle(lease_session, false, |_| true).await?;
                 if settled.marked {
                     // The user has seen its warnings already.
-                    plan = compare(run, lease_session, at).await?;
+                    plan = compare(run, lease_session, at, self.read_cutoff).await?;
                 }
                 self.leave(settled, summary);
             }
@@ -151,7 +158,7 @@ impl Passes<'_> {
             target: at.target,
             lease: at.lease,
             now,
-            read_cutoff: read_cutoff(now, run.config.run.settle_minutes),
+            read_cutoff: self.read_cutoff,
             trusted: clocks.agree(),
             days: run.config.run.settle_days,
             store: &run.retrier.store,
@@ -203,18 +210,19 @@ impl Passes<'_> {
     }
 }
 
-/// Compares receipts, checkpoints and the target.
+/// Compares receipts, checkpoints and the target, for work on the rows before `read_cutoff`.
 pub(crate) async fn compare(
     run: &RunContext<'_>,
     lease_session: &mut Session,
     at: LoadTarget<'_>,
+    read_cutoff: NaiveDateTime,
 ) -> Result<ResumePlan> {
     let comparison = Comparison {
         plan: at.plan,
         target: at.target,
         lease: at.lease,
         scope: at.scope,
-        read_cutoff: run.read_cutoff(at.plan).await?,
+        read_cutoff,
         leave_open: !run.clocks().await?.agree(),
         // After a connection broke, a server that failed over may not be the one that was asked before.
         recount: run.options.recount || run.retrier.broke.load(Ordering::Relaxed),

@@ -262,6 +262,11 @@ impl Session {
         ))
     }
 
+    /// Lets the answer to the next statement pause as long as it may take to begin.
+    pub fn let_next_pause(&self) {
+        self.watch.let_next_pause();
+    }
+
     /// Marks the session broken until [`Session::finish`] removes the mark, and starts the wait for an answer.
     pub(super) fn start(&mut self, sql: &str) -> Result<()> {
         self.usable()?;

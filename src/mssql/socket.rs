@@ -36,6 +36,9 @@ pub(super) struct Watch {
     first_ms: AtomicU64,
     rest_ms: AtomicU64,
     answered: AtomicBool,
+    /// Whether the server may be silent in the middle of this answer as long as before it, and of the next one.
+    pauses: AtomicBool,
+    next_pauses: AtomicBool,
     /// The kind of the wait that timed out; see [`Stall`].
     stall: AtomicU8,
     /// Bytes of the connection so far. They cost one addition a packet, so they are always counted.
@@ -49,6 +52,8 @@ impl Watch {
             first_ms: AtomicU64::new(0),
             rest_ms: AtomicU64::new(millis(rest)),
             answered: AtomicBool::new(false),
+            pauses: AtomicBool::new(false),
+            next_pauses: AtomicBool::new(false),
             stall: AtomicU8::new(NO_STALL),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -61,6 +66,19 @@ impl Watch {
     pub(super) fn expect(&self, first: Duration) {
         self.first_ms.store(millis(first), Ordering::Relaxed);
         self.answered.store(false, Ordering::Relaxed);
+        let pauses = self.next_pauses.swap(false, Ordering::Relaxed);
+        self.pauses.store(pauses, Ordering::Relaxed);
+    }
+
+    /// Lets the answer to the next request pause as long as it may take to begin.
+    pub(super) fn let_next_pause(&self) {
+        self.next_pauses.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes note of a part of the answer.
+    fn answer(&self) {
+        let pauses = self.pauses.load(Ordering::Relaxed);
+        self.answered.store(!pauses, Ordering::Relaxed);
     }
 
     /// Replaces the limit of silence within an answer.
@@ -185,7 +203,7 @@ impl AsyncRead for Socket {
             },
             ready => {
                 this.reading.disarm();
-                this.watch.answered.store(true, Ordering::Relaxed);
+                this.watch.answer();
                 if let Poll::Ready(Ok(received)) = ready {
                     this.watch.add_bytes(0, received);
                 }
@@ -215,5 +233,25 @@ impl AsyncWrite for Socket {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.stream).poll_close(cx);
         this.waited(poll, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_may_pause_if_its_request_says_so() {
+        let (first, rest) = (Duration::from_secs(9), Duration::from_secs(1));
+        let watch = Watch::new(first, rest);
+        watch.answer();
+        assert_eq!(watch.limit(), rest);
+        watch.let_next_pause();
+        watch.expect(first);
+        watch.answer();
+        assert_eq!(watch.limit(), first);
+        watch.expect(first);
+        watch.answer();
+        assert_eq!(watch.limit(), rest, "only the next one");
     }
 }

@@ -272,7 +272,10 @@ async fn in_the_target(
     lease_session: &mut Session,
     at: LoadTarget<'_>,
 ) -> Result<Vec<Chunk>> {
-    for warning in compare(run, lease_session, at).await?.warnings {
+    for warning in compare(run, lease_session, at, run.read_cutoff(at.plan).await?)
+        .await?
+        .warnings
+    {
         run.retrier.progress.event(Event::Warning(&warning));
     }
     let table = at.plan.name.as_str();
@@ -288,7 +291,7 @@ async fn unchanged(
     lease_session: &mut Session,
     summary: &mut TableSummary,
 ) -> Result<()> {
-    let standing = compare(run, lease_session, at).await?;
+    let standing = compare(run, lease_session, at, run.read_cutoff(at.plan).await?).await?;
     announce(run, at.plan, &standing, None, summary)?;
     summary.windows_done = 1;
     summary.rows_total = chunks.iter().map(|chunk| chunk.tally.row_count).sum();

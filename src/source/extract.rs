@@ -196,7 +196,11 @@ fn query<'a>(plan: &TablePlan, request: &'a Request, part: Extent, ask: i64) -> 
         "SELECT TOP (@P1) {} FROM {from}{order}",
         select_list(plan.columns())
     );
-    Ok(SourceQuery::recompiled(select, params))
+    let query = SourceQuery::recompiled(select, params);
+    Ok(match plan.access_path {
+        AccessPath::Walk => query.pausing(),
+        AccessPath::Date | AccessPath::DayWalk | AccessPath::Key => query,
+    })
 }
 
 /// Reads `part` into the batch; returns whether all of it fitted.

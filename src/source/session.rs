@@ -18,6 +18,8 @@ use crate::mssql::{
 pub struct SourceQuery<'a> {
     select: String,
     hints: &'static str,
+    /// Whether the server may send nothing for long in the middle of the answer, because it looks for rows.
+    pauses: bool,
     params: Vec<Value<'a>>,
 }
 
@@ -27,6 +29,7 @@ impl<'a> SourceQuery<'a> {
         SourceQuery {
             select,
             hints: "MAXDOP 1",
+            pauses: false,
             params,
         }
     }
@@ -37,8 +40,15 @@ impl<'a> SourceQuery<'a> {
         SourceQuery {
             select,
             hints: "MAXDOP 1, RECOMPILE",
+            pauses: false,
             params,
         }
+    }
+
+    /// The same query, whose answer may pause as long as any may take to begin: a walk over a key sends nothing while it
+    /// passes rows of other dates.
+    pub fn pausing(self) -> Self {
+        SourceQuery { pauses: true, ..self }
     }
 
     /// The statement with the proof in front of it. The proof's parameters come after the query's own.
@@ -123,6 +133,9 @@ impl SourceSession {
         each: impl FnMut(RowReader<'_>) -> Result<Flow>,
     ) -> Result<()> {
         let proof = predicate(&self.guard, query.params.len() + 1);
+        if query.pauses {
+            self.session.let_next_pause();
+        }
         let (sql, params) = query.behind(&proof);
         let rows = self.session.stream(&sql, &params, each).await?;
         rows.map(|_| ()).ok_or_else(unproven)

@@ -6,7 +6,7 @@ use mssql_sync::checkpoint::Reader;
 use mssql_sync::model::row::Digest;
 use testkit::project::{T_MONTHLY, monthly};
 use testkit::tables::Table;
-use testkit::{Ended, Project, Server, job};
+use testkit::{Ended, Project, Server, faults, job};
 
 /// Rows of each of two months, none of them in the order of its number.
 const MONTH_ROWS: u32 = 110;
@@ -294,6 +294,43 @@ async fn an_open_window_gets_rows_that_come_before_its_last_key() {
         project.run(&first, &last, &[]).await.expect(0);
         assert_equal(&server).await;
     }
+}
+
+/// A row that becomes old enough while a pass works was not to be read by it: its window is not loaded again for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_that_comes_meanwhile_is_left_to_the_next_run() {
+    let Some(server) = Server::start_emulator("a_sale_that_comes_meanwhile_is_left_to_the_next_run").await
+    else {
+        return;
+    };
+    let today = server.today().await;
+    let rows = (1..=20).map(|back| format!("({back}, '{}T00:00:00')", today - Days::new(back)));
+    Table::new("T", "ID int NOT NULL, D datetime2(7) NOT NULL")
+        .rows(rows)
+        .at_source(&server)
+        .await;
+    let run = "chunk_rows = 3\nsettle_days = 35\nsettle_minutes = 0\nmax_workers = 1";
+    let project = Project::tuned(&server, run, T_MONTHLY);
+    let (first, last) = (today - Days::new(20), today + Days::new(1));
+    let (first, last) = (first.to_string(), last.to_string());
+    let read = faults::at("SELECT TOP (@P1)")
+        .of_the_program()
+        .in_database(&server.source);
+    let held = read.nth(3).stalls(&server);
+    let child = project.spawn(&["run", "--start-date", &first, "--end-date", &last]);
+    server.faults().wait_fired(held, 1).await;
+    server.emulator().set_clock(&server.source, 120);
+    server
+        .at_source("INSERT INTO dbo.T VALUES (0, DATEADD(second, -60, SYSDATETIME()))")
+        .await;
+    server.faults().remove(held);
+    let ended = Ended::of(child).await.expect(0);
+    assert!(
+        ended.stdout.contains("Done: 20 rows loaded now, 20 rows"),
+        "{ended:?}"
+    );
+    project.run(&first, &last, &[]).await.expect(0);
+    assert_equal(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
