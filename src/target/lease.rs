@@ -126,7 +126,7 @@ pub async fn release_applock(session: &mut Session, resource: &str) -> Result<()
     session.rows(sql, &[Value::Text(resource)]).await.map(|_| ())
 }
 
-/// Asks once for a session-owned exclusive applock, for up to [`APPLOCK_TRY_MS`]. Returns whether the session has it.
+/// Asks once for a session-owned exclusive applock, for up to a quarter of a minute. Returns whether the session has it.
 ///
 /// # Errors
 /// `Statement` if the login may not use applocks; those of [`Session::rows`].
