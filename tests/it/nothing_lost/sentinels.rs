@@ -152,12 +152,13 @@ async fn rows_of_days_to_come_are_named_where_they_are_asked_for() {
 async fn rows_of_tomorrow_are_waited_for_without_a_word() {
     let mut s = Story::begin(Table::dated("date").indexed()).await;
     let today = s.day(0);
-    s.rows(today - Days::new(3), today - Days::new(1), 2).await;
+    // In the first hour of a day the rows of yesterday are still too young.
+    s.rows(today - Days::new(4), today - Days::new(2), 2).await;
     let tomorrow = s.adds(&(today + Days::new(1)).to_string()).await;
-    s.run(today - Days::new(3), today + Days::new(1)).await.exits(0);
+    s.run(today - Days::new(4), today + Days::new(1)).await.exits(0);
     s.equal_but(&[tomorrow], &[]).await;
     let typing = s.adds(&(today + Days::new(2)).to_string()).await;
-    let ended = s.run(today - Days::new(3), today + Days::new(2)).await.exits(4);
+    let ended = s.run(today - Days::new(4), today + Days::new(2)).await.exits(4);
     ended.says(" 1 row");
     s.equal_but(&[tomorrow, typing], &[]).await;
 }
