@@ -54,34 +54,27 @@ pub(super) async fn examine(
              connection prove that it is a replica",
         ),
     }
-    match sight::unseen(&mut session).await {
-        Ok(unseen) => {
-            if let Some(text) = unseen {
-                report.warning(PLACE, text);
-            }
-        }
-        Err(error) => report.unchecked(
-            session.is_broken(),
-            PLACE,
-            "Whether rows are kept from this login",
-            &error,
-        )?,
-    }
-    match versions::missing(&mut session).await {
-        Ok(missing) => {
-            if let Some(text) = missing {
-                report.warning(PLACE, text);
-            }
-        }
-        Err(error) => report.unchecked(
-            session.is_broken(),
-            PLACE,
-            "Whether it keeps row versions",
-            &error,
-        )?,
-    }
+    let unseen = sight::unseen(&mut session).await;
+    warn_of(report, &session, "Whether rows are kept from this login", unseen)?;
+    let missing = versions::missing(&mut session).await;
+    warn_of(report, &session, "Whether it keeps row versions", missing)?;
     for found in found {
         table(report, &mut session, config, found, &server.database).await?;
+    }
+    Ok(())
+}
+
+/// Reports a warning about the server, if there is one, or that it could not be looked for.
+fn warn_of(
+    report: &mut Report,
+    session: &SourceSession,
+    what: &str,
+    found: Result<Option<&'static str>>,
+) -> Result<(), Lost> {
+    match found {
+        Ok(Some(text)) => report.warning(PLACE, text),
+        Ok(None) => {}
+        Err(error) => report.unchecked(session.is_broken(), PLACE, what, &error)?,
     }
     Ok(())
 }

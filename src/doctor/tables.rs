@@ -3,6 +3,7 @@
 use super::report::Level;
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::table::{DataType, Identifier, TableSchema};
+use crate::model::window::Kind as WindowKind;
 use crate::target::table::Target;
 use crate::tsql::expression::{Family, family};
 
@@ -83,7 +84,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
 /// The warning about an existing target table of a walk in which no index finds the keys of a chunk.
 pub(super) fn unindexed(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
     let target = Target::new(plan, schema).ok()?;
-    (plan.access_path == AccessPath::Walk && !target.finds_keys(plan)).then(|| {
+    (plan.access_path == AccessPath::Walk && !target.finds_keys(plan, WindowKind::Dates(()))).then(|| {
         format!(
             "No index begins with the first column of the key ({}), so each chunk reads all rows of its window or of the \
              table here; make an index on the key, or drop the table, and a run creates it",

@@ -7,7 +7,7 @@ use super::{reach, tables};
 use crate::base::error::{ErrorKind, Result};
 use crate::base::text::counted;
 use crate::config::{Config, Mode};
-use crate::model::plan::TablePlan;
+use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
 use crate::mssql::{Session, Timeouts, catalog};
@@ -173,13 +173,7 @@ async fn kept(
     if plan.is_full() {
         return Ok(());
     }
-    let recorded = async {
-        match version(session).await? {
-            0 => Ok(None),
-            _ => receipt::plan(session, &plan.target).await,
-        }
-    };
-    let kept = match recorded.await {
+    let kept = match recorded(session, &plan.target).await {
         Ok(Some((path, _))) => plan.clone().keeping(path),
         Ok(None) => plan.clone(),
         Err(error) => return report.unchecked(session.is_broken(), place, "The way it was loaded", &error),
@@ -193,6 +187,17 @@ async fn kept(
     Ok(())
 }
 
+/// The plan by which a table of the target was loaded; `None` without one, or without schema `[sync]`.
+async fn recorded(
+    session: &mut Session,
+    table: &TableName,
+) -> Result<Option<(AccessPath, receipt::Fingerprint)>> {
+    match version(session).await? {
+        0 => Ok(None),
+        _ => receipt::plan(session, table).await,
+    }
+}
+
 /// Names the shadow table that a monthly table has from the time when it was copied whole. No run uses it.
 async fn leftover(
     report: &mut Report,
@@ -203,8 +208,7 @@ async fn leftover(
 ) -> Result<(), Lost> {
     let look = async {
         let shadow = target.shadow()?;
-        let is_there = version(session).await? > 0 && receipt::plan(session, &shadow).await?.is_some();
-        Ok(is_there.then_some(shadow))
+        Ok(recorded(session, &shadow).await?.map(|_| shadow))
     };
     match look.await {
         Ok(None) => Ok(()),

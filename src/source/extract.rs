@@ -171,16 +171,12 @@ pub fn seeks<'a>(
 /// one piece to the other meanwhile would be read twice or not at all. It has one condition, which visits the rows of the
 /// value that the range begins in once more, or pieces of at most `ask` rows each.
 fn query<'a>(plan: &TablePlan, request: &'a Request, part: Extent, ask: i64) -> Result<SourceQuery<'a>> {
-    let range = |in_pieces| seeks(plan, part, &request.range, vec![Value::Integer(ask)], in_pieces);
     let order = plan.order_by(part.kind());
     let table = plan.source.name.quoted();
     // A walk over days has no index, so that a piece is a scan.
     let by_index = plan.access_path != AccessPath::DayWalk || !matches!(part, Extent::Dates(_));
-    let cut = range(true)?;
-    let Seeks { pieces, params } = match by_index && (request.in_pieces || cut.pieces.len() == 1) {
-        true => cut,
-        false => range(false)?,
-    };
+    let params = vec![Value::Integer(ask)];
+    let Seeks { pieces, params } = seeks(plan, part, &request.range, params, by_index && request.in_pieces)?;
     let from = match pieces.as_slice() {
         [piece] => format!("{table} WHERE {piece}"),
         several => {

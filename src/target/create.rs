@@ -9,7 +9,6 @@ const CLUSTERED_BYTES_MAX: u32 = 900;
 
 /// The statements that create a plan's target table.
 pub fn create_sql(plan: &TablePlan) -> String {
-    let mut parts: Vec<String> = plan.columns().iter().map(column_sql).collect();
     let names = |positions: &[usize]| {
         let names = positions
             .iter()
@@ -17,50 +16,35 @@ pub fn create_sql(plan: &TablePlan) -> String {
         names.collect::<Vec<_>>().join(", ")
     };
     let table = plan.target.quoted();
-    let order = plan.key.order(Kind::Dates(()));
-    let primary_key = named("PK_", plan.target.name.as_str());
-    let clustered = named("CX_", plan.target.name.as_str());
+    let index = |prefix: &str, kind: &str, positions: &[usize]| {
+        let name = named(prefix, plan.target.name.as_str());
+        format!(" CREATE {kind} {name} ON {table} ({});", names(positions))
+    };
+    let (order, unique) = (plan.key.order(Kind::Dates(())), &plan.key.unique);
     let bytes = |position: &usize| plan.columns()[*position].data_type.key_bytes_max();
-    if order.iter().map(bytes).sum::<u32>() > CLUSTERED_BYTES_MAX {
+    let is_wide = order.iter().map(bytes).sum::<u32>() > CLUSTERED_BYTES_MAX;
+    let (primary_key, beside) = if is_wide {
         // The primary key may be longer. The date alone still orders the rows well enough to read a window.
-        parts.push(format!(
-            "CONSTRAINT {primary_key} PRIMARY KEY NONCLUSTERED ({})",
-            names(&plan.key.unique)
-        ));
-        let index = plan.key.date.map_or_else(String::new, |date| {
-            format!(
-                " CREATE CLUSTERED INDEX {clustered} ON {table} ({});",
-                names(&[date])
-            )
-        });
-        return format!("CREATE TABLE {table} ({});{index}", parts.join(", "));
-    }
-    if order.len() == plan.key.unique.len() {
-        // One index serves both: the order of the rows is the unique key's, but for the place of the date.
-        parts.push(format!(
-            "CONSTRAINT {primary_key} PRIMARY KEY CLUSTERED ({})",
-            names(&order)
-        ));
-        let by_date = match plan.access_path {
-            // Rows are counted by their dates, and readers of the warehouse ask by them.
-            AccessPath::Walk => format!(
-                " CREATE INDEX {} ON {table} ({});",
-                named("IX_", plan.target.name.as_str()),
-                names(&plan.key.by_date())
-            ),
-            AccessPath::Date | AccessPath::DayWalk | AccessPath::Key => String::new(),
-        };
-        return format!("CREATE TABLE {table} ({});{by_date}", parts.join(", "));
-    }
-    parts.push(format!(
-        "CONSTRAINT {primary_key} PRIMARY KEY NONCLUSTERED ({})",
-        names(&plan.key.unique)
-    ));
+        let by_date = plan.key.date.map(|date| index("CX_", "CLUSTERED INDEX", &[date]));
+        (("NONCLUSTERED", unique), by_date)
+    } else if order.len() == unique.len() {
+        // One index serves both: the order of the rows is the unique key's, but for the place of the date. The rows of a
+        // walk are counted by their dates beside it, and readers of the warehouse ask by them.
+        let walked = plan.access_path == AccessPath::Walk;
+        let by_date = walked.then(|| index("IX_", "INDEX", &plan.key.by_date()));
+        (("CLUSTERED", &order), by_date)
+    } else {
+        let clustered = index("CX_", "UNIQUE CLUSTERED INDEX", &order);
+        (("NONCLUSTERED", unique), Some(clustered))
+    };
+    let (kind, key) = primary_key;
+    let columns: Vec<String> = plan.columns().iter().map(column_sql).collect();
     format!(
-        "CREATE TABLE {table} ({}); CREATE UNIQUE CLUSTERED INDEX {} ON {table} ({});",
-        parts.join(", "),
-        clustered,
-        names(&order)
+        "CREATE TABLE {table} ({}, CONSTRAINT {} PRIMARY KEY {kind} ({}));{}",
+        columns.join(", "),
+        named("PK_", plan.target.name.as_str()),
+        names(key),
+        beside.unwrap_or_default()
     )
 }
 

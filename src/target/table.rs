@@ -169,9 +169,9 @@ impl Target {
         }
     }
 
-    /// Whether an index finds the keys of a window's chunks.
-    pub fn finds_keys(&self, plan: &TablePlan) -> bool {
-        let order = plan.key.order(Kind::Dates(()));
+    /// Whether an index finds the keys of the chunks of a kind of window.
+    pub fn finds_keys(&self, plan: &TablePlan, kind: Kind) -> bool {
+        let order = plan.key.order(kind);
         order.first().is_none_or(|first| self.indexed[*first])
     }
 
@@ -251,23 +251,22 @@ impl Target {
 
     /// The select list that reads the columns back in the source's types.
     pub fn select(&self, plan: &TablePlan) -> String {
-        let expressions = self
-            .columns
-            .iter()
-            .zip(plan.columns())
-            .map(|(column, source)| read_expression(column, source.data_type));
+        let expressions = self.expressions(plan).map(|(read, _)| read);
         expressions.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The expression that reads each column back, and the source's type.
+    fn expressions(&self, plan: &TablePlan) -> impl Iterator<Item = (String, DataType)> {
+        let columns = self.columns.iter().zip(plan.columns());
+        columns.map(|(column, source)| (read_expression(column, source.data_type), source.data_type))
     }
 
     /// The same for a SELECT whose rows are staged. A `datetime` is staged as the milliseconds that it prints, which is
     /// how the driver stages it: the server would turn it into a `datetime2` of other digits.
     pub fn select_to_stage(&self, plan: &TablePlan) -> String {
-        let expressions = self.columns.iter().zip(plan.columns()).map(|(column, source)| {
-            let read = read_expression(column, source.data_type);
-            match source.data_type {
-                DataType::DateTime => format!("CAST({read} AS datetime2(3))"),
-                _ => read,
-            }
+        let expressions = self.expressions(plan).map(|(read, data_type)| match data_type {
+            DataType::DateTime => format!("CAST({read} AS datetime2(3))"),
+            _ => read,
         });
         expressions.collect::<Vec<_>>().join(", ")
     }
@@ -297,13 +296,12 @@ impl Target {
         range: &'a KeyRange,
         params: Vec<Value<'a>>,
     ) -> Result<Seeks<'a>> {
-        let order = plan.key.order(extent.kind());
         let span = Span {
             extent,
             date: self.date(plan),
             key: &self.key_columns(plan, extent.kind()),
             range,
-            in_pieces: order.first().is_none_or(|first| self.indexed[*first]),
+            in_pieces: self.finds_keys(plan, extent.kind()),
         };
         Seeks::of(span, params)
     }

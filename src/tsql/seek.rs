@@ -1,6 +1,6 @@
 //! Turns a key range of a window into seeks: conditions that an index answers without reading a row beside
-//! the range. Used for the target's deletes, counts and read-backs. The source's reads and counts are one condition
-//! each, with the same bounds.
+//! the range. Used for the target's deletes, counts and read-backs, and for reads of a chunk's own range at the source.
+//! Where a range is not cut, it is one condition with the same bounds.
 //!
 //! A server seeks with one lower and one upper bound on the first column that is not held equal, and filters
 //! by everything else. `a > @a OR (a = @a AND b > @b)` therefore reads all rows of `@a` again, and two lower
@@ -46,7 +46,7 @@ pub struct Span<'a, 'c> {
     /// The keys.
     pub range: &'a KeyRange,
     /// Whether the range is cut. One piece is right where no index begins with the first of these columns, because
-    /// each would be a scan, and where all rows are to be seen at one time by one ordered statement.
+    /// each would be a scan, and where a server may sort the rows of several before it gives out the first.
     pub in_pieces: bool,
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use mssql_sync::base::error::ErrorKind;
 use mssql_sync::base::stop::StopSignal;
 use mssql_sync::checkpoint::{Change, Store, Tombstone};
-use mssql_sync::mssql::{Endpoint, Session, Timeouts};
 use mssql_sync::pipeline::forget::{finish, forget};
 use mssql_sync::pipeline::retrier::Retrier;
 use mssql_sync::progress::Silent;
@@ -251,14 +250,7 @@ async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
             "EXEC sp_getapplock @Resource = N'sync:dbo.t_SALES', @LockMode = N'Exclusive', @LockOwner = N'Session'",
         )
         .await;
-    let endpoint = Endpoint {
-        application: "sync".to_owned(),
-        label: "target",
-        ..server.endpoint(&server.target)
-    };
-    let mut session = Session::open(&endpoint, None, &Timeouts::default())
-        .await
-        .expect("a session");
+    let mut session = server.target_session().await;
     let store = Arc::new(Store::create_or_open(&project.state()).expect("the store"));
     let retrier = Retrier {
         clock: clock::leaping(Duration::from_secs(60)),

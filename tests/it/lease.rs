@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use mssql_sync::base::error::ErrorKind;
 use mssql_sync::base::stop::StopSignal;
-use mssql_sync::mssql::{Endpoint, Session, Timeouts};
 use mssql_sync::target::lease;
 use mssql_sync::target::lease::Holder;
 use tds_emulator::{LockMode, RuleId};
@@ -193,14 +192,7 @@ async fn a_table_that_another_machine_keeps_is_waited_for_a_minute_and_named() {
              EXEC sp_getapplock @Resource = N'sync:dbo.t_T', @LockMode = N'Exclusive', @LockOwner = N'Session'",
         )
         .await;
-    let endpoint = Endpoint {
-        application: "sync".to_owned(),
-        label: "target",
-        ..server.endpoint(&server.target)
-    };
-    let mut session = Session::open(&endpoint, None, &Timeouts::default())
-        .await
-        .expect("a session");
+    let mut session = server.target_session().await;
     let holder = Holder {
         run_id: 2,
         host: "here".to_owned(),

@@ -187,17 +187,22 @@ async fn a_table_that_was_dropped_or_made_anew_is_told() {
     job::assert_complete(&project).await;
 }
 
+/// Kills a comparison of all chunks after the first half of them.
+async fn kill_half_way(server: &Server, project: &Project) {
+    let rule = faults::at("FROM [dbo].[t_").nth(11).stalls(server);
+    let mut child = project.spawn(&["reconcile", "--max-workers", "1"]);
+    server.faults().wait_fired(rule, 1).await;
+    child.kill().await.expect("it is killed");
+    server.faults().clear();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_cut_short_goes_on() {
     let Some(server) = Server::start_emulator("one_that_is_cut_short_goes_on").await else {
         return;
     };
     let project = job::finished(&server).await;
-    let rule = faults::at("FROM [dbo].[t_").nth(11).stalls(&server);
-    let mut child = project.spawn(&["reconcile", "--max-workers", "1"]);
-    server.faults().wait_fired(rule, 1).await;
-    child.kill().await.expect("it is killed");
-    server.faults().clear();
+    kill_half_way(&server, &project).await;
     let said = project.sync(&["reconcile"]).await.expect(0);
     assert!(
         said.stderr.contains("cut short and is gone on with"),
@@ -221,11 +226,7 @@ async fn a_narrow_one_leaves_a_wide_one_that_was_cut_short() {
         return;
     };
     let project = job::finished(&server).await;
-    let rule = faults::at("FROM [dbo].[t_").nth(11).stalls(&server);
-    let mut child = project.spawn(&["reconcile", "--max-workers", "1"]);
-    server.faults().wait_fired(rule, 1).await;
-    child.kill().await.expect("it is killed");
-    server.faults().clear();
+    kill_half_way(&server, &project).await;
     let payment = ["reconcile", "--tables", "PAYMENT"];
     let october = ["--start-date", job::FIRST, "--end-date", job::FIRST_MONTH_LAST];
     for (narrow, chunks, scope) in [

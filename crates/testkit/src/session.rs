@@ -2,7 +2,7 @@
 //! nobody listens.
 
 use mssql_sync::base::secret::Secret;
-use mssql_sync::mssql::Endpoint;
+use mssql_sync::mssql::{Endpoint, Session, Timeouts};
 use tokio::net::TcpSocket;
 
 use crate::Server;
@@ -34,6 +34,17 @@ impl Server {
             trust_server_certificate: true,
             ..endpoint(&self.host, self.port, &self.user, &self.password, database)
         }
+    }
+
+    /// A session at the target, as a run has it.
+    pub async fn target_session(&self) -> Session {
+        let endpoint = Endpoint {
+            application: "sync".to_owned(),
+            label: "target",
+            ..self.endpoint(&self.target)
+        };
+        let opened = Session::open(&endpoint, None, &Timeouts::default()).await;
+        opened.expect("a session")
     }
 }
 

@@ -22,14 +22,10 @@ impl TablePlan {
                 .map(|(_, value)| value.as_str())
                 .ok_or_else(|| unreadable(&target))
         };
-        let (schema, table) = part("source table")?
-            .split_once('.')
-            .ok_or_else(|| unreadable(&target))?;
+        let source_name = TableName::parse(part("source table")?)
+            .map_err(|error| unreadable(&target).with_source(error))?;
         let mut source = TableSchema {
-            name: TableName {
-                schema: Identifier::new(schema)?,
-                name: Identifier::new(table)?,
-            },
+            name: source_name,
             object_id: 0,
             create_date: chrono::NaiveDateTime::MIN,
             columns: columns_of(part("columns")?).ok_or_else(|| unreadable(&target))?,
