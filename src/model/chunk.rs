@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::{Tally, Values};
 
-/// A key's canonical bytes: the date, then the columns of the unique index. They are opaque here, because the server
-/// orders keys, never the program.
+/// A key's canonical bytes: the date, if the path has it first, then the columns of the unique index. They are opaque
+/// here, because the server orders keys, never the program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KeyBytes(pub Vec<u8>);
 

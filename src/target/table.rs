@@ -136,7 +136,7 @@ impl Target {
     }
 
     /// The most rows of a chunk that is loaded into it, where `configured` is what the user asks for. Into a columnstore
-    /// they are enough for the server to compress them at once; fewer would stay in its row store.
+    /// they are enough for the server to compress them at once, unless their bytes are too many for a chunk.
     pub fn chunk_rows(&self, configured: usize) -> usize {
         match self.columnstore {
             true => configured.max(COLUMNSTORE_ROWS_MIN),
@@ -148,8 +148,8 @@ impl Target {
     pub fn storage_note(&self, configured: usize) -> Option<String> {
         (self.chunk_rows(configured) > configured).then(|| {
             format!(
-                "{} is a columnstore, so chunks have up to {COLUMNSTORE_ROWS_MIN} rows, which the server compresses as \
-                 they are loaded, not {configured}",
+                "{} is a columnstore, so chunks have up to {COLUMNSTORE_ROWS_MIN} rows, not {configured}: so many are \
+                 compressed as they are loaded. Raise chunk_bytes_max if it cuts them before",
                 self.quoted
             )
         })

@@ -299,3 +299,19 @@ async fn a_table_that_was_dropped_stops_no_other() {
     assert_eq!(status["run"]["exit_code"], 7, "{status}");
     assert_eq!(status["totals"]["rows"], 2, "{status}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_schema_that_is_not_there_is_named() {
+    let server = Server::start().await;
+    tables::dated("T")
+        .rows(tables::october(9))
+        .at_source(&server)
+        .await;
+    let project = Project::new(&server, T_MONTHLY);
+    project.configure("schema = \"dbo\"\ntable_prefix", "schema = \"pos\"\ntable_prefix");
+    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
+    assert!(
+        ended.stderr.contains("The specified schema name \"pos\""),
+        "{ended:?}"
+    );
+}
