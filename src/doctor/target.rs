@@ -207,8 +207,10 @@ async fn leftover(
     target: &TableName,
 ) -> Result<(), Lost> {
     let look = async {
-        let shadow = target.shadow()?;
-        Ok(recorded(session, &shadow).await?.map(|_| shadow))
+        match version(session).await? {
+            0 => Ok(None),
+            _ => receipt::left_shadow(session, target).await,
+        }
     };
     match look.await {
         Ok(None) => Ok(()),

@@ -97,9 +97,8 @@ async fn drop_records(
 
 /// Drops the shadow table of a lease's table. Only runs that hold that lease write it.
 async fn drop_shadow(session: &mut Session, lease: &Lease) -> Result<()> {
-    let shadow = TableName::parse(&lease.table)?.shadow()?;
-    if receipt::plan(session, &shadow).await?.is_none() {
-        return Ok(());
+    match receipt::left_shadow(session, &TableName::parse(&lease.table)?).await? {
+        Some(shadow) => receipt::drop_with_table(session, lease, &shadow).await,
+        None => Ok(()),
     }
-    receipt::drop_with_table(session, lease, &shadow).await
 }

@@ -61,10 +61,7 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
             };
             rebuilt.tables += 1;
             let unfollowed = receipt::unfollowed(&mut session, &target).await?;
-            let source = fingerprint
-                .iter()
-                .find(|(part, _)| part == "source table")
-                .map_or_else(String::new, |(_, source)| source.clone());
+            let source = receipt::source_table(&fingerprint).unwrap_or_default().to_owned();
             replacement.commit(&[
                 Change::Unfollowed {
                     table: name.to_owned(),

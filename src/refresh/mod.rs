@@ -51,6 +51,7 @@ pub(crate) async fn refresh(
     summary: &mut TableSummary,
 ) -> Result<()> {
     let shadow_plan = shadow_table::plan(plan)?;
+    shadow_table::is_free(lease_session, plan, &shadow_plan).await?;
     let shadow_lease = run.take_lease(lease_session, &shadow_plan.target).await?;
     if receipt::plan(lease_session, &plan.target).await?.is_none() {
         // A forgotten table is loaded from its start, so an old shadow table is dropped.

@@ -105,6 +105,24 @@ pub fn plan(plan: &TablePlan) -> Result<TablePlan> {
     })
 }
 
+/// Checks that no other table is loaded under the shadow table's name. `shadow` is the result of [`plan`].
+///
+/// # Errors
+/// `Preflight` if one is; those of the session.
+pub async fn is_free(session: &mut Session, plan: &TablePlan, shadow: &TablePlan) -> Result<()> {
+    match receipt::plan(session, &shadow.target).await? {
+        Some((_, beside)) if !receipt::is_shadow_of(&beside, &plan.target) => Err(Error::new(
+            ErrorKind::Preflight,
+            format!(
+                "Target table {} is loaded as a table of its own, and table {} is loaded under that name before it \
+                 is swapped in; give one of them another table_prefix",
+                shadow.target, plan.name
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The shadow table, if an earlier run left one that can be resumed. `plan` is the result of [`plan`].
 ///
 /// # Errors

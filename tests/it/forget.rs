@@ -12,7 +12,7 @@ use mssql_sync::progress::Silent;
 use mssql_sync::target::lease::Holder;
 use tds_emulator::At;
 use testkit::project::monthly;
-use testkit::{Ended, Server, clock, faults, job, session};
+use testkit::{Ended, Project, Server, clock, faults, job, session, tables};
 
 const NOTHING: [u32; 2] = [0, 0];
 const ALL: [u32; 2] = [2 * job::MONTH_ROWS, 2 * job::MONTH_CHUNKS];
@@ -294,4 +294,24 @@ async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
     assert_eq!(pending(), 0);
     drop((session, other, store, retrier));
     job::heal(&server, &project, ALL, NOTHING).await;
+}
+
+/// A table may be called as another one's shadow table is. It is not that one's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_the_name_of_a_shadow_table_stays() {
+    let server = Server::start().await;
+    for name in ["T", "T__sync"] {
+        tables::dated(name)
+            .rows(tables::october(30))
+            .at_source(&server)
+            .await;
+    }
+    let project = Project::new(&server, &(monthly("T", "D") + &monthly("T__sync", "D")));
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    let doctor = project.sync(&["doctor"]).await;
+    assert!(!doctor.stdout.contains("is left of a refresh"), "{doctor:?}");
+    project.sync(&["forget", "--table", "T"]).await.expect(0);
+    server.assert_equal("dbo.T__sync", "dbo.t_T__sync").await;
+    let receipts = "SELECT COUNT_BIG(*) FROM [sync].[receipt] WHERE [table_name] = N'dbo.t_T__sync'";
+    assert!(server.connect(&server.target).await.integer(receipts).await > 0);
 }

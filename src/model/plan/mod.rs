@@ -18,6 +18,13 @@ pub use path::AccessPath;
 /// The date column in the fingerprint of a reference table.
 const NO_DATE: &str = "none";
 
+/// The part of a fingerprint with the source's table.
+pub const SOURCE_TABLE: &str = "source table";
+
+/// The part of a fingerprint with the table that the rows are for. The plan of a shadow table has that of the table that
+/// it is to replace.
+pub const TARGET_TABLE: &str = "target table";
+
 /// The part of a fingerprint with the columns that order a window's rows.
 const KEY: &str = "key";
 
@@ -411,8 +418,8 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
     }
     let mut parts = vec![
         ("source database", database.to_owned()),
-        ("source table", source.name.to_string()),
-        ("target table", target.to_string()),
+        (SOURCE_TABLE, source.name.to_string()),
+        (TARGET_TABLE, target.to_string()),
         (
             "date column",
             match key.date {

@@ -1,7 +1,7 @@
 //! The plan that a target table was loaded by, restored from its fingerprint alone.
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::plan::{AccessPath, KEY, KEY_COLLATIONS, NO_DATE, TablePlan};
+use crate::model::plan::{AccessPath, KEY, KEY_COLLATIONS, NO_DATE, SOURCE_TABLE, TablePlan};
 use crate::model::table::{Column, Identifier, Key, TableName, TableSchema};
 
 impl TablePlan {
@@ -22,8 +22,8 @@ impl TablePlan {
                 .map(|(_, value)| value.as_str())
                 .ok_or_else(|| unreadable(&target))
         };
-        let source_name = TableName::parse(part("source table")?)
-            .map_err(|error| unreadable(&target).with_source(error))?;
+        let source_name =
+            TableName::parse(part(SOURCE_TABLE)?).map_err(|error| unreadable(&target).with_source(error))?;
         let mut source = TableSchema {
             name: source_name,
             object_id: 0,

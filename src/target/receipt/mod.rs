@@ -11,7 +11,8 @@ mod sums;
 mod write;
 
 pub use plan::{
-    Fingerprint, access_paths, add_unfollowed, all_followed, plan, put_plan, renew_plan, tables, unfollowed,
+    Fingerprint, access_paths, add_unfollowed, all_followed, is_shadow_of, left_shadow, plan, put_plan,
+    renew_plan, source_table, tables, unfollowed,
 };
 pub(super) use record::id_of;
 pub use record::{Incarnation, Receipt, read, read_windows, windows};

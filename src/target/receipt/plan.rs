@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::plan::AccessPath;
+use crate::model::plan::{AccessPath, SOURCE_TABLE, TARGET_TABLE};
 use crate::model::row::Value;
 use crate::model::table::TableName;
 use crate::mssql::Session;
@@ -50,6 +50,31 @@ pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<(Ac
     let fingerprint =
         serde_json::from_str(row.text("fingerprint")?).map_err(|error| unreadable().with_source(error))?;
     Ok(Some((access_path, fingerprint)))
+}
+
+/// The source's table in a fingerprint.
+pub fn source_table(fingerprint: &Fingerprint) -> Option<&str> {
+    let part = fingerprint.iter().find(|(part, _)| part == SOURCE_TABLE);
+    part.map(|(_, source)| source.as_str())
+}
+
+/// The shadow table that a refresh has left beside a target table; `None` without one. A table of that name may be
+/// another one's target. A shadow table's plan names the table that it is to replace.
+///
+/// # Errors
+/// As [`plan`].
+pub async fn left_shadow(session: &mut Session, target: &TableName) -> Result<Option<TableName>> {
+    let shadow = target.shadow()?;
+    let known = plan(session, &shadow).await?;
+    Ok(known
+        .is_some_and(|(_, beside)| is_shadow_of(&beside, target))
+        .then_some(shadow))
+}
+
+/// Whether a plan is that of a target table's shadow table.
+pub fn is_shadow_of(fingerprint: &Fingerprint, target: &TableName) -> bool {
+    let mut parts = fingerprint.iter();
+    parts.any(|(part, of)| part == TARGET_TABLE && of.eq_ignore_ascii_case(&target.to_string()))
 }
 
 /// The access paths by which target tables were loaded, by their names. A path that this version does not know is left

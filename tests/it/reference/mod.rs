@@ -359,6 +359,25 @@ async fn a_table_in_the_way_is_not_touched() {
     assert_whole(&server).await;
 }
 
+/// Another project may load a table of its own under the name of the shadow table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_the_shadow_tables_name_is_left_alone() {
+    let server = Server::start().await;
+    fill(&server).await;
+    tables::dated("ITEM__sync")
+        .rows(tables::october(30))
+        .at_source(&server)
+        .await;
+    let other = Project::new(&server, &monthly("ITEM__sync", "D"));
+    other.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    let refused = run(&project(&server)).await.expect(7);
+    let told = "dbo.t_ITEM__sync is loaded as a table of its own";
+    assert!(refused.stderr.contains(told), "{refused:?}");
+    server.assert_equal("dbo.ITEM__sync", "dbo.t_ITEM__sync").await;
+    let again = other.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    assert!(again.stdout.contains("Everything is already loaded"), "{again:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_source_is_refused_until_it_is_forgotten() {
     let server = Server::start().await;
