@@ -82,6 +82,24 @@ async fn an_open_window_is_left_out() {
     assert_eq!(open["tables"][0]["equal"], Value::Null, "{open}");
 }
 
+/// A month that is loaded and has no rows is empty, beside one that is not over yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_month_beside_an_open_window_is_loaded() {
+    let server = Server::start().await;
+    let today = server.today().await.to_string();
+    let last_year = today[..4].parse::<u16>().expect("a year") - 1;
+    tables::dated("T").at_source(&server).await;
+    let project = Project::tuned(&server, "settle_minutes = 0", T_MONTHLY);
+    let (first, last) = (format!("{last_year}-03-01"), format!("{last_year}-03-31"));
+    project.run(&first, &last, &[]).await.expect(0);
+    project
+        .run(&format!("{}-01", &today[..7]), &today, &[])
+        .await
+        .expect(0);
+    let empty = counts(&project, 0).await;
+    assert_eq!(empty["tables"][0]["status"], "empty", "{empty}");
+}
+
 /// Rows without a date are few or none: a table of which nothing else is loaded is not one that is empty.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_of_which_only_rows_without_a_date_are_loaded_is_not_empty() {

@@ -204,7 +204,7 @@ fn loaded<'a>(
             table,
             window,
             asked,
-            if_empty: (window.is_none() && (no_dates || !rest.is_empty())).then_some(left_out),
+            if_empty: (window.is_none() && no_dates).then_some(left_out),
         };
         if complete.is_empty() || (by_window && no_dates) {
             plan.lines.push(line(None, Scope::Nothing(left_out)));
