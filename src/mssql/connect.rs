@@ -48,9 +48,10 @@ fn session_options() -> String {
 
 /// Reads of a source see each row once, as it was when the statement began, where its database keeps row versions:
 /// under locks, a row that moves in its index meanwhile is missed or seen twice. READ COMMITTED reads versions itself if
-/// READ_COMMITTED_SNAPSHOT is on.
+/// READ_COMMITTED_SNAPSHOT is on. A memory-optimized table keeps versions, and is refused to a session under SNAPSHOT.
 const BY_VERSIONS: &str = "IF EXISTS (SELECT 1 FROM sys.databases WHERE name = DB_NAME() \
     AND snapshot_isolation_state = 1 AND is_read_committed_snapshot_on = 0) \
+    AND NOT EXISTS (SELECT 1 FROM sys.tables WHERE is_memory_optimized = 1) \
     SET TRANSACTION ISOLATION LEVEL SNAPSHOT";
 
 impl Session {
