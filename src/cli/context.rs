@@ -69,7 +69,7 @@ mod tests {
         let context = |state: Option<&str>| Context {
             config: PathBuf::new(),
             state: state.map(PathBuf::from),
-            voice: Voice::new(false, false, SystemClock::shared()),
+            voice: Voice::new(false, 0, SystemClock::shared()),
             clock: SystemClock::shared(),
         };
         let of = |state, config: &str| context(state).state_of(Path::new(config));

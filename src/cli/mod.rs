@@ -45,9 +45,9 @@ struct Cli {
     /// Checkpoint file; the default is state/checkpoints.redb beside the configuration file
     #[arg(long, global = true, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Write more on stderr, and lines instead of bars
-    #[arg(short, long, global = true)]
-    verbose: bool,
+    /// Write more on stderr, and lines instead of bars; twice: also each statement that is sent, without its parameters
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
     /// Form of the output on stderr
     #[arg(long, global = true, value_name = "FORM", value_enum, default_value_t = Log::Text)]
     log: Log,

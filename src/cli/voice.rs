@@ -26,12 +26,13 @@ pub(super) struct Voice {
 
 impl Voice {
     /// Sets up the log of the process.
-    pub(super) fn new(json: bool, verbose: bool, clock: SharedClock) -> Self {
-        let level = match (json, verbose) {
-            (_, true) => Level::DEBUG,
-            (true, false) => Level::INFO,
+    pub(super) fn new(json: bool, verbosity: u8, clock: SharedClock) -> Self {
+        let level = match (json, verbosity) {
+            (_, 2..) => Level::TRACE,
+            (_, 1) => Level::DEBUG,
+            (true, 0) => Level::INFO,
             // Progress carries all that a person must know; the log carries unforeseen errors.
-            (false, false) => Level::ERROR,
+            (false, 0) => Level::ERROR,
         };
         let registry = tracing_subscriber::registry().with(Targets::new().with_target(TARGET, level));
         // An existing log, as in tests, stays.
@@ -49,7 +50,11 @@ impl Voice {
                 )
                 .try_init()
         };
-        Voice { json, verbose, clock }
+        Voice {
+            json,
+            verbose: verbosity > 0,
+            clock,
+        }
     }
 
     /// Returns the renderer of a run's events.

@@ -112,6 +112,8 @@ impl Session {
         if batch.row_count() == 0 {
             return Ok(0);
         }
+        // The driver asks for the columns itself.
+        self.tell(&format!("SELECT TOP 0 * FROM {table}"));
         self.start(&format!("INSERT BULK {table}"))?;
         let mut long = Vec::new();
         let loaded = match self.send_rows(table, batch, columns, &mut long).await {

@@ -267,9 +267,15 @@ impl Session {
         self.watch.let_next_pause();
     }
 
+    /// Tells the log of a statement that is sent. Values are its parameters, so its text has none.
+    pub(super) fn tell(&self, sql: &str) {
+        tracing::trace!(place = self.place, text = sql, "statement");
+    }
+
     /// Marks the session broken until [`Session::finish`] removes the mark, and starts the wait for an answer.
     pub(super) fn start(&mut self, sql: &str) -> Result<()> {
         self.usable()?;
+        self.tell(sql);
         self.broken = true;
         self.watch.expect(self.timeouts.statement);
         let profile = self.profile.as_ref();

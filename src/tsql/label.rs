@@ -23,11 +23,15 @@ enum Token<'a> {
     Value,
 }
 
+/// The verbs of a statement or a batch, and the tables and procedures that it names, each once, in their order.
+pub fn verbs_and_tables(sql: &str) -> (Vec<&'static str>, Vec<String>) {
+    let tokens: Vec<Token<'_>> = Tokens { rest: sql }.collect();
+    (verbs(&tokens), tables(&tokens))
+}
+
 /// The label of a statement or a batch.
 pub fn label(sql: &str) -> String {
-    let tokens: Vec<Token<'_>> = Tokens { rest: sql }.collect();
-    let verbs = verbs(&tokens);
-    let tables = tables(&tokens);
+    let (verbs, tables) = verbs_and_tables(sql);
     let mut text = verbs
         .iter()
         .take(VERBS_MAX)

@@ -5,7 +5,7 @@ use mssql_sync::mssql::{Session, Timeouts, catalog};
 use serde_json::Value;
 use testkit::project::monthly;
 use testkit::tables::Table;
-use testkit::{Client, Ended, Project, Server};
+use testkit::{Client, Ended, Project, Server, faults};
 
 const TABLES: &str =
     "[[table]]\nname = \"SALES\"\ndate_column = \"AT\"\n\n[[table]]\nname = \"CARD\"\ndate_column = \"AT\"\n";
@@ -204,6 +204,23 @@ async fn a_table_without_the_right_to_read_it() {
     let says = "The login may not read dbo.CARD (error 229); GRANT SELECT on it or on its schema";
     assert!(ended.stderr.contains(says), "{}", ended.stderr);
     doctor(&project, 7, "failure", "source table CARD", says).await;
+}
+
+/// The table that is read has a column more than the one that the login was shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_the_catalog_does_not_show_is_refused() {
+    let Some((server, _client)) = server("a_column_that_the_catalog_does_not_show_is_refused").await else {
+        return;
+    };
+    let project = Project::new(&server, TABLES);
+    faults::at("SELECT TOP (0) * FROM [dbo].[CARD]")
+        .of_the_program()
+        .runs(&server, "ALTER TABLE dbo.CARD ADD SECRET int NULL");
+    let ended = run(&project, 7).await;
+    let says = "Table dbo.CARD returns column SECRET that its catalog does not show to this login; GRANT VIEW DEFINITION";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    run(&project, 0).await;
+    assert_equal(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

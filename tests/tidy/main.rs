@@ -38,6 +38,17 @@ fn each_library_is_named_where_it_belongs() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
+/// A process that is started has copies of the store's locks until it is its own program: another run would be refused
+/// for a moment, although nobody has the store.
+#[test]
+fn the_program_starts_no_process() {
+    for (path, text) in files("src") {
+        for name in ["process::Command", "Command::new("] {
+            assert!(!product(&path, &text).contains(name), "{path} names {name}");
+        }
+    }
+}
+
 #[test]
 fn the_core_does_no_io() {
     let mut faults = Vec::new();

@@ -15,6 +15,7 @@ pub mod program;
 pub mod project;
 pub mod server;
 pub mod session;
+pub mod statements;
 pub mod story;
 pub mod sweep;
 pub mod tables;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::NaiveDate;
 use tds_emulator::{Emulator, EmulatorOptions, Faults, LockMode, Role, TlsMode};
 
-use crate::Client;
+use crate::{Client, statements};
 
 /// The login of a test.
 const USER: &str = "sync_test";
@@ -201,9 +201,13 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Drops the databases, also when the test fails. Those of the emulator go with its directory.
+    /// Drops the databases, also when the test fails. Those of the emulator go with its directory; what the program has
+    /// sent there is looked at.
     fn drop(&mut self) {
         if self.data.is_some() {
+            if let (Some(emulator), false) = (&self.emulator, std::thread::panicking()) {
+                statements::assert_listed(&emulator.log().entries());
+            }
             return;
         }
         let address = (
