@@ -2,6 +2,7 @@
 //! inside them are sqlparser's.
 
 use crate::store::access::Permission;
+use crate::store::catalog::IndexOptions;
 use sqlparser::ast::{DataType, Expr, Ident, ObjectName, Query, TableWithJoins};
 
 /// A statement with its place in the batch.
@@ -47,6 +48,11 @@ pub(crate) enum Stmt {
     AlterTable {
         table: ObjectName,
         change: Box<AlterTable>,
+    },
+    CreateStatistics {
+        name: Ident,
+        table: ObjectName,
+        columns: Vec<Ident>,
     },
     CreateType {
         name: ObjectName,
@@ -279,6 +285,7 @@ pub(crate) struct IndexSpec {
     pub include: Vec<Ident>,
     /// The WHERE of a filtered index, as T-SQL.
     pub filter: Option<String>,
+    pub options: IndexOptions,
 }
 
 /// The changes of ALTER TABLE.
@@ -297,6 +304,8 @@ pub(crate) enum AlterTable {
         if_exists: bool,
     },
     AlterColumn(ColumnSpec),
+    /// SET (LOCK_ESCALATION = ...), as `sys.tables` numbers it.
+    LockEscalation(u8),
     /// ADD MASKED, or DROP MASKED without a function.
     Mask {
         column: Ident,
@@ -310,7 +319,12 @@ pub(crate) enum DatabaseOption {
     ReadOnly(bool),
     SingleUser(bool),
     AllowSnapshot(bool),
-    /// An option that changes nothing here, such as the recovery model.
+    ReadCommittedSnapshot(bool),
+    /// As `sys.databases` numbers it.
+    RecoveryModel(u8),
+    /// As `sys.databases` numbers it.
+    DelayedDurability(u8),
+    /// An option that changes nothing here.
     Neutral,
 }
 

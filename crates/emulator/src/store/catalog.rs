@@ -4,7 +4,7 @@
 //! the SQLite schema, so a rollback undoes both. `_meta.version` grows with every change. A session reads it before
 //! a statement and loads the catalog again only if it moved.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -38,6 +38,20 @@ pub(crate) struct TableDef {
     /// A `#temp` table of one session.
     #[serde(default)]
     pub temp: bool,
+    /// Its `lock_escalation`. It is kept and shown, and escalates nothing.
+    #[serde(default)]
+    pub lock_escalation: u8,
+    /// The statistics that CREATE STATISTICS made. They are kept and shown, and tell no plan anything.
+    #[serde(default)]
+    pub statistics: Vec<StatisticsDef>,
+}
+
+/// Statistics that were made by CREATE STATISTICS.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StatisticsDef {
+    pub name: String,
+    /// Column ids.
+    pub columns: Vec<i32>,
 }
 
 /// A column as it was declared.
@@ -105,6 +119,19 @@ pub(crate) struct IndexDef {
     pub include: Vec<i32>,
     /// The WHERE of a filtered index, as T-SQL.
     pub filter: Option<String>,
+    /// The options of its WITH.
+    #[serde(default)]
+    pub options: IndexOptions,
+}
+
+/// The options of an index. They are kept and shown, and place nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IndexOptions {
+    pub fill_factor: u8,
+    /// `data_compression`: 0, 1 for ROW, 2 for PAGE.
+    pub compression: u8,
+    /// The switches that are not as they are by default, by their names.
+    pub unusual: BTreeSet<String>,
 }
 
 /// A CHECK constraint.

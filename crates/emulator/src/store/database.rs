@@ -26,6 +26,14 @@ const OTHER_PROCESS_WAIT: Duration = Duration::from_secs(10);
 /// The extension of database files.
 const EXTENSION: &str = "db";
 
+/// A setting of a database that only `sys.databases` shows, by its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Setting {
+    ReadCommittedSnapshot,
+    RecoveryModel,
+    DelayedDurability,
+}
+
 /// One database of a server.
 pub(crate) struct Database {
     pub name: String,
@@ -42,6 +50,8 @@ pub(crate) struct Database {
     read_only: AtomicBool,
     /// Whether sessions may read it under SNAPSHOT, until the server ends.
     snapshot: AtomicBool,
+    /// What ALTER DATABASE set, until the server ends. It is kept and shown, and changes nothing.
+    settings: Mutex<BTreeMap<Setting, u8>>,
     /// The session that has it for itself (SINGLE_USER), or 0.
     single_user: AtomicU64,
     /// The number of sessions whose current database it is.
@@ -105,6 +115,7 @@ impl Database {
             secondary: AtomicBool::new(false),
             read_only: AtomicBool::new(false),
             snapshot: AtomicBool::new(false),
+            settings: Mutex::new(BTreeMap::new()),
             single_user: AtomicU64::new(0),
             users: AtomicUsize::new(0),
             identities: Mutex::new(HashMap::new()),
@@ -217,6 +228,18 @@ impl Database {
     /// Whether sessions may read it under SNAPSHOT.
     pub fn allows_snapshot(&self) -> bool {
         self.snapshot.load(Ordering::SeqCst)
+    }
+
+    /// Sets what only the catalog shows.
+    pub fn set(&self, setting: Setting, value: u8) {
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        settings.insert(setting, value);
+    }
+
+    /// The value of a setting, if any was set.
+    pub fn setting(&self, setting: Setting) -> Option<u8> {
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        settings.get(&setting).copied()
     }
 
     /// Makes it SINGLE_USER for that session, or MULTI_USER with 0.

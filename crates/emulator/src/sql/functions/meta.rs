@@ -13,6 +13,7 @@ use crate::sql::types::{SYSNAME_ID, TYPES, measures};
 use crate::sql::views;
 use crate::store::access::Permission;
 use crate::store::catalog::{Catalog, DEFAULT_COLLATION, TableDef};
+use crate::store::database::Setting;
 use crate::store::fold;
 use crate::types::{Cell, OwnedCell, SqlError};
 
@@ -296,7 +297,11 @@ fn database_property(names: &Names, database: &str, property: &str) -> Option<Ow
         }),
         "status" => text("ONLINE"),
         "collation" => text(DEFAULT_COLLATION),
-        "recovery" => text("SIMPLE"),
+        "recovery" => text(match database.setting(Setting::RecoveryModel) {
+            Some(1) => "FULL",
+            Some(2) => "BULK_LOGGED",
+            _ => "SIMPLE",
+        }),
         "useraccess" => text(if database.is_single_user() {
             "SINGLE_USER"
         } else {

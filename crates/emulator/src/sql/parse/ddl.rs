@@ -7,6 +7,7 @@ use super::reader::{Parsed, Reader};
 use crate::sql::ast::{
     AlterTable, ColumnSpec, ConstraintKind, ConstraintSpec, CreateTable, DatabaseOption, IndexSpec, Stmt,
 };
+use crate::store::catalog::IndexOptions;
 
 /// The kinds of table elements.
 enum Element {
@@ -25,6 +26,15 @@ impl Reader<'_> {
         if self.take("SECURITY") {
             self.expect("POLICY")?;
             return self.create_policy();
+        }
+        if self.take("STATISTICS") {
+            let name = self.ident()?;
+            self.expect("ON")?;
+            return Ok(Stmt::CreateStatistics {
+                name,
+                table: self.object_name()?,
+                columns: self.parenthesized(Self::ident)?,
+            });
         }
         if self.take("SCHEMA") {
             let name = self.ident()?;
@@ -57,8 +67,9 @@ impl Reader<'_> {
         } else {
             None
         };
-        self.storage_options()?;
+        let options = self.index_options()?;
         let index = IndexSpec {
+            options,
             name: Some(name),
             primary: false,
             constraint: false,
@@ -99,6 +110,51 @@ impl Reader<'_> {
             self.ident()?;
         }
         Ok(())
+    }
+
+    /// `WITH (option = value, ...)` of an index, and its filegroup.
+    fn index_options(&mut self) -> Parsed<IndexOptions> {
+        let mut options = IndexOptions::default();
+        if self.take("WITH") {
+            self.parenthesized(|reader| reader.index_option(&mut options))?;
+        }
+        self.storage_options()?;
+        Ok(options)
+    }
+
+    fn index_option(&mut self, options: &mut IndexOptions) -> Parsed<()> {
+        let name = self.ident()?.value.to_uppercase();
+        self.expect_token(&Token::Eq)?;
+        match name.as_str() {
+            "FILLFACTOR" => {
+                let percent = self.integer()?;
+                options.fill_factor = u8::try_from(percent).map_err(|_| self.near())?;
+            }
+            "MAXDOP" => {
+                self.integer()?;
+            }
+            "DATA_COMPRESSION" => {
+                options.compression = self.numbered(&["NONE", "ROW", "PAGE"])?;
+            }
+            _ => {
+                let usual = name.starts_with("ALLOW_");
+                if self.on_or_off()? != usual {
+                    options.unusual.insert(name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next word's place among these words.
+    fn numbered(&mut self, words: &[&str]) -> Parsed<u8> {
+        let word = self.peek_word();
+        let at = words.iter().position(|w| word.as_deref() == Some(*w));
+        let number = at
+            .and_then(|at| u8::try_from(at).ok())
+            .ok_or_else(|| self.near())?;
+        self.parser.next_token();
+        Ok(number)
     }
 
     fn create_table(&mut self) -> Parsed<Stmt> {
@@ -170,7 +226,7 @@ impl Reader<'_> {
         }
         let mut index = self.key(primary)?;
         index.keys = self.key_columns()?;
-        self.storage_options()?;
+        index.options = self.index_options()?;
         Ok(Some(ConstraintKind::Key(index)))
     }
 
@@ -189,6 +245,7 @@ impl Reader<'_> {
             keys: Vec::new(),
             include: Vec::new(),
             filter: None,
+            options: IndexOptions::default(),
         })
     }
 
@@ -383,6 +440,13 @@ impl Reader<'_> {
         } else if self.take("ALTER") {
             self.expect("COLUMN")?;
             self.alter_column()?
+        } else if self.take("SET") {
+            self.expect_token(&Token::LParen)?;
+            self.expect("LOCK_ESCALATION")?;
+            self.expect_token(&Token::Eq)?;
+            let escalation = self.numbered(&["TABLE", "DISABLE", "AUTO"])?;
+            self.expect_token(&Token::RParen)?;
+            AlterTable::LockEscalation(escalation)
         } else {
             return Err(self.near());
         };
@@ -423,19 +487,31 @@ impl Reader<'_> {
             Some("SINGLE_USER" | "RESTRICTED_USER") => DatabaseOption::SingleUser(true),
             Some("MULTI_USER") => DatabaseOption::SingleUser(false),
             Some("ALLOW_SNAPSHOT_ISOLATION") => DatabaseOption::AllowSnapshot(true),
-            Some("RECOVERY" | "READ_COMMITTED_SNAPSHOT" | "AUTO_CLOSE") => DatabaseOption::Neutral,
+            Some("READ_COMMITTED_SNAPSHOT") => DatabaseOption::ReadCommittedSnapshot(true),
+            Some("RECOVERY") => DatabaseOption::RecoveryModel(0),
+            Some("DELAYED_DURABILITY") => DatabaseOption::DelayedDurability(0),
+            Some("AUTO_CLOSE") => DatabaseOption::Neutral,
             _ => return Err(self.near()),
         };
         self.parser.next_token();
         let option = match option {
             DatabaseOption::AllowSnapshot(_) => DatabaseOption::AllowSnapshot(self.on_or_off()?),
+            DatabaseOption::ReadCommittedSnapshot(_) => {
+                DatabaseOption::ReadCommittedSnapshot(self.on_or_off()?)
+            }
+            DatabaseOption::RecoveryModel(_) => {
+                DatabaseOption::RecoveryModel(1 + self.numbered(&["FULL", "BULK_LOGGED", "SIMPLE"])?)
+            }
+            DatabaseOption::DelayedDurability(_) => {
+                self.expect_token(&Token::Eq)?;
+                DatabaseOption::DelayedDurability(self.numbered(&["DISABLED", "ALLOWED", "FORCED"])?)
+            }
+            DatabaseOption::Neutral => {
+                self.on_or_off()?;
+                DatabaseOption::Neutral
+            }
             option => option,
         };
-        if option == DatabaseOption::Neutral
-            && !self.take_one(&["ON", "OFF", "SIMPLE", "FULL", "BULK_LOGGED"])
-        {
-            return Err(self.near());
-        }
         if self.take("WITH") {
             if self.take("ROLLBACK") {
                 if self.take("AFTER") {

@@ -13,7 +13,7 @@ use crate::sql::bind::{Binder, Mode};
 use crate::sql::core::TableRef;
 use crate::sql::errors::{self, error, unsupported};
 use crate::sql::name::plain;
-use crate::store::catalog::{IndexKind, TableDef, quote};
+use crate::store::catalog::{IndexKind, StatisticsDef, TableDef, quote};
 use crate::store::fold;
 use crate::types::SqlError;
 
@@ -44,7 +44,53 @@ impl SqlSession {
                     session.mask_column(&table, column, function.as_deref())
                 }
                 AlterTable::AlterColumn(column) => session.alter_column(&table, column),
+                AlterTable::LockEscalation(escalation) => session.redefine(&table, |def| {
+                    def.lock_escalation = *escalation;
+                    Ok(())
+                }),
             }
+        })
+    }
+
+    /// CREATE STATISTICS. It needs ALTER on the table, and its name is the table's own.
+    pub(super) fn create_statistics(
+        &mut self,
+        name: &Ident,
+        table: &ObjectName,
+        columns: &[Ident],
+    ) -> Result<(), SqlError> {
+        let find = |session: &mut SqlSession| {
+            session
+                .core
+                .table(table)?
+                .ok_or_else(|| errors::cannot_find(1088, 12, &plain(table)))
+        };
+        let found = find(self)?;
+        self.change(found.database.as_ref(), found.def.object_id, |session| {
+            let found = find(session)?;
+            session.check_alter(&found, table)?;
+            session.redefine(&found, |def| {
+                let columns = columns.iter().map(|column| super::define::id_of(def, column));
+                let columns = columns.collect::<Result<_, _>>()?;
+                let name = name.value.clone();
+                def.statistics.push(StatisticsDef { name, columns });
+                Ok(())
+            })
+        })
+    }
+
+    /// Changes what the catalog tells of a table.
+    fn redefine(
+        &mut self,
+        table: &TableRef,
+        change: impl FnOnce(&mut TableDef) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let mut def = TableDef::clone(&table.def);
+        change(&mut def)?;
+        def.modify_date = self.core.server.now_datetime();
+        self.store_table(&TableRef {
+            def: Arc::new(def),
+            ..table.clone()
         })
     }
 
@@ -102,6 +148,7 @@ impl SqlSession {
                 })?;
             }
         }
+        self.check_self_references(&new, "ALTER TABLE")?;
         Ok(())
     }
 

@@ -112,17 +112,24 @@ impl SqlSession {
             let Some(key) = child.foreign_keys.iter().find(|f| f.object_id == id) else {
                 continue;
             };
+            let same = child.object_id == key.parent;
             let name = |t: &TableDef, id: Option<&i32>| {
                 id.and_then(|id| t.column_by_id(*id)).map(|c| c.name.clone())
             };
             return if message.starts_with("parent") {
                 let column = name(child, key.columns.first());
-                conflict("REFERENCE", &key.name, &child.full_name(), column.as_deref())
+                let kind = if same { "SAME TABLE REFERENCE" } else { "REFERENCE" };
+                conflict(kind, &key.name, &child.full_name(), column.as_deref())
             } else {
                 let parent = tables.iter().find(|t| t.object_id == key.parent);
                 let column = parent.and_then(|p| name(p, key.parent_columns.first()));
                 let table = parent.map_or_else(String::new, |p| p.full_name());
-                conflict("FOREIGN KEY", &key.name, &table, column.as_deref())
+                let kind = if same {
+                    "FOREIGN KEY SAME TABLE"
+                } else {
+                    "FOREIGN KEY"
+                };
+                conflict(kind, &key.name, &table, column.as_deref())
             };
         }
         error(547, 16, 0, message)

@@ -9,6 +9,7 @@ use super::state::{Batch, Caught, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{DatabaseOption, Declaration, SetOption, Statement, Stmt};
 use crate::sql::errors::{self, error, unsupported};
 use crate::sql::types::{Place, sql_type};
+use crate::store::database::{Database, Setting};
 use crate::store::fold;
 use crate::types::{Cell, Len, OwnedCell, Sink, SqlError, SqlType};
 use crate::value::render::render;
@@ -520,26 +521,39 @@ impl SqlSession {
                     let text = format!("User does not have permission to alter database '{name}', the database does not exist, or the database is not in a state that allows access checks.");
                     error(5011, 14, 5, text)
                 })?;
-                match option {
-                    DatabaseOption::ReadOnly(on) => {
-                        let wait = server.locks.lock_writer(database.id, self.waiter());
-                        if !matches!(
-                            wait,
-                            crate::store::lock::Wait::Granted | crate::store::lock::Wait::GrantedLater
-                        ) {
-                            return Err(errors::lock_timeout().into());
-                        }
-                        let set = database.set_read_only(*on);
-                        server.locks.unlock_writer(database.id, self.core.session);
-                        set?;
-                    }
-                    DatabaseOption::SingleUser(true) => database.set_single_user(self.core.session),
-                    DatabaseOption::SingleUser(false) => database.set_single_user(0),
-                    DatabaseOption::AllowSnapshot(on) => database.allow_snapshot(*on),
-                    DatabaseOption::Neutral => {}
-                }
+                self.alter_database(&database, *option)?;
             }
             _ => return Err(unsupported("a database statement").into()),
+        }
+        Ok(())
+    }
+
+    /// ALTER DATABASE ... SET.
+    fn alter_database(&mut self, database: &Database, option: DatabaseOption) -> Ran<()> {
+        let server = Arc::clone(&self.core.server);
+        let locks = &server.locks;
+        match option {
+            DatabaseOption::ReadOnly(on) => {
+                let wait = locks.lock_writer(database.id, self.waiter());
+                if !matches!(
+                    wait,
+                    crate::store::lock::Wait::Granted | crate::store::lock::Wait::GrantedLater
+                ) {
+                    return Err(errors::lock_timeout().into());
+                }
+                let set = database.set_read_only(on);
+                locks.unlock_writer(database.id, self.core.session);
+                set?;
+            }
+            DatabaseOption::SingleUser(true) => database.set_single_user(self.core.session),
+            DatabaseOption::SingleUser(false) => database.set_single_user(0),
+            DatabaseOption::AllowSnapshot(on) => database.allow_snapshot(on),
+            DatabaseOption::ReadCommittedSnapshot(on) => {
+                database.set(Setting::ReadCommittedSnapshot, u8::from(on))
+            }
+            DatabaseOption::RecoveryModel(model) => database.set(Setting::RecoveryModel, model),
+            DatabaseOption::DelayedDurability(forced) => database.set(Setting::DelayedDurability, forced),
+            DatabaseOption::Neutral => {}
         }
         Ok(())
     }

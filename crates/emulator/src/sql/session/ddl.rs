@@ -33,6 +33,7 @@ impl SqlSession {
                 if_exists,
             } => self.drop_index(name, table, *if_exists),
             Stmt::AlterTable { table, change } => self.alter_table(table, change),
+            Stmt::CreateStatistics { name, table, columns } => self.create_statistics(name, table, columns),
             Stmt::CreateType { name, base, nullable } => self.create_type(name, base, *nullable),
             Stmt::DropType { name, if_exists } => self.drop_type(name, *if_exists),
             Stmt::CreatePolicy(create) => self.create_policy(create),
@@ -150,6 +151,8 @@ impl SqlSession {
             last_column_id: 0,
             last_index_id: 1,
             temp: database.is_none(),
+            lock_escalation: 0,
+            statistics: Vec::new(),
         })
     }
 

@@ -367,7 +367,7 @@ fn check_index(def: &TableDef, spec: &IndexSpec, name: &str, clustered: bool) ->
 }
 
 /// The id of a column that an index names.
-fn id_of(def: &TableDef, ident: &Ident) -> Result<i32, SqlError> {
+pub(super) fn id_of(def: &TableDef, ident: &Ident) -> Result<i32, SqlError> {
     def.column(&ident.value).map(|c| c.id).ok_or_else(|| {
         error(
             1911,
@@ -451,6 +451,7 @@ pub(super) fn add_index(
         keys,
         include: include?,
         filter: spec.filter.clone(),
+        options: spec.options.clone(),
     });
     Ok(())
 }

@@ -159,6 +159,10 @@ impl SqlSession {
         table: &TableRef,
         key: &ForeignKeyDef,
     ) -> Result<(), SqlError> {
+        if key.parent == table.def.object_id {
+            // It is checked at the end of each statement: the rows of one may come in any order.
+            return Ok(());
+        }
         let Some(parent) = self.parent(table, key)? else {
             return Ok(());
         };
@@ -194,9 +198,6 @@ impl SqlSession {
     }
 
     fn parent(&mut self, table: &TableRef, key: &ForeignKeyDef) -> Result<Option<Arc<TableDef>>, SqlError> {
-        if key.parent == table.def.object_id {
-            return Ok(Some(Arc::clone(&table.def)));
-        }
         let Some(database) = &table.database else {
             return Ok(None);
         };
@@ -205,6 +206,29 @@ impl SqlSession {
             .catalog(&database.clone())?
             .table_by_id(key.parent)
             .cloned())
+    }
+
+    /// Checks a table's foreign keys to itself, after a statement that changed its rows.
+    pub(super) fn check_self_references(&mut self, table: &TableRef, verb: &str) -> Result<(), SqlError> {
+        let def = &table.def;
+        for key in def.foreign_keys.iter().filter(|f| f.parent == def.object_id) {
+            let pairs = pairs(def, def, key);
+            let all = |f: &dyn Fn(&(String, String)) -> String| {
+                pairs.iter().map(f).collect::<Vec<_>>().join(" AND ")
+            };
+            let sql = format!(
+                "SELECT EXISTS (SELECT 1 FROM {0} AS c WHERE {1} AND NOT EXISTS (SELECT 1 FROM {0} AS p WHERE {2}))",
+                table.sqlite(),
+                all(&|(c, _)| format!("c.{c} IS NOT NULL")),
+                all(&|(c, p)| format!("p.{p} = c.{c}"))
+            );
+            let bad = self.core.connection.query_row(&sql, [], |r| r.get(0));
+            if bad.map_err(|e| self.core.sqlite_error(&e))? {
+                let side = if verb == "DELETE" { "parent" } else { "child" };
+                return Err(self.trigger_error(table, &format!("{side} {}", key.object_id), verb));
+            }
+        }
+        Ok(())
     }
 
     /// Drops the triggers that a table's foreign keys have on other tables.

@@ -357,6 +357,7 @@ impl SqlSession {
                 }
                 ran => ran.map_err(|e| session.constraint_error(&e, change, &values))?,
             };
+            session.check_self_references(&change.table, change.verb)?;
             session.end_identity(change)?;
             Ok(Some(count))
         })?;

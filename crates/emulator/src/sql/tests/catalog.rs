@@ -319,3 +319,56 @@ fn databases_come_and_go() {
     assert_eq!(fails(&mut s, "SELECT * FROM x.dbo.t").number, 208);
     assert_eq!(fails(&mut s, "BEGIN TRAN; CREATE DATABASE y").number, 226);
 }
+
+#[test]
+fn options_that_are_kept_and_shown() {
+    let server = Server::new();
+    let mut s = server.session();
+    ok(
+        &mut s,
+        "CREATE TABLE o (a int NOT NULL, b int NULL, CONSTRAINT PK_o PRIMARY KEY (a) WITH (FILLFACTOR = 70, PAD_INDEX = ON)); \
+         CREATE INDEX ix ON o (b) WITH (ALLOW_ROW_LOCKS = OFF, ONLINE = OFF, DATA_COMPRESSION = PAGE, MAXDOP = 1) ON [PRIMARY]; \
+         CREATE STATISTICS st ON o (b, a); ALTER TABLE o SET (LOCK_ESCALATION = AUTO)",
+    );
+    assert_eq!(
+        rows(
+            &mut s,
+            "SELECT i.name, i.fill_factor, i.is_padded, i.allow_row_locks, i.allow_page_locks, p.data_compression_desc \
+             FROM sys.indexes AS i JOIN sys.partitions AS p ON p.object_id = i.object_id AND p.index_id = i.index_id \
+             WHERE i.object_id = OBJECT_ID(N'o') ORDER BY i.index_id"
+        ),
+        [
+            ["PK_o", "70", "1", "1", "1", "NONE"],
+            ["ix", "0", "0", "0", "1", "PAGE"]
+        ]
+    );
+    assert_eq!(
+        rows(
+            &mut s,
+            "SELECT s.name, c.name FROM sys.stats AS s JOIN sys.stats_columns AS sc ON sc.object_id = s.object_id \
+             AND sc.stats_id = s.stats_id JOIN sys.columns AS c ON c.object_id = sc.object_id AND c.column_id = sc.column_id \
+             WHERE s.user_created = 1 ORDER BY sc.stats_column_id"
+        ),
+        [["st", "b"], ["st", "a"]]
+    );
+    assert_eq!(
+        one(
+            &mut s,
+            "SELECT lock_escalation_desc FROM sys.tables WHERE name = N'o'"
+        ),
+        "AUTO"
+    );
+    ok(
+        &mut s,
+        "ALTER DATABASE CURRENT SET RECOVERY FULL; ALTER DATABASE CURRENT SET DELAYED_DURABILITY = FORCED; \
+         ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT OFF",
+    );
+    assert_eq!(
+        rows(
+            &mut s,
+            "SELECT recovery_model_desc, delayed_durability_desc, is_read_committed_snapshot_on FROM sys.databases \
+             WHERE name = DB_NAME()"
+        ),
+        [["FULL", "FORCED", "0"]]
+    );
+}

@@ -97,3 +97,33 @@ fn the_views_of_relations() {
         [["y", "1", "1", "0"], ["id", "2", "0", "0"], ["x", "0", "0", "1"]]
     );
 }
+
+#[test]
+fn a_foreign_key_to_its_own_table_is_checked_at_the_end_of_a_statement() {
+    let server = Server::new();
+    let mut s = server.session();
+    ok(
+        &mut s,
+        "CREATE TABLE t (id int NOT NULL PRIMARY KEY, up int NULL CONSTRAINT FK_t REFERENCES t (id)); \
+         INSERT t VALUES (1, 2), (2, 1), (3, NULL); UPDATE t SET up = 4 - id WHERE id <> 2; DELETE t WHERE id IN (1, 2, 3)",
+    );
+    ok(&mut s, "INSERT t VALUES (1, 2), (2, 1)");
+    for (sql, says) in [
+        (
+            "INSERT t VALUES (3, 4)",
+            "The INSERT statement conflicted with the FOREIGN KEY SAME TABLE constraint \"FK_t\".",
+        ),
+        (
+            "DELETE t WHERE id = 1",
+            "The DELETE statement conflicted with the SAME TABLE REFERENCE constraint \"FK_t\".",
+        ),
+    ] {
+        let failure = fails(&mut s, sql);
+        assert_eq!(
+            (failure.number, failure.message.starts_with(says)),
+            (547, true),
+            "{failure}"
+        );
+    }
+    assert_eq!(one(&mut s, "SELECT COUNT(*) FROM t"), "2");
+}

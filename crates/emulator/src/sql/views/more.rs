@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::rows::PRIMARY_FILEGROUP;
 use super::view::{BIT, CODE, Context, DESC, INT, NAME, Rows, SMALL, TEXT, TIME, TINY, View};
+use crate::store::catalog::TableDef;
 
 pub(super) const VIEWS: &[View] = &[
     View {
@@ -84,6 +85,68 @@ pub(super) const VIEWS: &[View] = &[
             ("referenced_minor_id", INT, false),
             ("is_caller_dependent", BIT, false),
             ("is_ambiguous", BIT, false),
+        ],
+        rows: nothing,
+    },
+    View {
+        schema: "sys",
+        name: "stats",
+        columns: &[
+            ("object_id", INT, false),
+            ("name", NAME, true),
+            ("stats_id", INT, false),
+            ("auto_created", BIT, true),
+            ("user_created", BIT, true),
+            ("no_recompute", BIT, true),
+            ("has_filter", BIT, true),
+            ("filter_definition", TEXT, true),
+            ("is_temporary", BIT, true),
+            ("is_incremental", BIT, true),
+        ],
+        rows: stats,
+    },
+    View {
+        schema: "sys",
+        name: "stats_columns",
+        columns: &[
+            ("object_id", INT, false),
+            ("stats_id", INT, false),
+            ("stats_column_id", INT, false),
+            ("column_id", INT, true),
+        ],
+        rows: stats_columns,
+    },
+    View {
+        schema: "sys",
+        name: "sensitivity_classifications",
+        columns: &[
+            ("class", INT, false),
+            ("class_desc", DESC, false),
+            ("major_id", INT, false),
+            ("minor_id", INT, false),
+            ("label", TEXT, true),
+            ("label_id", TEXT, true),
+            ("information_type", TEXT, true),
+            ("information_type_id", TEXT, true),
+            ("rank", INT, true),
+            ("rank_desc", DESC, true),
+        ],
+        rows: nothing,
+    },
+    View {
+        schema: "sys",
+        name: "database_audit_specification_details",
+        columns: &[
+            ("database_specification_id", INT, false),
+            ("audit_action_id", CODE, false),
+            ("audit_action_name", NAME, true),
+            ("class", INT, false),
+            ("class_desc", DESC, true),
+            ("major_id", INT, false),
+            ("minor_id", INT, false),
+            ("audited_principal_id", INT, false),
+            ("audited_result", DESC, true),
+            ("is_group", BIT, true),
         ],
         rows: nothing,
     },
@@ -205,4 +268,58 @@ fn foreign_key_columns(context: &Context<'_>) -> Rows {
         }
     }
     Ok(rows)
+}
+
+/// Statistics of indexes have the ids of these; others come after them.
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the views share the type of this function"
+)]
+fn stats(context: &Context<'_>) -> Rows {
+    let mut rows = Vec::new();
+    for t in context.all() {
+        for i in &t.indexes {
+            rows.push(json!([t.object_id, i.name, i.id, 0, 0, 0, 0, null, 0, 0]));
+        }
+        for (at, s) in t.statistics.iter().enumerate() {
+            rows.push(json!([
+                t.object_id,
+                s.name,
+                statistics_id(&t, at),
+                0,
+                1,
+                0,
+                0,
+                null,
+                0,
+                0
+            ]));
+        }
+    }
+    Ok(rows)
+}
+
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the views share the type of this function"
+)]
+fn stats_columns(context: &Context<'_>) -> Rows {
+    let mut rows = Vec::new();
+    for t in context.all() {
+        for i in &t.indexes {
+            for (at, (column, _)) in i.keys.iter().enumerate() {
+                rows.push(json!([t.object_id, i.id, at + 1, column]));
+            }
+        }
+        for (number, s) in t.statistics.iter().enumerate() {
+            for (at, column) in s.columns.iter().enumerate() {
+                rows.push(json!([t.object_id, statistics_id(&t, number), at + 1, column]));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn statistics_id(table: &TableDef, number: usize) -> i64 {
+    i64::from(table.last_index_id) + 1 + number as i64
 }

@@ -9,6 +9,7 @@ use crate::sql::types::{self, SYSNAME_ID, TYPES};
 use crate::store::LockMode;
 use crate::store::access::{Class, Permission};
 use crate::store::catalog::{ColumnDef, DEFAULT_COLLATION, IndexDef, IndexKind, TableDef};
+use crate::store::database::Setting;
 use crate::types::SqlType;
 
 /// The one data space of a database.
@@ -33,10 +34,20 @@ pub(super) fn tables(context: &Context<'_>) -> Rows {
             0,
             0,
             0,
+            0,
+            t.lock_escalation,
+            described(&["TABLE", "DISABLE", "AUTO"], t.lock_escalation),
+            0,
+            0,
             0
         ])
     };
     Ok(context.all().iter().map(row).collect())
+}
+
+/// The description of a number, of those from 0.
+fn described(names: &[&'static str], number: u8) -> Option<&'static str> {
+    names.get(usize::from(number)).copied()
 }
 
 pub(super) fn objects(context: &Context<'_>) -> Rows {
@@ -239,6 +250,9 @@ pub(super) fn indexes(context: &Context<'_>) -> Rows {
                 0,
                 0,
                 0,
+                1,
+                1,
+                0,
                 0,
                 null
             ]));
@@ -249,6 +263,7 @@ pub(super) fn indexes(context: &Context<'_>) -> Rows {
             } else {
                 (2, "NONCLUSTERED")
             };
+            let unusual = |switch: &str| i32::from(i.options.unusual.contains(switch));
             rows.push(json!([
                 t.object_id,
                 i.name,
@@ -257,13 +272,16 @@ pub(super) fn indexes(context: &Context<'_>) -> Rows {
                 name,
                 i32::from(i.unique),
                 PRIMARY_FILEGROUP,
-                0,
+                unusual("IGNORE_DUP_KEY"),
                 i32::from(i.kind == IndexKind::PrimaryKey),
                 i32::from(i.kind == IndexKind::UniqueConstraint),
+                i.options.fill_factor,
+                unusual("PAD_INDEX"),
                 0,
                 0,
-                0,
-                0,
+                1 - unusual("ALLOW_ROW_LOCKS"),
+                1 - unusual("ALLOW_PAGE_LOCKS"),
+                unusual("OPTIMIZE_FOR_SEQUENTIAL_KEY"),
                 i32::from(i.filter.is_some()),
                 i.filter.as_ref().map(|f| format!("({f})"))
             ]));
@@ -378,13 +396,20 @@ pub(super) fn partitions(context: &Context<'_>) -> Rows {
     for t in context.all() {
         let count = (context.count)(&t)?;
         let heap = !t.indexes.iter().any(|i| i.clustered);
-        let ids = heap
-            .then_some(0)
-            .into_iter()
-            .chain(sorted(&t).into_iter().map(|i| i.id));
-        for id in ids {
+        let of_indexes = sorted(&t).into_iter().map(|i| (i.id, i.options.compression));
+        let ids = heap.then_some((0, 0)).into_iter().chain(of_indexes);
+        for (id, compression) in ids {
             let partition = (i64::from(t.object_id) << 16) + i64::from(id);
-            rows.push(json!([partition, t.object_id, id, 1, count, 0, "NONE"]));
+            let described = described(&["NONE", "ROW", "PAGE"], compression);
+            rows.push(json!([
+                partition,
+                t.object_id,
+                id,
+                1,
+                count,
+                compression,
+                described
+            ]));
         }
     }
     Ok(rows)
@@ -397,6 +422,8 @@ pub(super) fn databases(context: &Context<'_>) -> Rows {
         } else {
             (0, "MULTI_USER")
         };
+        let recovery = d.setting(Setting::RecoveryModel).unwrap_or(3);
+        let durability = d.setting(Setting::DelayedDurability).unwrap_or(0);
         json!([
             d.name,
             d.id,
@@ -409,9 +436,12 @@ pub(super) fn databases(context: &Context<'_>) -> Rows {
             0,
             "ONLINE",
             i32::from(d.allows_snapshot()),
-            i32::from(context.server.lock_mode == LockMode::Versioned),
-            3,
-            "SIMPLE",
+            d.setting(Setting::ReadCommittedSnapshot)
+                .unwrap_or(u8::from(context.server.lock_mode == LockMode::Versioned)),
+            recovery,
+            described(&["", "FULL", "BULK_LOGGED", "SIMPLE"], recovery),
+            durability,
+            described(&["DISABLED", "ALLOWED", "FORCED"], durability),
             hex(&d.broker)
         ])
     };
