@@ -162,13 +162,20 @@ async fn stands_in(
             (found.data_type, &found.collation) == (wanted.data_type, &wanted.collation)
         })
     });
-    let found = shape(session, beside).await?.indexes;
+    let Shape {
+        indexes: found,
+        statistics,
+        lock_escalation,
+        ..
+    } = shape(session, beside).await?;
+    let wanted = &target_shape.shape;
+    let settings = lock_escalation == wanted.lock_escalation && statistics == wanted.statistics;
     let indexes = target_shape
         .shape
         .indexes
         .iter()
         .all(|wanted| found.iter().any(|found| is_copy(found, wanted)));
-    Ok(columns && indexes)
+    Ok(columns && indexes && settings)
 }
 
 /// Whether an index is a copy of another. The names of a constraint and its copy differ by their generation.
@@ -382,13 +389,28 @@ fn statements(plan: &TablePlan, target_shape: Option<&TargetShape>) -> Result<Ve
             &format!("{GENERATION}{generation}"),
         ))?;
         parts.push(format!(
-            "CONSTRAINT {} {constraint} {} ({})",
+            "CONSTRAINT {} {constraint} {} ({}){}",
             name.quoted(),
             order(index),
-            keys(index)
+            keys(index),
+            with(index)
         ));
     }
     created.insert(0, format!("CREATE TABLE {table} ({})", parts.join(", ")));
+    let shape = target_shape.map(|target_shape| &target_shape.shape);
+    for statistics in shape.iter().flat_map(|shape| &shape.statistics) {
+        let columns: Vec<String> = statistics.columns.iter().map(Identifier::quoted).collect();
+        created.push(format!(
+            "CREATE STATISTICS {} ON {table} ({})",
+            statistics.name.quoted(),
+            columns.join(", ")
+        ));
+    }
+    if let Some(escalation) = shape.and_then(|shape| shape.lock_escalation) {
+        created.push(format!(
+            "ALTER TABLE {table} SET (LOCK_ESCALATION = {escalation})"
+        ));
+    }
     Ok(created)
 }
 
@@ -423,6 +445,13 @@ fn keys(index: &IndexShape) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
+fn with(index: &IndexShape) -> String {
+    match index.options.as_slice() {
+        [] => String::new(),
+        options => format!(" WITH ({})", options.join(", ")),
+    }
+}
+
 fn create_index(table: &str, index: &IndexShape) -> String {
     let unique = match index.kind {
         IndexKind::Unique => "UNIQUE ",
@@ -434,10 +463,11 @@ fn create_index(table: &str, index: &IndexShape) -> String {
         names => format!(" INCLUDE ({})", names.join(", ")),
     };
     format!(
-        "CREATE {unique}{} INDEX {} ON {table} ({}){included}",
+        "CREATE {unique}{} INDEX {} ON {table} ({}){included}{}",
         order(index),
         index.name.quoted(),
-        keys(index)
+        keys(index),
+        with(index)
     )
 }
 
@@ -478,6 +508,7 @@ fn key_index(plan: &TablePlan, columns: &[Column], indexes: &[IndexShape]) -> Re
         clustered: !indexes.iter().any(|index| index.clustered),
         columns: key.into_iter().map(|name| (name, false)).collect(),
         included: Vec::new(),
+        options: Vec::new(),
     }))
 }
 

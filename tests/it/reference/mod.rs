@@ -148,6 +148,69 @@ async fn the_table_swapped_in_has_the_key_and_indexes_of_the_old_one() {
     }
 }
 
+/// What a table's owner has set for it goes with it: the options of its indexes, its statistics, its locks.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_swapped_in_has_the_settings_of_the_old_one() {
+    let test = "the_table_swapped_in_has_the_settings_of_the_old_one";
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    fill(&server).await;
+    server
+        .at_target(
+            "CREATE TABLE dbo.t_ITEM (CODE nvarchar(20) NOT NULL, NAME nvarchar(40) NULL, PRICE money NULL, CHANGED date NULL, \
+             CONSTRAINT PK_mine PRIMARY KEY CLUSTERED (CODE) WITH (FILLFACTOR = 80, PAD_INDEX = ON, DATA_COMPRESSION = PAGE)); \
+             CREATE INDEX IX_price ON dbo.t_ITEM (PRICE) WITH (ALLOW_PAGE_LOCKS = OFF, ALLOW_ROW_LOCKS = OFF, \
+             DATA_COMPRESSION = ROW); \
+             CREATE UNIQUE INDEX UX_mine ON dbo.t_ITEM (CODE, NAME) WITH (IGNORE_DUP_KEY = ON); \
+             CREATE STATISTICS ST_mine ON dbo.t_ITEM (CHANGED, NAME); \
+             ALTER TABLE dbo.t_ITEM SET (LOCK_ESCALATION = DISABLE)",
+        )
+        .await;
+    let project = project(&server);
+    let mut client = server.connect(&server.target).await;
+    let mut before = Vec::new();
+    for sql in [
+        "SELECT CONCAT(i.type, N'|', i.fill_factor, N'|', i.is_padded, N'|', i.ignore_dup_key, N'|', i.allow_row_locks, N'|', \
+         i.allow_page_locks, N'|', p.data_compression) AS s FROM sys.indexes AS i JOIN sys.partitions AS p \
+         ON p.object_id = i.object_id AND p.index_id = i.index_id WHERE i.object_id = OBJECT_ID(N'dbo.t_ITEM') ORDER BY s",
+        "SELECT CONCAT(s.name, N'|', c.name) AS s FROM sys.stats AS s JOIN sys.stats_columns AS sc \
+         ON sc.object_id = s.object_id AND sc.stats_id = s.stats_id JOIN sys.columns AS c ON c.object_id = sc.object_id \
+         AND c.column_id = sc.column_id WHERE s.object_id = OBJECT_ID(N'dbo.t_ITEM') AND s.user_created = 1 \
+         ORDER BY sc.stats_column_id",
+        "SELECT lock_escalation_desc FROM sys.tables WHERE object_id = OBJECT_ID(N'dbo.t_ITEM')",
+    ] {
+        before.push((sql, client.texts(sql).await));
+    }
+    for _ in 0..2 {
+        let id = object_id(&server, "dbo.t_ITEM").await;
+        run(&project).await.expect(0);
+        assert_ne!(id, object_id(&server, "dbo.t_ITEM").await, "it was swapped");
+        for (sql, before) in &before {
+            assert_eq!(&client.texts(sql).await, before, "{sql}");
+        }
+        assert_whole(&server).await;
+        server.at_source("UPDATE dbo.ITEM SET PRICE = PRICE + 1").await;
+    }
+    // A server that does not know these views lacks these features.
+    for view in [
+        "sys.stats",
+        "sys.sensitivity_classifications",
+        "sys.database_audit",
+    ] {
+        for number in [208, 50_000] {
+            faults::at(view).always().fails(&server, number);
+            let id = object_id(&server, "dbo.t_ITEM").await;
+            let said = run(&project).await.expect(0);
+            let absent = number == 208 || view == "sys.stats";
+            let swapped = id != object_id(&server, "dbo.t_ITEM").await;
+            assert_eq!(swapped, absent, "{view} {number}: {}", said.stderr);
+            server.faults().clear();
+            server.at_source("UPDATE dbo.ITEM SET PRICE = PRICE + 1").await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_without_a_key_is_one_chunk_or_refused() {
     let server = Server::start().await;
