@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::base::error::Error;
 use crate::base::exit_code::ExitCode;
 use crate::model::window::{DateRange, Window};
+use crate::mssql::{is_conflict, is_duplicate_key};
 
 /// Receives the events of a run. Its workers call it, so it must not block.
 pub trait Progress: Send + Sync {
@@ -160,6 +161,8 @@ pub struct TableSummary {
     pub windows_failed: usize,
     /// Windows that the run left unfinished, or whose end lies in the future.
     pub windows_open: usize,
+    /// The chunks that a unique index, a foreign key or a check of the target refused.
+    pub refused: Refused,
     /// Chunks whose rows differed when read back.
     pub mismatched: usize,
     /// Windows left as they were, because a load would have removed too many rows.
@@ -182,6 +185,31 @@ pub struct TableSummary {
     pub error: Option<String>,
     /// The exit code of a table that failed before its work began.
     pub preflight: Option<ExitCode>,
+}
+
+/// Whether constraints of the target refused rows of a table in its last passes, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// A unique index met a value twice.
+    pub duplicate: bool,
+    /// A foreign key or a check conflicted.
+    pub conflict: bool,
+}
+
+impl Refused {
+    /// What an error of a chunk tells.
+    pub fn by(error: &Error) -> Refused {
+        Refused {
+            duplicate: is_duplicate_key(error),
+            conflict: is_conflict(error),
+        }
+    }
+
+    /// Adds what another chunk was refused by.
+    pub fn add(&mut self, other: Refused) {
+        self.duplicate |= other.duplicate;
+        self.conflict |= other.conflict;
+    }
 }
 
 impl TableSummary {

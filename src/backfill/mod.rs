@@ -20,7 +20,7 @@ use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step};
 use crate::preflight::context::RunContext;
-use crate::progress::{Event, TableSummary};
+use crate::progress::{Event, Refused, TableSummary};
 
 pub(crate) use load_target::LoadTarget;
 use windows::{PassOver, is_done, needs_work, run_windows};
@@ -37,6 +37,7 @@ pub(crate) async fn load_windows(
     summary: &mut TableSummary,
 ) -> Result<()> {
     (summary.windows_failed, summary.mismatched, summary.held) = (0, 0, 0);
+    summary.refused = Refused::default();
     let mut passes = Passes {
         run,
         at,

@@ -109,6 +109,7 @@ impl PassOver {
         self.displaced += ended.displaced;
         self.stale += ended.stale;
         self.unsure |= ended.unsure;
+        summary.refused.add(ended.refused);
         if matches!(ended.outcome, Outcome::Mismatched(_) | Outcome::Failed(_)) {
             self.ended_badly.insert(ended.window);
         }

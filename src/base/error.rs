@@ -160,6 +160,15 @@ impl Error {
         self
     }
 
+    /// The same, unless the text begins with the place already.
+    pub fn within_once(self, place: impl fmt::Display) -> Self {
+        let place = place.to_string();
+        match self.context.strip_prefix(&place) {
+            Some(rest) if rest.starts_with([':', ',', ' ']) => self,
+            _ => self.within(place),
+        }
+    }
+
     /// Changes the kind and keeps everything else.
     pub fn of_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;

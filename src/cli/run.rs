@@ -209,7 +209,9 @@ fn state(table: &TableSummary) -> String {
     match (parts.is_empty(), table.already_complete) {
         (true, true) if table.rows_compared > 0 => "compared, unchanged".to_owned(),
         (true, true) => "was verified before".to_owned(),
-        (true, false) if table.is_swapped && table.rows_loaded == 0 => "swapped in".to_owned(),
+        (true, false) if table.is_swapped && table.rows_loaded == 0 && table.rows_total > 0 => {
+            "swapped in".to_owned()
+        }
         (true, false) => "verified".to_owned(),
         (false, _) => parts.join(", "),
     }

@@ -34,6 +34,14 @@ pub fn is_duplicate_key(error: &Error) -> bool {
         .is_some_and(|number| DUPLICATE_KEY.contains(&number))
 }
 
+/// The error for a row that a foreign key or a check refuses.
+const CONFLICT: u32 = 547;
+
+/// Whether a server refused a row because of a foreign key or a check.
+pub fn is_conflict(error: &Error) -> bool {
+    error.number() == Some(CONFLICT)
+}
+
 /// The error for a NULL in a column that takes none.
 const NO_NULL: u32 = 515;
 

@@ -29,7 +29,7 @@ pub use bulk::StageColumn;
 pub use catalog::ServerInfo;
 pub use database::Database;
 pub use endpoint::{Endpoint, LOCK_TIMEOUT_MS, Timeouts};
-pub use fault::{is_duplicate_key, is_without_value};
+pub use fault::{is_conflict, is_duplicate_key, is_without_value};
 pub use guard::{Guard, Proof, predicate, unproven};
 pub use query::{Flow, Session};
 pub use rows::{Row, RowReader};

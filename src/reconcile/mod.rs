@@ -181,7 +181,7 @@ async fn reconcile_table(
                 done.left_out.append(&mut this.left_out);
                 return Ok(());
             }
-            Err(error) => error.within(format!("Table {name}")),
+            Err(error) => error.within_once(format!("Table {name}")),
         };
         compared += this.chunks - this.differing();
         let Err(error) = run.retrier.wait(&mut attempts, error, Place::of(name)).await else {

@@ -1,11 +1,12 @@
 //! Refreshes a reference table: compares the source's present rows with the target's. If they differ, a
 //! shadow table is loaded and swapped in, or the chunks that differ are loaded in place.
 //!
-//! The source is read once: the chunks that are equal before the first one that differs are carried over from
+//! The source is read once, unless a copy turns out to be of two times: the chunks that are equal before the first one that differs are carried over from
 //! the target, and proven in the shadow table like any other.
 
 mod carry_over;
 pub mod shadow_table;
+pub mod together;
 
 use crate::backfill::{LoadTarget, announce, compare, load_windows};
 use crate::base::error::{ErrorKind, Result};
@@ -32,12 +33,18 @@ use crate::target::load::read_back;
 use crate::target::receipt;
 use crate::target::table::{Target, takes_rows};
 
+/// The most copies of a table that a run begins anew because a value came twice in them. The source moved the value from
+/// one row to another while a copy was loaded; that it does so again and again is less likely than that it has it twice.
+const ANEW_MAX: usize = 2;
+
 /// The outcome of a refresh by a shadow table.
 enum Refreshed {
     /// The refresh is done, or did as much as it could.
     Done,
     /// The rows in place are of two times and need another comparison.
     Again,
+    /// A unique index met a value twice in the copy, which is dropped.
+    Doubled,
     /// The target has changed since the shadow table was made after it.
     Altered,
 }
@@ -58,6 +65,7 @@ pub(crate) async fn refresh(
         shadow_table::drop_leftover(lease_session, &shadow_plan, &shadow_lease).await?;
     }
     hold_to(run, lease_session, plan).await?;
+    let mut anew = 0;
     loop {
         match shadow_table::strategy(lease_session, plan).await? {
             RefreshStrategy::InPlace(schema, obstacles) => {
@@ -88,20 +96,59 @@ pub(crate) async fn refresh(
                     shadow_lease: &shadow_lease,
                 };
                 let refreshed = replace(run, lease_session, &swap, summary).await?;
-                match refreshed {
-                    Refreshed::Done => break,
-                    Refreshed::Again => continue,
-                    Refreshed::Altered => {}
+                if !is_repeated(run, plan, refreshed, &mut anew, summary) {
+                    break;
                 }
-                run.warn(&format!(
-                    "Table {}: target table {} was altered while it was loaded anew; it is loaded again \
-                     in its present shape",
-                    plan.name, plan.target
-                ));
             }
         }
     }
     lease::release(lease_session, &shadow_lease).await
+}
+
+/// Whether the table is looked at once more after a refresh by a shadow table. `anew` counts the copies that were begun anew.
+fn is_repeated(
+    run: &RunContext<'_>,
+    plan: &TablePlan,
+    refreshed: Refreshed,
+    anew: &mut usize,
+    summary: &mut TableSummary,
+) -> bool {
+    let name = &plan.name;
+    match refreshed {
+        Refreshed::Done => return false,
+        Refreshed::Again => {}
+        Refreshed::Doubled if *anew < ANEW_MAX => {
+            *anew += 1;
+            summary.windows_failed = 0;
+            run.note(&format!(
+                "Table {name}: a value came twice in the copy, because the source moved it meanwhile, or for good; the copy \
+                 is begun anew"
+            ));
+        }
+        Refreshed::Doubled => {
+            let text = doubled(plan);
+            run.warn(&text);
+            summary.error = Some(text);
+            return false;
+        }
+        Refreshed::Altered => run.warn(&format!(
+            "Table {name}: target table {} was altered while it was loaded anew; it is loaded again in its present shape",
+            plan.target
+        )),
+    }
+    true
+}
+
+/// The warning about a table of which each copy had a value twice.
+fn doubled(plan: &TablePlan) -> String {
+    format!(
+        "Table {}: in each of {} copies a unique index of target table {} met a value twice, and the old rows stay; if the \
+         source has it twice, drop the unique index, which `sync doctor` names, or correct the rows; if the source moves \
+         values all the time, run again at a quieter hour",
+        plan.name,
+        ANEW_MAX + 1,
+        plan.target
+    )
 }
 
 /// Loads the chunks whose rows have changed at the source again, in place.
@@ -137,7 +184,11 @@ async fn in_place(
         return unchanged(run, at, &chunks, lease_session, summary).await;
     }
     receipt::mark_all_stale(lease_session, at.lease, Window::All, &differing).await?;
-    load_windows(run, lease_session, at, summary).await
+    load_windows(run, lease_session, at, summary).await?;
+    if !run.is_stopped() && together::may_help(lease_session, at, summary).await? {
+        together::load(run, lease_session, at, summary).await?;
+    }
+    Ok(())
 }
 
 /// Whether all rows are to be loaded anew. Once that is done, the table is refreshed like any other.
@@ -173,6 +224,10 @@ async fn replace(
         scope: Scope::Dates(run.options.range),
     };
     load_windows(run, lease_session, at, summary).await?;
+    if summary.refused.duplicate && !run.is_stopped() {
+        shadow_table::drop_leftover(lease_session, swap.shadow, swap.shadow_lease).await?;
+        return Ok(Refreshed::Doubled);
+    }
     if summary.windows_done != 1 || summary.error.is_some() || run.is_stopped() {
         return Ok(Refreshed::Done);
     }

@@ -123,7 +123,7 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
     for (table, planned) in tables.iter().zip(planned) {
         match planned {
             Ok(plan) => plans.push(plan),
-            Err(error) => summaries.push(refused(run, table.name.as_str(), &error)),
+            Err(error) => summaries.push(refused(run, table.name.as_str(), error)),
         }
     }
     let dated = plans.iter().any(|plan| !plan.is_full());

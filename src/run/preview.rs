@@ -17,6 +17,7 @@ use crate::preflight::ends;
 use crate::preflight::plan::{of_source, origin, refuse_changes};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
+use crate::refresh::together::limits;
 use crate::source::{SourceQuery, SourceSession, sight};
 use crate::target::receipt;
 use crate::target::table::{Target, takes_rows};
@@ -190,6 +191,8 @@ struct There {
     windows: Vec<WindowPreview>,
     /// What its storage asks of a run.
     storage: Option<String>,
+    /// What its constraints ask of a refresh in place.
+    limits: Option<String>,
 }
 
 impl Look<'_> {
@@ -201,18 +204,23 @@ impl Look<'_> {
     ) -> Result<Found> {
         let plan = of_source(self.config, source, table, &self.origin).await?;
         let name = plan.target.clone();
-        let there = match self.at_target(target, plan).await {
+        let rows_estimated = source.estimate(&plan.source).await?;
+        let there = match self.at_target(target, plan, rows_estimated).await {
             Err(error) => return Err(lease::with_holder(target, &name, error).await),
             looked => looked?,
         };
         let plan = there.plan;
-        let remarks = plan.lookups().into_iter().chain(there.storage);
+        let remarks = plan
+            .lookups()
+            .into_iter()
+            .chain(there.storage)
+            .chain(there.limits);
         let remarks = remarks.map(|text| format!("Table {}: {text}", plan.name));
         Ok(Found {
             target_exists: there.exists,
             key: plan.key_names(),
             access_path: plan.access_path,
-            rows_estimated: source.estimate(&plan.source).await?,
+            rows_estimated,
             undated: self.undated(source, &plan).await?,
             notes: plan.notes.iter().cloned().chain(remarks).collect(),
             windows: there.windows,
@@ -220,7 +228,7 @@ impl Look<'_> {
         })
     }
 
-    async fn at_target(&self, target: &mut Session, mut plan: TablePlan) -> Result<There> {
+    async fn at_target(&self, target: &mut Session, mut plan: TablePlan, rows: Option<u64>) -> Result<There> {
         if self.loaded
             && let Some((path, older)) = receipt::plan(target, &plan.target).await?
         {
@@ -248,9 +256,16 @@ impl Look<'_> {
             }
         }
         let chunk_rows = self.config.run.chunk_rows as usize;
+        let limits = match (&schema, &way) {
+            (Some(schema), Some(RefreshWay::InPlace(_))) => {
+                limits(target, &plan, schema, rows, chunk_rows).await?
+            }
+            _ => None,
+        };
         Ok(There {
             exists: schema.is_some(),
             storage: there.and_then(|target| target.storage_note(chunk_rows)),
+            limits,
             plan,
             way,
             windows,

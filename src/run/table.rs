@@ -34,7 +34,7 @@ pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<
                 run.retrier.succeeded(&attempts)?;
                 return Ok(summary);
             }
-            Err(error) => error.within(format!("Table {name}")),
+            Err(error) => error.within_once(format!("Table {name}")),
         };
         if summary.rows_loaded > loaded {
             // Rows were loaded meanwhile, so this error is a new one and the attempts are counted anew.
@@ -58,8 +58,9 @@ pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<
 }
 
 /// The summary of a table that cannot be planned. The user is told.
-pub(super) fn refused(run: &RunContext<'_>, name: &str, error: &Error) -> TableSummary {
-    run.warn(&format!("Table {name}: {}", error.chain()));
+pub(super) fn refused(run: &RunContext<'_>, name: &str, error: Error) -> TableSummary {
+    let error = error.within_once(format!("Table {name}"));
+    run.warn(&error.chain());
     TableSummary {
         name: name.to_owned(),
         error: Some(error.chain()),

@@ -24,7 +24,7 @@ use crate::mssql::{Flow, Session, is_duplicate_key};
 use crate::target::lease;
 use crate::target::lease::Lease;
 use crate::target::leaving::{Accounted, leaving};
-use crate::target::merge::merge;
+use crate::target::merge::{Order, Orders, merge};
 use crate::target::receipt;
 use crate::target::receipt::Receipt;
 use crate::target::stage::identity_insert;
@@ -107,7 +107,10 @@ pub async fn commit(
         lease,
         load,
     };
-    if !target.enforces_key || target.by_row {
+    if target.by_row {
+        return transaction.in_order(session).await;
+    }
+    if !target.enforces_key {
         return transaction.run(session, Search::BeforeInsert).await;
     }
     // Where an index refuses a second row of a key, only its refusal is a reason to search for the first.
@@ -125,6 +128,8 @@ pub async fn commit(
 enum Search {
     None,
     BeforeInsert,
+    /// None: rows are merged one by one, in this order.
+    Merge(Order),
 }
 
 /// One load's transaction.
@@ -144,6 +149,18 @@ struct Opened {
 }
 
 impl Transaction<'_> {
+    /// Merges row by row, in the first order that no constraint refuses.
+    async fn in_order(&self, session: &mut Session) -> Result<Loaded> {
+        let mut order = Order::DeletesFirst;
+        let mut orders = Orders::default();
+        loop {
+            match self.run(session, Search::Merge(order)).await {
+                Err(error) => order = orders.after(session, self.target, order, error).await?,
+                done => return done,
+            }
+        }
+    }
+
     async fn run(&self, session: &mut Session, search: Search) -> Result<Loaded> {
         let Transaction {
             plan,
@@ -178,8 +195,8 @@ impl Transaction<'_> {
         failpoint::step("load: after the leaving rows were told");
         let expected = self.expected();
         let mut moved = Moved::default();
-        let found = if target.by_row {
-            merge(session, plan, target, &range).await?;
+        let found = if let Search::Merge(order) = search {
+            merge(session, plan, target, &range, order).await?;
             read_back(session, plan, target, &range).await?
         } else {
             let mut delete = match opened.occupied {

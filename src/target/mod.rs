@@ -10,3 +10,4 @@ pub mod receipt;
 pub mod row_count;
 pub mod stage;
 pub mod table;
+pub mod together;

@@ -13,9 +13,20 @@ use crate::tsql::seek::Seeks;
 /// Puts the batch into the session's `#load`. Its column types are those that the driver declares truthfully.
 /// No other session sees the rows.
 pub async fn stage(session: &mut Session, plan: &TablePlan, batch: &Batch) -> Result<()> {
+    stage_all(session, plan, [batch]).await
+}
+
+/// The same with several batches, one after the other.
+pub async fn stage_all<'a>(
+    session: &mut Session,
+    plan: &TablePlan,
+    batches: impl IntoIterator<Item = &'a Batch>,
+) -> Result<()> {
     let columns = empty_stage(session, plan).await?;
     failpoint::step("load: before the bulk load");
-    session.bulk_load(STAGE, batch, &columns).await?;
+    for batch in batches {
+        session.bulk_load(STAGE, batch, &columns).await?;
+    }
     failpoint::step("load: after the bulk load");
     Ok(())
 }

@@ -24,11 +24,11 @@ use crate::model::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window};
-use crate::mssql::is_duplicate_key;
+use crate::mssql::is_without_value;
 use crate::pipeline::pool::Pools;
 use crate::pipeline::resume::WindowWork;
 use crate::pipeline::retrier::{Place, Retrier};
-use crate::progress::Event;
+use crate::progress::{Event, Refused};
 use crate::source::extract::{Extracted, Limits, Request, extract};
 use crate::target::lease::Lease;
 use crate::target::receipt;
@@ -102,6 +102,8 @@ pub struct WindowResult {
     pub stale: u64,
     /// Whether more chunks may be stale, because the answer of a commit was lost.
     pub unsure: bool,
+    /// The constraints that refused rows of it.
+    pub refused: Refused,
 }
 
 /// The next chunk to read.
@@ -131,11 +133,16 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         left: 0,
         of: OnceLock::new(),
         unsure: AtomicBool::new(false),
+        refused: Refused::default(),
         rows: work.verified_rows,
         table,
         work,
     };
-    let outcome = match turn.run().await {
+    let ended = turn.run().await;
+    if let Err(error) = &ended {
+        turn.refused.add(Refused::by(error));
+    }
+    let outcome = match ended {
         Ok(outcome) => outcome,
         Err(error) if error.kind() == ErrorKind::Stopped => Outcome::Stopped,
         Err(error) if error.kind() == ErrorKind::Mismatch => Outcome::Mismatched(error),
@@ -150,6 +157,7 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         displaced: turn.displaced,
         stale: turn.stale,
         unsure: turn.unsure.into_inner(),
+        refused: turn.refused,
     }
 }
 
@@ -167,6 +175,8 @@ struct WindowRun {
     of: OnceLock<u64>,
     /// Whether the answer of a commit that may have displaced rows was lost.
     unsure: AtomicBool,
+    /// The constraints that refused rows of chunks that it did not end with.
+    refused: Refused,
 }
 
 impl WindowRun {
@@ -226,10 +236,17 @@ impl WindowRun {
             step = next_step(&mut redo, &mut following);
             reading = step.clone().map(|step| self.read(step));
             match self.load_or_sweep(&current, extracted).await {
-                // A later chunk may hold the value of a unique index that this one brings, and let go of it when it
-                // is loaded. This one's receipt stays stale, so that the next run loads it.
-                Err(error) if in_place && is_duplicate_key(&error) => {
-                    refused.get_or_insert(error);
+                // The chunks behind it need not share its fate, and may hold what it waits for: the value of a unique
+                // index that it brings. Its receipt stays stale, so that it is loaded later.
+                Err(error) if in_place && is_of_its_rows(&error) => {
+                    self.refused.add(Refused::by(&error));
+                    match &refused {
+                        None => refused = Some(error),
+                        Some(_) => {
+                            let progress = &self.table.retrier.progress;
+                            progress.event(Event::Warning(&error.chain()));
+                        }
+                    }
                 }
                 done => done?,
             }
@@ -452,6 +469,12 @@ impl WindowRun {
             },
         }
     }
+}
+
+/// Whether a server refused a chunk for what its rows are, so that other chunks may be loaded. A column that needs a value
+/// and gets none refuses them all.
+fn is_of_its_rows(error: &Error) -> bool {
+    error.kind() == ErrorKind::Statement && error.number().is_some() && !is_without_value(error)
 }
 
 fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step> {

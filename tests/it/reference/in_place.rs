@@ -297,8 +297,6 @@ async fn a_chunk_that_waits_for_a_unique_value_keeps_no_other_from_being_loaded(
     server
         .at_source("DELETE FROM dbo.ITEM WHERE ID = 12; UPDATE dbo.ITEM SET CODE = N'c12' WHERE ID = 2")
         .await;
-    let said = run(&project).await.expect(4);
-    assert!(said.stderr.contains("chunk 0"), "{}", said.stderr);
     run(&project).await.expect(0);
     assert_whole(&server).await;
 }

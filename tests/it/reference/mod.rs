@@ -1,6 +1,7 @@
 //! Reference tables: loaded whole beside the target and swapped in, or in place where a copy could not stand in.
 
 mod in_place;
+mod refused;
 
 use tds_emulator::At;
 use testkit::project::{ITEM_FULL, monthly};
@@ -209,6 +210,15 @@ async fn the_table_swapped_in_has_the_settings_of_the_old_one() {
             server.at_source("UPDATE dbo.ITEM SET PRICE = PRICE + 1").await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_table_is_not_said_to_be_swapped_in() {
+    let server = Server::start().await;
+    fill(&server).await;
+    server.at_source("DELETE FROM dbo.ITEM").await;
+    let said = run(&project(&server)).await.expect(0);
+    assert!(!said.stdout.contains("swapped in"), "{}", said.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
