@@ -3,6 +3,7 @@
 //! Checks write nothing. Of the source's rows they read only one count of rows without a date, if an index answers
 //! it; the guard is proven in the same batch. A check that the server does not permit becomes a warning.
 
+mod database;
 mod files;
 mod reach;
 mod report;
@@ -39,6 +40,7 @@ pub async fn servers(report: &mut Report, config: &Config, now: DateTime<Utc>) {
             table,
             schema: None,
             plan: None,
+            rows_estimated: None,
         })
         .collect();
     // The report has a lost connection already; the other end is checked all the same.

@@ -59,6 +59,8 @@ pub(super) struct Found<'c> {
     pub(super) table: &'c TableConfig,
     pub(super) schema: Option<TableSchema>,
     pub(super) plan: Option<TablePlan>,
+    /// Its rows by the source's statistics.
+    pub(super) rows_estimated: Option<u64>,
 }
 
 impl Report {
@@ -118,6 +120,24 @@ impl Report {
     }
 }
 
+/// The major version of SQL Server 2016, the oldest that the statements are written for.
+const MAJOR_MIN: u32 = 13;
+
+/// `SERVERPROPERTY('EngineEdition')` of the services, which are always new and number their versions otherwise.
+const SERVICES: [&str; 5] = ["5", "6", "8", "9", "11"];
+
+/// The warning about a server that is older than the oldest supported version. Others that speak its protocol may name any
+/// version, so it is no failure.
+fn outdated(product_version: &str, engine_edition: &str) -> Option<String> {
+    let major: u32 = product_version.split('.').next()?.trim().parse().ok()?;
+    (major < MAJOR_MIN && !SERVICES.contains(&engine_edition)).then(|| {
+        format!(
+            "It names the version {product_version}, and SQL Server 2016 (13) is the oldest that is supported: a statement \
+             may be refused. A server of another vendor that speaks the protocol may name an old version and be new"
+        )
+    })
+}
+
 /// Reports a server's name, database and version, and how far its clock is from this machine's.
 pub(super) fn introduce(report: &mut Report, place: &str, server: &ServerInfo, now: DateTime<Utc>) {
     let role = if server.updateability.is_empty() {
@@ -132,6 +152,9 @@ pub(super) fn introduce(report: &mut Report, place: &str, server: &ServerInfo, n
             server.server_name, server.database, server.version
         ),
     );
+    if let Some(text) = outdated(&server.product_version, &server.engine_edition) {
+        report.warning(place, text);
+    }
     let apart = server.now_utc.signed_duration_since(now.naive_utc());
     let zone = server
         .now
@@ -151,5 +174,27 @@ pub(super) fn introduce(report: &mut Report, place: &str, server: &ServerInfo, n
             place,
             format!("{text}; correct the clock that is wrong, as rows wait settle_minutes by the source's"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_before_2016_is_outdated_unless_it_is_a_service() {
+        for (version, edition, outdated_) in [
+            ("12.0.6024.0", "3", true),
+            ("11.0.7001.0", "", true),
+            ("13.0.1601.5", "3", false),
+            ("16.0.1000.6", "2", false),
+            ("12.0.2000.8", "5", false),
+            ("12.0.2000.8", "8", false),
+            ("", "", false),
+            ("unknown", "3", false),
+        ] {
+            let text = outdated(version, edition);
+            assert_eq!(text.is_some(), outdated_, "{version} {edition}");
+        }
     }
 }

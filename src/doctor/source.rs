@@ -128,6 +128,9 @@ async fn table(
             if let Some(text) = plan.lookups() {
                 report.ok(&place, tables::sentence(&text));
             }
+            if plan.is_full() {
+                found.rows_estimated = session.estimate(&plan.source).await.unwrap_or_default();
+            }
             found.plan = Some(plan);
         }
         Err(error) => report.error(&place, &error),

@@ -1,8 +1,8 @@
 //! Judgements about a table from the catalog's answers alone.
 
 use super::report::Level;
-use crate::model::plan::{AccessPath, TablePlan};
-use crate::model::table::{DataType, Identifier, TableSchema};
+use crate::model::plan::TablePlan;
+use crate::model::table::{DataType, Identifier, TableSchema, shortened};
 use crate::model::window::Kind as WindowKind;
 use crate::target::table::Target;
 use crate::tsql::expression::{Family, family};
@@ -81,14 +81,45 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
     found
 }
 
-/// The warning about an existing target table of a walk in which no index finds the keys of a chunk.
+/// The warning about an existing target table in which no index finds the keys of a chunk, with the statement that makes
+/// one. The table is not one of ours, which have it.
 pub(super) fn unindexed(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
     let target = Target::new(plan, schema).ok()?;
-    (plan.access_path == AccessPath::Walk && !target.finds_keys(plan, WindowKind::Dates(()))).then(|| {
+    let kind = WindowKind::Dates(());
+    if schema.columnstore || target.finds_keys(plan, kind) {
+        return None;
+    }
+    let order: Vec<String> = plan
+        .key
+        .order(kind)
+        .into_iter()
+        .map(|position| target.columns[position].name.quoted())
+        .collect();
+    let (table, order) = (plan.target.quoted(), order.join(", "));
+    let name = Identifier::new(shortened(&format!("IX_{}_key", plan.target.name), "")).ok()?;
+    Some(format!(
+        "No index begins with the first column of ({order}), so each chunk reads all rows of its window or of the table here: \
+         CREATE INDEX {} ON {table} ({order}), or drop the table, and a run creates it",
+        name.quoted()
+    ))
+}
+
+/// The warning about indexes of an existing target table that a run would not have made.
+pub(super) fn costly(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
+    let own = [
+        format!("IX_{}", plan.target.name),
+        format!("IX_{}_key", plan.target.name),
+    ];
+    let others = schema
+        .indexes
+        .iter()
+        .filter(|index| !index.clustered && !index.primary_key && !own.contains(&index.name));
+    let names: Vec<&str> = others.map(|index| index.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
         format!(
-            "No index begins with the first column of the key ({}), so each chunk reads all rows of its window or of the \
-             table here; make an index on the key, or drop the table, and a run creates it",
-            plan.key_names()
+            "Its nonclustered indexes ({}) cost every insert; disable those that are not unique while much is loaded, and \
+             rebuild them afterwards",
+            names.join(", ")
         )
     })
 }

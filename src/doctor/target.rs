@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::report::{Found, Level, Lost, Report, introduce};
-use super::{reach, tables};
+use super::{database, reach, tables};
 use crate::base::error::{ErrorKind, Result};
 use crate::base::text::counted;
 use crate::config::{Config, Mode};
@@ -12,6 +12,9 @@ use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
 use crate::mssql::{Session, Timeouts, catalog};
 use crate::preflight::ends::read_only;
+use crate::refresh::shadow_table;
+use crate::refresh::shadow_table::RefreshStrategy;
+use crate::refresh::together::limits;
 use crate::target::migrate::{newest, version};
 use crate::target::receipt;
 use crate::target::table::takes_rows;
@@ -60,6 +63,7 @@ pub(super) async fn examine(
         report.error(PLACE, &error);
     }
     let session = &mut session;
+    database::examine(report, session, PLACE).await?;
     // A reference table is loaded into a new shadow table, even if the target table exists.
     let makes_tables = tables(report, session, config, found).await? > 0
         || config.tables.iter().any(|table| table.mode == Mode::Full);
@@ -91,7 +95,7 @@ async fn tables(
         match catalog::describe(session, &name).await {
             Ok(None) => missing += 1,
             Ok(Some(schema)) => {
-                table(report, session, &place, found, &schema).await?;
+                table(report, session, config, &place, found, &schema).await?;
                 if report.checks.len() == before {
                     report.ok(&place, format!("{name} fits, and may be loaded"));
                 }
@@ -114,6 +118,7 @@ async fn tables(
 async fn table(
     report: &mut Report,
     session: &mut Session,
+    config: &Config,
     place: &str,
     found: &Found<'_>,
     schema: &TableSchema,
@@ -123,6 +128,15 @@ async fn table(
             report.add(level, place, text);
         }
         kept(report, session, place, (plan, schema)).await?;
+        let chunk_rows = config.run.chunk_rows as usize;
+        together(
+            report,
+            session,
+            place,
+            (plan, schema),
+            (found.rows_estimated, chunk_rows),
+        )
+        .await?;
         match takes_rows(session, plan, schema).await {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Preflight => report.error(place, &error),
@@ -181,8 +195,32 @@ async fn kept(
     if let Some(text) = kept.scans().filter(|_| kept.key != plan.key) {
         report.warning(place, tables::sentence(&text));
     }
-    if let Some(text) = tables::unindexed(&kept, schema) {
-        report.warning(place, text);
+    for text in [tables::unindexed(&kept, schema), tables::costly(&kept, schema)] {
+        text.into_iter().for_each(|text| report.warning(place, text));
+    }
+    Ok(())
+}
+
+/// Warns of a reference table that is refreshed in place, and whose rows may have to change together and cannot.
+async fn together(
+    report: &mut Report,
+    session: &mut Session,
+    place: &str,
+    (plan, schema): (&TablePlan, &TableSchema),
+    (rows, chunk_rows): (Option<u64>, usize),
+) -> Result<(), Lost> {
+    if !plan.is_full() {
+        return Ok(());
+    }
+    let look = async {
+        match shadow_table::strategy(session, plan).await? {
+            RefreshStrategy::InPlace(..) => limits(session, plan, schema, rows, chunk_rows).await,
+            RefreshStrategy::Swap(_) => Ok(None),
+        }
+    };
+    match look.await {
+        Ok(text) => text.into_iter().for_each(|text| report.warning(place, text)),
+        Err(error) => report.unchecked(session.is_broken(), place, "The way it is refreshed", &error)?,
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ use crate::mssql::{Row, Session};
 const SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)) AS [server_name], \
     DB_NAME() AS [database_name], \
     CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) AS [updateability], \
-    @@VERSION AS [version], SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]";
+    @@VERSION AS [version], CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)) AS [product_version], \
+    CAST(SERVERPROPERTY(N'EngineEdition') AS nvarchar(128)) AS [engine_edition], SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]";
 
 const TABLE: &str = "SELECT t.object_id, t.create_date, s.name AS [schema_name], t.name AS [table_name] FROM sys.tables AS t \
     JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = @P1 AND t.name = @P2";
@@ -71,6 +72,10 @@ pub struct ServerInfo {
     pub updateability: String,
     /// The first line of `@@VERSION`.
     pub version: String,
+    /// `SERVERPROPERTY('ProductVersion')`; empty if the server does not report it.
+    pub product_version: String,
+    /// `SERVERPROPERTY('EngineEdition')`; empty if the server does not report it.
+    pub engine_edition: String,
     /// The server's own clock, in its local time.
     pub now: NaiveDateTime,
     /// The same instant in UTC.
@@ -103,6 +108,8 @@ pub async fn server(session: &mut Session) -> Result<ServerInfo> {
             .unwrap_or_default()
             .trim()
             .to_owned(),
+        product_version: text("product_version")?,
+        engine_edition: text("engine_edition")?,
         now: row.datetime("now")?,
         now_utc: row.datetime("now_utc")?,
     })

@@ -8,6 +8,7 @@ mod damage;
 mod damage_place;
 mod demo;
 mod doctor;
+mod doctor_target;
 mod edges;
 mod faults;
 mod fixtures;
