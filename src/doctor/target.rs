@@ -148,7 +148,8 @@ async fn table(
         (
             TRIGGERS,
             "Its triggers",
-            "fire for every row that is loaded, also for one that is loaded again; disable them while it is loaded",
+            "fire for every row that is loaded, also for one that is loaded again, and one that changes rows makes their chunk \
+             differ when it is read back; disable them while it is loaded",
         ),
         (
             FOREIGN_KEYS,
