@@ -7,7 +7,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT
-SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)) AS [server_name], DB_NAME() AS [database_name], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) AS [updateability], @@VERSION AS [version], SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]
+SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)) AS [server_name], DB_NAME() AS [database_name], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) AS [updateability], @@VERSION AS [version], CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)) AS [product_version], CAST(SERVERPROPERTY(N'EngineEdition') AS nvarchar(128)) AS [engine_edition], SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]
 GO
 
 -- at the source: SELECT
@@ -26,6 +26,14 @@ GO
 IF 1 = 1
     SELECT COUNT_BIG(*)
     FROM [dbo].[KIND]
+    WHERE 1 = 1
+    OPTION (MAXDOP 1)
+GO
+
+-- at the source: SELECT COUNT dbo.NODE
+IF 1 = 1
+    SELECT COUNT_BIG(*)
+    FROM [dbo].[NODE]
     WHERE 1 = 1
     OPTION (MAXDOP 1)
 GO
@@ -154,6 +162,20 @@ IF 1 = 1
     OPTION (MAXDOP 1)
 GO
 
+-- at the source: SELECT TOP (0) dbo.NODE
+IF 1 = 1
+    SELECT TOP (0) *
+    FROM [dbo].[NODE]
+    OPTION (MAXDOP 1)
+GO
+
+-- at the source: SELECT TOP (0) dbo.NODE
+IF 1 = 1
+    SELECT TOP (0) [ID], [PARENT], [NAME]
+    FROM [dbo].[NODE]
+    OPTION (MAXDOP 1)
+GO
+
 -- at the source: SELECT TOP (0) dbo.NOKEY
 IF 1 = 1
     SELECT TOP (0) *
@@ -261,6 +283,33 @@ IF 1 = 1
     FROM [dbo].[KIND]
     WHERE [CODE] > CAST(@P2 COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)) COLLATE SQL_Latin1_General_CP1_CI_AS
     ORDER BY [CODE]
+    OPTION (MAXDOP 1, RECOMPILE)
+GO
+
+-- at the source: SELECT dbo.NODE
+IF 1 = 1
+    SELECT TOP (@P1) [ID], [PARENT], [NAME]
+    FROM [dbo].[NODE]
+    WHERE 1 = 1
+    ORDER BY [ID]
+    OPTION (MAXDOP 1, RECOMPILE)
+GO
+
+-- at the source: SELECT dbo.NODE
+IF 1 = 1
+    SELECT TOP (@P1) [ID], [PARENT], [NAME]
+    FROM [dbo].[NODE]
+    WHERE [ID] <= CAST(@P2 AS int)
+    ORDER BY [ID]
+    OPTION (MAXDOP 1, RECOMPILE)
+GO
+
+-- at the source: SELECT dbo.NODE
+IF 1 = 1
+    SELECT TOP (@P1) [ID], [PARENT], [NAME]
+    FROM [dbo].[NODE]
+    WHERE [ID] > CAST(@P2 AS int)
+    ORDER BY [ID]
     OPTION (MAXDOP 1, RECOMPILE)
 GO
 
@@ -713,6 +762,10 @@ IF EXISTS (SELECT 1
     WHERE is_memory_optimized = 1) SET TRANSACTION ISOLATION LEVEL SNAPSHOT
 GO
 
+-- at the target: ALTER dbo.t_ITEM__sync
+ALTER TABLE [dbo].[t_ITEM__sync] SET (LOCK_ESCALATION = DISABLE)
+GO
+
 -- at the target: ALTER dbo.t_PAYMENT
 ALTER TABLE [dbo].[t_PAYMENT] SET (LOCK_ESCALATION = DISABLE)
 GO
@@ -752,6 +805,10 @@ GO
 
 -- at the target: COMMIT
 COMMIT TRANSACTION
+GO
+
+-- at the target: CREATE dbo.t_ITEM__sync
+CREATE STATISTICS [ST_NAME] ON [dbo].[t_ITEM__sync] ([NAME])
 GO
 
 -- at the target: CREATE dbo.t_ITEM__sync
@@ -1052,6 +1109,48 @@ DELETE t
     WHERE t.[CODE] = CAST(l.[c1] COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)))
 GO
 
+-- at the target: DELETE dbo.t_NODE
+DELETE t
+    FROM [dbo].[t_NODE] AS t
+    WHERE (([ID] <= CAST(@P1 AS int)) OR ([ID] > CAST(@P2 AS int)))
+GO
+
+-- at the target: DELETE dbo.t_NODE
+DELETE t
+    FROM [dbo].[t_NODE] AS t
+    WHERE [ID] <= CAST(@P1 AS int)
+GO
+
+-- at the target: DELETE dbo.t_NODE
+DELETE t
+    FROM [dbo].[t_NODE] AS t
+    WHERE [ID] > CAST(@P1 AS int)
+GO
+
+-- at the target: DELETE dbo.t_NODE, #load
+DELETE t
+    FROM [dbo].[t_NODE] AS t
+    WHERE (([ID] <= CAST(@P1 AS int)) OR ([ID] > CAST(@P2 AS int))) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
+GO
+
+-- at the target: DELETE dbo.t_NODE, #load
+DELETE t
+    FROM [dbo].[t_NODE] AS t
+    WHERE [ID] <= CAST(@P1 AS int) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
+GO
+
+-- at the target: DELETE dbo.t_NODE, #load
+DELETE t
+    FROM [dbo].[t_NODE] AS t
+    WHERE [ID] > CAST(@P1 AS int) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
+GO
+
 -- at the target: DELETE dbo.t_PAYMENT
 DELETE
     FROM [dbo].[t_PAYMENT]
@@ -1134,6 +1233,11 @@ GO
 -- at the target: DROP + CREATE #load
 DROP TABLE IF EXISTS #load;
 CREATE TABLE #load ([c1] int NULL, [c2] datetime2(7) NULL, [c3] nvarchar(max) NULL, [sync_row] int NULL)
+GO
+
+-- at the target: DROP + CREATE #load
+DROP TABLE IF EXISTS #load;
+CREATE TABLE #load ([c1] int NULL, [c2] int NULL, [c3] nvarchar(20) NULL)
 GO
 
 -- at the target: DROP + CREATE #load
@@ -1360,6 +1464,15 @@ INSERT INTO [dbo].[t_KIND] ([CODE], [NAME])
     WHERE t.[CODE] = CAST(l.[c1] COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)));
 GO
 
+-- at the target: INSERT dbo.t_NODE, #load
+INSERT INTO [dbo].[t_NODE] ([ID], [PARENT], [NAME])
+    SELECT CAST(l.[c1] AS int), CAST(l.[c2] AS int), CAST(l.[c3] COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20))
+    FROM #load AS l
+    WHERE NOT EXISTS (SELECT 1
+    FROM [dbo].[t_NODE] AS t
+    WHERE t.[ID] = CAST(l.[c1] AS int));
+GO
+
 -- at the target: INSERT sync.lease
 INSERT INTO [sync].[lease] ([table_name], [epoch], [run_id], [host], [process_id], [renewed_at])
     VALUES (@P1, 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())
@@ -1384,7 +1497,7 @@ SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(DB_NAME(), N
 GO
 
 -- at the target: SELECT
-SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)) AS [server_name], DB_NAME() AS [database_name], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) AS [updateability], @@VERSION AS [version], SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]
+SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)) AS [server_name], DB_NAME() AS [database_name], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) AS [updateability], @@VERSION AS [version], CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)) AS [product_version], CAST(SERVERPROPERTY(N'EngineEdition') AS nvarchar(128)) AS [engine_edition], SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]
 GO
 
 -- at the target: SELECT
@@ -1450,6 +1563,24 @@ GO
 -- at the target: SELECT COUNT dbo.t_KIND
 SELECT COUNT_BIG(*)
     FROM [dbo].[t_KIND]
+    WHERE 1 = 1
+GO
+
+-- at the target: SELECT COUNT dbo.t_NODE
+SELECT 0 AS [part], COUNT_BIG(*) AS [row_count]
+    FROM [dbo].[t_NODE]
+    WHERE 1 = 1
+GO
+
+-- at the target: SELECT COUNT dbo.t_NODE
+SELECT COUNT_BIG(*)
+    FROM [dbo].[t_NODE] AS t
+    WHERE 1 = 1
+GO
+
+-- at the target: SELECT COUNT dbo.t_NODE
+SELECT COUNT_BIG(*)
+    FROM [dbo].[t_NODE]
     WHERE 1 = 1
 GO
 
@@ -1897,6 +2028,12 @@ SELECT COUNT(*) AS [found]
     WHERE parent_object_id = @P1
 GO
 
+-- at the target: SELECT COUNT sys.database_audit_specification_details
+SELECT COUNT(*) AS [found]
+    FROM sys.database_audit_specification_details
+    WHERE major_id = @P1
+GO
+
 -- at the target: SELECT COUNT sys.database_permissions
 SELECT COUNT(*) AS [found]
     FROM sys.database_permissions
@@ -1912,7 +2049,13 @@ GO
 -- at the target: SELECT COUNT sys.extended_properties
 SELECT COUNT(*) AS [found]
     FROM sys.extended_properties
-    WHERE class = 1 AND major_id = @P1
+    WHERE class IN (1, 7) AND major_id = @P1
+GO
+
+-- at the target: SELECT COUNT sys.foreign_keys
+SELECT COUNT(*) AS [found]
+    FROM sys.foreign_keys
+    WHERE parent_object_id <> @P1 AND referenced_object_id = @P1
 GO
 
 -- at the target: SELECT COUNT sys.foreign_keys
@@ -1924,13 +2067,31 @@ GO
 -- at the target: SELECT COUNT sys.foreign_keys
 SELECT COUNT(*) AS [found]
     FROM sys.foreign_keys
+    WHERE parent_object_id = @P1 AND referenced_object_id = @P1
+GO
+
+-- at the target: SELECT COUNT sys.foreign_keys
+SELECT COUNT(*) AS [found]
+    FROM sys.foreign_keys
     WHERE referenced_object_id = @P1
+GO
+
+-- at the target: SELECT COUNT sys.foreign_keys
+SELECT COUNT(*) AS [found]
+    FROM sys.foreign_keys
+    WHERE referenced_object_id = @P1 AND (parent_object_id <> @P1 OR delete_referential_action <> 0)
 GO
 
 -- at the target: SELECT COUNT sys.fulltext_indexes
 SELECT COUNT(*) AS [found]
     FROM sys.fulltext_indexes
     WHERE object_id = @P1
+GO
+
+-- at the target: SELECT COUNT sys.indexes
+SELECT COUNT(*) AS [found]
+    FROM sys.indexes
+    WHERE object_id = @P1 AND optimize_for_sequential_key = 1
 GO
 
 -- at the target: SELECT COUNT sys.indexes, sys.data_spaces
@@ -1948,13 +2109,19 @@ GO
 -- at the target: SELECT COUNT sys.partitions
 SELECT COUNT(*) AS [found]
     FROM sys.partitions
-    WHERE object_id = @P1 AND (partition_number > 1 OR data_compression > 0)
+    WHERE object_id = @P1 AND (partition_number > 1 OR data_compression > 2 OR (index_id = 0 AND data_compression > 0))
 GO
 
 -- at the target: SELECT COUNT sys.security_predicates
 SELECT COUNT(*) AS [found]
     FROM sys.security_predicates
     WHERE target_object_id = @P1
+GO
+
+-- at the target: SELECT COUNT sys.sensitivity_classifications
+SELECT COUNT(*) AS [found]
+    FROM sys.sensitivity_classifications
+    WHERE class = 1 AND major_id = @P1
 GO
 
 -- at the target: SELECT COUNT sys.sql_expression_dependencies
@@ -1967,6 +2134,24 @@ GO
 SELECT COUNT(*) AS [found]
     FROM sys.tables
     WHERE object_id = @P1 AND (is_tracked_by_cdc = 1 OR is_replicated = 1 OR temporal_type <> 0)
+GO
+
+-- at the target: SELECT COUNT sys.tables
+SELECT COUNT(*) AS [found]
+    FROM sys.tables
+    WHERE object_id = @P1 AND (text_in_row_limit > 0 OR large_value_types_out_of_row = 1)
+GO
+
+-- at the target: SELECT COUNT sys.tables
+SELECT COUNT(*) AS [found]
+    FROM sys.tables
+    WHERE object_id = @P1 AND is_memory_optimized = 1
+GO
+
+-- at the target: SELECT COUNT sys.tables, sys.data_spaces
+SELECT COUNT(*) AS [found]
+    FROM sys.tables AS t JOIN sys.data_spaces AS d ON d.data_space_id = t.lob_data_space_id
+    WHERE t.object_id = @P1 AND d.is_default = 0
 GO
 
 -- at the target: SELECT COUNT sys.triggers
@@ -2017,6 +2202,51 @@ SELECT [CODE]
     WHERE [CODE] > CAST(@P1 COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)) COLLATE SQL_Latin1_General_CP1_CI_AS AND NOT EXISTS (SELECT 1
     FROM #load AS l
     WHERE t.[CODE] = CAST(l.[c1] COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)))
+    OPTION (HASH JOIN, MERGE JOIN)
+GO
+
+-- at the target: SELECT dbo.t_NODE
+SELECT TOP (@P1) [ID], [PARENT], [NAME]
+    FROM [dbo].[t_NODE]
+    ORDER BY [ID]
+GO
+
+-- at the target: SELECT dbo.t_NODE
+SELECT [ID], [PARENT], [NAME]
+    FROM [dbo].[t_NODE]
+    WHERE [ID] <= CAST(@P1 AS int)
+GO
+
+-- at the target: SELECT dbo.t_NODE
+SELECT [ID], [PARENT], [NAME]
+    FROM [dbo].[t_NODE]
+    WHERE [ID] > CAST(@P1 AS int)
+GO
+
+-- at the target: SELECT dbo.t_NODE, #load
+SELECT [ID]
+    FROM [dbo].[t_NODE] AS t
+    WHERE (([ID] <= CAST(@P1 AS int)) OR ([ID] > CAST(@P2 AS int))) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
+    OPTION (HASH JOIN, MERGE JOIN)
+GO
+
+-- at the target: SELECT dbo.t_NODE, #load
+SELECT [ID]
+    FROM [dbo].[t_NODE] AS t
+    WHERE [ID] <= CAST(@P1 AS int) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
+    OPTION (HASH JOIN, MERGE JOIN)
+GO
+
+-- at the target: SELECT dbo.t_NODE, #load
+SELECT [ID]
+    FROM [dbo].[t_NODE] AS t
+    WHERE [ID] > CAST(@P1 AS int) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
     OPTION (HASH JOIN, MERGE JOIN)
 GO
 
@@ -2444,6 +2674,24 @@ SELECT c.name AS [column_name], ty.name AS [type_name], ty.is_user_defined, c.ma
     ORDER BY c.column_id
 GO
 
+-- at the target: SELECT sys.databases
+SELECT 1 AS [found]
+    FROM sys.databases
+    WHERE name = DB_NAME() AND delayed_durability = 2
+GO
+
+-- at the target: SELECT sys.databases
+SELECT 1 AS [found]
+    FROM sys.databases
+    WHERE name = DB_NAME() AND is_read_committed_snapshot_on = 0
+GO
+
+-- at the target: SELECT sys.databases
+SELECT 1 AS [found]
+    FROM sys.databases
+    WHERE name = DB_NAME() AND recovery_model = 1 AND COALESCE(CAST(SERVERPROPERTY(N'EngineEdition') AS nvarchar(128)), N'') NOT IN (N'5', N'8')
+GO
+
 -- at the target: SELECT sys.foreign_keys
 SELECT f.name
     FROM sys.foreign_keys AS f
@@ -2465,6 +2713,12 @@ SELECT i.index_id, i.name AS [index_name], i.type, i.is_unique, i.is_primary_key
     ORDER BY i.index_id, ic.is_included_column, ic.key_ordinal, ic.index_column_id
 GO
 
+-- at the target: SELECT sys.indexes, sys.partitions, …
+SELECT i.index_id, i.fill_factor, i.is_padded, i.ignore_dup_key, i.allow_row_locks, i.allow_page_locks, s.no_recompute, p.data_compression
+    FROM sys.indexes AS i JOIN sys.partitions AS p ON p.object_id = i.object_id AND p.index_id = i.index_id AND p.partition_number = 1 LEFT JOIN sys.stats AS s ON s.object_id = i.object_id AND s.stats_id = i.index_id
+    WHERE i.object_id = @P1
+GO
+
 -- at the target: SELECT sys.objects
 SELECT o.name
     FROM sys.objects AS o
@@ -2476,6 +2730,19 @@ GO
 SELECT SUM(p.rows) AS [row_count]
     FROM sys.partitions AS p
     WHERE p.object_id = @P1 AND p.index_id IN (0, 1) AND p.data_compression < 3 AND @@VERSION LIKE N'Microsoft %'
+GO
+
+-- at the target: SELECT sys.stats, sys.stats_columns, …
+SELECT s.stats_id, s.name AS [statistics_name], s.no_recompute, s.has_filter, c.name AS [column_name]
+    FROM sys.stats AS s JOIN sys.stats_columns AS sc ON sc.object_id = s.object_id AND sc.stats_id = s.stats_id JOIN sys.columns AS c ON c.object_id = sc.object_id AND c.column_id = sc.column_id
+    WHERE s.object_id = @P1 AND s.user_created = 1
+    ORDER BY s.stats_id, sc.stats_column_id
+GO
+
+-- at the target: SELECT sys.tables
+SELECT lock_escalation
+    FROM sys.tables
+    WHERE object_id = @P1
 GO
 
 -- at the target: SELECT sys.tables, sys.schemas
@@ -2575,6 +2842,32 @@ SET @fenced = @@ROWCOUNT;
     SELECT @fenced AS [fenced], @load_id AS [load_id], CASE WHEN EXISTS (SELECT 1
     FROM [dbo].[t_KIND]
     WHERE [CODE] > CAST(@P6 COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)) COLLATE SQL_Latin1_General_CP1_CI_AS) THEN 1 ELSE 0 END AS [occupied]
+GO
+
+-- at the target: UPDATE + SELECT sync.lease, sync.receipt, …
+DECLARE @fenced int, @load_id binary(16);
+UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME()
+    WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16));
+SET @fenced = @@ROWCOUNT;
+    SELECT @load_id = [load_id]
+    FROM [sync].[receipt]
+    WHERE [table_name] = @P1 AND [window_start] = @P4 AND [ordinal] = @P5 AND [state] = N'verified';
+    SELECT @fenced AS [fenced], @load_id AS [load_id], CASE WHEN EXISTS (SELECT 1
+    FROM [dbo].[t_NODE]
+    WHERE [ID] <= CAST(@P6 AS int)) THEN 1 ELSE 0 END AS [occupied]
+GO
+
+-- at the target: UPDATE + SELECT sync.lease, sync.receipt, …
+DECLARE @fenced int, @load_id binary(16);
+UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME()
+    WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16));
+SET @fenced = @@ROWCOUNT;
+    SELECT @load_id = [load_id]
+    FROM [sync].[receipt]
+    WHERE [table_name] = @P1 AND [window_start] = @P4 AND [ordinal] = @P5 AND [state] = N'verified';
+    SELECT @fenced AS [fenced], @load_id AS [load_id], CASE WHEN EXISTS (SELECT 1
+    FROM [dbo].[t_NODE]
+    WHERE [ID] > CAST(@P6 AS int)) THEN 1 ELSE 0 END AS [occupied]
 GO
 
 -- at the target: UPDATE + SELECT sync.lease, sync.receipt, …
@@ -2756,6 +3049,11 @@ GO
 -- at the target: UPDATE dbo.t_KIND, #load
 UPDATE t SET [CODE] = CAST(l.[c1] COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)), [NAME] = CAST(l.[c2] COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(40))
     FROM [dbo].[t_KIND] AS t JOIN #load AS l ON t.[CODE] = CAST(l.[c1] COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20))
+GO
+
+-- at the target: UPDATE dbo.t_NODE, #load
+UPDATE t SET [ID] = CAST(l.[c1] AS int), [PARENT] = CAST(l.[c2] AS int), [NAME] = CAST(l.[c3] COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20))
+    FROM [dbo].[t_NODE] AS t JOIN #load AS l ON t.[ID] = CAST(l.[c1] AS int)
 GO
 
 -- at the target: UPDATE sync.lease

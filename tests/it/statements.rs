@@ -73,7 +73,7 @@ impl Told {
 }
 
 /// Tables of every kind: by a date that an index orders, by a walk over a key of two columns, with rows without a date,
-/// and whole: swapped in, in place, and without a key.
+/// and whole: swapped in, in place, of rows that point at each other, and without a key.
 async fn begin(server: Server) -> Told {
     job::fill(&server).await;
     let dates = tables::october(40).chain((40..44).map(|n| format!("({n}, NULL, NULL)")));
@@ -105,11 +105,23 @@ async fn begin(server: Server) -> Told {
              NAME nvarchar(40) NULL CONSTRAINT DF_t_KIND DEFAULT N'')",
         )
         .await;
+    let tree = "ID int NOT NULL, PARENT int NULL, NAME nvarchar(20) NULL";
+    let nodes = (0..60).map(|n| format!("({n}, {}, N'n{n}')", 59 - n));
+    let table = Table::new("NODE", tree).rows(nodes);
+    table.at_source(&server).await;
+    Table::new("t_NODE", tree).at_target(&server).await;
+    server
+        .at_target(
+            "ALTER TABLE dbo.t_NODE ADD CONSTRAINT FK_t_NODE FOREIGN KEY (PARENT) REFERENCES dbo.t_NODE (ID); \
+             CREATE UNIQUE INDEX UX_t_NODE ON dbo.t_NODE (NAME)",
+        )
+        .await;
     let tables = [
         job::TABLES,
         &monthly("T", "D"),
         &full("ITEM"),
         &full("KIND"),
+        &full("NODE"),
         &full("NOKEY"),
     ];
     let project = Project::tuned(&server, "chunk_rows = 30\nsettle_days = 366", &tables.concat());
@@ -153,8 +165,17 @@ async fn tell(told: &mut Told) {
         "UPDATE dbo.ITEM SET NAME = N'another' WHERE CODE = N'C040'",
         "UPDATE dbo.KIND SET NAME = N'another' WHERE CODE = N'C040'",
         "INSERT INTO dbo.NOKEY VALUES (3)",
+        "INSERT INTO dbo.NODE VALUES (200, 200, N'n59')",
+        "UPDATE dbo.NODE SET PARENT = 200 WHERE PARENT = 59",
+        "DELETE FROM dbo.NODE WHERE ID = 59",
     ] {
         told.server.at_source(sql).await;
+    }
+    if told.server.has_log() {
+        // Another server may not know them, and then the program does not send them.
+        told.server
+            .at_target("CREATE STATISTICS ST_NAME ON dbo.t_ITEM (NAME); ALTER TABLE dbo.t_ITEM SET (LOCK_ESCALATION = DISABLE)")
+            .await;
     }
     told.done(&RUN).await;
 
