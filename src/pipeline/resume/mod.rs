@@ -232,7 +232,7 @@ impl Comparison<'_> {
                 last.range.through.is_some() && last.ordinal.checked_add(1) == Some(ordinal)
             });
             if claimed {
-                receipt::cut(session, self.lease, window, ordinal, None).await?;
+                receipt::cut(session, self.lease, window, ordinal).await?;
             } else {
                 receipt::drop_from(session, self.lease, window, ordinal).await?;
             }

@@ -99,29 +99,63 @@ pub async fn mark_all_stale(
 /// Cuts a window at `ordinal`, so that it is reloaded from there: the receipt of `ordinal` becomes stale, and
 /// those after it are deleted.
 ///
-/// The stale receipt stays, because no run would return to a window without receipts. If the target has lost
-/// it, `lost` is written in its place.
+/// The stale receipt stays, because no run would return to a window without receipts.
 ///
 /// # Errors
 /// `Busy` if the lease was lost; those of [`Session::commit`].
-pub async fn cut(
-    session: &mut Session,
-    lease: &Lease,
-    window: Window,
-    ordinal: u32,
-    lost: Option<(&TableName, &Receipt)>,
-) -> Result<()> {
+pub async fn cut(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<()> {
     session.begin().await?;
     fence(session, lease).await?;
-    if mark_stale(session, lease, window, ordinal).await? == 0
-        && let Some((table, lost)) = lost
-    {
-        write(session, lease, table, lost, true).await?;
-    }
+    mark_stale(session, lease, window, ordinal).await?;
     delete_from(session, lease, window, i64::from(ordinal) + 1).await?;
     failpoint::step("cut: before COMMIT");
     session.commit().await?;
     failpoint::step("cut: after COMMIT");
+    Ok(())
+}
+
+/// Splits a chunk in two, whose receipts are stale and take the place of its own. The receipts behind it take the next
+/// ordinal. A second call for the same `parts` changes nothing.
+///
+/// # Errors
+/// As [`cut`], and those of [`write()`].
+pub async fn split(
+    session: &mut Session,
+    lease: &Lease,
+    table: &TableName,
+    parts: &[Receipt; 2],
+) -> Result<()> {
+    let [first, rest] = parts;
+    session.begin().await?;
+    fence(session, lease).await?;
+    let load_id = rest.chunk.load_id.to_be_bytes();
+    let place = [
+        Value::Text(&lease.table),
+        day(first.window.stored_start()),
+        Value::Integer(i64::from(first.chunk.ordinal)),
+        Value::Bytes(&load_id),
+    ];
+    let of_window = "[table_name] = @P1 AND [window_start] = @P2";
+    // An answer to an earlier COMMIT may have been lost.
+    let done = format!(
+        "SELECT 1 FROM [sync].[receipt] WHERE {of_window} AND [ordinal] > @P3 AND [load_id] = CAST(@P4 AS binary(16))"
+    );
+    if !session.rows(&done, &place).await?.is_empty() {
+        return session.rollback().await;
+    }
+    // By way of negative numbers, so that no ordinal is there twice, in whatever order a server takes the rows.
+    for (new, which) in [("-1 - [ordinal]", "> @P3"), ("-[ordinal]", "< 0")] {
+        let sql =
+            format!("UPDATE [sync].[receipt] SET [ordinal] = {new} WHERE {of_window} AND [ordinal] {which}");
+        session
+            .execute(&sql, if which == "< 0" { &place[..2] } else { &place[..3] })
+            .await?;
+    }
+    write(session, lease, table, first, true).await?;
+    write(session, lease, table, rest, true).await?;
+    failpoint::step("split: before COMMIT");
+    session.commit().await?;
+    failpoint::step("split: after COMMIT");
     Ok(())
 }
 
