@@ -106,6 +106,12 @@ impl Passes<'_> {
                 if settled.marked {
                     // The user has seen its warnings already.
                     plan = compare(run, lease_session, at, self.read_cutoff).await?;
+                } else if settled.uncounted {
+                    run.note(&format!(
+                        "Table {}: its rows without a date (window `undated`) were not counted, because no index finds \
+                         them and this run reads nothing else of the table",
+                        at.plan.name
+                    ));
                 }
                 self.leave(settled, summary);
             }
