@@ -249,6 +249,7 @@ pub(crate) fn announce(
     run.retrier
         .store
         .commit(&[Change::Waiting(None), record(run, plan)])?;
+    summary.is_looked_at = true;
     summary.already_complete =
         resume.windows.iter().all(is_done) && summary.rows_loaded == 0 && !summary.is_swapped;
     run.retrier.progress.event(Event::TableStarted {
