@@ -1,6 +1,6 @@
 //! Windows, chunks and keys at their edges: nothing lost, nothing twice.
 
-use testkit::project::T_MONTHLY;
+use testkit::project::{T_MONTHLY, monthly};
 use testkit::tables::{self, Table};
 use testkit::{Project, Server, faults};
 
@@ -349,6 +349,30 @@ async fn no_window_lies_beyond_the_calendar_of_its_date_type() {
         let found = status["tables"][0]["windows"].as_array().map(Vec::len);
         assert_eq!(found, Some(windows), "{data_type}: {status}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_that_the_date_type_cannot_hold_are_refused() {
+    let server = Server::start().await;
+    Table::new("T", "ID int NOT NULL, D smalldatetime NULL")
+        .indexed("D")
+        .at_source(&server)
+        .await;
+    let project = Project::new(&server, T_MONTHLY);
+    let says = "No date from 1899-01-01 to 1899-12-31 can be in dbo.T.D";
+    let refused = project.run("1899-01-01", "1899-12-31", &[]).await.expect(2);
+    assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    assert!(!refused.stdout.contains("already loaded"), "{}", refused.stdout);
+    let dates = ["plan", "--start-date", "1899-01-01", "--end-date", "1899-12-31"];
+    let refused = project.sync(&dates).await.expect(2);
+    assert!(refused.stdout.contains(says), "{}", refused.stdout);
+    // Another table can have such dates, and is loaded.
+    let other = Table::new("U", "ID int NOT NULL, D date NOT NULL").indexed("D");
+    other.rows(["(1, '1899-05-05')"]).at_source(&server).await;
+    project.home.configure_too(&monthly("U", "D"));
+    let ended = project.run("1899-01-01", "1899-12-31", &[]).await.expect(2);
+    assert!(ended.stdout.contains(says), "{}", ended.stdout);
+    server.assert_equal("dbo.U", "dbo.t_U").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
