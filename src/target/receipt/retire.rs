@@ -181,18 +181,16 @@ async fn delete_from(session: &mut Session, lease: &Lease, window: Window, ordin
     session.execute(sql, &params).await.map(|_| ())
 }
 
-/// Drops the receipts and the plan of a table, named as receipts name it, within the caller's transaction.
+/// Drops the receipts and the plan of a table, named as receipts name it, within the caller's transaction. Returns the
+/// number of receipts.
 ///
 /// # Errors
 /// Those of [`Session::execute`].
-pub async fn drop_all(session: &mut Session, table: &str) -> Result<()> {
-    for sql in [
-        "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1",
-        "DELETE FROM [sync].[plan] WHERE [table_name] = @P1",
-    ] {
-        session.execute(sql, &[Value::Text(table)]).await?;
-    }
-    Ok(())
+pub async fn drop_all(session: &mut Session, table: &str) -> Result<u64> {
+    let sql = "DELETE FROM [sync].[plan] WHERE [table_name] = @P1";
+    session.execute(sql, &[Value::Text(table)]).await?;
+    let sql = "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1";
+    session.execute(sql, &[Value::Text(table)]).await
 }
 
 /// Drops a table with its receipts and its plan: a shadow table that an earlier load left. `lease` is its own,
@@ -225,7 +223,7 @@ pub async fn pass_on(session: &mut Session, from: &Lease, to: &Lease) -> Result<
 }
 
 /// Drops the receipts and the plan of a table; with `days` (the first, and the day after the last) only the
-/// receipts of windows that begin within them. The next run reloads those windows.
+/// receipts of windows that begin within them. The next run reloads those windows. Returns the number of receipts.
 ///
 /// # Errors
 /// `Busy` if the lease was lost; those of [`Session::commit`].
@@ -233,20 +231,20 @@ pub async fn forget(
     session: &mut Session,
     lease: &Lease,
     days: Option<(NaiveDate, NaiveDate)>,
-) -> Result<()> {
+) -> Result<u64> {
     session.begin().await?;
     fence(session, lease).await?;
     let table = Value::Text(&lease.table);
-    match days {
+    let dropped = match days {
         Some((first, end)) => {
             let sql = "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] >= @P2 \
                        AND [window_start] < @P3";
-            session.execute(sql, &[table, day(first), day(end)]).await?;
+            session.execute(sql, &[table, day(first), day(end)]).await?
         }
         None => drop_all(session, &lease.table).await?,
-    }
+    };
     failpoint::step("forget: before COMMIT");
     session.commit().await?;
     failpoint::step("forget: after COMMIT");
-    Ok(())
+    Ok(dropped)
 }
