@@ -155,6 +155,8 @@ pub struct RunSummary {
 pub struct TableSummary {
     /// Its name at the source.
     pub name: String,
+    /// Whether the run came as far as to compare its receipts with its target. Nothing else is known of it if not.
+    pub is_looked_at: bool,
     /// Windows that are complete.
     pub windows_done: usize,
     /// Windows that failed for good.

@@ -626,6 +626,30 @@ IF 1 = 1
     FROM (SELECT [ID], [D], [NOTE]
     FROM (SELECT TOP (@P1) [ID], [D], [NOTE]
     FROM [dbo].[T]
+    WHERE [D] = CAST(@P2 AS datetime) AND [ID] > CAST(@P3 AS int)
+    ORDER BY [D], [ID]) AS piece
+    UNION ALL
+    SELECT [ID], [D], [NOTE]
+    FROM (SELECT TOP (@P1) [ID], [D], [NOTE]
+    FROM [dbo].[T]
+    WHERE [D] > CAST(@P2 AS datetime) AND [D] < CAST(@P4 AS datetime)
+    ORDER BY [D], [ID]) AS piece
+    UNION ALL
+    SELECT [ID], [D], [NOTE]
+    FROM (SELECT TOP (@P1) [ID], [D], [NOTE]
+    FROM [dbo].[T]
+    WHERE [D] = CAST(@P4 AS datetime) AND [ID] <= CAST(@P5 AS int)
+    ORDER BY [D], [ID]) AS piece) AS t
+    ORDER BY [D], [ID]
+    OPTION (MAXDOP 1, RECOMPILE)
+GO
+
+-- at the source: SELECT dbo.T
+IF 1 = 1
+    SELECT TOP (@P1) [ID], [D], [NOTE]
+    FROM (SELECT [ID], [D], [NOTE]
+    FROM (SELECT TOP (@P1) [ID], [D], [NOTE]
+    FROM [dbo].[T]
     WHERE [D] = CAST(@P3 AS datetime) AND [ID] > CAST(@P4 AS int)
     ORDER BY [D], [ID]) AS piece
     UNION ALL
@@ -982,6 +1006,32 @@ GO
 -- at the target: DELETE + INSERT + SELECT dbo.t_T, #load
 DELETE
     FROM [dbo].[t_T]
+    WHERE [D] = CAST(@P1 AS datetime) AND [ID] > CAST(@P2 AS int);
+DELETE
+    FROM [dbo].[t_T]
+    WHERE [D] > CAST(@P1 AS datetime) AND [D] < CAST(@P3 AS datetime);
+DELETE
+    FROM [dbo].[t_T]
+    WHERE [D] = CAST(@P3 AS datetime) AND [ID] <= CAST(@P4 AS int);
+    INSERT INTO [dbo].[t_T] ([ID], [D], [NOTE])
+    SELECT [c1], CAST([c2] AS datetime), [c3]
+    FROM #load;
+    SELECT [ID], [D], [NOTE]
+    FROM [dbo].[t_T]
+    WHERE [D] = CAST(@P1 AS datetime) AND [ID] > CAST(@P2 AS int)
+    UNION ALL
+    SELECT [ID], [D], [NOTE]
+    FROM [dbo].[t_T]
+    WHERE [D] > CAST(@P1 AS datetime) AND [D] < CAST(@P3 AS datetime)
+    UNION ALL
+    SELECT [ID], [D], [NOTE]
+    FROM [dbo].[t_T]
+    WHERE [D] = CAST(@P3 AS datetime) AND [ID] <= CAST(@P4 AS int)
+GO
+
+-- at the target: DELETE + INSERT + SELECT dbo.t_T, #load
+DELETE
+    FROM [dbo].[t_T]
     WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime);
 DELETE
     FROM [dbo].[t_T]
@@ -1008,6 +1058,28 @@ DELETE
     SELECT [ID], [D], [NOTE]
     FROM [dbo].[t_T]
     WHERE [D] IS NULL
+GO
+
+-- at the target: DELETE + INSERT + SELECT sync.receipt, sys.tables, …
+DELETE
+    FROM [sync].[receipt]
+    WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4;
+    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [loaded_at])
+    SELECT @P1, @P2, @P3, @P4, N'stale', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, CAST(@P15 AS varbinary(max)), CAST(@P16 AS varbinary(max)), SYSUTCDATETIME()
+    FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
+    WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int);
+    SELECT @@ROWCOUNT AS [written]
+GO
+
+-- at the target: DELETE + INSERT + SELECT sync.receipt, sys.tables, …
+DELETE
+    FROM [sync].[receipt]
+    WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4;
+    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [loaded_at])
+    SELECT @P1, @P2, @P3, @P4, N'stale', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, NULL, CAST(@P15 AS varbinary(max)), SYSUTCDATETIME()
+    FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
+    WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int);
+    SELECT @@ROWCOUNT AS [written]
 GO
 
 -- at the target: DELETE + INSERT + SELECT sync.receipt, sys.tables, …
@@ -1918,6 +1990,30 @@ GO
 SELECT 0 AS [part], COUNT_BIG(*) AS [row_count]
     FROM [dbo].[t_T]
     WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+GO
+
+-- at the target: SELECT COUNT dbo.t_T
+SELECT 0 AS [part], COUNT_BIG(*) AS [row_count]
+    FROM [dbo].[t_T]
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+    UNION ALL
+    SELECT 0 AS [part], COUNT_BIG(*) AS [row_count]
+    FROM [dbo].[t_T]
+    WHERE [D] = CAST(@P2 AS datetime) AND [ID] <= CAST(@P3 AS int)
+    UNION ALL
+    SELECT 1 AS [part], COUNT_BIG(*) AS [row_count]
+    FROM [dbo].[t_T]
+    WHERE [D] = CAST(@P5 AS datetime) AND [ID] > CAST(@P6 AS int)
+    UNION ALL
+    SELECT 1 AS [part], COUNT_BIG(*) AS [row_count]
+    FROM [dbo].[t_T]
+    WHERE [D] > CAST(@P5 AS datetime) AND [D] < CAST(@P4 AS datetime)
+GO
+
+-- at the target: SELECT COUNT dbo.t_T
+SELECT 0 AS [part], COUNT_BIG(*) AS [row_count]
+    FROM [dbo].[t_T]
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
     UNION ALL
     SELECT 1 AS [part], COUNT_BIG(*) AS [row_count]
     FROM [dbo].[t_T]
@@ -2570,6 +2666,28 @@ GO
 SELECT [D], [ID]
     FROM (SELECT [ID], [D], [NOTE]
     FROM [dbo].[t_T] AS t
+    WHERE [D] = CAST(@P1 AS datetime) AND [ID] > CAST(@P2 AS int) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
+    UNION ALL
+    SELECT [ID], [D], [NOTE]
+    FROM [dbo].[t_T] AS t
+    WHERE [D] > CAST(@P1 AS datetime) AND [D] < CAST(@P3 AS datetime) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
+    UNION ALL
+    SELECT [ID], [D], [NOTE]
+    FROM [dbo].[t_T] AS t
+    WHERE [D] = CAST(@P3 AS datetime) AND [ID] <= CAST(@P4 AS int) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))) AS t
+    OPTION (HASH JOIN, MERGE JOIN)
+GO
+
+-- at the target: SELECT dbo.t_T, #load
+SELECT [D], [ID]
+    FROM (SELECT [ID], [D], [NOTE]
+    FROM [dbo].[t_T] AS t
     WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime) AND NOT EXISTS (SELECT 1
     FROM #load AS l
     WHERE t.[ID] = CAST(l.[c1] AS int))
@@ -2617,6 +2735,12 @@ GO
 -- at the target: SELECT sync.plan
 SELECT [table_name], [access_path]
     FROM [sync].[plan]
+GO
+
+-- at the target: SELECT sync.receipt
+SELECT 1
+    FROM [sync].[receipt]
+    WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] > @P3 AND [load_id] = CAST(@P4 AS binary(16))
 GO
 
 -- at the target: SELECT sync.receipt
@@ -3000,6 +3124,23 @@ SET @fenced = @@ROWCOUNT;
     WHERE [table_name] = @P1 AND [window_start] = @P4 AND [ordinal] = @P5 AND [state] = N'verified';
     SELECT @fenced AS [fenced], @load_id AS [load_id], CASE WHEN EXISTS (SELECT 1
     FROM [dbo].[t_T]
+    WHERE [D] = CAST(@P6 AS datetime) AND [ID] > CAST(@P7 AS int)) OR EXISTS (SELECT 1
+    FROM [dbo].[t_T]
+    WHERE [D] > CAST(@P6 AS datetime) AND [D] < CAST(@P8 AS datetime)) OR EXISTS (SELECT 1
+    FROM [dbo].[t_T]
+    WHERE [D] = CAST(@P8 AS datetime) AND [ID] <= CAST(@P9 AS int)) THEN 1 ELSE 0 END AS [occupied]
+GO
+
+-- at the target: UPDATE + SELECT sync.lease, sync.receipt, …
+DECLARE @fenced int, @load_id binary(16);
+UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME()
+    WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16));
+SET @fenced = @@ROWCOUNT;
+    SELECT @load_id = [load_id]
+    FROM [sync].[receipt]
+    WHERE [table_name] = @P1 AND [window_start] = @P4 AND [ordinal] = @P5 AND [state] = N'verified';
+    SELECT @fenced AS [fenced], @load_id AS [load_id], CASE WHEN EXISTS (SELECT 1
+    FROM [dbo].[t_T]
     WHERE [D] = CAST(@P7 AS datetime) AND [ID] > CAST(@P8 AS int)) OR EXISTS (SELECT 1
     FROM [dbo].[t_T]
     WHERE [D] > CAST(@P7 AS datetime) AND [D] < CAST(@P6 AS datetime)) THEN 1 ELSE 0 END AS [occupied]
@@ -3069,6 +3210,16 @@ GO
 -- at the target: UPDATE sync.plan
 UPDATE [sync].[plan] SET [fingerprint] = @P2
     WHERE [table_name] = @P1
+GO
+
+-- at the target: UPDATE sync.receipt
+UPDATE [sync].[receipt] SET [ordinal] = -1 - [ordinal]
+    WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] > @P3
+GO
+
+-- at the target: UPDATE sync.receipt
+UPDATE [sync].[receipt] SET [ordinal] = -[ordinal]
+    WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] < 0
 GO
 
 -- at the target: UPDATE sync.receipt

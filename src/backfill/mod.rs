@@ -107,6 +107,12 @@ impl Passes<'_> {
                 if settled.marked {
                     // The user has seen its warnings already.
                     plan = compare(run, lease_session, at, self.read_cutoff).await?;
+                } else if settled.uncounted {
+                    run.note(&format!(
+                        "Table {}: its rows without a date (window `undated`) were not counted, because no index finds \
+                         them and this run reads nothing else of the table",
+                        at.plan.name
+                    ));
                 }
                 self.leave(settled, summary);
             }
@@ -244,6 +250,7 @@ pub(crate) fn announce(
     run.retrier
         .store
         .commit(&[Change::Waiting(None), record(run, plan)])?;
+    summary.is_looked_at = true;
     summary.already_complete =
         resume.windows.iter().all(is_done) && summary.rows_loaded == 0 && !summary.is_swapped;
     run.retrier.progress.event(Event::TableStarted {

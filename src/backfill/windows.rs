@@ -105,7 +105,7 @@ impl PassOver {
     /// Adds a window. Returns the error that ends the run, if it met one.
     fn add(&mut self, ended: WindowResult, at: LoadTarget<'_>, summary: &mut TableSummary) -> Option<Error> {
         summary.rows_loaded += ended.rows_loaded;
-        summary.rows_total = (summary.rows_total + ended.rows_loaded).saturating_sub(ended.rows_cut);
+        summary.rows_total += ended.rows_loaded;
         self.displaced += ended.displaced;
         self.stale += ended.stale;
         self.unsure |= ended.unsure;

@@ -89,6 +89,18 @@ pub(super) fn pass_key(id: u128) -> [u8; 16] {
     id.to_be_bytes()
 }
 
+/// Key in `meta` of what a pass has repaired.
+pub(super) fn repaired_key(id: u128) -> Vec<u8> {
+    [b"repaired ".as_slice(), &pass_key(id)].concat()
+}
+
+/// Key of a chunk that a pass compared: the chunk's, then the pass's.
+pub(super) fn checked_key(table: &str, window: Window, ordinal: u32, pass: u128) -> Vec<u8> {
+    let mut key = chunk_key(table, window, ordinal);
+    key.extend_from_slice(&pass_key(pass));
+    key
+}
+
 /// Key of a run: its start in milliseconds, then its identity.
 pub(super) fn run_key(run: &RunRecord) -> Vec<u8> {
     let mut key = (run.started_at.timestamp_millis().cast_unsigned() ^ (1 << 63))

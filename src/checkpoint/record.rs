@@ -181,6 +181,11 @@ pub struct PassScope {
 }
 
 impl PassScope {
+    /// Whether all of `other` is within it.
+    pub fn covers(&self, other: &PassScope) -> bool {
+        self.is_whole() || self == other
+    }
+
     /// Whether it is all tables and all dates.
     pub fn is_whole(&self) -> bool {
         *self == PassScope::default()
@@ -204,6 +209,8 @@ pub struct Pass {
     pub same: u64,
     /// Chunks that were found to differ and were not repaired.
     pub differing: u64,
+    /// Chunks and windows that were found to differ and were repaired.
+    pub repaired: u64,
     /// Tables that could not be compared.
     pub left_out: u64,
 }

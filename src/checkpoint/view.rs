@@ -98,6 +98,10 @@ impl<'a> View<'a> {
     /// The passes that are kept, by their start.
     pub fn passes(&self) -> Result<Vec<Pass>> {
         let mut passes = self.scan::<v1::ScopedPass, Pass>(PASSES, &[])?;
+        for pass in &mut passes {
+            let repaired = self.get::<v1::Repaired>(META, &codec::repaired_key(pass.id))?;
+            pass.repaired = repaired.map_or(0, |repaired| repaired.count);
+        }
         passes.extend(self.get::<v1::Pass>(META, PASS_KEY)?.map(Pass::from));
         passes.sort_by_key(|pass| pass.started_at);
         Ok(passes)
@@ -112,8 +116,15 @@ impl<'a> View<'a> {
         pass: u128,
         load_id: u128,
     ) -> Result<bool> {
-        let checked = self.get::<v1::Checked>(CHECKED, &codec::chunk_key(table, window, ordinal))?;
-        Ok(checked.is_some_and(|checked| (checked.pass, checked.load_id) == (pass, load_id)))
+        let own = codec::checked_key(table, window, ordinal, pass);
+        // The first stores of this format keep one mark a chunk, of whatever pass came last.
+        for key in [own, codec::chunk_key(table, window, ordinal)] {
+            let checked = self.get::<v1::Checked>(CHECKED, &key)?;
+            if checked.is_some_and(|checked| (checked.pass, checked.load_id) == (pass, load_id)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The tombstones of tables and months that are still to be forgotten.

@@ -144,11 +144,22 @@ impl<'t> Tables<'t> {
                 // A pass of an earlier program is kept in one place only.
                 self.meta.remove(PASS_KEY)?;
                 let key = codec::pass_key(pass.id);
-                put(&mut self.passes, &key, &v1::ScopedPass::from(pass))
+                put(&mut self.passes, &key, &v1::ScopedPass::from(pass))?;
+                let count = pass.repaired;
+                put(
+                    &mut self.meta,
+                    &codec::repaired_key(pass.id),
+                    &v1::Repaired { count },
+                )?;
+                match pass.ended_at {
+                    Some(_) => self.forget_checked(pass.id),
+                    None => Ok(()),
+                }
             }
             Change::RemovePass(id) => {
                 self.passes.remove(codec::pass_key(*id).as_slice())?;
-                Ok(())
+                self.meta.remove(codec::repaired_key(*id).as_slice())?;
+                self.forget_checked(*id)
             }
             Change::Checked {
                 table,
@@ -158,7 +169,7 @@ impl<'t> Tables<'t> {
                 load_id,
             } => {
                 let (pass, load_id) = (*pass, *load_id);
-                let key = codec::chunk_key(table, *window, *ordinal);
+                let key = codec::checked_key(table, *window, *ordinal, pass);
                 put(&mut self.checked, &key, &v1::Checked { pass, load_id })
             }
             Change::Run(record) => put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record)),
@@ -177,6 +188,13 @@ impl<'t> Tables<'t> {
             }
             Change::Forgotten(tombstone) => self.forget(tombstone),
         }
+    }
+
+    /// Removes the marks of a pass that nobody resumes.
+    fn forget_checked(&mut self, pass: u128) -> Result<()> {
+        let pass = codec::pass_key(pass);
+        self.checked.retain(|key, _| !key.ends_with(&pass))?;
+        Ok(())
     }
 
     /// Keeps a window's counts and marks in step with its chunks: subtracts the old chunk and adds the new one.

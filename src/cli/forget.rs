@@ -71,16 +71,19 @@ pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode>
     };
     let forgotten = forgotten.await;
     embedded.stop().await;
-    forgotten?;
+    let receipts = forgotten?;
     let what = match args.month {
         Some(month) => format!("{} of {}", month.format("%Y-%m"), tombstone.table),
         None => tombstone.table.clone(),
     };
-    result(&format!(
-        "Forgot {what}: {} of {} that the checkpoints knew. The rows at the target stay until a run loads them again.\n",
-        counted(known.chunks, "chunk"),
-        rows(known.rows)
-    ))?;
+    result(&match (receipts, known.chunks) {
+        (0, 0) => format!("Nothing of {what} was loaded by a run, so there was nothing to forget.\n"),
+        _ => format!(
+            "Forgot {what}: {} of {} that the checkpoints knew. The rows at the target stay until a run loads them again.\n",
+            counted(known.chunks, "chunk"),
+            rows(known.rows)
+        ),
+    })?;
     Ok(ExitCode::Done)
 }
 

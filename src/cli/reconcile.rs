@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 use serde::Serialize;
 
@@ -135,10 +135,14 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
         rows(reconciled.rows),
         counted(reconciled.tables, "table")
     );
+    // What was equal then may differ by now.
+    let since = reconciled.since.map_or_else(String::new, |since| {
+        format!(", after {}", since.format("%Y-%m-%d %H:%M:%S UTC"))
+    });
     let before = match reconciled.chunks_before {
         0 => String::new(),
         count => format!(
-            " ({} were compared before it was cut short)",
+            " ({} were compared before it was cut short{since})",
             counted(count, "chunk")
         ),
     };
@@ -288,6 +292,8 @@ fn place(finding: &Finding) -> String {
 struct View<'a> {
     chunks: u64,
     chunks_before: u64,
+    /// The chunks before were compared at this time or later.
+    chunks_before_since: Option<DateTime<Utc>>,
     differing: Vec<FindingView<'a>>,
     exit_code: u8,
     left_out: &'a [String],
@@ -324,6 +330,7 @@ impl View<'_> {
         View {
             chunks: reconciled.chunks,
             chunks_before: reconciled.chunks_before,
+            chunks_before_since: reconciled.since,
             differing: reconciled.findings.iter().map(FindingView::of).collect(),
             exit_code: reconciled.exit() as u8,
             left_out: &reconciled.left_out,
@@ -411,6 +418,7 @@ mod tests {
         {
           "chunks": 4,
           "chunks_before": 0,
+          "chunks_before_since": null,
           "differing": [
             {
               "changed": 1,

@@ -206,6 +206,9 @@ fn state(table: &TableSummary) -> String {
     if table.windows_open > 0 {
         parts.push(format!("{} open", counted(table.windows_open as u64, "window")));
     }
+    if parts.is_empty() && !table.is_looked_at {
+        return "not looked at".to_owned();
+    }
     match (parts.is_empty(), table.already_complete) {
         (true, true) if table.rows_compared > 0 => "compared, unchanged".to_owned(),
         (true, true) => "was verified before".to_owned(),
@@ -224,6 +227,7 @@ mod tests {
     fn line(name: &str) -> TableSummary {
         TableSummary {
             name: name.to_owned(),
+            is_looked_at: true,
             windows_done: 2,
             rows_total: 1000,
             ..TableSummary::default()
@@ -273,6 +277,22 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("Run the same command again to go on.\n"), "{text}");
+    }
+
+    #[test]
+    fn a_table_that_the_run_did_not_come_to_is_not_verified() {
+        let waited = TableSummary {
+            name: "A".to_owned(),
+            ..TableSummary::default()
+        };
+        let text = text(&RunSummary {
+            tables: vec![waited],
+            exit: ExitCode::Incomplete,
+        });
+        assert!(
+            text.contains("| A     |          0 |        0 |  0 of 0 | not looked at |"),
+            "{text}"
+        );
     }
 
     #[test]

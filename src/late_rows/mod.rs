@@ -1,7 +1,8 @@
 //! Late rows: compares the row counts of recent windows day by day, until no more rows come.
 //!
 //! Tills upload sales of days that were loaded, and people correct dates. Each run compares a window until
-//! one finds it equal at least `settle_days` after its end. Each run compares the rows without a date. Chunks
+//! one finds it equal at least `settle_days` after its end. Each run compares the rows without a date; where no
+//! index finds them, each run that reads or counts the table anyway. Chunks
 //! that hold a day that differs become stale at the target, so that any later run finds them, too. If a
 //! window would lose more rows than the brake allows, none of its chunks is marked. A changed value keeps the
 //! count of its day, so only `reconcile --source` finds it.
@@ -66,6 +67,8 @@ pub struct Settled {
     pub marked: bool,
     /// Windows that would lose too many rows, so that nothing of them may be loaded.
     pub braked: BTreeSet<Window>,
+    /// Whether rows without a date were not counted, because that alone would have read the table.
+    pub uncounted: bool,
 }
 
 /// A window's row counts at source and target.
@@ -97,7 +100,7 @@ impl Settling<'_> {
             return Ok(settled);
         }
         let mut equal = Vec::new();
-        for (window, sums, receipts) in self.unsettled(target, concerned).await? {
+        for (window, sums, receipts) in self.unsettled(target, concerned, &mut settled).await? {
             let again = |receipt: &&Receipt| {
                 receipt.chunk.state != ChunkState::Verified || receipt.incarnation != self.target.incarnation
             };
@@ -134,13 +137,21 @@ impl Settling<'_> {
         &self,
         target: &mut Session,
         concerned: impl Fn(Window) -> bool,
+        settled: &mut Settled,
     ) -> Result<Vec<(Window, Sums, Vec<Receipt>)>> {
         let mut windows = Vec::new();
         for (window, sums) in receipt::sums(target, &self.plan.target, &self.target.incarnation).await? {
             let compared = concerned(window) && (self.days > 0 || window.is_dated());
-            if compared && !self.is_settled(window, &sums)? && !self.costs_a_scan(window) {
+            if compared && !self.is_settled(window, &sums)? {
                 windows.push((window, sums));
             }
+        }
+        // Without an index that begins with the date, each count of a window reads the table. Rows without a date are
+        // counted where the run reads it anyway, for its other windows.
+        if !self.is_indexed() && !self.read_anyway && !windows.iter().any(|(window, _)| window.is_dated()) {
+            let before = windows.len();
+            windows.retain(|(window, _)| *window != Window::Undated);
+            settled.uncounted = windows.len() < before;
         }
         let counts: Vec<(Window, u64)> = windows
             .iter()
@@ -226,14 +237,10 @@ impl Settling<'_> {
         }
     }
 
-    /// Whether counting would read the whole table only for the count: the window has no dates, and no index
-    /// begins with the date. Such rows are counted when the run reads the table anyway.
-    fn costs_a_scan(&self, window: Window) -> bool {
-        let indexed = self
-            .plan
-            .date()
-            .is_some_and(|date| self.plan.source.begins_with(&date.name));
-        window == Window::Undated && !indexed && !self.read_anyway
+    /// Whether an index begins with the date.
+    fn is_indexed(&self) -> bool {
+        let date = self.plan.date();
+        date.is_some_and(|date| self.plan.source.begins_with(&date.name))
     }
 
     /// Whether no more rows are expected: the window was equal after its time and has not changed since.

@@ -15,9 +15,9 @@ const FATAL_CLASS: u8 = 20;
 const NAMES_ONLY: &[u32] = &[
     102, 105, 137, 156, 207, 208, 209, 213, 229, 230, 257, 262, 266, 297, 300, 447, 468, 515, 544, 547, 911,
     916, 927, 941, 952, 976, 978, 982, 983, 988, 1101, 1105, 1204, 1205, 1222, 1801, 1911, 1913, 2601, 2627,
-    2705, 2714, 2760, 2766, 2812, 3701, 3726, 3902, 3903, 3906, 3908, 3930, 3953, 3957, 3961, 4060, 4104,
-    4221, 4816, 4902, 4922, 8114, 8134, 8152, 9002, 15023, 15151, 15248, 18452, 18456, 18470, 18486, 18487,
-    18488, 40613,
+    2705, 2714, 2760, 2766, 2812, 3701, 3726, 3902, 3903, 3906, 3908, 3930, 3952, 3953, 3957, 3961, 4060,
+    4104, 4221, 4816, 4902, 4922, 8114, 8134, 8152, 9002, 15023, 15151, 15248, 18452, 18456, 18470, 18486,
+    18487, 18488, 40613,
 ];
 
 /// The numbers of errors that a database raises itself, by THROW or RAISERROR. Nothing is known of their texts.
@@ -178,8 +178,9 @@ pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
         4060 | 18452 | 18456 | 18470 | 18486 | 18487 | 18488 => ErrorKind::Login,
         // The last one is Azure SQL's quota.
         9002 | 1105 | 1101 | 40544 => ErrorKind::TargetFull,
-        // Missing columns, tables, schemas, permissions, a database that this login may not enter or nobody may write.
-        3906 | 2760 | 207 | 208 | 229 | 230 | 262 | 297 | 300 | 916 | 978 => ErrorKind::Preflight,
+        // Missing columns, tables, schemas, permissions, a database that this login may not enter, nobody may write, or
+        // that keeps no row versions for a snapshot.
+        3952 | 3906 | 2760 | 207 | 208 | 229 | 230 | 262 | 297 | 300 | 916 | 978 => ErrorKind::Preflight,
         _ if class >= FATAL_CLASS => ErrorKind::Broken,
         _ => ErrorKind::Statement,
     }
@@ -313,7 +314,7 @@ mod tests {
             (ErrorKind::TargetFull, &[9002, 1105, 1101, 40544]),
             (
                 ErrorKind::Preflight,
-                &[207, 208, 229, 230, 262, 297, 300, 916, 978, 2760, 3906],
+                &[207, 208, 229, 230, 262, 297, 300, 916, 978, 2760, 3906, 3952],
             ),
             (ErrorKind::Statement, &[2627, 245, 547]),
         ];

@@ -16,7 +16,7 @@ use crate::target::migrate;
 use crate::target::receipt;
 
 /// Forgets the windows that `tombstone` names. Once this returns, neither the target nor the store has
-/// records of them.
+/// records of them. Returns the number of receipts that the target had.
 ///
 /// # Errors
 /// `Busy` when a run is loading the table, and nothing is recorded then; `State` when the store cannot be
@@ -26,7 +26,7 @@ pub async fn forget(
     retrier: &Retrier,
     holder: &Holder,
     tombstone: &Tombstone,
-) -> Result<()> {
+) -> Result<u64> {
     let leases = take_leases(session, retrier, holder, tombstone).await?;
     failpoint::step("forget: before the tombstone");
     retrier.store.commit(&[Change::Forget(tombstone.clone())])?;
@@ -84,15 +84,17 @@ async fn drop_records(
     retrier: &Retrier,
     leases: &[Lease],
     tombstone: &Tombstone,
-) -> Result<()> {
+) -> Result<u64> {
+    let mut dropped = 0;
     for lease in leases {
         if tombstone.month.is_none() {
             drop_shadow(session, lease).await?;
         }
-        receipt::forget(session, lease, tombstone.days()).await?;
+        dropped += receipt::forget(session, lease, tombstone.days()).await?;
         lease::release(session, lease).await?;
     }
-    retrier.store.commit(&[Change::Forgotten(tombstone.clone())])
+    retrier.store.commit(&[Change::Forgotten(tombstone.clone())])?;
+    Ok(dropped)
 }
 
 /// Drops the shadow table of a lease's table. Only runs that hold that lease write it.

@@ -14,6 +14,7 @@ use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
 use crate::mssql::catalog;
 use crate::pipeline::forget;
+use crate::pipeline::resume::refuse_dates;
 use crate::pipeline::retrier::Place;
 use crate::source::{sight, versions};
 use crate::target::migrate::migrate;
@@ -28,7 +29,7 @@ use context::RunContext;
 /// A table that is not there, or not fit to be copied, has its error in place of a plan.
 ///
 /// # Errors
-/// `Preflight` if no table can be planned; `WrongServer`; those of the sessions.
+/// `Preflight` or `Usage` if no table can be planned; `WrongServer`; those of the sessions.
 pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let place = Place::of("preflight");
     let plans = run
@@ -67,7 +68,10 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     for table in tables {
         match plan::of_source(run.config, &mut source, table, &origin).await {
             Err(error) if error.kind() != ErrorKind::Preflight || source.is_broken() => return Err(error),
-            planned => plans.push(planned),
+            planned => plans.push(planned.and_then(|plan| {
+                refuse_dates(&plan, run.options.range)?;
+                Ok(plan)
+            })),
         }
     }
     if plans.iter().all(Result::is_err) {

@@ -1,5 +1,7 @@
 //! The options of a comparison, and its findings.
 
+use chrono::{DateTime, Utc};
+
 use crate::base::exit_code::ExitCode;
 use crate::model::table::Identifier;
 use crate::model::window::{DateRange, Window};
@@ -67,6 +69,8 @@ pub struct Reconciled {
     pub rows: u64,
     /// Chunks that an earlier command of the same pass found to be the same.
     pub chunks_before: u64,
+    /// The time since which these were compared; `None` without any.
+    pub since: Option<DateTime<Utc>>,
     /// The chunks and windows that differ.
     pub findings: Vec<Finding>,
     /// The tables that could not be compared or repaired, each with the reason.

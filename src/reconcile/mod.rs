@@ -82,8 +82,12 @@ pub async fn reconcile(
             break;
         }
     }
+    if done.chunks_before > 0 {
+        done.since = Some(pass.started_at);
+    }
     let unrepaired = done.findings.iter().filter(|finding| !finding.repaired);
     pass.differing = unrepaired.clone().count() as u64;
+    pass.repaired += done.findings.len() as u64 - pass.differing;
     let chunks = unrepaired.filter(|finding| finding.about == About::Chunk);
     let same = done.chunks_before + done.chunks.saturating_sub(chunks.count() as u64);
     pass.left_out = done.left_out.len() as u64;
@@ -94,8 +98,26 @@ pub async fn reconcile(
         pass.same = same;
         pass.ended_at = Some(clock.now());
     }
-    store.commit(&[Change::Waiting(None), Change::Pass(pass)])?;
+    let mut changes = vec![Change::Waiting(None)];
+    let passes = store.view()?.passes()?;
+    changes.extend(refuted(&pass, &passes).map(|other| Change::RemovePass(other.id)));
+    changes.push(Change::Pass(pass));
+    store.commit(&changes)?;
     Ok(done)
+}
+
+/// The ended passes whose differences are no more: `pass` came later, compared all that they did and more, and leaves
+/// none.
+fn refuted<'a>(pass: &'a Pass, others: &'a [Pass]) -> impl Iterator<Item = &'a Pass> {
+    let leaves_none = pass.ended_at.is_some() && pass.differing + pass.left_out == 0;
+    others.iter().filter(move |other| {
+        leaves_none
+            && other.id != pass.id
+            && other.differing > 0
+            && other.ended_at.is_some_and(|ended| ended <= pass.started_at)
+            && (pass.source || !other.source)
+            && pass.scope.covers(&other.scope)
+    })
 }
 
 /// Begins a pass, or resumes the one of the same ends, tables and dates that was cut short. A pass of other
@@ -114,7 +136,9 @@ fn begin(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<Pass> {
         .partition(|pass| (pass.source, &pass.scope) == (options.source, &scope));
     let resumed = alike.iter().rfind(|pass| is_cut_short(pass)).cloned();
     let mut changes = vec![Change::Waiting(None)];
-    changes.extend(alike.into_iter().map(|pass| Change::RemovePass(pass.id)));
+    let ended = alike.iter().map(|pass| pass.id);
+    let ended = ended.filter(|id| resumed.as_ref().is_none_or(|pass| pass.id != *id));
+    changes.extend(ended.map(Change::RemovePass));
     changes.extend(others.into_iter().map(|pass| {
         // The last pass over everything is told until the next one.
         match is_cut_short(&pass) || (pass.ended_at.is_some() && pass.scope.is_whole()) {
@@ -137,6 +161,7 @@ fn begin(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<Pass> {
         ended_at: None,
         same: 0,
         differing: 0,
+        repaired: 0,
         left_out: 0,
     });
     changes.push(Change::Pass(pass.clone()));

@@ -11,7 +11,7 @@ use crate::backfill::{LoadTarget, load_windows};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::{rows, thousands};
 use crate::model::brake::Brake;
-use crate::model::chunk::ChunkState;
+use crate::model::chunk::{ChunkState, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::table::TableName;
 use crate::model::window::Window;
@@ -22,7 +22,7 @@ use crate::progress::TableSummary;
 use crate::reconcile::finding::{About, Finding, ReconcileOptions, Reconciled};
 use crate::reconcile::window::{gap, uncovered};
 use crate::target::lease::Lease;
-use crate::target::receipt;
+use crate::target::receipt::{self, Receipt};
 use crate::target::table::Target;
 
 /// The subject of a repair.
@@ -99,7 +99,12 @@ pub(super) async fn repair(
         return Ok(());
     }
     let Parts { differing, parts } = Parts::of(&findings, repair.receipted)?;
+    // A chunk that has grown is loaded as several, so that other numbers stand for its range then.
+    let mut ranges: BTreeMap<(Window, u32), KeyRange> = BTreeMap::new();
     for (window, ordinals) in &differing {
+        let receipts = receipt::read(lease_session, &plan.target, *window).await?;
+        let chunks = receipts.into_iter().map(|receipt| receipt.chunk);
+        ranges.extend(chunks.map(|chunk| ((*window, chunk.ordinal), chunk.range)));
         receipt::mark_all_stale(lease_session, repair.lease, *window, ordinals).await?;
     }
     let whole = parts.values().flatten().copied().collect();
@@ -119,7 +124,10 @@ pub(super) async fn repair(
     for finding in findings {
         finding.repaired = match (parts.get(&finding.window), finding.ordinal) {
             (Some(parts), _) => proof.are_whole(lease_session, parts).await?,
-            (None, Some(ordinal)) => proof.is_verified(lease_session, finding.window, ordinal).await?,
+            (None, Some(ordinal)) => match ranges.get(&(finding.window, ordinal)) {
+                Some(range) => proof.is_verified(lease_session, finding.window, range).await?,
+                None => false,
+            },
             (None, None) => false,
         };
     }
@@ -165,14 +173,32 @@ fn stopped_by_the_brake(run: &RunContext<'_>, repair: &Repair<'_>, findings: &[F
 }
 
 impl Proof<'_> {
-    /// Whether a chunk has a verified receipt for rows in this very table.
-    async fn is_verified(self, lease_session: &mut Session, window: Window, ordinal: u32) -> Result<bool> {
+    /// Whether the range of a chunk is covered by verified receipts for rows in this very table.
+    async fn is_verified(
+        self,
+        lease_session: &mut Session,
+        window: Window,
+        range: &KeyRange,
+    ) -> Result<bool> {
         let receipts = receipt::read(lease_session, &self.plan.target, window).await?;
-        Ok(receipts.iter().any(|receipt| {
-            receipt.chunk.ordinal == ordinal
-                && receipt.chunk.state == ChunkState::Verified
-                && receipt.incarnation == self.target.incarnation
-        }))
+        let from_its_start = receipts
+            .iter()
+            .skip_while(|receipt| receipt.chunk.range.after != range.after);
+        let mut end = Some(&range.after);
+        for receipt in from_its_start {
+            let Receipt {
+                chunk, incarnation, ..
+            } = receipt;
+            let follows = end == Some(&chunk.range.after);
+            if !follows || chunk.state != ChunkState::Verified || *incarnation != self.target.incarnation {
+                return Ok(false);
+            }
+            if chunk.range.through == range.through {
+                return Ok(true);
+            }
+            end = chunk.range.through.is_some().then_some(&chunk.range.through);
+        }
+        Ok(false)
     }
 
     /// Whether verified receipts cover the windows without a gap, up to their end or to the last key of an

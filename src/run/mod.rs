@@ -128,10 +128,13 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
     }
     let dated = plans.iter().any(|plan| !plan.is_full());
     for plan in &plans {
-        summaries.push(run_table(run, plan).await?);
-        if run.is_stopped() {
-            break;
-        }
+        summaries.push(match run.is_stopped() {
+            true => TableSummary {
+                name: plan.name.as_str().to_owned(),
+                ..TableSummary::default()
+            },
+            false => run_table(run, plan).await?,
+        });
     }
     look_back(run, &plans, &mut summaries).await?;
     let place = |summary: &TableSummary| tables.iter().position(|table| table.name.same_as(&summary.name));

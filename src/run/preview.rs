@@ -12,7 +12,7 @@ use crate::model::table::TableName;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::{Session, catalog};
-use crate::pipeline::resume::{in_calendar, is_complete};
+use crate::pipeline::resume::{in_calendar, is_complete, refuse_dates};
 use crate::preflight::ends;
 use crate::preflight::plan::{of_source, origin, refuse_changes};
 use crate::refresh::shadow_table;
@@ -203,6 +203,7 @@ impl Look<'_> {
         target: &mut Session,
     ) -> Result<Found> {
         let plan = of_source(self.config, source, table, &self.origin).await?;
+        refuse_dates(&plan, self.range)?;
         let name = plan.target.clone();
         let rows_estimated = source.estimate(&plan.source).await?;
         let there = match self.at_target(target, plan, rows_estimated).await {

@@ -160,7 +160,8 @@ pub async fn open_to_look(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Se
     Ok(session)
 }
 
-/// The error of a command that only looks at a target table. If a run holds the locks, it names that run.
+/// The error of a command that only looks at a target table. If a run holds the locks, it names that run; if another
+/// session does, it says so.
 pub async fn with_holder(session: &mut Session, target: &TableName, error: Error) -> Error {
     if error.number() != Some(LOCK_TIMED_OUT) {
         return error;
@@ -170,11 +171,32 @@ pub async fn with_holder(session: &mut Session, target: &TableName, error: Error
     if let Err(broken) = session.batch(&level("UNCOMMITTED")).await {
         return broken;
     }
-    let busy = held_by_another(session, &target.to_string()).await;
+    let name = target.to_string();
+    // The lease's row names the last run that took it, which may have ended since.
+    let busy = match is_held(session, &name).await {
+        Err(error) if session.is_broken() => return error,
+        Ok(false) => Error::new(
+            ErrorKind::Busy,
+            format!(
+                "A session that is no run of this program has locked target table {name}; see in sys.dm_tran_locks who it \
+                 is, wait for it to end, or end it, then run again"
+            ),
+        ),
+        Ok(true) | Err(_) => held_by_another(session, &name).await,
+    };
     match session.batch(&level("COMMITTED")).await {
         Ok(()) => busy.with_source(error),
         Err(broken) => broken,
     }
+}
+
+/// Whether another session holds the applock of a target table.
+async fn is_held(session: &mut Session, name: &str) -> Result<bool> {
+    let resource = format!("sync:{name}");
+    let sql = "SELECT APPLOCK_TEST(N'public', @P1, N'Exclusive', N'Session') AS [free]";
+    let rows = session.rows(sql, &[Value::Text(&resource)]).await?;
+    let free = rows.first().map(|row| row.integer("free")).transpose()?;
+    Ok(free != Some(1))
 }
 
 async fn held_by_another(session: &mut Session, name: &str) -> Error {

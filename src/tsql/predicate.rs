@@ -36,7 +36,7 @@ pub fn near(day: NaiveDate, date: DataType) -> std::ops::RangeInclusive<NaiveDat
 }
 
 /// The first and the last day that a date type holds.
-fn calendar(date: DataType) -> (NaiveDate, NaiveDate) {
+pub fn calendar(date: DataType) -> (NaiveDate, NaiveDate) {
     let day =
         |year, month, day| NaiveDate::from_ymd_opt(year, month, day).expect("the day is in the calendar");
     match date {

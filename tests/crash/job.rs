@@ -22,9 +22,9 @@ const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025
 async fn fill(server: &Server) {
     let sales = (0..210).map(|n| {
         let (month, day) = (10 + n % 3, 1 + n % 28);
-        format!("({n}, '2025-{month}-{day:02}T{:02}:00:00', N'note {n}')", n % 24)
+        format!("({n}, '2025-{month}-{day:02}T{:02}:00:00', N'{n:0200}')", n % 24)
     });
-    let table = tables::sales("NOTE nvarchar(60) NULL");
+    let table = tables::sales("NOTE nvarchar(200) NULL");
     table.rows(sales).at_source(server).await;
     let payments = (0..100).map(|n| {
         let (month, day) = (10 + n % 2, 1 + n % 5);
@@ -43,16 +43,19 @@ struct Job {
     loaded: bool,
     /// What is done to the target before it.
     before: &'static str,
+    /// What is added to the configuration before it.
+    tuned: &'static str,
     /// Chunks that the job would load if it did not die; `None` for all.
     chunks: Option<u64>,
 }
 
-const JOBS: [Job; 6] = [
+const JOBS: [Job; 7] = [
     Job {
         name: "a first run",
         command: &RUN,
         loaded: false,
         before: "",
+        tuned: "",
         chunks: None,
     },
     Job {
@@ -62,6 +65,7 @@ const JOBS: [Job; 6] = [
         // One chunk of the middle and two at the end of another window are loaded in their places.
         before: "DELETE FROM dbo.t_SALES WHERE SOLD_AT >= '2025-10-01T00:00:00' AND SOLD_AT < '2025-10-05T00:00:00'; \
                  DELETE FROM dbo.t_SALES WHERE SOLD_AT >= '2025-11-15T00:00:00' AND SOLD_AT < '2025-11-30T00:00:00'",
+        tuned: "",
         chunks: Some(3),
     },
     Job {
@@ -71,6 +75,7 @@ const JOBS: [Job; 6] = [
         // It leaves December for good only when the source was asked, and the chunk that it is in now is loaded again.
         before: "UPDATE dbo.t_SALES SET SOLD_AT = '2025-12-02T05:00:00' WHERE ID = 1; \
                  INSERT INTO dbo.t_SALES VALUES (9001, '2025-10-03T05:00:00', N'nobody knows it')",
+        tuned: "",
         chunks: Some(4),
     },
     Job {
@@ -79,13 +84,23 @@ const JOBS: [Job; 6] = [
         loaded: true,
         before: "UPDATE [sync].[receipt] SET [key_after] = NULL, [state] = N'stale' WHERE [table_name] = N'dbo.t_SALES' \
                  AND [window_start] = '2025-11-01' AND [ordinal] = 1",
+        tuned: "",
         chunks: Some(2),
+    },
+    Job {
+        name: "a run over chunks that are too large by now",
+        command: &RUN,
+        loaded: true,
+        before: "DELETE FROM dbo.t_SALES WHERE ID IN (0, 1)",
+        tuned: "chunk_bytes_max = 4096",
+        chunks: Some(4),
     },
     Job {
         name: "forget",
         command: &["forget", "--table", "SALES", "--month", "2025-11"],
         loaded: true,
         before: "",
+        tuned: "",
         chunks: Some(3),
     },
     Job {
@@ -93,6 +108,7 @@ const JOBS: [Job; 6] = [
         command: &["rebuild"],
         loaded: true,
         before: "",
+        tuned: "",
         chunks: Some(0),
     },
 ];
@@ -111,6 +127,10 @@ async fn begin(server: &mut Server, job: &Job) -> Project {
     }
     if !job.before.is_empty() {
         server.at_target(job.before).await;
+    }
+    if !job.tuned.is_empty() {
+        let tuned = format!("\n[run]\n{}\n", job.tuned);
+        project.configure("\n[run]\n", &tuned);
     }
     project
 }
@@ -278,6 +298,8 @@ async fn a_job_that_dies_at_any_step_is_finished_by_the_next_run() {
         "migrate: after a batch",
         "rebuild: after the old store is put aside",
         "run: before its end",
+        "split: before COMMIT",
+        "split: after COMMIT",
     ] {
         assert!(names.contains(name), "no job passes the step {name}: {names:?}");
     }

@@ -1,6 +1,6 @@
 //! Windows, chunks and keys at their edges: nothing lost, nothing twice.
 
-use testkit::project::T_MONTHLY;
+use testkit::project::{T_MONTHLY, monthly};
 use testkit::tables::{self, Table};
 use testkit::{Project, Server, faults};
 
@@ -352,6 +352,30 @@ async fn no_window_lies_beyond_the_calendar_of_its_date_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dates_that_the_date_type_cannot_hold_are_refused() {
+    let server = Server::start().await;
+    Table::new("T", "ID int NOT NULL, D smalldatetime NULL")
+        .indexed("D")
+        .at_source(&server)
+        .await;
+    let project = Project::new(&server, T_MONTHLY);
+    let says = "No date from 1899-01-01 to 1899-12-31 can be in dbo.T.D";
+    let refused = project.run("1899-01-01", "1899-12-31", &[]).await.expect(2);
+    assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    assert!(!refused.stdout.contains("already loaded"), "{}", refused.stdout);
+    let dates = ["plan", "--start-date", "1899-01-01", "--end-date", "1899-12-31"];
+    let refused = project.sync(&dates).await.expect(2);
+    assert!(refused.stdout.contains(says), "{}", refused.stdout);
+    // Another table can have such dates, and is loaded.
+    let other = Table::new("U", "ID int NOT NULL, D date NOT NULL").indexed("D");
+    other.rows(["(1, '1899-05-05')"]).at_source(&server).await;
+    project.home.configure_too(&monthly("U", "D"));
+    let ended = project.run("1899-01-01", "1899-12-31", &[]).await.expect(2);
+    assert!(ended.stdout.contains(says), "{}", ended.stdout);
+    server.assert_equal("dbo.U", "dbo.t_U").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn white_space_in_xml_is_kept() {
     let server = Server::start().await;
     let table = Table::new("T", "ID int NOT NULL, D date NOT NULL, X xml NULL").indexed("D");
@@ -380,30 +404,109 @@ async fn white_space_in_xml_is_kept() {
     assert_eq!(here, there);
 }
 
-/// A window that is cut and chunked anew counts each row once.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_window_that_is_cut_counts_its_rows_once() {
-    let server = Server::start().await;
+/// A table of October whose rows have some 230 bytes each, 20 rows a day.
+fn wide(index: bool) -> Table {
     let text = "x".repeat(200);
-    let rows = (0..600).map(|n| format!("({n}, '2025-10-{:02}T10:00:00', N'{text}')", 1 + n / 25));
-    let table = Table::new("T", "ID int NOT NULL, D datetime NOT NULL, V nvarchar(400) NULL").indexed("D");
-    table.rows(rows).at_source(&server).await;
+    let rows = (0..620).map(|n| format!("({n}, '2025-10-{:02}T10:00:00', N'{text}')", 1 + n / 20));
+    let table = Table::new("T", "ID int NOT NULL, D datetime NOT NULL, V nvarchar(400) NULL");
+    let table = if index { table.indexed("D") } else { table };
+    table.rows(rows)
+}
+
+/// The ordinals of the one window's receipts, in order.
+async fn ordinals(server: &Server) -> Vec<String> {
+    let sql = "SELECT CONCAT([ordinal], N'') FROM [sync].[receipt] ORDER BY [ordinal]";
+    server.connect(&server.target).await.texts(sql).await
+}
+
+async fn assert_dense(server: &Server) {
+    let ordinals = ordinals(server).await;
+    let dense: Vec<String> = (0..ordinals.len()).map(|n| n.to_string()).collect();
+    assert_eq!(ordinals, dense);
+}
+
+/// The loads of `before` that are not there any more.
+async fn loads_gone(server: &Server, before: &[String]) -> usize {
+    // A load keeps its id while its chunk takes another number.
+    let id = |load: &String| load.rsplit(" | ").next().map(str::to_owned);
+    let now: Vec<_> = server.loads().await.iter().map(id).collect();
+    before.iter().filter(|load| !now.contains(&id(load))).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_is_larger_than_the_limits_of_today_is_split_in_its_own_range() {
+    for index in [true, false] {
+        let server = Server::start().await;
+        wide(index).at_source(&server).await;
+        let project = Project::tuned(&server, "chunk_rows = 100\nsettle_days = 0", T_MONTHLY);
+        project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+        project.configure("chunk_rows = 100", "chunk_rows = 10\nchunk_bytes_max = 4096");
+        let before = server.loads().await;
+        // Lower limits alone are no reason to load anything again.
+        let mark = server.mark();
+        let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+        assert!(ended.stdout.contains("already loaded"), "{}", ended.stdout);
+        if index {
+            server.assert_no_table_read(mark, &["[T]"]);
+        }
+        assert_eq!(server.loads().await, before);
+        server.at_target("DELETE FROM dbo.t_T WHERE ID IN (7, 250)").await;
+        let mark = server.mark();
+        let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+        let done = "Done: 200 rows loaded now, 620 rows verified in 1 table.";
+        assert!(ended.stdout.contains(done), "{}", ended.stdout);
+        assert!(
+            ended.stderr.contains("T 2025-10: verified, 620 rows"),
+            "{}",
+            ended.stderr
+        );
+        server.assert_equal("dbo.T", "dbo.t_T").await;
+        assert_dense(&server).await;
+        assert_eq!(
+            loads_gone(&server, &before).await,
+            2,
+            "the chunks that lost a row"
+        );
+        if server.has_log() {
+            let largest = "SELECT MAX([byte_count]) FROM [sync].[receipt] WHERE [ordinal] < 3";
+            let largest = server.connect(&server.target).await.integer(largest).await;
+            assert!(largest < 6_500, "{largest} bytes were in memory at once");
+            let read = server.rows_read(mark, &["[T]"]);
+            // An interrupted read may have sent rows that nobody took.
+            assert!(read <= 1_000, "{read} rows were read again");
+        }
+        let status = project.status().await;
+        assert_eq!(
+            status["totals"]["chunks"],
+            ordinals(&server).await.len(),
+            "{status}"
+        );
+        assert_eq!(status["totals"]["rows"], 620, "{status}");
+        let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+        assert!(ended.stdout.contains("already loaded"), "{}", ended.stdout);
+    }
+}
+
+/// The answer to the COMMIT of a split is lost: the receipts behind the chunk take the next number once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_split_whose_commit_was_not_acknowledged_is_not_made_twice() {
+    let name = "a_split_whose_commit_was_not_acknowledged_is_not_made_twice";
+    let Some(server) = Server::start_emulator(name).await else {
+        return;
+    };
+    wide(true).at_source(&server).await;
     let project = Project::tuned(&server, "chunk_rows = 100\nsettle_days = 0", T_MONTHLY);
     project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
-    project.configure("\n[run]\n", "\n[run]\nchunk_bytes_max = 16384\n");
+    let before = server.loads().await;
+    project.configure("\n[run]\n", "\n[run]\nchunk_bytes_max = 10240\n");
     server.at_target("DELETE FROM dbo.t_T WHERE ID = 7").await;
-    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
-    assert!(
-        ended
-            .stdout
-            .contains("Done: 600 rows loaded now, 600 rows verified in 1 table."),
-        "{}",
-        ended.stdout
-    );
-    assert!(
-        ended.stderr.contains("T 2025-10: verified, 600 rows"),
-        "{}",
-        ended.stderr
-    );
+    // The transaction before it marks the chunk as stale.
+    let commit = faults::at("COMMIT TRANSACTION").in_database(&server.target);
+    let rule = commit.after().nth(2).drops(&server);
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    assert_eq!(server.faults().fired(rule), 1);
     server.assert_equal("dbo.T", "dbo.t_T").await;
+    assert_dense(&server).await;
+    assert_eq!(server.loads().await.len(), before.len() + 1);
+    assert_eq!(loads_gone(&server, &before).await, 1);
 }

@@ -189,13 +189,22 @@ async fn a_run_that_holds_the_locks_is_named() {
         .at_target("UPDATE [sync].[lease] SET [host] = N'elsewhere', [process_id] = 4711")
         .await;
     let says = "Another run (process 4711 on elsewhere) is loading target table dbo.t_SALES";
-    for (statement, command) in [
-        (
-            "FROM [sync].[plan]",
-            &["plan", "--start-date", job::FIRST, "--end-date", job::LAST][..],
-        ),
-        ("SELECT TOP (@P1)", &["sample"]),
+    let nobody = "A session that is no run of this program has locked target table dbo.t_SALES";
+    let mut other = server.connect(&server.target).await;
+    let lock = "EXEC sp_getapplock @Resource = N'sync:dbo.t_SALES', @LockMode = N'Exclusive', @LockOwner = N'Session'";
+    let release = "EXEC sp_releaseapplock @Resource = N'sync:dbo.t_SALES', @LockOwner = N'Session'";
+    let plan = ["plan", "--start-date", job::FIRST, "--end-date", job::LAST];
+    for (statement, command, says) in [
+        ("FROM [sync].[plan]", &plan[..], says),
+        ("SELECT TOP (@P1)", &["sample"], says),
+        ("SELECT COUNT_BIG(*) FROM [dbo].[t_SALES]", &["counts"], says),
+        // The run that the lease's row names has died, and another session has the locks.
+        ("SELECT COUNT_BIG(*) FROM [dbo].[t_SALES]", &["counts"], nobody),
+        ("SELECT TOP (@P1)", &["sample"], nobody),
     ] {
+        if says != nobody {
+            other.run(lock).await;
+        }
         let mark = server.mark();
         let rule = faults::at(statement)
             .in_database(&server.target)
@@ -203,6 +212,9 @@ async fn a_run_that_holds_the_locks_is_named() {
         let said = project.sync(command).await.expect(5).said();
         assert_eq!(server.faults().fired(rule), 1, "{command:?}");
         server.faults().clear();
+        if says != nobody {
+            other.run(release).await;
+        }
         assert!(said.contains(says), "{command:?}: {said}");
         assert_eq!(
             server.statements_of(mark, "SET LOCK_TIMEOUT 10000"),

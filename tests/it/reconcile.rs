@@ -210,7 +210,10 @@ async fn one_that_is_cut_short_goes_on() {
         said.stderr
     );
     assert!(
-        said.stdout.contains("Compared 8 chunks") && said.stdout.contains("8 chunks were compared before"),
+        said.stdout.contains("Compared 8 chunks")
+            && said
+                .stdout
+                .contains("8 chunks were compared before it was cut short, after 20"),
         "{}",
         said.stdout
     );
@@ -282,6 +285,53 @@ async fn a_narrow_one_leaves_a_wide_one_that_was_cut_short() {
         (&Value::from(job::ALL_CHUNKS), true),
         "{status}"
     );
+}
+
+/// What a pass that was cut short has compared stays compared, though another one compares the same chunks meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrow_one_over_the_same_chunks_takes_nothing_from_a_wide_one() {
+    let Some(server) =
+        Server::start_emulator("a_narrow_one_over_the_same_chunks_takes_nothing_from_a_wide_one").await
+    else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    kill_half_way(&server, &project).await;
+    let narrow = ["reconcile", "--tables", "SALES"];
+    let said = project.sync(&narrow).await.expect(0);
+    assert!(said.stdout.contains("Compared 8 chunks"), "{}", said.stdout);
+    assert!(!said.stdout.contains("before"), "{}", said.stdout);
+    let said = project.sync(&["reconcile"]).await.expect(0);
+    assert!(
+        said.stdout.contains("Compared 8 chunks") && said.stdout.contains("8 chunks were compared before"),
+        "{}",
+        said.stdout
+    );
+}
+
+/// `sync status` tells what was repaired, and advises no repair of what a later pass has found repaired.
+#[tokio::test(flavor = "multi_thread")]
+async fn status_tells_a_repair_and_forgets_what_was_found_before_it() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server
+        .at_target("UPDATE dbo.t_PAYMENT SET AMOUNT = 0 WHERE NO = 31")
+        .await;
+    reconcile(&project, &[], 3).await;
+    let status = project.sync(&["status"]).await.expect(0).stdout;
+    assert!(
+        status
+            .contains("15 chunks the same, 1 not; `sync reconcile --repair` repairs those that still differ"),
+        "{status}"
+    );
+    reconcile(&project, &["--source", "--repair"], 0).await;
+    let status = project.sync(&["status"]).await.expect(0).stdout;
+    assert!(!status.contains("still differ"), "{status}");
+    assert!(
+        status.contains("16 chunks compared, none differs; 1 that differed was repaired"),
+        "{status}"
+    );
+    assert_eq!(project.status().await["reconcile"]["repaired"], 1);
 }
 
 /// A table that cannot be compared is named, and stops no other; the pass ends.

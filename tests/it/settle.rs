@@ -241,11 +241,6 @@ async fn rows_without_a_date_are_a_window_of_their_own() {
                  UPDATE dbo.T SET D = NULL WHERE ID = 7; DELETE FROM dbo.T WHERE ID = 5012; DELETE FROM dbo.T WHERE ID = 5015"
             ))
             .await;
-        if !index {
-            // Nothing but a scan tells how many there are: it waits for a run that reads the table.
-            let early = middle.checked_sub_months(Months::new(2)).expect("a month");
-            run(&project, early, late).await;
-        }
         run(&project, middle, late).await;
         server.assert_equal("dbo.T", "dbo.t_T").await;
         let said = run(&project, middle, late).await;
@@ -254,4 +249,79 @@ async fn rows_without_a_date_are_a_window_of_their_own() {
         project.sync(&["counts", "--windows"]).await.expect(0);
         project.sync(&["counts", "--all"]).await.expect(0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_row_in_a_chunk_that_its_bytes_ended_costs_that_chunk_alone() {
+    let server = Server::start().await;
+    let [_, _, late] = months(&server).await;
+    let text = "x".repeat(200);
+    let rows = (0..560).map(|n| format!("({n}, '{}T08:00:00', N'{text}')", late + Days::new(n / 20)));
+    let table = Table::new("T", "ID int NOT NULL, D datetime NOT NULL, V nvarchar(400) NULL").indexed("D");
+    table.rows(rows).at_source(&server).await;
+    let limits = "chunk_bytes_max = 8192\nsettle_days = 366";
+    let project = Project::tuned(&server, limits, T_MONTHLY);
+    run(&project, late, late).await;
+    let before = server.loads().await;
+    assert!(before.len() > 10, "{before:?}");
+    for n in 0..3 {
+        server
+            .at_source(&format!(
+                "INSERT INTO dbo.T VALUES ({}, '{late}T09:00:00', N'{text}')",
+                9001 + n
+            ))
+            .await;
+        let (mark, before) = (server.mark(), server.loads().await);
+        run(&project, late, late).await;
+        server.assert_equal("dbo.T", "dbo.t_T").await;
+        let after = server.loads().await;
+        assert_eq!(changed(&before, &after), 1, "the chunk of the late row");
+        assert_eq!(after.len(), before.len());
+        if server.has_log() {
+            let read = server.rows_read(mark, &["[T]"]);
+            assert!(read <= 60, "{read} rows were read again, of {}", 561 + n);
+        }
+    }
+}
+
+/// No index finds rows without a date. They are counted where the table is read or counted anyway, and any other run
+/// says that they were not.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_without_a_date_that_no_index_finds_are_counted_or_named() {
+    let server = Server::start().await;
+    let [_, middle, _] = months(&server).await;
+    fill(&server, &[middle], false).await;
+    server.at_source("INSERT INTO dbo.T VALUES (5000, NULL, 1)").await;
+    let project = project(&server, 366);
+    let loads = "no index begins with it";
+    let said = run(&project, middle, middle).await;
+    assert!(said.contains(loads), "{said}");
+    // The month is still compared, by a scan.
+    server.at_source("INSERT INTO dbo.T VALUES (5001, NULL, 1)").await;
+    let said = run(&project, middle, middle).await;
+    assert!(!said.contains("were not counted"), "{said}");
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+    // It has settled: nothing of the table is read any more.
+    project.configure("settle_days = 366", "settle_days = 1");
+    run(&project, middle, middle).await;
+    server.at_source("INSERT INTO dbo.T VALUES (5002, NULL, 1)").await;
+    for _ in 0..2 {
+        let said = run(&project, middle, middle).await;
+        assert!(
+            said.contains("rows without a date (window `undated`) were not counted"),
+            "{said}"
+        );
+    }
+    for command in [
+        &["status"][..],
+        &["plan", "--start-date", "2025-10-01", "--end-date", "2025-10-31"],
+    ] {
+        let said = project.sync(command).await.expect(0).said();
+        assert!(said.contains(loads), "{said}");
+    }
+    // A run that loads something counts them.
+    let early = middle.checked_sub_months(Months::new(2)).expect("a month");
+    let said = run(&project, early, middle).await;
+    assert!(!said.contains("were not counted"), "{said}");
+    server.assert_equal("dbo.T", "dbo.t_T").await;
 }

@@ -207,6 +207,12 @@ async fn tell(told: &mut Told) {
     told.done(&RUN).await;
     told.server.at_target("DROP TABLE dbo.t_T").await;
     told.done(&RUN).await;
+
+    // A chunk that is larger than it may be by now.
+    told.project
+        .configure("chunk_rows = 30", "chunk_rows = 30\nchunk_bytes_max = 4096");
+    told.server.at_target("DELETE FROM dbo.t_T WHERE ID = 3").await;
+    told.done(&RUN).await;
 }
 
 /// The file with a list, sorted by end and kind; a line a clause.

@@ -146,7 +146,9 @@ async fn a_run_that_waits_stops_waiting() {
     let child = project.spawn(&RUN);
     server.faults().wait_fired(asked_at_all, 1).await;
     signal(&child, "-INT");
-    Ended::of(child).await.expect(4);
+    let ended = Ended::of(child).await.expect(4);
+    assert!(ended.stdout.contains("| not looked at |"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("| verified"), "{}", ended.stdout);
     server.faults().remove(asked);
     drop(other);
 

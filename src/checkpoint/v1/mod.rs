@@ -156,6 +156,12 @@ pub(super) struct ScopedPass {
     left_out: u64,
 }
 
+/// Chunks and windows that a pass has repaired.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Repaired {
+    pub(super) count: u64,
+}
+
 /// The time at which a window was found equal, and the sums of the receipts that this rests on.
 #[derive(Serialize, Deserialize)]
 pub(super) struct FoundEqual {
@@ -474,6 +480,7 @@ impl From<Pass> for record::Pass {
             ended_at: stored.ended_at,
             same: stored.same,
             differing: stored.differing,
+            repaired: 0,
             left_out: 0,
         }
     }
@@ -489,6 +496,7 @@ impl From<&record::Pass> for ScopedPass {
             ended_at,
             same,
             differing,
+            repaired: _,
             left_out,
         } = pass.clone();
         ScopedPass {
@@ -518,6 +526,7 @@ impl From<ScopedPass> for record::Pass {
             ended_at: stored.ended_at,
             same: stored.same,
             differing: stored.differing,
+            repaired: 0,
             left_out: stored.left_out,
         }
     }

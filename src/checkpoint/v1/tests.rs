@@ -241,6 +241,7 @@ fn frozen_scoped_pass() {
         ended_at: None,
         same: 2,
         differing: 3,
+        repaired: 0,
         left_out: 4,
     };
     frozen::<ScopedPass, _>(

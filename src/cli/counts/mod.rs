@@ -22,6 +22,7 @@ use crate::model::window::{Bounds, Extent, midnight};
 use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::read_cutoff;
 use crate::source::{SourceQuery, SourceSession};
+use crate::target::lease;
 use crate::tsql::predicate::Where;
 
 /// Arguments of `sync counts`.
@@ -252,7 +253,7 @@ async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
     let timeouts = config.run.timeouts;
     let guard = &config.source.guard;
     let mut source = SourceSession::open(&config.source.endpoint, guard, &timeouts).await?;
-    let mut target = Session::open(&config.target.endpoint, None, &timeouts).await?;
+    let mut target = lease::open_to_look(&config.target.endpoint, &timeouts).await?;
     let mut counts = Vec::new();
     for line in &plan.lines {
         let rows = match &line.asked {
@@ -261,7 +262,10 @@ async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
                 let name = config.source_table(line.table);
                 let there = count_source(&mut source, &name, line.table, extents).await?;
                 let target_name = config.target_table(line.table);
-                let here = count_target(&mut target, &target_name, line.table, extents).await?;
+                let here = match count_target(&mut target, &target_name, line.table, extents).await {
+                    Err(error) => return Err(lease::with_holder(&mut target, &target_name, error).await),
+                    here => here?,
+                };
                 let there = there.ok_or_else(|| is_not_there(&name))?;
                 match line.if_empty {
                     Some(rows) if there == 0 && here.unwrap_or(0) == 0 => rows,

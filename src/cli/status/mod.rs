@@ -183,21 +183,26 @@ fn of_pass(pass: &Pass) -> String {
     let began = pass.started_at.format("%Y-%m-%d %H:%M:%S UTC");
     let outcome = match (pass.ended_at, pass.differing) {
         (None, _) => "and is unfinished; the same command resumes it".to_owned(),
-        (Some(_), 0) if pass.same == 0 => "and nothing was compared".to_owned(),
+        (Some(_), 0) if pass.same + pass.repaired == 0 => "and nothing was compared".to_owned(),
         (Some(_), 0) => format!("{} compared, none differs", counted(pass.same, "chunk")),
         (Some(_), differing) => format!(
-            "{} the same, {} not; {} repairs those",
+            "{} the same, {} not; {} repairs those that still differ",
             counted(pass.same, "chunk"),
             thousands(differing),
             repairing(pass.source)
         ),
+    };
+    let repaired = match pass.repaired {
+        0 => String::new(),
+        1 => "; 1 that differed was repaired".to_owned(),
+        count => format!("; {} that differed were repaired", thousands(count)),
     };
     let left_out = match pass.left_out {
         0 => String::new(),
         count => format!("; {} could not be compared", counted(count, "table")),
     };
     format!(
-        "Reconcile {ends}{}: began at {began}, {outcome}{left_out}\n",
+        "Reconcile {ends}{}: began at {began}, {outcome}{repaired}{left_out}\n",
         of_scope(&pass.scope)
     )
 }

@@ -36,6 +36,19 @@ impl TablePlan {
         self.notes.extend(note);
     }
 
+    /// Adds a note on rows without a date that no index finds.
+    pub(super) fn note_undated(&mut self) {
+        let nullable = self.date().filter(|date| date.nullable);
+        if let Some(date) = nullable.filter(|date| !self.source.begins_with(&date.name)) {
+            let note = self.noted(&format!(
+                "rows may have no {} (window `undated`), and no index begins with it: such rows that come or go later \
+                 are only noticed by a run that loads or counts other rows of the table",
+                date.name
+            ));
+            self.notes.push(note);
+        }
+    }
+
     fn noted(&self, text: &str) -> String {
         format!("Table {}: {text}", self.name)
     }

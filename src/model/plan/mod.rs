@@ -139,6 +139,7 @@ impl TablePlan {
             access_path,
         };
         plan.note_scans();
+        plan.note_undated();
         Ok(plan)
     }
 

@@ -16,18 +16,19 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDateTime, Timelike};
 
 use crate::base::clock::SharedClock;
-use crate::base::error::Result;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::checkpoint::Store;
 use crate::model::chunk::{Chunk, ChunkEvent, next_state};
 use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, LAST_DAY, Window, missing};
 use crate::mssql::Session;
+use crate::progress::last_day;
 use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::receipt::{Receipt, Sums};
 use crate::target::table::Target;
-use crate::tsql::predicate::within_calendar;
+use crate::tsql::predicate::{calendar, within_calendar};
 use counted::Counter;
 use diff::{Found, Stored, diff};
 use reached::{Reached, in_step, without_receipts};
@@ -232,7 +233,7 @@ impl Comparison<'_> {
                 last.range.through.is_some() && last.ordinal.checked_add(1) == Some(ordinal)
             });
             if claimed {
-                receipt::cut(session, self.lease, window, ordinal, None).await?;
+                receipt::cut(session, self.lease, window, ordinal).await?;
             } else {
                 receipt::drop_from(session, self.lease, window, ordinal).await?;
             }
@@ -350,6 +351,31 @@ impl Comparison<'_> {
 pub fn read_cutoff(source_now: NaiveDateTime, settle_minutes: u32) -> NaiveDateTime {
     let at = source_now - chrono::TimeDelta::minutes(i64::from(settle_minutes));
     at.with_nanosecond(0).unwrap_or(at)
+}
+
+/// Refuses dates of which the plan's date column can hold none.
+///
+/// # Errors
+/// `Usage`.
+pub fn refuse_dates(plan: &TablePlan, range: DateRange) -> Result<()> {
+    let within = in_calendar(plan, range);
+    match plan.date().filter(|_| within.start >= within.end) {
+        None => Ok(()),
+        Some(date) => {
+            let (first, last) = calendar(date.data_type);
+            Err(Error::new(
+                ErrorKind::Usage,
+                format!(
+                    "No date from {} to {} can be in {}.{}, whose type holds dates from {first} to {last}; ask for dates \
+                     among these",
+                    range.start,
+                    last_day(range),
+                    plan.source.name,
+                    date.name,
+                ),
+            ))
+        }
+    }
 }
 
 /// The part of a range that a plan's date column can hold.

@@ -20,8 +20,9 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::stop::stopped;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
 use crate::model::brake::Brake;
-use crate::model::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
+use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
+use crate::model::row::Tally;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window};
 use crate::mssql::is_without_value;
@@ -35,6 +36,10 @@ use crate::target::receipt;
 use crate::target::receipt::Receipt;
 use crate::target::table::Target;
 use crate::tsql::predicate::instant_of_key;
+
+/// A chunk that is loaded again may have more bytes than a new one, by this part of them. Rows that come late into a chunk
+/// that was ended by its bytes would split it otherwise, each time that one comes.
+const AGAIN_SLACK_DIVISOR: usize = 2;
 
 /// The moved rows that loads have shown, for loads whose rows were read before.
 #[derive(Debug, Default)]
@@ -94,8 +99,6 @@ pub struct WindowResult {
     pub outcome: Outcome,
     /// Rows that this run of the window loaded.
     pub rows_loaded: u64,
-    /// Rows that were verified before and whose chunks this run of the window cut.
-    pub rows_cut: u64,
     /// Rows of other chunks that were deleted there because they moved here.
     pub displaced: u64,
     /// Chunks of this or other windows that rows moved out of or into, and that must be loaded again.
@@ -127,7 +130,6 @@ struct Read {
 pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowResult {
     let mut turn = WindowRun {
         rows_loaded: 0,
-        rows_cut: 0,
         displaced: 0,
         stale: 0,
         left: 0,
@@ -153,7 +155,6 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         window: turn.work.window,
         outcome,
         rows_loaded: turn.rows_loaded,
-        rows_cut: turn.rows_cut,
         displaced: turn.displaced,
         stale: turn.stale,
         unsure: turn.unsure.into_inner(),
@@ -166,7 +167,6 @@ struct WindowRun {
     work: WindowWork,
     rows: u64,
     rows_loaded: u64,
-    rows_cut: u64,
     displaced: u64,
     stale: u64,
     /// Rows that left the window since this run of it began.
@@ -193,7 +193,7 @@ impl WindowRun {
         let mut step = next_step(&mut redo, &mut following);
         let mut reading = step.clone().map(|step| self.read(step));
         let mut refused = None;
-        while let (Some(current), Some(handle)) = (step, reading) {
+        while let (Some(mut current), Some(handle)) = (step, reading) {
             let extracted = tokio::select! {
                 read = handle => read.map_err(|error| {
                     Error::new(ErrorKind::Internal, "The task that reads a chunk failed; run again")
@@ -205,18 +205,16 @@ impl WindowRun {
                 return Err(self.too_large());
             }
             if let (Some(chunk), false) = (&current.again, extracted.rows.exhausted) {
-                // The range holds more than a chunk may: the window is chunked anew from here.
-                self.cut(chunk).await?;
-                redo.clear();
-                following = Some(Step {
-                    ordinal: current.ordinal,
-                    after: current.after.clone(),
-                    again: None,
-                    crowded: false,
-                });
-                step = next_step(&mut redo, &mut following);
-                reading = step.clone().map(|step| self.read(step));
-                continue;
+                // The range holds more than a chunk may: what was read becomes a chunk of its own.
+                let [first, rest] = self.split(chunk, &extracted.rows).await?;
+                for later in &mut redo {
+                    later.ordinal += 1;
+                }
+                if let Some(following) = &mut following {
+                    following.ordinal += 1;
+                }
+                redo.push(rest);
+                current.again = Some(first);
             }
             let in_place = current.again.is_some();
             if !in_place && !extracted.rows.exhausted {
@@ -287,13 +285,16 @@ impl WindowRun {
                 through: step.again.and_then(|chunk| chunk.range.through),
             },
             // Rows without a key cannot be cut into chunks, so they are one.
-            limits: if again || !table.plan.has_key() {
-                Limits {
+            limits: match again {
+                true => Limits {
+                    rows: usize::MAX,
+                    bytes: table.limits.bytes + table.limits.bytes / AGAIN_SLACK_DIVISOR,
+                },
+                false if !table.plan.has_key() => Limits {
                     rows: usize::MAX,
                     ..table.limits
-                }
-            } else {
-                table.limits
+                },
+                false => table.limits,
             },
             in_pieces: again || step.crowded,
         };
@@ -312,36 +313,45 @@ impl WindowRun {
         }
     }
 
-    /// Drops receipts and checkpoints of the window behind a chunk, whose own receipt becomes stale.
-    async fn cut(&mut self, chunk: &Chunk) -> Result<()> {
+    /// Splits a chunk that is loaded again behind the rows that were read of it. Both parts are stale, and the chunks
+    /// behind them keep their ranges and take the next number. Nothing of the table changes.
+    async fn split(&self, chunk: &Chunk, read: &Extracted) -> Result<[Chunk; 2]> {
         let table = Arc::clone(&self.table);
-        let ordinal = chunk.ordinal;
+        let mut parts = [chunk.clone(), chunk.clone()];
+        let [first, rest] = &mut parts;
+        first.range.through.clone_from(&read.last_key);
+        rest.range.after.clone_from(&read.last_key);
+        rest.ordinal += 1;
+        rest.tally = Tally::default();
+        rest.load_id = table.retrier.clock.random();
         let place = Place::window(table.plan.name.as_str(), self.work.window);
-        let this = &*self;
-        let cut = table.retrier.retry(place, || async move {
-            let cut = this.try_cut(chunk).await;
-            cut.map_err(|error| error.within(this.place(ordinal)))
+        let (this, pieces) = (self, &parts);
+        let split = table.retrier.retry(place, || async move {
+            let split = this.try_split(pieces).await;
+            split.map_err(|error| error.within(this.place(chunk.ordinal)))
         });
-        cut.await?;
-        let cut = self.chunks_from(ordinal.saturating_add(1))?;
-        let verified = cut.iter().filter(|chunk| chunk.state == ChunkState::Verified);
-        let rows: u64 = verified.map(|chunk| chunk.tally.row_count).sum();
-        self.rows = self.rows.saturating_sub(rows);
-        self.rows_cut += rows;
-        table.retrier.store.commit(&self.removals(&cut))
+        split.await?;
+        let behind = self.chunks_from(chunk.ordinal.saturating_add(1))?;
+        let mut changes = self.removals(&behind);
+        changes.extend(parts.iter().map(|part| self.chunk_change(part)));
+        changes.extend(behind.into_iter().map(|mut chunk| {
+            chunk.ordinal += 1;
+            self.chunk_change(&chunk)
+        }));
+        table.retrier.store.commit(&changes)?;
+        Ok(parts)
     }
 
-    async fn try_cut(&self, chunk: &Chunk) -> Result<()> {
+    async fn try_split(&self, parts: &[Chunk; 2]) -> Result<()> {
         let table = &self.table;
-        let receipt = Receipt {
+        let parts = parts.each_ref().map(|chunk| Receipt {
             window: self.work.window,
             chunk: chunk.clone(),
             incarnation: table.target.incarnation.clone(),
-        };
-        let lost = Some((&table.plan.target, &receipt));
+        });
         let mut session = table.pools.target.take().await?;
         let turn = table.load_turn.lock().await;
-        receipt::cut(&mut session, &table.lease, self.work.window, chunk.ordinal, lost).await?;
+        receipt::split(&mut session, &table.lease, &table.plan.target, &parts).await?;
         drop(turn);
         table.pools.target.put(session);
         Ok(())
@@ -355,7 +365,7 @@ impl WindowRun {
         Ok(chunks)
     }
 
-    /// Removes chunks from the store: failed ones of earlier runs, or cut ones.
+    /// Removes chunks from the store: failed ones of earlier runs, or those that take another number.
     fn removals(&self, chunks: &[Chunk]) -> Vec<Change> {
         let removals = chunks.iter().map(|chunk| Change::RemoveChunk {
             table: self.table.plan.name.as_str().to_owned(),

@@ -17,7 +17,7 @@ pub use plan::{
 pub(super) use record::id_of;
 pub use record::{Incarnation, Receipt, read, read_windows, windows};
 pub use retire::{
-    cut, drop_all, drop_from, drop_with_table, forget, mark_all_stale, mark_stale, pass_on, ranges,
+    cut, drop_all, drop_from, drop_with_table, forget, mark_all_stale, mark_stale, pass_on, ranges, split,
 };
 pub use sums::{Sums, sums};
 pub use write::{another_table, is_here, write};

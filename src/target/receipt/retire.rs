@@ -99,29 +99,63 @@ pub async fn mark_all_stale(
 /// Cuts a window at `ordinal`, so that it is reloaded from there: the receipt of `ordinal` becomes stale, and
 /// those after it are deleted.
 ///
-/// The stale receipt stays, because no run would return to a window without receipts. If the target has lost
-/// it, `lost` is written in its place.
+/// The stale receipt stays, because no run would return to a window without receipts.
 ///
 /// # Errors
 /// `Busy` if the lease was lost; those of [`Session::commit`].
-pub async fn cut(
-    session: &mut Session,
-    lease: &Lease,
-    window: Window,
-    ordinal: u32,
-    lost: Option<(&TableName, &Receipt)>,
-) -> Result<()> {
+pub async fn cut(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<()> {
     session.begin().await?;
     fence(session, lease).await?;
-    if mark_stale(session, lease, window, ordinal).await? == 0
-        && let Some((table, lost)) = lost
-    {
-        write(session, lease, table, lost, true).await?;
-    }
+    mark_stale(session, lease, window, ordinal).await?;
     delete_from(session, lease, window, i64::from(ordinal) + 1).await?;
     failpoint::step("cut: before COMMIT");
     session.commit().await?;
     failpoint::step("cut: after COMMIT");
+    Ok(())
+}
+
+/// Splits a chunk in two, whose receipts are stale and take the place of its own. The receipts behind it take the next
+/// ordinal. A second call for the same `parts` changes nothing.
+///
+/// # Errors
+/// As [`cut`], and those of [`write()`].
+pub async fn split(
+    session: &mut Session,
+    lease: &Lease,
+    table: &TableName,
+    parts: &[Receipt; 2],
+) -> Result<()> {
+    let [first, rest] = parts;
+    session.begin().await?;
+    fence(session, lease).await?;
+    let load_id = rest.chunk.load_id.to_be_bytes();
+    let place = [
+        Value::Text(&lease.table),
+        day(first.window.stored_start()),
+        Value::Integer(i64::from(first.chunk.ordinal)),
+        Value::Bytes(&load_id),
+    ];
+    let of_window = "[table_name] = @P1 AND [window_start] = @P2";
+    // An answer to an earlier COMMIT may have been lost.
+    let done = format!(
+        "SELECT 1 FROM [sync].[receipt] WHERE {of_window} AND [ordinal] > @P3 AND [load_id] = CAST(@P4 AS binary(16))"
+    );
+    if !session.rows(&done, &place).await?.is_empty() {
+        return session.rollback().await;
+    }
+    // By way of negative numbers, so that no ordinal is there twice, in whatever order a server takes the rows.
+    for (new, which) in [("-1 - [ordinal]", "> @P3"), ("-[ordinal]", "< 0")] {
+        let sql =
+            format!("UPDATE [sync].[receipt] SET [ordinal] = {new} WHERE {of_window} AND [ordinal] {which}");
+        session
+            .execute(&sql, if which == "< 0" { &place[..2] } else { &place[..3] })
+            .await?;
+    }
+    write(session, lease, table, first, true).await?;
+    write(session, lease, table, rest, true).await?;
+    failpoint::step("split: before COMMIT");
+    session.commit().await?;
+    failpoint::step("split: after COMMIT");
     Ok(())
 }
 
@@ -147,18 +181,16 @@ async fn delete_from(session: &mut Session, lease: &Lease, window: Window, ordin
     session.execute(sql, &params).await.map(|_| ())
 }
 
-/// Drops the receipts and the plan of a table, named as receipts name it, within the caller's transaction.
+/// Drops the receipts and the plan of a table, named as receipts name it, within the caller's transaction. Returns the
+/// number of receipts.
 ///
 /// # Errors
 /// Those of [`Session::execute`].
-pub async fn drop_all(session: &mut Session, table: &str) -> Result<()> {
-    for sql in [
-        "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1",
-        "DELETE FROM [sync].[plan] WHERE [table_name] = @P1",
-    ] {
-        session.execute(sql, &[Value::Text(table)]).await?;
-    }
-    Ok(())
+pub async fn drop_all(session: &mut Session, table: &str) -> Result<u64> {
+    let sql = "DELETE FROM [sync].[plan] WHERE [table_name] = @P1";
+    session.execute(sql, &[Value::Text(table)]).await?;
+    let sql = "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1";
+    session.execute(sql, &[Value::Text(table)]).await
 }
 
 /// Drops a table with its receipts and its plan: a shadow table that an earlier load left. `lease` is its own,
@@ -191,7 +223,7 @@ pub async fn pass_on(session: &mut Session, from: &Lease, to: &Lease) -> Result<
 }
 
 /// Drops the receipts and the plan of a table; with `days` (the first, and the day after the last) only the
-/// receipts of windows that begin within them. The next run reloads those windows.
+/// receipts of windows that begin within them. The next run reloads those windows. Returns the number of receipts.
 ///
 /// # Errors
 /// `Busy` if the lease was lost; those of [`Session::commit`].
@@ -199,20 +231,20 @@ pub async fn forget(
     session: &mut Session,
     lease: &Lease,
     days: Option<(NaiveDate, NaiveDate)>,
-) -> Result<()> {
+) -> Result<u64> {
     session.begin().await?;
     fence(session, lease).await?;
     let table = Value::Text(&lease.table);
-    match days {
+    let dropped = match days {
         Some((first, end)) => {
             let sql = "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] >= @P2 \
                        AND [window_start] < @P3";
-            session.execute(sql, &[table, day(first), day(end)]).await?;
+            session.execute(sql, &[table, day(first), day(end)]).await?
         }
         None => drop_all(session, &lease.table).await?,
-    }
+    };
     failpoint::step("forget: before COMMIT");
     session.commit().await?;
     failpoint::step("forget: after COMMIT");
-    Ok(())
+    Ok(dropped)
 }

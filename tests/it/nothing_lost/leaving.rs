@@ -283,3 +283,46 @@ async fn a_row_that_moves_into_a_loaded_month_while_another_is_read_is_loaded() 
     s.run(first, last_of(second)).await.exits(0);
     s.equal().await;
 }
+
+/// However many rows leave a window, the program holds the keys of one page of them at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rows_that_leave_are_followed_page_by_page() {
+    const KEYS_AT_ONCE_MAX: u64 = 5_000;
+    let mut s = Story::begin(Table::dated("datetime2(0)").indexed()).await;
+    let early = s.month(-8);
+    s.plain_rows(5_600).await;
+    s.config(SETTLE_DAYS);
+    s.run(early, last_of(early)).await.exits(0);
+    s.equal().await;
+    // They get a date of a month that is settled.
+    let day = at(nth(early, 8), "10:00:00");
+    s.source(&format!("UPDATE dbo.T SET D = '{day}'")).await;
+    let mark = s.server.mark();
+    s.run_with(early, last_of(early), &["--allow-deletes", "T"])
+        .await
+        .exits(0);
+    s.equal().await;
+    if !s.server.has_log() {
+        return;
+    }
+    let pages: Vec<u64> = s
+        .server
+        .statements_in(mark, &s.server.target)
+        .iter()
+        .filter(|statement| {
+            statement.text.contains("NOT EXISTS (SELECT 1 FROM #load") && statement.text.contains("ORDER BY")
+        })
+        .map(|statement| statement.rows_sent)
+        .collect();
+    assert!(pages.len() > 1, "{pages:?}");
+    assert!(pages.iter().all(|rows| *rows <= KEYS_AT_ONCE_MAX), "{pages:?}");
+    let asked: Vec<usize> = s
+        .server
+        .source_statements(mark, "[dbo].[T]")
+        .iter()
+        .filter(|statement| statement.text.contains("AS [number]"))
+        .map(|statement| statement.text.matches("AS [number]").count())
+        .collect();
+    assert!(asked.iter().all(|keys| *keys <= 50), "{asked:?}");
+    assert!(asked.iter().sum::<usize>() >= 5_600, "each row was asked about");
+}

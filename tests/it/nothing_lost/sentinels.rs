@@ -106,7 +106,9 @@ async fn the_last_day_may_be_asked_for() {
         let s = loaded(Table::dated(date_type).indexed()).await;
         s.run(s.month(-1), "9999-12-31").await.exits(0);
         s.equal().await;
-        s.run("9999-12-01", "9999-12-31").await.exits(0);
+        // A type that ends before is asked for nothing that it could have.
+        let code = if date_type == "smalldatetime" { 2 } else { 0 };
+        s.run("9999-12-01", "9999-12-31").await.exits(code);
     })
     .await;
 }

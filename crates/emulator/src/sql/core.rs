@@ -94,14 +94,15 @@ impl Core {
         let connection = session_connection()?;
         let shared = Arc::new(Mutex::new(Shared::default()));
         server.saw_login(&options.login);
+        let session = server.new_session();
         {
             let mut shared = lock(&shared);
             shared.names.server = Some(Arc::clone(&server));
+            shared.names.session = session;
             shared.names.login.clone_from(&options.login);
         }
         functions::register(&connection, &shared)?;
         database.users.fetch_add(1, Ordering::SeqCst);
-        let session = server.new_session();
         let mut core = Core {
             connection,
             server,

@@ -23,6 +23,8 @@ pub(crate) struct Shared {
 #[derive(Default, Clone)]
 pub(crate) struct Names {
     pub server: Option<Arc<ServerState>>,
+    /// The session, as locks know it.
+    pub session: u64,
     pub login: String,
     pub database: String,
     pub catalog: Arc<Catalog>,

@@ -48,6 +48,18 @@ pub(crate) enum AppMode {
 
 impl AppMode {
     /// SQL Server's compatibility of lock modes.
+    /// The mode of this name, in any case.
+    pub fn parse(name: &str) -> Option<AppMode> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "shared" => AppMode::Shared,
+            "update" => AppMode::Update,
+            "exclusive" => AppMode::Exclusive,
+            "intentshared" => AppMode::IntentShared,
+            "intentexclusive" => AppMode::IntentExclusive,
+            _ => return None,
+        })
+    }
+
     fn goes_with(self, other: AppMode) -> bool {
         use AppMode::{Exclusive, IntentExclusive, IntentShared, Shared, Update};
         match (self, other) {
@@ -241,6 +253,14 @@ impl LockManager {
         drop(state);
         self.changed.notify_all();
         wait
+    }
+
+    /// `APPLOCK_TEST`: whether the session would be granted the lock at once.
+    pub fn can_lock_app(&self, key: &(i32, String), mode: AppMode, session: u64) -> bool {
+        let state = self.state();
+        let others = state.apps.get(key).into_iter().flat_map(|lock| &lock.holds);
+        let mut others = others.filter(|hold| hold.session != session);
+        others.all(|hold| mode.goes_with(hold.mode))
     }
 
     /// `sp_releaseapplock`: gives one hold back. Returns whether there was one.

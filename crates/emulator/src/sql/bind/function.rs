@@ -432,7 +432,9 @@ impl Binder<'_> {
             | ("HAS_PERMS_BY_NAME", [_, _, _, ..])
             | ("HAS_DBACCESS", [_])
             | ("TYPE_ID" | "DATABASE_PRINCIPAL_ID", [_]) => Some(self.meta(name, arguments, SqlType::Int)?),
-            ("DB_ID", [_]) | ("COL_LENGTH", [_, _]) => Some(self.meta(name, arguments, SqlType::SmallInt)?),
+            ("DB_ID", [_]) | ("COL_LENGTH", [_, _]) | ("APPLOCK_TEST", [_, _, _, _]) => {
+                Some(self.meta(name, arguments, SqlType::SmallInt)?)
+            }
             ("SERVERPROPERTY", [_]) | ("DATABASEPROPERTYEX", [_, _]) => {
                 Some(self.meta(name, arguments, nvarchar(256))?)
             }

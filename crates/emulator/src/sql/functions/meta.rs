@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::functions::Context;
 
 use super::registry::{Answer, Registry, argument, broken, string};
-use crate::sql::errors::error;
+use crate::sql::errors::{error, unsupported};
 use crate::sql::name::NameParts;
 use crate::sql::shared::{Names, Shared, lock};
 use crate::sql::types::{SYSNAME_ID, TYPES, measures};
@@ -15,6 +15,7 @@ use crate::store::access::Permission;
 use crate::store::catalog::{Catalog, DEFAULT_COLLATION, TableDef};
 use crate::store::database::Setting;
 use crate::store::fold;
+use crate::store::lock::AppMode;
 use crate::types::{Cell, OwnedCell, SqlError};
 
 pub(super) fn register(registry: &Registry<'_>) -> rusqlite::Result<()> {
@@ -82,6 +83,10 @@ fn meta(context: &Context<'_>, shared: &Mutex<Shared>) -> Answer {
             has_permission(&names, first.as_deref(), class.as_deref(), permission.as_deref())?
                 .map(|has| number(i32::from(has)))
         }
+        "APPLOCK_TEST" => match (word(context, 2)?, word(context, 3)?) {
+            (Some(resource), Some(mode)) => can_lock_app(&names, resource, &mode)?.map(number),
+            _ => None,
+        },
         "USER_NAME" => principal_name(&names, id(context, 1)?).map(text),
         "DATABASE_PRINCIPAL_ID" => first.and_then(|n| principal_id(&names, &n)).map(number),
         "HAS_DBACCESS" => first.map(|n| {
@@ -97,6 +102,23 @@ fn meta(context: &Context<'_>, shared: &Mutex<Shared>) -> Answer {
         _ => return Err(broken()),
     };
     Ok(found.unwrap_or(OwnedCell::Null))
+}
+
+/// 1 if the session would be granted the application lock at once, 0 if not.
+fn can_lock_app(names: &Names, resource: String, mode: &str) -> Result<Option<i32>, SqlError> {
+    let mode = AppMode::parse(mode).ok_or_else(|| unsupported(mode))?;
+    let Some(server) = &names.server else {
+        return Ok(None);
+    };
+    let Some(database) = server.database(&names.database) else {
+        return Ok(None);
+    };
+    let key = (database.id, resource);
+    Ok(Some(i32::from(server.locks.can_lock_app(
+        &key,
+        mode,
+        names.session,
+    ))))
 }
 
 /// The catalog of the database that a name refers to. A database that is not current is read anew.

@@ -170,18 +170,8 @@ impl SqlSession {
     /// The result: 0 granted, 1 granted after waiting, -1 timed out, -2 cancelled, -3 deadlock, -999 bad call.
     fn get_app_lock(&mut self, arguments: &Arguments) -> Result<i64, SqlError> {
         const BAD_CALL: i64 = -999;
-        let mode = match arguments
-            .text("@LockMode", 1)
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "shared" => AppMode::Shared,
-            "update" => AppMode::Update,
-            "exclusive" => AppMode::Exclusive,
-            "intentshared" => AppMode::IntentShared,
-            "intentexclusive" => AppMode::IntentExclusive,
-            _ => return Ok(BAD_CALL),
+        let Some(mode) = AppMode::parse(&arguments.text("@LockMode", 1).unwrap_or_default()) else {
+            return Ok(BAD_CALL);
         };
         let Some((key, owner)) = self.app_key(arguments, 2) else {
             return Ok(BAD_CALL);

@@ -405,6 +405,10 @@ fn application_locks() {
     let (sql, values) = ask(0);
     assert_eq!(call(&mut first, sql, values.clone()).sets[0].1, [["0"]]);
     assert_eq!(call(&mut second, sql, values).sets[0].1, [["-1"]]);
+    let test = "SELECT APPLOCK_TEST(N'public', N'door', N'Shared', N'Session')";
+    assert_eq!(one(&mut second, test), "0");
+    assert_eq!(one(&mut first, test), "1", "its own lock is in nobody's way");
+    assert_eq!(one(&mut second, &test.replace("door", "gate")), "1");
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let (sql, values) = ask(-1);
