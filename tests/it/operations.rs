@@ -109,7 +109,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     (
         "The run stops with exit code 6. The chunks that the target has committed are safe",
         "the_disk_fills_up_while_a_run_is_going",
-        "6)",
+        "code(), 6",
     ),
     (
         "names table and window, and ends with exit code 3. Look at the source",

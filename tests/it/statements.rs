@@ -72,6 +72,12 @@ impl Told {
     }
 }
 
+/// The first day of the server's month, and today.
+async fn this_month(server: &Server) -> [String; 2] {
+    let today = server.today().await.to_string();
+    [format!("{}-01", &today[..7]), today]
+}
+
 /// Tables of every kind: by a date that an index orders, by a walk over a key of two columns, with rows without a date,
 /// and whole: swapped in, in place, of rows that point at each other, and without a key.
 async fn begin(server: Server) -> Told {
@@ -99,6 +105,7 @@ async fn begin(server: Server) -> Told {
         .rows(["(1)", "(2)"])
         .at_source(&server)
         .await;
+    tables::dated("TILL").at_source(&server).await;
     server
         .at_target(
             "CREATE TABLE dbo.t_KIND (CODE nvarchar(20) NOT NULL CONSTRAINT PK_t_KIND PRIMARY KEY, \
@@ -119,12 +126,17 @@ async fn begin(server: Server) -> Told {
     let tables = [
         job::TABLES,
         &monthly("T", "D"),
+        &monthly("TILL", "D"),
         &full("ITEM"),
         &full("KIND"),
         &full("NODE"),
         &full("NOKEY"),
     ];
-    let project = Project::tuned(&server, "chunk_rows = 30\nsettle_days = 366", &tables.concat());
+    let project = Project::tuned(
+        &server,
+        "chunk_rows = 30\nsettle_days = 366\nsettle_minutes = 0",
+        &tables.concat(),
+    );
     Told {
         server,
         project,
@@ -201,6 +213,20 @@ async fn tell(told: &mut Told) {
     told.done(&["forget", "--table", "ITEM"]).await;
     told.done(&["forget", "--table", "PAYMENT"]).await;
     told.done(&RUN).await;
+
+    // A month that is not over, and a row in it behind the last that was read.
+    let [first, today] = this_month(&told.server).await;
+    let sales = (0..3).map(|n| format!("({n}, '{first}T00:00:00.{n:02}0')"));
+    for sql in tables::inserts("dbo.TILL", &sales.collect::<Vec<_>>()) {
+        told.server.at_source(&sql).await;
+    }
+    let tables = ["--tables", "TILL"];
+    let dates = ["--start-date", &first, "--end-date", &today];
+    told.done(&[&["run"], &tables[..], &dates].concat()).await;
+    let row = format!("INSERT INTO dbo.t_TILL VALUES (99, '{first}T00:00:00.900')");
+    told.server.at_target(&row).await;
+    told.done(&[&["reconcile", "--repair"], &tables[..]].concat())
+        .await;
 
     told.done(&["rebuild"]).await;
     std::fs::remove_file(told.project.state()).expect("it was there");
