@@ -2,17 +2,14 @@
 
 use super::report::Level;
 use crate::model::plan::TablePlan;
-use crate::model::table::{DataType, Identifier, TableSchema, shortened};
+use crate::model::table::{DataType, Identifier, RefusedColumn, TableSchema, shortened};
 use crate::model::window::Kind as WindowKind;
 use crate::target::table::Target;
 use crate::tsql::expression::{Family, family};
 
-/// A line for each column that is not copied, with the reason.
-pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
-    let columns = schema.refused.iter();
-    columns
-        .map(|column| format!("Column {} is not copied ({})", column.name, column.reason))
-        .collect()
+/// The line for a column that is not copied, with the reason.
+pub(super) fn left_out(column: &RefusedColumn) -> String {
+    format!("Column {} is not copied ({})", column.name, column.reason)
 }
 
 /// A text for an operator, which begins with a small letter, as a sentence of its own.
@@ -149,7 +146,7 @@ fn kind(data_type: DataType) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::table::{Column, Index, Length, RefusedColumn, TableName};
+    use crate::model::table::{Column, Index, Length, TableName};
 
     fn id(name: &str) -> Identifier {
         Identifier::new(name).unwrap()
@@ -223,21 +220,14 @@ mod tests {
 
     #[test]
     fn columns_that_are_not_copied_are_named_with_their_type() {
-        let mut schema = schema("T", &COLUMNS, &[]);
-        assert_eq!(left_out(&schema), Vec::<String>::new());
-        for (name, reason) in [("PLACE", "geography"), ("TOTAL", "computed")] {
-            schema.refused.push(RefusedColumn {
-                name: id(name),
-                reason: reason.to_owned(),
-            });
-        }
-        assert_eq!(
-            left_out(&schema),
-            [
-                "Column PLACE is not copied (geography)",
-                "Column TOTAL is not copied (computed)"
-            ]
-        );
+        let column = RefusedColumn {
+            name: id("PLACE"),
+            reason: "geography".to_owned(),
+        };
+        assert_eq!(left_out(&column), "Column PLACE is not copied (geography)");
+        let column = RefusedColumn::excluded(id("NOTE"));
+        let text = "Column NOTE is not copied (excluded by exclude_columns)";
+        assert_eq!(left_out(&column), text);
     }
 
     #[test]

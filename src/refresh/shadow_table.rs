@@ -78,9 +78,12 @@ pub async fn strategy(session: &mut Session, plan: &TablePlan) -> Result<Refresh
     let mut shape = shape(session, &schema).await?;
     for column in &schema.columns {
         if plan.source.position(column.name.as_str()).is_none() {
-            shape
-                .obstacles
-                .push(format!("column {}, which the source does not have", column.name));
+            let mut refused = plan.source.refused.iter();
+            let why = match refused.any(|refused| refused.name.same_as(column.name.as_str())) {
+                true => "which is not copied",
+                false => "which the source does not have",
+            };
+            shape.obstacles.push(format!("column {}, {why}", column.name));
         }
     }
     if shape.obstacles.is_empty() {

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod doctor_target;
 mod edges;
+mod exclude_columns;
 mod faults;
 mod fixtures;
 mod forget;

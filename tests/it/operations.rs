@@ -127,6 +127,16 @@ const ENDS: &[(&str, &str, &str)] = &[
         "exits(4)",
     ),
     (
+        "A name that is no column of the table is refused with exit code 7",
+        "a_name_that_is_no_column_or_that_the_table_needs_is_refused",
+        "run(&project, 7)",
+    ),
+    (
+        "if they change, a run refuses the table with exit code 6",
+        "an_exclusion_of_a_loaded_table_changes_with_a_forget_alone",
+        "run(&project, 6)",
+    ),
+    (
         "The run refuses a table with exit code 6",
         "is_refused_and_then_loaded_anew",
         "code(), 6",
