@@ -42,3 +42,4 @@ mod status;
 mod stop;
 mod verify;
 mod walk;
+mod widened;

@@ -137,6 +137,21 @@ const ENDS: &[(&str, &str, &str)] = &[
         "run(&project, 6)",
     ),
     (
+        "the server refuses the value (exit code 4)",
+        "a_narrower_target_is_named_and_mended_by_the_statement_that_is_given",
+        "{ 4 }",
+    ),
+    (
+        "the message names the first column that differs (exit code 3)",
+        "a_narrower_target_is_named_and_mended_by_the_statement_that_is_given",
+        "{ 3 }",
+    ),
+    (
+        "to whose type no server converts the source's values is refused with exit code 7",
+        "a_conversion_that_no_server_has_is_refused_before_a_row_is_read",
+        "run(&project, 7)",
+    ),
+    (
         "The run refuses a table with exit code 6",
         "is_refused_and_then_loaded_anew",
         "code(), 6",
