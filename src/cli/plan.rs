@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
     Ok(exit_of(&previews))
 }
 
-/// The tables and months that a run goes on to forget; none without a state file.
+/// The tables and months that a run still has to forget; none without a state file.
 fn tombstones(context: &Context, config: &Config) -> Result<Vec<Tombstone>> {
     let reader = Reader::open(&context.state_of(&config.path))?;
     reader.map_or_else(|| Ok(Vec::new()), |reader| reader.view()?.tombstones())
@@ -88,7 +88,7 @@ fn text(previews: &[TablePreview], forgetting: &[Tombstone]) -> String {
             preview.name, preview.mode, preview.target
         ));
         match &preview.found {
-            Ok(found) => text.push_str(&of_table(found)),
+            Ok(found) => text.push_str(&of_table(&preview.name, found)),
             Err(error) => text.push_str(&format!("\n  cannot be worked on: {}\n", error.chain())),
         }
     }
@@ -121,7 +121,7 @@ fn text(previews: &[TablePreview], forgetting: &[Tombstone]) -> String {
     text
 }
 
-fn of_table(found: &Found) -> String {
+fn of_table(name: &str, found: &Found) -> String {
     let there = if found.target_exists {
         "there already"
     } else {
@@ -160,7 +160,14 @@ fn of_table(found: &Found) -> String {
         None => {}
     }
     lines.extend(windows(&found.windows));
-    lines.extend(found.notes.iter().cloned());
+    // The block begins with the table's name, and an operator reads each note once.
+    let begins = format!("Table {name}: ");
+    for note in &found.notes {
+        let note = note.strip_prefix(&begins).unwrap_or(note);
+        if lines.iter().all(|line| line != note) {
+            lines.push(note.to_owned());
+        }
+    }
     format!(": {}\n", lines.join("\n  "))
 }
 
@@ -169,8 +176,8 @@ fn windows(windows: &[WindowPreview]) -> Vec<String> {
     let mut lines = Vec::new();
     for (title, is) in [
         ("complete", (|work| work == Work::Nothing) as fn(Work) -> bool),
-        ("to go on with", |work| work == Work::GoOn),
-        ("to be put right", |work| matches!(work, Work::PutRight(_))),
+        ("to be continued", |work| work == Work::GoOn),
+        ("to be repaired", |work| matches!(work, Work::PutRight(_))),
         ("to be loaded", |work| work == Work::Load),
         ("still to come", |work| work == Work::ToCome),
     ] {

@@ -273,6 +273,7 @@ mod tests {
                 mode: Mode::Full,
                 date_column: None,
                 key: None,
+                exclude_columns: Vec::new(),
             };
             path(Path::new("out"), &table)
         };

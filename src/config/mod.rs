@@ -12,4 +12,4 @@ mod tests;
 mod values;
 
 pub use env::{Origins, origins};
-pub use values::{Config, Mode, RunConfig, Source, TableConfig, Target};
+pub use values::{Config, ExcludedColumn, Mode, RunConfig, Source, TableConfig, Target};

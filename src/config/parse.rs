@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use super::env::Variables;
 use super::section::{At, File, Section};
 use super::server::{self, Server};
-use super::values::{Config, Mode, RunConfig, Source, TableConfig, Target};
+use super::values::{Config, ExcludedColumn, Mode, RunConfig, Source, TableConfig, Target};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
 use crate::model::table::Identifier;
@@ -102,7 +102,7 @@ const RUN_KEYS: &[&str] = &[
     "answer_max_seconds",
     "silence_max_seconds",
 ];
-const TABLE_KEYS: &[&str] = &["name", "mode", "date_column", "key"];
+const TABLE_KEYS: &[&str] = &["name", "mode", "date_column", "key", "exclude_columns"];
 
 /// Keys for reaching a server, which have no meaning for the embedded one.
 const ADDRESS_KEYS: &[&str] = &[
@@ -490,11 +490,42 @@ fn table(file: &File<'_>, section: &Section<'_>, name: At<String>) -> Result<Tab
                 .collect::<Result<_>>()?,
         ),
     };
-    Ok(TableConfig {
+    let mut table = TableConfig {
         name,
         mode,
         date_column,
         key,
+        exclude_columns: Vec::new(),
+    };
+    if let Some(list) = section.strings("exclude_columns")? {
+        for name in list.value {
+            let excluded = excluded(file, &table, name)?;
+            table.exclude_columns.push(excluded);
+        }
+    }
+    Ok(table)
+}
+
+/// A column that the table leaves out beside those that it has so far.
+fn excluded(file: &File<'_>, table: &TableConfig, name: At<String>) -> Result<ExcludedColumn> {
+    let at = name.at;
+    let name = identifier(file, name)?;
+    let is = |other: &Identifier| other.same_as(name.as_str());
+    let refused = |text: &str| Err(file.error(at, format_args!("`exclude_columns` names {name}{text}")));
+    if table.exclude_columns.iter().any(|before| is(&before.name)) {
+        return refused(" twice; remove one");
+    }
+    if table.date_column.as_ref().is_some_and(is) {
+        return refused(", the `date_column`, by which the table is cut into months; remove it here");
+    }
+    if table.key.iter().flatten().any(is) {
+        return refused(
+            ", a column of `key`, by which rows are told apart; remove it here, or name another key",
+        );
+    }
+    Ok(ExcludedColumn {
+        line: file.line(at),
+        name,
     })
 }
 

@@ -22,11 +22,16 @@ pub(super) struct File<'a> {
 impl File<'_> {
     /// An error at a byte of the file.
     pub(super) fn error(&self, at: usize, text: impl std::fmt::Display) -> Error {
-        let line = 1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+        let line = self.line(at);
         Error::new(
             ErrorKind::Config,
             format!("{}, line {line}: {text}", self.path.display()),
         )
+    }
+
+    /// The line of a byte of the file, from 1.
+    pub(super) fn line(&self, at: usize) -> usize {
+        1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
     }
 
     /// The same error, prefixed with file and line.

@@ -86,6 +86,18 @@ fn a_good_file_is_read() {
 }
 
 #[test]
+fn columns_that_are_excluded_have_their_line() {
+    let table = |to: &str| load(&with("\"SALES_DATE\"", to)).unwrap().tables.remove(0);
+    assert_eq!(table("\"SALES_DATE\"\nexclude_columns = []").exclude_columns, []);
+    let excluded = table("\"SALES_DATE\"\nexclude_columns = [\"A\",\n  \"B\"]").exclude_columns;
+    let found: Vec<_> = excluded
+        .iter()
+        .map(|column| (column.name.as_str(), column.line))
+        .collect();
+    assert_eq!(found, [("A", 19), ("B", 20)]);
+}
+
+#[test]
 fn no_secret_is_printed() {
     let text = format!("{:?}", load(GOOD).unwrap());
     assert!(
@@ -225,6 +237,26 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "mode = \"full\"",
         "mode = \"full\"\nkey = []",
         ", line 23: `key` names no column; remove it to have the key chosen for you",
+    ),
+    (
+        "\"SALES_DATE\"",
+        "\"SALES_DATE\"\nexclude_columns = [\"A\", \"a\"]",
+        ", line 19: `exclude_columns` names a twice; remove one",
+    ),
+    (
+        "\"SALES_DATE\"",
+        "\"SALES_DATE\"\nexclude_columns = [\"A\",\n\"sales_date\"]",
+        ", line 20: `exclude_columns` names sales_date, the `date_column`, by which the table is cut into months; remove it here",
+    ),
+    (
+        "\"SALES_DATE\"",
+        "\"SALES_DATE\"\nkey = [\"ID\"]\nexclude_columns = [\"ID\"]",
+        ", line 20: `exclude_columns` names ID, a column of `key`, by which rows are told apart; remove it here, or name another key",
+    ),
+    (
+        "\"SALES_DATE\"",
+        "\"SALES_DATE\"\nexclude_columns = \"A\"",
+        ", line 19: `exclude_columns` in [[table]] must be a list of strings, as in [\"A\", \"B\"]",
     ),
     (
         "APP_4_ITEM",

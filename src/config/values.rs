@@ -93,6 +93,17 @@ pub struct TableConfig {
     pub date_column: Option<Identifier>,
     /// The unique columns to read by; `None` lets the program choose.
     pub key: Option<Vec<Identifier>>,
+    /// The columns that are not copied although they could be. None twice, none of the key or the date.
+    pub exclude_columns: Vec<ExcludedColumn>,
+}
+
+/// A column that is left out of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExcludedColumn {
+    /// Its name.
+    pub name: Identifier,
+    /// The line of the file that names it, from 1.
+    pub line: usize,
 }
 
 /// The way a table is copied.

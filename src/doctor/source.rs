@@ -10,7 +10,7 @@ use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::{TableName, TableSchema};
 use crate::mssql::{Flow, Proof, Timeouts};
-use crate::preflight::plan::configured;
+use crate::preflight::plan::{configured, exclude};
 use crate::source::{SourceQuery, SourceSession, sight, versions};
 use crate::tsql::expression::select_list;
 
@@ -110,6 +110,11 @@ async fn table(
         }
     };
     let before = report.checks.len();
+    if let Err(error) = exclude(config, found.table, &mut schema) {
+        report.error(&place, &error);
+        found.schema = Some(schema);
+        return Ok(());
+    }
     readable(report, session, &place, &mut schema).await?;
     match configured(
         found.table,
@@ -124,6 +129,10 @@ async fn table(
                     .date()
                     .map_or_else(|| "whole".to_owned(), |date| format!("by {}", date.name));
                 report.ok(&place, format!("It can be read {by} (key {})", plan.key_names()));
+            }
+            let excluded = plan.source.refused.iter().filter(|column| column.is_excluded());
+            for text in excluded.map(tables::left_out) {
+                report.ok(&place, text);
             }
             if let Some(text) = plan.lookups() {
                 report.ok(&place, tables::sentence(&text));
@@ -161,7 +170,8 @@ async fn readable(
     if let Some(text) = sight::filtered(filters) {
         report.warning(place, text);
     }
-    for text in tables::left_out(schema) {
+    let refused = schema.refused.iter().filter(|column| !column.is_excluded());
+    for text in refused.map(tables::left_out) {
         report.warning(place, text);
     }
     Ok(())

@@ -2,17 +2,14 @@
 
 use super::report::Level;
 use crate::model::plan::TablePlan;
-use crate::model::table::{DataType, Identifier, TableSchema, shortened};
-use crate::model::window::Kind as WindowKind;
+use crate::model::table::{Identifier, RefusedColumn, TableSchema, shortened};
+use crate::model::width::Fit;
+use crate::model::window::Kind;
 use crate::target::table::Target;
-use crate::tsql::expression::{Family, family};
 
-/// A line for each column that is not copied, with the reason.
-pub(super) fn left_out(schema: &TableSchema) -> Vec<String> {
-    let columns = schema.refused.iter();
-    columns
-        .map(|column| format!("Column {} is not copied ({})", column.name, column.reason))
-        .collect()
+/// The line for a column that is not copied, with the reason.
+pub(super) fn left_out(column: &RefusedColumn) -> String {
+    format!("Column {} is not copied ({})", column.name, column.reason)
 }
 
 /// A text for an operator, which begins with a small letter, as a sentence of its own.
@@ -33,20 +30,12 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
         Err(error) => return vec![(Level::Failure, error.chain())],
     };
     let mut found = Vec::new();
-    for (source, target) in plan.columns().iter().zip(&target.columns) {
-        let (from, to) = (source.data_type, target.data_type);
-        if family(from) == family(to) {
-            continue;
-        }
-        let text = format!("Column {} is {from} at the source and {to} here", source.name);
-        found.push(if kind(from) == kind(to) {
-            let text =
-                format!("{text}: values are converted, and one that does not survive it fails its chunk");
-            (Level::Warning, text)
-        } else {
-            let text = format!("{text}; make it {from}, or drop the table, and a run creates it");
-            (Level::Failure, text)
-        });
+    for misfit in target.misfits(plan) {
+        let level = match misfit.fit != Fit::Never && misfit.is_of_one_kind() {
+            true => Level::Warning,
+            false => Level::Failure,
+        };
+        found.push((level, sentence(&misfit.text(&plan.target, "here"))));
     }
     for column in target.reordered(plan) {
         let text = format!(
@@ -85,7 +74,7 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
 /// one. The table is not one of ours, which have it.
 pub(super) fn unindexed(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
     let target = Target::new(plan, schema).ok()?;
-    let kind = WindowKind::Dates(());
+    let kind = Kind::Dates(());
     if schema.columnstore || target.finds_keys(plan, kind) {
         return None;
     }
@@ -124,32 +113,10 @@ pub(super) fn costly(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
     })
 }
 
-/// Types whose values convert to each other if they fit.
-#[derive(PartialEq, Eq)]
-enum Kind {
-    Number,
-    Moment,
-    Time,
-    Text,
-    Bytes,
-    Guid,
-}
-
-fn kind(data_type: DataType) -> Kind {
-    match family(data_type) {
-        Family::Integer | Family::Decimal | Family::Float => Kind::Number,
-        Family::Date | Family::DateTime | Family::DateTime2 | Family::DateTimeOffset => Kind::Moment,
-        Family::Time => Kind::Time,
-        Family::Text => Kind::Text,
-        Family::Bytes => Kind::Bytes,
-        Family::Guid => Kind::Guid,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::table::{Column, Index, Length, RefusedColumn, TableName};
+    use crate::model::table::{Column, DataType, Index, Length, TableName};
 
     fn id(name: &str) -> Identifier {
         Identifier::new(name).unwrap()
@@ -223,21 +190,14 @@ mod tests {
 
     #[test]
     fn columns_that_are_not_copied_are_named_with_their_type() {
-        let mut schema = schema("T", &COLUMNS, &[]);
-        assert_eq!(left_out(&schema), Vec::<String>::new());
-        for (name, reason) in [("PLACE", "geography"), ("TOTAL", "computed")] {
-            schema.refused.push(RefusedColumn {
-                name: id(name),
-                reason: reason.to_owned(),
-            });
-        }
-        assert_eq!(
-            left_out(&schema),
-            [
-                "Column PLACE is not copied (geography)",
-                "Column TOTAL is not copied (computed)"
-            ]
-        );
+        let column = RefusedColumn {
+            name: id("PLACE"),
+            reason: "geography".to_owned(),
+        };
+        assert_eq!(left_out(&column), "Column PLACE is not copied (geography)");
+        let column = RefusedColumn::excluded(id("NOTE"));
+        let text = "Column NOTE is not copied (excluded by exclude_columns)";
+        assert_eq!(left_out(&column), text);
     }
 
     #[test]
@@ -264,9 +224,19 @@ mod tests {
         let mut columns = COLUMNS;
         columns[0].1 = DataType::BigInt;
         columns[1].1 = DataType::DateTime2(3);
-        assert_eq!(levels(&columns, &[]), [Level::Warning], "a moment is converted");
+        assert_eq!(levels(&columns, &[]), [], "each value survives");
+        columns[1].1 = DataType::DateTime2(2);
+        assert_eq!(levels(&columns, &[]), [Level::Warning], "a moment is rounded");
         columns[2].1 = DataType::Int;
         assert_eq!(levels(&columns, &[]), [Level::Warning, Level::Failure]);
+        columns[2].1 = DataType::NVarChar(Length::N(9));
+        let found = compare(&plan, &schema("t_S", &columns, &[]));
+        assert!(
+            found[1]
+                .1
+                .contains("ALTER TABLE [dbo].[t_S] ALTER COLUMN [NOTE] nvarchar(10) NOT NULL"),
+            "{found:?}"
+        );
         assert_eq!(levels(&COLUMNS, &[("NOTE", true)]), [Level::Warning]);
     }
 }

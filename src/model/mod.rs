@@ -2,8 +2,11 @@
 
 pub mod brake;
 pub mod chunk;
+mod code_page;
+pub mod column_digests;
 mod data_type;
 pub mod plan;
 pub mod row;
 pub mod table;
+pub mod width;
 pub mod window;

@@ -219,6 +219,16 @@ impl<'a> Values<'a> {
         Ok(Some(value))
     }
 
+    /// The canonical bytes of the next value, or `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Values::next_value`].
+    pub fn next_bytes(&mut self) -> Result<Option<&'a [u8]>> {
+        let before = self.rest;
+        let value = self.next_value()?;
+        Ok(value.map(|_| &before[..before.len() - self.rest.len()]))
+    }
+
     /// All remaining values.
     ///
     /// # Errors

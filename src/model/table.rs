@@ -160,8 +160,26 @@ pub struct Column {
 pub struct RefusedColumn {
     /// Its name.
     pub name: Identifier,
-    /// The name of its type, or `computed`.
+    /// The name of its type, `computed`, or [`EXCLUDED`].
     pub reason: String,
+}
+
+/// The reason why a column that an operator leaves out is not copied.
+pub const EXCLUDED: &str = "excluded by exclude_columns";
+
+impl RefusedColumn {
+    /// A column that an operator leaves out.
+    pub fn excluded(name: Identifier) -> RefusedColumn {
+        RefusedColumn {
+            name,
+            reason: EXCLUDED.to_owned(),
+        }
+    }
+
+    /// Whether an operator leaves it out.
+    pub fn is_excluded(&self) -> bool {
+        self.reason == EXCLUDED
+    }
 }
 
 /// An index of a table.

@@ -96,7 +96,7 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
         Driver::Protocol(_) | Driver::Encoding(_) | Driver::Utf8 | Driver::Utf16 => {
             let text = format!(
                 "The {place} holds a text that is not valid in its encoding, such as half a surrogate pair; correct \
-                 it there, or leave its column out"
+                 it there, or leave its column out by exclude_columns"
             );
             (Error::new(ErrorKind::Statement, text), true)
         }

@@ -73,11 +73,25 @@ pub(crate) async fn of_source(
             ),
         )
     })?;
+    exclude(config, table, &mut schema)?;
     let filters = sight::examine(source, &mut schema).await?;
     let mut plan = configured(table, schema, config.target_table(table), database)?.from_origin(origin);
     plan.notes
         .extend(sight::filtered(&filters).map(|text| format!("Table {}: {text}", table.name)));
     Ok(plan)
+}
+
+/// Leaves the columns out that the configuration excludes. Nobody looks at them then, nor minds a mask on them.
+///
+/// # Errors
+/// As [`TableSchema::exclude`], with the line of the configuration.
+pub fn exclude(config: &Config, table: &TableConfig, schema: &mut TableSchema) -> Result<()> {
+    for column in &table.exclude_columns {
+        let place = || format!("{}, line {}", config.path.display(), column.line);
+        let excluded = schema.exclude(&column.name, table.key.as_deref());
+        excluded.map_err(|error| error.within(place()))?;
+    }
+    Ok(())
 }
 
 /// Plans a table by its configuration.

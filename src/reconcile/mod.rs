@@ -148,7 +148,7 @@ fn begin(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<Pass> {
     }));
     if let Some(pass) = &resumed {
         run.note(&format!(
-            "The comparing that began at {} was cut short and is gone on with; chunks that it found equal \
+            "The comparing that began at {} was cut short and is continued; chunks that it found equal \
              are not read again",
             pass.started_at.format("%Y-%m-%d %H:%M:%S UTC")
         ));

@@ -62,6 +62,7 @@ pub async fn carry(
         accounted: &Accounted::default(),
         overtaken: false,
         brake: (Brake { percent: 100 }, &BTreeMap::new()),
+        batch: None,
     };
     match load::commit(session, plan, to, lease, load).await? {
         Loaded::Committed(_) | Loaded::AlreadyCommitted => {

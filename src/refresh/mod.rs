@@ -78,6 +78,10 @@ pub(crate) async fn refresh(
                 shadow_table::drop_leftover(lease_session, &shadow_plan, &shadow_lease).await?;
                 takes_rows(lease_session, plan, &schema).await?;
                 let target = Target::new(plan, &schema)?.by_row(plan);
+                target.refuse_misfits(plan)?;
+                for warning in target.misfit_warnings(plan) {
+                    run.warn(&warning);
+                }
                 let at = LoadTarget {
                     plan,
                     target: &target,
@@ -288,6 +292,12 @@ async fn begin(
         table: swap.plan.name.as_str().to_owned(),
         window: Window::All,
     }])?;
+    for note in shape
+        .into_iter()
+        .flat_map(|shape| shadow_table::widened(swap.plan, shape))
+    {
+        run.note(&format!("Table {}: {note}", swap.plan.name));
+    }
     let new = shadow_table::create(lease_session, swap.shadow, swap.shadow_lease, shape).await?;
     if let Some(old) = &old {
         let at = LoadTarget {

@@ -10,6 +10,7 @@ use crate::base::failpoint;
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::{Column, Identifier, TableSchema, shortened};
+use crate::model::width::{Fit, Kind, fit, kind, wider};
 use crate::mssql::shape::{IndexKind, IndexShape, Shape, shape};
 use crate::mssql::{LOCK_TIMEOUT_MS, Session, catalog};
 use crate::target::create::column_sql;
@@ -61,6 +62,22 @@ pub struct Swap<'a> {
 }
 
 impl TargetShape {
+    /// The target's column with a type that holds the values of the source's column as well.
+    fn as_wide_as(&self, source: &Column, own: &Column) -> Column {
+        let mut column = own.clone();
+        if fit(source, own) == Fit::Every {
+            return column;
+        }
+        let data_type = wider(source, own);
+        let keys = self.shape.indexes.iter().flat_map(|index| &index.columns);
+        // No index takes a longer value, and the target's indexes are the reason for its shape.
+        if data_type.is_key() || !keys.into_iter().any(|(name, _)| name.same_as(own.name.as_str())) {
+            column.data_type = data_type;
+            column.collation = own.collation.clone().or_else(|| source.collation.clone());
+        }
+        column
+    }
+
     /// The parts of the target that a copy must have.
     fn looks(&self) -> (&[Column], &Shape) {
         (&self.schema.columns, &self.shape)
@@ -78,9 +95,12 @@ pub async fn strategy(session: &mut Session, plan: &TablePlan) -> Result<Refresh
     let mut shape = shape(session, &schema).await?;
     for column in &schema.columns {
         if plan.source.position(column.name.as_str()).is_none() {
-            shape
-                .obstacles
-                .push(format!("column {}, which the source does not have", column.name));
+            let mut refused = plan.source.refused.iter();
+            let why = match refused.any(|refused| refused.name.same_as(column.name.as_str())) {
+                true => "which is not copied",
+                false => "which the source does not have",
+            };
+            shape.obstacles.push(format!("column {}, {why}", column.name));
         }
     }
     if shape.obstacles.is_empty() {
@@ -91,6 +111,23 @@ pub async fn strategy(session: &mut Session, plan: &TablePlan) -> Result<Refresh
     } else {
         Ok(RefreshStrategy::InPlace(schema, shape.obstacles))
     }
+}
+
+/// The columns that are wider in the shadow table than in the target, as texts for an operator.
+pub fn widened(plan: &TablePlan, target_shape: &TargetShape) -> Vec<String> {
+    let own = |column: &Column| {
+        let position = target_shape.schema.position(column.name.as_str())?;
+        Some(&target_shape.schema.columns[position])
+    };
+    let copies = columns(plan, Some(target_shape));
+    let texts = copies.iter().filter_map(|copy| {
+        let own = own(copy).filter(|own| own.data_type != copy.data_type)?;
+        Some(format!(
+            "column {} of {} was {} and becomes {}, because the source's values need it",
+            own.name, plan.target, own.data_type, copy.data_type
+        ))
+    });
+    texts.collect()
 }
 
 /// The plan of loading a plan's shadow table.
@@ -139,24 +176,25 @@ pub async fn resumable(
         return Ok(None);
     }
     match catalog::describe(session, &plan.target).await? {
-        Some(schema) if stands_in(session, &schema, target_shape).await? => {
+        Some(schema) if stands_in(session, plan, &schema, target_shape).await? => {
             Target::new(plan, &schema).map(Some).or(Ok(None))
         }
         _ => Ok(None),
     }
 }
 
-/// Whether the shadow table has the target's present columns and indexes: somebody may have altered the
-/// target since the copy was made.
+/// Whether the shadow table has the columns and indexes that a copy of the present target has: somebody may have altered
+/// the target since the copy was made.
 async fn stands_in(
     session: &mut Session,
+    plan: &TablePlan,
     beside: &TableSchema,
     target_shape: Option<&TargetShape>,
 ) -> Result<bool> {
     let Some(target_shape) = target_shape else {
         return Ok(true);
     };
-    let columns = target_shape.schema.columns.iter().all(|wanted| {
+    let columns = columns(plan, Some(target_shape)).iter().all(|wanted| {
         beside.position(wanted.name.as_str()).is_some_and(|position| {
             let found = &beside.columns[position];
             (found.data_type, &found.collation) == (wanted.data_type, &wanted.collation)
@@ -312,7 +350,7 @@ pub async fn swap(session: &mut Session, swap: &Swap<'_>) -> Result<bool> {
 }
 
 /// The number of the target's rows that the shadow table `new` lacks, and the number of all the target's
-/// rows. If the rows have no key, the first is the difference of the two tables' row counts.
+/// rows. If the rows have no key that both have, the first is the difference of the two tables' row counts.
 ///
 /// # Errors
 /// Those of the session.
@@ -322,9 +360,16 @@ pub async fn leaving(
     target_shape: &TargetShape,
     new: &Target,
 ) -> Result<(u64, u64)> {
+    let of_kinds = |target: &Target| -> Vec<Kind> {
+        let unique = plan.key.unique.iter();
+        unique
+            .map(|position| kind(target.columns[*position].data_type))
+            .collect()
+    };
+    // Keys of two kinds cannot be compared.
     let old = Target::new(plan, &target_shape.schema)
         .ok()
-        .filter(|_| plan.has_key());
+        .filter(|old| plan.has_key() && of_kinds(old) == of_kinds(new));
     let (from, beside) = (plan.target.quoted(), &new.quoted);
     let missing = match &old {
         Some(old) => format!(
@@ -414,13 +459,13 @@ fn statements(plan: &TablePlan, target_shape: Option<&TargetShape>) -> Result<Ve
     Ok(created)
 }
 
-/// The plan's columns as the target has them; those of the key are NOT NULL.
+/// The plan's columns as the target has them, wide enough for the source's values; those of the key are NOT NULL.
 fn columns(plan: &TablePlan, target_shape: Option<&TargetShape>) -> Vec<Column> {
     let columns = plan.columns().iter().enumerate();
     let columns = columns.map(|(position, column)| {
         let found = target_shape.and_then(|target_shape| {
             let position = target_shape.schema.position(column.name.as_str())?;
-            Some(target_shape.schema.columns[position].clone())
+            Some(target_shape.as_wide_as(column, &target_shape.schema.columns[position]))
         });
         let mut column = found.unwrap_or_else(|| column.clone());
         column.nullable &= !plan.key.unique.contains(&position);

@@ -193,6 +193,8 @@ struct There {
     storage: Option<String>,
     /// What its constraints ask of a refresh in place.
     limits: Option<String>,
+    /// Columns that do not hold every value of the source's, or that a copy of it makes wider.
+    misfits: Vec<String>,
 }
 
 impl Look<'_> {
@@ -223,7 +225,13 @@ impl Look<'_> {
             access_path: plan.access_path,
             rows_estimated,
             undated: self.undated(source, &plan).await?,
-            notes: plan.notes.iter().cloned().chain(remarks).collect(),
+            notes: plan
+                .notes
+                .iter()
+                .cloned()
+                .chain(remarks)
+                .chain(there.misfits)
+                .collect(),
             windows: there.windows,
             way: there.way,
         })
@@ -237,18 +245,30 @@ impl Look<'_> {
             refuse_changes(&plan, &plan.differences(&older))?;
         }
         let schema = catalog::describe(target, &plan.target).await?;
-        let way = match plan.is_full() {
-            true => Some(self.way(target, &plan).await?),
-            false => None,
+        let (way, widened) = match plan.is_full() {
+            true => {
+                let (way, widened) = self.way(target, &plan).await?;
+                (Some(way), widened)
+            }
+            false => (None, Vec::new()),
         };
         // A reference table whose target lacks a column is replaced by one that has it.
         let there = match (&schema, &way) {
             (Some(schema), Some(RefreshWay::Swap { .. })) => Target::new(&plan, schema).ok(),
             (Some(schema), _) => {
                 takes_rows(target, &plan, schema).await?;
-                Some(Target::new(&plan, schema)?)
+                let there = Target::new(&plan, schema)?;
+                there.refuse_misfits(&plan)?;
+                Some(there)
             }
             (None, _) => None,
+        };
+        let misfits = match (&there, &way) {
+            (Some(there), None | Some(RefreshWay::InPlace(_))) => there.misfit_warnings(&plan),
+            _ => {
+                let texts = widened.into_iter();
+                texts.map(|text| format!("Table {}: {text}", plan.name)).collect()
+            }
         };
         let mut windows = self.windows(target, &plan, there.as_ref()).await?;
         if way.is_some() {
@@ -265,6 +285,7 @@ impl Look<'_> {
         };
         Ok(There {
             exists: schema.is_some(),
+            misfits,
             storage: there.and_then(|target| target.storage_note(chunk_rows)),
             limits,
             plan,
@@ -273,18 +294,19 @@ impl Look<'_> {
         })
     }
 
-    async fn way(&self, target: &mut Session, plan: &TablePlan) -> Result<RefreshWay> {
+    /// The way that a reference table is refreshed, and the columns that its copy makes wider.
+    async fn way(&self, target: &mut Session, plan: &TablePlan) -> Result<(RefreshWay, Vec<String>)> {
         Ok(match shadow_table::strategy(target, plan).await? {
-            RefreshStrategy::InPlace(_, obstacles) => RefreshWay::InPlace(obstacles),
+            RefreshStrategy::InPlace(_, obstacles) => (RefreshWay::InPlace(obstacles), Vec::new()),
             RefreshStrategy::Swap(target_shape) => {
                 let shadow = shadow_table::plan(plan)?;
                 let target_shape = target_shape.as_deref();
-                RefreshWay::Swap {
-                    goes_on: self.loaded
-                        && shadow_table::resumable(target, &shadow, target_shape)
-                            .await?
-                            .is_some(),
-                }
+                let widened = target_shape.map(|shape| shadow_table::widened(plan, shape));
+                let goes_on = self.loaded
+                    && shadow_table::resumable(target, &shadow, target_shape)
+                        .await?
+                        .is_some();
+                (RefreshWay::Swap { goes_on }, widened.unwrap_or_default())
             }
         })
     }

@@ -112,6 +112,9 @@ async fn prepare(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) 
             plan.name, plan.target
         ));
     }
+    for warning in target.misfit_warnings(plan) {
+        run.warn(&warning);
+    }
     if let Some(note) = target.storage_note(run.chunk_rows()) {
         run.note(&format!("Table {}: {note}", plan.name));
     }

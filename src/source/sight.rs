@@ -181,7 +181,7 @@ async fn hidden_values(session: &mut SourceSession, schema: &mut TableSchema) ->
         ErrorKind::Preflight,
         format!(
             "Table {}: the login reads masks in place of the values of {} (dynamic data masking); GRANT UNMASK to it, \
-             or read with a login that has it",
+             or read with a login that has it, or leave them out by exclude_columns",
             schema.name,
             listed(&masked)
         ),

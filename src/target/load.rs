@@ -16,8 +16,9 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::model::brake::{Brake, held};
 use crate::model::chunk::KeyRange;
+use crate::model::column_digests::ColumnDigests;
 use crate::model::plan::TablePlan;
-use crate::model::row::{Tally, Value};
+use crate::model::row::{Batch, Tally, Value};
 use crate::model::window::Extent;
 use crate::model::window::Window;
 use crate::mssql::{Flow, Session, is_duplicate_key};
@@ -52,6 +53,8 @@ pub struct Load<'a> {
     /// The brake on rows that leave another window because they are here now, and the rows that this pass has
     /// already moved out of each window.
     pub brake: (Brake, &'a BTreeMap<Window, u64>),
+    /// The rows of the load, if they are in memory: the column that differs is found by them.
+    pub batch: Option<&'a Batch>,
 }
 
 /// The outcome of a load that ran to its end.
@@ -70,6 +73,8 @@ pub enum Loaded {
     Differed {
         /// The tally of the rows that were read back.
         found: Tally,
+        /// The position of the first column whose values differ, if as many rows were read back and one does.
+        column: Option<usize>,
     },
 }
 
@@ -117,7 +122,7 @@ pub async fn commit(
     match transaction.run(session, Search::None).await {
         Err(error) if is_duplicate_key(&error) => session.rollback().await?,
         // An index that ignores duplicates leaves the rows out.
-        Ok(Loaded::Differed { found }) if found.row_count < transaction.expected().row_count => {}
+        Ok(Loaded::Differed { found, .. }) if found.row_count < transaction.expected().row_count => {}
         done => return done,
     }
     transaction.run(session, Search::BeforeInsert).await
@@ -220,8 +225,12 @@ impl Transaction<'_> {
         };
         failpoint::step("load: after reading back");
         if found != expected {
+            let column = match load.batch.filter(|_| found.row_count == expected.row_count) {
+                Some(batch) => differing_column(session, plan, target, &range, batch).await?,
+                None => None,
+            };
             session.rollback().await?;
-            return Ok(Loaded::Differed { found });
+            return Ok(Loaded::Differed { found, column });
         }
         if let Some(claim) = load.claim {
             receipt::write(session, lease, &plan.target, claim, load.overtaken).await?;
@@ -447,6 +456,28 @@ pub async fn read_back(
 ) -> Result<Tally> {
     let sql = range.select(&target.select(plan), &target.quoted);
     tally(session, &sql, &range.params).await
+}
+
+/// The position of the first column whose values in a range are not those of a batch.
+async fn differing_column(
+    session: &mut Session,
+    plan: &TablePlan,
+    target: &Target,
+    range: &Seeks<'_>,
+    batch: &Batch,
+) -> Result<Option<usize>> {
+    let sql = range.select(&target.select(plan), &target.quoted);
+    let mut found = ColumnDigests::default();
+    let mut bytes = Vec::new();
+    session
+        .stream(&sql, &range.params, |row| {
+            bytes.clear();
+            row.encode(&mut bytes)?;
+            found.add_row(&bytes)?;
+            Ok(Flow::Continue)
+        })
+        .await?;
+    Ok(ColumnDigests::of(batch.rows())?.first_difference(&found))
 }
 
 /// The tally of the rows of the last result that a statement returns.

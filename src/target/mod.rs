@@ -6,6 +6,7 @@ pub mod leaving;
 pub mod load;
 pub mod merge;
 pub mod migrate;
+pub mod misfit;
 pub mod receipt;
 pub mod row_count;
 pub mod stage;

@@ -49,11 +49,14 @@ impl Target {
     /// unique index's columns as the primary key, and an index on the date if the key has none. Returns whether it was created.
     ///
     /// # Errors
-    /// `Preflight` when the table exists but lacks a column or cannot take rows; those of the session.
+    /// `Preflight` when the table exists but lacks a column, cannot take rows or holds no value of a column; those of
+    /// the session.
     pub async fn open(session: &mut Session, plan: &TablePlan) -> Result<(Target, bool)> {
         if let Some(schema) = catalog::describe(session, &plan.target).await? {
             takes_rows(session, plan, &schema).await?;
-            return Ok((Target::new(plan, &schema)?, false));
+            let target = Target::new(plan, &schema)?;
+            target.refuse_misfits(plan)?;
+            return Ok((target, false));
         }
         failpoint::step("target: before the table is made");
         // One transaction holds the DDL, so that a crash leaves the table with its indexes, or no table.

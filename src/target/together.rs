@@ -88,7 +88,7 @@ impl Together<'_> {
             let found: Tally = read_back(session, plan, target, &range).await?;
             if found != claim.chunk.tally {
                 session.rollback().await?;
-                return Ok(Loaded::Differed { found });
+                return Ok(Loaded::Differed { found, column: None });
             }
         }
         for claim in claims {

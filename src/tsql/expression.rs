@@ -172,7 +172,12 @@ pub fn stage_expression(stage_column: &str, source: DataType, target: &Column) -
         // Style 1 keeps white space between tags, which a CAST drops.
         return format!("CONVERT(xml, {stage_column}, 1)");
     }
-    format!("CAST({stage_column}{} AS {})", collate(target), target.data_type)
+    // Only a text has a collation to convert from.
+    let collation = match family(source) {
+        Family::Text => collate(target),
+        _ => String::new(),
+    };
+    format!("CAST({stage_column}{collation} AS {})", target.data_type)
 }
 
 /// The expression of a key column's parameter `@P{index}`. It has exactly the column's type and collation, so that the
@@ -319,6 +324,14 @@ mod tests {
         assert_eq!(
             key_parameter(&column("D", DataType::DateTime), 4),
             "CAST(@P4 AS datetime)"
+        );
+        assert_eq!(
+            stage_expression(
+                "[c1]",
+                DataType::UniqueIdentifier,
+                &column("G", DataType::Char(36))
+            ),
+            "CAST([c1] AS char(36))"
         );
         assert_eq!(
             stage_expression("[c2]", DataType::Xml, &column("X", DataType::Xml)),

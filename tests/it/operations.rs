@@ -127,6 +127,31 @@ const ENDS: &[(&str, &str, &str)] = &[
         "exits(4)",
     ),
     (
+        "A name that is no column of the table is refused with exit code 7",
+        "a_name_that_is_no_column_or_that_the_table_needs_is_refused",
+        "run(&project, 7)",
+    ),
+    (
+        "if they change, a run refuses the table with exit code 6",
+        "an_exclusion_of_a_loaded_table_changes_with_a_forget_alone",
+        "run(&project, 6)",
+    ),
+    (
+        "the server refuses the value (exit code 4)",
+        "a_narrower_target_is_named_and_mended_by_the_statement_that_is_given",
+        "{ 4 }",
+    ),
+    (
+        "the message names the first column that differs (exit code 3)",
+        "a_narrower_target_is_named_and_mended_by_the_statement_that_is_given",
+        "{ 3 }",
+    ),
+    (
+        "to whose type no server converts the source's values is refused with exit code 7",
+        "a_conversion_that_no_server_has_is_refused_before_a_row_is_read",
+        "run(&project, 7)",
+    ),
+    (
         "The run refuses a table with exit code 6",
         "is_refused_and_then_loaded_anew",
         "code(), 6",

@@ -98,7 +98,7 @@ async fn before_and_after_a_run_and_nothing_is_written() {
     assert!(
         stale
             .stdout
-            .contains("to be put right: 2025-10 (1 chunk), 2025-11 (1 chunk)"),
+            .contains("to be repaired: 2025-10 (1 chunk), 2025-11 (1 chunk)"),
         "{}",
         stale.stdout
     );

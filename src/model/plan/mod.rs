@@ -3,6 +3,8 @@
 //!
 //! This module is pure: it turns the catalog's answers into a plan or a refusal.
 
+mod columns;
+mod excluded;
 mod kept;
 mod path;
 mod recorded;
@@ -27,6 +29,9 @@ pub const TARGET_TABLE: &str = "target table";
 
 /// The part of a fingerprint with the columns that order a window's rows.
 const KEY: &str = "key";
+
+/// The part of a fingerprint with the columns that are copied.
+const COLUMNS: &str = "columns";
 
 /// The part of a fingerprint with the collations of the key's text columns. Older plans lack it.
 const KEY_COLLATIONS: &str = "key collations";
@@ -244,7 +249,12 @@ impl TablePlan {
             match older.iter().find(|(name, _)| name == part) {
                 Some(_) if TOLD.contains(&part.as_str()) => {}
                 Some((_, then)) if then != now => {
-                    differences.push((part.as_str(), format!("{part}: was {then}, is {now}")));
+                    let came_and_went = match part.as_str() {
+                        COLUMNS => columns::came_and_went(then, now),
+                        _ => String::new(),
+                    };
+                    let text = format!("{part}: was {then}, is {now}{came_and_went}");
+                    differences.push((part.as_str(), text));
                 }
                 None if part == KEY_COLLATIONS
                     || part == SOURCE_IDENTITY
@@ -429,7 +439,7 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
             },
         ),
         (KEY, names(source, &key.order(Kind::Dates(())))),
-        ("columns", columns),
+        (COLUMNS, columns),
     ];
     let texts = key.unique.iter().map(|position| &source.columns[*position]);
     let collations: Vec<&str> = texts

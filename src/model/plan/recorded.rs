@@ -1,8 +1,9 @@
 //! The plan that a target table was loaded by, restored from its fingerprint alone.
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::plan::{AccessPath, KEY, KEY_COLLATIONS, NO_DATE, SOURCE_TABLE, TablePlan};
-use crate::model::table::{Column, Identifier, Key, TableName, TableSchema};
+use crate::model::plan::columns::columns_of;
+use crate::model::plan::{AccessPath, COLUMNS, KEY, KEY_COLLATIONS, NO_DATE, SOURCE_TABLE, TablePlan};
+use crate::model::table::{Identifier, Key, TableName, TableSchema};
 
 impl TablePlan {
     /// Restores the plan that a target table was loaded by from its fingerprint, without the source. The plan
@@ -28,7 +29,7 @@ impl TablePlan {
             name: source_name,
             object_id: 0,
             create_date: chrono::NaiveDateTime::MIN,
-            columns: columns_of(part("columns")?).ok_or_else(|| unreadable(&target))?,
+            columns: columns_of(part(COLUMNS)?).ok_or_else(|| unreadable(&target))?,
             refused: Vec::new(),
             indexes: Vec::new(),
             columnstore: false,
@@ -72,39 +73,6 @@ impl TablePlan {
             is_shadow: false,
         })
     }
-}
-
-/// The columns of a fingerprint: name, type and NULL or NOT NULL of each.
-fn columns_of(text: &str) -> Option<Vec<Column>> {
-    let mut columns = Vec::new();
-    let mut told = String::new();
-    for piece in text.split(", ") {
-        // A name may hold the separator of two columns.
-        told.push_str(if told.is_empty() { "" } else { ", " });
-        told.push_str(piece);
-        let (rest, nullable) = match told.strip_suffix(" NOT NULL") {
-            Some(rest) => (rest, false),
-            None => match told.strip_suffix(" NULL") {
-                Some(rest) => (rest, true),
-                None => continue,
-            },
-        };
-        let Some((name, data_type)) = rest.rsplit_once(' ') else {
-            continue;
-        };
-        let Ok(data_type) = data_type.parse() else {
-            continue;
-        };
-        columns.push(Column {
-            name: Identifier::new(name).ok()?,
-            data_type,
-            nullable,
-            identity: false,
-            collation: None,
-        });
-        told.clear();
-    }
-    told.is_empty().then_some(columns)
 }
 
 /// The names in a list of quoted names.

@@ -1,7 +1,7 @@
 //! The plans of several catalogs, and their refusals.
 
 use super::*;
-use crate::model::table::{DataType, Length};
+use crate::model::table::{DataType, Length, RefusedColumn};
 
 fn id(name: &str) -> Identifier {
     Identifier::new(name).unwrap()
@@ -344,4 +344,69 @@ fn a_plan_is_known_by_its_fingerprint() {
         assert_eq!(again.source.name, plan.source.name);
         assert!(again.differences(&plan.fingerprint).is_empty());
     }
+}
+
+#[test]
+fn an_excluded_column_is_no_part_of_a_plan() {
+    let mut source = schema(vec![
+        index("PK", &["ID"], true, true),
+        index("UX", &["CODE"], false, true),
+    ]);
+    let whole = source.clone();
+    source.exclude(&id("store"), None).unwrap();
+    assert_eq!(source.position("STORE"), None);
+    let target = source.name.clone();
+    let plan = |source: TableSchema| {
+        TablePlan::monthly(
+            &id("SALES"),
+            source,
+            target.clone(),
+            &id("SALES_DATE"),
+            None,
+            "POS",
+        )
+        .unwrap()
+    };
+    let (before, now) = (plan(whole.clone()), plan(source.clone()));
+    let told = &now.differences(&before.fingerprint)[0].1;
+    assert!(told.ends_with("; no longer copied: STORE"), "{told}");
+    let text = "Table SALES: column STORE is not copied (excluded by exclude_columns)";
+    assert!(now.notes.iter().any(|note| note == text), "{:?}", now.notes);
+
+    // A unique index of which a column is excluded is no key, so another one is.
+    source.exclude(&id("ID"), None).unwrap();
+    assert_eq!(plan(source.clone()).key_names(), "[CODE]");
+    let error = source.exclude(&id("CODE"), None).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("told apart by the unique index over CODE"),
+        "{error}"
+    );
+    let error = whole
+        .clone()
+        .exclude(&id("CODE"), Some(&[id("code")]))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Preflight);
+    let error = whole.clone().exclude(&id("NOTE"), None).unwrap_err();
+    assert!(
+        error.to_string().ends_with("ID, SALES_DATE, STORE, CODE"),
+        "{error}"
+    );
+
+    // One that is not copied anyway is named once.
+    let mut typed = whole.clone();
+    typed.refused = vec![RefusedColumn {
+        name: id("PLACE"),
+        reason: "geography".to_owned(),
+    }];
+    typed.exclude(&id("place"), None).unwrap();
+    assert_eq!(typed.refused, [RefusedColumn::excluded(id("PLACE"))]);
+
+    // A table without a key keeps at least one column.
+    let mut keyless = schema(Vec::new());
+    for name in ["ID", "SALES_DATE", "STORE"] {
+        keyless.exclude(&id(name), None).unwrap();
+    }
+    assert!(keyless.exclude(&id("CODE"), None).is_err());
 }

@@ -23,6 +23,7 @@ use crate::source::extract::Extracted;
 use crate::target::leaving::Accounted;
 use crate::target::load;
 use crate::target::load::{Load, Loaded, Moved};
+use crate::target::misfit::Misfit;
 use crate::target::receipt::Receipt;
 use crate::target::stage;
 use crate::tsql::predicate::holds_day;
@@ -65,6 +66,8 @@ enum Tried {
     Differed {
         /// The tally of the rows that were read back.
         found: Tally,
+        /// The position of the first column whose values differ, if that was found.
+        column: Option<usize>,
     },
 }
 
@@ -172,7 +175,9 @@ impl WindowRun {
                     self.unsure.store(true, Ordering::Relaxed);
                     break Done::default();
                 }
-                Ok(Tried::Differed { found }) if differed => return Err(self.differed_twice(chunk, found)),
+                Ok(Tried::Differed { found, column }) if differed => {
+                    return Err(self.differed_twice(chunk, found, column));
+                }
                 Ok(Tried::Differed { .. }) => differed = true,
                 Err(error) => {
                     let error = error.within(self.place(chunk.ordinal));
@@ -185,22 +190,48 @@ impl WindowRun {
         Ok(done)
     }
 
-    fn differed_twice(&self, chunk: &Chunk, found: Tally) -> Error {
+    fn differed_twice(&self, chunk: &Chunk, found: Tally, column: Option<usize>) -> Error {
         let table = &self.table;
+        let (read, back) = (chunk.tally.row_count, found.row_count);
         Error::new(
             ErrorKind::Mismatch,
             format!(
-                "Table {}, window {}, chunk {}: {} rows were read from the source and {} were read back \
-                 from target table {}, with another digest, twice; nothing of it was committed. Look for \
-                 triggers or conversions at the target, then run again",
+                "Table {}, window {}, chunk {}: {read} rows were read from the source and {back} were read back \
+                 from target table {}, with another digest, twice; nothing of it was committed. {}, then run again",
                 table.plan.name,
                 self.work.window,
                 chunk.ordinal,
-                chunk.tally.row_count,
-                found.row_count,
-                table.plan.target
+                table.plan.target,
+                self.advice(read == back, column)
             ),
         )
+    }
+
+    /// The advice about rows that were read back otherwise: as many or not, and the first column that differs.
+    fn advice(&self, as_many: bool, column: Option<usize>) -> String {
+        let table = &self.table;
+        let Some(position) = column else {
+            return match as_many {
+                true => "Look for triggers at the target that give rows the values of others".to_owned(),
+                false => {
+                    "Look for triggers at the target that add or remove rows, and for unique indexes that ignore \
+                     duplicates"
+                        .to_owned()
+                }
+            };
+        };
+        let (source, target) = (&table.plan.columns()[position], &table.target.columns[position]);
+        match Misfit::of(source, target) {
+            Some(misfit) => format!(
+                "The first that differs is: {}",
+                misfit.text(&table.plan.target, "at the target")
+            ),
+            None => format!(
+                "The first column that differs is {}, which holds each value of the source: look for triggers or rules \
+                 at the target that change it",
+                source.name
+            ),
+        }
     }
 
     async fn try_load(&self, chunk: &mut Chunk, rows: Rows<'_>) -> Result<Tried> {
@@ -217,9 +248,7 @@ impl WindowRun {
             incarnation: table.target.incarnation.clone(),
         };
         let owned = (rows.extent, rows.range.unwrap_or(&claim.chunk.range));
-        let tried = self
-            .commit(&mut session, Some((&claim, rows.began)), owned)
-            .await?;
+        let tried = self.commit(&mut session, Some((&claim, rows)), owned).await?;
         table.pools.target.put(session);
         Ok(tried)
     }
@@ -276,7 +305,7 @@ impl WindowRun {
     async fn commit(
         &self,
         session: &mut Session,
-        claim: Option<(&Receipt, Duration)>,
+        claim: Option<(&Receipt, Rows<'_>)>,
         owned: (Extent, &KeyRange),
     ) -> Result<Tried> {
         let table = &self.table;
@@ -290,10 +319,11 @@ impl WindowRun {
                 claim: claim.map(|(claim, _)| claim),
                 accounted: &accounted,
                 overtaken: match claim {
-                    Some((claim, began)) => self.is_overtaken(&claim.chunk.range, began)?,
+                    Some((claim, rows)) => self.is_overtaken(&claim.chunk.range, rows.began)?,
                     None => false,
                 },
                 brake: (table.brake, &displaced),
+                batch: claim.map(|(_, rows)| rows.batch),
             };
             let loaded = load::commit(session, &table.plan, &table.target, &table.lease, load).await?;
             if let Loaded::Committed(moved) = &loaded {
@@ -305,7 +335,7 @@ impl WindowRun {
             let leaving = match loaded {
                 Loaded::Committed(moved) => return Ok(Tried::Done(Done { moved, accounted })),
                 Loaded::AlreadyCommitted => return Ok(Tried::DoneBefore),
-                Loaded::Differed { found } => return Ok(Tried::Differed { found }),
+                Loaded::Differed { found, column } => return Ok(Tried::Differed { found, column }),
                 Loaded::Unaccounted { leaving } => leaving,
             };
             if leaving.row_count > ASKED_MAX {

@@ -447,7 +447,8 @@ impl WindowRun {
             ErrorKind::Preflight,
             format!(
                 "Source table {} has no unique index and more than {} bytes of rows, too many for its one \
-                 chunk; ask for a unique index on it, raise chunk_bytes_max, or leave the table out",
+                 chunk; ask for a unique index on it, raise chunk_bytes_max, leave large columns out by exclude_columns, or leave \
+                 the table out",
                 self.table.plan.source.name, self.table.limits.bytes
             ),
         )

@@ -1,0 +1,56 @@
+//! The columns in the text of a fingerprint.
+
+use crate::model::table::{Column, Identifier};
+
+/// The names of the columns that only one of two fingerprints has, as an addition to a text with both.
+pub(super) fn came_and_went(then: &str, now: &str) -> String {
+    let (Some(then), Some(now)) = (columns_of(then), columns_of(now)) else {
+        return String::new();
+    };
+    let mut told = String::new();
+    for (these, those, how) in [(&then, &now, "no longer copied"), (&now, &then, "copied now")] {
+        let only = |column: &&Column| those.iter().all(|other| other.name != column.name);
+        let names: Vec<&str> = these
+            .iter()
+            .filter(only)
+            .map(|column| column.name.as_str())
+            .collect();
+        if !names.is_empty() {
+            told.push_str(&format!("; {how}: {}", names.join(", ")));
+        }
+    }
+    told
+}
+
+/// The columns of a fingerprint: name, type and NULL or NOT NULL of each.
+pub(super) fn columns_of(text: &str) -> Option<Vec<Column>> {
+    let mut columns = Vec::new();
+    let mut told = String::new();
+    for piece in text.split(", ") {
+        // A name may hold the separator of two columns.
+        told.push_str(if told.is_empty() { "" } else { ", " });
+        told.push_str(piece);
+        let (rest, nullable) = match told.strip_suffix(" NOT NULL") {
+            Some(rest) => (rest, false),
+            None => match told.strip_suffix(" NULL") {
+                Some(rest) => (rest, true),
+                None => continue,
+            },
+        };
+        let Some((name, data_type)) = rest.rsplit_once(' ') else {
+            continue;
+        };
+        let Ok(data_type) = data_type.parse() else {
+            continue;
+        };
+        columns.push(Column {
+            name: Identifier::new(name).ok()?,
+            data_type,
+            nullable,
+            identity: false,
+            collation: None,
+        });
+        told.clear();
+    }
+    told.is_empty().then_some(columns)
+}

@@ -1,0 +1,100 @@
+//! The columns of an existing target table that do not hold every value of the source's.
+//!
+//! A value that such a column cuts or rounds is refused when it is read back. So an operator is told before, and a run
+//! refuses only what no value survives.
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::model::plan::TablePlan;
+use crate::model::table::{Column, TableName};
+use crate::model::width::{Fit, fit, kind, wider};
+use crate::target::create::column_sql;
+use crate::target::table::Target;
+
+/// A column of a target table that does not hold every value of the source's column.
+#[derive(Debug, Clone, Copy)]
+pub struct Misfit<'a> {
+    source: &'a Column,
+    target: &'a Column,
+    /// How it holds them; never [`Fit::Every`].
+    pub fit: Fit,
+}
+
+impl Target {
+    /// The columns that do not hold every value of the source's.
+    pub fn misfits<'a>(&'a self, plan: &'a TablePlan) -> impl Iterator<Item = Misfit<'a>> {
+        let columns = plan.columns().iter().zip(&self.columns);
+        columns.filter_map(|(source, target)| Misfit::of(source, target))
+    }
+
+    /// Refuses a table with a column to which no value of the source's converts.
+    ///
+    /// # Errors
+    /// `Preflight` for the first such column, with the statement that changes it.
+    pub fn refuse_misfits(&self, plan: &TablePlan) -> Result<()> {
+        let mut never = self.misfits(plan).filter(|misfit| misfit.fit == Fit::Never);
+        never.next().map_or(Ok(()), |misfit| {
+            let text = misfit.text(&plan.target, &format!("at target table {}", plan.target));
+            Err(Error::new(ErrorKind::Preflight, format!("The {text}")))
+        })
+    }
+
+    /// The warnings of a run about columns that hold only some values.
+    pub fn misfit_warnings(&self, plan: &TablePlan) -> Vec<String> {
+        let here = format!("at target table {}", plan.target);
+        let texts = self.misfits(plan).map(|misfit| misfit.text(&plan.target, &here));
+        texts.map(|text| format!("Table {}: {text}", plan.name)).collect()
+    }
+}
+
+impl<'a> Misfit<'a> {
+    /// A target's column as a misfit; `None` if it holds every value of the source's.
+    pub fn of(source: &'a Column, target: &'a Column) -> Option<Misfit<'a>> {
+        let fit = fit(source, target);
+        (fit != Fit::Every).then_some(Misfit { source, target, fit })
+    }
+
+    /// Whether values convert to it if they fit.
+    pub fn is_of_one_kind(&self) -> bool {
+        kind(self.source.data_type) == kind(self.target.data_type)
+    }
+
+    /// The misfit with its fix, as a text for an operator, which begins with a small letter. `here` says
+    /// where the target's column is.
+    pub fn text(&self, table: &TableName, here: &str) -> String {
+        let Misfit { source, target, fit } = *self;
+        let why = match fit {
+            Fit::Every | Fit::Part => {
+                "which does not hold each of its values exactly: a chunk with one that it does not hold is not committed"
+            }
+            Fit::Never => "to which no server converts its values",
+        };
+        format!(
+            "column {} is {} at the source and {} {here}, {why}; {}, or drop the table, and a run creates it",
+            source.name,
+            described(source, target),
+            described(target, source),
+            self.alter_sql(table)
+        )
+    }
+
+    /// The statement that makes the column wide enough, and keeps all that it holds.
+    pub fn alter_sql(&self, table: &TableName) -> String {
+        let column = Column {
+            data_type: wider(self.source, self.target),
+            ..self.target.clone()
+        };
+        format!(
+            "ALTER TABLE {} ALTER COLUMN {}",
+            table.quoted(),
+            column_sql(&column)
+        )
+    }
+}
+
+/// The type of a column, and its collation if another column of text has another one.
+fn described(column: &Column, other: &Column) -> String {
+    match (&column.collation, &other.collation) {
+        (Some(own), Some(others)) if own != others => format!("{} in {own}", column.data_type),
+        _ => column.data_type.to_string(),
+    }
+}
