@@ -11,14 +11,21 @@ mod source;
 mod tables;
 mod target;
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::base::error::Result;
+use crate::checkpoint::Reader;
 use crate::config::Config;
+use crate::model::plan::TablePlan;
 use crate::mssql::{Session, Timeouts};
+use crate::pipeline::known::Known;
 use crate::preflight::ends;
+use crate::preflight::kept::{OtherSource, look};
 use crate::source::SourceSession;
+use crate::target::migrate::version;
 use report::Found;
 
 pub use files::{configuration, state};
@@ -27,11 +34,23 @@ pub use report::{Check, Level, Report};
 /// The longest time of a statement: all are small, and a person waits for the answer.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);
 
-/// Checks both servers and every table. `now` is this machine's time.
-pub async fn servers(report: &mut Report, config: &Config, now: DateTime<Utc>) {
-    let timeouts = Timeouts {
-        statement: config.run.timeouts.statement.min(STATEMENT_MAX),
-        ..config.run.timeouts
+/// What every check is about.
+struct Subject<'c> {
+    config: &'c Config,
+    timeouts: Timeouts,
+    /// This machine's time.
+    now: DateTime<Utc>,
+}
+
+/// Checks both servers and every table. `now` is this machine's time, and `state` the path of the state file.
+pub async fn servers(report: &mut Report, config: &Config, state: &Path, now: DateTime<Utc>) {
+    let subject = Subject {
+        config,
+        timeouts: Timeouts {
+            statement: config.run.timeouts.statement.min(STATEMENT_MAX),
+            ..config.run.timeouts
+        },
+        now,
     };
     let mut found: Vec<Found<'_>> = config
         .tables
@@ -41,13 +60,45 @@ pub async fn servers(report: &mut Report, config: &Config, now: DateTime<Utc>) {
             schema: None,
             plan: None,
             rows_estimated: None,
+            unkept: None,
         })
         .collect();
+    // A table is read by the plan that the target has of it, so the target is asked while the source is examined. What
+    // is wrong with either is reported in its own turn.
+    let mut opened = target::open(&subject).await;
+    let mut records = Records {
+        target: opened.as_mut().ok().map(|opened| &mut opened.session),
+        reader: Reader::open(state).ok().flatten(),
+    };
     // The report has a lost connection already; the other end is checked all the same.
-    let there = source::examine(report, config, &mut found, &timeouts, now).await;
-    let here = target::examine(report, config, &found, &timeouts, now).await;
+    let there = source::examine(report, &subject, &mut found, &mut records).await;
+    let here = target::examine(report, &subject, &found, opened).await;
     if there.and(here).is_ok() {
-        one_database(report, config, &timeouts).await;
+        one_database(report, config, &subject.timeouts).await;
+    }
+}
+
+/// What is recorded of the tables that were loaded.
+struct Records<'t> {
+    /// A session at the target, if it can be reached.
+    target: Option<&'t mut Session>,
+    /// The state file, if it is readable.
+    reader: Option<Reader>,
+}
+
+impl Records<'_> {
+    /// The plan by which a run would go on with a table.
+    async fn kept(&mut self, fresh: &TablePlan) -> Result<TablePlan> {
+        let known = match &self.reader {
+            Some(reader) => Known::of(reader.view()?, fresh.name.as_str())?,
+            None => None,
+        };
+        let Some(session) = self.target.as_deref_mut() else {
+            return Ok(fresh.clone());
+        };
+        let session = (version(session).await? > 0).then_some(session);
+        let kept = look(session, fresh, known.as_ref(), OtherSource::Refused).await?;
+        Ok(kept.plan)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The plan that a target table was loaded by, restored from its fingerprint alone.
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::plan::{AccessPath, KEY, KEY_COLLATIONS, NO_DATE, SOURCE_TABLE, TablePlan};
+use crate::model::plan::{AccessPath, DATE_COLUMN, KEY, KEY_COLLATIONS, NO_DATE, SOURCE_TABLE, TablePlan};
 use crate::model::table::{Column, Identifier, Key, TableName, TableSchema};
 
 impl TablePlan {
@@ -34,7 +34,7 @@ impl TablePlan {
             columnstore: false,
         };
         let position = |column: &str| source.position(column).ok_or_else(|| unreadable(&target));
-        let date = match part("date column")? {
+        let date = match part(DATE_COLUMN)? {
             NO_DATE if access_path == AccessPath::Key => None,
             column => Some(position(column)?),
         };
@@ -69,6 +69,7 @@ impl TablePlan {
             fingerprint,
             notes: Vec::new(),
             traced: None,
+            is_key_asked: false,
             is_shadow: false,
         })
     }
@@ -108,7 +109,7 @@ fn columns_of(text: &str) -> Option<Vec<Column>> {
 }
 
 /// The names in a list of quoted names.
-fn names_of(text: &str) -> Option<Vec<String>> {
+pub(super) fn names_of(text: &str) -> Option<Vec<String>> {
     let mut names = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
