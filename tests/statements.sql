@@ -1126,6 +1126,14 @@ DELETE
     SELECT @@ROWCOUNT AS [written]
 GO
 
+-- at the target: DELETE + INSERT sync.plan
+DELETE
+    FROM [sync].[plan]
+    WHERE [table_name] = @P1;
+    INSERT INTO [sync].[plan] ([table_name], [access_path], [fingerprint], [planned_at])
+    VALUES (@P1, @P2, @P3, SYSUTCDATETIME())
+GO
+
 -- at the target: DELETE + SELECT dbo.t_SALES
 DELETE
     FROM [dbo].[t_SALES]
@@ -1553,11 +1561,6 @@ GO
 -- at the target: INSERT sync.migration
 INSERT INTO [sync].[migration] ([version], [name], [applied_at])
     VALUES (@P1, @P2, SYSUTCDATETIME())
-GO
-
--- at the target: INSERT sync.plan
-INSERT INTO [sync].[plan] ([table_name], [access_path], [fingerprint], [planned_at])
-    VALUES (@P1, @P2, @P3, SYSUTCDATETIME())
 GO
 
 -- at the target: ROLLBACK
@@ -2710,7 +2713,13 @@ SELECT [ID]
 GO
 
 -- at the target: SELECT sync.lease
-SELECT [epoch]
+SELECT [table_name]
+    FROM [sync].[lease]
+    WHERE [table_name] = @P1
+GO
+
+-- at the target: SELECT sync.lease
+SELECT [table_name], [epoch]
     FROM [sync].[lease]
     WHERE [table_name] = @P1
 GO
@@ -2721,20 +2730,15 @@ SELECT MAX([version]) AS [version]
 GO
 
 -- at the target: SELECT sync.plan
-SELECT [access_path], [fingerprint]
-    FROM [sync].[plan]
-    WHERE [table_name] = @P1
-GO
-
--- at the target: SELECT sync.plan
 SELECT [table_name]
     FROM [sync].[plan]
     ORDER BY [table_name]
 GO
 
 -- at the target: SELECT sync.plan
-SELECT [table_name], [access_path]
+SELECT [table_name], [access_path], [fingerprint]
     FROM [sync].[plan]
+    WHERE [table_name] = @P1
 GO
 
 -- at the target: SELECT sync.receipt
@@ -2748,6 +2752,12 @@ SELECT DISTINCT [window_start], [window_end]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1
     ORDER BY [window_start]
+GO
+
+-- at the target: SELECT sync.receipt
+SELECT TOP (1) [ordinal]
+    FROM [sync].[receipt]
+    WHERE [table_name] IN (@P1)
 GO
 
 -- at the target: SELECT sync.receipt

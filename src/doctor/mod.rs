@@ -8,6 +8,7 @@ mod files;
 mod reach;
 mod report;
 mod source;
+mod subject;
 mod tables;
 mod target;
 
@@ -16,31 +17,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::base::error::Result;
 use crate::checkpoint::Reader;
 use crate::config::Config;
-use crate::model::plan::TablePlan;
 use crate::mssql::{Session, Timeouts};
-use crate::pipeline::known::Known;
 use crate::preflight::ends;
-use crate::preflight::kept::{OtherSource, look};
 use crate::source::SourceSession;
-use crate::target::migrate::version;
 use report::Found;
+use subject::{Records, Subject};
 
 pub use files::{configuration, state};
 pub use report::{Check, Level, Report};
 
 /// The longest time of a statement: all are small, and a person waits for the answer.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);
-
-/// What every check is about.
-struct Subject<'c> {
-    config: &'c Config,
-    timeouts: Timeouts,
-    /// This machine's time.
-    now: DateTime<Utc>,
-}
 
 /// Checks both servers and every table. `now` is this machine's time, and `state` the path of the state file.
 pub async fn servers(report: &mut Report, config: &Config, state: &Path, now: DateTime<Utc>) {
@@ -75,30 +64,6 @@ pub async fn servers(report: &mut Report, config: &Config, state: &Path, now: Da
     let here = target::examine(report, &subject, &found, opened).await;
     if there.and(here).is_ok() {
         one_database(report, config, &subject.timeouts).await;
-    }
-}
-
-/// What is recorded of the tables that were loaded.
-struct Records<'t> {
-    /// A session at the target, if it can be reached.
-    target: Option<&'t mut Session>,
-    /// The state file, if it is readable.
-    reader: Option<Reader>,
-}
-
-impl Records<'_> {
-    /// The plan by which a run would go on with a table.
-    async fn kept(&mut self, fresh: &TablePlan) -> Result<TablePlan> {
-        let known = match &self.reader {
-            Some(reader) => Known::of(reader.view()?, fresh.name.as_str())?,
-            None => None,
-        };
-        let Some(session) = self.target.as_deref_mut() else {
-            return Ok(fresh.clone());
-        };
-        let session = (version(session).await? > 0).then_some(session);
-        let kept = look(session, fresh, known.as_ref(), OtherSource::Refused).await?;
-        Ok(kept.plan)
     }
 }
 

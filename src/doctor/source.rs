@@ -1,7 +1,8 @@
 //! Checks of the source: its identity, its guard, and whether a run could read every configured table.
 
 use super::report::{Found, Lost, Report, introduce};
-use super::{Records, Subject, reach, tables};
+use super::subject::{Records, Subject};
+use super::{reach, tables};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Origin, TablePlan};
 use crate::model::row::Value;

@@ -1,7 +1,8 @@
 //! Checks of the target: the login's rights, the schemas, and the fit of existing tables.
 
 use super::report::{Found, Level, Lost, Report, introduce};
-use super::{Subject, database, reach, tables};
+use super::subject::Subject;
+use super::{database, reach, tables};
 use crate::base::error::{ErrorKind, Result};
 use crate::base::text::counted;
 use crate::config::{Config, Mode};
