@@ -134,6 +134,38 @@ IF 1 = 1
     OPTION (MAXDOP 1)
 GO
 
+-- at the source: SELECT COUNT dbo.TILL
+IF 1 = 1
+    SELECT CAST([D] AS date), COUNT_BIG(*)
+    FROM [dbo].[TILL] AS t
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime) GROUP BY CAST([D] AS date)
+    OPTION (MAXDOP 1)
+GO
+
+-- at the source: SELECT COUNT dbo.TILL
+IF 1 = 1
+    SELECT CAST([D] AS date), COUNT_BIG(*)
+    FROM [dbo].[TILL] AS t
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] <= CAST(@P2 AS datetime) AND ([D] < CAST(@P2 AS datetime) OR ([D] = CAST(@P2 AS datetime) AND [ID] <= CAST(@P3 AS int))) GROUP BY CAST([D] AS date)
+    OPTION (MAXDOP 1)
+GO
+
+-- at the source: SELECT COUNT dbo.TILL
+IF 1 = 1
+    SELECT COUNT_BIG(*)
+    FROM [dbo].[TILL]
+    WHERE 1 = 1
+    OPTION (MAXDOP 1)
+GO
+
+-- at the source: SELECT COUNT dbo.TILL
+IF 1 = 1
+    SELECT COUNT_BIG(*)
+    FROM [dbo].[TILL]
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+    OPTION (MAXDOP 1)
+GO
+
 -- at the source: SELECT TOP (0) dbo.ITEM
 IF 1 = 1
     SELECT TOP (0) *
@@ -229,6 +261,20 @@ GO
 IF 1 = 1
     SELECT TOP (0) [ID], [D], [NOTE]
     FROM [dbo].[T]
+    OPTION (MAXDOP 1)
+GO
+
+-- at the source: SELECT TOP (0) dbo.TILL
+IF 1 = 1
+    SELECT TOP (0) *
+    FROM [dbo].[TILL]
+    OPTION (MAXDOP 1)
+GO
+
+-- at the source: SELECT TOP (0) dbo.TILL
+IF 1 = 1
+    SELECT TOP (0) [ID], [D]
+    FROM [dbo].[TILL]
     OPTION (MAXDOP 1)
 GO
 
@@ -707,6 +753,33 @@ IF 1 = 1
     OPTION (MAXDOP 1, RECOMPILE)
 GO
 
+-- at the source: SELECT dbo.TILL
+IF 1 = 1
+    SELECT TOP (@P1) [ID], [D]
+    FROM [dbo].[TILL]
+    WHERE [D] >= CAST(@P2 AS datetime) AND [D] < CAST(@P3 AS datetime)
+    ORDER BY [D], [ID]
+    OPTION (MAXDOP 1, RECOMPILE)
+GO
+
+-- at the source: SELECT dbo.TILL
+IF 1 = 1
+    SELECT TOP (@P1) [ID], [D]
+    FROM [dbo].[TILL]
+    WHERE [D] >= CAST(@P3 AS datetime) AND ([D] > CAST(@P3 AS datetime) OR ([D] = CAST(@P3 AS datetime) AND [ID] > CAST(@P4 AS int))) AND [D] < CAST(@P2 AS datetime)
+    ORDER BY [D], [ID]
+    OPTION (MAXDOP 1, RECOMPILE)
+GO
+
+-- at the source: SELECT dbo.TILL
+IF 1 = 1
+    SELECT u.[number], u.[day]
+    FROM (SELECT TOP (2) 0 AS [number], CAST([D] AS date) AS [day]
+    FROM [dbo].[TILL]
+    WHERE [ID] = CAST(@P1 AS int)) AS u
+    OPTION (MAXDOP 1)
+GO
+
 -- at the source: SELECT sys.columns
 SELECT c.name AS [column_name], c.is_masked, c.encryption_type, COALESCE(HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK', c.name, N'COLUMN'), HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK'), HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) AS [unmask]
     FROM sys.columns AS c
@@ -802,6 +875,10 @@ GO
 ALTER TABLE [dbo].[t_T] SET (LOCK_ESCALATION = DISABLE)
 GO
 
+-- at the target: ALTER dbo.t_TILL
+ALTER TABLE [dbo].[t_TILL] SET (LOCK_ESCALATION = DISABLE)
+GO
+
 -- at the target: BEGIN
 BEGIN TRANSACTION
 GO
@@ -824,6 +901,13 @@ GO
 BEGIN TRANSACTION;
 CREATE TABLE [dbo].[t_T] ([ID] int NOT NULL, [D] datetime NULL, [NOTE] nvarchar(max) COLLATE SQL_Latin1_General_CP1_CI_AS NULL, CONSTRAINT [PK_t_T] PRIMARY KEY NONCLUSTERED ([ID]));
 CREATE UNIQUE CLUSTERED INDEX [CX_t_T] ON [dbo].[t_T] ([D], [ID]);
+COMMIT TRANSACTION;
+GO
+
+-- at the target: BEGIN + CREATE + COMMIT dbo.t_TILL
+BEGIN TRANSACTION;
+CREATE TABLE [dbo].[t_TILL] ([ID] int NOT NULL, [D] datetime NOT NULL, CONSTRAINT [PK_t_TILL] PRIMARY KEY NONCLUSTERED ([ID]));
+CREATE UNIQUE CLUSTERED INDEX [CX_t_TILL] ON [dbo].[t_TILL] ([D], [ID]);
 COMMIT TRANSACTION;
 GO
 
@@ -1126,6 +1210,14 @@ DELETE
     SELECT @@ROWCOUNT AS [written]
 GO
 
+-- at the target: DELETE + INSERT sync.plan
+DELETE
+    FROM [sync].[plan]
+    WHERE [table_name] = @P1;
+    INSERT INTO [sync].[plan] ([table_name], [access_path], [fingerprint], [planned_at])
+    VALUES (@P1, @P2, @P3, SYSUTCDATETIME())
+GO
+
 -- at the target: DELETE + SELECT dbo.t_SALES
 DELETE
     FROM [dbo].[t_SALES]
@@ -1163,6 +1255,22 @@ DELETE
     SELECT [ID], [SOLD_AT], [BOOKED_AT], [CODE], CAST([AMOUNT] AS decimal(19,4)), [NOTE]
     FROM [dbo].[t_SALES]
     WHERE [SOLD_AT] = CAST(@P2 AS datetime) AND [ID] <= CAST(@P3 AS int)
+GO
+
+-- at the target: DELETE + SELECT dbo.t_TILL
+DELETE
+    FROM [dbo].[t_TILL]
+    WHERE [D] = CAST(@P2 AS datetime) AND [ID] > CAST(@P3 AS int);
+DELETE
+    FROM [dbo].[t_TILL]
+    WHERE [D] > CAST(@P2 AS datetime) AND [D] < CAST(@P1 AS datetime);
+    SELECT [ID], [D]
+    FROM [dbo].[t_TILL]
+    WHERE [D] = CAST(@P2 AS datetime) AND [ID] > CAST(@P3 AS int)
+    UNION ALL
+    SELECT [ID], [D]
+    FROM [dbo].[t_TILL]
+    WHERE [D] > CAST(@P2 AS datetime) AND [D] < CAST(@P1 AS datetime)
 GO
 
 -- at the target: DELETE dbo.t_KIND, #load
@@ -1295,6 +1403,11 @@ GO
 -- at the target: DROP + CREATE #load
 DROP TABLE IF EXISTS #load;
 CREATE TABLE #load ([c1] int NULL)
+GO
+
+-- at the target: DROP + CREATE #load
+DROP TABLE IF EXISTS #load;
+CREATE TABLE #load ([c1] int NULL, [c2] datetime2(7) NULL)
 GO
 
 -- at the target: DROP + CREATE #load
@@ -1523,6 +1636,15 @@ INSERT INTO [dbo].[t_T] ([ID], [D], [NOTE])
     WHERE [D] IS NULL
 GO
 
+-- at the target: INSERT + SELECT dbo.t_TILL, #load
+INSERT INTO [dbo].[t_TILL] ([ID], [D])
+    SELECT [c1], CAST([c2] AS datetime)
+    FROM #load;
+    SELECT [ID], [D]
+    FROM [dbo].[t_TILL]
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+GO
+
 -- at the target: INSERT BULK #load
 INSERT BULK #load
 GO
@@ -1553,11 +1675,6 @@ GO
 -- at the target: INSERT sync.migration
 INSERT INTO [sync].[migration] ([version], [name], [applied_at])
     VALUES (@P1, @P2, SYSUTCDATETIME())
-GO
-
--- at the target: INSERT sync.plan
-INSERT INTO [sync].[plan] ([table_name], [access_path], [fingerprint], [planned_at])
-    VALUES (@P1, @P2, @P3, SYSUTCDATETIME())
 GO
 
 -- at the target: ROLLBACK
@@ -2106,6 +2223,62 @@ SELECT COUNT_BIG(*)
     WHERE t.[ID] = CAST(l.[c1] AS int))) AS t
 GO
 
+-- at the target: SELECT COUNT dbo.t_TILL
+SELECT 0 AS [part], COUNT_BIG(*) AS [row_count]
+    FROM [dbo].[t_TILL]
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+    UNION ALL
+    SELECT 1 AS [part], COUNT_BIG(*) AS [row_count]
+    FROM [dbo].[t_TILL]
+    WHERE [D] >= CAST(@P3 AS datetime) AND [D] < CAST(@P4 AS datetime)
+GO
+
+-- at the target: SELECT COUNT dbo.t_TILL
+SELECT CAST([D] AS date), COUNT_BIG(*)
+    FROM (SELECT [ID], [D]
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+    UNION ALL
+    SELECT [ID], [D]
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] = CAST(@P2 AS datetime) AND [ID] <= CAST(@P3 AS int)) AS t GROUP BY CAST([D] AS date)
+GO
+
+-- at the target: SELECT COUNT dbo.t_TILL
+SELECT CAST([D] AS date), COUNT_BIG(*)
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime) GROUP BY CAST([D] AS date)
+GO
+
+-- at the target: SELECT COUNT dbo.t_TILL
+SELECT COUNT_BIG(*)
+    FROM (SELECT 1 AS [one]
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] = CAST(@P2 AS datetime) AND [ID] > CAST(@P3 AS int)
+    UNION ALL
+    SELECT 1 AS [one]
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] > CAST(@P2 AS datetime) AND [D] < CAST(@P1 AS datetime)) AS t
+GO
+
+-- at the target: SELECT COUNT dbo.t_TILL
+SELECT COUNT_BIG(*)
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+GO
+
+-- at the target: SELECT COUNT dbo.t_TILL
+SELECT COUNT_BIG(*)
+    FROM [dbo].[t_TILL]
+    WHERE 1 = 1
+GO
+
+-- at the target: SELECT COUNT dbo.t_TILL
+SELECT COUNT_BIG(*)
+    FROM [dbo].[t_TILL]
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+GO
+
 -- at the target: SELECT COUNT sync.receipt
 SELECT [window_start], [window_end], COUNT_BIG(*) AS [chunks], SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END) AS [verified], SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END) AS [here], SUM([row_count]) AS [rows], SUM([byte_count]) AS [bytes], SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)) AS [marks]
     FROM [sync].[receipt]
@@ -2248,6 +2421,12 @@ GO
 SELECT COUNT(*) AS [found]
     FROM sys.tables AS t JOIN sys.data_spaces AS d ON d.data_space_id = t.lob_data_space_id
     WHERE t.object_id = @P1 AND d.is_default = 0
+GO
+
+-- at the target: SELECT COUNT sys.tables, sys.schemas
+SELECT COUNT(*) AS [found]
+    FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
+    WHERE s.name = @P1 AND t.name = @P2 AND t.object_id = CAST(@P3 AS int)
 GO
 
 -- at the target: SELECT COUNT sys.triggers
@@ -2709,8 +2888,69 @@ SELECT [ID]
     OPTION (HASH JOIN, MERGE JOIN)
 GO
 
+-- at the target: SELECT dbo.t_TILL
+SELECT TOP (@P1) [ID], [D]
+    FROM [dbo].[t_TILL]
+    ORDER BY [D], [ID]
+GO
+
+-- at the target: SELECT dbo.t_TILL
+SELECT [ID], [D]
+    FROM [dbo].[t_TILL]
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+GO
+
+-- at the target: SELECT dbo.t_TILL
+SELECT [ID], [D]
+    FROM [dbo].[t_TILL]
+    WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
+    UNION ALL
+    SELECT [ID], [D]
+    FROM [dbo].[t_TILL]
+    WHERE [D] = CAST(@P2 AS datetime) AND [ID] <= CAST(@P3 AS int)
+GO
+
+-- at the target: SELECT dbo.t_TILL, #load
+SELECT TOP (@P4) [D], [ID]
+    FROM (SELECT [ID], [D]
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] = CAST(@P2 AS datetime) AND [ID] > CAST(@P3 AS int) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
+    UNION ALL
+    SELECT [ID], [D]
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] > CAST(@P2 AS datetime) AND [D] < CAST(@P1 AS datetime) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))) AS t
+    ORDER BY t.[D], t.[ID]
+    OPTION (HASH JOIN, MERGE JOIN)
+GO
+
+-- at the target: SELECT dbo.t_TILL, #load
+SELECT [D], [ID]
+    FROM (SELECT [ID], [D]
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] = CAST(@P2 AS datetime) AND [ID] > CAST(@P3 AS int) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))
+    UNION ALL
+    SELECT [ID], [D]
+    FROM [dbo].[t_TILL] AS t
+    WHERE [D] > CAST(@P2 AS datetime) AND [D] < CAST(@P1 AS datetime) AND NOT EXISTS (SELECT 1
+    FROM #load AS l
+    WHERE t.[ID] = CAST(l.[c1] AS int))) AS t
+    OPTION (HASH JOIN, MERGE JOIN)
+GO
+
 -- at the target: SELECT sync.lease
-SELECT [epoch]
+SELECT [table_name]
+    FROM [sync].[lease]
+    WHERE [table_name] = @P1
+GO
+
+-- at the target: SELECT sync.lease
+SELECT [table_name], [epoch]
     FROM [sync].[lease]
     WHERE [table_name] = @P1
 GO
@@ -2721,20 +2961,15 @@ SELECT MAX([version]) AS [version]
 GO
 
 -- at the target: SELECT sync.plan
-SELECT [access_path], [fingerprint]
-    FROM [sync].[plan]
-    WHERE [table_name] = @P1
-GO
-
--- at the target: SELECT sync.plan
 SELECT [table_name]
     FROM [sync].[plan]
     ORDER BY [table_name]
 GO
 
 -- at the target: SELECT sync.plan
-SELECT [table_name], [access_path]
+SELECT [table_name], [access_path], [fingerprint]
     FROM [sync].[plan]
+    WHERE [table_name] = @P1
 GO
 
 -- at the target: SELECT sync.receipt
@@ -2748,6 +2983,12 @@ SELECT DISTINCT [window_start], [window_end]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1
     ORDER BY [window_start]
+GO
+
+-- at the target: SELECT sync.receipt
+SELECT TOP (1) [ordinal]
+    FROM [sync].[receipt]
+    WHERE [table_name] IN (@P1)
 GO
 
 -- at the target: SELECT sync.receipt
@@ -2914,6 +3155,18 @@ GO
 -- at the target: UPDATE
 UPDATE #load SET [c3] = @P1
     WHERE [sync_row] = @P2
+GO
+
+-- at the target: UPDATE + SELECT sync.lease, dbo.t_TILL
+DECLARE @fenced int, @load_id binary(16);
+UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME()
+    WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16));
+SET @fenced = @@ROWCOUNT;
+    SELECT @fenced AS [fenced], @load_id AS [load_id], CASE WHEN EXISTS (SELECT 1
+    FROM [dbo].[t_TILL]
+    WHERE [D] = CAST(@P5 AS datetime) AND [ID] > CAST(@P6 AS int)) OR EXISTS (SELECT 1
+    FROM [dbo].[t_TILL]
+    WHERE [D] > CAST(@P5 AS datetime) AND [D] < CAST(@P4 AS datetime)) THEN 1 ELSE 0 END AS [occupied]
 GO
 
 -- at the target: UPDATE + SELECT sync.lease, sync.receipt, …
@@ -3112,6 +3365,19 @@ SET @fenced = @@ROWCOUNT;
     WHERE [SOLD_AT] >= CAST(@P6 AS datetime) AND [SOLD_AT] < CAST(@P7 AS datetime)) OR EXISTS (SELECT 1
     FROM [dbo].[t_SALES]
     WHERE [SOLD_AT] = CAST(@P7 AS datetime) AND [ID] <= CAST(@P8 AS int)) THEN 1 ELSE 0 END AS [occupied]
+GO
+
+-- at the target: UPDATE + SELECT sync.lease, sync.receipt, …
+DECLARE @fenced int, @load_id binary(16);
+UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME()
+    WHERE [table_name] = @P1 AND [epoch] = @P2 AND [run_id] = CAST(@P3 AS binary(16));
+SET @fenced = @@ROWCOUNT;
+    SELECT @load_id = [load_id]
+    FROM [sync].[receipt]
+    WHERE [table_name] = @P1 AND [window_start] = @P4 AND [ordinal] = @P5 AND [state] = N'verified';
+    SELECT @fenced AS [fenced], @load_id AS [load_id], CASE WHEN EXISTS (SELECT 1
+    FROM [dbo].[t_TILL]
+    WHERE [D] >= CAST(@P6 AS datetime) AND [D] < CAST(@P7 AS datetime)) THEN 1 ELSE 0 END AS [occupied]
 GO
 
 -- at the target: UPDATE + SELECT sync.lease, sync.receipt, …

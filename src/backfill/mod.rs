@@ -247,9 +247,7 @@ pub(crate) fn announce(
     rows_expected: Option<u64>,
     summary: &mut TableSummary,
 ) -> Result<()> {
-    run.retrier
-        .store
-        .commit(&[Change::Waiting(None), record(run, plan)])?;
+    run.retrier.store.commit(&[Change::Waiting(None), record(plan)])?;
     summary.is_looked_at = true;
     summary.already_complete =
         resume.windows.iter().all(is_done) && summary.rows_loaded == 0 && !summary.is_swapped;
@@ -263,15 +261,11 @@ pub(crate) fn announce(
 }
 
 /// The table as the store knows it. A shadow table is recorded under the name of its target.
-fn record(run: &RunContext<'_>, plan: &TablePlan) -> Change {
-    let mut tables = run.config.tables.iter();
-    let target = tables
-        .find(|table| table.name == plan.name)
-        .map_or_else(|| plan.target.clone(), |table| run.config.target_table(table));
+fn record(plan: &TablePlan) -> Change {
     Change::Table(TableRecord {
         name: plan.name.as_str().to_owned(),
         source: plan.source.name.to_string(),
-        target: target.to_string(),
+        target: plan.loaded_into().to_owned(),
         fingerprint: plan.fingerprint.clone(),
         access_path: plan.access_path,
         notes: plan.notes.clone(),

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::open;
-use super::record::{Change, Tombstone};
-use super::store::Store;
+use super::record::Change;
+use super::store::{Reader, Store};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 
@@ -39,12 +39,12 @@ impl Replacement {
         })
     }
 
-    /// The tombstones of the old store; none without an old store.
+    /// The old store; `None` if there is none.
     ///
     /// # Errors
-    /// `State` if the old store cannot be read.
-    pub fn tombstones(&self) -> Result<Vec<Tombstone>> {
-        open::read_only(&self.path)?.map_or_else(|| Ok(Vec::new()), |reader| reader.view()?.tombstones())
+    /// `State` if it cannot be read.
+    pub fn old(&self) -> Result<Option<Reader>> {
+        open::read_only(&self.path)
     }
 
     /// Commits changes to the new store, as [`Store::commit`] does.

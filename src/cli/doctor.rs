@@ -46,7 +46,8 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode>
 async fn ends(context: &Context, report: &mut Report, config: &mut Config) {
     match Embedded::start(config, &context.clock).await {
         Ok(embedded) => {
-            servers(report, config, context.clock.now()).await;
+            let state = context.state_of(&config.path);
+            servers(report, config, &state, context.clock.now()).await;
             embedded.stop().await;
         }
         Err(error) => report.error("embedded server", &error),

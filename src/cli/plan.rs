@@ -11,7 +11,6 @@ use crate::base::text::{counted, rows};
 use crate::checkpoint::{Reader, Tombstone};
 use crate::cli::context::{Context, json, result};
 use crate::cli::shared::{ForgettingView, being_forgotten, day, no_dates, table};
-use crate::config::Config;
 use crate::model::table::Identifier;
 use crate::model::window::DateRange;
 use crate::run;
@@ -53,22 +52,25 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
         .cloned()
         .collect();
     let embedded = Embedded::start(&mut config, &context.clock).await?;
-    let looked = run::preview(&config, &tables, range).await;
+    let looked = async {
+        let reader = Reader::open(&context.state_of(&config.path))?;
+        let previews = run::preview(&config, &tables, range, reader.as_ref()).await?;
+        // The tables and months that a run goes on to forget.
+        let forgetting = match &reader {
+            Some(reader) => reader.view()?.tombstones()?,
+            None => Vec::new(),
+        };
+        Ok((previews, forgetting))
+    };
+    let looked = looked.await;
     embedded.stop().await;
-    let previews = looked?;
-    let forgetting = tombstones(context, &config)?;
+    let (previews, forgetting) = looked?;
     result(&if args.json {
         json(&View::of(&previews, &forgetting))
     } else {
         text(&previews, &forgetting)
     })?;
     Ok(exit_of(&previews))
-}
-
-/// The tables and months that a run still has to forget; none without a state file.
-fn tombstones(context: &Context, config: &Config) -> Result<Vec<Tombstone>> {
-    let reader = Reader::open(&context.state_of(&config.path))?;
-    reader.map_or_else(|| Ok(Vec::new()), |reader| reader.view()?.tombstones())
 }
 
 /// The highest exit code: a changed table outranks a failed preflight.

@@ -20,6 +20,13 @@ pub(super) async fn run(context: &Context) -> Result<ExitCode> {
             config.path.display()
         ));
     }
+    for table in &rebuilt.untold {
+        context.voice.say(&format!(
+            "warning: the target has receipts of {table}, but [sync].[plan] has lost the row that tells by which key they were \
+             made, and no state file here does; they are left out: put the row back from a backup and rebuild again, or \
+             `sync forget` the table, which is then loaded anew"
+        ));
+    }
     if let Some(aside) = &rebuilt.aside {
         context
             .voice

@@ -8,18 +8,22 @@ mod files;
 mod reach;
 mod report;
 mod source;
+mod subject;
 mod tables;
 mod target;
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::checkpoint::Reader;
 use crate::config::Config;
 use crate::mssql::{Session, Timeouts};
 use crate::preflight::ends;
 use crate::source::SourceSession;
 use report::Found;
+use subject::{Records, Subject};
 
 pub use files::{configuration, state};
 pub use report::{Check, Level, Report};
@@ -27,11 +31,15 @@ pub use report::{Check, Level, Report};
 /// The longest time of a statement: all are small, and a person waits for the answer.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);
 
-/// Checks both servers and every table. `now` is this machine's time.
-pub async fn servers(report: &mut Report, config: &Config, now: DateTime<Utc>) {
-    let timeouts = Timeouts {
-        statement: config.run.timeouts.statement.min(STATEMENT_MAX),
-        ..config.run.timeouts
+/// Checks both servers and every table. `now` is this machine's time, and `state` the path of the state file.
+pub async fn servers(report: &mut Report, config: &Config, state: &Path, now: DateTime<Utc>) {
+    let subject = Subject {
+        config,
+        timeouts: Timeouts {
+            statement: config.run.timeouts.statement.min(STATEMENT_MAX),
+            ..config.run.timeouts
+        },
+        now,
     };
     let mut found: Vec<Found<'_>> = config
         .tables
@@ -41,13 +49,21 @@ pub async fn servers(report: &mut Report, config: &Config, now: DateTime<Utc>) {
             schema: None,
             plan: None,
             rows_estimated: None,
+            unkept: None,
         })
         .collect();
+    // A table is read by the plan that the target has of it, so the target is asked while the source is examined. What
+    // is wrong with either is reported in its own turn.
+    let mut opened = target::open(&subject).await;
+    let mut records = Records {
+        target: opened.as_mut().ok().map(|opened| &mut opened.session),
+        reader: Reader::open(state).ok().flatten(),
+    };
     // The report has a lost connection already; the other end is checked all the same.
-    let there = source::examine(report, config, &mut found, &timeouts, now).await;
-    let here = target::examine(report, config, &found, &timeouts, now).await;
+    let there = source::examine(report, &subject, &mut found, &mut records).await;
+    let here = target::examine(report, &subject, &found, opened).await;
     if there.and(here).is_ok() {
-        one_database(report, config, &timeouts).await;
+        one_database(report, config, &subject.timeouts).await;
     }
 }
 

@@ -58,9 +58,12 @@ pub(super) struct Lost;
 pub(super) struct Found<'c> {
     pub(super) table: &'c TableConfig,
     pub(super) schema: Option<TableSchema>,
+    /// The plan by which a run would go on with it.
     pub(super) plan: Option<TablePlan>,
     /// Its rows by the source's statistics.
     pub(super) rows_estimated: Option<u64>,
+    /// Why that is the plan of a table that nothing is loaded of: the target's record refuses it, or cannot be read.
+    pub(super) unkept: Option<Error>,
 }
 
 impl Report {

@@ -1,16 +1,14 @@
 //! Checks of the source: its identity, its guard, and whether a run could read every configured table.
 
-use chrono::{DateTime, Utc};
-
 use super::report::{Found, Lost, Report, introduce};
+use super::subject::{Records, Subject};
 use super::{reach, tables};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::config::Config;
-use crate::model::plan::TablePlan;
+use crate::model::plan::{Origin, TablePlan};
 use crate::model::row::Value;
 use crate::model::table::{TableName, TableSchema};
-use crate::mssql::{Flow, Proof, Timeouts};
-use crate::preflight::plan::{configured, exclude};
+use crate::mssql::{Flow, Proof};
+use crate::preflight::plan::{configured, exclude, origin};
 use crate::source::{SourceQuery, SourceSession, sight, versions};
 use crate::tsql::expression::select_list;
 
@@ -18,11 +16,15 @@ const PLACE: &str = "source";
 
 pub(super) async fn examine(
     report: &mut Report,
-    config: &Config,
+    subject: &Subject<'_>,
     found: &mut [Found<'_>],
-    timeouts: &Timeouts,
-    now: DateTime<Utc>,
+    records: &mut Records<'_>,
 ) -> Result<(), Lost> {
+    let Subject {
+        config,
+        timeouts,
+        now,
+    } = subject;
     let endpoint = &config.source.endpoint;
     reach::examine(report, endpoint, timeouts).await?;
     let guard = &config.source.guard;
@@ -41,7 +43,7 @@ pub(super) async fn examine(
             return Err(Lost);
         }
     };
-    introduce(report, PLACE, &server, now);
+    introduce(report, PLACE, &server, *now);
     match &guard.proof {
         Proof::ReadOnly => report.ok(PLACE, "It proves to be a replica: its database is READ_ONLY"),
         Proof::Named(names) => report.ok(
@@ -58,8 +60,33 @@ pub(super) async fn examine(
     warn_of(report, &session, "Whether rows are kept from this login", unseen)?;
     let missing = versions::missing(&mut session).await;
     warn_of(report, &session, "Whether it keeps row versions", missing)?;
+    let origin = match origin(config, &mut session).await {
+        Ok(origin) => origin,
+        Err(error) => {
+            report.error(PLACE, &error);
+            return Err(Lost);
+        }
+    };
     for found in found {
-        table(report, &mut session, config, found, &server.database).await?;
+        let name = config.source_table(found.table);
+        let place = format!("source table {}", found.table.name);
+        let Some(mut schema) = described(report, &mut session, (&place, &origin), &name).await? else {
+            continue;
+        };
+        if let Err(error) = exclude(config, found.table, &mut schema) {
+            report.error(place, &error);
+            found.schema = Some(schema);
+            continue;
+        }
+        let target = config.target_table(found.table);
+        table(
+            report,
+            (&mut session, records),
+            (&place, &origin),
+            found,
+            (schema, target),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -79,70 +106,72 @@ fn warn_of(
     Ok(())
 }
 
-async fn table(
+/// Describes a table; `None`, and it is reported, if that cannot be done.
+async fn described(
     report: &mut Report,
     session: &mut SourceSession,
-    config: &Config,
-    found: &mut Found<'_>,
-    database: &str,
-) -> Result<(), Lost> {
-    let place = format!("source table {}", found.table.name);
-    let name = config.source_table(found.table);
-    let mut schema = match session.describe(&name).await {
-        Ok(Some(schema)) => schema,
-        Ok(None) => {
-            report.failure(
-                place,
-                format!(
-                    "Database {database} has no table {name} that this login may see; check its name and `schema`, or \
-                     grant SELECT and VIEW DEFINITION on it (migrations/admin/setup_reader.sql)"
-                ),
-            );
-            return Ok(());
-        }
-        Err(error) if session.is_broken() => {
-            report.error(place, &error);
-            return Err(Lost);
-        }
+    (place, origin): (&str, &Origin),
+    name: &TableName,
+) -> Result<Option<TableSchema>, Lost> {
+    match session.describe(name).await {
+        Ok(Some(schema)) => return Ok(Some(schema)),
+        Ok(None) => report.failure(
+            place,
+            format!(
+                "Database {} has no table {name} that this login may see; check its name and `schema`, or grant SELECT \
+                 and VIEW DEFINITION on it (migrations/admin/setup_reader.sql)",
+                origin.database
+            ),
+        ),
         Err(error) => {
             report.error(place, &error);
-            return Ok(());
+            if session.is_broken() {
+                return Err(Lost);
+            }
         }
-    };
-    let before = report.checks.len();
-    if let Err(error) = exclude(config, found.table, &mut schema) {
-        report.error(&place, &error);
-        found.schema = Some(schema);
-        return Ok(());
     }
-    readable(report, session, &place, &mut schema).await?;
-    match configured(
-        found.table,
-        schema.clone(),
-        config.target_table(found.table),
-        database,
-    ) {
-        Ok(plan) => {
-            planned(report, session, &place, &plan).await?;
+    Ok(None)
+}
+
+async fn table(
+    report: &mut Report,
+    (session, records): (&mut SourceSession, &mut Records<'_>),
+    (place, origin): (&str, &Origin),
+    found: &mut Found<'_>,
+    (mut schema, target): (TableSchema, TableName),
+) -> Result<(), Lost> {
+    let before = report.checks.len();
+    readable(report, session, place, &mut schema).await?;
+    match configured(found.table, schema.clone(), target, &origin.database) {
+        Ok(fresh) => {
+            let fresh = fresh.from_origin(origin);
+            let plan = match records.kept(&fresh).await {
+                Ok(plan) => plan,
+                Err(error) => {
+                    found.unkept = Some(error);
+                    fresh
+                }
+            };
+            planned(report, session, place, &plan).await?;
             if report.checks.len() == before {
                 let by = plan
                     .date()
                     .map_or_else(|| "whole".to_owned(), |date| format!("by {}", date.name));
-                report.ok(&place, format!("It can be read {by} (key {})", plan.key_names()));
+                report.ok(place, format!("It can be read {by} (key {})", plan.key_names()));
             }
             let excluded = plan.source.refused.iter().filter(|column| column.is_excluded());
             for text in excluded.map(tables::left_out) {
-                report.ok(&place, text);
+                report.ok(place, text);
             }
             if let Some(text) = plan.lookups() {
-                report.ok(&place, tables::sentence(&text));
+                report.ok(place, tables::sentence(&text));
             }
             if plan.is_full() {
                 found.rows_estimated = session.estimate(&plan.source).await.unwrap_or_default();
             }
             found.plan = Some(plan);
         }
-        Err(error) => report.error(&place, &error),
+        Err(error) => report.error(place, &error),
     }
     found.schema = Some(schema);
     Ok(())
@@ -184,14 +213,10 @@ async fn planned(
     place: &str,
     plan: &TablePlan,
 ) -> Result<(), Lost> {
-    if let Some(text) = plan.scans() {
+    for text in plan.scans().into_iter().chain(plan.keyless()) {
         report.warning(place, tables::sentence(&text));
     }
-    undated(report, session, place, plan).await?;
-    if !plan.has_key() {
-        report.warning(place, tables::KEYLESS);
-    }
-    Ok(())
+    undated(report, session, place, plan).await
 }
 
 /// Sends the SELECT of a run for no rows: the server checks the right to every column.

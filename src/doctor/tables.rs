@@ -19,10 +19,6 @@ pub(super) fn sentence(text: &str) -> String {
     first.unwrap_or_default() + letters.as_str()
 }
 
-/// The warning about a reference table without a key.
-pub(super) const KEYLESS: &str = "It has no unique index over NOT NULL columns: its rows cannot be told apart, so that \
-    all of it is one chunk, which must fit into chunk_bytes_max";
-
 /// The findings about an existing target table, for a plan.
 pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, String)> {
     let target = match Target::new(plan, schema) {

@@ -1,16 +1,15 @@
 //! Checks of the target: the login's rights, the schemas, and the fit of existing tables.
 
-use chrono::{DateTime, Utc};
-
 use super::report::{Found, Level, Lost, Report, introduce};
+use super::subject::Subject;
 use super::{database, reach, tables};
 use crate::base::error::{ErrorKind, Result};
 use crate::base::text::counted;
 use crate::config::{Config, Mode};
-use crate::model::plan::{AccessPath, TablePlan};
+use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
-use crate::mssql::{Session, Timeouts, catalog};
+use crate::mssql::{ServerInfo, Session, catalog};
 use crate::preflight::ends::read_only;
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
@@ -37,28 +36,40 @@ const TRIGGERS: &str = "SELECT o.name FROM sys.objects AS o WHERE o.parent_objec
 const FOREIGN_KEYS: &str = "SELECT f.name FROM sys.foreign_keys AS f \
     WHERE f.parent_object_id = @P1 OR f.referenced_object_id = @P1 ORDER BY f.name";
 
+/// A session at the target, and what its server tells of itself.
+pub(super) struct Opened {
+    pub(super) session: Session,
+    server: ServerInfo,
+}
+
+/// Opens a session at the target.
+pub(super) async fn open(subject: &Subject<'_>) -> Result<Opened> {
+    let endpoint = &subject.config.target.endpoint;
+    let mut session = Session::open(endpoint, None, &subject.timeouts).await?;
+    let server = catalog::server(&mut session).await?;
+    Ok(Opened { session, server })
+}
+
 pub(super) async fn examine(
     report: &mut Report,
-    config: &Config,
+    subject: &Subject<'_>,
     found: &[Found<'_>],
-    timeouts: &Timeouts,
-    now: DateTime<Utc>,
+    opened: Result<Opened>,
 ) -> Result<(), Lost> {
-    let endpoint = &config.target.endpoint;
-    reach::examine(report, endpoint, timeouts).await?;
-    let opened = async {
-        let mut session = Session::open(endpoint, None, timeouts).await?;
-        let server = catalog::server(&mut session).await?;
-        Ok((session, server))
-    };
-    let (mut session, server) = match opened.await {
+    let Subject {
+        config,
+        timeouts,
+        now,
+    } = subject;
+    reach::examine(report, &config.target.endpoint, timeouts).await?;
+    let Opened { mut session, server } = match opened {
         Ok(opened) => opened,
         Err(error) => {
             report.error(PLACE, &error);
             return Err(Lost);
         }
     };
-    introduce(report, PLACE, &server, now);
+    introduce(report, PLACE, &server, *now);
     if let Some(error) = read_only(&server) {
         report.error(PLACE, &error);
     }
@@ -91,6 +102,11 @@ async fn tables(
         let before = report.checks.len();
         if found.table.mode == Mode::Monthly {
             leftover(report, session, &place, &found.table.name, &name).await?;
+        }
+        match &found.unkept {
+            Some(error) if error.kind() == ErrorKind::Plan => report.error(&place, error),
+            Some(error) => report.unchecked(session.is_broken(), &place, "The way it was loaded", error)?,
+            None => {}
         }
         match catalog::describe(session, &name).await {
             Ok(None) => missing += 1,
@@ -127,7 +143,9 @@ async fn table(
         for (level, text) in tables::compare(plan, schema) {
             report.add(level, place, text);
         }
-        kept(report, session, place, (plan, schema)).await?;
+        for text in [tables::unindexed(plan, schema), tables::costly(plan, schema)] {
+            text.into_iter().for_each(|text| report.warning(place, text));
+        }
         let chunk_rows = config.run.chunk_rows as usize;
         together(
             report,
@@ -177,31 +195,6 @@ async fn table(
     permitted(report, session, place, (&quoted, "OBJECT"), &rights).await
 }
 
-/// Warns of a table that stays on the access path that it was loaded by, although its source's indexes serve another, and
-/// of a table whose chunks no index finds by that path.
-async fn kept(
-    report: &mut Report,
-    session: &mut Session,
-    place: &str,
-    (plan, schema): (&TablePlan, &TableSchema),
-) -> Result<(), Lost> {
-    if plan.is_full() {
-        return Ok(());
-    }
-    let kept = match recorded(session, &plan.target).await {
-        Ok(Some((path, _))) => plan.clone().keeping(path),
-        Ok(None) => plan.clone(),
-        Err(error) => return report.unchecked(session.is_broken(), place, "The way it was loaded", &error),
-    };
-    if let Some(text) = kept.scans().filter(|_| kept.key != plan.key) {
-        report.warning(place, tables::sentence(&text));
-    }
-    for text in [tables::unindexed(&kept, schema), tables::costly(&kept, schema)] {
-        text.into_iter().for_each(|text| report.warning(place, text));
-    }
-    Ok(())
-}
-
 /// Warns of a reference table that is refreshed in place, and whose rows may have to change together and cannot.
 async fn together(
     report: &mut Report,
@@ -224,17 +217,6 @@ async fn together(
         Err(error) => report.unchecked(session.is_broken(), place, "The way it is refreshed", &error)?,
     }
     Ok(())
-}
-
-/// The plan by which a table of the target was loaded; `None` without one, or without schema `[sync]`.
-async fn recorded(
-    session: &mut Session,
-    table: &TableName,
-) -> Result<Option<(AccessPath, receipt::Fingerprint)>> {
-    match version(session).await? {
-        0 => Ok(None),
-        _ => receipt::plan(session, table).await,
-    }
 }
 
 /// Names the shadow table that a monthly table has from the time when it was copied whole. No run uses it.

@@ -111,6 +111,19 @@ impl TableName {
         })
     }
 
+    /// The name as a server spells it, which has found that `text` names this table; the name itself if the server's
+    /// has another length.
+    #[must_use]
+    pub fn respelled(&self, text: &str) -> TableName {
+        let units = |text: &str| text.chars().count();
+        let schema: String = text.chars().take(units(self.schema.as_str())).collect();
+        let name = text.strip_prefix(&schema).and_then(|rest| rest.strip_prefix('.'));
+        match (Identifier::new(schema.clone()), name.map(Identifier::new)) {
+            (Ok(schema), Some(Ok(name))) => TableName { schema, name },
+            _ => self.clone(),
+        }
+    }
+
     /// The name of the shadow table that replaces this table.
     ///
     /// # Errors

@@ -60,13 +60,21 @@ async fn take_leases(
     holder: &Holder,
     tombstone: &Tombstone,
 ) -> Result<Vec<Lease>> {
-    let mut leases = Vec::new();
+    let mut leases: Vec<Lease> = Vec::new();
     if migrate::version(session).await? == 0 {
         return Ok(leases);
     }
     for target in &tombstone.targets {
         match lease::take(session, target, holder, &retrier.clock, &retrier.stop).await {
-            Ok(lease) => leases.push(lease),
+            Ok(lease) => {
+                // Two spellings of one table: the later lease has the epoch.
+                if let Some(same) = leases.iter_mut().find(|other| other.table == lease.table) {
+                    lease::release(session, &lease).await?;
+                    *same = lease;
+                } else {
+                    leases.push(lease);
+                }
+            }
             Err(error) => {
                 // The session may serve other tables.
                 for lease in &leases {

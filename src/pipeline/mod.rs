@@ -1,6 +1,7 @@
 //! Copies one window from the source to the checkpoint store, and plans how it resumes.
 
 pub mod forget;
+pub mod known;
 pub mod moved_rows;
 pub mod pool;
 pub mod rebuild;

@@ -12,9 +12,10 @@ use crate::config::{Config, Mode};
 use crate::model::table::TableName;
 use crate::model::window::Window;
 use crate::mssql::Session;
+use crate::pipeline::known::Known;
 use crate::pipeline::resume::is_complete;
 use crate::target::migrate;
-use crate::target::receipt;
+use crate::target::receipt::{self, Recorded};
 
 /// The result of a rebuild.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub struct Rebuilt {
     pub aside: Option<PathBuf>,
     /// Target tables with receipts that the configuration does not name. The rebuild leaves them out.
     pub left_out: Vec<String>,
+    /// Target tables of the configuration that have receipts and no plan, which neither the target nor the old store
+    /// tells. The rebuild leaves them out.
+    pub untold: Vec<String>,
 }
 
 /// Rebuilds the store at `path` from the receipts in the target of `config`.
@@ -41,7 +45,11 @@ pub struct Rebuilt {
 pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Result<Rebuilt> {
     let replacement = Replacement::begin(path)?;
     // An interrupted `forget` is kept, if the old store is readable.
-    if let Ok(tombstones) = replacement.tombstones() {
+    let tombstones = replacement.old().and_then(|old| match old {
+        Some(old) => old.view()?.tombstones(),
+        None => Ok(Vec::new()),
+    });
+    if let Ok(tombstones) = tombstones {
         let changes: Vec<Change> = tombstones.into_iter().map(Change::Forget).collect();
         replacement.commit(&changes)?;
     }
@@ -56,9 +64,13 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
             loaded.retain(|loaded| {
                 !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.to_string())
             });
-            let Some((access_path, fingerprint)) = receipt::plan(&mut session, &target).await? else {
+            let Some(recorded) = recorded(&mut session, &replacement, name, &target).await? else {
+                if receipt::is_loaded(&mut session, std::slice::from_ref(&target)).await? {
+                    rebuilt.untold.push(full);
+                }
                 continue;
             };
+            let (access_path, fingerprint) = (recorded.access_path, recorded.fingerprint);
             rebuilt.tables += 1;
             let unfollowed = receipt::unfollowed(&mut session, &target).await?;
             let source = receipt::source_table(&fingerprint).unwrap_or_default().to_owned();
@@ -70,7 +82,7 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 Change::Table(TableRecord {
                     name: name.to_owned(),
                     source,
-                    target: full,
+                    target: recorded.table,
                     fingerprint,
                     access_path,
                     notes: Vec::new(),
@@ -91,6 +103,30 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
     }
     rebuilt.aside = replacement.place(clock.now())?;
     Ok(rebuilt)
+}
+
+/// The plan that a target table was loaded by. If the target has lost it, the old store tells it, if it is readable and
+/// has checkpoints of the target's receipts.
+async fn recorded(
+    session: &mut Session,
+    replacement: &Replacement,
+    name: &str,
+    target: &TableName,
+) -> Result<Option<Recorded>> {
+    if let Some(recorded) = receipt::plan(session, target).await? {
+        return Ok(Some(recorded));
+    }
+    let Ok(Some(old)) = replacement.old() else {
+        return Ok(None);
+    };
+    let Ok(Some(known)) = old.view().and_then(|view| Known::of(view, name)) else {
+        return Ok(None);
+    };
+    Ok(known.has_receipts(session, target).await?.then(|| Recorded {
+        table: target.to_string(),
+        access_path: known.record.access_path,
+        fingerprint: known.record.fingerprint.clone(),
+    }))
 }
 
 async fn of_window(

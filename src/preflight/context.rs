@@ -162,15 +162,19 @@ impl<'a> RunContext<'a> {
 
     /// Takes the lease of a target table. The session holds its applock.
     pub(crate) async fn take_lease(&self, session: &mut Session, target: &TableName) -> Result<Lease> {
+        self.wait_turn(session, target).await?;
+        self.raise_lease(session, target).await
+    }
+
+    /// Waits for the applock of a target table, which the session then holds.
+    pub(crate) async fn wait_turn(&self, session: &mut Session, target: &TableName) -> Result<()> {
         let retrier = &self.retrier;
-        lease::take(
-            session,
-            &target.to_string(),
-            &self.holder(),
-            &retrier.clock,
-            &retrier.stop,
-        )
-        .await
+        lease::wait_turn(session, &target.to_string(), &retrier.clock, &retrier.stop).await
+    }
+
+    /// Raises the epoch of a target table's lease, whose applock the session holds.
+    pub(crate) async fn raise_lease(&self, session: &mut Session, target: &TableName) -> Result<Lease> {
+        lease::raise(session, &target.to_string(), &self.holder()).await
     }
 
     /// The brake: the share of a window's rows that may leave a table.

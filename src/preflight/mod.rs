@@ -6,6 +6,7 @@
 pub mod clocks;
 pub mod context;
 pub(crate) mod ends;
+pub(crate) mod kept;
 pub mod plan;
 
 use crate::base::error::{ErrorKind, Result};
@@ -18,7 +19,6 @@ use crate::pipeline::resume::refuse_dates;
 use crate::pipeline::retrier::Place;
 use crate::source::{sight, versions};
 use crate::target::migrate::migrate;
-use crate::target::receipt;
 
 use context::RunContext;
 
@@ -26,7 +26,8 @@ use context::RunContext;
 /// the preflight is repeated while that server is away. A first run fails at once, because its configuration
 /// may name the wrong server.
 ///
-/// A table that is not there, or not fit to be copied, has its error in place of a plan.
+/// A table that is not there, or not fit to be copied, has its error in place of a plan. The plans are those of tables
+/// that nothing is loaded of: only who has a table's lease knows by what it was loaded ([`kept::hold`]).
 ///
 /// # Errors
 /// `Preflight` or `Usage` if no table can be planned; `WrongServer`; those of the sessions.
@@ -96,14 +97,6 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
             false => run.warn(&left_forgetting(name)),
         }
     }
-    let recorded = receipt::access_paths(&mut target).await?;
     run.pools.target.put(target);
-    let kept = plans.into_iter().map(|planned| match planned {
-        Ok(plan) => {
-            let recorded = recorded.get(&plan.target.to_string()).copied();
-            plan::kept(run, plan, recorded).map(Ok)
-        }
-        refused => Ok(refused),
-    });
-    kept.collect()
+    Ok(plans)
 }

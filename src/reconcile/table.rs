@@ -6,15 +6,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::Result;
 use crate::checkpoint::Change;
 use crate::config::{Mode, TableConfig};
-use crate::model::plan::AccessPath;
 use crate::model::plan::TablePlan;
 use crate::model::window::Window;
 use crate::mssql::{Session, catalog};
+use crate::pipeline::known::Known as OfStore;
 use crate::preflight::context::RunContext;
-use crate::preflight::plan::{hold_to, kept, of_source, origin};
+use crate::preflight::kept::{Kept, loaded_by, of_run, settle};
+use crate::preflight::plan::{of_source, origin};
 use crate::progress::Event;
 use crate::reconcile::compare::{Difference, NO_RECEIPT};
 use crate::reconcile::finding::{About, Finding, ReconcileOptions, Reconciled};
@@ -27,19 +28,27 @@ use crate::target::lease::Lease;
 use crate::target::migrate;
 use crate::target::migrate::migrate;
 use crate::target::receipt;
-use crate::target::receipt::Fingerprint;
+use crate::target::receipt::Recorded;
 use crate::target::table::Target;
 
 /// The target's records of a table, read while nobody else may write it.
 struct Known {
     /// `None` if the target has no schema [sync], and so no leases.
     lease: Option<Lease>,
-    /// The plan that its rows were loaded by.
-    plan: Option<(AccessPath, Fingerprint)>,
+    /// The plan by which the table is compared, if it is from the source's catalog.
+    present: Option<Present>,
+    /// The target's record of the plan that its rows were loaded by.
+    recorded: Option<Recorded>,
     /// The windows that have receipts.
     receipted: Vec<Window>,
     /// Windows that the store holds verified chunks of and the target has no receipt for.
     bare: Vec<Window>,
+}
+
+/// A table's present plan from the source's catalog, and the one by which it goes on.
+struct Present {
+    fresh: TablePlan,
+    kept: Kept,
 }
 
 pub(super) async fn try_reconcile(
@@ -92,7 +101,8 @@ pub(super) async fn try_reconcile(
     Ok(())
 }
 
-/// Takes the table's lease, and reads the target's records of the table.
+/// Takes the table's lease, and reads the target's records of the table. A table whose source has changed as it must not
+/// is refused before that.
 async fn known(
     run: &RunContext<'_>,
     lease_session: &mut Session,
@@ -105,15 +115,23 @@ async fn known(
         if bare.is_empty() || !options.repair {
             return Ok(Known {
                 lease: None,
-                plan: None,
+                present: None,
+                recorded: None,
                 receipted: Vec::new(),
                 bare,
             });
         }
         migrate(lease_session).await?;
     }
-    let lease = run.take_lease(lease_session, &target).await?;
-    let plan = receipt::plan(lease_session, &target).await?;
+    run.wait_turn(lease_session, &target).await?;
+    let has_rows = receipt::is_loaded(lease_session, std::slice::from_ref(&target)).await?
+        || !bare(run, table, &[])?.is_empty();
+    let present = match has_rows && options.source {
+        true => Some(present_plan(run, Some(lease_session), table).await?),
+        false => None,
+    };
+    let lease = run.raise_lease(lease_session, &target).await?;
+    let recorded = receipt::plan(lease_session, &target).await?;
     let receipted = receipt::windows(lease_session, &target).await?;
     // A reference table's first load is recorded under the name of its shadow table until the cutover.
     let is_beside = table.mode == Mode::Full
@@ -128,7 +146,8 @@ async fn known(
     };
     Ok(Known {
         lease: Some(lease),
-        plan,
+        present,
+        recorded,
         receipted,
         bare,
     })
@@ -162,16 +181,26 @@ async fn compare_known(
 ) -> Result<()> {
     let Known {
         lease,
-        plan: recorded,
+        present,
+        recorded,
         receipted,
         bare,
     } = known;
     let name = table.name.as_str();
-    let path = recorded.as_ref().map(|(path, _)| *path);
-    let plan = plan_by(run, table, recorded, options).await?;
-    if path.is_some() {
-        hold_to(run, lease_session, &plan).await?;
-    }
+    let is_recorded = recorded.is_some();
+    let plan = match (present, &lease) {
+        (Some(Present { fresh, kept }), Some(lease)) if is_recorded => {
+            settle(run, lease_session, lease, &fresh, kept).await?
+        }
+        (Some(Present { kept, .. }), _) => kept.plan,
+        (None, _) if options.source => present_plan(run, None, table).await?.kept.plan,
+        (None, _) => {
+            let known = OfStore::of(run.retrier.store.view()?, name)?;
+            let target = run.config.target_table(table);
+            let session = lease.is_some().then_some(&mut *lease_session);
+            loaded_by(session, &table.name, target, recorded, known.as_ref()).await?
+        }
+    };
     let target = target_in_place(lease_session, &plan, &receipted).await?;
     run.retrier.progress.event(Event::Comparing { table: name });
     let mut windows: BTreeSet<Window> = receipted.iter().chain(&bare).copied().collect();
@@ -206,12 +235,15 @@ async fn compare_known(
     let Some(lease) = lease.filter(|_| repairs) else {
         return Ok(());
     };
-    // A comparison without the source used the recorded plan; a load needs the source's present one.
-    let plan = match options.source {
+    // A comparison without the source used the recorded plan; a load needs the source's present one. A comparison alone
+    // records no plan.
+    let plan = match options.source && is_recorded {
         true => plan,
-        false => plan_now(run, table, path).await?,
+        false => {
+            let Present { fresh, kept } = present_plan(run, Some(lease_session), table).await?;
+            settle(run, lease_session, &lease, &fresh, kept).await?
+        }
     };
-    hold_to(run, lease_session, &plan).await?;
     let repair = Repair {
         plan: &plan,
         target,
@@ -221,33 +253,6 @@ async fn compare_known(
         options,
     };
     repair::repair(run, lease_session, repair, done).await
-}
-
-/// The plan to compare by: the source's if it is asked, else the one that the target or the store recorded.
-async fn plan_by(
-    run: &RunContext<'_>,
-    table: &TableConfig,
-    recorded: Option<(AccessPath, Fingerprint)>,
-    options: &ReconcileOptions,
-) -> Result<TablePlan> {
-    if options.source {
-        return plan_now(run, table, recorded.map(|(path, _)| path)).await;
-    }
-    let target = run.config.target_table(table);
-    let recorded = match recorded {
-        Some(recorded) => Some(recorded),
-        None => {
-            let record = run.retrier.store.table(table.name.as_str())?;
-            record.map(|record| (record.access_path, record.fingerprint))
-        }
-    };
-    let (access_path, fingerprint) = recorded.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Preflight,
-            format!("Target table {target} has receipts but no plan; compare with --source"),
-        )
-    })?;
-    TablePlan::recorded(&table.name, target, access_path, fingerprint)
 }
 
 /// The target table; `None` if it does not exist and no receipt names it.
@@ -271,17 +276,18 @@ async fn target_in_place(
     Ok(Some(if by_row { target.by_row(plan) } else { target }))
 }
 
-/// The table's present plan from the source's catalog, by the access path that its target was loaded by.
-async fn plan_now(
+/// The table's present plan from the source's catalog, and the one by which it goes on.
+async fn present_plan(
     run: &RunContext<'_>,
+    lease_session: Option<&mut Session>,
     table: &TableConfig,
-    recorded: Option<AccessPath>,
-) -> Result<TablePlan> {
+) -> Result<Present> {
     let mut source = run.pools.source.take().await?;
     let origin = origin(run.config, &mut source).await?;
-    let plan = of_source(run.config, &mut source, table, &origin).await?;
+    let fresh = of_source(run.config, &mut source, table, &origin).await?;
     run.pools.source.put(source);
-    kept(run, plan, recorded)
+    let kept = of_run(run, lease_session, &fresh).await?;
+    Ok(Present { fresh, kept })
 }
 
 /// Reports every chunk that the store holds of a table whose target does not exist.

@@ -22,7 +22,6 @@ use crate::mssql::Session;
 use crate::pipeline::resume::{Scope, is_complete};
 use crate::pipeline::retrier::Place;
 use crate::preflight::context::RunContext;
-use crate::preflight::plan::hold_to;
 use crate::progress::{Event, TableSummary};
 use crate::refresh::shadow_table::{RefreshStrategy, Swap};
 use crate::source::count::count;
@@ -60,11 +59,6 @@ pub(crate) async fn refresh(
     let shadow_plan = shadow_table::plan(plan)?;
     shadow_table::is_free(lease_session, plan, &shadow_plan).await?;
     let shadow_lease = run.take_lease(lease_session, &shadow_plan.target).await?;
-    if receipt::plan(lease_session, &plan.target).await?.is_none() {
-        // A forgotten table is loaded from its start, so an old shadow table is dropped.
-        shadow_table::drop_leftover(lease_session, &shadow_plan, &shadow_lease).await?;
-    }
-    hold_to(run, lease_session, plan).await?;
     let mut anew = 0;
     loop {
         match shadow_table::strategy(lease_session, plan).await? {

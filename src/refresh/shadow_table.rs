@@ -148,7 +148,7 @@ pub fn plan(plan: &TablePlan) -> Result<TablePlan> {
 /// `Preflight` if one is; those of the session.
 pub async fn is_free(session: &mut Session, plan: &TablePlan, shadow: &TablePlan) -> Result<()> {
     match receipt::plan(session, &shadow.target).await? {
-        Some((_, beside)) if !receipt::is_shadow_of(&beside, &plan.target) => Err(Error::new(
+        Some(beside) if !receipt::is_shadow_of(&beside.fingerprint, &plan.target) => Err(Error::new(
             ErrorKind::Preflight,
             format!(
                 "Target table {} is loaded as a table of its own, and table {} is loaded under that name before it \
@@ -169,10 +169,11 @@ pub async fn resumable(
     plan: &TablePlan,
     target_shape: Option<&TargetShape>,
 ) -> Result<Option<Target>> {
-    let Some((_, fingerprint)) = receipt::plan(session, &plan.target).await? else {
+    let Some(recorded) = receipt::plan(session, &plan.target).await? else {
         return Ok(None);
     };
-    if !plan.differences(&fingerprint).is_empty() || age_hours(session, plan).await? >= AGE_MAX_HOURS {
+    if !plan.differences(&recorded.fingerprint).is_empty() || age_hours(session, plan).await? >= AGE_MAX_HOURS
+    {
         return Ok(None);
     }
     match catalog::describe(session, &plan.target).await? {

@@ -4,6 +4,7 @@
 //! windows on both servers, so it may find more to do than the preview says.
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::checkpoint::Reader;
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::chunk::ChunkState;
 use crate::model::plan::AccessPath;
@@ -12,9 +13,11 @@ use crate::model::table::TableName;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::{Session, catalog};
+use crate::pipeline::known::Known;
 use crate::pipeline::resume::{in_calendar, is_complete, refuse_dates};
 use crate::preflight::ends;
-use crate::preflight::plan::{of_source, origin, refuse_changes};
+use crate::preflight::kept::{OtherSource, look};
+use crate::preflight::plan::{of_source, origin};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
 use crate::refresh::together::limits;
@@ -123,12 +126,18 @@ impl Work {
     }
 }
 
-/// Looks at `tables`. A table that cannot be worked on hides no other.
+/// Looks at `tables`; `reader` has the state file of the runs, if there is one. A table that cannot be worked on hides no
+/// other.
 ///
 /// # Errors
 /// The errors of a server as a whole: nobody listens, the login is refused, the source is not the one that
 /// may be read, the target is of a newer version.
-pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) -> Result<Vec<TablePreview>> {
+pub async fn preview(
+    config: &Config,
+    tables: &[TableConfig],
+    range: DateRange,
+    reader: Option<&Reader>,
+) -> Result<Vec<TablePreview>> {
     let timeouts = &config.run.timeouts;
     let guard = &config.source.guard;
     let mut source = SourceSession::open(&config.source.endpoint, guard, timeouts).await?;
@@ -144,6 +153,7 @@ pub async fn preview(config: &Config, tables: &[TableConfig], range: DateRange) 
         origin: origin(config, &mut source).await?,
         today: server.now.date(),
         loaded,
+        reader,
     };
     let mut previews = Vec::new();
     let mut unseen = sight::unseen(&mut source).await?;
@@ -178,6 +188,8 @@ struct Look<'a> {
     today: chrono::NaiveDate,
     /// Whether the target has receipts at all.
     loaded: bool,
+    /// The state file.
+    reader: Option<&'a Reader>,
 }
 
 /// What a table's target tells.
@@ -237,13 +249,15 @@ impl Look<'_> {
         })
     }
 
-    async fn at_target(&self, target: &mut Session, mut plan: TablePlan, rows: Option<u64>) -> Result<There> {
-        if self.loaded
-            && let Some((path, older)) = receipt::plan(target, &plan.target).await?
-        {
-            plan = plan.keeping(path);
-            refuse_changes(&plan, &plan.differences(&older))?;
-        }
+    async fn at_target(&self, target: &mut Session, fresh: TablePlan, rows: Option<u64>) -> Result<There> {
+        let known = match self.reader {
+            Some(reader) => Known::of(reader.view()?, fresh.name.as_str())?,
+            None => None,
+        };
+        let records = self.loaded.then_some(&mut *target);
+        let plan = look(records, &fresh, known.as_ref(), OtherSource::Refused)
+            .await?
+            .plan;
         let schema = catalog::describe(target, &plan.target).await?;
         let (way, widened) = match plan.is_full() {
             true => {

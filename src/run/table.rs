@@ -10,7 +10,7 @@ use crate::mssql::Session;
 use crate::pipeline::resume::Scope;
 use crate::pipeline::retrier::Place;
 use crate::preflight::context::RunContext;
-use crate::preflight::plan::hold_to;
+use crate::preflight::kept::hold;
 use crate::progress::{Event, TableSummary};
 use crate::refresh;
 use crate::target::lease;
@@ -69,12 +69,14 @@ pub(super) fn refused(run: &RunContext<'_>, name: &str, error: Error) -> TableSu
     }
 }
 
-/// Runs a table once, in either mode. If it fails half-way, its additions to `summary` stay.
-async fn run_once(run: &RunContext<'_>, plan: &TablePlan, summary: &mut TableSummary) -> Result<()> {
+/// Runs a table once, in either mode, by the plan that it was loaded by or, if nothing is loaded of it, the `fresh` one.
+/// If it fails half-way, its additions to `summary` stay.
+async fn run_once(run: &RunContext<'_>, fresh: &TablePlan, summary: &mut TableSummary) -> Result<()> {
     let started = run.retrier.clock.monotonic();
     // The lease session: it holds the table's applock until the table is done.
     let mut lease_session = run.pools.target.take().await?;
-    let lease = run.take_lease(&mut lease_session, &plan.target).await?;
+    let (lease, plan) = hold(run, &mut lease_session, fresh).await?;
+    let plan = &plan;
     if plan.is_full() {
         refresh::refresh(run, &mut lease_session, plan, &lease, summary).await?;
     } else {
@@ -102,9 +104,8 @@ async fn run_once(run: &RunContext<'_>, plan: &TablePlan, summary: &mut TableSum
     Ok(())
 }
 
-/// Finds or creates the target table, after checking that the plan is the one that the table was loaded by.
+/// Finds or creates the target table.
 async fn prepare(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) -> Result<Target> {
-    hold_to(run, session, plan).await?;
     let (target, made) = Target::open(session, plan).await?;
     if made {
         run.note(&format!(

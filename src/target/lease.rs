@@ -43,7 +43,7 @@ pub struct Holder {
 /// The right to write a target table. It lasts until another run raises the epoch.
 #[derive(Debug, Clone)]
 pub struct Lease {
-    /// The table, as receipts name it.
+    /// The table, as the lease's row names it.
     pub table: String,
     /// The epoch that the table's lease must have for this run to commit anything.
     pub epoch: i64,
@@ -51,12 +51,10 @@ pub struct Lease {
     pub run_id: u128,
 }
 
-/// Takes the lease of a target table, named as receipts name it. Waits up to a minute for another session to
-/// release it. The applock lives as long as `session`; the epoch outlives it.
+/// Takes the lease of a target table: its turn, then its epoch.
 ///
 /// # Errors
-/// `Busy`, naming the holder, if another run keeps it; `Stopped` if the run is asked to stop meanwhile; those
-/// of [`Session::execute`].
+/// Those of [`wait_turn`] and [`raise`].
 pub async fn take(
     session: &mut Session,
     table: &str,
@@ -64,9 +62,24 @@ pub async fn take(
     clock: &SharedClock,
     stop: &StopSignal,
 ) -> Result<Lease> {
-    let name = table.to_owned();
+    wait_turn(session, table, clock, stop).await?;
+    raise(session, table, holder).await
+}
+
+/// Waits up to a minute for another session to release a target table's applock, and takes it. It lasts as long as
+/// `session`. Nothing is written, so that a run that then finds a reason not to work takes nothing from another.
+///
+/// # Errors
+/// `Busy`, naming the holder, if another run keeps it; `Stopped` if the run is asked to stop meanwhile; those
+/// of [`Session::rows`].
+pub async fn wait_turn(
+    session: &mut Session,
+    table: &str,
+    clock: &SharedClock,
+    stop: &StopSignal,
+) -> Result<()> {
     let began = clock.monotonic();
-    let resource = format!("sync:{name}");
+    let resource = resource(table);
     loop {
         let locked = tokio::select! {
             locked = applock(session, &resource) => locked?,
@@ -76,13 +89,22 @@ pub async fn take(
             break;
         }
         if clock.monotonic().saturating_sub(began) >= APPLOCK_WAIT {
-            return Err(held_by_another(session, &name).await);
+            return Err(held_by_another(session, table).await);
         }
     }
     failpoint::step("lease: after the applock");
+    Ok(())
+}
+
+/// Raises the epoch of a target table's lease, whose applock this session has. The epoch outlives the session. The
+/// lease bears the name by which the server has it.
+///
+/// # Errors
+/// Those of [`Session::execute`].
+pub async fn raise(session: &mut Session, table: &str, holder: &Holder) -> Result<Lease> {
     let run_id = holder.run_id.to_be_bytes();
     let params = [
-        Value::Text(&name),
+        Value::Text(table),
         Value::Bytes(&run_id),
         Value::Text(&holder.host),
         Value::Integer(i64::from(holder.process_id)),
@@ -97,16 +119,30 @@ pub async fn take(
     failpoint::step("lease: after the epoch is raised");
     let rows = session
         .rows(
-            "SELECT [epoch] FROM [sync].[lease] WHERE [table_name] = @P1",
+            "SELECT [table_name], [epoch] FROM [sync].[lease] WHERE [table_name] = @P1",
             &params[..1],
         )
         .await?;
-    let epoch = rows.first().ok_or_else(|| lost(&name))?.integer("epoch")?;
+    let row = rows.first().ok_or_else(|| lost(table))?;
     Ok(Lease {
-        table: name,
-        epoch,
+        table: row.text("table_name")?.to_owned(),
+        epoch: row.integer("epoch")?,
         run_id: holder.run_id,
     })
+}
+
+/// The name by which the leases have a target table; `None` if nobody has loaded it. The server compares names, by
+/// the collation of its database.
+///
+/// # Errors
+/// Those of [`Session::rows`].
+pub async fn name_of(session: &mut Session, table: &TableName) -> Result<Option<String>> {
+    let name = table.to_string();
+    let sql = "SELECT [table_name] FROM [sync].[lease] WHERE [table_name] = @P1";
+    let rows = session.rows(sql, &[Value::Text(&name)]).await?;
+    rows.first()
+        .map(|row| Ok(row.text("table_name")?.to_owned()))
+        .transpose()
 }
 
 /// Releases the applock that [`take`] took, so that the session can serve another table.
@@ -114,7 +150,18 @@ pub async fn take(
 /// # Errors
 /// Those of [`Session::rows`].
 pub async fn release(session: &mut Session, lease: &Lease) -> Result<()> {
-    release_applock(session, &format!("sync:{}", lease.table)).await
+    release_applock(session, &resource(&lease.table)).await
+}
+
+/// The applock of a target table, in one spelling: a server compares applocks by their bytes and, unless its database
+/// tells upper case from lower case, tables by their letters. Where it does, two tables share one applock and take
+/// turns.
+fn resource(table: &str) -> String {
+    let folded = table
+        .chars()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase);
+    format!("sync:{}", folded.collect::<String>())
 }
 
 /// Releases a session-owned applock.
@@ -192,7 +239,7 @@ pub async fn with_holder(session: &mut Session, target: &TableName, error: Error
 
 /// Whether another session holds the applock of a target table.
 async fn is_held(session: &mut Session, name: &str) -> Result<bool> {
-    let resource = format!("sync:{name}");
+    let resource = resource(name);
     let sql = "SELECT APPLOCK_TEST(N'public', @P1, N'Exclusive', N'Session') AS [free]";
     let rows = session.rows(sql, &[Value::Text(&resource)]).await?;
     let free = rows.first().map(|row| row.integer("free")).transpose()?;

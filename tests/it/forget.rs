@@ -250,7 +250,7 @@ async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
     let mut other = server.connect(&server.target).await;
     other
         .run(
-            "EXEC sp_getapplock @Resource = N'sync:dbo.t_SALES', @LockMode = N'Exclusive', @LockOwner = N'Session'",
+            "EXEC sp_getapplock @Resource = N'sync:dbo.t_sales', @LockMode = N'Exclusive', @LockOwner = N'Session'",
         )
         .await;
     let mut session = server.target_session().await;
@@ -290,7 +290,7 @@ async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
     assert!(!is_finished.expect("others go on"));
     assert_eq!(pending(), 1);
     other
-        .run("EXEC sp_releaseapplock @Resource = N'sync:dbo.t_SALES', @LockOwner = N'Session'")
+        .run("EXEC sp_releaseapplock @Resource = N'sync:dbo.t_sales', @LockOwner = N'Session'")
         .await;
     let is_finished = finish(&mut session, &retrier, &holder, &tombstone, false).await;
     assert!(is_finished.expect("it is finished"));

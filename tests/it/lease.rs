@@ -64,6 +64,74 @@ async fn the_second_machine_waits_and_finds_all_done() {
     assert_eq!(other.status().await["totals"]["verified"], CHUNKS);
 }
 
+/// Writes the name of the target's schema, or that of the table, in another case.
+const RESPELLED: [(&str, &str); 2] = [
+    ("schema = \"dbo\"\ntable_prefix", "schema = \"DBO\"\ntable_prefix"),
+    ("name = \"T\"", "name = \"t\""),
+];
+
+/// The first run stops before its target table is made, or at its third chunk.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_spelling_of_a_table_waits_for_the_same_turn() {
+    for (from, to) in RESPELLED {
+        for begun in [false, true] {
+            let Some(server) = Server::start_emulator("another_spelling_of_a_table").await else {
+                return;
+            };
+            fill(&server).await;
+            let (one, other) = (machine(&server), machine(&server));
+            other.configure(from, to);
+            let held = match begun {
+                true => stall_at_third_chunk(&server),
+                false => faults::at("CREATE TABLE [dbo].[t_T]")
+                    .of_the_program()
+                    .stalls(&server),
+            };
+            let first = one.spawn(&RUN);
+            server.faults().wait_fired(held, 1).await;
+            let asked = notice_lock(&server);
+            let second = other.spawn(&RUN);
+            server.faults().wait_fired(asked, 1).await;
+            server.faults().remove(held);
+            Ended::of(first).await.expect(0);
+            Ended::of(second).await.expect(0);
+            server.assert_equal("dbo.T", "dbo.t_T").await;
+            assert_eq!(inserts(&server), CHUNKS, "{to}: no chunk was loaded twice");
+            for table in ["plan", "lease"] {
+                let sql = format!("SELECT [table_name] FROM [sync].[{table}]");
+                let names = server.connect(&server.target).await.texts(&sql).await;
+                assert_eq!(names, ["dbo.t_T"], "{to}");
+            }
+            // All that the other machine does finds the same table.
+            let again = other.sync(&RUN).await.expect(0);
+            assert!(again.stdout.contains("Everything is already loaded"), "{again:?}");
+            other.sync(&["rebuild"]).await.expect(0);
+            other.sync(&["reconcile"]).await.expect(0);
+            let table = if to.contains("DBO") { "T" } else { "t" };
+            other.sync(&["forget", "--table", table]).await.expect(0);
+            assert_eq!(server.receipts().await, [""; 0]);
+            other.sync(&RUN).await.expect(0);
+            one.sync(&RUN).await.expect(0);
+            server.assert_equal("dbo.T", "dbo.t_T").await;
+        }
+    }
+}
+
+/// A run that is refused leaves the lease to whoever has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_takes_no_lease() {
+    let server = Server::start().await;
+    fill(&server).await;
+    let project = machine(&server);
+    project.sync(&RUN).await.expect(0);
+    let lease = "SELECT [epoch], [run_id] FROM [sync].[lease]";
+    let before = server.connect(&server.target).await.rows(lease).await;
+    server.at_source("ALTER TABLE dbo.T ADD MORE int NULL").await;
+    project.sync(&RUN).await.expect(6);
+    project.sync(&["reconcile", "--source"]).await.expect(6);
+    assert_eq!(server.connect(&server.target).await.rows(lease).await, before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_machine_takes_over_from_one_that_dies() {
     let Some(server) = Server::start_emulator("the_second_machine_takes_over_from_one_that_dies").await
@@ -97,7 +165,8 @@ async fn who_lost_the_lease_commits_nothing_more() {
     fill(&server).await;
     let project = machine(&server);
     let renewal = faults::at("UPDATE [sync].[lease] SET [renewed_at]").of_the_program();
-    let held = renewal.nth(3).stalls(&server);
+    // The first is that of the table's plan, the next two are those of chunks.
+    let held = renewal.nth(4).stalls(&server);
     let child = project.spawn(&RUN);
     server.faults().wait_fired(held, 1).await;
     // Another run takes the lease, as it can once the server has given up the session that kept the applock.
@@ -189,7 +258,7 @@ async fn a_table_that_another_machine_keeps_is_waited_for_a_minute_and_named() {
     other
         .run(
             "UPDATE [sync].[lease] SET [host] = N'elsewhere', [process_id] = 4711; \
-             EXEC sp_getapplock @Resource = N'sync:dbo.t_T', @LockMode = N'Exclusive', @LockOwner = N'Session'",
+             EXEC sp_getapplock @Resource = N'sync:dbo.t_t', @LockMode = N'Exclusive', @LockOwner = N'Session'",
         )
         .await;
     let mut session = server.target_session().await;
@@ -211,7 +280,7 @@ async fn a_table_that_another_machine_keeps_is_waited_for_a_minute_and_named() {
     );
     // Its turn comes when the other lets go.
     other
-        .run("EXEC sp_releaseapplock @Resource = N'sync:dbo.t_T', @LockOwner = N'Session'")
+        .run("EXEC sp_releaseapplock @Resource = N'sync:dbo.t_t', @LockOwner = N'Session'")
         .await;
     let lease = lease::take(&mut session, "dbo.t_T", &holder, &clock, &StopSignal::new())
         .await

@@ -162,6 +162,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "expect(7)",
     ),
     (
+        "Any other refuses the table with exit code 6",
+        "a_lost_record_comes_from_a_state_file_that_knows_the_receipts",
+        "expect(6)",
+    ),
+    (
         "The other waits a minute and ends with exit code 5",
         "a_table_that_another_machine_keeps_is_waited_for_a_minute_and_named",
         "exit_code() as i32, 5",

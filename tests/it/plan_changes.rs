@@ -22,6 +22,13 @@ const SAFE: &[(&str, &str, &str, [u32; 2])] = &[
         [job::MONTH_ROWS, job::MONTH_ROWS],
     ),
     (
+        // The server compares names by letters, not by their case.
+        "the case of the target's schema",
+        "schema = \"dbo\"\ntable_prefix",
+        "schema = \"DBO\"\ntable_prefix",
+        [3, 8],
+    ),
+    (
         "the order of tables",
         job::TABLES,
         "\n[[table]]\nname = \"PAYMENT\"\ndate_column = \"PAID_AT\"\n\n\

@@ -137,9 +137,9 @@ async fn a_run_that_waits_stops_waiting() {
     // For a lock at the target, which another session keeps.
     let mut other = server.connect(&server.target).await;
     other
-        .run("EXEC sp_getapplock @Resource = N'sync:dbo.t_T', @LockMode = N'Exclusive', @LockOwner = N'Session'")
+        .run("EXEC sp_getapplock @Resource = N'sync:dbo.t_t', @LockMode = N'Exclusive', @LockOwner = N'Session'")
         .await;
-    let asked = faults::at("sync:dbo.t_T").of_the_program().notices(&server);
+    let asked = faults::at("sync:dbo.t_t").of_the_program().notices(&server);
     // The lock of the migration is asked for first.
     let lock = faults::at("sp_getapplock").of_the_program().nth(2);
     let asked_at_all = lock.notices(&server);

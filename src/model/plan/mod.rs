@@ -27,6 +27,9 @@ pub const SOURCE_TABLE: &str = "source table";
 /// it is to replace.
 pub const TARGET_TABLE: &str = "target table";
 
+/// The part of a fingerprint with the column that windows are cut by.
+const DATE_COLUMN: &str = "date column";
+
 /// The part of a fingerprint with the columns that order a window's rows.
 const KEY: &str = "key";
 
@@ -55,6 +58,8 @@ pub struct TablePlan {
     pub notes: Vec<String>,
     /// The columns by which to find a row whose date may have changed; `None` if no index finds it.
     pub(crate) traced: Option<Vec<usize>>,
+    /// Whether the configuration names the key's columns.
+    pub(crate) is_key_asked: bool,
     /// Whether the target is a shadow table, whose rows nobody sees before the cutover.
     pub(crate) is_shadow: bool,
 }
@@ -131,19 +136,13 @@ impl TablePlan {
     ) -> Result<TablePlan> {
         let date = date_position(&source, date_column)?;
         let unique = unique_columns(&source, key)?;
-        let (access_path, key) = path::choose(&source, date, unique);
+        let (access_path, key_order) = path::choose(&source, date, unique);
+        let base = TablePlan::without_key(name, source, target, Some(date), source_database);
         let mut plan = TablePlan {
-            traced: traced(&source, &key),
-            is_shadow: false,
-            name: name.clone(),
-            fingerprint: fingerprint(&source, &key, &target, source_database),
-            notes: not_copied(name, &source),
-            source,
-            target,
-            key,
-            access_path,
-        };
-        plan.note_scans();
+            is_key_asked: key.is_some(),
+            ..base
+        }
+        .by(access_path, key_order);
         plan.note_undated();
         Ok(plan)
     }
@@ -159,34 +158,97 @@ impl TablePlan {
         key: Option<&[Identifier]>,
         source_database: &str,
     ) -> Result<TablePlan> {
-        let mut notes = not_copied(name, &source);
         let unique = match unique_columns(&source, key) {
-            Err(_) if key.is_none() => {
-                notes.push(format!(
-                    "Table {name}: it has no unique, unfiltered index over NOT NULL columns, so that all of it is one \
-                     chunk; it must fit into chunk_bytes_max"
-                ));
-                Vec::new()
-            }
+            Err(_) if key.is_none() => Vec::new(),
             unique => unique?,
         };
-        let key = Key {
+        let key_order = Key {
             date: None,
             unique,
             date_first: false,
         };
-        let fingerprint = fingerprint(&source, &key, &target, source_database);
+        let base = TablePlan::without_key(name, source, target, None, source_database);
         Ok(TablePlan {
+            is_key_asked: key.is_some(),
+            ..base
+        }
+        .by(AccessPath::Key, key_order))
+    }
+
+    /// The parts of a plan that do not depend on its key.
+    fn without_key(
+        name: &Identifier,
+        source: TableSchema,
+        target: TableName,
+        date: Option<usize>,
+        source_database: &str,
+    ) -> TablePlan {
+        TablePlan {
             name: name.clone(),
+            fingerprint: fingerprint(&source, date, &target, source_database),
+            notes: not_copied(name, &source),
             source,
             target,
-            key,
+            key: Key {
+                date,
+                unique: Vec::new(),
+                date_first: false,
+            },
             access_path: AccessPath::Key,
-            fingerprint,
-            notes,
             traced: None,
+            is_key_asked: false,
             is_shadow: false,
-        })
+        }
+    }
+
+    /// The plan by this access path and key, with all that follows from them. Every plan gets its key here.
+    fn by(mut self, access_path: AccessPath, key: Key) -> TablePlan {
+        let before = self.cost();
+        self.notes.retain(|note| Some(note) != before.as_ref());
+        self.traced = traced(&self.source, &key);
+        self.access_path = access_path;
+        self.key = key;
+        let value = self.key_names();
+        self.set_part(KEY, Some(value));
+        let texts = self
+            .key
+            .unique
+            .iter()
+            .map(|position| &self.source.columns[*position]);
+        let collations: Vec<&str> = texts
+            .filter(|column| column.data_type.is_text())
+            .map(|column| column.collation.as_deref().unwrap_or_default())
+            .collect();
+        let collations = (!collations.is_empty()).then(|| collations.join(", "));
+        self.set_part(KEY_COLLATIONS, collations);
+        self.notes.extend(self.cost());
+        self
+    }
+
+    /// The plan for the same target table under the name by which the server has it.
+    #[must_use]
+    pub fn spelled(mut self, target: TableName) -> TablePlan {
+        self.set_part(TARGET_TABLE, Some(target.to_string()));
+        self.target = target;
+        self
+    }
+
+    /// The name of the target table in the end: that of the table whose place a shadow table takes.
+    pub fn loaded_into(&self) -> &str {
+        let mut parts = self.fingerprint.iter();
+        let found = parts.find(|(part, _)| part == TARGET_TABLE);
+        &found.expect("every fingerprint has the target table").1
+    }
+
+    /// Sets or removes a part of the fingerprint.
+    fn set_part(&mut self, part: &str, value: Option<String>) {
+        let found = self.fingerprint.iter().position(|(name, _)| name == part);
+        match (found, value) {
+            (Some(position), Some(value)) => self.fingerprint[position].1 = value,
+            (Some(position), None) => drop(self.fingerprint.remove(position)),
+            (None, Some(value)) => self.fingerprint.push((part.to_owned(), value)),
+            (None, None) => {}
+        }
     }
 
     /// Positions of the columns by which to find a row whose date may have changed; `None` if the key holds the date
@@ -240,6 +302,21 @@ impl TablePlan {
             order if order.is_empty() => String::new(),
             order => format!(" ORDER BY {}", names(&self.source, &order)),
         }
+    }
+
+    /// The parts of a fingerprint by which a stored key is understood, beside the columns' types.
+    pub const KEYS: [&str; 3] = [DATE_COLUMN, KEY, KEY_COLLATIONS];
+
+    /// Whether keys that were stored under one fingerprint mean the same under another one.
+    pub fn has_same_keys(one: &[(String, String)], other: &[(String, String)]) -> bool {
+        let value = |of: &[(String, String)], wanted: &str| {
+            let found = of.iter().find(|(part, _)| part == wanted);
+            found.map(|(_, value)| value.clone())
+        };
+        TablePlan::KEYS.iter().all(|part| {
+            let both = value(one, part).zip(value(other, part));
+            both.is_none_or(|(one, other)| one == other)
+        })
     }
 
     /// The forbidden differences from an older plan's fingerprint: the name of each part, and a text with both values.
@@ -312,18 +389,20 @@ fn date_position(source: &TableSchema, date_column: &Identifier) -> Result<usize
     Ok(position)
 }
 
+/// Whether an index tells all rows apart by columns that chunks can be cut by.
+fn is_usable(source: &TableSchema, index: &Index) -> bool {
+    index.unique
+        && index.complete
+        && index.columns.iter().all(|name| {
+            source.position(name.as_str()).is_some_and(|position| {
+                !source.columns[position].nullable && source.columns[position].data_type.is_key()
+            })
+        })
+}
+
 /// The columns of the chosen unique index: the one asked for, else the clustered one, else the primary key, else the
 /// one with the fewest columns.
 fn unique_columns(source: &TableSchema, asked: Option<&[Identifier]>) -> Result<Vec<usize>> {
-    let usable = |index: &&Index| {
-        index.unique
-            && index.complete
-            && index.columns.iter().all(|name| {
-                source.position(name.as_str()).is_some_and(|position| {
-                    !source.columns[position].nullable && source.columns[position].data_type.is_key()
-                })
-            })
-    };
     let asked_for = |index: &&Index| {
         asked.is_none_or(|asked| {
             asked.len() == index.columns.len()
@@ -335,7 +414,7 @@ fn unique_columns(source: &TableSchema, asked: Option<&[Identifier]>) -> Result<
     let best = source
         .indexes
         .iter()
-        .filter(usable)
+        .filter(|index| is_usable(source, index))
         .filter(asked_for)
         .min_by_key(|index| (!index.clustered, !index.primary_key, index.columns.len()));
     match (best, asked) {
@@ -415,7 +494,13 @@ fn traced(source: &TableSchema, key: &Key) -> Option<Vec<usize>> {
     (!rest.is_empty() && found).then_some(rest)
 }
 
-fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &str) -> Vec<(String, String)> {
+/// The parts of a fingerprint, of which the key's are not set yet.
+fn fingerprint(
+    source: &TableSchema,
+    date: Option<usize>,
+    target: &TableName,
+    database: &str,
+) -> Vec<(String, String)> {
     let mut columns = String::new();
     for column in &source.columns {
         let null = if column.nullable { "NULL" } else { "NOT NULL" };
@@ -427,28 +512,18 @@ fn fingerprint(source: &TableSchema, key: &Key, target: &TableName, database: &s
             column.data_type
         );
     }
-    let mut parts = vec![
+    let date = date.map_or_else(
+        || NO_DATE.to_owned(),
+        |date| source.columns[date].name.to_string(),
+    );
+    let parts = [
         ("source database", database.to_owned()),
         (SOURCE_TABLE, source.name.to_string()),
         (TARGET_TABLE, target.to_string()),
-        (
-            "date column",
-            match key.date {
-                Some(date) => source.columns[date].name.to_string(),
-                None => NO_DATE.to_owned(),
-            },
-        ),
-        (KEY, names(source, &key.order(Kind::Dates(())))),
+        (DATE_COLUMN, date),
+        (KEY, String::new()),
         (COLUMNS, columns),
     ];
-    let texts = key.unique.iter().map(|position| &source.columns[*position]);
-    let collations: Vec<&str> = texts
-        .filter(|column| column.data_type.is_text())
-        .map(|column| column.collation.as_deref().unwrap_or_default())
-        .collect();
-    if !collations.is_empty() {
-        parts.push((KEY_COLLATIONS, collations.join(", ")));
-    }
     parts
         .into_iter()
         .map(|(part, value)| (part.to_owned(), value))

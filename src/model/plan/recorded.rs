@@ -2,7 +2,9 @@
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::columns::columns_of;
-use crate::model::plan::{AccessPath, COLUMNS, KEY, KEY_COLLATIONS, NO_DATE, SOURCE_TABLE, TablePlan};
+use crate::model::plan::{
+    AccessPath, COLUMNS, DATE_COLUMN, KEY, KEY_COLLATIONS, NO_DATE, SOURCE_TABLE, TablePlan,
+};
 use crate::model::table::{Identifier, Key, TableName, TableSchema};
 
 impl TablePlan {
@@ -35,7 +37,7 @@ impl TablePlan {
             columnstore: false,
         };
         let position = |column: &str| source.position(column).ok_or_else(|| unreadable(&target));
-        let date = match part("date column")? {
+        let date = match part(DATE_COLUMN)? {
             NO_DATE if access_path == AccessPath::Key => None,
             column => Some(position(column)?),
         };
@@ -70,13 +72,14 @@ impl TablePlan {
             fingerprint,
             notes: Vec::new(),
             traced: None,
+            is_key_asked: false,
             is_shadow: false,
         })
     }
 }
 
 /// The names in a list of quoted names.
-fn names_of(text: &str) -> Option<Vec<String>> {
+pub(super) fn names_of(text: &str) -> Option<Vec<String>> {
     let mut names = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

@@ -168,7 +168,8 @@ fn a_table_stays_on_the_path_that_it_was_loaded_by() {
         // A table that was a reference table is refused for its date column.
         (without(), AccessPath::Key, Walk),
     ] {
-        let plan = plan.keeping(recorded);
+        let older = plan.fingerprint.clone();
+        let plan = plan.keeping(recorded, &older[..3]);
         assert_eq!(plan.access_path, kept, "{recorded:?}");
         let key = match kept {
             Walk => "[ID]",
@@ -178,8 +179,126 @@ fn a_table_stays_on_the_path_that_it_was_loaded_by() {
         assert_eq!(plan.fingerprint[4].1, key);
         assert_eq!(plan.notes.len(), usize::from(kept != Date), "{:?}", plan.notes);
     }
-    let note = with().keeping(Walk).notes.remove(0);
+    let note = with().keeping(Walk, &[]).notes.remove(0);
     assert!(note.contains("Index IX would serve"), "{note}");
+}
+
+#[test]
+fn a_table_stays_with_the_key_that_it_was_loaded_by_as_long_as_an_index_has_it() {
+    use AccessPath::{Date, DayWalk, Walk};
+    let code = || index("PK", &["CODE", "ID"], false, true);
+    let date = || index("IX", &["SALES_DATE"], false, false);
+    let older = |path: AccessPath, key: &str| {
+        let plan = plan(vec![code()], "SALES_DATE", None).unwrap();
+        let mut older = plan.keeping(path, &[]).fingerprint;
+        older[4].1 = key.to_owned();
+        older
+    };
+    // A clustered index that was made later is preferred by a table that nothing is loaded of.
+    let later = || index("CX", &["ID"], true, true);
+    for (indexes, recorded, key, kept) in [
+        (vec![code(), later()], Walk, "[CODE], [ID]", Walk),
+        (
+            vec![code(), later()],
+            DayWalk,
+            "[SALES_DATE], [CODE], [ID]",
+            DayWalk,
+        ),
+        (vec![code(), later(), date()], Walk, "[CODE], [ID]", Walk),
+        (
+            vec![index("CX", &["SALES_DATE", "CODE", "ID"], true, true), later()],
+            Date,
+            "[SALES_DATE], [CODE], [ID]",
+            Date,
+        ),
+        // The same columns in another order.
+        (vec![code(), later()], Walk, "[ID], [CODE]", Walk),
+    ] {
+        let older = older(recorded, key);
+        let plan = plan(indexes, "SALES_DATE", None)
+            .unwrap()
+            .keeping(recorded, &older);
+        assert_eq!((plan.key_names().as_str(), plan.access_path), (key, kept));
+        assert!(plan.differences(&older).is_empty());
+        let traced = plan.traced().map(|columns| names(&plan.source, columns));
+        let without_date = key.trim_start_matches("[SALES_DATE], ");
+        assert!(
+            traced.is_some_and(|traced| traced == without_date || traced == "[ID]"),
+            "{key}"
+        );
+    }
+    let asked = [id("ID")];
+    for (indexes, asked) in [(vec![later()], None), (vec![code(), later()], Some(&asked[..]))] {
+        let older = older(Walk, "[CODE], [ID]");
+        let plan = plan(indexes, "SALES_DATE", asked).unwrap().keeping(Walk, &older);
+        let differences = plan.differences(&older);
+        assert_eq!(differences, [(KEY, "key: was [CODE], [ID], is [ID]".to_owned())]);
+    }
+    // Who asks for the very key that was recorded has it, in whatever order.
+    let older = older(Walk, "[CODE], [ID]");
+    let asked = [id("ID"), id("CODE")];
+    let plan = plan(vec![code(), later()], "SALES_DATE", Some(&asked)).unwrap();
+    assert!(plan.keeping(Walk, &older).differences(&older).is_empty());
+}
+
+#[test]
+fn a_walk_that_no_index_orders_now_is_said() {
+    let older = [(KEY.to_owned(), "[CODE], [ID]".to_owned())];
+    let plan = plan(
+        vec![
+            index("UX", &["ID", "CODE"], false, true),
+            index("CX", &["ID"], true, true),
+        ],
+        "SALES_DATE",
+        None,
+    );
+    let note = plan.unwrap().keeping(AccessPath::Walk, &older).notes.remove(0);
+    assert!(note.contains("no index delivers that order now"), "{note}");
+}
+
+#[test]
+fn a_reference_table_without_a_key_stays_so() {
+    let name = id("SALES");
+    let whole = |indexes, key: Option<&[Identifier]>| {
+        let source = schema(indexes);
+        let target = source.name.clone();
+        TablePlan::full(&name, source, target, key, "POS").unwrap()
+    };
+    let without = whole(vec![], None);
+    assert!(
+        without.notes[0].contains("no unique index"),
+        "{:?}",
+        without.notes
+    );
+    let older = without.fingerprint;
+    let indexed = || vec![index("PK", &["ID"], true, true)];
+    let plan = whole(indexed(), None).keeping(AccessPath::Key, &older);
+    assert!(!plan.has_key() && plan.differences(&older).is_empty());
+    assert!(plan.notes[0].contains("Index PK would serve"), "{:?}", plan.notes);
+    let asked = whole(indexed(), Some(&[id("ID")])).keeping(AccessPath::Key, &older);
+    assert_eq!(
+        asked.differences(&older),
+        [(KEY, "key: was , is [ID]".to_owned())]
+    );
+    // The index of the first load, though another one is clustered now.
+    let older = whole(vec![index("UX", &["CODE"], false, true)], None).fingerprint;
+    let both = vec![
+        index("PK", &["ID"], true, true),
+        index("UX", &["CODE"], false, true),
+    ];
+    let plan = whole(both, None).keeping(AccessPath::Key, &older);
+    assert_eq!((plan.key_names().as_str(), plan.notes.len()), ("[CODE]", 0));
+}
+
+#[test]
+fn a_name_is_taken_over_as_the_server_spells_it() {
+    let mut plan = plan(vec![index("PK", &["ID"], true, true)], "SALES_DATE", None).unwrap();
+    for (spelled, taken) in [("DBO.T_sales", "DBO.T_sales"), ("other.t_SALES", "DBO.T_sales")] {
+        let target = plan.target.respelled(spelled);
+        plan = plan.spelled(target);
+        assert_eq!(plan.target.to_string(), taken);
+        assert_eq!(plan.loaded_into(), taken);
+    }
 }
 
 #[test]
@@ -245,7 +364,7 @@ fn the_date_may_be_part_of_the_unique_index() {
     assert_eq!(plan.key.order(Kind::Dates(())), [0, 1]);
     assert_eq!(plan.key.by_date(), [1, 0]);
     assert_eq!(plan.access_path, AccessPath::Walk);
-    let plan = plan.keeping(AccessPath::DayWalk);
+    let plan = plan.keeping(AccessPath::DayWalk, &[]);
     assert_eq!(plan.key.order(Kind::Dates(())), [1, 0]);
     assert_eq!(plan.key.unique, [0, 1]);
 }
@@ -330,7 +449,7 @@ fn a_plan_is_known_by_its_fingerprint() {
         "POS",
     )
     .unwrap();
-    let by_date = dated.clone().keeping(AccessPath::DayWalk);
+    let by_date = dated.clone().keeping(AccessPath::DayWalk, &[]);
     let whole = TablePlan::full(&name, source.clone(), target.clone(), None, "POS");
     source.indexes.clear();
     let unkeyed = TablePlan::full(&name, source, target.clone(), None, "POS");

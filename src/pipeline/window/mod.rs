@@ -443,13 +443,23 @@ impl WindowRun {
     }
 
     fn too_large(&self) -> Error {
+        let plan = &self.table.plan;
+        let (has, fix) = match plan.unused_key() {
+            None => ("has no unique index", "ask for a unique index on it".to_owned()),
+            Some(_) => (
+                "was first loaded without a unique index",
+                format!(
+                    "run `sync forget --table {}` to have it loaded anew by the index that it has now",
+                    plan.name
+                ),
+            ),
+        };
         Error::new(
             ErrorKind::Preflight,
             format!(
-                "Source table {} has no unique index and more than {} bytes of rows, too many for its one \
-                 chunk; ask for a unique index on it, raise chunk_bytes_max, leave large columns out by exclude_columns, or leave \
-                 the table out",
-                self.table.plan.source.name, self.table.limits.bytes
+                "Source table {} {has} and more than {} bytes of rows, too many for its one chunk; {fix}, raise \
+                 chunk_bytes_max, leave large columns out by exclude_columns, or leave the table out",
+                plan.source.name, self.table.limits.bytes
             ),
         )
     }

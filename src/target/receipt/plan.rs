@@ -1,8 +1,6 @@
 //! The plan of a target table in `[sync].[plan]`: its access path, its fingerprint, and its count of
 //! unfollowed rows.
 
-use std::collections::BTreeMap;
-
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::{AccessPath, SOURCE_TABLE, TARGET_TABLE};
 use crate::model::row::Value;
@@ -28,14 +26,24 @@ pub async fn tables(session: &mut Session) -> Result<Vec<String>> {
         .collect()
 }
 
-/// The access path and the fingerprint of a target table, as [`put_plan`] wrote them; `None` if it has no
-/// plan.
+/// The plan of a target table, as the target has it.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The table, as the plan's row names it. The server compares names, by the collation of its database.
+    pub table: String,
+    /// The access path that the table was loaded by.
+    pub access_path: AccessPath,
+    /// The conditions that it was loaded under.
+    pub fingerprint: Fingerprint,
+}
+
+/// The plan of a target table, as [`put_plan`] wrote it; `None` if it has no plan.
 ///
 /// # Errors
-/// `State` if they are not as this version writes them; those of [`Session::rows`].
-pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<(AccessPath, Fingerprint)>> {
+/// `State` if it is not as this version writes it; those of [`Session::rows`].
+pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<Recorded>> {
     let name = table.to_string();
-    let sql = "SELECT [access_path], [fingerprint] FROM [sync].[plan] WHERE [table_name] = @P1";
+    let sql = "SELECT [table_name], [access_path], [fingerprint] FROM [sync].[plan] WHERE [table_name] = @P1";
     let rows = session.rows(sql, &[Value::Text(&name)]).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
@@ -49,7 +57,11 @@ pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<(Ac
     let access_path = AccessPath::named(row.text("access_path")?).ok_or_else(unreadable)?;
     let fingerprint =
         serde_json::from_str(row.text("fingerprint")?).map_err(|error| unreadable().with_source(error))?;
-    Ok(Some((access_path, fingerprint)))
+    Ok(Some(Recorded {
+        table: row.text("table_name")?.to_owned(),
+        access_path,
+        fingerprint,
+    }))
 }
 
 /// The source's table in a fingerprint.
@@ -67,7 +79,7 @@ pub async fn left_shadow(session: &mut Session, target: &TableName) -> Result<Op
     let shadow = target.shadow()?;
     let known = plan(session, &shadow).await?;
     Ok(known
-        .is_some_and(|(_, beside)| is_shadow_of(&beside, target))
+        .is_some_and(|beside| is_shadow_of(&beside.fingerprint, target))
         .then_some(shadow))
 }
 
@@ -77,25 +89,33 @@ pub fn is_shadow_of(fingerprint: &Fingerprint, target: &TableName) -> bool {
     parts.any(|(part, of)| part == TARGET_TABLE && of.eq_ignore_ascii_case(&target.to_string()))
 }
 
-/// The access paths by which target tables were loaded, by their names. A path that this version does not know is left
-/// out; [`plan`] refuses it.
+/// Whether the target has a receipt of one of the tables.
 ///
 /// # Errors
 /// Those of [`Session::rows`].
-pub async fn access_paths(session: &mut Session) -> Result<BTreeMap<String, AccessPath>> {
-    let rows = session
-        .rows("SELECT [table_name], [access_path] FROM [sync].[plan]", &[])
-        .await?;
-    let mut paths = BTreeMap::new();
-    for row in &rows {
-        if let Some(path) = AccessPath::named(row.text("access_path")?) {
-            paths.insert(row.text("table_name")?.to_owned(), path);
-        }
-    }
-    Ok(paths)
+pub async fn is_loaded(session: &mut Session, tables: &[TableName]) -> Result<bool> {
+    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
+    let places: Vec<String> = (1..=names.len()).map(|n| format!("@P{n}")).collect();
+    let sql = format!(
+        "SELECT TOP (1) [ordinal] FROM [sync].[receipt] WHERE [table_name] IN ({})",
+        places.join(", ")
+    );
+    Ok(!session.rows(&sql, &params).await?.is_empty())
 }
 
-/// Writes the plan of a target table that has none.
+/// Whether two names are of one table, by the collation of the database.
+///
+/// # Errors
+/// Those of [`Session::rows`].
+pub async fn is_same_name(session: &mut Session, one: &str, other: &str) -> Result<bool> {
+    let sql = "SELECT CASE WHEN CAST(@P1 AS nvarchar(257)) = CAST(@P2 AS nvarchar(257)) THEN 1 ELSE 0 END AS [same]";
+    let rows = session.rows(sql, &[Value::Text(one), Value::Text(other)]).await?;
+    let same = rows.first().map(|row| row.integer("same")).transpose()?;
+    Ok(same == Some(1))
+}
+
+/// Writes the plan of a target table, in place of the one that it has, within the caller's transaction.
 ///
 /// # Errors
 /// Those of [`Session::execute`]. So for every write of a plan.
@@ -107,7 +127,8 @@ pub async fn put_plan(
 ) -> Result<()> {
     let name = table.to_string();
     let fingerprint = written(fingerprint)?;
-    let sql = "INSERT INTO [sync].[plan] ([table_name], [access_path], [fingerprint], [planned_at]) \
+    let sql = "DELETE FROM [sync].[plan] WHERE [table_name] = @P1; \
+               INSERT INTO [sync].[plan] ([table_name], [access_path], [fingerprint], [planned_at]) \
                VALUES (@P1, @P2, @P3, SYSUTCDATETIME())";
     let params = [
         Value::Text(&name),
@@ -130,7 +151,7 @@ pub async fn renew_plan(session: &mut Session, table: &TableName, fingerprint: &
 /// The number of rows that left a target table and could not be followed; 0 without a plan.
 pub async fn unfollowed(session: &mut Session, table: &TableName) -> Result<u64> {
     let known = plan(session, table).await?;
-    Ok(known.map_or(0, |(_, fingerprint)| count_of(&fingerprint)))
+    Ok(known.map_or(0, |known| count_of(&known.fingerprint)))
 }
 
 fn count_of(fingerprint: &Fingerprint) -> u64 {
@@ -141,7 +162,7 @@ fn count_of(fingerprint: &Fingerprint) -> u64 {
 /// Adds to the number of unfollowed rows, within the caller's transaction, which also commits the rows'
 /// leaving.
 pub async fn add_unfollowed(session: &mut Session, table: &TableName, more: u64) -> Result<()> {
-    let Some((_, mut fingerprint)) = plan(session, table).await? else {
+    let Some(Recorded { mut fingerprint, .. }) = plan(session, table).await? else {
         return Ok(());
     };
     let count = count_of(&fingerprint).saturating_add(more);
@@ -157,7 +178,7 @@ pub async fn add_unfollowed(session: &mut Session, table: &TableName, more: u64)
 pub async fn all_followed(session: &mut Session, lease: &Lease, table: &TableName) -> Result<()> {
     session.begin().await?;
     fence(session, lease).await?;
-    if let Some((_, mut fingerprint)) = plan(session, table).await? {
+    if let Some(Recorded { mut fingerprint, .. }) = plan(session, table).await? {
         fingerprint.retain(|(part, _)| part != UNFOLLOWED);
         renew_plan(session, table, &fingerprint).await?;
     }

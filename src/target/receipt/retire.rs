@@ -201,11 +201,19 @@ pub async fn drop_all(session: &mut Session, table: &str) -> Result<u64> {
 pub async fn drop_with_table(session: &mut Session, lease: &Lease, table: &TableName) -> Result<()> {
     session.begin().await?;
     fence(session, lease).await?;
+    drop_table(session, table).await?;
+    session.commit().await
+}
+
+/// The same within the caller's transaction, which has the lease's row.
+///
+/// # Errors
+/// Those of [`Session::execute`].
+pub async fn drop_table(session: &mut Session, table: &TableName) -> Result<()> {
     session
         .batch(&format!("DROP TABLE IF EXISTS {}", table.quoted()))
         .await?;
-    drop_all(session, &table.to_string()).await?;
-    session.commit().await
+    drop_all(session, &table.to_string()).await.map(|_| ())
 }
 
 /// Passes the receipts of one table on to another, whose own are dropped, within the caller's transaction.

@@ -1,0 +1,69 @@
+//! What a state file knows of the plan that a table was loaded by.
+//!
+//! A target tells by its own record which columns its receipts' keys are of. If it lost that record, a state file tells
+//! it, but only one that has checkpoints of these very receipts: another one may be of a time before `sync forget`, when
+//! the table was loaded by another key.
+
+use std::collections::BTreeMap;
+
+use crate::base::error::Result;
+use crate::checkpoint::{TableRecord, View};
+use crate::model::table::TableName;
+use crate::model::window::Window;
+use crate::mssql::Session;
+use crate::target::receipt;
+
+/// A table in a state file.
+pub struct Known<'a> {
+    view: View<'a>,
+    /// Its record, with the plan of its checkpoints.
+    pub record: TableRecord,
+}
+
+impl<'a> Known<'a> {
+    /// The table of this name in the configuration; `None` if the state file has no record of it.
+    ///
+    /// # Errors
+    /// `State` if a record is damaged. So for every read below.
+    pub fn of(view: View<'a>, table: &str) -> Result<Option<Known<'a>>> {
+        let record = view.table(table)?;
+        Ok(record.map(|record| Known { view, record }))
+    }
+
+    /// All its windows.
+    pub fn windows(&self) -> Result<Vec<Window>> {
+        let windows = self.view.windows(&self.record.name)?.into_iter();
+        Ok(windows.map(|window| window.window).collect())
+    }
+
+    /// Its windows that have chunks that are loaded, or were once.
+    pub fn loaded(&self) -> Result<Vec<Window>> {
+        let mut loaded = Vec::new();
+        for window in self.windows()? {
+            let counts = self.view.counts(&self.record.name, window)?;
+            loaded.extend((counts.verified + counts.stale > 0).then_some(window));
+        }
+        Ok(loaded)
+    }
+
+    /// Whether one of the target's receipts is of a load that the state file has a checkpoint of. All receipts of a
+    /// table are of one plan, so its plan is then theirs.
+    ///
+    /// # Errors
+    /// `State` if a receipt or a record is damaged; those of the session.
+    pub async fn has_receipts(&self, session: &mut Session, target: &TableName) -> Result<bool> {
+        for window in &self.loaded()? {
+            let chunks = self.view.chunks(&self.record.name, *window)?;
+            let loads: BTreeMap<u32, u128> = chunks
+                .iter()
+                .map(|chunk| (chunk.ordinal, chunk.load_id))
+                .collect();
+            let receipts = receipt::read(session, target, *window).await?;
+            let mut receipts = receipts.iter().map(|receipt| &receipt.chunk);
+            if receipts.any(|chunk| loads.get(&chunk.ordinal) == Some(&chunk.load_id)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
