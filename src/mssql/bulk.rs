@@ -102,13 +102,19 @@ impl Session {
         Ok(())
     }
 
-    /// Loads a batch into `table`, which [`Session::empty_stage`] made of the same columns, and keeps NULLs. Returns the
-    /// number of rows loaded, which is the batch's.
+    /// Loads a batch into `table`, which [`Session::empty_stage`] made of the same columns and which has `before` rows
+    /// since, and keeps NULLs. Returns the number of rows loaded, which is the batch's.
     ///
     /// # Errors
     /// `Internal` if the batch does not fit the columns; `Statement` if the server's count differs from the batch's;
     /// those of [`Session::execute`].
-    pub async fn bulk_load(&mut self, table: &str, batch: &Batch, columns: &[StageColumn]) -> Result<u64> {
+    pub async fn bulk_load(
+        &mut self,
+        table: &str,
+        before: usize,
+        batch: &Batch,
+        columns: &[StageColumn],
+    ) -> Result<u64> {
         if batch.row_count() == 0 {
             return Ok(0);
         }
@@ -116,7 +122,7 @@ impl Session {
         self.tell(&format!("SELECT TOP 0 * FROM {table}"));
         self.start(&format!("INSERT BULK {table}"))?;
         let mut long = Vec::new();
-        let loaded = match self.send_rows(table, batch, columns, &mut long).await {
+        let loaded = match self.send_rows(table, before, batch, columns, &mut long).await {
             Ok(loaded) => self.finish(Ok(loaded))?,
             Err(Trouble::Driver(error)) => return self.finish(Err(error)),
             Err(Trouble::Batch(error)) => return Err(error),
@@ -148,6 +154,7 @@ impl Session {
     async fn send_rows<'a>(
         &mut self,
         table: &str,
+        before: usize,
         batch: &'a Batch,
         columns: &[StageColumn],
         long: &mut Vec<LongValue<'a>>,
@@ -158,7 +165,9 @@ impl Session {
             .client
             .bulk_insert_with_options(table, &["*"], SqlBulkCopyOption::KeepNulls.into(), &[])
             .await?;
-        for (number, bytes) in (0..).zip(batch.rows()) {
+        // Its own number finds a row whose long value follows, among those of the batches before it, too.
+        let first = i32::try_from(before).map_err(|_| Trouble::Batch(too_many()))?;
+        for (number, bytes) in (first..).zip(batch.rows()) {
             let row = token_row(bytes, columns, number, long).map_err(Trouble::Batch)?;
             load.send(row).await?;
         }
@@ -197,6 +206,10 @@ fn token_row<'a>(
         row.push(ColumnData::I32(Some(number)));
     }
     Ok(row)
+}
+
+fn too_many() -> Error {
+    Error::new(ErrorKind::Internal, "A stage has more rows than it can number")
 }
 
 fn other_columns() -> Error {

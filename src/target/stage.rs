@@ -24,8 +24,10 @@ pub async fn stage_all<'a>(
 ) -> Result<()> {
     let columns = empty_stage(session, plan).await?;
     failpoint::step("load: before the bulk load");
+    let mut before = 0;
     for batch in batches {
-        session.bulk_load(STAGE, batch, &columns).await?;
+        session.bulk_load(STAGE, before, batch, &columns).await?;
+        before += batch.row_count();
     }
     failpoint::step("load: after the bulk load");
     Ok(())

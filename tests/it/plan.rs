@@ -191,8 +191,8 @@ async fn a_run_that_holds_the_locks_is_named() {
     let says = "Another run (process 4711 on elsewhere) is loading target table dbo.t_SALES";
     let nobody = "A session that is no run of this program has locked target table dbo.t_SALES";
     let mut other = server.connect(&server.target).await;
-    let lock = "EXEC sp_getapplock @Resource = N'sync:dbo.t_SALES', @LockMode = N'Exclusive', @LockOwner = N'Session'";
-    let release = "EXEC sp_releaseapplock @Resource = N'sync:dbo.t_SALES', @LockOwner = N'Session'";
+    let lock = "EXEC sp_getapplock @Resource = N'sync:dbo.t_sales', @LockMode = N'Exclusive', @LockOwner = N'Session'";
+    let release = "EXEC sp_releaseapplock @Resource = N'sync:dbo.t_sales', @LockOwner = N'Session'";
     let plan = ["plan", "--start-date", job::FIRST, "--end-date", job::LAST];
     for (statement, command, says) in [
         ("FROM [sync].[plan]", &plan[..], says),

@@ -170,7 +170,7 @@ async fn fill_table(
         from += batch.row_count() as u64;
         next = make(rows, from);
         session.empty_stage(STAGE, &staged).await?;
-        session.bulk_load(STAGE, &batch, &staged).await?;
+        session.bulk_load(STAGE, 0, &batch, &staged).await?;
         session.execute(&insert, &[]).await?;
     }
     for index in table.index_sql(schema) {

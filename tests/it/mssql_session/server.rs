@@ -112,7 +112,7 @@ pub async fn load(session: &mut Session, batch: &Batch, source: &TableSchema, ta
     let target = describe(session, target).await;
     let stage = stage_columns(source);
     session.empty_stage("#load", &stage).await.unwrap();
-    let loaded = session.bulk_load("#load", batch, &stage).await.unwrap();
+    let loaded = session.bulk_load("#load", 0, batch, &stage).await.unwrap();
     assert_eq!(loaded, batch.row_count() as u64);
     let names: Vec<String> = target.columns.iter().map(|column| column.name.quoted()).collect();
     let values: Vec<String> = stage

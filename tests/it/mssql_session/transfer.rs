@@ -91,10 +91,10 @@ async fn a_bulk_load_that_does_not_fit_breaks_the_session() {
         data_type: DataType::Int,
     }];
     let mut batch = Batch::default();
-    assert_eq!(session.bulk_load("#load", &batch, &columns).await.unwrap(), 0);
+    assert_eq!(session.bulk_load("#load", 0, &batch, &columns).await.unwrap(), 0);
     batch.push(|out| encode(Value::Null, out)).unwrap();
     batch.push(|out| encode(Value::Text("1"), out)).unwrap();
-    let error = session.bulk_load("#load", &batch, &columns).await.unwrap_err();
+    let error = session.bulk_load("#load", 0, &batch, &columns).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
     assert!(session.is_broken());
 }

@@ -149,6 +149,29 @@ async fn tree_target(server: &Server) {
         .await;
 }
 
+/// Values that are too long for a bulk load follow it by the number of their row, which each chunk has its own of.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_values_of_chunks_that_are_loaded_together_stay_in_their_rows() {
+    let server = Server::start().await;
+    let columns = "ID int NOT NULL, PARENT int NULL, NAME nvarchar(max) NULL";
+    let rows = (0..ROWS).map(|n| format!("({n}, {}, N'n{n}')", ROWS - 1 - n));
+    Table::new("ITEM", columns).rows(rows).at_source(&server).await;
+    for n in [1, 6, 37] {
+        let long = format!("REPLICATE(CAST(N'{n}' AS nvarchar(max)), 40000)");
+        server
+            .at_source(&format!("UPDATE dbo.ITEM SET NAME = {long} WHERE ID = {n}"))
+            .await;
+    }
+    Table::new("t_ITEM", columns).at_target(&server).await;
+    server
+        .at_target(
+            "ALTER TABLE dbo.t_ITEM ADD CONSTRAINT FK_PARENT FOREIGN KEY (PARENT) REFERENCES dbo.t_ITEM (ID)",
+        )
+        .await;
+    run(&project(&server)).await.expect(0);
+    assert_whole(&server).await;
+}
+
 /// Rows point at rows of later chunks and of earlier ones, at the first load and when the tree is turned around.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_points_at_itself_is_loaded_together() {
