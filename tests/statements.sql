@@ -795,15 +795,17 @@ SELECT c.name AS [column_name], ty.name AS [type_name], ty.is_user_defined, c.ma
 GO
 
 -- at the source: SELECT sys.databases
-SELECT 1 AS [locking]
-    FROM sys.databases
-    WHERE name = DB_NAME() AND snapshot_isolation_state <> 1 AND is_read_committed_snapshot_on = 0 AND CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) = N'READ_WRITE'
-GO
-
--- at the source: SELECT sys.databases
 SELECT create_date, CAST(service_broker_guid AS nvarchar(36)) AS [guid]
     FROM sys.databases
     WHERE name = DB_NAME()
+GO
+
+-- at the source: SELECT sys.databases, sys.tables
+SELECT 1 AS [locking]
+    FROM sys.databases
+    WHERE name = DB_NAME() AND (snapshot_isolation_state <> 1 OR EXISTS (SELECT 1
+    FROM sys.tables
+    WHERE is_memory_optimized = 1)) AND is_read_committed_snapshot_on = 0 AND CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) = N'READ_WRITE'
 GO
 
 -- at the source: SELECT sys.indexes, sys.index_columns, …
@@ -2348,7 +2350,7 @@ GO
 -- at the target: SELECT COUNT sys.foreign_keys
 SELECT COUNT(*) AS [found]
     FROM sys.foreign_keys
-    WHERE referenced_object_id = @P1 AND (parent_object_id <> @P1 OR delete_referential_action <> 0)
+    WHERE referenced_object_id = @P1 AND parent_object_id <> @P1
 GO
 
 -- at the target: SELECT COUNT sys.fulltext_indexes
@@ -3062,6 +3064,14 @@ SELECT f.name
     FROM sys.foreign_keys AS f
     WHERE f.parent_object_id = @P1 OR f.referenced_object_id = @P1
     ORDER BY f.name
+GO
+
+-- at the target: SELECT sys.foreign_keys, sys.tables
+SELECT (SELECT COUNT(*)
+    FROM sys.foreign_keys
+    WHERE referenced_object_id = @P1 AND delete_referential_action <> 0 AND is_disabled = 0) AS [cascades], (SELECT COUNT(*)
+    FROM sys.tables
+    WHERE object_id = @P1 AND is_memory_optimized = 1) AS [in_memory]
 GO
 
 -- at the target: SELECT sys.indexes, sys.index_columns, …

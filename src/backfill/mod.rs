@@ -13,11 +13,12 @@ use chrono::NaiveDateTime;
 
 use crate::base::error::{ErrorKind, Result};
 use crate::base::text::rows;
-use crate::checkpoint::{Change, TableRecord};
+use crate::checkpoint::Change;
 use crate::late_rows::{Settled, Settling};
 use crate::model::plan::TablePlan;
 use crate::model::window::Window;
 use crate::mssql::Session;
+use crate::pipeline::known::record;
 use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step};
 use crate::preflight::context::RunContext;
 use crate::progress::{Event, Refused, TableSummary};
@@ -258,18 +259,6 @@ pub(crate) fn announce(
         rows_expected,
     });
     Ok(())
-}
-
-/// The table as the store knows it. A shadow table is recorded under the name of its target.
-fn record(plan: &TablePlan) -> Change {
-    Change::Table(TableRecord {
-        name: plan.name.as_str().to_owned(),
-        source: plan.source.name.to_string(),
-        target: plan.loaded_into().to_owned(),
-        fingerprint: plan.fingerprint.clone(),
-        access_path: plan.access_path,
-        notes: plan.notes.clone(),
-    })
 }
 
 /// The number of rows that a table that is copied whole will have, as far as its server knows without

@@ -89,6 +89,11 @@ pub(super) fn pass_key(id: u128) -> [u8; 16] {
     id.to_be_bytes()
 }
 
+/// Key in `meta` of the last epoch of a table's lease.
+pub(super) fn epoch_key(table: &str) -> Vec<u8> {
+    [b"epoch ".as_slice(), &table_key(table)].concat()
+}
+
 /// Key in `meta` of what a pass has repaired.
 pub(super) fn repaired_key(id: u128) -> Vec<u8> {
     [b"repaired ".as_slice(), &pass_key(id)].concat()

@@ -294,6 +294,13 @@ pub enum Change {
         /// The number of rows.
         rows: u64,
     },
+    /// The last epoch of the lease of a table's target.
+    Epoch {
+        /// The table.
+        table: String,
+        /// The epoch.
+        epoch: i64,
+    },
     /// A pass, which replaces the one of its identity.
     Pass(Pass),
     /// The removal of the pass of this identity.

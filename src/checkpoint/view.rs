@@ -95,6 +95,12 @@ impl<'a> View<'a> {
         Ok(unfollowed.map_or(0, |unfollowed| unfollowed.rows))
     }
 
+    /// The last epoch of a table's lease that a run has recorded; 0 if none has.
+    pub fn epoch(&self, table: &str) -> Result<i64> {
+        let epoch = self.get::<v1::Epoch>(META, &codec::epoch_key(table))?;
+        Ok(epoch.map_or(0, |epoch| epoch.epoch))
+    }
+
     /// The passes that are kept, by their start.
     pub fn passes(&self) -> Result<Vec<Pass>> {
         let mut passes = self.scan::<v1::ScopedPass, Pass>(PASSES, &[])?;

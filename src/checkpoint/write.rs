@@ -140,6 +140,10 @@ impl<'t> Tables<'t> {
                 let key = codec::table_key(table);
                 put(&mut self.unfollowed, &key, &v1::Unfollowed { rows: *rows })
             }
+            Change::Epoch { table, epoch } => {
+                let key = codec::epoch_key(table);
+                put(&mut self.meta, &key, &v1::Epoch { epoch: *epoch })
+            }
             Change::Pass(pass) => {
                 // A pass of an earlier program is kept in one place only.
                 self.meta.remove(PASS_KEY)?;

@@ -73,7 +73,7 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
     Ok(exit_of(&previews))
 }
 
-/// The highest exit code: a changed table outranks a failed preflight.
+/// The highest exit code: of a table that is missing or unfit and of one whose plan changed, the first.
 fn exit_of(previews: &[TablePreview]) -> ExitCode {
     let errors = previews.iter().filter_map(|preview| preview.found.as_ref().err());
     errors

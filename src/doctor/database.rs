@@ -16,13 +16,15 @@ const SETTINGS: [(&str, &str); 3] = [
     (
         "SELECT 1 AS [found] FROM sys.databases WHERE name = DB_NAME() AND is_read_committed_snapshot_on = 0",
         "READ_COMMITTED_SNAPSHOT is OFF: who reads a table waits for the chunk that is loaded into it, and the load for who \
-         reads. ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON, if the database's other users agree",
+         reads. ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON, if the database's other users agree; it waits until nobody \
+         else is connected, no run either",
     ),
     (
         "SELECT 1 AS [found] FROM sys.databases WHERE name = DB_NAME() AND recovery_model = 1 \
          AND COALESCE(CAST(SERVERPROPERTY(N'EngineEdition') AS nvarchar(128)), N'') NOT IN (N'5', N'8')",
         "The recovery model is FULL: all that a long backfill writes stays in the log until that is backed up. Back the log \
-         up often meanwhile, or ALTER DATABASE CURRENT SET RECOVERY SIMPLE until the backfill is over",
+         up often meanwhile, or ALTER DATABASE CURRENT SET RECOVERY SIMPLE until the backfill is over. That ends the chain of log \
+         backups: take a full backup after you have set it back. It is not possible in an availability group",
     ),
 ];
 

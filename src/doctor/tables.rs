@@ -2,7 +2,7 @@
 
 use super::report::Level;
 use crate::model::plan::TablePlan;
-use crate::model::table::{Identifier, RefusedColumn, TableSchema, shortened};
+use crate::model::table::{Identifier, Index, RefusedColumn, TableSchema, shortened};
 use crate::model::width::Fit;
 use crate::model::window::Kind;
 use crate::target::table::Target;
@@ -27,9 +27,9 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
     };
     let mut found = Vec::new();
     for misfit in target.misfits(plan) {
-        let level = match misfit.fit != Fit::Never && misfit.is_of_one_kind() {
-            true => Level::Warning,
-            false => Level::Failure,
+        let level = match misfit.fit {
+            Fit::Never => Level::Failure,
+            Fit::Every | Fit::Part => Level::Warning,
         };
         found.push((level, sentence(&misfit.text(&plan.target, "here"))));
     }
@@ -74,9 +74,15 @@ pub(super) fn unindexed(plan: &TablePlan, schema: &TableSchema) -> Option<String
     if schema.columnstore || target.finds_keys(plan, kind) {
         return None;
     }
-    let order: Vec<String> = plan
-        .key
-        .order(kind)
+    let order = plan.key.order(kind);
+    if order
+        .iter()
+        .any(|position| !target.columns[*position].data_type.is_key())
+    {
+        // No index takes it; the column is named as one that is too wide, or of another type.
+        return None;
+    }
+    let order: Vec<String> = order
         .into_iter()
         .map(|position| target.columns[position].name.quoted())
         .collect();
@@ -91,14 +97,30 @@ pub(super) fn unindexed(plan: &TablePlan, schema: &TableSchema) -> Option<String
 
 /// The warning about indexes of an existing target table that a run would not have made.
 pub(super) fn costly(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
+    if plan.is_full() {
+        // Its copy has the same indexes, and a disabled one would keep it from being swapped in.
+        return None;
+    }
     let own = [
         format!("IX_{}", plan.target.name),
         format!("IX_{}_key", plan.target.name),
     ];
+    // Those that a load needs stay: by the key, and by the date.
+    let first = plan.key.order(Kind::Dates(())).into_iter().next();
+    let needed: Vec<&Identifier> = first
+        .into_iter()
+        .chain(plan.key.date)
+        .map(|position| &plan.columns()[position].name)
+        .collect();
+    let serves = |index: &&Index| {
+        let begin = index.columns.first();
+        begin.is_some_and(|begin| needed.iter().any(|name| name.same_as(begin.as_str())))
+    };
     let others = schema
         .indexes
         .iter()
-        .filter(|index| !index.clustered && !index.primary_key && !own.contains(&index.name));
+        .filter(|index| !index.clustered && !index.primary_key && !own.contains(&index.name))
+        .filter(|index| !serves(index));
     let names: Vec<&str> = others.map(|index| index.name.as_str()).collect();
     (!names.is_empty()).then(|| {
         format!(
@@ -112,7 +134,7 @@ pub(super) fn costly(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::table::{Column, DataType, Index, Length, TableName};
+    use crate::model::table::{Column, DataType, Length, TableName};
 
     fn id(name: &str) -> Identifier {
         Identifier::new(name).unwrap()
@@ -224,7 +246,11 @@ mod tests {
         columns[1].1 = DataType::DateTime2(2);
         assert_eq!(levels(&columns, &[]), [Level::Warning], "a moment is rounded");
         columns[2].1 = DataType::Int;
-        assert_eq!(levels(&columns, &[]), [Level::Warning, Level::Failure]);
+        assert_eq!(
+            levels(&columns, &[]),
+            [Level::Warning, Level::Warning],
+            "some texts are numbers"
+        );
         columns[2].1 = DataType::NVarChar(Length::N(9));
         let found = compare(&plan, &schema("t_S", &columns, &[]));
         assert!(

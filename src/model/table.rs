@@ -260,6 +260,15 @@ impl TableSchema {
         })
     }
 
+    /// Whether an index has `column`.
+    pub fn is_indexed(&self, column: &Identifier) -> bool {
+        let mut columns = self
+            .indexes
+            .iter()
+            .flat_map(|index| index.columns.iter().chain(&index.included));
+        columns.any(|name| name.same_as(column.as_str()))
+    }
+
     /// Position of a copied column by name. An exact match wins over one that ignores case.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns

@@ -6,12 +6,25 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::error::Result;
-use crate::checkpoint::{TableRecord, View};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::checkpoint::{Change, TableRecord, View};
+use crate::model::plan::TablePlan;
 use crate::model::table::TableName;
 use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::target::receipt;
+
+/// The table of a plan as the state file has it. A shadow table is recorded under the name of its target.
+pub fn record(plan: &TablePlan) -> Change {
+    Change::Table(TableRecord {
+        name: plan.name.as_str().to_owned(),
+        source: plan.source.name.to_string(),
+        target: plan.loaded_into().to_owned(),
+        fingerprint: plan.fingerprint.clone(),
+        access_path: plan.access_path,
+        notes: plan.notes.clone(),
+    })
+}
 
 /// A table in a state file.
 pub struct Known<'a> {
@@ -24,10 +37,29 @@ impl<'a> Known<'a> {
     /// The table of this name in the configuration; `None` if the state file has no record of it.
     ///
     /// # Errors
-    /// `State` if a record is damaged. So for every read below.
+    /// `Plan` if it has one under another spelling: two records of one table would each lack what the other has. `State`
+    /// if a record is damaged. So for every read below.
     pub fn of(view: View<'a>, table: &str) -> Result<Option<Known<'a>>> {
-        let record = view.table(table)?;
-        Ok(record.map(|record| Known { view, record }))
+        if let Some(record) = view.table(table)? {
+            return Ok(Some(Known { view, record }));
+        }
+        let mut others = view.tables()?.into_iter();
+        match others.find(|other| other.name.eq_ignore_ascii_case(table)) {
+            Some(other) => Err(Error::new(
+                ErrorKind::Plan,
+                format!(
+                    "Table {table}: the state file knows it as {0}; write name = \"{0}\" in the configuration, as it was \
+                     when it was loaded",
+                    other.name
+                ),
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// The number of rows that left the table and could not be followed.
+    pub fn unfollowed(&self) -> Result<u64> {
+        self.view.unfollowed(&self.record.name)
     }
 
     /// All its windows.

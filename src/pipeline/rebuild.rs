@@ -64,7 +64,8 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
             loaded.retain(|loaded| {
                 !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.to_string())
             });
-            let Some(recorded) = recorded(&mut session, &replacement, name, &target).await? else {
+            let Some((recorded, unfollowed)) = recorded(&mut session, &replacement, name, &target).await?
+            else {
                 if receipt::is_loaded(&mut session, std::slice::from_ref(&target)).await? {
                     rebuilt.untold.push(full);
                 }
@@ -72,7 +73,6 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
             };
             let (access_path, fingerprint) = (recorded.access_path, recorded.fingerprint);
             rebuilt.tables += 1;
-            let unfollowed = receipt::unfollowed(&mut session, &target).await?;
             let source = receipt::source_table(&fingerprint).unwrap_or_default().to_owned();
             replacement.commit(&[
                 Change::Unfollowed {
@@ -89,8 +89,13 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 }),
             ])?;
             // If a refresh was cut short, the lost store had the chunks of the shadow table.
-            let (place, windows) = match receipt::windows(&mut session, &shadow).await? {
-                windows if table.mode == Mode::Full && !windows.is_empty() => (&shadow, windows),
+            let left = receipt::left_shadow(&mut session, &target).await?.is_some();
+            let beside = match left && table.mode == Mode::Full {
+                true => receipt::windows(&mut session, &shadow).await?,
+                false => Vec::new(),
+            };
+            let (place, windows) = match beside {
+                windows if !windows.is_empty() => (&shadow, windows),
                 _ => (&target, receipt::windows(&mut session, &target).await?),
             };
             for window in windows {
@@ -105,16 +110,17 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
     Ok(rebuilt)
 }
 
-/// The plan that a target table was loaded by. If the target has lost it, the old store tells it, if it is readable and
+/// The plan that a target table was loaded by, and the number of its rows that could not be followed. If the target has lost it, the old store tells it, if it is readable and
 /// has checkpoints of the target's receipts.
 async fn recorded(
     session: &mut Session,
     replacement: &Replacement,
     name: &str,
     target: &TableName,
-) -> Result<Option<Recorded>> {
+) -> Result<Option<(Recorded, u64)>> {
     if let Some(recorded) = receipt::plan(session, target).await? {
-        return Ok(Some(recorded));
+        let unfollowed = receipt::unfollowed(session, target).await?;
+        return Ok(Some((recorded, unfollowed)));
     }
     let Ok(Some(old)) = replacement.old() else {
         return Ok(None);
@@ -122,11 +128,15 @@ async fn recorded(
     let Ok(Some(known)) = old.view().and_then(|view| Known::of(view, name)) else {
         return Ok(None);
     };
-    Ok(known.has_receipts(session, target).await?.then(|| Recorded {
+    if !known.has_receipts(session, target).await? {
+        return Ok(None);
+    }
+    let recorded = Recorded {
         table: target.to_string(),
         access_path: known.record.access_path,
         fingerprint: known.record.fingerprint.clone(),
-    }))
+    };
+    Ok(Some((recorded, known.unfollowed()?)))
 }
 
 async fn of_window(

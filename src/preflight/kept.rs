@@ -14,11 +14,13 @@ use std::sync::atomic::Ordering;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::base::text::counted;
-use crate::checkpoint::Change;
-use crate::model::plan::{SOURCE_IDENTITY, SOURCE_SERVER, TablePlan};
+use crate::checkpoint::{Change, WindowRecord, WindowState};
+use crate::model::chunk::{Chunk, ChunkState, KeyRange};
+use crate::model::plan::{SOURCE_DATABASE, SOURCE_IDENTITY, SOURCE_SERVER, SOURCE_TABLE, TablePlan};
+use crate::model::row::Tally;
 use crate::model::table::{Identifier, TableName};
 use crate::mssql::Session;
-use crate::pipeline::known::Known;
+use crate::pipeline::known::{Known, record};
 use crate::preflight::context::RunContext;
 use crate::target::lease::{self, Lease};
 use crate::target::receipt::{self, Fingerprint, Recorded};
@@ -34,6 +36,8 @@ pub(crate) struct Kept {
     told: Vec<String>,
     /// The change of the source's server, which is the same for all tables.
     server: Option<String>,
+    /// Rows that left the table and could not be followed, which a lost record does not tell any more.
+    unfollowed: u64,
 }
 
 #[derive(Debug)]
@@ -155,7 +159,13 @@ async fn without_record(
             Some(known) if known.has_receipts(session, &target).await? => {
                 let record = &known.record;
                 let plan = fresh.keeping(record.access_path, &record.fingerprint);
-                Kept::held(plan, &record.fingerprint, other).map(Kept::recorded_anew)
+                let unfollowed = known.unfollowed()?;
+                let kept = Kept::held(plan, &record.fingerprint, other)?;
+                Ok(Kept {
+                    record: Record::New,
+                    unfollowed,
+                    ..kept
+                })
             }
             _ => Err(untold(&fresh.name, &target)),
         };
@@ -181,10 +191,13 @@ async fn without_record(
     if known.loaded()?.is_empty() {
         return Ok(Kept::anew(fresh));
     }
-    // The target lost all that it had, which is loaded again by the state file's checkpoints.
+    // The target lost all that it had, which is loaded again by the state file's checkpoints, and from the same source.
     let plan = fresh.keeping(record.access_path, &record.fingerprint);
     let mut differences = plan.differences(&record.fingerprint);
-    differences.retain(|(part, _)| TablePlan::KEYS.contains(part));
+    differences.retain(|(part, _)| match *part {
+        SOURCE_IDENTITY => other == OtherSource::Refused,
+        part => TablePlan::KEYS.contains(&part) || [SOURCE_DATABASE, SOURCE_TABLE].contains(&part),
+    });
     refuse_changes(&plan, &differences)?;
     Ok(Kept::anew(plan))
 }
@@ -233,7 +246,60 @@ pub(crate) async fn hold(
     let kept = of_run(run, Some(session), fresh).await?;
     let lease = run.raise_lease(session, &kept.plan.target).await?;
     let plan = settle(run, session, &lease, fresh, kept).await?;
+    notice_restore(run, session, &lease, &plan).await?;
     Ok((lease, plan))
+}
+
+/// The epoch that the state file has while receipts of a restored target are marked: any lease is below it.
+const BEING_MARKED: i64 = i64::MAX;
+
+/// Notices that the target was restored to a state of before: epochs only rise, and the lease's is not above the last one
+/// that the state file saw. Its receipts prove rows of that time. Those that the state file does not know, or knows to be
+/// replaced by later loads, become stale.
+async fn notice_restore(
+    run: &RunContext<'_>,
+    session: &mut Session,
+    lease: &Lease,
+    plan: &TablePlan,
+) -> Result<()> {
+    let store = &run.retrier.store;
+    let table = plan.name.as_str();
+    let commit = |epoch| {
+        store.commit(&[Change::Epoch {
+            table: table.to_owned(),
+            epoch,
+        }])
+    };
+    if lease.epoch <= store.view()?.epoch(table)? {
+        commit(BEING_MARKED)?;
+        let mut marked = 0;
+        for window in receipt::windows(session, &plan.target).await? {
+            let known = store.chunks(table, window)?;
+            let is_known = |chunk: &Chunk| {
+                known
+                    .iter()
+                    .any(|known| (known.ordinal, known.load_id) == (chunk.ordinal, chunk.load_id))
+            };
+            let receipts = receipt::read(session, &plan.target, window).await?;
+            let unknown = receipts
+                .iter()
+                .map(|receipt| &receipt.chunk)
+                .filter(|chunk| chunk.state == ChunkState::Verified && !is_known(chunk));
+            let unknown: Vec<u32> = unknown.map(|chunk| chunk.ordinal).collect();
+            if !unknown.is_empty() {
+                receipt::mark_all_stale(session, lease, window, &unknown).await?;
+                marked += unknown.len() as u64;
+            }
+        }
+        if marked > 0 {
+            run.warn(&format!(
+                "Table {table}: the target was restored to a state of before an earlier run; {} of then that the state file \
+                 does not know, or that later loads replaced, are loaded again",
+                counted(marked, "chunk")
+            ));
+        }
+    }
+    commit(lease.epoch)
 }
 
 /// As [`look`], for the state file of a run.
@@ -300,13 +366,18 @@ async fn write(session: &mut Session, kept: &Kept) -> Result<()> {
             {
                 receipt::drop_table(session, &shadow).await?;
             }
-            receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await
+            receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await?;
+            match kept.unfollowed {
+                0 => Ok(()),
+                rows => receipt::add_unfollowed(session, &plan.target, rows).await,
+            }
         }
     }
 }
 
-/// Removes the checkpoints of a table from the state file if their keys are of other columns than the plan's: the table
-/// was forgotten and loaded anew from another machine. The target's receipts are the truth about the rest.
+/// Replaces the checkpoints of a table in the state file if their keys are of other columns than the plan's: the table
+/// was forgotten and loaded anew from another machine. Their windows stay owed: each has one chunk then, which is stale
+/// and has no key. The target's receipts are the truth about the rest.
 fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()> {
     let store = &run.retrier.store;
     let table = plan.name.as_str();
@@ -320,19 +391,51 @@ fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()> {
     if !loaded.is_empty() {
         run.warn(&format!(
             "Table {table}: the state file has {} of a load by other keys, which the target has forgotten since; they do \
-             not count, and rows of their dates are loaded again where the target has no receipts of them and a run asks \
-             for them",
+             not count, and rows of their dates are loaded again where the target has no receipts of them",
             counted(loaded.len() as u64, "window")
         ));
     }
-    let removed = windows.into_iter().map(|window| Change::RemoveWindow {
-        table: table.to_owned(),
-        window,
-    });
-    let removed: Vec<Change> = removed.collect();
-    match removed.is_empty() {
-        true => Ok(()),
-        false => store.commit(&removed),
+    let mut changes = vec![record(plan)];
+    for window in windows {
+        let table = table.to_owned();
+        changes.push(Change::RemoveWindow {
+            table: table.clone(),
+            window,
+        });
+        if loaded.contains(&window) {
+            let record = WindowRecord {
+                window,
+                state: WindowState::Planned,
+                error: None,
+                updated_at: run.retrier.clock.now(),
+            };
+            changes.push(Change::Window {
+                table: table.clone(),
+                record,
+            });
+            changes.push(Change::Chunk {
+                table,
+                window,
+                chunk: owed(run.retrier.clock.random()),
+            });
+        }
+    }
+    store.commit(&changes)
+}
+
+/// A chunk of a whole window that nothing is known of but that it is to be loaded.
+fn owed(load_id: u128) -> Chunk {
+    Chunk {
+        ordinal: 0,
+        range: KeyRange {
+            after: None,
+            through: None,
+        },
+        state: ChunkState::Stale,
+        tally: Tally::default(),
+        attempts: 0,
+        error: None,
+        load_id,
     }
 }
 
@@ -384,6 +487,7 @@ impl Kept {
             record: Record::New,
             told: Vec::new(),
             server: None,
+            unfollowed: 0,
         }
     }
 
@@ -404,13 +508,7 @@ impl Kept {
             record: Record::Stays,
             told,
             server,
+            unfollowed: 0,
         })
-    }
-
-    fn recorded_anew(self) -> Kept {
-        Kept {
-            record: Record::New,
-            ..self
-        }
     }
 }

@@ -9,7 +9,7 @@ use chrono::NaiveDateTime;
 
 use crate::backfill::{LoadTarget, load_windows};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::text::{rows, thousands};
+use crate::base::text::{counted, rows, thousands};
 use crate::model::brake::Brake;
 use crate::model::chunk::{ChunkState, KeyRange};
 use crate::model::plan::TablePlan;
@@ -121,6 +121,7 @@ pub(super) async fn repair(
         target: &target,
         read_cutoff: run.read_cutoff(plan).await?,
     };
+    let mut all_repaired = true;
     for finding in findings {
         finding.repaired = match (parts.get(&finding.window), finding.ordinal) {
             (Some(parts), _) => proof.are_whole(lease_session, parts).await?,
@@ -130,6 +131,16 @@ pub(super) async fn repair(
             },
             (None, None) => false,
         };
+        all_repaired &= finding.repaired;
+    }
+    let failed = summary.windows_failed + summary.mismatched + summary.held;
+    if failed > 0 && all_repaired && summary.error.is_none() {
+        // Windows without a finding: the repair displaced their rows.
+        done.left_out.push(format!(
+            "Table {}: {} of those that the repair has to load again failed; see the warnings above, then run again",
+            plan.name,
+            counted(failed as u64, "window")
+        ));
     }
     done.left_out.extend(summary.error);
     Ok(())

@@ -136,6 +136,7 @@ async fn known(
     // A reference table's first load is recorded under the name of its shadow table until the cutover.
     let is_beside = table.mode == Mode::Full
         && receipted.is_empty()
+        && receipt::left_shadow(lease_session, &target).await?.is_some()
         && !receipt::windows(lease_session, &target.shadow()?)
             .await?
             .is_empty();
@@ -162,7 +163,7 @@ fn bare(run: &RunContext<'_>, table: &TableConfig, receipted: &[Window]) -> Resu
     for record in view.windows(name)? {
         let window = record.window;
         if !receipted.contains(&window)
-            && matches!(view.counts(name, window)?, counts if counts.verified + counts.stale > 0)
+            && view.counts(name, window)?.remembered() > 0
             && !uncovered(window, receipted)?.is_empty()
         {
             bare.push(window);

@@ -121,7 +121,9 @@ async fn window_again(shared: Arc<Shared>, window: Window) -> Result<WindowDone>
             return Ok(done);
         }
         let view = shared.retrier.store.view()?;
-        if view.is_checked(name, window, chunk.ordinal, shared.pass, chunk.load_id)? {
+        let is_sound =
+            chunk.state == ChunkState::Verified && receipt.incarnation == shared.target.incarnation;
+        if is_sound && view.is_checked(name, window, chunk.ordinal, shared.pass, chunk.load_id)? {
             done.chunks_before += 1;
             covered += chunk.tally.row_count;
             before.push(chunk);
@@ -316,7 +318,12 @@ pub(super) fn lost_of(receipts: &[Receipt], checkpoints: &[Chunk]) -> Vec<Chunk>
             .last()
             .is_some_and(|last| last.chunk.range.through.is_none());
     let lost = checkpoints.iter().filter(|known| {
-        matches!(known.state, ChunkState::Verified | ChunkState::Stale)
+        // A reload that failed has lost its rows as well.
+        let is_remembered = match known.state {
+            ChunkState::Verified | ChunkState::Stale | ChunkState::Failed | ChunkState::Mismatched => true,
+            ChunkState::Planned | ChunkState::Extracted | ChunkState::Loaded => false,
+        };
+        is_remembered
             && !is_whole
             && !receipts
                 .iter()

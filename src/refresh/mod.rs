@@ -278,6 +278,8 @@ async fn begin(
             same = same_from_the_start(run, at, &chunks, summary).await?;
             if same.len() == chunks.len() {
                 unchanged(run, at, &chunks, lease_session, summary).await?;
+                // A copy that was cut short is of no use any more.
+                shadow_table::drop_leftover(lease_session, swap.shadow, swap.shadow_lease).await?;
                 return Ok(None);
             }
         }

@@ -68,7 +68,8 @@ impl TargetShape {
         if fit(source, own) == Fit::Every {
             return column;
         }
-        let data_type = wider(source, own);
+        // All rows are read anew, so that the source's type will do where no type holds both.
+        let data_type = wider(source, own).unwrap_or(source.data_type);
         let keys = self.shape.indexes.iter().flat_map(|index| &index.columns);
         // No index takes a longer value, and the target's indexes are the reason for its shape.
         if data_type.is_key() || !keys.into_iter().any(|(name, _)| name.same_as(own.name.as_str())) {

@@ -6,9 +6,11 @@
 use crate::base::error::{ErrorKind, Result};
 use crate::source::session::SourceSession;
 
-/// One row if the database is written and keeps no row versions for readers.
+/// One row if the database is written and keeps no row versions for readers, or none that a session may read by: see
+/// [`crate::mssql::Session::open`].
 const LOCKING: &str = "SELECT 1 AS [locking] FROM sys.databases WHERE name = DB_NAME() \
-    AND snapshot_isolation_state <> 1 AND is_read_committed_snapshot_on = 0 \
+    AND (snapshot_isolation_state <> 1 OR EXISTS (SELECT 1 FROM sys.tables WHERE is_memory_optimized = 1)) \
+    AND is_read_committed_snapshot_on = 0 \
     AND CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) = N'READ_WRITE'";
 
 /// The warning for an operator if reads of the source are under locks.
@@ -24,6 +26,6 @@ pub async fn missing(session: &mut SourceSession) -> Result<Option<&'static str>
     Ok(locking.then_some(
         "The source's database keeps no row versions for its readers, so that a read waits for writers, and a row \
          that moves in its index during a read may be missed or seen twice: read a replica, or ask for ALTER DATABASE \
-         … SET ALLOW_SNAPSHOT_ISOLATION ON; `sync reconcile --source` finds such rows",
+         … SET ALLOW_SNAPSHOT_ISOLATION ON or, if it has memory-optimized tables, READ_COMMITTED_SNAPSHOT ON; `sync reconcile --source` finds such rows",
     ))
 }

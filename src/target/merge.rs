@@ -28,7 +28,8 @@ pub enum Order {
     DeletesFirst,
     /// Rows of the table point at each other.
     InsertsFirst,
-    /// Both: all rows of the range go in one statement and come back in another. Nothing else may point at them.
+    /// Both: all rows of the range go in one statement and come back in another. Nothing else may point at them, and the
+    /// table has no other columns than those that are copied.
     Anew,
 }
 
@@ -66,11 +67,15 @@ impl Orders {
     }
 }
 
-/// Foreign keys by which the deletion of a row that comes back would be refused, or would change other rows.
+/// Foreign keys by which the deletion of a row that comes back would be refused.
 const DEPENDENT: &str = "SELECT COUNT(*) AS [found] FROM sys.foreign_keys WHERE referenced_object_id = @P1 \
-    AND (parent_object_id <> @P1 OR delete_referential_action <> 0)";
+    AND parent_object_id <> @P1";
 
+/// Whether all rows of a range may be deleted and inserted again. A column that is not copied would lose its values.
 async fn may_go_at_once(session: &mut Session, target: &Target) -> Result<bool> {
+    if target.has_more_columns {
+        return Ok(false);
+    }
     let id = [Value::Integer(i64::from(target.incarnation.object_id))];
     let rows = session.rows(DEPENDENT, &id).await?;
     let found = rows.first().map(|row| row.integer("found")).transpose()?;

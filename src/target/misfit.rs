@@ -6,7 +6,7 @@
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::TablePlan;
 use crate::model::table::{Column, TableName};
-use crate::model::width::{Fit, fit, kind, wider};
+use crate::model::width::{Fit, fit, wider};
 use crate::target::create::column_sql;
 use crate::target::table::Target;
 
@@ -17,13 +17,26 @@ pub struct Misfit<'a> {
     target: &'a Column,
     /// How it holds them; never [`Fit::Every`].
     pub fit: Fit,
+    /// Whether it is in an index of the target.
+    indexed: bool,
 }
 
 impl Target {
     /// The columns that do not hold every value of the source's.
     pub fn misfits<'a>(&'a self, plan: &'a TablePlan) -> impl Iterator<Item = Misfit<'a>> {
-        let columns = plan.columns().iter().zip(&self.columns);
-        columns.filter_map(|(source, target)| Misfit::of(source, target))
+        (0..plan.columns().len()).filter_map(|position| self.misfit(plan, position))
+    }
+
+    /// The column at a position of the plan's, if it does not hold every value of the source's.
+    pub fn misfit<'a>(&'a self, plan: &'a TablePlan, position: usize) -> Option<Misfit<'a>> {
+        let (source, target) = (&plan.columns()[position], &self.columns[position]);
+        let fit = fit(source, target);
+        (fit != Fit::Every).then_some(Misfit {
+            source,
+            target,
+            fit,
+            indexed: self.in_index[position],
+        })
     }
 
     /// Refuses a table with a column to which no value of the source's converts.
@@ -46,48 +59,49 @@ impl Target {
     }
 }
 
-impl<'a> Misfit<'a> {
-    /// A target's column as a misfit; `None` if it holds every value of the source's.
-    pub fn of(source: &'a Column, target: &'a Column) -> Option<Misfit<'a>> {
-        let fit = fit(source, target);
-        (fit != Fit::Every).then_some(Misfit { source, target, fit })
-    }
-
-    /// Whether values convert to it if they fit.
-    pub fn is_of_one_kind(&self) -> bool {
-        kind(self.source.data_type) == kind(self.target.data_type)
-    }
-
+impl Misfit<'_> {
     /// The misfit with its fix, as a text for an operator, which begins with a small letter. `here` says
     /// where the target's column is.
     pub fn text(&self, table: &TableName, here: &str) -> String {
-        let Misfit { source, target, fit } = *self;
+        let Misfit {
+            source, target, fit, ..
+        } = *self;
         let why = match fit {
             Fit::Every | Fit::Part => {
                 "which does not hold each of its values exactly: a chunk with one that it does not hold is not committed"
             }
             Fit::Never => "to which no server converts its values",
         };
+        let way_out = match self.alter_sql(table) {
+            Some(sql) if self.indexed => format!(
+                "{sql} after you have dropped the indexes and constraints on it, or drop the table, and a run creates it"
+            ),
+            Some(sql) => format!("{sql}, or drop the table, and a run creates it"),
+            None => "no type holds the values of both, so drop the column or the table, and a run creates the table".to_owned(),
+        };
         format!(
-            "column {} is {} at the source and {} {here}, {why}; {}, or drop the table, and a run creates it",
+            "column {} is {} at the source and {} {here}, {why}; {way_out}",
             source.name,
             described(source, target),
             described(target, source),
-            self.alter_sql(table)
         )
     }
 
-    /// The statement that makes the column wide enough, and keeps all that it holds.
-    pub fn alter_sql(&self, table: &TableName) -> String {
+    /// The statement that makes the column wide enough, and keeps all that it holds; `None` if no type does.
+    pub fn alter_sql(&self, table: &TableName) -> Option<String> {
+        if self.fit == Fit::Never {
+            // A server that does not convert the values does not alter the type either.
+            return None;
+        }
         let column = Column {
-            data_type: wider(self.source, self.target),
+            data_type: wider(self.source, self.target)?,
             ..self.target.clone()
         };
-        format!(
+        Some(format!(
             "ALTER TABLE {} ALTER COLUMN {}",
             table.quoted(),
             column_sql(&column)
-        )
+        ))
     }
 }
 

@@ -34,8 +34,12 @@ pub struct Target {
     compared: Vec<Column>,
     /// For each of the columns whether an index over all rows begins with it.
     indexed: Vec<bool>,
+    /// For each of the columns whether an index has it, which keeps its type from being changed.
+    pub in_index: Vec<bool>,
     /// Whether a unique index refuses a second row of a unique key, by the source's comparison.
     pub enforces_key: bool,
+    /// Whether it has columns that the plan has not, whose values go with a row that is deleted and inserted again.
+    pub has_more_columns: bool,
     /// Whether a columnstore keeps its rows.
     columnstore: bool,
     /// The identity of the table.
@@ -128,6 +132,8 @@ impl Target {
                         && (source.collation.is_none() || own.collation == source.collation)
                 })
                 .collect(),
+            in_index: columns.iter().map(|own| schema.is_indexed(&own.name)).collect(),
+            has_more_columns: schema.columns.len() + schema.refused.len() > columns.len(),
             columns,
             columnstore: schema.columnstore,
             incarnation: Incarnation {
@@ -389,15 +395,43 @@ impl Target {
     }
 }
 
-/// Checks that the table takes a plan's rows: each column that needs a value gets one.
+/// What would make a load change rows that it does not own, or refuse every one.
+const TRAPS: &str = "SELECT (SELECT COUNT(*) FROM sys.foreign_keys WHERE referenced_object_id = @P1 \
+    AND delete_referential_action <> 0 AND is_disabled = 0) AS [cascades], \
+    (SELECT COUNT(*) FROM sys.tables WHERE object_id = @P1 AND is_memory_optimized = 1) AS [in_memory]";
+
+/// Refuses a table whose rows cannot be loaded again without harm.
+async fn no_traps(session: &mut Session, plan: &TablePlan, schema: &TableSchema) -> Result<()> {
+    let id = [Value::Integer(i64::from(schema.object_id))];
+    let rows = session.rows(TRAPS, &id).await?;
+    let Some(row) = rows.first() else {
+        return Ok(());
+    };
+    let why = if row.integer("cascades")? > 0 {
+        "is pointed at by a foreign key with ON DELETE CASCADE, SET NULL or SET DEFAULT: a chunk that is loaded again would \
+         change or delete rows of the other table. Make it NO ACTION, disable it, or drop it"
+    } else if row.integer("in_memory")? > 0 {
+        "is memory-optimized, and a chunk's transaction cannot load it; copy into a table on disk"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::Preflight,
+        format!("Target table {} {why}", plan.target),
+    ))
+}
+
+/// Checks that the table takes a plan's rows: each column that needs a value gets one, and no load changes other rows.
 ///
 /// # Errors
-/// `Preflight` for a column that needs a value and is none of the plan's; those of the session.
+/// `Preflight` for a column that needs a value and is none of the plan's, for a foreign key that deletes other rows, and
+/// for a memory-optimized table; those of the session.
 pub async fn takes_rows(session: &mut Session, plan: &TablePlan, schema: &TableSchema) -> Result<()> {
     let copied = |name: &Identifier| {
         let mut columns = plan.columns().iter();
         columns.any(|column| column.name.same_as(name.as_str()))
     };
+    no_traps(session, plan, schema).await?;
     let needed = catalog::needed(session, schema).await?;
     let without: Vec<&str> = needed
         .iter()

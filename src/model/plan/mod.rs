@@ -20,6 +20,9 @@ pub use path::AccessPath;
 /// The date column in the fingerprint of a reference table.
 const NO_DATE: &str = "none";
 
+/// The part of a fingerprint with the source's database.
+pub const SOURCE_DATABASE: &str = "source database";
+
 /// The part of a fingerprint with the source's table.
 pub const SOURCE_TABLE: &str = "source table";
 
@@ -307,16 +310,26 @@ impl TablePlan {
     /// The parts of a fingerprint by which a stored key is understood, beside the columns' types.
     pub const KEYS: [&str; 3] = [DATE_COLUMN, KEY, KEY_COLLATIONS];
 
-    /// Whether keys that were stored under one fingerprint mean the same under another one.
+    /// Whether keys that were stored under one fingerprint mean the same under another one: they are of the same columns,
+    /// types and collations.
     pub fn has_same_keys(one: &[(String, String)], other: &[(String, String)]) -> bool {
         let value = |of: &[(String, String)], wanted: &str| {
             let found = of.iter().find(|(part, _)| part == wanted);
             found.map(|(_, value)| value.clone())
         };
-        TablePlan::KEYS.iter().all(|part| {
+        let same = |part: &&str| {
             let both = value(one, part).zip(value(other, part));
             both.is_none_or(|(one, other)| one == other)
-        })
+        };
+        // The names of the key are the same by then.
+        let names: Vec<String> = [KEY, DATE_COLUMN]
+            .iter()
+            .filter_map(|part| recorded::names_of(&value(one, part)?))
+            .flatten()
+            .chain(value(one, DATE_COLUMN))
+            .collect();
+        let types = |of: &[(String, String)]| columns::types_of(&value(of, COLUMNS)?, &names);
+        TablePlan::KEYS.iter().all(|part| same(&part)) && types(one) == types(other)
     }
 
     /// The forbidden differences from an older plan's fingerprint: the name of each part, and a text with both values.
@@ -517,7 +530,7 @@ fn fingerprint(
         |date| source.columns[date].name.to_string(),
     );
     let parts = [
-        ("source database", database.to_owned()),
+        (SOURCE_DATABASE, database.to_owned()),
         (SOURCE_TABLE, source.name.to_string()),
         (TARGET_TABLE, target.to_string()),
         (DATE_COLUMN, date),

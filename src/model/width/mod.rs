@@ -87,8 +87,8 @@ pub fn fit(source: &Column, target: &Column) -> Fit {
     }
 }
 
-/// The type that a target column needs to hold the values of both columns; the source's, if no type holds both.
-pub fn wider(source: &Column, target: &Column) -> DataType {
+/// The type that a target column needs to hold the values of both columns; `None` if no type does.
+pub fn wider(source: &Column, target: &Column) -> Option<DataType> {
     let holds_both = |data_type: &DataType| {
         let column = Column {
             data_type: *data_type,
@@ -101,8 +101,7 @@ pub fn wider(source: &Column, target: &Column) -> DataType {
         Some(source.data_type),
         union(source, target),
     ];
-    let best = candidates.into_iter().flatten().find(holds_both);
-    best.unwrap_or(source.data_type)
+    candidates.into_iter().flatten().find(holds_both)
 }
 
 /// Conversions that SQL Server has not: it refuses the statement, whatever the values. A moment and a time are staged

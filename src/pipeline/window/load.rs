@@ -23,7 +23,6 @@ use crate::source::extract::Extracted;
 use crate::target::leaving::Accounted;
 use crate::target::load;
 use crate::target::load::{Load, Loaded, Moved};
-use crate::target::misfit::Misfit;
 use crate::target::receipt::Receipt;
 use crate::target::stage;
 use crate::tsql::predicate::holds_day;
@@ -220,8 +219,8 @@ impl WindowRun {
                 }
             };
         };
-        let (source, target) = (&table.plan.columns()[position], &table.target.columns[position]);
-        match Misfit::of(source, target) {
+        let source = &table.plan.columns()[position];
+        match table.target.misfit(&table.plan, position) {
             Some(misfit) => format!(
                 "The first that differs is: {}",
                 misfit.text(&table.plan.target, "at the target")

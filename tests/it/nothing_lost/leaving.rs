@@ -259,6 +259,14 @@ async fn a_lost_state_file_forgets_no_row_that_could_not_be_followed() {
     s.run(month, nth(month, 20)).await.exits(4).says("1 row");
     std::fs::remove_file(s.project.state()).expect("the state file is removed");
     s.run(month, nth(month, 20)).await.exits(4).says("1 row");
+    // And if the target has lost it, the state file tells it, also after it was rebuilt.
+    for rebuilds in [false, true] {
+        s.server.at_target("DELETE FROM [sync].[plan]").await;
+        if rebuilds {
+            s.project.sync(&["rebuild"]).await.expect(0);
+        }
+        s.run(month, nth(month, 20)).await.exits(4).says("1 row");
+    }
 }
 
 /// A row that was in no month that is loaded yet moves into one that is, while the run reads.

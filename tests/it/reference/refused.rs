@@ -149,6 +149,40 @@ async fn tree_target(server: &Server) {
         .await;
 }
 
+/// No order of statements holds but one that deletes rows which come back. A column that is not copied would be emptied.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_of_the_warehouse_keeps_its_values() {
+    let server = Server::start().await;
+    let columns = "ID int NOT NULL, PARENT int NULL, CODE nvarchar(5) NOT NULL";
+    Table::new("ITEM", columns)
+        .rows(["(1, NULL, N'A')", "(2, 1, N'B')", "(10, NULL, N'Z')"])
+        .at_source(&server)
+        .await;
+    Table::new("t_ITEM", &format!("{columns}, REMARK nvarchar(20) NULL"))
+        .at_target(&server)
+        .await;
+    server
+        .at_target(
+            "ALTER TABLE dbo.t_ITEM ADD CONSTRAINT FK_PARENT FOREIGN KEY (PARENT) REFERENCES dbo.t_ITEM (ID); \
+             CREATE UNIQUE INDEX UX_CODE ON dbo.t_ITEM (CODE)",
+        )
+        .await;
+    let project = project(&server);
+    run(&project).await.expect(0);
+    server
+        .at_target("UPDATE dbo.t_ITEM SET REMARK = N'by hand'")
+        .await;
+    server
+        .at_source(
+            "DELETE FROM dbo.ITEM WHERE ID = 1; INSERT INTO dbo.ITEM VALUES (3, NULL, N'A'); \
+             UPDATE dbo.ITEM SET PARENT = 3 WHERE ID = 2",
+        )
+        .await;
+    run(&project).await.expect(4);
+    let kept = "SELECT COUNT_BIG(*) FROM dbo.t_ITEM WHERE REMARK = N'by hand'";
+    assert_eq!(server.connect(&server.target).await.integer(kept).await, 3);
+}
+
 /// Values that are too long for a bulk load follow it by the number of their row, which each chunk has its own of.
 #[tokio::test(flavor = "multi_thread")]
 async fn long_values_of_chunks_that_are_loaded_together_stay_in_their_rows() {
