@@ -115,11 +115,12 @@ impl Ended {
         self.expect(code)
     }
 
-    /// Asserts that a text was printed, as the result or on the way.
+    /// Asserts that a text was printed, as the result or on the way. A server may keep names in lower case, so case does
+    /// not count.
     #[track_caller]
     pub fn says(self, text: &str) -> Ended {
         assert!(
-            self.said().contains(text),
+            self.said().to_lowercase().contains(&text.to_lowercase()),
             "`{text}` was not said: {}",
             self.said()
         );

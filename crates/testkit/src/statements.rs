@@ -57,16 +57,21 @@ fn kind(sql: &str) -> String {
     format!("{verbs:?} {tables:?}")
 }
 
+/// Whether the list has a statement of this kind.
+pub fn is_listed(sql: &str) -> bool {
+    KINDS.contains(&kind(sql))
+}
+
 /// Asserts that the program's statements are of kinds that the list has.
 pub(crate) fn assert_listed(statements: &[Statement]) {
     let unlisted: BTreeSet<&str> = statements
         .iter()
         .filter(|statement| statement.application == APPLICATION && statement.text.len() < WHOLE_BYTES)
         .map(|statement| statement.text.as_str())
-        .filter(|text| !KINDS.contains(&kind(text)))
+        .filter(|text| !is_listed(text))
         .collect();
     assert!(
         unlisted.is_empty(),
-        "sent, and nothing of the kind is in tests/statements.sql: {unlisted:#?}"
+        "sent, and nothing of the kind is in tests/statements.sql, which a story in tests/it/statements.rs fills: {unlisted:#?}"
     );
 }
