@@ -329,7 +329,7 @@ impl TablePlan {
             .chain(value(one, DATE_COLUMN))
             .collect();
         let types = |of: &[(String, String)]| columns::types_of(&value(of, COLUMNS)?, &names);
-        TablePlan::KEYS.iter().all(|part| same(&part)) && types(one) == types(other)
+        TablePlan::KEYS.iter().all(same) && types(one) == types(other)
     }
 
     /// The forbidden differences from an older plan's fingerprint: the name of each part, and a text with both values.
