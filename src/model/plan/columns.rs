@@ -64,3 +64,29 @@ pub(super) fn columns_of(text: &str) -> Option<Vec<Column>> {
     }
     told.is_empty().then_some(columns)
 }
+
+/// The names in a list of quoted names.
+pub(super) fn names_of(text: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix(", ").unwrap_or(rest).strip_prefix('[')?;
+        let mut name = String::new();
+        loop {
+            let (before, after) = rest.split_once(']')?;
+            name.push_str(before);
+            match after.strip_prefix(']') {
+                Some(after) => {
+                    name.push(']');
+                    rest = after;
+                }
+                None => {
+                    rest = after;
+                    break;
+                }
+            }
+        }
+        names.push(name);
+    }
+    Some(names)
+}

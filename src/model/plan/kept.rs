@@ -1,8 +1,8 @@
 //! The plan of a table that was loaded before: by the key and the access path of its first load, and what an operator
 //! is told of their cost.
 
+use crate::model::plan::columns::names_of;
 use crate::model::plan::path::{delivering, holds};
-use crate::model::plan::recorded::names_of;
 use crate::model::plan::{AccessPath, DATE_COLUMN, KEY, TablePlan, is_usable, names};
 use crate::model::table::{Index, Key};
 use crate::model::window::Kind;

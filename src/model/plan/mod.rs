@@ -324,7 +324,7 @@ impl TablePlan {
         // The names of the key are the same by then.
         let names: Vec<String> = [KEY, DATE_COLUMN]
             .iter()
-            .filter_map(|part| recorded::names_of(&value(one, part)?))
+            .filter_map(|part| columns::names_of(&value(one, part)?))
             .flatten()
             .chain(value(one, DATE_COLUMN))
             .collect();

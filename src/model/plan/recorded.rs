@@ -1,7 +1,7 @@
 //! The plan that a target table was loaded by, restored from its fingerprint alone.
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::model::plan::columns::columns_of;
+use crate::model::plan::columns::{columns_of, names_of};
 use crate::model::plan::{
     AccessPath, COLUMNS, DATE_COLUMN, KEY, KEY_COLLATIONS, NO_DATE, SOURCE_TABLE, TablePlan,
 };
@@ -76,32 +76,6 @@ impl TablePlan {
             is_shadow: false,
         })
     }
-}
-
-/// The names in a list of quoted names.
-pub(super) fn names_of(text: &str) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        rest = rest.strip_prefix(", ").unwrap_or(rest).strip_prefix('[')?;
-        let mut name = String::new();
-        loop {
-            let (before, after) = rest.split_once(']')?;
-            name.push_str(before);
-            match after.strip_prefix(']') {
-                Some(after) => {
-                    name.push(']');
-                    rest = after;
-                }
-                None => {
-                    rest = after;
-                    break;
-                }
-            }
-        }
-        names.push(name);
-    }
-    Some(names)
 }
 
 fn unreadable(target: &TableName) -> Error {
