@@ -50,10 +50,7 @@ async fn it_is_neither_read_nor_made_and_every_command_works() {
         .expect(0)
         .says(text);
     let doctor = project.sync(&["doctor"]).await.expect(0);
-    assert!(
-        doctor.stdout.contains("ok       source table SALES: Column NOTE"),
-        "{doctor:?}"
-    );
+    doctor.says("ok       source table SALES: Column NOTE");
     let mark = server.mark();
     run(&project, 0).await.says(text);
     if server.has_log() {
@@ -83,7 +80,10 @@ async fn it_is_neither_read_nor_made_and_every_command_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exclusion_of_a_loaded_table_changes_with_a_forget_alone() {
-    let server = Server::start().await;
+    // Not every server takes NOT NULL in ALTER COLUMN.
+    let Some(server) = Server::start_emulator("an_exclusion_of_a_loaded_table").await else {
+        return;
+    };
     sales().at_source(&server).await;
     let project = Project::new(&server, &excluding(""));
     run(&project, 0).await;
@@ -185,7 +185,7 @@ async fn a_reference_table_keeps_the_column_that_the_target_has() {
         .at_target(&server)
         .await;
     let project = Project::new(&server, &(full("SALES") + "exclude_columns = [\"NOTE\"]\n"));
-    let text = "a copy would lack column NOTE, which is not copied";
+    let text = "column NOTE, which is not copied";
     project.sync(&["run"]).await.expect(0).says(text);
     assert_copied(&server).await;
     server

@@ -35,7 +35,7 @@ async fn widen(server: &Server) {
     for (column, data_type) in WIDER {
         server
             .at_source(&format!(
-                "ALTER TABLE dbo.SALES ALTER COLUMN {column} {data_type} NULL"
+                "ALTER TABLE dbo.SALES ALTER COLUMN {column} {data_type}"
             ))
             .await;
     }
