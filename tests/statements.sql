@@ -2347,12 +2347,6 @@ SELECT COUNT(*) AS [found]
     WHERE referenced_object_id = @P1
 GO
 
--- at the target: SELECT COUNT sys.foreign_keys
-SELECT COUNT(*) AS [found]
-    FROM sys.foreign_keys
-    WHERE referenced_object_id = @P1 AND parent_object_id <> @P1
-GO
-
 -- at the target: SELECT COUNT sys.fulltext_indexes
 SELECT COUNT(*) AS [found]
     FROM sys.fulltext_indexes

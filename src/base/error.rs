@@ -87,6 +87,11 @@ impl ErrorKind {
         }
     }
 
+    /// Whether a server refused the statement itself, for a lasting reason: it lacks what the statement names, or hides it.
+    pub fn is_of_the_statement(self) -> bool {
+        matches!(self, ErrorKind::Statement | ErrorKind::Preflight)
+    }
+
     /// The exit code of a command that ends with this error.
     pub fn exit_code(self) -> ExitCode {
         match self {

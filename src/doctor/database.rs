@@ -1,7 +1,7 @@
 //! Checks of the target's database as a whole: settings under which a run works, and which an operator should know.
 
 use super::report::{Lost, Report};
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::Result;
 use crate::mssql::Session;
 
 /// A setting: the query that has a row if the database has it, and the warning about it. Each is asked by itself, because
@@ -35,7 +35,7 @@ pub(super) async fn examine(report: &mut Report, session: &mut Session, place: &
             Ok(rows) if rows.is_empty() => {}
             Ok(_) => report.warning(place, text),
             // A server without the view or the column lacks the setting.
-            Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => {}
+            Err(error) if error.kind().is_of_the_statement() => {}
             Err(error) => {
                 report.unchecked(session.is_broken(), place, "A setting of the database", &error)?
             }

@@ -127,7 +127,7 @@ pub async fn identity(session: &mut Session) -> Result<String> {
         let rows = match session.rows(sql, &[]).await {
             Ok(rows) => rows,
             // Another vendor's server, or one that hides this view.
-            Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => continue,
+            Err(error) if error.kind().is_of_the_statement() => continue,
             Err(error) => return Err(error),
         };
         let Some(row) = rows.first() else { continue };
@@ -155,7 +155,7 @@ pub async fn identity(session: &mut Session) -> Result<String> {
 pub async fn created(session: &mut Session) -> Result<Option<NaiveDateTime>> {
     let rows = match session.rows(CREATED, &[]).await {
         Ok(rows) => rows,
-        Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => return Ok(None),
+        Err(error) if error.kind().is_of_the_statement() => return Ok(None),
         Err(error) => return Err(error),
     };
     match rows.first() {
@@ -217,7 +217,7 @@ pub async fn needed(session: &mut Session, table: &TableSchema) -> Result<Vec<Id
     let id = [Value::Integer(i64::from(table.object_id))];
     match session.rows(NEEDED, &id).await {
         Ok(rows) => rows.iter().map(|row| identifier(row, "column_name")).collect(),
-        Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => Ok(Vec::new()),
+        Err(error) if error.kind().is_of_the_statement() => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableSchema};
 use crate::mssql::{Row, Session};
@@ -234,13 +234,10 @@ pub async fn shape(session: &mut Session, table: &TableSchema) -> Result<Shape> 
         match count(session, sql, &id).await {
             Ok(0) => {}
             Ok(_) => shape.obstacles.push(what.to_owned()),
-            Err(error)
-                if error
-                    .number()
-                    .is_some_and(|number| NO_SUCH_OBJECT.contains(&number)) => {}
+            Err(error) if is_lacking(&error) => {}
             // Another vendor's server has its own numbers, so ask it for the view.
             Err(error) if error.kind() == ErrorKind::Statement && !has_view(session, sql).await? => {}
-            Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => {
+            Err(error) if error.kind().is_of_the_statement() => {
                 shape.obstacles.push(format!(
                     "{what}, which this login may not see (migrations/admin/setup_etl_user.sql grants that)"
                 ));
@@ -272,16 +269,15 @@ pub async fn is_pointed_at(session: &mut Session, object_id: i32) -> Result<bool
 /// The rows of a catalog query; none if the server lacks the view or a column of it, and with it the feature.
 async fn told(session: &mut Session, sql: &str, id: &[Value<'_>]) -> Result<Vec<Row>> {
     match session.rows(sql, id).await {
-        Err(error)
-            if error.kind() == ErrorKind::Statement
-                || error
-                    .number()
-                    .is_some_and(|number| NO_SUCH_OBJECT.contains(&number)) =>
-        {
-            Ok(Vec::new())
-        }
+        Err(error) if error.kind() == ErrorKind::Statement || is_lacking(&error) => Ok(Vec::new()),
         told => told,
     }
+}
+
+/// Whether the server lacks the view, or the column in it.
+fn is_lacking(error: &Error) -> bool {
+    let number = error.number();
+    number.is_some_and(|number| NO_SUCH_OBJECT.contains(&number))
 }
 
 fn named(names: &[(i64, &'static str)], number: Option<i64>) -> Option<&'static str> {
@@ -352,7 +348,7 @@ async fn sees_grants(session: &mut Session) -> Result<bool> {
             Some(row) => Ok(row.optional_integer("sees")? == Some(1)),
             None => Ok(false),
         },
-        Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => Ok(false),
+        Err(error) if error.kind().is_of_the_statement() => Ok(false),
         Err(error) => Err(error),
     }
 }

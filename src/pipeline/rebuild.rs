@@ -110,8 +110,8 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
     Ok(rebuilt)
 }
 
-/// The plan that a target table was loaded by, and the number of its rows that could not be followed. If the target has lost it, the old store tells it, if it is readable and
-/// has checkpoints of the target's receipts.
+/// The plan that a target table was loaded by, and the number of its rows that could not be followed. If the target has
+/// lost it, the old store tells it, if it is readable and has checkpoints of the target's receipts.
 async fn recorded(
     session: &mut Session,
     replacement: &Replacement,

@@ -1,8 +1,8 @@
 //! Refreshes a reference table: compares the source's present rows with the target's. If they differ, a
 //! shadow table is loaded and swapped in, or the chunks that differ are loaded in place.
 //!
-//! The source is read once, unless a copy turns out to be of two times: the chunks that are equal before the first one that differs are carried over from
-//! the target, and proven in the shadow table like any other.
+//! The source is read once, unless a copy turns out to be of two times: the chunks that are equal before the first one
+//! that differs are carried over from the target, and proven in the shadow table like any other.
 
 mod carry_over;
 pub mod shadow_table;
@@ -57,7 +57,7 @@ pub(crate) async fn refresh(
     summary: &mut TableSummary,
 ) -> Result<()> {
     let shadow_plan = shadow_table::plan(plan)?;
-    shadow_table::is_free(lease_session, plan, &shadow_plan).await?;
+    shadow_table::refuse_other_table(lease_session, plan, &shadow_plan).await?;
     let shadow_lease = run.take_lease(lease_session, &shadow_plan.target).await?;
     let mut anew = 0;
     loop {

@@ -147,7 +147,7 @@ pub fn plan(plan: &TablePlan) -> Result<TablePlan> {
 ///
 /// # Errors
 /// `Preflight` if one is; those of the session.
-pub async fn is_free(session: &mut Session, plan: &TablePlan, shadow: &TablePlan) -> Result<()> {
+pub async fn refuse_other_table(session: &mut Session, plan: &TablePlan, shadow: &TablePlan) -> Result<()> {
     match receipt::plan(session, &shadow.target).await? {
         Some(beside) if !receipt::is_shadow_of(&beside.fingerprint, &plan.target) => Err(Error::new(
             ErrorKind::Preflight,

@@ -231,7 +231,7 @@ async fn sights(session: &mut SourceSession) -> Result<Sights> {
             policies: Policies::Hidden,
         },
         // A server without these functions has neither masks nor policies.
-        Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => Sights {
+        Err(error) if error.kind().is_of_the_statement() => Sights {
             columns: false,
             policies: Policies::None,
         },

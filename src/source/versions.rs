@@ -3,7 +3,7 @@
 //! A readable secondary always reads row versions, and in a read-only database nothing moves. Elsewhere the database
 //! must keep row versions: a session then reads by them, as [`crate::mssql::Session::open`] sets it.
 
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::Result;
 use crate::source::session::SourceSession;
 
 /// One row if the database is written and keeps no row versions for readers, or none that a session may read by: see
@@ -20,7 +20,7 @@ const LOCKING: &str = "SELECT 1 AS [locking] FROM sys.databases WHERE name = DB_
 pub async fn missing(session: &mut SourceSession) -> Result<Option<&'static str>> {
     let locking = match session.session.rows(LOCKING, &[]).await {
         Ok(rows) => !rows.is_empty(),
-        Err(error) if matches!(error.kind(), ErrorKind::Statement | ErrorKind::Preflight) => false,
+        Err(error) if error.kind().is_of_the_statement() => false,
         Err(error) => return Err(error),
     };
     Ok(locking.then_some(

@@ -12,8 +12,8 @@
 use crate::base::error::{Error, Result};
 use crate::base::failpoint;
 use crate::model::plan::TablePlan;
-use crate::model::row::Value;
 use crate::model::table::Column;
+use crate::mssql::shape::is_pointed_at;
 use crate::mssql::{Session, is_conflict, is_duplicate_key};
 use crate::target::stage::identity_insert;
 use crate::target::table::Target;
@@ -67,19 +67,10 @@ impl Orders {
     }
 }
 
-/// Foreign keys by which the deletion of a row that comes back would be refused.
-const DEPENDENT: &str = "SELECT COUNT(*) AS [found] FROM sys.foreign_keys WHERE referenced_object_id = @P1 \
-    AND parent_object_id <> @P1";
-
-/// Whether all rows of a range may be deleted and inserted again. A column that is not copied would lose its values.
+/// Whether all rows of a range may be deleted and inserted again. A foreign key of another table would refuse it, and a
+/// column that is not copied would lose its values.
 async fn may_go_at_once(session: &mut Session, target: &Target) -> Result<bool> {
-    if target.has_more_columns {
-        return Ok(false);
-    }
-    let id = [Value::Integer(i64::from(target.incarnation.object_id))];
-    let rows = session.rows(DEPENDENT, &id).await?;
-    let found = rows.first().map(|row| row.integer("found")).transpose()?;
-    Ok(found == Some(0))
+    Ok(!target.has_more_columns && !is_pointed_at(session, target.incarnation.object_id).await?)
 }
 
 /// Merges the staged rows into the rows of `range`, within the caller's transaction. The plan has a key.

@@ -58,6 +58,17 @@ fn assert_says(ended: &Ended, texts: &[&str]) {
     }
 }
 
+/// Two machines: the first has loaded the table by (A, B), the second has forgotten it and loaded its first month by CODE.
+async fn two_machines(server: &Server) -> (Project, Project) {
+    pairs("T").at_source(server).await;
+    let (one, other) = (project(server, T_MONTHLY), project(server, T_MONTHLY));
+    one.run(FIRST, LAST, &[]).await.expect(0);
+    add_code(server, "T").await;
+    other.sync(&["forget", "--table", "T"]).await.expect(0);
+    other.run(FIRST, MIDDLE, &[]).await.expect(0);
+    (one, other)
+}
+
 async fn assert_nothing_to_do(project: &Project) {
     let again = project.run(FIRST, LAST, &["--tables", "T"]).await.expect(0);
     assert_says(&again, &["Everything is already loaded"]);
@@ -172,17 +183,11 @@ async fn a_table_that_nothing_is_loaded_of_is_planned_anew() {
     assert_nothing_to_do(&project).await;
 }
 
-/// Two machines: the first has loaded the table by (A, B), the second has forgotten it and loaded it by CODE. Then the
-/// target loses its record of that.
+/// The target loses its record of what the second machine did.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_record_comes_from_a_state_file_that_knows_the_receipts() {
     let server = Server::start().await;
-    pairs("T").at_source(&server).await;
-    let (one, other) = (project(&server, T_MONTHLY), project(&server, T_MONTHLY));
-    one.run(FIRST, LAST, &[]).await.expect(0);
-    add_code(&server, "T").await;
-    other.sync(&["forget", "--table", "T"]).await.expect(0);
-    other.run(FIRST, MIDDLE, &[]).await.expect(0);
+    let (one, other) = two_machines(&server).await;
     // Another key would be chosen now.
     server
         .at_source("CREATE UNIQUE CLUSTERED INDEX CX_T ON dbo.T (B)")
@@ -215,12 +220,7 @@ async fn a_lost_record_comes_from_a_state_file_that_knows_the_receipts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn checkpoints_of_a_forgotten_load_do_not_count() {
     let server = Server::start().await;
-    pairs("T").at_source(&server).await;
-    let (one, other) = (project(&server, T_MONTHLY), project(&server, T_MONTHLY));
-    one.run(FIRST, LAST, &[]).await.expect(0);
-    add_code(&server, "T").await;
-    other.sync(&["forget", "--table", "T"]).await.expect(0);
-    other.run(FIRST, MIDDLE, &[]).await.expect(0);
+    let (one, _) = two_machines(&server).await;
     let ended = one.run(FIRST, LAST, &[]).await.expect(0);
     assert_says(&ended, &["of a load by other keys"]);
     server.assert_equal("dbo.T", "dbo.t_T").await;
@@ -269,12 +269,7 @@ async fn a_target_of_another_name_is_refused_by_the_plan_as_by_the_run() {
 async fn days_of_a_load_by_other_keys_stay_owed() {
     for repairs in [true, false] {
         let server = Server::start().await;
-        pairs("T").at_source(&server).await;
-        let (one, other) = (project(&server, T_MONTHLY), project(&server, T_MONTHLY));
-        one.run(FIRST, LAST, &[]).await.expect(0);
-        add_code(&server, "T").await;
-        other.sync(&["forget", "--table", "T"]).await.expect(0);
-        other.run(FIRST, MIDDLE, &[]).await.expect(0);
+        let (one, _) = two_machines(&server).await;
         server
             .at_target("DELETE FROM dbo.t_T WHERE D >= '2025-11-01'")
             .await;

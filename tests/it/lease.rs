@@ -39,6 +39,18 @@ fn notice_lock(server: &Server) -> RuleId {
     faults::at("sp_getapplock").of_the_program().notices(server)
 }
 
+/// Runs both machines: the first is held by a rule until the other one asks for the table.
+async fn at_once(server: &Server, [one, other]: [&Project; 2], held: RuleId) {
+    let first = one.spawn(&RUN);
+    server.faults().wait_fired(held, 1).await;
+    let asked = notice_lock(server);
+    let second = other.spawn(&RUN);
+    server.faults().wait_fired(asked, 1).await;
+    server.faults().remove(held);
+    Ended::of(first).await.expect(0);
+    Ended::of(second).await.expect(0);
+}
+
 fn inserts(server: &Server) -> usize {
     server.statements_of(0, "INSERT INTO [dbo].[t_T]")
 }
@@ -51,14 +63,7 @@ async fn the_second_machine_waits_and_finds_all_done() {
     fill(&server).await;
     let (one, other) = (machine(&server), machine(&server));
     let held = stall_at_third_chunk(&server);
-    let first = one.spawn(&RUN);
-    server.faults().wait_fired(held, 1).await;
-    let asked = notice_lock(&server);
-    let second = other.spawn(&RUN);
-    server.faults().wait_fired(asked, 1).await;
-    server.faults().remove(held);
-    Ended::of(first).await.expect(0);
-    Ended::of(second).await.expect(0);
+    at_once(&server, [&one, &other], held).await;
     server.assert_equal("dbo.T", "dbo.t_T").await;
     assert_eq!(inserts(&server), CHUNKS, "no chunk was loaded twice");
     assert_eq!(other.status().await["totals"]["verified"], CHUNKS);
@@ -87,14 +92,7 @@ async fn another_spelling_of_a_table_waits_for_the_same_turn() {
                     .of_the_program()
                     .stalls(&server),
             };
-            let first = one.spawn(&RUN);
-            server.faults().wait_fired(held, 1).await;
-            let asked = notice_lock(&server);
-            let second = other.spawn(&RUN);
-            server.faults().wait_fired(asked, 1).await;
-            server.faults().remove(held);
-            Ended::of(first).await.expect(0);
-            Ended::of(second).await.expect(0);
+            at_once(&server, [&one, &other], held).await;
             server.assert_equal("dbo.T", "dbo.t_T").await;
             assert_eq!(inserts(&server), CHUNKS, "{to}: no chunk was loaded twice");
             for table in ["plan", "lease"] {

@@ -318,18 +318,24 @@ fn what_is_quoted_is_said() {
     assert!(quoted.len() >= 5, "{quoted:?}");
 }
 
-/// All sources, with the texts that go on in the next line put together.
-fn sources() -> String {
+/// The text of all files of Rust in a folder of the repository.
+fn text_of(folder: &str) -> String {
     let mut all = String::new();
-    let mut waiting = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut waiting = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
     while let Some(path) = waiting.pop() {
         if path.is_dir() {
             let entries = std::fs::read_dir(path).expect("a folder");
             waiting.extend(entries.map(|entry| entry.expect("an entry").path()));
-        } else {
-            all.push_str(&std::fs::read_to_string(path).expect("a source"));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            all.push_str(&std::fs::read_to_string(path).expect("a file"));
         }
     }
+    all
+}
+
+/// All sources, with the texts that go on in the next line put together.
+fn sources() -> String {
+    let all = text_of("src");
     let lines = all.split("\\\n").enumerate();
     lines
         .map(|(at, part)| if at == 0 { part } else { part.trim_start() })
@@ -343,16 +349,7 @@ fn every_exit_code_that_the_page_names_is_tested() {
     let told = codes
         .filter(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()))
         .count();
-    let mut tests = String::new();
-    let mut waiting = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
-    while let Some(path) = waiting.pop() {
-        if path.is_dir() {
-            let entries = std::fs::read_dir(path).expect("a folder");
-            waiting.extend(entries.map(|entry| entry.expect("an entry").path()));
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            tests.push_str(&std::fs::read_to_string(path).expect("a test"));
-        }
-    }
+    let tests = text_of("tests");
     assert_eq!(
         told,
         ENDS.len(),
