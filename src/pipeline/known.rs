@@ -44,7 +44,7 @@ impl<'a> Known<'a> {
             return Ok(Some(Known { view, record }));
         }
         let mut others = view.tables()?.into_iter();
-        match others.find(|other| other.name.eq_ignore_ascii_case(table)) {
+        match others.find(|other| other.name.to_lowercase() == table.to_lowercase()) {
             Some(other) => Err(Error::new(
                 ErrorKind::Plan,
                 format!(
@@ -76,6 +76,16 @@ impl<'a> Known<'a> {
             loaded.extend((counts.verified + counts.stale > 0).then_some(window));
         }
         Ok(loaded)
+    }
+
+    /// Its windows that have chunks that were loaded, or attempted.
+    pub fn remembered(&self) -> Result<Vec<Window>> {
+        let mut remembered = Vec::new();
+        for window in self.windows()? {
+            let counts = self.view.counts(&self.record.name, window)?;
+            remembered.extend((counts.remembered() > 0).then_some(window));
+        }
+        Ok(remembered)
     }
 
     /// Whether one of the target's receipts is of a load that the state file has a checkpoint of. All receipts of a

@@ -246,7 +246,7 @@ pub(crate) async fn hold(
     let kept = of_run(run, Some(session), fresh).await?;
     let lease = run.raise_lease(session, &kept.plan.target).await?;
     let plan = settle(run, session, &lease, fresh, kept).await?;
-    notice_restore(run, session, &lease, &plan).await?;
+    notice_restore(run, session, &lease, plan.name.as_str(), &plan.target).await?;
     Ok((lease, plan))
 }
 
@@ -254,16 +254,19 @@ pub(crate) async fn hold(
 const BEING_MARKED: i64 = i64::MAX;
 
 /// Notices that the target was restored to a state of before: epochs only rise, and the lease's is not above the last one
-/// that the state file saw. Its receipts prove rows of that time. Those that the state file does not know, or knows to be
-/// replaced by later loads, become stale.
-async fn notice_restore(
+/// that the state file saw. Its receipts prove rows of that time. Those that the state file does not know as verified, or
+/// knows to be replaced by later loads, become stale. Before anything else brings the state file in step with them.
+///
+/// # Errors
+/// `Busy` if the lease was lost; those of the session and of the state file.
+pub(crate) async fn notice_restore(
     run: &RunContext<'_>,
     session: &mut Session,
     lease: &Lease,
-    plan: &TablePlan,
+    table: &str,
+    target: &TableName,
 ) -> Result<()> {
     let store = &run.retrier.store;
-    let table = plan.name.as_str();
     let commit = |epoch| {
         store.commit(&[Change::Epoch {
             table: table.to_owned(),
@@ -273,14 +276,15 @@ async fn notice_restore(
     if lease.epoch <= store.view()?.epoch(table)? {
         commit(BEING_MARKED)?;
         let mut marked = 0;
-        for window in receipt::windows(session, &plan.target).await? {
+        for window in receipt::windows(session, target).await? {
             let known = store.chunks(table, window)?;
             let is_known = |chunk: &Chunk| {
-                known
-                    .iter()
-                    .any(|known| (known.ordinal, known.load_id) == (chunk.ordinal, chunk.load_id))
+                known.iter().any(|known| {
+                    (known.ordinal, known.load_id, known.state)
+                        == (chunk.ordinal, chunk.load_id, ChunkState::Verified)
+                })
             };
-            let receipts = receipt::read(session, &plan.target, window).await?;
+            let receipts = receipt::read(session, target, window).await?;
             let unknown = receipts
                 .iter()
                 .map(|receipt| &receipt.chunk)
@@ -339,7 +343,7 @@ pub(crate) async fn settle(
         failpoint::step("plan: after COMMIT");
     }
     let plan = kept.plan;
-    forget_other_keys(run, &plan)?;
+    forget_other_keys(run, &plan).await?;
     for text in kept.told {
         run.warn(&format!("Table {}: {text}", plan.name));
     }
@@ -376,9 +380,10 @@ async fn write(session: &mut Session, kept: &Kept) -> Result<()> {
 }
 
 /// Replaces the checkpoints of a table in the state file if their keys are of other columns than the plan's: the table
-/// was forgotten and loaded anew from another machine. Their windows stay owed: each has one chunk then, which is stale
-/// and has no key. The target's receipts are the truth about the rest.
-fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()> {
+/// was forgotten and loaded anew from another machine. Their windows stay owed: each that has passed has one chunk then,
+/// which is stale and has no key, and an open one is loaded to its end when that has passed. The target's receipts are the
+/// truth about the rest.
+async fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()> {
     let store = &run.retrier.store;
     let table = plan.name.as_str();
     let Some(known) = Known::of(store.view()?, table)? else {
@@ -387,8 +392,11 @@ fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()> {
     if TablePlan::has_same_keys(&plan.fingerprint, &known.record.fingerprint) {
         return Ok(());
     }
-    let (windows, loaded) = (known.windows()?, known.loaded()?);
+    let (windows, loaded) = (known.windows()?, known.remembered()?);
+    drop(known);
+    let mut cutoff = None;
     if !loaded.is_empty() {
+        cutoff = Some(run.read_cutoff(plan).await?);
         run.warn(&format!(
             "Table {table}: the state file has {} of a load by other keys, which the target has forgotten since; they do \
              not count, and rows of their dates are loaded again where the target has no receipts of them",
@@ -413,11 +421,13 @@ fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()> {
                 table: table.clone(),
                 record,
             });
-            changes.push(Change::Chunk {
-                table,
-                window,
-                chunk: owed(run.retrier.clock.random()),
-            });
+            if cutoff.is_some_and(|cutoff| window.has_passed(cutoff)) {
+                changes.push(Change::Chunk {
+                    table,
+                    window,
+                    chunk: owed(run.retrier.clock.random()),
+                });
+            }
         }
     }
     store.commit(&changes)

@@ -14,7 +14,7 @@ use crate::model::window::Window;
 use crate::mssql::{Session, catalog};
 use crate::pipeline::known::Known as OfStore;
 use crate::preflight::context::RunContext;
-use crate::preflight::kept::{Kept, loaded_by, of_run, settle};
+use crate::preflight::kept::{Kept, loaded_by, notice_restore, of_run, settle};
 use crate::preflight::plan::{of_source, origin};
 use crate::progress::Event;
 use crate::reconcile::compare::{Difference, NO_RECEIPT};
@@ -29,7 +29,7 @@ use crate::target::migrate;
 use crate::target::migrate::migrate;
 use crate::target::receipt;
 use crate::target::receipt::Recorded;
-use crate::target::table::Target;
+use crate::target::table::{Target, takes_rows};
 
 /// The target's records of a table, read while nobody else may write it.
 struct Known {
@@ -131,6 +131,7 @@ async fn known(
         false => None,
     };
     let lease = run.raise_lease(lease_session, &target).await?;
+    notice_restore(run, lease_session, &lease, table.name.as_str(), &target).await?;
     let recorded = receipt::plan(lease_session, &target).await?;
     let receipted = receipt::windows(lease_session, &target).await?;
     // A reference table's first load is recorded under the name of its shadow table until the cutover.
@@ -202,7 +203,7 @@ async fn compare_known(
             loaded_by(session, &table.name, target, recorded, known.as_ref()).await?
         }
     };
-    let target = target_in_place(lease_session, &plan, &receipted).await?;
+    let target = target_in_place(lease_session, &plan, &receipted, options.repair).await?;
     run.retrier.progress.event(Event::Comparing { table: name });
     let mut windows: BTreeSet<Window> = receipted.iter().chain(&bare).copied().collect();
     windows.retain(|window| options.range.is_none_or(|range| window.is_asked(range)));
@@ -256,11 +257,12 @@ async fn compare_known(
     repair::repair(run, lease_session, repair, done).await
 }
 
-/// The target table; `None` if it does not exist and no receipt names it.
+/// The target table; `None` if it does not exist and no receipt names it. One that is to be loaded takes rows, as in a run.
 async fn target_in_place(
     lease_session: &mut Session,
     plan: &TablePlan,
     receipted: &[Window],
+    loads: bool,
 ) -> Result<Option<Target>> {
     let Some(schema) = catalog::describe(lease_session, &plan.target).await? else {
         if receipted.is_empty() {
@@ -269,6 +271,10 @@ async fn target_in_place(
         return Err(is_not_there(&plan.target, "there are receipts of it"));
     };
     let target = Target::new(plan, &schema)?;
+    if loads {
+        takes_rows(lease_session, plan, &schema).await?;
+        target.refuse_misfits(plan)?;
+    }
     let by_row = plan.is_full()
         && matches!(
             shadow_table::strategy(lease_session, plan).await?,
