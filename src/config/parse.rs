@@ -79,6 +79,9 @@ const SOURCE_KEYS: &[&str] = &[
     "replica_names",
     "refuse_names",
 ];
+/// The length of the shortest `receipt_key`.
+const RECEIPT_KEY_BYTES_MIN: usize = 16;
+
 const TARGET_KEYS: &[&str] = &[
     "server",
     "port",
@@ -90,6 +93,7 @@ const TARGET_KEYS: &[&str] = &[
     "trust_server_certificate",
     "ca_file",
     "table_prefix",
+    "receipt_key",
 ];
 const RUN_KEYS: &[&str] = &[
     "max_workers",
@@ -243,7 +247,17 @@ fn is_server_and_database(name: &str) -> bool {
 
 fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
     let section = section(file, root, "target", "[target]", TARGET_KEYS)?;
-    let (endpoint, embedded) = endpoint(file, &section, "target")?;
+    let (mut endpoint, embedded) = endpoint(file, &section, "target")?;
+    if let Some(key) = section.optional("receipt_key")? {
+        if key.value.len() < RECEIPT_KEY_BYTES_MIN {
+            let text = format!(
+                "`receipt_key` is shorter than {RECEIPT_KEY_BYTES_MIN} bytes and could be guessed; write receipt_key = \
+                 \"${{RECEIPT_KEY}}\" and give the variable 32 random characters"
+            );
+            return Err(file.error(key.at, text));
+        }
+        endpoint.receipt_key = Some(Secret::new(key.value));
+    }
     let table_prefix = match section.string("table_prefix")? {
         Some(prefix) if !prefix.value.is_empty() => identifier(file, prefix)?.as_str().to_owned(),
         _ => String::new(),
@@ -278,6 +292,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
             application: APPLICATION.to_owned(),
             read_only_intent,
             label,
+            receipt_key: None,
             profile: None,
         };
         return Ok((endpoint, true));
@@ -310,6 +325,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
         application: APPLICATION.to_owned(),
         read_only_intent,
         label,
+        receipt_key: None,
         profile: None,
     };
     Ok((endpoint, false))

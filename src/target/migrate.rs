@@ -27,11 +27,18 @@ pub struct Migration {
 }
 
 /// All scripts, by number.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "receipts",
-    script: include_str!("../../migrations/0001_receipts.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "receipts",
+        script: include_str!("../../migrations/0001_receipts.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "seal",
+        script: include_str!("../../migrations/0002_seal.sql"),
+    },
+];
 
 /// The scripts that the target lacks, by number. Writes nothing.
 ///

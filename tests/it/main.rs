@@ -27,6 +27,7 @@ mod plan_changes;
 mod preflight;
 mod profile;
 mod rebuild;
+mod receipt_key;
 mod reconcile;
 mod reconcile_whole;
 mod reference;
