@@ -20,6 +20,7 @@ mod lease;
 mod migrate;
 mod mssql_connect;
 mod mssql_session;
+mod names;
 mod nothing_lost;
 mod operations;
 mod plan;
