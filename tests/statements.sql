@@ -2987,34 +2987,34 @@ SELECT TOP (1) [ordinal]
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created], [seal]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND (([window_start] >= @P5 AND [window_start] <= @P2 AND [window_end] > @P3) OR [window_start] IN (@P4, @P6))
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created], [seal]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] = @P2
     ORDER BY [ordinal]
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created], [seal]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] IN (@P2)
     ORDER BY [window_start], [ordinal]
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created], [seal]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] IN (@P2, @P3)
     ORDER BY [window_start], [ordinal]
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created], [seal]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] IN (@P2, @P3, @P4)
     ORDER BY [window_start], [ordinal]

@@ -80,6 +80,25 @@ async fn a_stale_receipt_stays_stale() {
     assert!(said.contains(UNSEALED), "{said}");
 }
 
+/// A target as the version before this one left it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_of_before_there_were_seals_is_brought_up_to_date() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    for sql in [
+        "ALTER TABLE [sync].[receipt] DROP COLUMN [seal]",
+        "DELETE FROM [sync].[migration] WHERE [version] = 2",
+    ] {
+        server.at_target(sql).await;
+    }
+    let plan = ["plan", "--start-date", job::FIRST, "--end-date", job::LAST];
+    project.sync(&plan).await.expect(0);
+    let sealing = with_key(job::project(&server));
+    sealing.sync(&plan).await.expect(7).says("run `sync migrate`");
+    job::heal(&server, &project, NOTHING, NOTHING).await;
+    sealing.sync(&plan).await.expect(0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn receipts_of_before_the_key_are_loaded_again_once() {
     let server = Server::start().await;

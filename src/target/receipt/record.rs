@@ -16,7 +16,10 @@ use crate::tsql::predicate::day;
 /// The columns of a receipt that [`Receipt::from_row`] reads.
 pub(super) const COLUMNS: &str = "[window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], \
                        [key_through], [row_count], [byte_count], [digest], [target_object_id], \
-                       [target_created], [seal]";
+                       [target_created]";
+
+/// The server's error for a column that a table does not have.
+const NO_COLUMN: u32 = 207;
 
 /// The most receipts that one statement reads, which bounds the memory for its rows; a window may have more.
 const RECEIPTS_MAX: u64 = 10_000;
@@ -87,11 +90,22 @@ pub(super) fn refuse_overlaps(table: &TableName, windows: &[Window]) -> Result<(
 /// The receipts of a window, by ordinal.
 pub async fn read(session: &mut Session, table: &TableName, window: Window) -> Result<Vec<Receipt>> {
     let name = table.to_string();
-    let sql = format!(
-        "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 ORDER BY [ordinal]"
-    );
     let params = [Value::Text(&name), day(window.stored_start())];
-    let rows = session.rows(&sql, &params).await?;
+    select(session, "[window_start] = @P2 ORDER BY [ordinal]", &params).await
+}
+
+/// The receipts of the table `@P1` that `which` selects and orders. Seals are read if there is a key to check them by.
+async fn select(session: &mut Session, which: &str, params: &[Value<'_>]) -> Result<Vec<Receipt>> {
+    let seal = session.receipt_key().map_or("", |_| ", [seal]");
+    let sql = format!("SELECT {COLUMNS}{seal} FROM [sync].[receipt] WHERE [table_name] = @P1 AND {which}");
+    let rows = session.rows(&sql, params).await.map_err(|error| match error.number() {
+        Some(NO_COLUMN) => Error::new(
+            ErrorKind::Preflight,
+            "The target's receipts have no seals yet, which receipt_key asks for; run `sync migrate`, then this command again",
+        )
+        .with_source(error),
+        _ => error,
+    })?;
     let receipts = rows
         .iter()
         .map(|row| Receipt::from_row(row, session.receipt_key()));
@@ -109,15 +123,13 @@ pub async fn read_windows(
     let mut found: BTreeMap<Window, Vec<Receipt>> = BTreeMap::new();
     for group in together(windows) {
         let starts: Vec<String> = (0..group.len()).map(|n| format!("@P{}", n + 2)).collect();
-        let sql = format!(
-            "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] IN ({}) \
-             ORDER BY [window_start], [ordinal]",
+        let which = format!(
+            "[window_start] IN ({}) ORDER BY [window_start], [ordinal]",
             starts.join(", ")
         );
         let starts = group.iter().map(|window| day(window.stored_start()));
         let params: Vec<Value<'_>> = std::iter::once(Value::Text(&name)).chain(starts).collect();
-        for row in session.rows(&sql, &params).await? {
-            let receipt = Receipt::from_row(&row, session.receipt_key())?;
+        for receipt in select(session, &which, &params).await? {
             found.entry(receipt.window).or_default().push(receipt);
         }
     }
