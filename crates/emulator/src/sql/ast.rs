@@ -27,6 +27,8 @@ pub(crate) struct Batch {
 #[derive(Debug, Clone)]
 pub(crate) enum Stmt {
     Query(Box<Query>),
+    /// `SELECT ... INTO`: the INSERT that fills the table.
+    SelectInto(Box<Statement>),
     Insert(Box<Insert>),
     Update(Box<Update>),
     Delete(Box<Delete>),

@@ -11,7 +11,7 @@ use super::bound::{Bound, Parameter};
 use super::output::BoundQuery;
 use super::scope::{Source, SourceColumn, quoted};
 use crate::sql::core::{Object, TableRef};
-use crate::sql::errors::{error, no_column, no_object, unsupported};
+use crate::sql::errors::{error, no_column, no_object, too_deep, unsupported};
 use crate::sql::name::NameParts;
 use crate::sql::types::is_text;
 use crate::sql::views::View;
@@ -20,6 +20,10 @@ use crate::store::catalog::{DEFAULT_COLLATION, quote};
 use crate::store::database::Database;
 use crate::store::fold;
 use crate::types::{SqlError, SqlType};
+
+/// The most text of CTEs in a statement. A CTE is written wherever it is named, and one that names another twice is
+/// twice as long: twenty of them would be longer by a million.
+const INLINED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl Binder<'_> {
     /// FROM. Its sources join the innermost scope.
@@ -178,6 +182,10 @@ impl Binder<'_> {
                 .find_map(|level| level.get(&folded))
                 .cloned();
             if let Some(query) = cte {
+                self.inlined_bytes += query.sql.len();
+                if self.inlined_bytes > INLINED_BYTES_MAX {
+                    return Err(too_deep());
+                }
                 return self.derived(query, alias.as_deref().unwrap_or(&parts.name), &[]);
             }
         }
