@@ -70,7 +70,8 @@ pub(crate) enum Stmt {
         name: ObjectName,
         if_exists: bool,
     },
-    CreateSchema(Ident),
+    /// With its owner.
+    CreateSchema(Ident, Option<Ident>),
     DropSchema {
         name: Ident,
         if_exists: bool,
@@ -125,6 +126,7 @@ pub(crate) enum Stmt {
         options: Vec<String>,
     },
     Permission(Box<PermissionChange>),
+    Principal(Box<PrincipalChange>),
     Print(Box<Expr>),
     RaiseError(Vec<Expr>),
     Throw(Vec<Expr>),
@@ -160,6 +162,27 @@ pub(crate) struct PermissionChange {
     pub permissions: Vec<Permission>,
     pub on: Securable,
     pub principals: Vec<Ident>,
+}
+
+/// A change of a login or a user.
+#[derive(Debug, Clone)]
+pub(crate) enum PrincipalChange {
+    CreateLogin {
+        name: String,
+        password: String,
+    },
+    AlterLogin {
+        name: String,
+        password: Option<String>,
+    },
+    /// With a password, for a user that has no login.
+    CreateUser {
+        name: String,
+        password: Option<String>,
+    },
+    AlterUser {
+        name: String,
+    },
 }
 
 /// The verb of a permission change.

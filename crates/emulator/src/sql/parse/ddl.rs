@@ -38,10 +38,18 @@ impl Reader<'_> {
         }
         if self.take("SCHEMA") {
             let name = self.ident()?;
-            if self.take("AUTHORIZATION") {
-                self.ident()?;
-            }
-            return Ok(Stmt::CreateSchema(name));
+            let owner = if self.take("AUTHORIZATION") {
+                Some(self.ident()?)
+            } else {
+                None
+            };
+            return Ok(Stmt::CreateSchema(name, owner));
+        }
+        if self.take("LOGIN") {
+            return self.create_login();
+        }
+        if self.take("USER") {
+            return self.create_user();
         }
         if self.take("DATABASE") {
             let name = self.ident()?;
@@ -413,6 +421,12 @@ impl Reader<'_> {
     pub(super) fn alter(&mut self) -> Parsed<Stmt> {
         if self.take("DATABASE") {
             return self.alter_database();
+        }
+        if self.take("LOGIN") {
+            return self.alter_login();
+        }
+        if self.take("USER") {
+            return self.alter_user();
         }
         self.expect("TABLE")?;
         let table = self.object_name()?;
