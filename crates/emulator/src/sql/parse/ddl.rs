@@ -37,13 +37,7 @@ impl Reader<'_> {
             });
         }
         if self.take("SCHEMA") {
-            let name = self.ident()?;
-            let owner = if self.take("AUTHORIZATION") {
-                Some(self.ident()?)
-            } else {
-                None
-            };
-            return Ok(Stmt::CreateSchema(name, owner));
+            return self.create_schema();
         }
         if self.take("LOGIN") {
             return self.create_login();
@@ -416,6 +410,16 @@ impl Reader<'_> {
             self.expect("EXISTS")?;
         }
         Ok(there)
+    }
+
+    fn create_schema(&mut self) -> Parsed<Stmt> {
+        let name = self.ident()?;
+        let owner = if self.take("AUTHORIZATION") {
+            Some(self.ident()?)
+        } else {
+            None
+        };
+        Ok(Stmt::CreateSchema(name, owner))
     }
 
     pub(super) fn alter(&mut self) -> Parsed<Stmt> {
