@@ -193,12 +193,12 @@ const FROM_OTHERS: &str = "SELECT COUNT(*) AS [found] FROM sys.foreign_keys WHER
 /// A login that may not see all permissions would mistake a table with grants for one without. The owner of the
 /// database sees all of them, even on a server that lacks this permission.
 ///
-/// The same goes for classifications, which a login without their own permission does not see. A server that lacks the
-/// view has none.
+/// The same goes for classifications, which a login without their own permission does not see. A server that has
+/// none answers NULL.
 const SEES: &str = "SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 \
     ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END AS [sees_grants], \
-    CASE WHEN USER_NAME() = N'dbo' OR OBJECT_ID(N'sys.sensitivity_classifications') IS NULL THEN 1 \
-    ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW ANY SENSITIVITY CLASSIFICATION') END \
+    CASE WHEN USER_NAME() = N'dbo' THEN 1 \
+    ELSE COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW ANY SENSITIVITY CLASSIFICATION'), 1) END \
     AS [sees_classifications]";
 
 /// What a login may not see without which right, by the column that says whether it has it.
