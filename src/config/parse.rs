@@ -264,7 +264,7 @@ fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
     };
     Ok(Target {
         endpoint,
-        schema: identifier(file, section.required("schema", "dbo")?)?,
+        schema: identifier(file, section.required("schema", "pos")?)?,
         table_prefix,
         embedded,
     })

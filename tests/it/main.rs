@@ -35,6 +35,7 @@ mod reference;
 mod replica;
 mod restored;
 mod resume;
+mod rights;
 mod sample;
 mod seeks;
 mod settle;
