@@ -51,6 +51,28 @@ fn the_program_starts_no_process() {
     }
 }
 
+/// What makes files elsewhere would make them for everybody, or through a link.
+#[test]
+fn files_are_made_in_one_place() {
+    let mut faults = Vec::new();
+    for (path, text) in ["src", "crates/emulator/src"].into_iter().flat_map(files) {
+        for name in [
+            "fs::write(",
+            "File::create",
+            "create_dir",
+            "create(true)",
+            "create_new(true)",
+            "tempfile::",
+        ] {
+            let is_home = path.ends_with("/private.rs") || path.ends_with("/failpoint.rs");
+            if !is_home && product(&path, &text).contains(name) {
+                faults.push(format!("{path} names {name}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
 #[test]
 fn the_core_does_no_io() {
     let mut faults = Vec::new();
