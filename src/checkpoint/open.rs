@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind as IoErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use redb::backends::FileBackend;
 use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageError};
@@ -126,15 +127,15 @@ fn tighten(path: &Path) -> Result<bool> {
 }
 
 /// Takes the lock of openings. It waits for others that open the store, and not for ever.
-fn lock_opening(path: &Path, opening: File) -> Result<File> {
-    lock::within(opening, OPENING_WAIT_MAX)
+fn lock_opening(path: &Path, opening: File, limit: Duration) -> Result<File> {
+    lock::within(opening, limit)
         .map_err(|error| unusable(path, error))?
-        .ok_or_else(|| kept_out(path))
+        .ok_or_else(|| kept_out(path, limit))
 }
 
 /// Takes the lock of openings, and the lock that shows this process as the writer.
 fn lock(path: &Path) -> Result<(File, File)> {
-    let opening = lock_opening(path, beside(path, OPENING)?)?;
+    let opening = lock_opening(path, beside(path, OPENING)?, OPENING_WAIT_MAX)?;
     let presence = beside(path, PRESENCE)?;
     match presence.try_lock() {
         Ok(()) => Ok((opening, presence)),
@@ -153,7 +154,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
         let database = open_read_only(path)?.map_err(|error| refused(path, error))?;
         return Ok(Some(reader(database, path)?));
     };
-    let _opening = lock_opening(path, opening)?;
+    let _opening = lock_opening(path, opening, OPENING_WAIT_MAX)?;
     let mut attempt = 1;
     let database = loop {
         let written = beside(path, PRESENCE).is_ok_and(|file| lock::is_held(&file));
@@ -401,7 +402,7 @@ fn busy(path: &Path) -> Error {
 }
 
 /// The error for a lock of openings that is not given up: no opening takes that long.
-fn kept_out(path: &Path) -> Error {
+fn kept_out(path: &Path, waited: Duration) -> Error {
     let file = named(path, OPENING);
     let who = match &lock::holders(&file)[..] {
         [] => "another process".to_owned(),
@@ -414,7 +415,7 @@ fn kept_out(path: &Path) -> Error {
              end that process, or have it leave the file alone, then run again",
             path.display(),
             file.display(),
-            OPENING_WAIT_MAX.as_secs()
+            waited.as_secs()
         ),
     )
 }
@@ -494,6 +495,22 @@ mod tests {
         assert!(says(IoErrorKind::StorageFull).contains("cannot be opened; see to its place"));
         assert!(says(IoErrorKind::InvalidData).contains(WAY_OUT));
         assert!(says(IoErrorKind::UnexpectedEof).contains(WAY_OUT));
+    }
+
+    #[test]
+    fn who_keeps_others_from_opening_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let held = beside(&path, OPENING).unwrap();
+        held.lock().unwrap();
+        let error = lock_opening(&path, beside(&path, OPENING).unwrap(), Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        if cfg!(target_os = "linux") {
+            let named = format!("process {} has locked", std::process::id());
+            assert!(error.to_string().contains(&named), "{error}");
+        }
+        drop(held);
+        assert!(read(&path).unwrap().is_none());
     }
 
     #[test]
