@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
+use zeroize::Zeroizing;
 
 use super::env::Variables;
 use super::section::{At, File, Section};
@@ -148,6 +149,8 @@ fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Con
             told.with_source(error)
         }
     })?;
+    // It may have a password.
+    let text = Zeroizing::new(text);
     let directory = path.parent().unwrap_or(Path::new(""));
     let variables = Variables::read(directory, environment)?;
     let file = File {
@@ -311,11 +314,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
         instance,
         database,
         user: section.required("user", "NAME")?.value,
-        password: Secret::new(
-            section
-                .required("password", &format!("${{{}_PASSWORD}}", label.to_uppercase()))?
-                .value,
-        ),
+        password: section.secret("password", &format!("${{{}_PASSWORD}}", label.to_uppercase()))?,
         encrypt: section.boolean("encrypt")?.unwrap_or(true),
         trust_server_certificate,
         ca_file: section

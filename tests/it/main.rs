@@ -26,6 +26,7 @@ mod operations;
 mod plan;
 mod plan_changes;
 mod preflight;
+mod private;
 mod profile;
 mod rebuild;
 mod receipt_key;

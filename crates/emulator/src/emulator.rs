@@ -23,8 +23,8 @@ use crate::wire::tls::Identity;
 /// Threads of the network side. It only moves bytes; the work is on the sessions' own threads.
 const NETWORK_THREADS: usize = 2;
 
-/// The options that an emulator starts with.
-#[derive(Debug, Clone)]
+/// The options that an emulator starts with. `Debug` shows no password.
+#[derive(Clone)]
 pub struct EmulatorOptions {
     /// The directory of the database files. The emulator makes it if it is missing.
     pub data: PathBuf,
@@ -40,6 +40,17 @@ pub struct EmulatorOptions {
     pub locks: LockMode,
     /// What clients may take of the server.
     pub limits: Limits,
+}
+
+impl std::fmt::Debug for EmulatorOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.users.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("EmulatorOptions")
+            .field("data", &self.data)
+            .field("listen", &self.listen)
+            .field("users", &names)
+            .finish_non_exhaustive()
+    }
 }
 
 impl EmulatorOptions {

@@ -11,6 +11,7 @@ pub(crate) mod database;
 pub(crate) mod declared;
 pub(crate) mod lock;
 mod name;
+mod private;
 mod role;
 pub(crate) mod type_code;
 
