@@ -15,6 +15,7 @@ mod faults;
 mod fixtures;
 mod forget;
 mod hidden;
+mod hostile;
 mod kept_plan;
 mod lease;
 mod migrate;

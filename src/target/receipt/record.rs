@@ -43,12 +43,12 @@ pub struct Receipt {
 /// The windows of a target table that have receipts, by date.
 ///
 /// # Errors
-/// `State` if a receipt is not as this version writes it; those of [`Session::rows`]. So for every read of receipts.
+/// `State` if a receipt is not as this version writes it; those of [`Session::many_rows`]. So for every read of receipts.
 pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Window>> {
     let name = table.to_string();
     let sql = "SELECT DISTINCT [window_start], [window_end] FROM [sync].[receipt] WHERE [table_name] = @P1 \
                ORDER BY [window_start]";
-    let rows = session.rows(sql, &[Value::Text(&name)]).await?;
+    let rows = session.many_rows(sql, &[Value::Text(&name)]).await?;
     rows.iter()
         .map(|row| Window::from_stored(row.date("window_start")?, row.date("window_end")?))
         .collect()
@@ -61,7 +61,7 @@ pub async fn read(session: &mut Session, table: &TableName, window: Window) -> R
         "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 ORDER BY [ordinal]"
     );
     let params = [Value::Text(&name), day(window.stored_start())];
-    let rows = session.rows(&sql, &params).await?;
+    let rows = session.many_rows(&sql, &params).await?;
     rows.iter().map(Receipt::from_row).collect()
 }
 
@@ -83,7 +83,7 @@ pub async fn read_windows(
         );
         let starts = group.iter().map(|window| day(window.stored_start()));
         let params: Vec<Value<'_>> = std::iter::once(Value::Text(&name)).chain(starts).collect();
-        for row in session.rows(&sql, &params).await? {
+        for row in session.many_rows(&sql, &params).await? {
             let receipt = Receipt::from_row(&row)?;
             found.entry(receipt.window).or_default().push(receipt);
         }
