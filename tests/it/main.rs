@@ -45,3 +45,4 @@ mod stop;
 mod verify;
 mod walk;
 mod widened;
+mod wire_fuzz;
