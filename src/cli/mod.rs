@@ -99,6 +99,7 @@ enum Command {
 
 /// Parses the command line, runs the command and returns its exit code.
 pub fn main() -> ProcessExitCode {
+    crate::mssql::hush();
     // The panic has printed its own message; the exit code marks it as an internal error.
     std::panic::catch_unwind(command)
         .unwrap_or(ExitCode::Internal)

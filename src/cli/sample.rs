@@ -144,7 +144,9 @@ async fn rows(
         name.quoted(),
         order_by(schema)
     );
-    let read = session.rows(&sql, &[Value::Integer(i64::from(count))]).await?;
+    let read = session
+        .many_rows(&sql, &[Value::Integer(i64::from(count))])
+        .await?;
     let objects = read
         .iter()
         .map(|row| cell::object(row, &schema.columns))

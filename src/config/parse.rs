@@ -14,7 +14,7 @@ use super::values::{Config, ExcludedColumn, Mode, RunConfig, Source, TableConfig
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
 use crate::model::table::Identifier;
-use crate::mssql::{Endpoint, Guard, Proof, Timeouts};
+use crate::mssql::{Endpoint, Guard, Proof, Timeouts, row_bytes_max};
 
 /// The program name of our sessions, as the server's administrator sees it.
 const APPLICATION: &str = "mssql-sync";
@@ -383,7 +383,10 @@ fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
         0..=OUTAGE_MINUTES_MAX,
         OUTAGE_MINUTES_DEFAULT,
     )?;
-    let mut timeouts = Timeouts::default();
+    let mut timeouts = Timeouts {
+        row_bytes: row_bytes_max(chunk_bytes_max),
+        ..Timeouts::default()
+    };
     for (key, timeout) in [
         ("answer_max_seconds", &mut timeouts.statement),
         ("silence_max_seconds", &mut timeouts.liveness),

@@ -4,13 +4,15 @@
 //! type that the driver decodes inexactly, and a connection that is out of step with its server. It is safe for three
 //! reasons:
 //!
-//! - every wait on the socket has a deadline;
-//! - a session that was left in the middle of an exchange reports itself broken;
+//! - every wait on the socket has a deadline, and every answer a bound of bytes and time;
+//! - a session that was left in the middle of an exchange, or whose server broke the protocol, reports itself broken;
 //! - a text of the server is shown only after the values in it are removed.
 
+mod bound;
 mod browser;
 pub mod bulk;
 pub mod catalog;
+mod caught;
 pub(crate) mod cell;
 pub mod connect;
 mod database;
@@ -25,11 +27,13 @@ pub mod shape;
 mod socket;
 pub mod value;
 
+pub use bound::row_bytes_max;
 pub use bulk::StageColumn;
 pub use catalog::ServerInfo;
+pub use caught::hush;
 pub use database::Database;
 pub use endpoint::{Endpoint, LOCK_TIMEOUT_MS, Timeouts};
 pub use fault::{is_conflict, is_duplicate_key, is_without_value};
 pub use guard::{Guard, Proof, predicate, unproven};
-pub use query::{Flow, Session};
+pub use query::{Flow, Session, more_than_asked};
 pub use rows::{Row, RowReader};
