@@ -59,10 +59,10 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
         let mut loaded = receipt::tables(&mut session).await?;
         for table in &config.tables {
             let target = config.target_table(table);
-            let (name, full) = (table.name.as_str(), target.to_string());
+            let (name, full) = (table.name.as_str(), target.exact());
             let shadow = target.shadow()?;
             loaded.retain(|loaded| {
-                !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.to_string())
+                !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.exact())
             });
             let Some((recorded, unfollowed)) = recorded(&mut session, &replacement, name, &target).await?
             else {
@@ -132,7 +132,7 @@ async fn recorded(
         return Ok(None);
     }
     let recorded = Recorded {
-        table: target.to_string(),
+        table: target.exact(),
         access_path: known.record.access_path,
         fingerprint: known.record.fingerprint.clone(),
     };

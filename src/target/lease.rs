@@ -11,6 +11,7 @@ use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
+use crate::base::text::shown;
 use crate::model::row::Value;
 use crate::model::table::TableName;
 use crate::mssql::{Endpoint, Session, Timeouts};
@@ -137,7 +138,7 @@ pub async fn raise(session: &mut Session, table: &str, holder: &Holder) -> Resul
 /// # Errors
 /// Those of [`Session::rows`].
 pub async fn name_of(session: &mut Session, table: &TableName) -> Result<Option<String>> {
-    let name = table.to_string();
+    let name = table.exact();
     let sql = "SELECT [table_name] FROM [sync].[lease] WHERE [table_name] = @P1";
     let rows = session.rows(sql, &[Value::Text(&name)]).await?;
     rows.first()
@@ -218,7 +219,7 @@ pub async fn with_holder(session: &mut Session, target: &TableName, error: Error
     if let Err(broken) = session.batch(&level("UNCOMMITTED")).await {
         return broken;
     }
-    let name = target.to_string();
+    let name = target.exact();
     // The lease's row names the last run that took it, which may have ended since.
     let busy = match is_held(session, &name).await {
         Err(error) if session.is_broken() => return error,
@@ -251,7 +252,7 @@ async fn held_by_another(session: &mut Session, name: &str) -> Error {
     let holder = match session.rows(sql, &[Value::Text(name)]).await {
         Ok(rows) => rows
             .first()
-            .and_then(|row| Some((row.text("host").ok()?.to_owned(), row.integer("process_id").ok()?))),
+            .and_then(|row| Some((shown(row.text("host").ok()?), row.integer("process_id").ok()?))),
         Err(_) => None,
     };
     let who = holder.map_or_else(String::new, |(host, pid)| format!(" (process {pid} on {host})"));
