@@ -26,6 +26,8 @@ mod plan;
 mod plan_changes;
 mod preflight;
 mod profile;
+#[cfg(unix)]
+mod protection;
 mod rebuild;
 mod reconcile;
 mod reconcile_whole;

@@ -1,0 +1,423 @@
+//! What a hostile network gets: no password and no row, unless the configuration says so; and whoever reads what a
+//! command says is told what protects each end.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test's helpers cannot do fails the test"
+)]
+
+use std::time::Duration;
+
+use mssql_sync::base::error::{Error, ErrorKind};
+use mssql_sync::mssql::{Endpoint, Session, Timeouts};
+use tds_emulator::Action;
+use testkit::middle::{ELSEWHERE, Heard, Identity, Middle, Then};
+use testkit::project::T_MONTHLY;
+use testkit::server::is_elsewhere;
+use testkit::{Home, Project, Server, faults, session, tables};
+
+const PASSWORD: &str = "correct horse";
+
+/// An endpoint off this machine, as far as the program can tell.
+fn endpoint(port: u16, encrypt: bool, trust: bool) -> Endpoint {
+    Endpoint {
+        encrypt,
+        trust_server_certificate: trust,
+        ..session::endpoint(ELSEWHERE, port, "reader", PASSWORD, "POS")
+    }
+}
+
+fn short() -> Timeouts {
+    Timeouts {
+        connect: Duration::from_secs(10),
+        handshake: Duration::from_secs(10),
+        ..Timeouts::default()
+    }
+}
+
+/// The error of a connection, which neither tells a secret nor gives advice that would expose one.
+async fn refusal(endpoint: &Endpoint) -> Error {
+    let error = Session::open(endpoint, None, &short()).await.unwrap_err();
+    let text = error.chain();
+    for forbidden in [PASSWORD, "encrypt = false", "Config::", "tiberius", "native-tls"] {
+        assert!(!text.contains(forbidden), "{text}");
+    }
+    error
+}
+
+fn told(by_tls: bool) -> Vec<Heard> {
+    vec![Heard {
+        password: PASSWORD.to_owned(),
+        by_tls,
+    }]
+}
+
+#[tokio::test]
+async fn a_man_in_the_middle_gets_no_password_whatever_encrypt_says() {
+    let identity = Identity::of(&[ELSEWHERE]);
+    for encrypt in [false, true] {
+        let middle = Middle::start(Some(&identity), Then::HangUp).await;
+        let error = refusal(&endpoint(middle.port, encrypt, false)).await;
+        assert_eq!(middle.heard(), [], "encrypt = {encrypt}");
+        assert_eq!(error.kind(), ErrorKind::Preflight);
+        for says in [
+            "could not be spoken to by TLS",
+            "ca_file",
+            "trust_server_certificate = true",
+        ] {
+            assert!(error.to_string().contains(says), "{error}");
+        }
+
+        // Where it is said that any certificate will do, it does.
+        refusal(&endpoint(middle.port, encrypt, true)).await;
+        assert_eq!(middle.heard(), told(true), "encrypt = {encrypt}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_verified_for_the_login_by_ca_file_and_name() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (name, is_let_in) in [(ELSEWHERE, true), ("another.example.com", false)] {
+        let identity = Identity::of(&[name]);
+        std::fs::write(file.path(), &identity.certificate).unwrap();
+        for encrypt in [false, true] {
+            let middle = Middle::start(Some(&identity), Then::HangUp).await;
+            let endpoint = Endpoint {
+                ca_file: Some(file.path().to_owned()),
+                ..endpoint(middle.port, encrypt, false)
+            };
+            refusal(&endpoint).await;
+            let expected = if is_let_in { told(true) } else { Vec::new() };
+            assert_eq!(middle.heard(), expected, "{name}, encrypt = {encrypt}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_denies_tls_gets_no_password_off_this_machine() {
+    for (encrypt, trust) in [(false, false), (false, true), (true, false), (true, true)] {
+        let middle = Middle::start(None, Then::HangUp).await;
+        let error = refusal(&endpoint(middle.port, encrypt, trust)).await;
+        assert_eq!(middle.heard(), [], "encrypt = {encrypt}, trust = {trust}");
+        assert_eq!(error.kind(), ErrorKind::Connection);
+        assert!(error.to_string().contains("TLS"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_takes_the_password_nowhere_else() {
+    let identity = Identity::of(&[ELSEWHERE]);
+    let second = Middle::start(Some(&identity), Then::HangUp).await;
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "localhost\\POS",
+        "0.0.0.1",
+        "evil\u{202e}\u{1b}[2J.example.com",
+    ] {
+        let sends_on = Then::Redirect(host.to_owned(), second.port);
+        let first = Middle::start(Some(&identity), sends_on).await;
+        let error = refusal(&endpoint(first.port, true, true)).await;
+        assert_eq!(first.heard(), told(true));
+        assert_eq!(second.heard(), [], "{host}");
+        assert_eq!(error.kind(), ErrorKind::WrongServer, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("add redirect_hosts = [\""), "{text}");
+        assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_never_weakens_what_protects_the_connection() {
+    let listed = vec!["127.0.0.1".to_owned()];
+    // Not in clear, although the way from here on is within this machine.
+    let identity = Identity::of(&[ELSEWHERE]);
+    let second = Middle::start(Some(&identity), Then::HangUp).await;
+    let first = Middle::start(
+        Some(&identity),
+        Then::Redirect("127.0.0.1".to_owned(), second.port),
+    )
+    .await;
+    let trusting = Endpoint {
+        redirect_hosts: listed.clone(),
+        ..endpoint(first.port, false, true)
+    };
+    refusal(&trusting).await;
+    assert_eq!(second.heard(), told(true));
+
+    // The certificate is that of the host that it was sent on to.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (names, is_let_in) in [(&[ELSEWHERE][..], false), (&[ELSEWHERE, "127.0.0.1"], true)] {
+        let identity = Identity::of(names);
+        std::fs::write(file.path(), &identity.certificate).unwrap();
+        let second = Middle::start(Some(&identity), Then::HangUp).await;
+        let first = Middle::start(
+            Some(&identity),
+            Then::Redirect("127.0.0.1".to_owned(), second.port),
+        )
+        .await;
+        let verifying = Endpoint {
+            ca_file: Some(file.path().to_owned()),
+            redirect_hosts: listed.clone(),
+            ..endpoint(first.port, true, false)
+        };
+        refusal(&verifying).await;
+        assert_eq!(first.heard(), told(true));
+        let expected = if is_let_in { told(true) } else { Vec::new() };
+        assert_eq!(second.heard(), expected, "{names:?}");
+    }
+}
+
+/// The text of a configuration whose source is where a man in the middle listens.
+fn config(port: u16, lines: &str) -> String {
+    let end = |name: &str| {
+        format!(
+            "[{name}]\nserver = \"{ELSEWHERE},{port}\"\ndatabase = \"POS\"\nuser = \"reader\"\npassword = \"{PASSWORD}\"\n\
+             schema = \"dbo\"\n{lines}\n"
+        )
+    };
+    format!(
+        "{}{}\n{T_MONTHLY}",
+        end("source"),
+        end("target").replace("\"POS\"", "\"Warehouse\"")
+    )
+}
+
+const COMMANDS: [&[&str]; 3] = [
+    &["doctor"],
+    &["plan", "--start-date", "2025-10-01", "--end-date", "2025-10-31"],
+    &["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_gives_its_password_to_a_man_in_the_middle() {
+    let middle = Middle::start(Some(&Identity::of(&[ELSEWHERE])), Then::HangUp).await;
+    for lines in [
+        "encrypt = false",
+        "encrypt = false\ntrust_server_certificate = false",
+        "",
+    ] {
+        let home = Home::with_config(&config(middle.port, lines));
+        for command in COMMANDS {
+            let ended = home.sync(command).expect(7);
+            let ended = ended
+                .says("could not be spoken to by TLS")
+                .says("trust_server_certificate = true");
+            let ended = ended.does_not_say("encrypt = false").does_not_say("Config::");
+            ended.does_not_say(PASSWORD);
+        }
+    }
+    assert_eq!(middle.heard(), []);
+}
+
+/// A project on an emulator that shows a certificate for [`ELSEWHERE`], under that name.
+async fn off_this_machine(lines: &str) -> (Server, Project) {
+    let server = Server::emulated(|options| options.server_name = ELSEWHERE.to_owned()).await;
+    tables::dated("T")
+        .rows(tables::october(50))
+        .at_source(&server)
+        .await;
+    let project = Project::new(&server, T_MONTHLY);
+    project.configure("server = \"127.0.0.1,", &format!("server = \"{ELSEWHERE},"));
+    project.configure("encrypt = false\ntrust_server_certificate = true\n", lines);
+    project
+        .home
+        .write("server-ca.pem", server.emulator().certificate_pem().to_owned());
+    (server, project)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_says_for_each_end_what_protects_it() {
+    let test = "each_command_says_for_each_end_what_protects_it";
+    if is_elsewhere(test) {
+        return;
+    }
+    for (lines, says, weak) in [
+        (
+            "ca_file = \"server-ca.pem\"\n",
+            "encrypted, certificate verified",
+            false,
+        ),
+        (
+            "encrypt = true\ntrust_server_certificate = true\n",
+            "encrypted, certificate not checked (trust_server_certificate = true): whoever is in between can pose",
+            true,
+        ),
+        (
+            "encrypt = false\nca_file = \"server-ca.pem\"\n",
+            "rows unencrypted (encrypt = false), for the login certificate verified: whoever is in between can read",
+            true,
+        ),
+        (
+            "encrypt = false\ntrust_server_certificate = true\n",
+            "rows unencrypted (encrypt = false), for the login certificate not checked",
+            true,
+        ),
+    ] {
+        let (server, project) = off_this_machine(lines).await;
+        let level = if weak { "! warning " } else { "✓ ok      " };
+        for command in COMMANDS {
+            let ended = project.sync(command).await.expect(0);
+            for end in ["source", "target"] {
+                let text = format!(
+                    "The connection to the {end} at {ELSEWHERE}:{}: {says}",
+                    server.port
+                );
+                let line = match command[0] {
+                    "doctor" => format!("{level} {end}: {text}"),
+                    _ => format!("note: {text}"),
+                };
+                assert_eq!(
+                    ended.said().matches(&line).count(),
+                    1,
+                    "{line} in {}",
+                    ended.said()
+                );
+            }
+        }
+        server.assert_equal("dbo.T", "dbo.t_T").await;
+    }
+    // Within this machine it is said as well, and nobody is warned.
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    tables::dated("T").at_source(&server).await;
+    let project = Project::new(&server, T_MONTHLY);
+    for command in COMMANDS {
+        let ended = project.sync(command).await.expect(0);
+        let ended = ended.says("rows unencrypted (encrypt = false), within this machine");
+        ended.does_not_say("whoever is in between");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_is_said_to_be_trusted_by_name_after_it_was_reached() {
+    let deaf = session::nobody_listens();
+    let lines = "trust_server_certificate = true";
+    let config = config(deaf.port, lines).replacen(
+        lines,
+        "trust_server_certificate = true\nreplica_proof = \"named\"\nreplica_names = [\"POSREPL01/POS\"]",
+        1,
+    );
+    let home = Home::with_config(&config);
+    let ended = home.sync(COMMANDS[2]).expect(7);
+    ended.does_not_say("trusted by name").says("Nobody listens");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_said_and_another_host_must_be_listed() {
+    if is_elsewhere("a_redirect_is_said_and_another_host_must_be_listed") {
+        return;
+    }
+    let (server, project) = off_this_machine("trust_server_certificate = true\n").await;
+    let identity = Identity::of(&[ELSEWHERE]);
+    let listener = |to: &str| Middle::start(Some(&identity), Then::Redirect(to.to_owned(), server.port));
+    let near = listener(ELSEWHERE).await;
+    let source = |port: u16| format!("[source]\nserver = \"{ELSEWHERE},{port}\"");
+    project.configure(&source(server.port), &source(near.port));
+    let says = format!(
+        "The source at {ELSEWHERE}:{} sent the connection on to {ELSEWHERE}:{}",
+        near.port, server.port
+    );
+    for command in COMMANDS {
+        let ended = project.sync(command).await.expect(0);
+        assert_eq!(ended.said().matches(&says).count(), 1, "{}", ended.said());
+    }
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+
+    let far = listener("127.0.0.1").await;
+    project.configure(&source(near.port), &source(far.port));
+    for command in COMMANDS {
+        let ended = project.sync(command).await.expect(7);
+        ended.says("add redirect_hosts = [\"127.0.0.1\"] to [source]");
+    }
+    project.configure(
+        "require_replica = false",
+        "require_replica = false\nredirect_hosts = [\"127.0.0.1\"]",
+    );
+    for command in COMMANDS {
+        project
+            .sync(command)
+            .await
+            .expect(0)
+            .says("sent the connection on to 127.0.0.1:");
+    }
+}
+
+/// What could move a terminal's cursor, or turn around or hide a part of a line.
+fn is_harmful(c: char) -> bool {
+    (c.is_control() && c != '\n') || "\u{200b}\u{202e}\u{2066}\u{feff}".contains(c)
+}
+
+#[track_caller]
+fn assert_harmless(text: &str) {
+    assert!(!text.contains(is_harmful), "{text:?}");
+    for escaped in ["\\u001b", "\\u0007", "\\u009b"] {
+        assert!(!text.contains(escaped), "{text:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_of_a_server_controls_no_terminal() {
+    if is_elsewhere("a_text_of_a_server_controls_no_terminal") {
+        return;
+    }
+    let server = Server::emulated(|options| {
+        options.server_name = "POS\u{1b}]0;owned\u{7}\u{202e}01".to_owned();
+        options.version = "Evil\u{9b}31m SQL\u{200b} Server\u{2066} 2019\r\nmore".to_owned();
+    })
+    .await;
+    for sql in [
+        "CREATE TABLE dbo.T ([I\u{202e}D] int NOT NULL PRIMARY KEY, D datetime NOT NULL, [NO\u{202e}TE] nvarchar(9) NULL, \
+         [SHA\u{feff}PE] int NULL)",
+        "CREATE INDEX [IX\u{202e}] ON dbo.T (D)",
+        "INSERT INTO dbo.T ([I\u{202e}D], D, [NO\u{202e}TE]) VALUES (1, '2025-10-01T00:00:00', N'a')",
+    ] {
+        server.at_source(sql).await;
+    }
+    let project = Project::new(
+        &server,
+        &format!("{T_MONTHLY}exclude_columns = [\"SHA\u{feff}PE\"]\n"),
+    );
+    let json = ["doctor", "--json"];
+    let more: [&[&str]; 3] = [&json, &["status"], &["status", "--json"]];
+    for command in COMMANDS.into_iter().chain(more) {
+        let ended = project.sync(command).await.expect(0);
+        assert_harmless(&ended.said());
+        match command[0] {
+            "doctor" => drop(
+                ended
+                    .says("POS\u{fffd}]0;owned\u{fffd}\u{fffd}01")
+                    .says("Evil\u{fffd}31m SQL"),
+            ),
+            "plan" | "run" => drop(ended.says("SHA\u{fffd}PE")),
+            _ => {}
+        }
+    }
+    // Names stay exact in statements: the column was copied under its own.
+    let copied = "SELECT [NO\u{202e}TE] FROM dbo.t_T";
+    assert_eq!(server.connect(&server.target).await.texts(copied).await, ["a"]);
+    let state = std::fs::read(project.state()).unwrap();
+    let kept = String::from_utf8_lossy(&state);
+    assert!(kept.contains("POS\u{fffd}]0;owned") && !kept.contains("POS\u{1b}]0;owned"));
+
+    let message = "Invalid object name '\u{1b}[2J\u{202e}dbo.T'.\r\u{200b}";
+    for number in [208, 12_345] {
+        let error = Action::Error {
+            number,
+            state: 1,
+            class: 16,
+            message: message.to_owned(),
+        };
+        let rule = faults::at("sys.tables")
+            .of_the_program()
+            .always()
+            .does(&server, error);
+        for command in COMMANDS {
+            let ended = project.sync(command).await;
+            assert_ne!(ended.code(), 0, "{ended}");
+            assert_harmless(&ended.said());
+            ended.says("Invalid object name");
+        }
+        server.faults().remove(rule);
+    }
+}
