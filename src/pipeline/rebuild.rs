@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
+use crate::base::text::harmless_text;
 use crate::checkpoint::{Change, Replacement, TableRecord, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
 use crate::model::table::TableName;
@@ -104,7 +105,7 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 replacement.commit(&changes)?;
             }
         }
-        rebuilt.left_out = loaded;
+        rebuilt.left_out = loaded.iter().map(|name| harmless_text(name)).collect();
     }
     rebuilt.aside = replacement.place(clock.now())?;
     Ok(rebuilt)
