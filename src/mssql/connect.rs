@@ -134,25 +134,29 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
                 return Err(refusal::login_refused(&token, endpoint));
             }
             _ if watch.stall().is_some() => return Err(no_login(endpoint, timeouts)),
-            tiberius::error::Error::Io { .. }
-                if endpoint.protection_at(&host).encrypted != Encrypted::Nothing =>
-            {
-                return Err(hung_up(endpoint).with_source(error));
-            }
-            other => return Err(fault::from_driver(other, &endpoint.place(), None).0),
+            other => return Err(failed(other, endpoint, &host, redirected.as_deref())),
         }
     }
 }
 
-fn hung_up(endpoint: &Endpoint) -> Error {
-    Error::new(
-        ErrorKind::Broken,
-        format!(
-            "The connection to the {} broke during the login; check the network, and that the server speaks TLS, without \
-             which no login is sent",
-            endpoint.place()
-        ),
-    )
+/// The error of a login that broke off at `host`, where the connection was sent on to if it was.
+fn failed(error: tiberius::error::Error, endpoint: &Endpoint, host: &str, redirected: Option<&str>) -> Error {
+    let place = match redirected {
+        Some(to) => format!("{}, sent on to {to},", endpoint.place()),
+        None => endpoint.place(),
+    };
+    match error {
+        tiberius::error::Error::Io { kind, message }
+            if endpoint.protection_at(host).encrypted != Encrypted::Nothing =>
+        {
+            let text = format!(
+                "The connection to the {place} broke during the login; check the network, and that the server speaks TLS, \
+                 without which no login is sent"
+            );
+            Error::new(ErrorKind::Broken, text).with_source(fault::broken_by(kind, &message))
+        }
+        other => fault::from_driver(other, &place, None).0,
+    }
 }
 
 fn session(client: Client<Socket>, watch: Arc<Watch>, endpoint: &Endpoint, timeouts: &Timeouts) -> Session {

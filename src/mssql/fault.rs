@@ -63,9 +63,10 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
             let kind = kind_of(token.code(), token.class());
             (from_token(&token, kind, place), token.class() >= FATAL_CLASS)
         }
-        Driver::Io { .. } => {
+        Driver::Io { kind, message } => {
             let text = format!("The connection to the {place} broke; check the network and the server");
-            (Error::new(ErrorKind::Broken, text).with_source(error), true)
+            let cause = broken_by(kind, &message);
+            (Error::new(ErrorKind::Broken, text).with_source(cause), true)
         }
         Driver::Tls(why) => {
             let text = format!(
@@ -122,7 +123,17 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
 fn untrusted(why: &str) -> String {
     let why = why.split_once("handshake: ").map_or(why, |(_, why)| why);
     let why = why.split_once(" To connect anyway").map_or(why, |(why, _)| why);
-    text::shown(why.trim_end_matches('.'))
+    match why.trim_end_matches('.') {
+        "UnknownIssuer" => "nobody whom this system trusts issued the certificate".to_owned(),
+        why => text::shown(why),
+    }
+}
+
+/// What broke a connection, in the system's words alone: the driver and its libraries put their own before and behind.
+pub(super) fn broken_by(kind: std::io::ErrorKind, message: &str) -> std::io::Error {
+    let (_, message) = message.rsplit_once("performing I/O: ").unwrap_or(("", message));
+    let (message, _) = message.split_once(": https://").unwrap_or((message, ""));
+    std::io::Error::new(kind, text::shown(message))
 }
 
 /// The error of a wait that timed out.

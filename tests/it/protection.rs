@@ -38,7 +38,14 @@ fn short() -> Timeouts {
 async fn refusal(endpoint: &Endpoint) -> Error {
     let error = Session::open(endpoint, None, &short()).await.unwrap_err();
     let text = error.chain();
-    for forbidden in [PASSWORD, "encrypt = false", "Config::", "tiberius", "native-tls"] {
+    for forbidden in [
+        PASSWORD,
+        "encrypt = false",
+        "Config::",
+        "tiberius",
+        "rustls",
+        "http",
+    ] {
         assert!(!text.contains(forbidden), "{text}");
     }
     error
@@ -104,6 +111,37 @@ async fn who_denies_tls_gets_no_password_off_this_machine() {
 }
 
 #[tokio::test]
+async fn within_this_machine_a_login_is_in_clear_only_if_neither_side_asks_for_tls() {
+    let identity = Identity::of(&["127.0.0.1"]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &identity.certificate).unwrap();
+    for (encrypt, insists, trust, ca_file, expected) in [
+        (false, false, false, false, told(false)),
+        (false, false, true, false, told(false)),
+        (false, false, false, true, told(false)),
+        (false, true, false, false, Vec::new()),
+        (false, true, true, false, told(true)),
+        (false, true, false, true, told(true)),
+        (true, false, false, false, Vec::new()),
+        (true, false, true, false, told(true)),
+        (true, false, false, true, told(true)),
+    ] {
+        let middle = match insists {
+            true => Middle::insisting(&identity).await,
+            false => Middle::start(Some(&identity), Then::HangUp).await,
+        };
+        let endpoint = Endpoint {
+            host: "127.0.0.1".to_owned(),
+            ca_file: ca_file.then(|| file.path().to_owned()),
+            ..endpoint(middle.port, encrypt, trust)
+        };
+        refusal(&endpoint).await;
+        let case = (encrypt, insists, trust, ca_file);
+        assert_eq!(middle.heard(), expected, "{case:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_takes_the_password_nowhere_else() {
     let identity = Identity::of(&[ELSEWHERE]);
     let second = Middle::start(Some(&identity), Then::HangUp).await;
@@ -160,10 +198,12 @@ async fn a_redirect_never_weakens_what_protects_the_connection() {
             redirect_hosts: listed.clone(),
             ..endpoint(first.port, true, false)
         };
-        refusal(&verifying).await;
+        let error = refusal(&verifying).await;
         assert_eq!(first.heard(), told(true));
         let expected = if is_let_in { told(true) } else { Vec::new() };
         assert_eq!(second.heard(), expected, "{names:?}");
+        let sent_on = format!("sent on to 127.0.0.1:{}", second.port);
+        assert!(error.to_string().contains(&sent_on), "{error}");
     }
 }
 

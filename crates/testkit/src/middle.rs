@@ -14,6 +14,7 @@ const LOGIN7: u8 = 0x10;
 const ENCRYPT_OFF: u8 = 0;
 const ENCRYPT_ON: u8 = 1;
 const ENCRYPT_NOT_SUPPORTED: u8 = 2;
+const ENCRYPT_REQUIRED: u8 = 3;
 
 /// An address that is no loopback address, and at which Unix systems reach this machine also without a network. What is
 /// off this machine is tested by it.
@@ -75,8 +76,17 @@ pub struct Middle {
 }
 
 impl Middle {
-    /// Shows this certificate, or says that he speaks no TLS if there is none.
+    /// Shows this certificate to who asks for TLS, or says that he speaks none if there is none.
     pub async fn start(identity: Option<&Identity>, then: Then) -> Middle {
+        Middle::listen(identity, false, then).await
+    }
+
+    /// Shows this certificate, and asks also those for TLS who want none.
+    pub async fn insisting(identity: &Identity) -> Middle {
+        Middle::listen(Some(identity), true, Then::HangUp).await
+    }
+
+    async fn listen(identity: Option<&Identity>, insists: bool, then: Then) -> Middle {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
@@ -86,7 +96,7 @@ impl Middle {
                 let (identity, then, list) = (identity.clone(), then.clone(), Arc::clone(&list));
                 tokio::spawn(async move {
                     // A client that leaves in the middle ends its connection and nothing else.
-                    let _ = serve(stream, identity, then, &list).await;
+                    let _ = serve(stream, identity, insists, then, &list).await;
                 });
             }
         });
@@ -102,12 +112,14 @@ impl Middle {
 async fn serve(
     mut stream: TcpStream,
     identity: Option<Identity>,
+    insists: bool,
     then: Then,
     heard: &Mutex<Vec<Heard>>,
 ) -> std::io::Result<()> {
     let (_, prelogin) = read_packet(&mut stream).await?;
     let asked = encryption_of(&prelogin);
     let answer = match (asked, &identity) {
+        (ENCRYPT_NOT_SUPPORTED, Some(_)) if insists => ENCRYPT_REQUIRED,
         (_, None) | (ENCRYPT_NOT_SUPPORTED, _) => ENCRYPT_NOT_SUPPORTED,
         (ENCRYPT_OFF, _) => ENCRYPT_OFF,
         _ => ENCRYPT_ON,
