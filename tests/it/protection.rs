@@ -261,7 +261,7 @@ async fn off_this_machine(lines: &str) -> (Server, Project) {
     project.configure("encrypt = false\ntrust_server_certificate = true\n", lines);
     project
         .home
-        .write("server-ca.pem", server.emulator().certificate_pem().to_owned());
+        .write("server-ca.pem", server.emulator().certificate_pem());
     (server, project)
 }
 
