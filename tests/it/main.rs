@@ -43,6 +43,7 @@ mod state;
 mod statements;
 mod status;
 mod stop;
+mod texts;
 mod verify;
 mod walk;
 mod widened;
