@@ -76,7 +76,7 @@ async fn sample(context: &Context, config: &Config, args: &SampleArgs) -> Result
     for table in config.chosen(args.tables.as_deref())? {
         let name = config.target_table(table);
         let mut done = Sampled {
-            name: table.name.to_string(),
+            name: table.name.as_str().to_owned(),
             mode: table.mode,
             rows: 0,
             file: None,

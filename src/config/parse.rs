@@ -79,6 +79,7 @@ const SOURCE_KEYS: &[&str] = &[
     "replica_proof",
     "replica_names",
     "refuse_names",
+    "redirect_hosts",
 ];
 /// The length of the shortest `receipt_key`.
 const RECEIPT_KEY_BYTES_MIN: usize = 16;
@@ -117,6 +118,7 @@ const ADDRESS_KEYS: &[&str] = &[
     "encrypt",
     "trust_server_certificate",
     "ca_file",
+    "redirect_hosts",
 ];
 
 impl Config {
@@ -191,7 +193,8 @@ fn section<'a>(
 
 fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
     let section = section(file, root, "source", "[source]", SOURCE_KEYS)?;
-    let (endpoint, embedded) = endpoint(file, &section, "source")?;
+    let (mut endpoint, embedded) = endpoint(file, &section, "source")?;
+    endpoint.redirect_hosts = redirect_hosts(file, &section)?;
     let require_replica = section.boolean("require_replica")?.unwrap_or(true);
     let names = section.strings("replica_names")?;
     let by_name = match section.optional("replica_proof")? {
@@ -243,6 +246,26 @@ fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
     })
 }
 
+/// The hosts that the source may send a login on to.
+fn redirect_hosts(file: &File<'_>, section: &Section<'_>) -> Result<Vec<String>> {
+    let listed = section.strings("redirect_hosts")?;
+    let hosts = listed.map_or_else(Vec::new, |list| list.value);
+    let is_host = |host: &str| {
+        let is_address = host.parse::<std::net::IpAddr>().is_ok();
+        is_address
+            || host
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+    };
+    match hosts.iter().find(|host| !is_host(&host.value)) {
+        None => Ok(hosts.into_iter().map(|host| host.value).collect()),
+        Some(host) => Err(file.error(
+            host.at,
+            "A host in `redirect_hosts` must be a name or an address without a port, as in \"node2.example.com\"",
+        )),
+    }
+}
+
 fn is_server_and_database(name: &str) -> bool {
     name.split_once('/')
         .is_some_and(|(server, database)| !server.trim().is_empty() && !database.trim().is_empty())
@@ -292,6 +315,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
             encrypt: false,
             trust_server_certificate: false,
             ca_file: None,
+            redirect_hosts: Vec::new(),
             application: APPLICATION.to_owned(),
             read_only_intent,
             label,
@@ -321,6 +345,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
             .optional("ca_file")?
             .map(|path| ca_file(file, path))
             .transpose()?,
+        redirect_hosts: Vec::new(),
         application: APPLICATION.to_owned(),
         read_only_intent,
         label,
@@ -438,7 +463,7 @@ fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, target: &Target) -> Result
                 format_args!("The table {} is here twice; remove one", table.name),
             ));
         }
-        Identifier::new(format!("{}{}", target.table_prefix, table.name))
+        Identifier::new(format!("{}{}", target.table_prefix, table.name.as_str()))
             .map_err(|error| file.place(at, error))?;
         tables.push(table);
         places.push(at);

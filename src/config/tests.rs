@@ -157,7 +157,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "user",
         "usr",
-        ", line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names",
+        ", line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts",
     ),
     (
         "mode = \"full\"\n",

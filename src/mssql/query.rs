@@ -57,6 +57,8 @@ pub struct Session {
     pub(super) receipt_key: Option<Secret>,
     /// The statement that made this session's stage, if it has one.
     pub(super) staged: Option<String>,
+    /// `host:port` of the server that the configured one sent the connection on to; `None` if it did not.
+    pub(super) redirected: Option<String>,
 }
 
 /// The reason that no more rows were given out.
@@ -108,6 +110,11 @@ impl Session {
     /// Whether the connection itself has ended, or fell silent: those opened before it may have as well.
     pub fn is_lost(&self) -> bool {
         self.lost
+    }
+
+    /// `host:port` of the server that the configured one sent the connection on to; `None` if it did not.
+    pub fn redirected(&self) -> Option<&str> {
+        self.redirected.as_deref()
     }
 
     /// `source at host:1433, database POS`: the place that errors name.

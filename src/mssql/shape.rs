@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::shown;
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableSchema};
 use crate::mssql::{Row, Session};
@@ -411,7 +412,7 @@ fn indexes(rows: &[Row], options: &BTreeMap<i64, Vec<String>>) -> Result<Shape> 
         let plain = kind == CLUSTERED || kind == NONCLUSTERED;
         if !plain || row.flag("has_filter")? || row.flag("is_disabled")? {
             if first {
-                let name = row.optional_text("index_name")?.unwrap_or_default();
+                let name = shown(row.optional_text("index_name")?.unwrap_or_default());
                 shape.obstacles.push(format!(
                     "index {name}, which is filtered, disabled or of another kind"
                 ));

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
+use crate::base::text::harmless_text;
 use crate::checkpoint::{Change, InStep, Replacement, TableRecord, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
 use crate::model::table::TableName;
@@ -60,10 +61,10 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
         let mut loaded = receipt::tables(&mut session).await?;
         for table in &config.tables {
             let target = config.target_table(table);
-            let (name, full) = (table.name.as_str(), target.to_string());
+            let (name, full) = (table.name.as_str(), target.exact());
             let shadow = target.shadow()?;
             loaded.retain(|loaded| {
-                !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.to_string())
+                !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.exact())
             });
             let Some((recorded, unfollowed)) = recorded(&mut session, &replacement, name, &target).await?
             else {
@@ -122,7 +123,7 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 }])?;
             }
         }
-        rebuilt.left_out = loaded;
+        rebuilt.left_out = loaded.iter().map(|name| harmless_text(name)).collect();
     }
     rebuilt.aside = replacement.place(clock.now())?;
     Ok(rebuilt)
@@ -150,7 +151,7 @@ async fn recorded(
         return Ok(None);
     }
     let recorded = Recorded {
-        table: target.to_string(),
+        table: target.exact(),
         access_path: known.record.access_path,
         fingerprint: known.record.fingerprint.clone(),
     };

@@ -9,8 +9,6 @@
 //! Who only looks decides by the same rules. A run looks between the table's applock and its epoch, so that a run that is
 //! refused takes nothing from a working one, and once more under its lease before it writes.
 
-use std::sync::atomic::Ordering;
-
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::base::text::counted;
@@ -174,7 +172,7 @@ async fn without_record(
     };
     // Loading a table into another target than before would silently leave the old one behind.
     let record = &known.record;
-    let (now, then) = (target.to_string(), &record.target);
+    let (now, then) = (target.exact(), &record.target);
     let is_same = match session {
         Some(session) if now.to_lowercase() == then.to_lowercase() && now != *then => {
             receipt::is_same_name(session, &now, then).await?
@@ -290,7 +288,7 @@ pub(crate) async fn settle(
         run.warn(&format!("Table {}: {text}", plan.name));
     }
     if let Some(text) = kept.server
-        && !run.told_server.swap(true, Ordering::Relaxed)
+        && run.is_news(&text)
     {
         run.warn(&format!("Table {}: {text}", plan.name));
     }

@@ -11,6 +11,7 @@ use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
+use crate::base::text::shown;
 use crate::model::row::Value;
 use crate::model::table::TableName;
 use crate::mssql::{Endpoint, Session, Timeouts};
@@ -141,7 +142,7 @@ async fn row(session: &mut Session, table: &str) -> Result<Option<(String, i64)>
 /// # Errors
 /// Those of [`Session::rows`].
 pub async fn name_of(session: &mut Session, table: &TableName) -> Result<Option<String>> {
-    let row = row(session, &table.to_string()).await?;
+    let row = row(session, &table.exact()).await?;
     Ok(row.map(|(name, _)| name))
 }
 
@@ -150,7 +151,7 @@ pub async fn name_of(session: &mut Session, table: &TableName) -> Result<Option<
 /// # Errors
 /// Those of [`Session::rows`].
 pub async fn epoch_of(session: &mut Session, table: &TableName) -> Result<Option<i64>> {
-    let row = row(session, &table.to_string()).await?;
+    let row = row(session, &table.exact()).await?;
     Ok(row.map(|(_, epoch)| epoch))
 }
 
@@ -227,7 +228,7 @@ pub async fn with_holder(session: &mut Session, target: &TableName, error: Error
     if let Err(broken) = session.batch(&level("UNCOMMITTED")).await {
         return broken;
     }
-    let name = target.to_string();
+    let name = target.exact();
     // The lease's row names the last run that took it, which may have ended since.
     let busy = match is_held(session, &name).await {
         Err(error) if session.is_broken() => return error,
@@ -260,7 +261,7 @@ async fn held_by_another(session: &mut Session, name: &str) -> Error {
     let holder = match session.rows(sql, &[Value::Text(name)]).await {
         Ok(rows) => rows
             .first()
-            .and_then(|row| Some((row.text("host").ok()?.to_owned(), row.integer("process_id").ok()?))),
+            .and_then(|row| Some((shown(row.text("host").ok()?), row.integer("process_id").ok()?))),
         Err(_) => None,
     };
     let who = holder.map_or_else(String::new, |(host, pid)| format!(" (process {pid} on {host})"));

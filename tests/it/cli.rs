@@ -57,7 +57,7 @@ fn unknown_config_key() {
     let home = Home::with_config(&CONFIG.replace("user = \"reader\"", "usr = \"reader\""));
     insta::assert_snapshot!(run(&home), @r"
     stderr:
-    error: sync.toml, line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names
+    error: sync.toml, line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts
     exit code: 2
     ");
 }

@@ -29,6 +29,8 @@ mod plan_changes;
 mod preflight;
 mod private;
 mod profile;
+#[cfg(unix)]
+mod protection;
 mod rebuild;
 mod receipt_key;
 mod reconcile;
@@ -46,6 +48,7 @@ mod state;
 mod statements;
 mod status;
 mod stop;
+mod texts;
 mod verify;
 mod walk;
 mod widened;

@@ -32,6 +32,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "7)",
     ),
     (
+        "or no login is sent there and the command ends with exit code 7",
+        "a_redirect_is_said_and_another_host_must_be_listed",
+        "expect(7)",
+    ),
+    (
         "would leave, nothing is loaded there and the command ends with exit code 3",
         "is_braked",
         "exits(3)",

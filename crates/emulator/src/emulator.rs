@@ -14,7 +14,7 @@ use crate::limits::{Holder, Limits};
 use crate::listen;
 use crate::log::StatementLog;
 use crate::sql;
-use crate::store::{LockMode, Role, ServerConfig, ServerState};
+use crate::store::{LockMode, Role, ServerConfig, ServerState, VERSION_TEXT};
 use crate::types::{Session, SessionOptions, SqlError};
 use crate::wire::prelogin::TlsMode;
 use crate::wire::server::{Backend, Server};
@@ -32,6 +32,8 @@ pub struct EmulatorOptions {
     pub listen: SocketAddr,
     /// The answer to `@@SERVERNAME`.
     pub server_name: String,
+    /// The answer to `@@VERSION`.
+    pub version: String,
     /// Names and passwords of the logins. Without any, every login is let in.
     pub users: Vec<(String, String)>,
     /// Whether TLS is spoken.
@@ -61,6 +63,7 @@ impl EmulatorOptions {
             data: data.into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             server_name: "EMULATOR".to_owned(),
+            version: VERSION_TEXT.to_owned(),
             users: Vec::new(),
             tls: TlsMode::default(),
             locks: LockMode::default(),
@@ -159,6 +162,7 @@ impl Emulator {
         let config = ServerConfig {
             data: options.data,
             server_name: options.server_name.clone(),
+            version: options.version,
             locks: options.locks,
         };
         let state = ServerState::open(config).map_err(|source| Error::Data {

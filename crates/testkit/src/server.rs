@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::NaiveDate;
-use tds_emulator::{Emulator, EmulatorOptions, Faults, Limits, LockMode, Role, TlsMode};
+use tds_emulator::{Emulator, EmulatorOptions, Faults, Limits, Role, TlsMode};
 
 use crate::{Client, statements};
 
@@ -78,13 +78,9 @@ impl Server {
     pub async fn emulated(change: impl FnOnce(&mut EmulatorOptions)) -> Server {
         let data = tempfile::tempdir().expect("a directory for the emulator");
         let mut options = EmulatorOptions {
-            data: data.path().to_owned(),
-            listen: "127.0.0.1:0".parse().expect("an address"),
-            server_name: "EMULATOR".to_owned(),
             users: vec![(USER.to_owned(), PASSWORD.to_owned())],
-            tls: TlsMode::Offered,
-            locks: LockMode::Versioned,
             limits: limits(),
+            ..EmulatorOptions::new(data.path())
         };
         change(&mut options);
         let emulator = Emulator::start(options).await.expect("the emulator starts");

@@ -108,6 +108,14 @@ mod tests {
         .unwrap();
         let config = Config::load(&path, &|_| None).unwrap();
         assert!(config.source.require_replica && config.source.endpoint.encrypt);
+        // Any certificate is accepted on this machine alone, and who names another server is told.
+        assert!(config.source.endpoint.protection().verified);
+        assert!(!config.target.endpoint.protected().1);
+        let elsewhere = std::fs::read_to_string(&path).unwrap();
+        let elsewhere = elsewhere.replace("\"127.0.0.1\"", "\"warehouse.example\"");
+        std::fs::write(&path, elsewhere).unwrap();
+        let moved = Config::load(&path, &|_| None).unwrap();
+        assert!(moved.target.endpoint.protected().1);
         assert_eq!(config.target.table_prefix, "com_5013_");
         let of_mode = |mode| {
             config

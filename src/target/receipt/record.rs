@@ -59,7 +59,7 @@ pub struct Receipt {
 /// # Errors
 /// `State` if a receipt is not as this version writes it; those of [`Session::many_rows`]. So for every read of receipts.
 pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Window>> {
-    let name = table.to_string();
+    let name = table.exact();
     let sql = "SELECT DISTINCT [window_start], [window_end] FROM [sync].[receipt] WHERE [table_name] = @P1 \
                ORDER BY [window_start]";
     let rows = session.many_rows(sql, &[Value::Text(&name)]).await?;
@@ -89,7 +89,7 @@ pub(super) fn refuse_overlaps(table: &TableName, windows: &[Window]) -> Result<(
 
 /// The receipts of a window, by ordinal.
 pub async fn read(session: &mut Session, table: &TableName, window: Window) -> Result<Vec<Receipt>> {
-    let name = table.to_string();
+    let name = table.exact();
     let params = [Value::Text(&name), day(window.stored_start())];
     select(session, "[window_start] = @P2 ORDER BY [ordinal]", &params).await
 }
@@ -119,7 +119,7 @@ pub async fn read_windows(
     table: &TableName,
     windows: &[(Window, u64)],
 ) -> Result<BTreeMap<Window, Vec<Receipt>>> {
-    let name = table.to_string();
+    let name = table.exact();
     let mut found: BTreeMap<Window, Vec<Receipt>> = BTreeMap::new();
     for group in together(windows) {
         let starts: Vec<String> = (0..group.len()).map(|n| format!("@P{}", n + 2)).collect();

@@ -213,7 +213,7 @@ pub async fn drop_table(session: &mut Session, table: &TableName) -> Result<()> 
     session
         .batch(&format!("DROP TABLE IF EXISTS {}", table.quoted()))
         .await?;
-    drop_all(session, &table.to_string()).await.map(|_| ())
+    drop_all(session, &table.exact()).await.map(|_| ())
 }
 
 /// Passes the receipts of one table on to another, whose own are dropped, within the caller's transaction.

@@ -36,7 +36,7 @@ pub async fn sums(
     table: &TableName,
     incarnation: &Incarnation,
 ) -> Result<BTreeMap<Window, Sums>> {
-    let name = table.to_string();
+    let name = table.exact();
     let sql = "SELECT [window_start], [window_end], COUNT_BIG(*) AS [chunks], \
                SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END) AS [verified], \
                SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END) AS [here], \

@@ -44,6 +44,8 @@ pub(crate) struct ServerConfig {
     pub data: PathBuf,
     /// The answer to `SERVERPROPERTY('ServerName')` and `@@SERVERNAME`.
     pub server_name: String,
+    /// The answer to `@@VERSION`.
+    pub version: String,
     /// Whether readers wait for writers.
     pub locks: LockMode,
 }
@@ -52,6 +54,7 @@ pub(crate) struct ServerConfig {
 pub(crate) struct ServerState {
     pub(crate) data: PathBuf,
     pub(crate) server_name: String,
+    pub(crate) version: String,
     pub(crate) lock_mode: LockMode,
     pub(crate) locks: LockManager,
     pub(crate) clock: Clock,
@@ -74,6 +77,7 @@ impl ServerState {
         let state = ServerState {
             data: config.data,
             server_name: config.server_name,
+            version: config.version,
             lock_mode: config.locks,
             locks: LockManager::new(clock),
             clock,

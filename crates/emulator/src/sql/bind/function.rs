@@ -465,7 +465,10 @@ impl Binder<'_> {
             |binder: &mut Self, text: &str| binder.literal(OwnedCell::Text(text.to_owned()), nvarchar(300));
         let int = |binder: &mut Self, value: i64| binder.literal(OwnedCell::Integer(value), SqlType::Int);
         Ok(match name.to_ascii_uppercase().as_str() {
-            "@@VERSION" => text(self, crate::store::VERSION_TEXT),
+            "@@VERSION" => {
+                let version = self.core.server.version.clone();
+                text(self, &version)
+            }
             "@@SERVERNAME" => {
                 let name = self.core.server.server_name.clone();
                 text(self, &name)
