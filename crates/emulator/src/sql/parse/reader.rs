@@ -304,7 +304,7 @@ impl<'a> Reader<'a> {
     /// An expression that the catalog keeps, as the text that was written.
     pub(super) fn expr_text(&mut self) -> Parsed<String> {
         let start = self.parser.peek_token().span.start;
-        self.parser.parse_expr()?;
+        self.expr()?;
         let end = self.parser.get_current_token().span.end;
         let (from, to) = (self.offset(start), self.offset(end));
         Ok(self.source.get(from..to).unwrap_or_default().trim().to_owned())
@@ -314,6 +314,7 @@ impl<'a> Reader<'a> {
     /// sqlparser tells them apart only in a whole column option.
     pub(super) fn column_default(&mut self) -> Parsed<String> {
         let start = self.parser.peek_nth_token(1).span.start;
+        self.dialect.begin();
         if self.parser.parse_optional_column_option()?.is_none() {
             return Err(self.near());
         }
