@@ -80,6 +80,9 @@ const SOURCE_KEYS: &[&str] = &[
     "refuse_names",
     "redirect_hosts",
 ];
+/// The length of the shortest `receipt_key`.
+const RECEIPT_KEY_BYTES_MIN: usize = 16;
+
 const TARGET_KEYS: &[&str] = &[
     "server",
     "port",
@@ -91,6 +94,7 @@ const TARGET_KEYS: &[&str] = &[
     "trust_server_certificate",
     "ca_file",
     "table_prefix",
+    "receipt_key",
 ];
 const RUN_KEYS: &[&str] = &[
     "max_workers",
@@ -243,14 +247,7 @@ fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
 fn redirect_hosts(file: &File<'_>, section: &Section<'_>) -> Result<Vec<String>> {
     let listed = section.strings("redirect_hosts")?;
     let hosts = listed.map_or_else(Vec::new, |list| list.value);
-    let is_host = |host: &str| {
-        let is_address = host.parse::<std::net::IpAddr>().is_ok();
-        is_address
-            || host
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-    };
-    match hosts.iter().find(|host| !is_host(&host.value)) {
+    match hosts.iter().find(|host| !server::is_host(&host.value)) {
         None => Ok(hosts.into_iter().map(|host| host.value).collect()),
         Some(host) => Err(file.error(
             host.at,
@@ -266,7 +263,17 @@ fn is_server_and_database(name: &str) -> bool {
 
 fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
     let section = section(file, root, "target", "[target]", TARGET_KEYS)?;
-    let (endpoint, embedded) = endpoint(file, &section, "target")?;
+    let (mut endpoint, embedded) = endpoint(file, &section, "target")?;
+    if let Some(key) = section.optional("receipt_key")? {
+        if key.value.len() < RECEIPT_KEY_BYTES_MIN {
+            let text = format!(
+                "`receipt_key` is shorter than {RECEIPT_KEY_BYTES_MIN} bytes and could be guessed; write receipt_key = \
+                 \"${{RECEIPT_KEY}}\" and give the variable 32 random characters"
+            );
+            return Err(file.error(key.at, text));
+        }
+        endpoint.receipt_key = Some(Secret::new(key.value));
+    }
     let table_prefix = match section.string("table_prefix")? {
         Some(prefix) if !prefix.value.is_empty() => identifier(file, prefix)?.as_str().to_owned(),
         _ => String::new(),
@@ -302,6 +309,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
             application: APPLICATION.to_owned(),
             read_only_intent,
             label,
+            receipt_key: None,
             profile: None,
         };
         return Ok((endpoint, true));
@@ -335,6 +343,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
         application: APPLICATION.to_owned(),
         read_only_intent,
         label,
+        receipt_key: None,
         profile: None,
     };
     Ok((endpoint, false))

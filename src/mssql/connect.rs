@@ -169,6 +169,7 @@ fn session(client: Client<Socket>, watch: Arc<Watch>, endpoint: &Endpoint, timeo
         place: endpoint.place(),
         broken: false,
         lost: false,
+        receipt_key: endpoint.receipt_key.clone(),
         staged: None,
         redirected: None,
     }

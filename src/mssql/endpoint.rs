@@ -40,6 +40,8 @@ pub struct Endpoint {
     pub read_only_intent: bool,
     /// `source` or `target`, for errors and for the profile.
     pub label: &'static str,
+    /// The key that seals receipts at this end, if receipts are sealed.
+    pub receipt_key: Option<Secret>,
     /// The counts of statements that sessions of this endpoint add to; `None` if nobody asked for them.
     pub profile: Option<Arc<Profile>>,
 }

@@ -146,6 +146,7 @@ mod tests {
             application: String::new(),
             read_only_intent: true,
             label: "source",
+            receipt_key: None,
             profile: None,
         }
     }

@@ -10,6 +10,7 @@ use futures_util::TryStreamExt;
 use tiberius::{ColumnData, QueryItem, ToSql};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::secret::Secret;
 use crate::model::row::Value;
 use crate::mssql::profile::{Exchange, Profile};
 use crate::mssql::rows::check_columns;
@@ -43,6 +44,8 @@ pub struct Session {
     pub(super) place: String,
     pub(super) broken: bool,
     pub(super) lost: bool,
+    /// The key that seals receipts at this end, if there is one.
+    pub(super) receipt_key: Option<Secret>,
     /// The statement that made this session's stage, if it has one.
     pub(super) staged: Option<String>,
     /// `host:port` of the server that the configured one sent the connection on to; `None` if it did not.
@@ -108,6 +111,11 @@ impl Session {
     /// `source at host:1433, database POS`: the place that errors name.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The key that seals receipts at this end.
+    pub fn receipt_key(&self) -> Option<&Secret> {
+        self.receipt_key.as_ref()
     }
 
     /// Runs a batch and reads its results to the end. Its `SET` options and temporary tables last as long as the

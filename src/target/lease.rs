@@ -118,18 +118,22 @@ pub async fn raise(session: &mut Session, table: &str, holder: &Holder) -> Resul
         session.execute(sql, &params).await?;
     }
     failpoint::step("lease: after the epoch is raised");
-    let rows = session
-        .rows(
-            "SELECT [table_name], [epoch] FROM [sync].[lease] WHERE [table_name] = @P1",
-            &params[..1],
-        )
-        .await?;
-    let row = rows.first().ok_or_else(|| lost(table))?;
+    let (table, epoch) = row(session, table).await?.ok_or_else(|| lost(table))?;
     Ok(Lease {
-        table: row.text("table_name")?.to_owned(),
-        epoch: row.integer("epoch")?,
+        table,
+        epoch,
         run_id: holder.run_id,
     })
+}
+
+/// The name by which the leases have a target table, and its epoch; `None` if nobody has loaded it. The server compares
+/// names, by the collation of its database.
+async fn row(session: &mut Session, table: &str) -> Result<Option<(String, i64)>> {
+    let sql = "SELECT [table_name], [epoch] FROM [sync].[lease] WHERE [table_name] = @P1";
+    let rows = session.rows(sql, &[Value::Text(table)]).await?;
+    rows.first()
+        .map(|row| Ok((row.text("table_name")?.to_owned(), row.integer("epoch")?)))
+        .transpose()
 }
 
 /// The name by which the leases have a target table; `None` if nobody has loaded it. The server compares names, by
@@ -138,12 +142,17 @@ pub async fn raise(session: &mut Session, table: &str, holder: &Holder) -> Resul
 /// # Errors
 /// Those of [`Session::rows`].
 pub async fn name_of(session: &mut Session, table: &TableName) -> Result<Option<String>> {
-    let name = table.exact();
-    let sql = "SELECT [table_name] FROM [sync].[lease] WHERE [table_name] = @P1";
-    let rows = session.rows(sql, &[Value::Text(&name)]).await?;
-    rows.first()
-        .map(|row| Ok(row.text("table_name")?.to_owned()))
-        .transpose()
+    let row = row(session, &table.exact()).await?;
+    Ok(row.map(|(name, _)| name))
+}
+
+/// The epoch of a target table's lease; `None` if nobody has loaded it.
+///
+/// # Errors
+/// Those of [`Session::rows`].
+pub async fn epoch_of(session: &mut Session, table: &TableName) -> Result<Option<i64>> {
+    let row = row(session, &table.exact()).await?;
+    Ok(row.map(|(_, epoch)| epoch))
 }
 
 /// Releases the applock that [`take`] took, so that the session can serve another table.

@@ -20,6 +20,7 @@ mod lease;
 mod migrate;
 mod mssql_connect;
 mod mssql_session;
+mod names;
 mod nothing_lost;
 mod operations;
 mod plan;
@@ -29,6 +30,7 @@ mod profile;
 #[cfg(unix)]
 mod protection;
 mod rebuild;
+mod receipt_key;
 mod reconcile;
 mod reconcile_whole;
 mod reference;

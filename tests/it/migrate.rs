@@ -35,7 +35,7 @@ async fn a_target_is_prepared_once() {
     let ended = project.sync(&["migrate"]).await.expect(0);
     assert_eq!(
         ended.stdout,
-        format!("Applied to schema [sync] of {}: receipts.\n", server.target)
+        format!("Applied to schema [sync] of {}: receipts, seal.\n", server.target)
     );
     let first = made(&server).await;
     let ended = project.sync(&["migrate"]).await.expect(0);

@@ -42,6 +42,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "exits(3)",
     ),
     (
+        "Windows that overlap are refused with exit code 6",
+        "a_window_that_hands_changed_is_refused",
+        "expect(6)",
+    ),
+    (
         "a table whose columns the login reads masked is refused with exit code 7",
         "a_table_of_masks_is_refused",
         "run(&project, 7)",

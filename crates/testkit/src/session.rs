@@ -24,6 +24,7 @@ pub fn endpoint(host: &str, port: u16, user: &str, password: &str, database: &st
         application: APPLICATION.to_owned(),
         read_only_intent: false,
         label: "source",
+        receipt_key: None,
         profile: None,
     }
 }
