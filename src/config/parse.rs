@@ -250,14 +250,7 @@ fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
 fn redirect_hosts(file: &File<'_>, section: &Section<'_>) -> Result<Vec<String>> {
     let listed = section.strings("redirect_hosts")?;
     let hosts = listed.map_or_else(Vec::new, |list| list.value);
-    let is_host = |host: &str| {
-        let is_address = host.parse::<std::net::IpAddr>().is_ok();
-        is_address
-            || host
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-    };
-    match hosts.iter().find(|host| !is_host(&host.value)) {
+    match hosts.iter().find(|host| !server::is_host(&host.value)) {
         None => Ok(hosts.into_iter().map(|host| host.value).collect()),
         Some(host) => Err(file.error(
             host.at,

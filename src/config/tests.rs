@@ -201,6 +201,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     (
         "schema = \"COM_5013\"",
+        "schema = \"a\"\nredirect_hosts = [\"node2.example\", \"node3:1433\"]",
+        ", line 7: A host in `redirect_hosts` must be a name or an address without a port, as in \"node2.example.com\"",
+    ),
+    (
+        "schema = \"COM_5013\"",
         "schema = \"a\"\nreplica_names = [\"A/B\"]",
         ", line 7: `replica_names` counts only with replica_proof = \"named\"; set that, or remove the names",
     ),
