@@ -21,7 +21,7 @@ pub enum ErrorKind {
     /// The server cannot be reached, or the connection broke before the work could have taken effect.
     Connection,
     /// The connection broke in the middle of a statement, or the server ended it, because of the network or the
-    /// statement.
+    /// statement; or the server's answer was malformed, or had no end.
     Broken,
     /// The connection broke, or time ran out, while a COMMIT was under way: it may or may not have happened.
     OutcomeUnknown,
@@ -43,6 +43,8 @@ pub enum ErrorKind {
     TargetFull,
     /// The server refused a statement for a lasting reason.
     Statement,
+    /// A row is larger than a run may hold in memory.
+    TooLarge,
     /// The rows that were read back differ from the source's rows.
     Mismatch,
     /// More rows would leave the target than may without an operator's consent.
@@ -81,6 +83,7 @@ impl ErrorKind {
             | Self::Preflight
             | Self::Plan
             | Self::Statement
+            | Self::TooLarge
             | Self::Mismatch
             | Self::Held
             | Self::Stopped => false,
@@ -101,7 +104,8 @@ impl ErrorKind {
             | ErrorKind::Login
             | ErrorKind::LoginAgain
             | ErrorKind::WrongServer
-            | ErrorKind::Preflight => ExitCode::Preflight,
+            | ErrorKind::Preflight
+            | ErrorKind::TooLarge => ExitCode::Preflight,
             ErrorKind::OutcomeUnknown
             | ErrorKind::Transient
             | ErrorKind::Timeout

@@ -10,7 +10,7 @@
 //! | Timeout | retry a few times | the server may have been busy, but a slow statement is expensive |
 //! | Outage | give up | the run has waited as long as it may |
 //! | Login, WrongServer, Preflight, Usage, Config | give up | only a person can change it |
-//! | TargetFull, Statement, Mismatch, Held | give up | a retry would fail the same way |
+//! | TargetFull, Statement, TooLarge, Mismatch, Held | give up | a retry would fail the same way |
 //! | Busy, State, Plan, Internal | give up | further work could make a wrong row |
 //! | Stopped | give up | an operator asked for it |
 //!
@@ -57,6 +57,7 @@ fn policy(kind: ErrorKind) -> Policy {
         | ErrorKind::Config
         | ErrorKind::TargetFull
         | ErrorKind::Statement
+        | ErrorKind::TooLarge
         | ErrorKind::Mismatch
         | ErrorKind::Held
         | ErrorKind::Busy
@@ -287,6 +288,7 @@ mod tests {
             ErrorKind::Preflight,
             ErrorKind::TargetFull,
             ErrorKind::Statement,
+            ErrorKind::TooLarge,
             ErrorKind::Mismatch,
             ErrorKind::Held,
             ErrorKind::Busy,

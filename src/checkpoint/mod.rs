@@ -7,6 +7,7 @@
 
 mod codec;
 mod layout;
+mod lock;
 mod open;
 mod record;
 mod rehearsal;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
+use zeroize::Zeroizing;
 
 use super::env::Variables;
 use super::section::{At, File, Section};
@@ -13,7 +14,7 @@ use super::values::{Config, ExcludedColumn, Mode, RunConfig, Source, TableConfig
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
 use crate::model::table::Identifier;
-use crate::mssql::{Endpoint, Guard, Proof, Timeouts};
+use crate::mssql::{Endpoint, Guard, Proof, Timeouts, row_bytes_max};
 
 /// The program name of our sessions, as the server's administrator sees it.
 const APPLICATION: &str = "mssql-sync";
@@ -150,6 +151,8 @@ fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Con
             told.with_source(error)
         }
     })?;
+    // It may have a password.
+    let text = Zeroizing::new(text);
     let directory = path.parent().unwrap_or(Path::new(""));
     let variables = Variables::read(directory, environment)?;
     let file = File {
@@ -280,7 +283,7 @@ fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
     };
     Ok(Target {
         endpoint,
-        schema: identifier(file, section.required("schema", "dbo")?)?,
+        schema: identifier(file, section.required("schema", "pos")?)?,
         table_prefix,
         embedded,
     })
@@ -328,11 +331,7 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
         instance,
         database,
         user: section.required("user", "NAME")?.value,
-        password: Secret::new(
-            section
-                .required("password", &format!("${{{}_PASSWORD}}", label.to_uppercase()))?
-                .value,
-        ),
+        password: section.secret("password", &format!("${{{}_PASSWORD}}", label.to_uppercase()))?,
         encrypt: section.boolean("encrypt")?.unwrap_or(true),
         trust_server_certificate,
         ca_file: section
@@ -402,7 +401,10 @@ fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
         0..=OUTAGE_MINUTES_MAX,
         OUTAGE_MINUTES_DEFAULT,
     )?;
-    let mut timeouts = Timeouts::default();
+    let mut timeouts = Timeouts {
+        row_bytes: row_bytes_max(chunk_bytes_max),
+        ..Timeouts::default()
+    };
     for (key, timeout) in [
         ("answer_max_seconds", &mut timeouts.statement),
         ("silence_max_seconds", &mut timeouts.liveness),

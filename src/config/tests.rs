@@ -55,6 +55,17 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn no_printing_of_a_configuration_shows_a_password() {
+    let literal = with("${SOURCE_PASSWORD}", "hunter2");
+    for config in [load(GOOD).unwrap(), load(&literal).unwrap()] {
+        let printed = format!("{config:?} {config:#?} {:?}", config.source.endpoint.password);
+        for password in ["from-environment", "from-file", "hunter2"] {
+            assert!(!printed.contains(password), "{printed}");
+        }
+    }
+}
+
+#[test]
 fn a_good_file_is_read() {
     let config = load(GOOD).unwrap();
     let source = &config.source.endpoint;

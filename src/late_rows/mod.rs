@@ -322,12 +322,18 @@ fn add(counts: &mut Counts, row: RowReader<'_>) -> Result<Flow> {
     };
     let Value::Integer(count) = row.value(1)? else {
         return Err(Error::new(
-            ErrorKind::Internal,
+            ErrorKind::Broken,
             "A count of rows is no whole number",
         ));
     };
-    counts.insert(day, count.cast_unsigned());
-    Ok(Flow::Continue)
+    match counts.insert(day, count.cast_unsigned()) {
+        None => Ok(Flow::Continue),
+        // So no answer is endless.
+        Some(_) => Err(Error::new(
+            ErrorKind::Broken,
+            "The rows of one day were counted twice",
+        )),
+    }
 }
 
 /// The statement that counts the rows of `from` by day.

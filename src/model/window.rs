@@ -117,12 +117,12 @@ impl Window {
     /// The window that is stored under these dates.
     ///
     /// # Errors
-    /// `Internal` for dates that no window is stored under.
+    /// `State` for dates that no window is stored under.
     pub fn from_stored(start: NaiveDate, end: NaiveDate) -> Result<Window> {
         match (start, end) {
             (FIRST_DAY, LAST_DAY) => Ok(Window::All),
             (LAST_DAY, LAST_DAY) => Ok(Window::Undated),
-            _ => Window::new(start, end),
+            _ => Window::new(start, end).map_err(|error| error.of_kind(ErrorKind::State)),
         }
     }
 

@@ -12,6 +12,8 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::{Batch, Value, Values};
 use crate::model::table::{DataType, Identifier, Length};
 use crate::mssql::Session;
+use crate::mssql::caught::caught;
+use crate::mssql::query::total;
 use crate::mssql::value::staged;
 use crate::tsql::expression::stage_type;
 
@@ -106,7 +108,7 @@ impl Session {
     /// since, and keeps NULLs. Returns the number of rows loaded, which is the batch's.
     ///
     /// # Errors
-    /// `Internal` if the batch does not fit the columns; `Statement` if the server's count differs from the batch's;
+    /// `Statement` if the batch does not fit the columns, or if the server's count differs from the batch's;
     /// those of [`Session::execute`].
     pub async fn bulk_load(
         &mut self,
@@ -120,7 +122,7 @@ impl Session {
         }
         // The driver asks for the columns itself.
         self.tell(&format!("SELECT TOP 0 * FROM {table}"));
-        self.start(&format!("INSERT BULK {table}"))?;
+        self.start(&format!("INSERT BULK {table}"), self.timeouts.rows())?;
         let mut long = Vec::new();
         let loaded = match self.send_rows(table, before, batch, columns, &mut long).await {
             Ok(loaded) => self.finish(Ok(loaded))?,
@@ -160,19 +162,21 @@ impl Session {
         long: &mut Vec<LongValue<'a>>,
     ) -> Result<u64, Trouble> {
         let watch = self.watch.clone();
-        let statement = self.timeouts.statement;
-        let mut load = self
+        let (statement, bound) = (self.timeouts.statement, self.timeouts.rows());
+        let keep_nulls = SqlBulkCopyOption::KeepNulls.into();
+        let begin = self
             .client
-            .bulk_insert_with_options(table, &["*"], SqlBulkCopyOption::KeepNulls.into(), &[])
-            .await?;
+            .bulk_insert_with_options(table, &["*"], keep_nulls, &[]);
+        let mut load = caught(begin).await?;
         // Its own number finds a row whose long value follows, among those of the batches before it, too.
         let first = i32::try_from(before).map_err(|_| Trouble::Batch(too_many()))?;
         for (number, bytes) in (first..).zip(batch.rows()) {
             let row = token_row(bytes, columns, number, long).map_err(Trouble::Batch)?;
-            load.send(row).await?;
+            caught(load.send(row)).await?;
         }
-        watch.expect(statement);
-        Ok(load.finalize().await?.total())
+        watch.expect(statement, bound);
+        let done = caught(load.finalize()).await?;
+        Ok(total(done.rows_affected()))
     }
 }
 
@@ -214,8 +218,8 @@ fn too_many() -> Error {
 
 fn other_columns() -> Error {
     Error::new(
-        ErrorKind::Internal,
-        "A batch has other columns than the table it is loaded into",
+        ErrorKind::Statement,
+        "The source answered with other columns than it was asked for; they are read again by the next run",
     )
 }
 
@@ -264,7 +268,7 @@ mod tests {
             &[Value::Text("1"), Value::Null],
         ] {
             let error = token_row(&row(values), &columns(), 0, &mut Vec::new()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Internal);
+            assert_eq!(error.kind(), ErrorKind::Statement);
         }
     }
 

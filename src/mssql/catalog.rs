@@ -91,7 +91,7 @@ pub async fn server(session: &mut Session) -> Result<ServerInfo> {
     let rows = session.rows(SERVER, &[]).await?;
     let row = rows.first().ok_or_else(|| {
         Error::new(
-            ErrorKind::Internal,
+            ErrorKind::Broken,
             format!(
                 "The {} does not report its properties; check that it is a SQL Server",
                 session.place()
@@ -180,7 +180,7 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
     };
     let object_id = i32::try_from(row.integer("object_id")?).map_err(|_| {
         Error::new(
-            ErrorKind::Internal,
+            ErrorKind::Broken,
             "The catalog gives an object_id that is not an int",
         )
     })?;
@@ -261,7 +261,7 @@ fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
 fn data_type(name: &str, row: &Row) -> Result<Option<DataType>> {
     let out_of_range = || {
         Error::new(
-            ErrorKind::Internal,
+            ErrorKind::Broken,
             "The catalog gives a length or scale out of range",
         )
     };

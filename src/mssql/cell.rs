@@ -75,13 +75,13 @@ impl Serialize for Json {
 /// The object of a row that was read with these columns, in their order.
 ///
 /// # Errors
-/// `Internal` if a value is not one of its column's type.
+/// `Broken` if a value is not one of its column's type.
 pub(crate) fn object<'a>(row: &Row, columns: &'a [Column]) -> Result<Object<'a>> {
     let cells = columns.iter().enumerate().map(|(position, column)| {
         let value = row.value(position)?;
         let json = json(value, column.data_type).ok_or_else(|| {
             Error::new(
-                ErrorKind::Internal,
+                ErrorKind::Broken,
                 format!(
                     "Column {} holds a value that is no {}",
                     column.name, column.data_type

@@ -13,8 +13,9 @@ use tokio::net::TcpStream;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::shown;
+use crate::mssql::caught::caught;
 use crate::mssql::protection::Encrypted;
-use crate::mssql::socket::{Socket, Watch};
+use crate::mssql::socket::{Socket, Stall, Watch};
 use crate::mssql::{Endpoint, Guard, LOCK_TIMEOUT_MS, Session, Timeouts, browser, fault, guard, refusal};
 
 /// The requested size of a TDS packet, in bytes: the most that fits into one TLS record with its overhead, so that a
@@ -77,16 +78,25 @@ impl Session {
 
 async fn prepared(endpoint: &Endpoint, guard: Option<&Guard>, timeouts: &Timeouts) -> Result<Session> {
     let mut session = log_in(endpoint, timeouts).await?;
+    let set = set_up(&mut session, endpoint, guard);
+    match tokio::time::timeout(timeouts.handshake, set).await {
+        Ok(set) => set.map(|()| session),
+        Err(_) => Err(no_login(endpoint, timeouts)),
+    }
+}
+
+/// Sets the session's options and proves the server.
+async fn set_up(session: &mut Session, endpoint: &Endpoint, guard: Option<&Guard>) -> Result<()> {
     session.batch(&session_options()).await?;
     if let Some(guard) = guard {
-        guard::prove(&mut session, endpoint, guard).await?;
+        guard::prove(session, endpoint, guard).await?;
         match session.batch(BY_VERSIONS).await {
             // Another vendor's server, which reads as it does.
             Err(error) if error.kind().is_of_the_statement() => {}
             set => set?,
         }
     }
-    Ok(session)
+    Ok(())
 }
 
 /// The TCP port of an endpoint: its own, or the port that the machine's SQL Server Browser reports for its instance.
@@ -106,11 +116,12 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
     let mut redirected = None;
     let login = endpoint.profile.as_ref().map(|profile| profile.start_login());
     loop {
-        let watch = Watch::new(timeouts.handshake, timeouts.handshake);
+        let watch = Watch::new(timeouts.handshake, timeouts.handshake, timeouts.login());
         let stream = reach(endpoint, &host, port, timeouts).await?;
         let socket = Socket::new(stream, watch.clone());
         let config = driver_config(endpoint, &host, port)?;
-        let connected = tokio::time::timeout(timeouts.handshake, Client::connect(config, socket)).await;
+        let connected =
+            tokio::time::timeout(timeouts.handshake, caught(Client::connect(config, socket))).await;
         let error = match connected {
             Ok(Ok(client)) => {
                 watch.set_rest(timeouts.liveness);
@@ -133,8 +144,13 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
             tiberius::error::Error::Server(token) => {
                 return Err(refusal::login_refused(&token, endpoint));
             }
-            _ if watch.stall().is_some() => return Err(no_login(endpoint, timeouts)),
-            other => return Err(failed(other, endpoint, &host, redirected.as_deref())),
+            other => match watch.stall() {
+                flood @ Some(Stall::Endless(_)) => {
+                    return Err(fault::from_driver(other, &endpoint.place(), flood).0);
+                }
+                Some(_) => return Err(no_login(endpoint, timeouts)),
+                None => return Err(failed(other, endpoint, &host, redirected.as_deref())),
+            },
         }
     }
 }
@@ -167,6 +183,7 @@ fn session(client: Client<Socket>, watch: Arc<Watch>, endpoint: &Endpoint, timeo
         profile: endpoint.profile.clone().map(|profile| (profile, endpoint.label)),
         exchange: None,
         place: endpoint.place(),
+        statement: String::new(),
         broken: false,
         lost: false,
         receipt_key: endpoint.receipt_key.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::secret::Secret;
+use crate::mssql::bound::{Bound, COLLECTED_BYTES_MAX, LOGIN_BYTES_MAX, MANY_BYTES_MAX, row_bytes_max};
 use crate::mssql::profile::Profile;
 
 /// The time that a statement waits for a lock before the server ends it with error 1222. A chunk's transaction takes
@@ -46,17 +47,19 @@ pub struct Endpoint {
     pub profile: Option<Arc<Profile>>,
 }
 
-/// The limits of all waits for a server.
+/// The limits of all waits for a server, and of what it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Limit of a TCP connection attempt, and of an answer of the SQL Server Browser.
     pub connect: Duration,
-    /// Limit of prelogin, TLS and login together.
+    /// Limit of prelogin, TLS and login together, and once more of the session's options and its proof.
     pub handshake: Duration,
     /// Limit of the wait for the first byte of a statement's answer. The server sorts, locks and counts before it.
     pub statement: Duration,
     /// Limit of the wait for the next byte of an answer or a bulk load. A longer silence means a dead connection.
     pub liveness: Duration,
+    /// Limit of the bytes of one row on the wire; see [`row_bytes_max`].
+    pub row_bytes: u64,
 }
 
 impl Default for Timeouts {
@@ -70,6 +73,51 @@ impl Default for Timeouts {
             statement: Duration::from_secs(15 * 60),
             // Twice the lock timeout, so that a wait for a lock ends in error 1222 and not as a dead connection.
             liveness: Duration::from_millis(2 * LOCK_TIMEOUT_MS as u64),
+            // That of the default of `chunk_bytes_max`.
+            row_bytes: row_bytes_max(16 << 20),
+        }
+    }
+}
+
+/// The bounds of answers.
+impl Timeouts {
+    /// Prelogin, TLS and login.
+    pub(super) fn login(&self) -> Bound {
+        Bound {
+            bytes: LOGIN_BYTES_MAX,
+            whole: self.handshake,
+        }
+    }
+
+    /// An answer that is collected.
+    pub(super) fn collected(&self) -> Bound {
+        self.of_bytes(COLLECTED_BYTES_MAX)
+    }
+
+    /// An answer of many rows that is collected.
+    pub(super) fn many(&self) -> Bound {
+        self.of_bytes(MANY_BYTES_MAX)
+    }
+
+    /// What comes from one row to the next, and an answer whose rows nobody wants: a trigger may return those that it
+    /// was called for.
+    pub(super) fn rows(&self) -> Bound {
+        self.of_bytes(self.row_bytes)
+    }
+
+    /// The rest of an answer that is cancelled: what the server had sent before it knew, which sockets hold.
+    pub(super) fn cancelled(&self) -> Bound {
+        Bound {
+            bytes: COLLECTED_BYTES_MAX,
+            whole: self.liveness,
+        }
+    }
+
+    /// An answer may be silent as long as it may take to begin, and then as long as it may pause.
+    fn of_bytes(&self, bytes: u64) -> Bound {
+        Bound {
+            bytes,
+            whole: self.statement.saturating_add(self.liveness),
         }
     }
 }

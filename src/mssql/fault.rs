@@ -114,7 +114,7 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
                 _ => "it could not be converted",
             };
             let text = format!("The driver refused a value for the {place}: {cause}");
-            (Error::new(ErrorKind::Internal, text), true)
+            (Error::new(ErrorKind::Broken, text), true)
         }
     }
 }
@@ -136,7 +136,7 @@ pub(super) fn broken_by(kind: std::io::ErrorKind, message: &str) -> std::io::Err
     std::io::Error::new(kind, text::shown(message))
 }
 
-/// The error of a wait that timed out.
+/// The error of a wait that timed out, or of an answer that passed its bound.
 fn stalled(stall: Stall, place: &str) -> Error {
     let (kind, text) = match stall {
         Stall::Unanswered(waited) => (
@@ -150,6 +150,30 @@ fn stalled(stall: Stall, place: &str) -> Error {
         Stall::Silent => (
             ErrorKind::Broken,
             format!("The {place} fell silent and is taken for dead; check the network and the server"),
+        ),
+        Stall::Endless(bytes) => (
+            ErrorKind::Broken,
+            format!(
+                "The {place} sent more than {} MiB where a short answer was expected, and is not read on; check \
+                 that it is a SQL Server",
+                bytes >> 20
+            ),
+        ),
+        Stall::LargeRow(bytes) => (
+            ErrorKind::TooLarge,
+            format!(
+                "The {place} has a row of more than {} MiB, which is not read; leave its large column out by \
+                 exclude_columns, or raise chunk_bytes_max in [run]",
+                bytes >> 20
+            ),
+        ),
+        Stall::Slow(waited) => (
+            ErrorKind::Timeout,
+            format!(
+                "The {place} did not finish its answer within {} s; check its load and the network, or raise \
+                 answer_max_seconds in [run]",
+                waited.as_secs_f32()
+            ),
         ),
     };
     Error::new(kind, text)

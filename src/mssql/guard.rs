@@ -78,19 +78,17 @@ fn lists(names: &[String], first_param: usize, values: &mut Vec<String>, operato
 /// Proves the guard on a connection that has read nothing yet.
 ///
 /// # Errors
-/// `WrongServer` if the server proves nothing; those of [`Session::stream`].
+/// `WrongServer` if the server proves nothing; those of [`Session::rows`].
 pub(super) async fn prove(session: &mut Session, endpoint: &Endpoint, guard: &Guard) -> Result<ServerInfo> {
     let server = catalog::server(session).await?;
     let (predicate, names) = predicate(guard, 1);
     let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
     let proven = session
-        .stream(&format!("IF {predicate} SELECT 1 AS [proven]"), &params, |_| {
-            Ok(crate::mssql::Flow::Continue)
-        })
+        .rows(&format!("IF {predicate} SELECT 1 AS [proven]"), &params)
         .await?;
-    match proven {
-        Some(_) => Ok(server),
-        None => Err(refusal(&server, endpoint, guard)),
+    match proven.as_slice() {
+        [_] => Ok(server),
+        _ => Err(refusal(&server, endpoint, guard)),
     }
 }
 

@@ -6,13 +6,15 @@
 //!
 //! - a password goes by TLS, to a server that is verified, in the domain that was configured, unless the configuration
 //!   says otherwise or the server is on this machine;
-//! - every wait on the socket has a deadline;
-//! - a session that was left in the middle of an exchange reports itself broken;
+//! - every wait on the socket has a deadline, and every answer a bound of bytes and time;
+//! - a session that was left in the middle of an exchange, or whose server broke the protocol, reports itself broken;
 //! - a text of the server is shown only after the values in it are removed, and what could control a terminal.
 
+mod bound;
 mod browser;
 pub mod bulk;
 pub mod catalog;
+mod caught;
 pub(crate) mod cell;
 pub mod connect;
 mod database;
@@ -29,12 +31,14 @@ pub mod shape;
 mod socket;
 pub mod value;
 
+pub use bound::row_bytes_max;
 pub use bulk::StageColumn;
 pub use catalog::ServerInfo;
+pub use caught::hush;
 pub use database::Database;
 pub use endpoint::{Endpoint, LOCK_TIMEOUT_MS, Timeouts};
 pub use fault::{is_conflict, is_duplicate_key, is_without_value};
 pub use guard::{Guard, Proof, predicate, unproven};
 pub use protection::{Encrypted, Protection};
-pub use query::{Flow, Session};
+pub use query::{Flow, Session, more_than_asked};
 pub use rows::{Row, RowReader};

@@ -128,7 +128,11 @@ mod tests {
     #[test]
     fn statements_of_one_kind_add_up_and_ends_are_apart() {
         let profile = Profile::new(SystemClock::shared());
-        let watch = Watch::new(Duration::ZERO, Duration::ZERO);
+        let bound = crate::mssql::bound::Bound {
+            bytes: 1 << 20,
+            whole: Duration::from_secs(1),
+        };
+        let watch = Watch::new(Duration::ZERO, Duration::ZERO, bound);
         for (end, sql) in [
             ("source", "SELECT [A] FROM [dbo].[T] WHERE [A] > 1"),
             ("source", "SELECT [A] FROM [dbo].[T] WHERE [A] > 2"),

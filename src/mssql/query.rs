@@ -3,24 +3,31 @@
 //! A session is either in step with its server or broken; there is nothing in between. It marks itself broken before it
 //! sends anything, and removes the mark after it has read the answer to its end. So a future that is dropped half-way
 //! leaves a broken session, and never one that would read another statement's answer.
+//!
+//! Every answer has a bound of bytes and time; see [`crate::mssql::socket`]. That of a collected answer is a whole one,
+//! and that of a stream is from row to row. What the driver cannot read breaks the session.
 
 use std::fmt;
 
 use futures_util::TryStreamExt;
+use tiberius::error::Error as DriverError;
 use tiberius::{ColumnData, QueryItem, ToSql};
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
 use crate::model::row::Value;
+use crate::mssql::bound::{Bound, weight};
+use crate::mssql::caught::caught;
 use crate::mssql::profile::{Exchange, Profile};
 use crate::mssql::rows::check_columns;
-use crate::mssql::socket::{Socket, Watch};
+use crate::mssql::socket::{Socket, Stall, Watch};
 use crate::mssql::value::parameter;
 use crate::mssql::{Row, RowReader, Timeouts, fault};
+use crate::tsql::label::label;
 
 /// Bytes that a stopped stream reads on before it cancels. A short rest is cheaper to read than to cancel, and an
 /// answer that the server has sent completely can only be read to its end.
-const STOPPED_BYTES_MAX: usize = 256 * 1024;
+const STOPPED_BYTES_MAX: u64 = 256 * 1024;
 
 /// Whether a stream continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +49,8 @@ pub struct Session {
     pub(super) exchange: Option<Exchange>,
     /// `source at host:1433, database POS`, for errors.
     pub(super) place: String,
+    /// The text of the last statement, for errors. Values are its parameters, so it has none.
+    pub(super) statement: String,
     pub(super) broken: bool,
     pub(super) lost: bool,
     /// The key that seals receipts at this end, if there is one.
@@ -78,7 +87,7 @@ struct Passed {
     /// Rows given out; `None` without a result set.
     count: Option<u64>,
     end: End,
-    rest: Result<Rest, tiberius::error::Error>,
+    rest: Result<Rest, DriverError>,
 }
 
 impl fmt::Debug for Session {
@@ -125,7 +134,7 @@ impl Session {
     /// The server's first error, with its number and kind; `Broken` if the connection broke; `Timeout` if no answer
     /// began in time.
     pub async fn batch(&mut self, sql: &str) -> Result<()> {
-        self.start(sql)?;
+        self.start(sql, self.timeouts.rows())?;
         let result = drain(&mut self.client, sql).await;
         self.finish(result)
     }
@@ -137,19 +146,32 @@ impl Session {
     /// Those of [`Session::batch`]; `Internal` if a parameter is NULL.
     pub async fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
         let params = sent(params)?;
-        self.start(sql)?;
-        let result = self.client.execute(sql, &borrowed(&params)).await;
-        self.finish(result.map(|done| done.total()))
+        self.start(sql, self.timeouts.rows())?;
+        let result = caught(self.client.execute(sql, &borrowed(&params))).await;
+        self.finish(result.map(|done| total(done.rows_affected())))
     }
 
-    /// Runs a statement and returns the rows of its first result; none if it has no result.
+    /// Runs a statement and returns the rows of its first result; none if it has no result. The result is small: of the
+    /// catalog, or of counts.
     ///
     /// # Errors
     /// Those of [`Session::execute`].
     pub async fn rows(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.collect(sql, params, self.timeouts.collected()).await
+    }
+
+    /// The same for a result of many rows, or of large ones, that have to be in memory at once.
+    ///
+    /// # Errors
+    /// Those of [`Session::execute`].
+    pub async fn many_rows(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.collect(sql, params, self.timeouts.many()).await
+    }
+
+    async fn collect(&mut self, sql: &str, params: &[Value<'_>], bound: Bound) -> Result<Vec<Row>> {
         let params = sent(params)?;
-        self.start(sql)?;
-        let result = first_result(&mut self.client, sql, &params).await;
+        self.start(sql, bound)?;
+        let result = first_result(&mut self.client, &self.watch, sql, &params).await;
         self.finish(result)
     }
 
@@ -160,7 +182,7 @@ impl Session {
     /// Those of [`Session::execute`].
     pub async fn column_names(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Option<Vec<String>>> {
         let params = sent(params)?;
-        self.start(sql)?;
+        self.start(sql, self.timeouts.collected())?;
         let result = first_names(&mut self.client, sql, &params).await;
         self.finish(result)
     }
@@ -173,8 +195,9 @@ impl Session {
     /// cancellation rolls an open transaction back.
     ///
     /// # Errors
-    /// Those of [`Session::execute`]; those of `each`; `Internal` for a second result, and for columns that the driver
-    /// decodes inexactly. After an error, the rows that `each` has seen are not the whole result.
+    /// Those of [`Session::execute`]; those of `each`; `TooLarge` for a row that passes the bound of one; `Broken` for a
+    /// second result, and for columns that the driver decodes inexactly, which no statement asks for. After an error, the
+    /// rows that `each` has seen are not the whole result.
     pub async fn stream(
         &mut self,
         sql: &str,
@@ -206,8 +229,8 @@ impl Session {
         mut each: impl FnMut(RowReader<'_>) -> Result<Flow>,
     ) -> Result<Option<u64>> {
         let params = sent(params)?;
-        self.start(sql)?;
-        let passed = pass_rows(&mut self.client, sql, &params, results, &mut each).await;
+        self.start(sql, self.timeouts.rows())?;
+        let passed = pass_rows(&mut self.client, &self.watch, sql, &params, results, &mut each).await;
         match passed.rest {
             Ok(Rest::None) => self.broken = false,
             Ok(Rest::Some) => self.cancel().await,
@@ -288,11 +311,12 @@ impl Session {
     }
 
     /// Marks the session broken until [`Session::finish`] removes the mark, and starts the wait for an answer.
-    pub(super) fn start(&mut self, sql: &str) -> Result<()> {
+    pub(super) fn start(&mut self, sql: &str, bound: Bound) -> Result<()> {
         self.usable()?;
         self.tell(sql);
         self.broken = true;
-        self.watch.expect(self.timeouts.statement);
+        sql.clone_into(&mut self.statement);
+        self.watch.expect(self.timeouts.statement, bound);
         let profile = self.profile.as_ref();
         self.exchange = profile.map(|(profile, _)| profile.start(sql, &self.watch));
         Ok(())
@@ -306,7 +330,7 @@ impl Session {
     }
 
     /// Ends an exchange: the answer was read to its end, or it failed.
-    pub(super) fn finish<T>(&mut self, result: Result<T, tiberius::error::Error>) -> Result<T> {
+    pub(super) fn finish<T>(&mut self, result: Result<T, DriverError>) -> Result<T> {
         self.count();
         match result {
             Ok(value) => {
@@ -314,10 +338,16 @@ impl Session {
                 Ok(value)
             }
             Err(error) => {
-                let (error, broken) = fault::from_driver(error, &self.place, self.watch.stall());
+                let stall = self.watch.stall();
+                let (error, broken) = fault::from_driver(error, &self.place, stall);
                 self.broken = broken;
                 self.lost = broken && matches!(error.kind(), ErrorKind::Broken | ErrorKind::Connection);
-                Err(error)
+                Err(match stall {
+                    Some(Stall::Endless(_) | Stall::LargeRow(_) | Stall::Slow(_)) => {
+                        error.within(label(&self.statement))
+                    }
+                    _ => error,
+                })
             }
         }
     }
@@ -326,11 +356,20 @@ impl Session {
     /// server had sent everything before, the driver takes the end of the answer for the end of the cancellation, and
     /// is one answer behind from then on.
     async fn cancel(&mut self) {
-        self.watch.expect(self.timeouts.liveness);
-        if self.client.cancel_query().await.is_ok() {
+        self.watch
+            .expect(self.timeouts.liveness, self.timeouts.cancelled());
+        if caught(self.client.cancel_query()).await.is_ok() {
             self.broken = false;
         }
     }
+}
+
+/// The error for an answer with more rows than its statement asked for.
+pub fn more_than_asked() -> Error {
+    Error::new(
+        ErrorKind::Broken,
+        "The server answered with more rows than it was asked for; check that it is a SQL Server",
+    )
 }
 
 fn sent<'a>(params: &[Value<'a>]) -> Result<Vec<ColumnData<'a>>> {
@@ -341,31 +380,48 @@ fn borrowed<'a>(params: &'a [ColumnData<'a>]) -> Vec<&'a dyn ToSql> {
     params.iter().map(|param| param as &dyn ToSql).collect()
 }
 
-async fn drain(client: &mut tiberius::Client<Socket>, sql: &str) -> Result<(), tiberius::error::Error> {
-    let mut items = client.simple_query(sql).await?;
-    while items.try_next().await?.is_some() {}
+/// The rows of all statements of a batch. Counts that are too large for their sum are no server's.
+pub(super) fn total(rows_affected: &[u64]) -> u64 {
+    rows_affected
+        .iter()
+        .fold(0, |sum, count| sum.saturating_add(*count))
+}
+
+async fn drain(client: &mut tiberius::Client<Socket>, sql: &str) -> Result<(), DriverError> {
+    let mut items = caught(client.simple_query(sql)).await?;
+    while caught(items.try_next()).await?.is_some() {}
     Ok(())
 }
 
 async fn first_result(
     client: &mut tiberius::Client<Socket>,
+    watch: &Watch,
     sql: &str,
     params: &[ColumnData<'_>],
-) -> Result<Vec<Row>, tiberius::error::Error> {
+) -> Result<Vec<Row>, DriverError> {
     let params = borrowed(params);
-    let rows = client.query(sql, &params).await?.into_first_result().await?;
-    Ok(rows.into_iter().map(Row).collect())
+    let mut items = caught(client.query(sql, &params)).await?;
+    let mut rows = Vec::new();
+    while let Some(item) = caught(items.try_next()).await? {
+        if let QueryItem::Row(row) = item
+            && row.result_index() == 0
+        {
+            watch.charge(weight(&row))?;
+            rows.push(Row(row));
+        }
+    }
+    Ok(rows)
 }
 
 async fn first_names(
     client: &mut tiberius::Client<Socket>,
     sql: &str,
     params: &[ColumnData<'_>],
-) -> Result<Option<Vec<String>>, tiberius::error::Error> {
+) -> Result<Option<Vec<String>>, DriverError> {
     let params = borrowed(params);
-    let mut items = client.query(sql, &params).await?;
+    let mut items = caught(client.query(sql, &params)).await?;
     let mut names = None;
-    while let Some(item) = items.try_next().await? {
+    while let Some(item) = caught(items.try_next()).await? {
         if let (QueryItem::Metadata(meta), None) = (item, &names) {
             let columns = meta.columns().iter();
             names = Some(columns.map(|column| column.name().to_owned()).collect());
@@ -377,6 +433,7 @@ async fn first_names(
 /// Gives rows to `each` until it stops the stream or the rows end.
 async fn pass_rows(
     client: &mut tiberius::Client<Socket>,
+    watch: &Watch,
     sql: &str,
     params: &[ColumnData<'_>],
     results: Results,
@@ -389,16 +446,16 @@ async fn pass_rows(
         rest: Ok(Rest::None),
     };
     let params = borrowed(params);
-    let mut items = match client.query(sql, &params).await {
+    let mut items = match caught(client.query(sql, &params)).await {
         Ok(items) => items,
         Err(error) => {
             passed.rest = Err(error);
             return passed;
         }
     };
-    let mut unread = 0;
+    let mut stopped_at = None;
     loop {
-        let item = match items.try_next().await {
+        let item = match caught(items.try_next()).await {
             Ok(Some(item)) => item,
             Ok(None) => return passed,
             Err(error) => {
@@ -407,10 +464,15 @@ async fn pass_rows(
             }
         };
         if let End::All = passed.end {
+            watch.expect_rows();
+            if let QueryItem::Row(_) = item {
+                watch.renew();
+            }
             passed.take(item, each);
         } else {
-            unread += weight(&item);
-            if unread > STOPPED_BYTES_MAX {
+            let (_, received) = watch.bytes();
+            let since = *stopped_at.get_or_insert(received);
+            if received - since > STOPPED_BYTES_MAX {
                 passed.rest = Ok(Rest::Some);
                 return passed;
             }
@@ -418,27 +480,13 @@ async fn pass_rows(
     }
 }
 
-/// The approximate size of an item of an answer, in bytes.
-fn weight(item: &QueryItem) -> usize {
-    let QueryItem::Row(row) = item else {
-        return 0;
-    };
-    row.cells()
-        .map(|(_, cell)| match cell {
-            ColumnData::String(Some(text)) => text.len(),
-            ColumnData::Binary(Some(bytes)) => bytes.len(),
-            _ => size_of::<u64>(),
-        })
-        .sum()
-}
-
 impl Passed {
     fn take(&mut self, item: QueryItem, each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>) {
         let flow = match item {
             QueryItem::Metadata(meta) if meta.result_index() > 0 && self.results == Results::One => {
                 Err(Error::new(
-                    ErrorKind::Internal,
-                    "A statement that is streamed has two results",
+                    ErrorKind::Broken,
+                    "The server answered with two results where one was asked for; check that it is a SQL Server",
                 ))
             }
             QueryItem::Metadata(meta) => {

@@ -48,7 +48,7 @@ impl Row {
     /// The value of a column.
     ///
     /// # Errors
-    /// `Internal`, naming the column, if the row has no such column.
+    /// `Broken`, naming the column, if the row has no such column.
     pub fn value(&self, column: impl ColumnIndex) -> Result<Value<'_>> {
         let position = column.position(self);
         let position = position.ok_or_else(|| no_such_column(column, self.column_count()))?;
@@ -63,8 +63,8 @@ impl Row {
     /// An integer or a bit.
     ///
     /// # Errors
-    /// `Internal` if the column is NULL or of another type: the program's own statement does not fit its reader. So for
-    /// every accessor below.
+    /// `Broken` if the column is NULL or of another type, which the statement did not ask for. So for every accessor
+    /// below.
     pub fn integer(&self, column: impl ColumnIndex) -> Result<i64> {
         match self.value(column)? {
             Value::Integer(v) => Ok(v),
@@ -174,7 +174,7 @@ fn misfit(column: impl ColumnIndex, wanted: &str, found: Value<'_>) -> Error {
         | Value::DateTimeOffset { .. } => "a date or time",
     };
     Error::new(
-        ErrorKind::Internal,
+        ErrorKind::Broken,
         format!("Column {column} of a result is {found} where {wanted} was expected"),
     )
 }
@@ -186,7 +186,7 @@ fn cell(row: &tiberius::Row, column: usize) -> Result<&ColumnData<'static>> {
 
 fn no_such_column(column: impl ColumnIndex, count: usize) -> Error {
     Error::new(
-        ErrorKind::Internal,
+        ErrorKind::Broken,
         format!("A result has no column {column}; it has {count}"),
     )
 }
@@ -209,7 +209,7 @@ impl<'a> RowReader<'a> {
     /// The value of a column, counted from 0.
     ///
     /// # Errors
-    /// `Internal` when there is no such column.
+    /// `Broken` when there is no such column.
     pub fn value(self, column: usize) -> Result<Value<'a>> {
         canonical(cell(self.0, column)?)
     }
@@ -253,7 +253,7 @@ pub(super) fn check_columns(columns: &[tiberius::Column]) -> Result<()> {
             _ => continue,
         };
         return Err(Error::new(
-            ErrorKind::Internal,
+            ErrorKind::Broken,
             format!(
                 "Column {} of a stream is {why}; CAST it in the statement",
                 shown(column.name())
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(row.integer("a").unwrap(), 7);
         assert_eq!(row.integer("A").unwrap(), 7);
         let error = row.integer("row_count").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert_eq!(error.kind(), ErrorKind::Broken);
         assert_eq!(error.to_string(), "A result has no column row_count; it has 1");
     }
 
@@ -340,7 +340,7 @@ mod tests {
             ColumnType::Text,
         ] {
             let column = tiberius::Column::new("A".to_owned(), column_type);
-            assert_eq!(check_columns(&[column]).unwrap_err().kind(), ErrorKind::Internal);
+            assert_eq!(check_columns(&[column]).unwrap_err().kind(), ErrorKind::Broken);
         }
         let fine = tiberius::Column::new("A".to_owned(), ColumnType::NVarchar);
         assert!(check_columns(&[fine]).is_ok());

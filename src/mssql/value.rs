@@ -25,7 +25,7 @@ const TIME_SCALE: u8 = 7;
 /// The canonical value of a cell as the driver decoded it.
 ///
 /// # Errors
-/// `Internal` for values that no server sends, such as a time with more than 7 digits.
+/// `Broken` for values that no server sends, such as a time with more than 7 digits.
 pub(super) fn canonical<'a>(cell: &'a ColumnData<'static>) -> Result<Value<'a>> {
     let value = match cell {
         ColumnData::Bit(v) => v.map(|v| Value::Integer(i64::from(v))),
@@ -75,14 +75,14 @@ pub(super) fn canonical<'a>(cell: &'a ColumnData<'static>) -> Result<Value<'a>> 
 }
 
 fn days(date: Date) -> Result<i32> {
-    i32::try_from(date.days()).map_err(|_| Error::new(ErrorKind::Internal, "A date has more than 3 bytes"))
+    i32::try_from(date.days()).map_err(|_| Error::new(ErrorKind::Broken, "A date has more than 3 bytes"))
 }
 
 fn ticks(time: Time) -> Result<u64> {
     TIME_SCALE
         .checked_sub(time.scale())
         .and_then(|missing| time.increments().checked_mul(10u64.pow(u32::from(missing))))
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "A time has more than 7 digits"))
+        .ok_or_else(|| Error::new(ErrorKind::Broken, "A time has more than 7 digits"))
 }
 
 /// The parameter that carries a value to the server without loss. The statement CASTs it to the column's type if the
@@ -90,7 +90,7 @@ fn ticks(time: Time) -> Result<u64> {
 ///
 /// # Errors
 /// `Internal` for NULL, which a statement spells out, because the driver gives it no type and not every server accepts
-/// that. `Internal` for a date before year 1, which no server holds.
+/// that. `Statement` for a date before year 1, which no server holds.
 pub(super) fn parameter<'a>(value: Value<'a>) -> Result<ColumnData<'a>> {
     Ok(match value {
         Value::Null => {
@@ -119,13 +119,16 @@ pub(super) fn parameter<'a>(value: Value<'a>) -> Result<ColumnData<'a>> {
 /// `data_type`.
 ///
 /// # Errors
-/// `Internal` when the value is not of the column's type: the batch belongs to other columns.
+/// `Statement` when the value is not of the column's type: what was read is not what was asked for.
 pub(super) fn staged<'a>(value: Value<'a>, data_type: DataType) -> Result<ColumnData<'a>> {
     use DataType as T;
     let misfit = || {
         Error::new(
-            ErrorKind::Internal,
-            format!("A value of a batch is not of its column's type {data_type}"),
+            ErrorKind::Statement,
+            format!(
+                "A value that the source answered with is not of its column's type {data_type}; it is read again \
+                 by the next run"
+            ),
         )
     };
     Ok(match (data_type, value) {
@@ -185,7 +188,7 @@ fn date(days: i32) -> Result<Date> {
     match u32::try_from(days) {
         Ok(days) if days < 1 << 24 => Ok(Date::new(days)),
         _ => Err(Error::new(
-            ErrorKind::Internal,
+            ErrorKind::Statement,
             "A date is outside the years 1 to 9999",
         )),
     }
@@ -200,7 +203,7 @@ fn datetime2(days: i32, ticks: u64) -> Result<DateTime2> {
 fn datetime(days: i32, ticks: u32) -> Result<ColumnData<'static>> {
     let milliseconds = printed_milliseconds(ticks);
     Ok(ColumnData::DateTime2(Some(datetime2(
-        days + DAYS_TO_1900,
+        days.saturating_add(DAYS_TO_1900),
         milliseconds * TICKS_IN_A_MILLISECOND,
     )?)))
 }
@@ -408,7 +411,7 @@ mod tests {
         ] {
             assert_eq!(
                 staged(value, data_type).unwrap_err().kind(),
-                ErrorKind::Internal,
+                ErrorKind::Statement,
                 "{value:?} as {data_type}"
             );
         }

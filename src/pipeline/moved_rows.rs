@@ -16,7 +16,7 @@ use crate::model::plan::TablePlan;
 use crate::model::row::{Value, Values, key_of};
 use crate::model::window::Extent;
 use crate::model::window::Window;
-use crate::mssql::{Flow, Session};
+use crate::mssql::{Flow, Session, more_than_asked};
 use crate::pipeline::pool::Pool;
 use crate::source::{SourceQuery, SourceSession};
 use crate::target::leaving::{self, Accounted, HASHED};
@@ -158,6 +158,9 @@ impl Accounting<'_> {
         let mut rows = Vec::new();
         session
             .stream(&sql, &params, |row| {
+                if rows.len() as i64 == PAGE_KEYS {
+                    return Err(more_than_asked());
+                }
                 let mut bytes = Vec::new();
                 row.encode(&mut bytes)?;
                 rows.push(bytes);
@@ -198,16 +201,21 @@ impl Accounting<'_> {
             "SELECT u.[number], u.[day] FROM ({}) AS u",
             branches.join(" UNION ALL ")
         );
+        let mut rows = 0;
         let mut found: BTreeMap<i64, Vec<Option<NaiveDate>>> = BTreeMap::new();
         let mut source = self.sources.take().await?;
         source
             .stream(SourceQuery::new(select, params), |row| {
                 let Value::Integer(number) = row.value(0)? else {
                     return Err(Error::new(
-                        ErrorKind::Internal,
+                        ErrorKind::Broken,
                         "The number of a key is no whole number",
                     ));
                 };
+                rows += 1;
+                if rows > 2 * keys.len() {
+                    return Err(more_than_asked());
+                }
                 found.entry(number).or_default().push(match row.value(1)? {
                     Value::Date(days) => date_of(days),
                     _ => None,

@@ -3,12 +3,13 @@
 //!
 //! A query ends with its chunk. None stays open while the target is written.
 
-use crate::base::error::Result;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
+use crate::model::table::{Column, DataType, Length};
 use crate::model::window::{Bounds, Extent, midnight};
-use crate::mssql::Flow;
+use crate::mssql::{Flow, more_than_asked};
 use crate::source::session::{SourceQuery, SourceSession};
 use crate::tsql::expression::select_list;
 use crate::tsql::predicate::{instant_of_key, next_midnight};
@@ -217,6 +218,9 @@ async fn read(
     session
         .stream(query, |row| {
             if batch.row_count() >= limits.rows {
+                if !fitted {
+                    return Err(more_than_asked());
+                }
                 // This is the one more row, and the query ends after it.
                 fitted = false;
                 return Ok(Flow::Continue);
@@ -228,6 +232,32 @@ async fn read(
             batch.push(|out| row.encode(out))?;
             Ok(Flow::Continue)
         })
-        .await?;
+        .await
+        .map_err(|error| naming_columns(error, plan.columns()))?;
     Ok(fitted)
+}
+
+/// Adds the columns that can make a row too large to be read: others have a declared length, and fit.
+fn naming_columns(error: Error, columns: &[Column]) -> Error {
+    if error.kind() != ErrorKind::TooLarge {
+        return error;
+    }
+    let large = columns.iter().filter(|column| {
+        matches!(
+            column.data_type,
+            DataType::VarChar(Length::Max)
+                | DataType::NVarChar(Length::Max)
+                | DataType::VarBinary(Length::Max)
+                | DataType::Xml
+        )
+    });
+    match large
+        .map(|column| column.name.to_string())
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        [] => error,
+        [only] => error.within(format_args!("Column {only}")),
+        several => error.within(format_args!("One of the columns {}", several.join(", "))),
+    }
 }

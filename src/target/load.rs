@@ -285,7 +285,7 @@ impl Transaction<'_> {
         let rows = session.rows(&sql, &range.params).await?;
         let row = rows
             .first()
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "A load's first statement gave no answer"))?;
+            .ok_or_else(|| Error::new(ErrorKind::Broken, "A load's first statement gave no answer"))?;
         if row.integer("fenced")? != 1 {
             return Err(lease::lost(&lease.table));
         }
@@ -497,6 +497,6 @@ async fn tally(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result
             Ok(Flow::Continue)
         })
         .await?
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "Reading back gave no result set"))?;
+        .ok_or_else(|| Error::new(ErrorKind::Broken, "Reading back gave no result set"))?;
     Ok(tally)
 }

@@ -117,7 +117,7 @@ impl<'a> Batch<'a> {
         }
         let unexpected = || {
             Error::new(
-                ErrorKind::Internal,
+                ErrorKind::Broken,
                 "A count of rows is of no range that was asked for",
             )
         };

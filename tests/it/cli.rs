@@ -285,3 +285,18 @@ fn init_writes_what_to_start_from_and_overwrites_nothing() {
         config
     );
 }
+
+#[test]
+fn an_emulator_that_other_machines_reach_needs_a_login_and_tls() {
+    let home = Home::empty();
+    let user = ["--user", "sa", "--password-env", "EMULATOR_PASSWORD"];
+    for flags in [&[][..], &user, &["--tls", "required"]] {
+        let args = [&["emulator", "--data", "data", "--listen", "0.0.0.0:0"], flags].concat();
+        let ended = home
+            .sync_with(&args, &[("EMULATOR_PASSWORD", "secret")])
+            .expect(2);
+        let ended = ended.says("can be reached from other machines");
+        ended.says("give --user, --password-env with a password, and --tls required");
+        assert!(!home.path("data").exists(), "It made files before it refused");
+    }
+}

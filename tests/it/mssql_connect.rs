@@ -124,6 +124,7 @@ fn short() -> Timeouts {
         handshake: Duration::from_millis(200),
         statement: Duration::from_millis(200),
         liveness: Duration::from_millis(100),
+        ..Timeouts::default()
     }
 }
 

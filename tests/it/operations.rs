@@ -67,6 +67,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "&[], 6)",
     ),
     (
+        "without one of them the command ends with exit code 2",
+        "an_emulator_that_other_machines_reach_needs_a_login_and_tls",
+        "expect(2)",
+    ),
+    (
         "a closed console window or a shutdown stops a run with exit code 4",
         "a_chunk_in_flight_is_committed_first",
         "4)",

@@ -57,12 +57,12 @@ pub struct Receipt {
 /// The windows of a target table that have receipts, by date.
 ///
 /// # Errors
-/// `State` if a receipt is not as this version writes it; those of [`Session::rows`]. So for every read of receipts.
+/// `State` if a receipt is not as this version writes it; those of [`Session::many_rows`]. So for every read of receipts.
 pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Window>> {
     let name = table.exact();
     let sql = "SELECT DISTINCT [window_start], [window_end] FROM [sync].[receipt] WHERE [table_name] = @P1 \
                ORDER BY [window_start]";
-    let rows = session.rows(sql, &[Value::Text(&name)]).await?;
+    let rows = session.many_rows(sql, &[Value::Text(&name)]).await?;
     let windows = rows
         .iter()
         .map(|row| Window::from_stored(row.date("window_start")?, row.date("window_end")?));
@@ -98,7 +98,7 @@ pub async fn read(session: &mut Session, table: &TableName, window: Window) -> R
 async fn select(session: &mut Session, which: &str, params: &[Value<'_>]) -> Result<Vec<Receipt>> {
     let seal = session.receipt_key().map_or("", |_| ", [seal]");
     let sql = format!("SELECT {COLUMNS}{seal} FROM [sync].[receipt] WHERE [table_name] = @P1 AND {which}");
-    let rows = session.rows(&sql, params).await.map_err(|error| match error.number() {
+    let rows = session.many_rows(&sql, params).await.map_err(|error| match error.number() {
         Some(NO_COLUMN) => Error::new(
             ErrorKind::Preflight,
             "The target's receipts have no seals yet, which receipt_key asks for; run `sync migrate`, then this command again",

@@ -18,7 +18,7 @@ use crate::tsql::predicate::day;
 /// windows of rows without a date.
 ///
 /// # Errors
-/// `State` if a receipt is not as this version writes it; those of [`Session::rows`].
+/// `State` if a receipt is not as this version writes it; those of [`Session::many_rows`].
 pub async fn ranges(
     session: &mut Session,
     lease: &Lease,
@@ -43,7 +43,7 @@ pub async fn ranges(
         day(Window::All.stored_start()),
     ];
     let mut ranges = Vec::new();
-    for row in session.rows(&sql, &params).await? {
+    for row in session.many_rows(&sql, &params).await? {
         let Receipt { window, chunk, .. } = Receipt::from_row(&row, None)?;
         let concerned = match window {
             Window::Dates(_) => dates.iter().any(|date| window.has(*date)),

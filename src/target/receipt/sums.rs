@@ -30,7 +30,7 @@ pub struct Sums {
 /// receipts there are.
 ///
 /// # Errors
-/// `State` if a receipt is not as this version writes it; those of [`Session::rows`].
+/// `State` if a receipt is not as this version writes it; those of [`Session::many_rows`].
 pub async fn sums(
     session: &mut Session,
     table: &TableName,
@@ -50,7 +50,7 @@ pub async fn sums(
         Value::Text(&incarnation.created),
     ];
     let mut sums = BTreeMap::new();
-    for row in session.rows(sql, &params).await? {
+    for row in session.many_rows(sql, &params).await? {
         let count = |column: &str| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
         sums.insert(
             Window::from_stored(row.date("window_start")?, row.date("window_end")?)?,

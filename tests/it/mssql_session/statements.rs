@@ -120,7 +120,7 @@ async fn transactions_counts_and_errors() {
         .stream("SELECT CAST(1 AS money) AS [m]", &[], |_| Ok(Flow::Continue))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Internal, "money would come as a float");
+    assert_eq!(error.kind(), ErrorKind::Broken, "money would come as a float");
     assert!(!session.is_broken());
 }
 

@@ -95,6 +95,6 @@ async fn a_bulk_load_that_does_not_fit_breaks_the_session() {
     batch.push(|out| encode(Value::Null, out)).unwrap();
     batch.push(|out| encode(Value::Text("1"), out)).unwrap();
     let error = session.bulk_load("#load", 0, &batch, &columns).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert_eq!(error.kind(), ErrorKind::Statement);
     assert!(session.is_broken());
 }

@@ -431,7 +431,10 @@ impl Binder<'_> {
             | ("SCHEMA_ID", [] | [_])
             | ("HAS_PERMS_BY_NAME", [_, _, _, ..])
             | ("HAS_DBACCESS", [_])
-            | ("TYPE_ID" | "DATABASE_PRINCIPAL_ID", [_]) => Some(self.meta(name, arguments, SqlType::Int)?),
+            | ("TYPE_ID" | "DATABASE_PRINCIPAL_ID" | "SUSER_ID", [_]) => {
+                Some(self.meta(name, arguments, SqlType::Int)?)
+            }
+            ("SUSER_SID", [_]) => Some(self.meta(name, arguments, SqlType::VarBinary(Len::N(85)))?),
             ("DB_ID", [_]) | ("COL_LENGTH", [_, _]) | ("APPLOCK_TEST", [_, _, _, _]) => {
                 Some(self.meta(name, arguments, SqlType::SmallInt)?)
             }

@@ -4,6 +4,7 @@ mod access;
 mod bulk;
 mod catalog;
 mod dated;
+mod deep;
 mod errors;
 mod hidden;
 mod plans;
