@@ -320,7 +320,7 @@ fn add(counts: &mut Counts, row: RowReader<'_>) -> Result<Flow> {
         Value::Date(days) => date_of(days),
         _ => None,
     };
-    let Value::Integer(count) = row.value(1)? else {
+    let Value::Integer(count @ 0..=0xffff_ffff_ffff) = row.value(1)? else {
         return Err(Error::new(
             ErrorKind::Broken,
             "A count of rows is no whole number",

@@ -387,14 +387,14 @@ impl Batch {
 /// The canonical bytes of a row's values at `positions`, end to end.
 ///
 /// # Errors
-/// `State` if the row's bytes are damaged; `Internal` if it has no such column.
+/// `State` if the row's bytes are damaged; `Broken` if it has no such column, which a server left out.
 pub fn key_of(row: &[u8], positions: &[usize]) -> Result<Vec<u8>> {
     let values = Values::new(row).collect()?;
     let mut key = Vec::new();
     for &position in positions {
         let value = values
             .get(position)
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "A key column is not among the columns read"))?;
+            .ok_or_else(|| Error::new(ErrorKind::Broken, "A key column is not among the columns read"))?;
         encode(*value, &mut key)?;
     }
     Ok(key)

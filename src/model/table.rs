@@ -102,14 +102,11 @@ impl TableName {
     /// The name that receipts write as `schema.name`.
     ///
     /// # Errors
-    /// As [`Identifier::new`]; `Internal` without a schema.
+    /// As [`Identifier::new`]; `State` without a schema.
     pub fn parse(text: &str) -> Result<TableName> {
-        let (schema, name) = text.split_once('.').ok_or_else(|| {
-            Error::new(
-                ErrorKind::Internal,
-                format!("No table of a schema is named {text}"),
-            )
-        })?;
+        let (schema, name) = text
+            .split_once('.')
+            .ok_or_else(|| Error::new(ErrorKind::State, format!("No table of a schema is named {text}")))?;
         Ok(TableName {
             schema: Identifier::new(schema)?,
             name: Identifier::new(name)?,

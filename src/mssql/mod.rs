@@ -40,5 +40,5 @@ pub use endpoint::{Endpoint, LOCK_TIMEOUT_MS, Timeouts};
 pub use fault::{is_conflict, is_duplicate_key, is_without_value};
 pub use guard::{Guard, Proof, predicate, unproven};
 pub use protection::{Encrypted, Protection};
-pub use query::{Flow, Session, more_than_asked};
+pub use query::{Flow, Session, more_than_asked, other_columns};
 pub use rows::{Row, RowReader};

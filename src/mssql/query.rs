@@ -372,6 +372,16 @@ pub fn more_than_asked() -> Error {
     )
 }
 
+/// The error for an answer with other columns than the `count` that its statement asked for.
+pub fn other_columns(count: usize) -> Error {
+    Error::new(
+        ErrorKind::Broken,
+        format!(
+            "The server answered with other columns than the {count} it was asked for; check that it is a SQL Server"
+        ),
+    )
+}
+
 fn sent<'a>(params: &[Value<'a>]) -> Result<Vec<ColumnData<'a>>> {
     params.iter().map(|value| parameter(*value)).collect()
 }

@@ -12,6 +12,8 @@ use crate::mssql::value::canonical;
 
 /// Days from 0001-01-01 to 1900-01-01.
 const DAYS_TO_1900: i64 = 693_595;
+/// More rows than any table has.
+const ROWS_MAX: u64 = 1 << 48;
 
 /// Which column of a [`Row`] is meant: its name, as the statement gives it, or its position from 0.
 ///
@@ -70,6 +72,15 @@ impl Row {
             Value::Integer(v) => Ok(v),
             other => Err(misfit(column, "an integer", other)),
         }
+    }
+
+    /// A number of rows, so small that the sum of many fits into an integer, as any server's is.
+    pub fn count(&self, column: impl ColumnIndex) -> Result<u64> {
+        let count = u64::try_from(self.integer(column)?).ok();
+        count.filter(|count| *count <= ROWS_MAX).ok_or_else(|| {
+            let text = format!("Column {column} of a result is no number of rows");
+            Error::new(ErrorKind::Broken, text)
+        })
     }
 
     /// An integer, or `None` for NULL.
@@ -312,6 +323,10 @@ mod tests {
             error.to_string(),
             "Column 0 of a result is a text where an integer was expected"
         );
+        assert_eq!(row(ColumnData::I64(Some(7))).count(0).unwrap(), 7);
+        for count in [-1, i64::MAX] {
+            assert!(row(ColumnData::I64(Some(count))).count(0).is_err(), "{count}");
+        }
         assert_eq!(row(ColumnData::I32(None)).optional_integer(0).unwrap(), None);
         assert!(row(ColumnData::I32(None)).integer(0).is_err());
         assert_eq!(

@@ -388,10 +388,9 @@ pub async fn leaving(
         let rows = session.rows(&sql, &[]).await?;
         *count = rows
             .first()
-            .map(|row| row.integer(0))
+            .map(|row| row.count(0))
             .transpose()?
-            .unwrap_or_default()
-            .cast_unsigned();
+            .unwrap_or_default();
     }
     let [found, of] = counts;
     match old {

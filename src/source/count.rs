@@ -22,5 +22,5 @@ pub async fn count(
     let from = range.from(&plan.source.name.quoted(), "1 AS [one]", "");
     let select = format!("SELECT COUNT_BIG(*) AS [row_count] FROM {from}");
     let row = session.row(SourceQuery::new(select, range.params)).await?;
-    Ok(row.integer("row_count")?.cast_unsigned())
+    row.count("row_count")
 }

@@ -9,7 +9,7 @@ use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
 use crate::model::table::{Column, DataType, Length};
 use crate::model::window::{Bounds, Extent, midnight};
-use crate::mssql::{Flow, more_than_asked};
+use crate::mssql::{Flow, more_than_asked, other_columns};
 use crate::source::session::{SourceQuery, SourceSession};
 use crate::tsql::expression::select_list;
 use crate::tsql::predicate::{instant_of_key, next_midnight};
@@ -215,8 +215,12 @@ async fn read(
         .saturating_add(1);
     let query = query(plan, request, part, ask)?;
     let mut fitted = true;
+    let columns = plan.columns().len();
     session
         .stream(query, |row| {
+            if row.column_count() != columns {
+                return Err(other_columns(columns));
+            }
             if batch.row_count() >= limits.rows {
                 if !fitted {
                     return Err(more_than_asked());

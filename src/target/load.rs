@@ -394,14 +394,14 @@ async fn displace(
         let rows = session.rows(&sql, &range.params).await?;
         let count = rows
             .first()
-            .map(|row| row.integer(0))
+            .map(|row| row.count(0))
             .transpose()?
             .unwrap_or_default();
         if count != 0 {
             displaced.stale += receipt::mark_stale(session, lease, window, ordinal).await?;
             // A row that moved within its window has not left it.
             if window != load.window {
-                *displaced.displaced_from.entry(window).or_default() += count.cast_unsigned();
+                *displaced.displaced_from.entry(window).or_default() += count;
             }
         }
     }

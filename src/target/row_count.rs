@@ -130,7 +130,7 @@ impl<'a> Batch<'a> {
             let count = part
                 .and_then(|part| counts.get_mut(part))
                 .ok_or_else(unexpected)?;
-            *count += row.integer("row_count")?.cast_unsigned();
+            *count += row.count("row_count")?;
             left = left.checked_sub(1).ok_or_else(unexpected)?;
         }
         (left == 0).then_some(()).ok_or_else(unexpected)

@@ -386,12 +386,8 @@ impl Target {
             seeks.from(&self.quoted, "1 AS [one]", "")
         );
         let rows = session.rows(&sql, &seeks.params).await?;
-        let count = rows
-            .first()
-            .map(|row| row.integer(0))
-            .transpose()?
-            .unwrap_or_default();
-        Ok(count.cast_unsigned())
+        let count = rows.first().map(|row| row.count(0)).transpose()?;
+        Ok(count.unwrap_or_default())
     }
 }
 

@@ -96,6 +96,7 @@ fn columns(name: &str, data_type: &[u8]) -> Vec<u8> {
 }
 
 const INT: [u8; 1] = [0x38];
+const DATETIME: [u8; 1] = [0x3d];
 const NVARCHAR_MAX: [u8; 8] = [0xe7, 0xff, 0xff, 9, 4, 0xd0, 0, 0x34];
 
 /// A row whose text has no end.
@@ -125,6 +126,22 @@ fn endless_rows() -> Flood {
         head: columns("A", &INT),
         body: vec![0xd1, 1, 0, 0, 0],
     }
+}
+
+/// Rows of the table T, whose note is NULL.
+fn endless_rows_of_t() -> Flood {
+    let mut head = vec![0x81, 3, 0];
+    for (name, data_type) in [
+        ("ID", &INT[..]),
+        ("D", &DATETIME[..]),
+        ("NOTE", &NVARCHAR_MAX[..]),
+    ] {
+        head.extend(&columns(name, data_type)[3..]);
+    }
+    let mut body = vec![0xd1, 1, 0, 0, 0];
+    body.extend([0; 8]);
+    body.extend([0xff; 8]);
+    Flood { head, body }
 }
 
 fn endless_info() -> Flood {
@@ -182,12 +199,26 @@ async fn a_chunk_has_no_more_rows_than_were_asked_for() {
         return;
     };
     project.configure("chunk_bytes_max = 4096", "chunk_rows = 10");
-    let proxy = flooding(&server, None, READ, endless_rows(), 1).await;
+    let proxy = flooding(&server, None, READ, endless_rows_of_t(), 1).await;
     lead_source(&project, &server, &proxy);
     let ended = project.sync(&RUN).await.expect(0);
     ended
         .says("attempt 1 failed")
         .says("more rows than it was asked for");
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_has_the_columns_that_were_asked_for() {
+    let Some((server, project)) = with_one_row("a_chunk_has_the_columns_that_were_asked_for").await else {
+        return;
+    };
+    let proxy = flooding(&server, None, READ, endless_rows(), 1).await;
+    lead_source(&project, &server, &proxy);
+    let ended = project.sync(&RUN).await.expect(0);
+    ended
+        .says("attempt 1 failed")
+        .says("other columns than the 3 it was asked for");
     server.assert_equal("dbo.T", "dbo.t_T").await;
 }
 

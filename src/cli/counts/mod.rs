@@ -342,7 +342,7 @@ async fn count_source(
     for extent in extents {
         let (select, params) = count_where(name, date, *extent);
         let row = session.row(SourceQuery::new(select, params)).await?;
-        count += row.integer(0)?.cast_unsigned();
+        count += row.count(0)?;
     }
     Ok(Some(count))
 }
@@ -368,7 +368,7 @@ async fn count_target(
                 format!("The target did not answer how many rows {name} has"),
             )
         })?;
-        count += row.integer(0)?.cast_unsigned();
+        count += row.count(0)?;
     }
     Ok(Some(count))
 }
