@@ -20,9 +20,13 @@ lint-without-emulator:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
-# Check licences, bans and sources of the dependencies (needs cargo-deny)
+# Check licences, bans and sources of the dependencies
 deny:
-    cargo deny check licenses bans sources
+    .ci/deny licenses bans sources
+
+# Check the dependencies for known weaknesses (needs the advisory database)
+advisories:
+    .ci/advisories
 
 # Run the demo twice in a directory of its own; the second time there is nothing to do
 demo:
@@ -35,11 +39,11 @@ demo:
 
 # Run the tests; `just test --test it settle::` runs one topic
 test *ARGS:
-    cargo test {{ARGS}}
+    cargo test --locked {{ARGS}}
 
 # Run the benchmarks
 bench *ARGS:
-    cargo bench {{ARGS}}
+    cargo bench --locked {{ARGS}}
 
 # Run everything that a change must pass
 ci:

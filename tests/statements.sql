@@ -881,6 +881,11 @@ GO
 ALTER TABLE [dbo].[t_TILL] SET (LOCK_ESCALATION = DISABLE)
 GO
 
+-- at the target: ALTER sync.receipt
+-- The seal of a receipt: a keyed hash over all that it proves, if [target] receipt_key is set;
+else NULL. ALTER TABLE [sync].[receipt] ADD [seal] binary(32) NULL;
+GO
+
 -- at the target: BEGIN
 BEGIN TRANSACTION
 GO
@@ -1150,8 +1155,8 @@ GO
 DELETE
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4;
-    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [loaded_at])
-    SELECT @P1, @P2, @P3, @P4, N'stale', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, CAST(@P15 AS varbinary(max)), CAST(@P16 AS varbinary(max)), SYSUTCDATETIME()
+    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [seal], [loaded_at])
+    SELECT @P1, @P2, @P3, @P4, N'stale', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, CAST(@P15 AS varbinary(max)), CAST(@P16 AS varbinary(max)), NULL, SYSUTCDATETIME()
     FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
     WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int);
     SELECT @@ROWCOUNT AS [written]
@@ -1161,8 +1166,8 @@ GO
 DELETE
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4;
-    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [loaded_at])
-    SELECT @P1, @P2, @P3, @P4, N'stale', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, NULL, CAST(@P15 AS varbinary(max)), SYSUTCDATETIME()
+    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [seal], [loaded_at])
+    SELECT @P1, @P2, @P3, @P4, N'stale', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, NULL, CAST(@P15 AS varbinary(max)), NULL, SYSUTCDATETIME()
     FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
     WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int);
     SELECT @@ROWCOUNT AS [written]
@@ -1172,8 +1177,8 @@ GO
 DELETE
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4;
-    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [loaded_at])
-    SELECT @P1, @P2, @P3, @P4, N'verified', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, CAST(@P15 AS varbinary(max)), CAST(@P16 AS varbinary(max)), SYSUTCDATETIME()
+    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [seal], [loaded_at])
+    SELECT @P1, @P2, @P3, @P4, N'verified', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, CAST(@P15 AS varbinary(max)), CAST(@P16 AS varbinary(max)), NULL, SYSUTCDATETIME()
     FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
     WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int);
     SELECT @@ROWCOUNT AS [written]
@@ -1183,8 +1188,8 @@ GO
 DELETE
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4;
-    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [loaded_at])
-    SELECT @P1, @P2, @P3, @P4, N'verified', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, CAST(@P15 AS varbinary(max)), NULL, SYSUTCDATETIME()
+    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [seal], [loaded_at])
+    SELECT @P1, @P2, @P3, @P4, N'verified', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, CAST(@P15 AS varbinary(max)), NULL, NULL, SYSUTCDATETIME()
     FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
     WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int);
     SELECT @@ROWCOUNT AS [written]
@@ -1194,8 +1199,8 @@ GO
 DELETE
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4;
-    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [loaded_at])
-    SELECT @P1, @P2, @P3, @P4, N'verified', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, NULL, CAST(@P15 AS varbinary(max)), SYSUTCDATETIME()
+    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [seal], [loaded_at])
+    SELECT @P1, @P2, @P3, @P4, N'verified', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, NULL, CAST(@P15 AS varbinary(max)), NULL, SYSUTCDATETIME()
     FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
     WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int);
     SELECT @@ROWCOUNT AS [written]
@@ -1205,8 +1210,8 @@ GO
 DELETE
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4;
-    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [loaded_at])
-    SELECT @P1, @P2, @P3, @P4, N'verified', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, NULL, NULL, SYSUTCDATETIME()
+    INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], [key_through], [seal], [loaded_at])
+    SELECT @P1, @P2, @P3, @P4, N'verified', CAST(@P5 AS binary(16)), CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, NULL, NULL, NULL, SYSUTCDATETIME()
     FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
     WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int);
     SELECT @@ROWCOUNT AS [written]
@@ -1684,7 +1689,7 @@ IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION
 GO
 
 -- at the target: SELECT
-SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END AS [sees]
+SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END AS [sees_grants], CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW ANY SENSITIVITY CLASSIFICATION'), 1) END AS [sees_classifications]
 GO
 
 -- at the target: SELECT
@@ -2282,7 +2287,7 @@ SELECT COUNT_BIG(*)
 GO
 
 -- at the target: SELECT COUNT sync.receipt
-SELECT [window_start], [window_end], COUNT_BIG(*) AS [chunks], SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END) AS [verified], SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END) AS [here], SUM([row_count]) AS [rows], SUM([byte_count]) AS [bytes], SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)) AS [marks]
+SELECT [window_start], [window_end], COUNT_BIG(*) AS [chunks], SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END) AS [verified], SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END) AS [here], SUM([row_count]) AS [rows], SUM([byte_count]) AS [bytes], SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint) + CAST(CAST(SUBSTRING([digest], 1, 4) AS int) AS bigint)) AS [marks]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 GROUP BY [window_start], [window_end]
 GO
@@ -2940,12 +2945,6 @@ SELECT [D], [ID]
 GO
 
 -- at the target: SELECT sync.lease
-SELECT [table_name]
-    FROM [sync].[lease]
-    WHERE [table_name] = @P1
-GO
-
--- at the target: SELECT sync.lease
 SELECT [table_name], [epoch]
     FROM [sync].[lease]
     WHERE [table_name] = @P1
@@ -2988,34 +2987,34 @@ SELECT TOP (1) [ordinal]
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND (([window_start] >= @P5 AND [window_start] <= @P2 AND [window_end] > @P3) OR [window_start] IN (@P4, @P6))
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] = @P2
     ORDER BY [ordinal]
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] IN (@P2)
     ORDER BY [window_start], [ordinal]
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] IN (@P2, @P3)
     ORDER BY [window_start], [ordinal]
 GO
 
 -- at the target: SELECT sync.receipt
-SELECT [window_start], [window_end], [ordinal], [state], [load_id], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
+SELECT [window_start], [window_end], [ordinal], [state], [load_id], [epoch], [key_after], [key_through], [row_count], [byte_count], [digest], [target_object_id], [target_created]
     FROM [sync].[receipt]
     WHERE [table_name] = @P1 AND [window_start] IN (@P2, @P3, @P4)
     ORDER BY [window_start], [ordinal]
@@ -3493,7 +3492,7 @@ UPDATE [sync].[receipt] SET [ordinal] = -[ordinal]
 GO
 
 -- at the target: UPDATE sync.receipt
-UPDATE [sync].[receipt] SET [state] = N'stale'
+UPDATE [sync].[receipt] SET [state] = N'stale', [seal] = NULL
     WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3
 GO
 

@@ -7,19 +7,32 @@
 --
 -- LOGIN     the login, and the database's user of the same name
 -- DATABASE  the database that it works in
--- PASSWORD  its new password; double a ' in it
+-- PASSWORD  its new password: printable ASCII, a ' as it is, without " and of at most 128 characters
+:on error exit
 SET NOCOUNT ON;
 SET XACT_ABORT ON;
+-- The password stands between double quotes, where a ' ends nothing.
+SET QUOTED_IDENTIFIER OFF;
+GO
 USE [master];
+GO
+-- A login of the server itself must stay as it is.
+DECLARE @login sysname = N'$(LOGIN)';
+IF @login = N'sa' OR @login LIKE N'##%##' OR SUSER_SID(@login) = 0x01
+    RAISERROR (N'This login belongs to the server: choose one of its own for sync', 16, 1);
+GO
 DECLARE @login sysname = N'$(LOGIN)', @database sysname = N'$(DATABASE)', @sql nvarchar(max);
+DECLARE @password nvarchar(4000) = "$(PASSWORD)";
 IF SUSER_ID(@login) IS NULL
     RAISERROR (N'There is no such login: run setup_etl_user.sql or setup_reader.sql', 16, 1);
+ELSE IF LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2
+    RAISERROR (N'The password has more than 128 characters, or one that is not printable ASCII: choose another', 16, 1);
 ELSE
 BEGIN
     SET @sql = N'ALTER LOGIN ' + QUOTENAME(@login) + N' ENABLE';
     EXEC sys.sp_executesql @sql;
-    SET @sql = N'ALTER LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = ' + QUOTENAME(N'$(PASSWORD)', N'''')
-        + N' UNLOCK';
+    SET @sql = N'ALTER LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = N''' + REPLACE(@password, N'''', N'''''')
+        + N''' UNLOCK';
     EXEC sys.sp_executesql @sql;
     SET @sql = N'ALTER LOGIN ' + QUOTENAME(@login) + N' WITH DEFAULT_DATABASE = ' + QUOTENAME(@database);
     EXEC sys.sp_executesql @sql;
@@ -29,8 +42,10 @@ BEGIN
 END
 IF CAST(SERVERPROPERTY(N'IsIntegratedSecurityOnly') AS int) = 1
     PRINT N'This server takes Windows logins only: switch mixed mode on, and restart the service';
+SET QUOTED_IDENTIFIER ON;
 GO
 USE [$(DATABASE)];
+GO
 DECLARE @user sysname = N'$(LOGIN)', @sql nvarchar(max);
 IF DATABASE_PRINCIPAL_ID(@user) IS NULL
     SET @sql = N'CREATE USER ' + QUOTENAME(@user) + N' FOR LOGIN ' + QUOTENAME(@user);

@@ -6,23 +6,40 @@
 --
 -- LOGIN     the login, and the database's user of the same name
 -- DATABASE  the target's database, which must exist
--- SCHEMA    [target] schema of sync.toml: one of its own, so that the user may not alter the tables of others
--- PASSWORD  for a login that is made now; double a ' in it. fix_login.sql changes that of one that is there
+-- SCHEMA    [target] schema of sync.toml: one of its own, which this makes and the user owns
+-- PASSWORD  for a login that is made now: printable ASCII, a ' as it is, without " and of at most 128 characters
+--           fix_login.sql changes that of one that is there
+:on error exit
 SET NOCOUNT ON;
 SET XACT_ABORT ON;
+-- The password stands between double quotes, where a ' ends nothing.
+SET QUOTED_IDENTIFIER OFF;
+GO
 USE [master];
+GO
+-- A login of the server itself must stay as it is.
+DECLARE @login sysname = N'$(LOGIN)';
+IF @login = N'sa' OR @login LIKE N'##%##' OR SUSER_SID(@login) = 0x01
+    RAISERROR (N'This login belongs to the server: choose one of its own for sync', 16, 1);
+GO
 DECLARE @login sysname = N'$(LOGIN)', @database sysname = N'$(DATABASE)', @sql nvarchar(max);
+DECLARE @password nvarchar(4000) = "$(PASSWORD)";
 IF SUSER_ID(@login) IS NULL
+    AND (LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
+    RAISERROR (N'The password has more than 128 characters, or one that is not printable ASCII: choose another', 16, 1);
+ELSE IF SUSER_ID(@login) IS NULL
 BEGIN
-    SET @sql = N'CREATE LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = ' + QUOTENAME(N'$(PASSWORD)', N'''')
-        + N', DEFAULT_DATABASE = ' + QUOTENAME(@database) + N', CHECK_POLICY = ON, CHECK_EXPIRATION = OFF';
+    SET @sql = N'CREATE LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = N''' + REPLACE(@password, N'''', N'''''')
+        + N''', DEFAULT_DATABASE = ' + QUOTENAME(@database) + N', CHECK_POLICY = ON, CHECK_EXPIRATION = OFF';
     EXEC sys.sp_executesql @sql;
     PRINT N'Made login ' + @login;
 END
 IF CAST(SERVERPROPERTY(N'IsIntegratedSecurityOnly') AS int) = 1
     PRINT N'This server takes Windows logins only: switch mixed mode on, and restart the service';
+SET QUOTED_IDENTIFIER ON;
 GO
 USE [$(DATABASE)];
+GO
 DECLARE @user sysname = N'$(LOGIN)', @schema sysname = N'$(SCHEMA)', @sql nvarchar(max);
 IF DATABASE_PRINCIPAL_ID(@user) IS NULL
     SET @sql = N'CREATE USER ' + QUOTENAME(@user) + N' FOR LOGIN ' + QUOTENAME(@user);
@@ -30,36 +47,47 @@ ELSE
     -- A user that came with a restored database belongs to nobody until it is mapped.
     SET @sql = N'ALTER USER ' + QUOTENAME(@user) + N' WITH LOGIN = ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
-IF SCHEMA_ID(@schema) IS NULL
-BEGIN
-    SET @sql = N'CREATE SCHEMA ' + QUOTENAME(@schema) + N' AUTHORIZATION [dbo]';
-    EXEC sys.sp_executesql @sql;
-END
 -- Receipts, leases and plans: the user's own schema, so that migrations need no more than this.
 IF SCHEMA_ID(N'sync') IS NULL
 BEGIN
     SET @sql = N'CREATE SCHEMA [sync] AUTHORIZATION ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
 END
-ELSE IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = N'sync' AND principal_id = DATABASE_PRINCIPAL_ID(@user))
+-- The tables: the user's own schema as well. A trigger of one of them then runs with no more rights than the user has.
+IF SCHEMA_ID(@schema) IS NULL
+BEGIN
+    SET @sql = N'CREATE SCHEMA ' + QUOTENAME(@schema) + N' AUTHORIZATION ' + QUOTENAME(@user);
+    EXEC sys.sp_executesql @sql;
+END
+-- A schema that is there may belong to another. docs/operations.md says which statement needs which of these rights.
+IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = N'sync' AND principal_id = DATABASE_PRINCIPAL_ID(@user))
 BEGIN
     SET @sql = N'GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::[sync] TO ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
 END
--- `sync` makes missing tables (CREATE TABLE and ALTER), then deletes from them, inserts into them and reads back.
--- IDENTITY_INSERT and the cutover of a reference table also need ALTER. A refresh in place needs UPDATE.
-SET @sql = N'GRANT CREATE TABLE TO ' + QUOTENAME(@user);
-EXEC sys.sp_executesql @sql;
 IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = @schema AND principal_id = DATABASE_PRINCIPAL_ID(@user))
 BEGIN
-    SET @sql = N'GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);
+    SET @sql = N'GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::' + QUOTENAME(@schema) + N' TO '
+        + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
+    PRINT N'WARNING: schema ' + @schema + N' belongs to another than ' + @user + N'. ALTER on it lets ' + @user
+        + N' make triggers on its tables. By ownership chaining they read and change whatever the owner of the'
+        + N' schema owns; if that is dbo, nearly everything. Give sync a schema of its own instead';
 END
--- With these rights `sync` sees a table's grants and the objects bound to it, so it knows whether a cutover of a
--- reference table would lose them. Both show definitions and no rows; without them such tables are refreshed in place.
+SET @sql = N'GRANT CREATE TABLE TO ' + QUOTENAME(@user);
+EXEC sys.sp_executesql @sql;
+-- With these rights `sync` sees a table's grants, the objects bound to it and the classifications of its columns, so it
+-- knows whether a cutover of a reference table would lose them. They show definitions and no rows; without them such
+-- tables are refreshed in place.
 SET @sql = N'GRANT VIEW DEFINITION TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
 SET @sql = N'GRANT SELECT ON [sys].[sql_expression_dependencies] TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
+-- SQL Server has it from 2019 on, and so has Azure SQL.
+IF CAST(SERVERPROPERTY(N'ProductMajorVersion') AS int) >= 15 OR CAST(SERVERPROPERTY(N'EngineEdition') AS int) IN (5, 8)
+BEGIN
+    SET @sql = N'GRANT VIEW ANY SENSITIVITY CLASSIFICATION TO ' + QUOTENAME(@user);
+    EXEC sys.sp_executesql @sql;
+END
 PRINT N'User ' + @user + N' may load schema ' + @schema + N' of ' + DB_NAME();
 GO

@@ -10,24 +10,44 @@
 -- LOGIN     the login, and the database's user of the same name
 -- DATABASE  the source's database
 -- SCHEMA    [source] schema of sync.toml
--- PASSWORD  for a login that is made now; double a ' in it
+-- PASSWORD  for a login that is made now: printable ASCII, a ' as it is, without " and of at most 128 characters
+--           fix_login.sql changes that of one that is there
+:on error exit
 SET NOCOUNT ON;
 SET XACT_ABORT ON;
+-- The password stands between double quotes, where a ' ends nothing.
+SET QUOTED_IDENTIFIER OFF;
+GO
 USE [master];
+GO
+-- A login of the server itself must stay as it is.
+DECLARE @login sysname = N'$(LOGIN)';
+IF @login = N'sa' OR @login LIKE N'##%##' OR SUSER_SID(@login) = 0x01
+    RAISERROR (N'This login belongs to the server: choose one of its own for sync', 16, 1);
+GO
 DECLARE @login sysname = N'$(LOGIN)', @database sysname = N'$(DATABASE)', @sql nvarchar(max);
+DECLARE @password nvarchar(4000) = "$(PASSWORD)";
 IF SUSER_ID(@login) IS NULL
+    AND (LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
+    RAISERROR (N'The password has more than 128 characters, or one that is not printable ASCII: choose another', 16, 1);
+ELSE IF SUSER_ID(@login) IS NULL
 BEGIN
-    SET @sql = N'CREATE LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = ' + QUOTENAME(N'$(PASSWORD)', N'''')
-        + N', DEFAULT_DATABASE = ' + QUOTENAME(@database) + N', CHECK_POLICY = ON, CHECK_EXPIRATION = OFF';
+    SET @sql = N'CREATE LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = N''' + REPLACE(@password, N'''', N'''''')
+        + N''', DEFAULT_DATABASE = ' + QUOTENAME(@database) + N', CHECK_POLICY = ON, CHECK_EXPIRATION = OFF';
     EXEC sys.sp_executesql @sql;
     PRINT N'Made login ' + @login;
 END
+IF CAST(SERVERPROPERTY(N'IsIntegratedSecurityOnly') AS int) = 1
+    PRINT N'This server takes Windows logins only: switch mixed mode on, and restart the service';
+SET QUOTED_IDENTIFIER ON;
 GO
 USE [$(DATABASE)];
+GO
 DECLARE @user sysname = N'$(LOGIN)', @schema sysname = N'$(SCHEMA)', @sql nvarchar(max);
 IF DATABASE_PRINCIPAL_ID(@user) IS NULL
     SET @sql = N'CREATE USER ' + QUOTENAME(@user) + N' FOR LOGIN ' + QUOTENAME(@user);
 ELSE
+    -- A user that came with a restored database belongs to nobody until it is mapped.
     SET @sql = N'ALTER USER ' + QUOTENAME(@user) + N' WITH LOGIN = ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
 SET @sql = N'GRANT SELECT ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);

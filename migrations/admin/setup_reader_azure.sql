@@ -7,16 +7,31 @@
 --
 -- LOGIN     the user
 -- SCHEMA    [source] schema of sync.toml
--- PASSWORD  for a user that is made now; double a ' in it
+-- PASSWORD  for a user that is made now: printable ASCII, a ' as it is, without " and of at most 128 characters
+:on error exit
 SET NOCOUNT ON;
 SET XACT_ABORT ON;
+-- The password stands between double quotes, where a ' ends nothing.
+SET QUOTED_IDENTIFIER OFF;
+GO
+-- A principal of the server itself must stay as it is.
+DECLARE @user sysname = N'$(LOGIN)';
+IF @user IN (N'sa', N'dbo', N'guest', N'sys', N'INFORMATION_SCHEMA') OR @user LIKE N'##%##'
+    RAISERROR (N'This user belongs to the server: choose one of its own for sync', 16, 1);
+GO
 DECLARE @user sysname = N'$(LOGIN)', @sql nvarchar(max);
+DECLARE @password nvarchar(4000) = "$(PASSWORD)";
 IF DATABASE_PRINCIPAL_ID(@user) IS NULL
+    AND (LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
+    RAISERROR (N'The password has more than 128 characters, or one that is not printable ASCII: choose another', 16, 1);
+ELSE IF DATABASE_PRINCIPAL_ID(@user) IS NULL
 BEGIN
-    SET @sql = N'CREATE USER ' + QUOTENAME(@user) + N' WITH PASSWORD = ' + QUOTENAME(N'$(PASSWORD)', N'''');
+    SET @sql = N'CREATE USER ' + QUOTENAME(@user) + N' WITH PASSWORD = N''' + REPLACE(@password, N'''', N'''''')
+        + N'''';
     EXEC sys.sp_executesql @sql;
     PRINT N'Made user ' + @user;
 END
+SET QUOTED_IDENTIFIER ON;
 GO
 DECLARE @user sysname = N'$(LOGIN)', @schema sysname = N'$(SCHEMA)', @sql nvarchar(max);
 SET @sql = N'GRANT SELECT ON SCHEMA::' + QUOTENAME(@schema) + N' TO ' + QUOTENAME(@user);

@@ -4,6 +4,8 @@ pub mod clock;
 pub mod error;
 pub mod exit_code;
 pub mod failpoint;
+pub mod private;
+pub mod process;
 pub mod retry;
 pub mod secret;
 pub mod stop;

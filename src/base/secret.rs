@@ -1,15 +1,19 @@
-//! A password in memory: the login code can use it, and no printing code can show it.
+//! A password in memory: the login code can use it, no printing code can show it, and the memory is overwritten when it
+//! is dropped.
 
 use std::fmt;
 
-/// A secret text. `Debug` and `Display` print `***`, so that no log, error or dump shows it.
+use zeroize::Zeroizing;
+
+/// A secret text. `Debug` and `Display` print `***`, so that no log, error or dump shows it. Its bytes are overwritten
+/// with zeros when it is dropped.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Wraps the text.
     pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
+        Secret(Zeroizing::new(text.into()))
     }
 
     /// The text itself, for the login only.
@@ -18,8 +22,8 @@ impl Secret {
     }
 }
 
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
+impl From<Zeroizing<String>> for Secret {
+    fn from(text: Zeroizing<String>) -> Self {
         Secret(text)
     }
 }
@@ -48,5 +52,12 @@ mod tests {
             "*** *** Some(***)"
         );
         assert_eq!(secret.expose(), "hunter2");
+    }
+
+    /// Only what overwrites itself can be passed.
+    #[test]
+    fn it_is_overwritten_when_it_is_dropped() {
+        fn overwrites_itself<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        overwrites_itself(&Secret::new("hunter2").0);
     }
 }

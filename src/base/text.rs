@@ -1,4 +1,4 @@
-//! Numbers, durations and tables for people.
+//! Numbers, durations, tables and texts of others for people.
 
 use std::time::Duration;
 
@@ -37,6 +37,42 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// The longest text of another that is shown: SQL Server's longest message.
+const SHOWN_CHARS_MAX: usize = 2_048;
+
+/// A text of a server as people see it, and as it is kept for them: one line of bounded length, in which no character
+/// controls a terminal or hides, moves or turns around what stands beside it.
+pub fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).map(harmless).collect();
+    if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The same of a text that is short, or made of names.
+pub fn harmless_text(text: &str) -> String {
+    text.chars().map(harmless).collect()
+}
+
+fn harmless(c: char) -> char {
+    match c {
+        '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        // Format characters: soft hyphens, marks and overrides of direction, joiners, byte order marks, annotations, tags.
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    }
+}
+
 /// A Markdown table with aligned columns. The first line is its head.
 pub fn markdown<const N: usize>(lines: &[[String; N]]) -> String {
     let widths: [usize; N] = std::array::from_fn(|column| {
@@ -71,6 +107,22 @@ mod tests {
             (rows(1), rows(2000)),
             ("1 row".to_owned(), "2,000 rows".to_owned())
         );
+    }
+
+    #[test]
+    fn a_text_of_another_controls_nothing() {
+        assert_eq!(shown("Größe 表 … 'x' \u{1f600}"), "Größe 表 … 'x' \u{1f600}");
+        for c in ('\0'..' ').chain('\u{7f}'..='\u{9f}').chain(
+            "\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
+             \u{2060}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{ad}\u{61c}\u{e0041}"
+                .chars(),
+        ) {
+            let text = shown(&format!("a{c}b"));
+            assert!(["a b", "a\u{fffd}b"].contains(&text.as_str()), "{c:?} became {text:?}");
+        }
+        let long = shown(&"x".repeat(1_000_000));
+        assert_eq!(long.chars().count(), SHOWN_CHARS_MAX + 1);
+        assert!(long.ends_with('…'));
     }
 
     #[test]

@@ -89,9 +89,9 @@ pub(super) fn pass_key(id: u128) -> [u8; 16] {
     id.to_be_bytes()
 }
 
-/// Key in `meta` of the last epoch of a table's lease.
-pub(super) fn epoch_key(table: &str) -> Vec<u8> {
-    [b"epoch ".as_slice(), &table_key(table)].concat()
+/// Key in `meta` of the moment at which the store agreed with all receipts of a table.
+pub(super) fn in_step_key(table: &str) -> Vec<u8> {
+    [b"in step ".as_slice(), &table_key(table)].concat()
 }
 
 /// Key in `meta` of what a pass has repaired.

@@ -18,8 +18,8 @@ pub(super) const RUNS: Bytes = TableDefinition::new("runs");
 /// Key in `meta` of the last process that opened the store for writing.
 pub(super) const WRITER_KEY: &[u8] = b"writer";
 
-/// Sums of load marks, one a window. The first stores of this format lack it; opening such a store fills it.
-pub(super) const MARKS: Bytes = TableDefinition::new("marks");
+/// Sums of the marks of chunks, one a window. Earlier stores lack it; opening such a store for writing fills it.
+pub(super) const MARKS: Bytes = TableDefinition::new("chunk_marks");
 /// Tombstones of tables and months to forget. The first stores of this format lack it.
 pub(super) const TOMBSTONES: Bytes = TableDefinition::new("tombstones");
 
@@ -38,7 +38,7 @@ pub(super) const PASSES: Bytes = TableDefinition::new("passes");
 
 /// Names of the tables that the first stores of this format lack.
 pub(super) const LATER: [&str; 6] = [
-    "marks",
+    "chunk_marks",
     "tombstones",
     "found_equal",
     "unfollowed",

@@ -7,6 +7,7 @@
 
 mod codec;
 mod layout;
+mod lock;
 mod open;
 mod record;
 mod rehearsal;
@@ -17,8 +18,8 @@ mod view;
 mod write;
 
 pub use record::{
-    Change, Counts, FoundEqual, Pass, PassScope, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord,
-    WindowState, load_mark,
+    Change, Counts, FoundEqual, InStep, Pass, PassScope, RunRecord, TableRecord, Tombstone, Waiting,
+    WindowRecord, WindowState, mark,
 };
 pub use replace::Replacement;
 pub use store::{Reader, Store};

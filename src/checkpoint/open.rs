@@ -4,25 +4,26 @@
 //! nothing. An existing file is never overwritten. It is tried on a rehearsal before redb may write to it, so that a
 //! damaged file stays unchanged.
 //!
-//! Two empty files lie beside a store. A writer locks `.lock` as long as it lives. A process locks `.opening` while
-//! it opens, creates or repairs the store. So a process that waits for `.opening` waits for an opening, never for a
-//! run, and while it holds `.opening`, the state of `.lock` tells truly whether a writer lives.
+//! Whoever opens a store holds the lock of openings, and a writer the lock that shows it: `lock.rs` has both. The files
+//! are their owner's alone, and those that an older version left open to others are taken from them.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind as IoErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use redb::backends::FileBackend;
 use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageError};
 
 use super::layout::{ALL, META, WAY_OUT, WRITER_KEY, damaged};
+use super::lock::{self, OPENING, OPENING_WAIT_MAX, PRESENCE, named};
 use super::rehearsal::Rehearsal;
 use super::store::{Reader, Store};
 use super::view::View;
 use super::{codec, v1};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::failpoint;
+use crate::base::{failpoint, private, process};
 
 /// The size of redb's cache: a run touches the end of a window, and a status the counts.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -42,7 +43,8 @@ impl Store {
     /// it, never for one that has it open.
     ///
     /// # Errors
-    /// `Busy`, naming its run, if another process writes it; `State` if the file is no whole store.
+    /// `Busy`, naming its run or the process, if another one writes it or keeps its lock; `State` if the file is no
+    /// whole store.
     pub fn create_or_open(path: &Path) -> Result<Store> {
         create_or_open(path)
     }
@@ -76,18 +78,20 @@ pub(super) fn create_or_open(path: &Path) -> Result<Store> {
     if !inspect(path)?
         && let Some(directory) = directory(path)
     {
-        fs::create_dir_all(directory).map_err(|error| unusable(path, error))?;
+        private::directory(directory).map_err(|error| unusable(path, error))?;
     }
     let (_opening, presence) = lock(path)?;
     if !inspect(path)? {
         create(path)?;
     }
+    let tightened = tighten(path)?;
     verify(path)?;
     let database = guarded(path, || builder().open(path))?.map_err(|error| refused(path, error))?;
     let store = Store {
         database,
         path: path.to_owned(),
         presence,
+        tightened,
     };
     store.sign()?;
     Ok(store)
@@ -99,7 +103,7 @@ pub(super) fn begin(path: &Path, new: &Path) -> Result<Store> {
         inspect(path)?;
     }
     if let Some(directory) = directory(path) {
-        fs::create_dir_all(directory).map_err(|error| unusable(path, error))?;
+        private::directory(directory).map_err(|error| unusable(path, error))?;
     }
     let (_opening, presence) = lock(path)?;
     remove(new).map_err(|error| unusable(path, error))?;
@@ -110,14 +114,29 @@ pub(super) fn begin(path: &Path, new: &Path) -> Result<Store> {
         database,
         path: new.to_owned(),
         presence,
+        tightened: tighten(path)?,
     })
+}
+
+/// Takes the files of a store from all but their owner; returns whether the store itself was open to others.
+fn tighten(path: &Path) -> Result<bool> {
+    let tighten = |path: &Path| private::tighten(path).map_err(|error| unusable(path, error));
+    tighten(&named(path, OPENING))?;
+    tighten(&named(path, PRESENCE))?;
+    tighten(path)
+}
+
+/// Takes the lock of openings. It waits for others that open the store, and not for ever.
+fn lock_opening(path: &Path, opening: File, limit: Duration) -> Result<File> {
+    lock::within(opening, limit)
+        .map_err(|error| unusable(path, error))?
+        .ok_or_else(|| kept_out(path, limit))
 }
 
 /// Takes the lock of openings, and the lock that shows this process as the writer.
 fn lock(path: &Path) -> Result<(File, File)> {
-    let opening = beside(path, ".opening")?;
-    opening.lock().map_err(|error| unusable(path, error))?;
-    let presence = beside(path, ".lock")?;
+    let opening = lock_opening(path, beside(path, OPENING)?, OPENING_WAIT_MAX)?;
+    let presence = beside(path, PRESENCE)?;
     match presence.try_lock() {
         Ok(()) => Ok((opening, presence)),
         Err(TryLockError::WouldBlock) => Err(busy(path)),
@@ -131,14 +150,14 @@ pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
         return Ok(None);
     }
     // A process that may only read can neither look for a writer nor repair the store, so redb alone decides.
-    let (Ok(opening), Ok(_)) = (beside(path, ".opening"), for_writing(path)) else {
+    let (Ok(opening), Ok(_)) = (beside(path, OPENING), for_writing(path)) else {
         let database = open_read_only(path)?.map_err(|error| refused(path, error))?;
         return Ok(Some(reader(database, path)?));
     };
-    opening.lock().map_err(|error| unusable(path, error))?;
+    let _opening = lock_opening(path, opening, OPENING_WAIT_MAX)?;
     let mut attempt = 1;
     let database = loop {
-        let written = beside(path, ".lock").is_ok_and(|file| is_locked(&file));
+        let written = beside(path, PRESENCE).is_ok_and(|file| lock::is_held(&file));
         if !written {
             verify(path)?;
         }
@@ -186,14 +205,8 @@ fn reader(database: ReadOnlyDatabase, path: &Path) -> Result<Reader> {
 
 pub(super) fn is_being_written(path: &Path) -> bool {
     // Only under the lock of openings does a held `.lock` mean a writer, and not a process that looks for one.
-    let Ok(opening) = beside(path, ".opening") else {
-        return false;
-    };
-    opening.lock().is_ok() && beside(path, ".lock").is_ok_and(|file| is_locked(&file))
-}
-
-fn is_locked(file: &File) -> bool {
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    let opening = lock::beside(path, OPENING).and_then(|opening| lock::within(opening, OPENING_WAIT_MAX));
+    opening.is_ok() && beside(path, PRESENCE).is_ok_and(|file| lock::is_held(&file))
 }
 
 /// Opens the store as a writer would, and checks and repairs every page, without writing a byte of the file.
@@ -260,8 +273,8 @@ fn inspect(path: &Path) -> Result<bool> {
 
 /// Creates a store if there is none. The caller holds the lock of openings.
 fn create(path: &Path) -> Result<()> {
-    let new = PathBuf::from(named(path, ".new"));
-    // A crash may have left a file of an earlier attempt.
+    let new = named(path, ".new");
+    // A crash may have left a file of an earlier attempt. Only whoever holds the lock of openings uses this name.
     remove(&new).map_err(|error| unusable(path, error))?;
     make(&new).map_err(|error| unmade(path, error))?;
     failpoint::step("checkpoint: before a new store is placed");
@@ -304,7 +317,7 @@ fn unmade(path: &Path, error: redb::Error) -> Error {
 }
 
 fn make(path: &Path) -> std::result::Result<(), redb::Error> {
-    let database = builder().create(path)?;
+    let database = builder().create_with_backend(FileBackend::new(private::create_new(path)?)?)?;
     let transaction = database.begin_write()?;
     for table in ALL {
         transaction.open_table(table)?;
@@ -350,17 +363,7 @@ fn guarded<T>(path: &Path, action: impl FnOnce() -> T) -> Result<T> {
 
 /// Opens one of the empty lock files beside the store.
 fn beside(path: &Path, suffix: &str) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    options
-        .open(named(path, suffix))
-        .map_err(|error| unusable(path, error))
-}
-
-pub(super) fn named(path: &Path, suffix: &str) -> OsString {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name
+    lock::beside(path, suffix).map_err(|error| unusable(path, error))
 }
 
 fn directory(path: &Path) -> Option<&Path> {
@@ -368,23 +371,62 @@ fn directory(path: &Path) -> Option<&Path> {
         .filter(|directory| !directory.as_os_str().is_empty())
 }
 
-/// The error that names the process that has the store, and its run, as far as the store tells.
+/// The error for a store that another process has: its run as the store has recorded it, if that process is the one, or
+/// the process that the system names.
 fn busy(path: &Path) -> Error {
-    let who = open_read_only(path)
+    let mut holders = lock::holders(&named(path, PRESENCE));
+    holders.extend(lock::holders(path));
+    let recorded = open_read_only(path)
         .ok()
         .and_then(std::result::Result::ok)
-        .and_then(|database| holder(&View::new(&database, path).ok()?));
+        .and_then(|database| recorded(&View::new(&database, path).ok()?));
+    let who = match recorded {
+        Some((pid, run)) if holders.contains(&pid) => format!("Another run (process {pid}{run})"),
+        _ if !holders.is_empty() => format!("Another program ({})", processes(&holders)),
+        Some((pid, run)) => match process::is_alive(pid) {
+            Some(true) => format!("Another run (process {pid}{run})"),
+            Some(false) => {
+                format!("Another program, not the last run there (process {pid}), which has ended,")
+            }
+            None => format!("Another run (the last one there was process {pid}{run})"),
+        },
+        None => "Another run".to_owned(),
+    };
     Error::new(
         ErrorKind::Busy,
         format!(
-            "Another run{} has the checkpoint store {} open; wait for it to end, or stop it, then run again",
-            who.unwrap_or_default(),
+            "{who} has the checkpoint store {} open; wait for it to end, or stop it, then run again",
             path.display()
         ),
     )
 }
 
-fn holder(view: &View<'_>) -> Option<String> {
+/// The error for a lock of openings that is not given up: no opening takes that long.
+fn kept_out(path: &Path, waited: Duration) -> Error {
+    let file = named(path, OPENING);
+    let who = match &lock::holders(&file)[..] {
+        [] => "another process".to_owned(),
+        holders => processes(holders),
+    };
+    Error::new(
+        ErrorKind::Busy,
+        format!(
+            "The checkpoint store {} cannot be opened: {who} has locked {} for {} s, which a command locks for a moment; \
+             end that process, or have it leave the file alone, then run again",
+            path.display(),
+            file.display(),
+            waited.as_secs()
+        ),
+    )
+}
+
+fn processes(ids: &[u32]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| format!("process {id}")).collect();
+    ids.join(", ")
+}
+
+/// The process that last opened the store for writing, and its run.
+fn recorded(view: &View<'_>) -> Option<(u32, String)> {
     let meta = view.transaction.open_table(META).ok()?;
     let value = meta.get(WRITER_KEY).ok()??;
     let pid = codec::decode::<v1::Writer>(view.path, WRITER_KEY, value.value())
@@ -393,13 +435,11 @@ fn holder(view: &View<'_>) -> Option<String> {
     // The last run may be one that was killed, if the writer has not recorded its own yet.
     let run = view.last_run().ok()?;
     let run = run.filter(|run| run.pid == pid && run.ended_at.is_none());
-    Some(run.map_or_else(
-        || format!(" (process {pid})"),
-        |run| {
-            let started = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
-            format!(" (process {pid} on {}, started {started})", run.host)
-        },
-    ))
+    let of_run = run.map_or_else(String::new, |run| {
+        let started = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+        format!(" on {}, started {started}", run.host)
+    });
+    Some((pid, of_run))
 }
 
 /// The error for a store that redb does not open: the fault lies in the place, or in the store.
@@ -455,6 +495,22 @@ mod tests {
         assert!(says(IoErrorKind::StorageFull).contains("cannot be opened; see to its place"));
         assert!(says(IoErrorKind::InvalidData).contains(WAY_OUT));
         assert!(says(IoErrorKind::UnexpectedEof).contains(WAY_OUT));
+    }
+
+    #[test]
+    fn who_keeps_others_from_opening_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let held = beside(&path, OPENING).unwrap();
+        held.lock().unwrap();
+        let error = lock_opening(&path, beside(&path, OPENING).unwrap(), Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        if cfg!(target_os = "linux") {
+            let named = format!("process {} has locked", std::process::id());
+            assert!(error.to_string().contains(&named), "{error}");
+        }
+        drop(held);
+        assert!(read(&path).unwrap().is_none());
     }
 
     #[test]

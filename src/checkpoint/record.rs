@@ -86,12 +86,25 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-/// A load's mark: the first four bytes of its identity as a signed integer. A server computes the same by
-/// `CAST(SUBSTRING(load_id, 1, 4) AS int)`. The sum of a window's marks shows, together with its counts, whether
-/// store and target have the same chunks, without a read of the chunks.
-pub fn load_mark(load_id: u128) -> i64 {
-    let [a, b, c, d, ..] = load_id.to_be_bytes();
-    i64::from(i32::from_be_bytes([a, b, c, d]))
+/// A moment at which a store agreed with all receipts of a table. A receipt of an earlier load that the store does not know
+/// then comes from a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InStep {
+    /// The epoch of the lease that the table was compared under.
+    pub epoch: i64,
+    /// `sys.tables.object_id` of the target table, to which the epoch belongs.
+    pub object_id: i32,
+    /// Its `sys.tables.create_date`.
+    pub created: String,
+}
+
+/// The mark of a chunk: the first four bytes of its load's identity and those of its digest, each as a signed integer,
+/// added up. A server computes the same by `CAST(SUBSTRING(load_id, 1, 4) AS int)`. The sum of a window's marks shows,
+/// together with its counts, whether store and target have the same chunks, without a read of the chunks.
+pub fn mark(chunk: &Chunk) -> i64 {
+    let [a, b, c, d, ..] = chunk.load_id.to_be_bytes();
+    let [e, f, g, h, ..] = chunk.tally.digest.to_bytes();
+    i64::from(i32::from_be_bytes([a, b, c, d])) + i64::from(i32::from_be_bytes([e, f, g, h]))
 }
 
 impl Counts {
@@ -294,12 +307,12 @@ pub enum Change {
         /// The number of rows.
         rows: u64,
     },
-    /// The last epoch of the lease of a table's target.
-    Epoch {
+    /// The store agrees with all receipts of a table.
+    InStep {
         /// The table.
         table: String,
-        /// The epoch.
-        epoch: i64,
+        /// The moment of it.
+        at: InStep,
     },
     /// A pass, which replaces the one of its identity.
     Pass(Pass),

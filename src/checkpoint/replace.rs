@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::open;
 use super::record::Change;
 use super::store::{Reader, Store};
+use super::{lock, open};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 
@@ -32,7 +32,7 @@ impl Replacement {
     /// `Busy` if another process writes the store there; `State` if the place cannot be used, or is a directory.
     pub fn begin(path: &Path) -> Result<Replacement> {
         let path = &open::resolved(path)?;
-        let new = PathBuf::from(open::named(path, ".rebuilt"));
+        let new = lock::named(path, ".rebuilt");
         Ok(Replacement {
             store: open::begin(path, &new)?,
             path: path.to_owned(),
@@ -66,6 +66,7 @@ impl Replacement {
             database,
             path: new,
             presence,
+            ..
         } = self.store;
         drop(database);
         failpoint::step("rebuild: before the old store is put aside");
@@ -87,7 +88,7 @@ fn keep_aside(path: &Path, now: DateTime<Utc>) -> std::io::Result<Option<PathBuf
         if attempt > 0 {
             suffix.push_str(&format!("-{attempt}"));
         }
-        let aside = PathBuf::from(open::named(path, &suffix));
+        let aside = lock::named(path, &suffix);
         match fs::hard_link(path, &aside) {
             Ok(()) => return Ok(Some(aside)),
             Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),

@@ -20,6 +20,7 @@ pub struct Store {
     pub(super) path: PathBuf,
     /// The file that is locked as long as the store is open. Its lock shows readers that a process writes.
     pub(super) presence: std::fs::File,
+    pub(super) tightened: bool,
 }
 
 /// The store, open for reading, also while another process writes it.
@@ -29,6 +30,11 @@ pub struct Reader {
 }
 
 impl Store {
+    /// Whether others than its owner could read the file until this process opened it.
+    pub fn was_open_to_others(&self) -> bool {
+        self.tightened
+    }
+
     /// Writes all changes, or none. After success they are durable.
     ///
     /// # Errors

@@ -95,10 +95,14 @@ impl<'a> View<'a> {
         Ok(unfollowed.map_or(0, |unfollowed| unfollowed.rows))
     }
 
-    /// The last epoch of a table's lease that a run has recorded; 0 if none has.
-    pub fn epoch(&self, table: &str) -> Result<i64> {
-        let epoch = self.get::<v1::Epoch>(META, &codec::epoch_key(table))?;
-        Ok(epoch.map_or(0, |epoch| epoch.epoch))
+    /// The last moment at which the store agreed with all receipts of a table.
+    pub fn in_step(&self, table: &str) -> Result<Option<InStep>> {
+        let at = self.get::<v1::InStep>(META, &codec::in_step_key(table))?;
+        Ok(at.map(|at| InStep {
+            epoch: at.epoch,
+            object_id: at.object_id,
+            created: at.created,
+        }))
     }
 
     /// The passes that are kept, by their start.

@@ -94,7 +94,7 @@ impl<'t> Tables<'t> {
             let (key, value) = entry?;
             let chunk: Chunk = codec::decode::<v1::Chunk>(self.path, key.value(), value.value())?.into();
             let sum = sums.entry(codec::window_of(key.value()).to_vec()).or_default();
-            *sum = sum.wrapping_add(mark(&chunk));
+            *sum = sum.wrapping_add(share(&chunk));
         }
         for (key, sum) in sums {
             put(&mut self.marks, &key, &v1::Marks { sum })?;
@@ -140,9 +140,18 @@ impl<'t> Tables<'t> {
                 let key = codec::table_key(table);
                 put(&mut self.unfollowed, &key, &v1::Unfollowed { rows: *rows })
             }
-            Change::Epoch { table, epoch } => {
-                let key = codec::epoch_key(table);
-                put(&mut self.meta, &key, &v1::Epoch { epoch: *epoch })
+            Change::InStep { table, at } => {
+                let InStep {
+                    epoch,
+                    object_id,
+                    created,
+                } = at.clone();
+                let at = v1::InStep {
+                    epoch,
+                    object_id,
+                    created,
+                };
+                put(&mut self.meta, &codec::in_step_key(table), &at)
             }
             Change::Pass(pass) => {
                 // A pass of an earlier program is kept in one place only.
@@ -211,11 +220,11 @@ impl<'t> Tables<'t> {
         let mut sum = marks.map_or(0, |marks| marks.sum);
         if let Some(old) = old.map(Chunk::from) {
             counts.remove(&old);
-            sum = sum.wrapping_sub(mark(&old));
+            sum = sum.wrapping_sub(share(&old));
         }
         if let Some(new) = new {
             counts.add(new);
-            sum = sum.wrapping_add(mark(new));
+            sum = sum.wrapping_add(share(new));
         }
         put(&mut self.counts, &key, &v1::Counts::from(&counts))?;
         put(&mut self.marks, &key, &v1::Marks { sum })
@@ -274,11 +283,10 @@ impl<'t> Tables<'t> {
 }
 
 /// The share of a chunk in its window's sum of marks.
-fn mark(chunk: &Chunk) -> i64 {
-    if chunk.state == ChunkState::Verified {
-        load_mark(chunk.load_id)
-    } else {
-        0
+fn share(chunk: &Chunk) -> i64 {
+    match chunk.state {
+        ChunkState::Verified => mark(chunk),
+        _ => 0,
     }
 }
 

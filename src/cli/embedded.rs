@@ -47,10 +47,10 @@ impl Embedded {
             );
             return Err(Error::new(ErrorKind::Config, text));
         }
-        let password = format!("{:032x}", clock.random());
+        let password = Secret::new(format!("{:032x}", clock.random()));
         let options = EmulatorOptions {
             server_name: SERVER_NAME.to_owned(),
-            users: vec![(USER.to_owned(), password.clone())],
+            users: vec![(USER.to_owned(), password.expose().to_owned())],
             // Loopback traffic within one process needs no encryption.
             tls: TlsMode::Off,
             ..EmulatorOptions::new(config.directory().join(DATA))
@@ -65,7 +65,7 @@ impl Embedded {
             endpoint.host = emulator.addr().ip().to_string();
             endpoint.port = emulator.addr().port();
             endpoint.user = USER.to_owned();
-            endpoint.password = Secret::new(password.clone());
+            endpoint.password = password.clone();
         }
         let embedded = Embedded {
             emulator: Some(emulator),

@@ -1,7 +1,6 @@
 //! `sync emulator` serves the embedded endpoint for any TDS client until it is interrupted.
 //!
-//! Passwords come from the environment only. Without a user the endpoint admits every login, so it then listens on
-//! loopback addresses only.
+//! Passwords come from the environment only. An address that other machines can reach needs a user and TLS.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -82,12 +81,6 @@ async fn start(args: EmulatorArgs) -> Result<Emulator, String> {
                 .map_err(|_| format!("Environment variable {variable} with the password is not set"))?;
             vec![(user, password)]
         }
-        _ if !args.listen.ip().is_loopback() => {
-            return Err(format!(
-                "Without --user every login is admitted, so {} is refused: give --user and --password-env, or listen on 127.0.0.1",
-                args.listen
-            ));
-        }
         _ => Vec::new(),
     };
     let options = EmulatorOptions {
@@ -118,6 +111,11 @@ async fn start(args: EmulatorArgs) -> Result<Emulator, String> {
 }
 
 fn describe(error: tds_emulator::Error) -> String {
+    if matches!(error, tds_emulator::Error::Exposed { .. }) {
+        return format!(
+            "{error}: give --user, --password-env with a password, and --tls required; or listen on 127.0.0.1"
+        );
+    }
     match std::error::Error::source(&error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
@@ -177,11 +175,30 @@ mod tests {
 
     #[tokio::test]
     async fn an_open_endpoint_stays_on_loopback() {
-        let error = start(parse(&["x", "--listen", "0.0.0.0:0"]).unwrap())
-            .await
-            .err()
-            .unwrap();
-        assert!(error.contains("--user"), "{error}");
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().to_str().unwrap();
+        let user = ["--user", "sa", "--password-env", "PATH"];
+        for (listen, flags) in [
+            ("0.0.0.0:0", &[][..]),
+            ("0.0.0.0:0", &["--tls", "required"]),
+            ("[::]:0", &user),
+            ("0.0.0.0:0", &[&user[..], &["--tls", "offered"]].concat()),
+        ] {
+            let args = [&[data, "--listen", listen], flags].concat();
+            let error = start(parse(&args).unwrap()).await.err();
+            let error = error.unwrap_or_else(|| panic!("{args:?} was served"));
+            assert!(
+                error.contains("--user") && error.contains("--tls required"),
+                "{error}"
+            );
+        }
+        let args = [
+            &[data, "--listen", "0.0.0.0:0"],
+            &user[..],
+            &["--tls", "required"],
+        ]
+        .concat();
+        start(parse(&args).unwrap()).await.unwrap().stop().await;
         let args = parse(&["x", "--user", "sa", "--password-env", "NO_SUCH_VARIABLE_AT_ALL"]).unwrap();
         let error = start(args).await.err().unwrap();
         assert_eq!(

@@ -106,7 +106,7 @@ fn tombstone(config: &Config, store: &Store, args: &ForgetArgs) -> Result<Tombst
         return Err(Error::new(ErrorKind::Usage, text));
     }
     let mut targets: Vec<String> = configured
-        .map(|table| config.target_table(table).to_string())
+        .map(|table| config.target_table(table).exact())
         .into_iter()
         .collect();
     targets.extend(recorded.as_ref().map(|record| record.target.clone()));
@@ -114,7 +114,7 @@ fn tombstone(config: &Config, store: &Store, args: &ForgetArgs) -> Result<Tombst
     let name = match (configured, &recorded) {
         // Checkpoints keep the spelling of the name under which they were written.
         (_, Some(record)) => record.name.clone(),
-        (Some(table), None) => table.name.to_string(),
+        (Some(table), None) => table.name.as_str().to_owned(),
         (None, None) => {
             return Err(Error::new(
                 ErrorKind::Usage,

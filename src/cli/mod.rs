@@ -32,6 +32,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::base::clock::{SharedClock, SystemClock};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
+use crate::base::process;
 use context::Context;
 use voice::Voice;
 
@@ -108,6 +109,8 @@ pub fn main() -> ProcessExitCode {
 fn command() -> ExitCode {
     // For help or wrong arguments, clap prints and exits; its exit code 2 is also our code for usage errors.
     let cli = Cli::parse();
+    // Before anything reads a password.
+    process::keep_out_of_dumps();
     let clock = SystemClock::shared();
     let voice = Voice::new(cli.log == Log::Json, cli.verbose, SharedClock::clone(&clock));
     let context = Context {
@@ -165,5 +168,30 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// Arguments are in the list of processes, and in what `Debug` prints of them.
+    #[test]
+    fn no_argument_is_a_password() {
+        fn look(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let name = argument.get_id().as_str();
+                let is_one = ["password", "secret", "token", "key"]
+                    .iter()
+                    .any(|word| name.contains(word));
+                // It names a variable of the environment.
+                assert!(
+                    !is_one || name == "password_env",
+                    "{} --{name}",
+                    command.get_name()
+                );
+                assert!(
+                    argument.get_env().is_none(),
+                    "--{name} would be printed from the environment"
+                );
+            }
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
     }
 }

@@ -13,8 +13,9 @@ use crate::cli::context::{Context, json, result};
 use crate::cli::shared::{ForgettingView, being_forgotten, day, no_dates, table};
 use crate::model::table::Identifier;
 use crate::model::window::DateRange;
+use crate::progress::Event;
 use crate::run;
-use crate::run::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work};
+use crate::run::{Found, Preview, RefreshWay, TablePreview, Undated, WindowPreview, Work};
 
 /// Of each kind of work, this many windows of a table are named; the rest is counted.
 const NAMED_MAX: usize = 6;
@@ -46,7 +47,7 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
         Some(range) => range,
         None => no_dates(context, &config, args.tables.as_deref())?,
     };
-    let tables: Vec<_> = config
+    let chosen: Vec<_> = config
         .chosen(args.tables.as_deref())?
         .into_iter()
         .cloned()
@@ -54,7 +55,7 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let looked = async {
         let reader = Reader::open(&context.state_of(&config.path))?;
-        let previews = run::preview(&config, &tables, range, reader.as_ref()).await?;
+        let previews = run::preview(&config, &chosen, range, reader.as_ref()).await?;
         // The tables and months that a run goes on to forget.
         let forgetting = match &reader {
             Some(reader) => reader.view()?.tombstones()?,
@@ -64,13 +65,17 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
     };
     let looked = looked.await;
     embedded.stop().await;
-    let (previews, forgetting) = looked?;
+    let (Preview { ends, tables }, forgetting) = looked?;
+    let progress = context.voice.progress();
+    for text in &ends {
+        progress.event(Event::Note(text));
+    }
     result(&if args.json {
-        json(&View::of(&previews, &forgetting))
+        json(&View::of(&tables, &forgetting))
     } else {
-        text(&previews, &forgetting)
+        text(&tables, &forgetting)
     })?;
-    Ok(exit_of(&previews))
+    Ok(exit_of(&tables))
 }
 
 /// The highest exit code: of a table that is missing or unfit and of one whose plan changed, the first.

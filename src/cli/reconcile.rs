@@ -10,7 +10,7 @@ use super::embedded::Embedded;
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
-use crate::base::text::{counted, markdown, rows};
+use crate::base::text::{counted, harmless_text, markdown, rows};
 use crate::checkpoint::Store;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
@@ -256,7 +256,7 @@ fn named(findings: &[Finding]) -> String {
             let columns: Vec<String> = key
                 .columns
                 .iter()
-                .map(|(name, value)| format!("{name} {value}"))
+                .map(|(name, value)| harmless_text(&format!("{name} {value}")))
                 .collect();
             text.push_str(&format!(
                 "{}: {}: {}\n",
@@ -402,6 +402,14 @@ mod tests {
             },
             repaired: false,
         }
+    }
+
+    #[test]
+    fn a_key_controls_no_terminal() {
+        let mut finding = finding();
+        finding.difference.keys[0].columns[0].1 = "7\u{1b}[2J\u{202e}".to_owned();
+        let text = named(&[finding]);
+        assert!(text.contains("NO 7\u{fffd}[2J\u{fffd}, LINE 1"), "{text:?}");
     }
 
     #[test]

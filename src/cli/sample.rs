@@ -1,6 +1,6 @@
 //! `sync sample` writes a few rows of each target table as JSON files, for developers of warehouse clients.
 //!
-//! It asks only the target. Each file is written under a temporary name and renamed.
+//! It asks only the target. Each file is its owner's alone, and is written under a temporary name and renamed.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::embedded::Embedded;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
+use crate::base::private;
 use crate::base::text::{markdown, thousands};
 use crate::cli::context::{Context, json, result};
 use crate::config::{Config, Mode, TableConfig};
@@ -71,11 +72,11 @@ pub(super) async fn run(context: &Context, args: SampleArgs) -> Result<ExitCode>
 
 async fn sample(context: &Context, config: &Config, args: &SampleArgs) -> Result<Vec<Sampled>> {
     let mut session = lease::open_to_look(&config.target.endpoint, &config.run.timeouts).await?;
-    let mut sampled = Vec::new();
+    let (mut sampled, mut files) = (Vec::new(), Files::default());
     for table in config.chosen(args.tables.as_deref())? {
         let name = config.target_table(table);
         let mut done = Sampled {
-            name: table.name.to_string(),
+            name: table.name.as_str().to_owned(),
             mode: table.mode,
             rows: 0,
             file: None,
@@ -92,7 +93,7 @@ async fn sample(context: &Context, config: &Config, args: &SampleArgs) -> Result
             )),
             Some((rows, text)) => {
                 let path = path(&args.output_dir, table);
-                write(&path, &text)?;
+                files.write(&path, table.name.as_str(), &text)?;
                 (done.rows, done.file) = (rows, Some(path));
             }
         }
@@ -176,21 +177,44 @@ fn order_by(schema: &TableSchema) -> String {
     })
 }
 
-/// The path of a table's file. Characters that no file name may hold become `%` and their number, as in an address, so
-/// that no two tables have one file.
+/// The path of a table's file. What no file name may hold on some system becomes `%` and its number, as in an address,
+/// so that no two tables have one file.
 fn path(directory: &Path, table: &TableConfig) -> PathBuf {
-    let name: String = table
-        .name
-        .as_str()
+    let table_name = table.name.as_str();
+    let reserved = is_reserved(table_name);
+    let name: String = table_name
         .chars()
-        .map(|c| match c {
+        .enumerate()
+        .map(|(place, c)| match c {
             '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '%' => format!("%{:02X}", u32::from(c)),
+            c if reserved && place == 0 => format!("%{:02X}", u32::from(c)),
             c => c.to_string(),
         })
         .collect();
     // Joined by components, so that Windows shows its own separator.
     let directory: PathBuf = directory.components().collect();
     directory.join(folder(table.mode)).join(format!("{name}.json"))
+}
+
+/// Whether Windows takes a file of this name, whatever follows its first dot, for a device.
+fn is_reserved(name: &str) -> bool {
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_uppercase();
+    let numbered = |device: &str| {
+        let number = stem.strip_prefix(device).unwrap_or_default();
+        let mut digits = number.chars();
+        matches!(
+            (digits.next(), digits.next()),
+            (Some('0'..='9' | '¹' | '²' | '³'), None)
+        )
+    };
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&stem.as_str())
+        || numbered("COM")
+        || numbered("LPT")
 }
 
 fn folder(mode: Mode) -> &'static str {
@@ -200,19 +224,38 @@ fn folder(mode: Mode) -> &'static str {
     }
 }
 
-fn write(path: &Path, text: &[u8]) -> Result<()> {
-    let failed = |error: std::io::Error| {
-        let text = format!(
-            "Cannot write {}; give an --output-dir that can be written",
-            path.display()
-        );
-        Error::new(ErrorKind::Usage, text).with_source(error)
-    };
-    let unfinished = path.with_extension("json.new");
-    std::fs::create_dir_all(path.with_file_name(""))
-        .and_then(|()| std::fs::write(&unfinished, text))
-        .and_then(|()| std::fs::rename(&unfinished, path))
-        .map_err(failed)
+/// The files of one command, to find two tables whose names are one file's to this file system: it may not tell cases
+/// apart, or ways to write an accent.
+#[derive(Default)]
+struct Files(Vec<(PathBuf, String)>);
+
+impl Files {
+    /// Writes a table's file.
+    fn write(&mut self, path: &Path, table: &str, text: &[u8]) -> Result<()> {
+        let failed = |error: std::io::Error| {
+            let text = format!(
+                "Cannot write {}; give an --output-dir that can be written",
+                path.display()
+            );
+            Error::new(ErrorKind::Usage, text).with_source(error)
+        };
+        // The canonical path is the one that the file system keeps, and there is none before there is a file.
+        if let Ok(place) = path.canonicalize()
+            && let Some((_, other)) = self.0.iter().find(|(taken, _)| *taken == place)
+        {
+            let text = format!(
+                "Tables {other} and {table} have one file here, {}; sample each by --tables into an --output-dir of its own",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::Usage, text));
+        }
+        private::directory(&path.with_file_name(""))
+            .and_then(|()| private::write(path, text))
+            .map_err(failed)?;
+        let place = path.canonicalize().map_err(failed)?;
+        self.0.push((place, table.to_owned()));
+        Ok(())
+    }
 }
 
 fn text(sampled: &[Sampled]) -> String {
@@ -282,6 +325,36 @@ mod tests {
         assert_eq!(file("A_B"), Path::new("out/reference/A_B.json"));
         assert_eq!(file("A/B"), Path::new("out/reference/A%2FB.json"));
         assert_eq!(file("A%2FB"), Path::new("out/reference/A%252FB.json"));
+        // Windows takes these for devices, whatever the end of the name.
+        assert_eq!(file("CON"), Path::new("out/reference/%43ON.json"));
+        assert_eq!(file("nul.x"), Path::new("out/reference/%6Eul.x.json"));
+        assert_eq!(file("COM1 "), Path::new("out/reference/%43OM1 .json"));
+        assert_eq!(file("CONTACT"), Path::new("out/reference/CONTACT.json"));
+        assert_eq!(file("COM10"), Path::new("out/reference/COM10.json"));
+        // And no dot or blank is at an end.
+        assert_eq!(file("A."), Path::new("out/reference/A..json"));
+        for name in ["..", "../../x", "..\\x", "/x", "C:x"] {
+            assert_eq!(file(name).parent(), Some(Path::new("out/reference")), "{name}");
+            assert_eq!(file(name).components().count(), 3, "{name}");
+        }
+    }
+
+    #[test]
+    fn two_tables_in_one_file_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new").join("A.json");
+        let mut files = Files::default();
+        files.write(&path, "A", b"[]").unwrap();
+        let error = files.write(&path, "a", b"[1]").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(
+            error.to_string().starts_with("Tables A and a have one file here"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), b"[]");
+        // The next command writes it anew.
+        Files::default().write(&path, "A", b"[2]").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"[2]");
     }
 
     #[test]

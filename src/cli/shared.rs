@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
+use crate::base::private;
 use crate::base::stop::StopSignal;
 use crate::checkpoint::{Store, Tombstone};
 use crate::cli::context::Context;
@@ -45,19 +46,32 @@ pub(super) fn no_dates(
     DateRange::inclusive(today, today)
 }
 
-/// Opens the checkpoint file for writing; creates its directory if it is missing.
+/// Opens the checkpoint file for writing; creates its directory if it is missing. Says so if others than its owner
+/// could read it until now, as files of older versions can.
 pub(super) fn open_store(context: &Context, config: &Config) -> Result<Arc<Store>> {
     let path = context.state_of(&config.path);
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(|error| {
+        let made = private::directory(directory).and_then(|()| match context.state {
+            // A directory that the user named may have other files.
+            Some(_) => Ok(false),
+            None => private::tighten(directory),
+        });
+        made.map_err(|error| {
             let text = format!(
-                "Cannot create the directory {} of the state file",
+                "Cannot create the directory {} of the state file, or keep it to its owner",
                 directory.display()
             );
             Error::new(ErrorKind::State, text).with_source(error)
         })?;
     }
-    Ok(Arc::new(Store::create_or_open(&path)?))
+    let store = Store::create_or_open(&path)?;
+    if store.was_open_to_others() {
+        context.voice.say(&format!(
+            "note: others could read {}; it is its owner's alone now",
+            path.display()
+        ));
+    }
+    Ok(Arc::new(store))
 }
 
 /// This process, for its records and leases.

@@ -1,10 +1,13 @@
 //! Variables of the configuration: `${NAME}` in a string, from the environment or from `.env` beside the file.
 //!
 //! The environment wins. `.env` has lines of `NAME=VALUE`. An error names the number of a malformed line, and no
-//! error quotes a value.
+//! error quotes a value. Every copy of a value that is made here is overwritten when it is dropped.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+use zeroize::Zeroizing;
 
 use crate::base::error::{Error, ErrorKind, Result};
 
@@ -14,7 +17,7 @@ pub(super) const FILE_NAME: &str = ".env";
 /// The variables of the environment and of `.env`.
 pub(super) struct Variables<'e> {
     environment: &'e dyn Fn(&str) -> Option<String>,
-    file: HashMap<String, String>,
+    file: HashMap<String, Zeroizing<String>>,
 }
 
 impl<'e> Variables<'e> {
@@ -22,7 +25,7 @@ impl<'e> Variables<'e> {
     pub(super) fn read(directory: &Path, environment: &'e dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let path = directory.join(FILE_NAME);
         let file = match std::fs::read_to_string(&path) {
-            Ok(text) => parse(&text, &path)?,
+            Ok(text) => parse(&Zeroizing::new(text), &path)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => HashMap::new(),
             Err(error) => {
                 let text = format!(
@@ -39,11 +42,11 @@ impl<'e> Variables<'e> {
     ///
     /// # Errors
     /// The name of a variable that is not set, or `None` if a `${` lacks a name or closing brace.
-    pub(super) fn expand(&self, text: &str) -> Result<String, Option<String>> {
-        let mut out = String::with_capacity(text.len());
+    pub(super) fn expand(&self, text: &str) -> Result<Zeroizing<String>, Option<String>> {
+        let mut parts: Vec<Zeroizing<String>> = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find("${") {
-            out.push_str(&rest[..at]);
+            parts.push(rest[..at].to_owned().into());
             let after = &rest[at + 2..];
             let end = after.find('}').ok_or(None)?;
             let name = &after[..end];
@@ -51,12 +54,18 @@ impl<'e> Variables<'e> {
                 return Err(None);
             }
             let value = (self.environment)(name)
+                .map(Zeroizing::new)
                 .or_else(|| self.file.get(name).cloned())
                 .ok_or_else(|| Some(name.to_owned()))?;
-            out.push_str(&value);
+            parts.push(value);
             rest = &after[end + 1..];
         }
-        out.push_str(rest);
+        parts.push(rest.to_owned().into());
+        // A text that grows would leave copies of its beginning behind.
+        let mut out = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+        for part in &parts {
+            out.push_str(part);
+        }
         Ok(out)
     }
 }
@@ -70,6 +79,8 @@ pub struct Origins {
     pub passed_over: Vec<PathBuf>,
     /// Variables of the file that have another value in the environment.
     pub overridden: Vec<String>,
+    /// Whether the configuration itself has a password, and not a variable's name.
+    pub holds_password: bool,
 }
 
 /// Finds the origins of the variables of the configuration at `path`.
@@ -79,14 +90,14 @@ pub struct Origins {
 pub fn origins(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Origins> {
     let directory = path.parent().unwrap_or(Path::new(""));
     let variables = Variables::read(directory, environment)?;
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = Zeroizing::new(std::fs::read_to_string(path).unwrap_or_default());
     let own = directory.join(FILE_NAME);
     let mut overridden: Vec<String> = variables
         .file
         .iter()
         .filter(|(name, value)| {
             text.contains(&format!("${{{name}}}"))
-                && environment(name.as_str()).is_some_and(|other| other != **value)
+                && environment(name.as_str()).is_some_and(|other| Zeroizing::new(other) != **value)
         })
         .map(|(name, _)| name.clone())
         .collect();
@@ -95,6 +106,29 @@ pub fn origins(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Res
         file: own.is_file().then_some(own),
         passed_over: passed_over(directory),
         overridden,
+        holds_password: holds_password(&text),
+    })
+}
+
+/// Whether an end of the configuration has a password that is not wholly a variable's.
+fn holds_password(text: &str) -> bool {
+    let Ok(root) = DeTable::parse(text) else {
+        return false;
+    };
+    let of = |end: &str| {
+        root.get_ref()
+            .get(end)?
+            .get_ref()
+            .as_table()?
+            .get("password")?
+            .get_ref()
+            .as_str()
+    };
+    ["source", "target"].into_iter().filter_map(of).any(|password| {
+        let name = password
+            .strip_prefix("${")
+            .and_then(|rest| rest.strip_suffix('}'));
+        !password.is_empty() && !name.is_some_and(is_name)
     })
 }
 
@@ -133,7 +167,7 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn parse(text: &str, path: &Path) -> Result<HashMap<String, String>> {
+fn parse(text: &str, path: &Path) -> Result<HashMap<String, Zeroizing<String>>> {
     let mut variables = HashMap::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, line) in text.lines().enumerate() {
@@ -156,7 +190,7 @@ fn parse(text: &str, path: &Path) -> Result<HashMap<String, String>> {
                 );
                 Error::new(ErrorKind::Config, text)
             })?;
-        variables.insert(name.to_owned(), value.to_owned());
+        variables.insert(name.to_owned(), value.to_owned().into());
     }
     Ok(variables)
 }
@@ -195,7 +229,7 @@ mod tests {
         let variables =
             variables("BOTH=file\nexport ONE = 1 # the first\n# a comment\n\nQ='a # b'\nD=\"x y\" # z");
         assert_eq!(
-            variables.expand("${BOTH}-${ONE}-${Q}-${D}").unwrap(),
+            variables.expand("${BOTH}-${ONE}-${Q}-${D}").unwrap().as_str(),
             "environment-1-a # b-x y"
         );
     }
@@ -222,8 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn a_password_of_the_file_s_own_is_told_from_a_variable() {
+        let holds =
+            |password: &str| holds_password(&format!("[source]\npassword = {password}\n[target]\nuser = 1"));
+        assert!(!holds("\"${A}\"") && !holds("\"\"") && !holds("7"));
+        assert!(holds("\"hunter2\"") && holds("\"${A}2\"") && holds("'${A}${B}'"));
+    }
+
+    #[test]
     fn a_value_is_not_expanded_again() {
-        assert_eq!(variables("A=${B}").expand("${A}").unwrap(), "${B}");
+        assert_eq!(variables("A=${B}").expand("${A}").unwrap().as_str(), "${B}");
     }
 
     #[test]
@@ -240,7 +282,7 @@ mod tests {
 
     #[test]
     fn dollars_without_braces_are_kept() {
-        assert_eq!(variables("").expand("a$b$$c}").unwrap(), "a$b$$c}");
+        assert_eq!(variables("").expand("a$b$$c}").unwrap().as_str(), "a$b$$c}");
     }
 
     #[test]

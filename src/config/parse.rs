@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
+use zeroize::Zeroizing;
 
 use super::env::Variables;
 use super::section::{At, File, Section};
@@ -78,7 +79,11 @@ const SOURCE_KEYS: &[&str] = &[
     "replica_proof",
     "replica_names",
     "refuse_names",
+    "redirect_hosts",
 ];
+/// The length of the shortest `receipt_key`.
+const RECEIPT_KEY_BYTES_MIN: usize = 16;
+
 const TARGET_KEYS: &[&str] = &[
     "server",
     "port",
@@ -90,6 +95,7 @@ const TARGET_KEYS: &[&str] = &[
     "trust_server_certificate",
     "ca_file",
     "table_prefix",
+    "receipt_key",
 ];
 const RUN_KEYS: &[&str] = &[
     "max_workers",
@@ -112,6 +118,7 @@ const ADDRESS_KEYS: &[&str] = &[
     "encrypt",
     "trust_server_certificate",
     "ca_file",
+    "redirect_hosts",
 ];
 
 impl Config {
@@ -144,6 +151,8 @@ fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Con
             told.with_source(error)
         }
     })?;
+    // It may have a password.
+    let text = Zeroizing::new(text);
     let directory = path.parent().unwrap_or(Path::new(""));
     let variables = Variables::read(directory, environment)?;
     let file = File {
@@ -184,7 +193,8 @@ fn section<'a>(
 
 fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
     let section = section(file, root, "source", "[source]", SOURCE_KEYS)?;
-    let (endpoint, embedded) = endpoint(file, &section, "source")?;
+    let (mut endpoint, embedded) = endpoint(file, &section, "source")?;
+    endpoint.redirect_hosts = redirect_hosts(file, &section)?;
     let require_replica = section.boolean("require_replica")?.unwrap_or(true);
     let names = section.strings("replica_names")?;
     let by_name = match section.optional("replica_proof")? {
@@ -236,6 +246,19 @@ fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
     })
 }
 
+/// The hosts that the source may send a login on to.
+fn redirect_hosts(file: &File<'_>, section: &Section<'_>) -> Result<Vec<String>> {
+    let listed = section.strings("redirect_hosts")?;
+    let hosts = listed.map_or_else(Vec::new, |list| list.value);
+    match hosts.iter().find(|host| !server::is_host(&host.value)) {
+        None => Ok(hosts.into_iter().map(|host| host.value).collect()),
+        Some(host) => Err(file.error(
+            host.at,
+            "A host in `redirect_hosts` must be a name or an address without a port, as in \"node2.example.com\"",
+        )),
+    }
+}
+
 fn is_server_and_database(name: &str) -> bool {
     name.split_once('/')
         .is_some_and(|(server, database)| !server.trim().is_empty() && !database.trim().is_empty())
@@ -243,14 +266,24 @@ fn is_server_and_database(name: &str) -> bool {
 
 fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
     let section = section(file, root, "target", "[target]", TARGET_KEYS)?;
-    let (endpoint, embedded) = endpoint(file, &section, "target")?;
+    let (mut endpoint, embedded) = endpoint(file, &section, "target")?;
+    if let Some(key) = section.optional("receipt_key")? {
+        if key.value.len() < RECEIPT_KEY_BYTES_MIN {
+            let text = format!(
+                "`receipt_key` is shorter than {RECEIPT_KEY_BYTES_MIN} bytes and could be guessed; write receipt_key = \
+                 \"${{RECEIPT_KEY}}\" and give the variable 32 random characters"
+            );
+            return Err(file.error(key.at, text));
+        }
+        endpoint.receipt_key = Some(Secret::new(key.value));
+    }
     let table_prefix = match section.string("table_prefix")? {
         Some(prefix) if !prefix.value.is_empty() => identifier(file, prefix)?.as_str().to_owned(),
         _ => String::new(),
     };
     Ok(Target {
         endpoint,
-        schema: identifier(file, section.required("schema", "dbo")?)?,
+        schema: identifier(file, section.required("schema", "pos")?)?,
         table_prefix,
         embedded,
     })
@@ -275,9 +308,11 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
             encrypt: false,
             trust_server_certificate: false,
             ca_file: None,
+            redirect_hosts: Vec::new(),
             application: APPLICATION.to_owned(),
             read_only_intent,
             label,
+            receipt_key: None,
             profile: None,
         };
         return Ok((endpoint, true));
@@ -296,20 +331,18 @@ fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Resu
         instance,
         database,
         user: section.required("user", "NAME")?.value,
-        password: Secret::new(
-            section
-                .required("password", &format!("${{{}_PASSWORD}}", label.to_uppercase()))?
-                .value,
-        ),
+        password: section.secret("password", &format!("${{{}_PASSWORD}}", label.to_uppercase()))?,
         encrypt: section.boolean("encrypt")?.unwrap_or(true),
         trust_server_certificate,
         ca_file: section
             .optional("ca_file")?
             .map(|path| ca_file(file, path))
             .transpose()?,
+        redirect_hosts: Vec::new(),
         application: APPLICATION.to_owned(),
         read_only_intent,
         label,
+        receipt_key: None,
         profile: None,
     };
     Ok((endpoint, false))
@@ -423,7 +456,7 @@ fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, target: &Target) -> Result
                 format_args!("The table {} is here twice; remove one", table.name),
             ));
         }
-        Identifier::new(format!("{}{}", target.table_prefix, table.name))
+        Identifier::new(format!("{}{}", target.table_prefix, table.name.as_str()))
             .map_err(|error| file.place(at, error))?;
         tables.push(table);
         places.push(at);

@@ -8,9 +8,11 @@ use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
 use super::env::{FILE_NAME, Variables};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::secret::Secret;
 
 /// The file being read: its text, for line numbers, and its variables.
 pub(super) struct File<'a> {
@@ -39,7 +41,7 @@ impl File<'_> {
         self.error(at, error.chain())
     }
 
-    fn expand(&self, text: &str, at: usize) -> Result<String> {
+    fn expand(&self, text: &str, at: usize) -> Result<Zeroizing<String>> {
         self.variables.expand(text).map_err(|missing| match missing {
             Some(name) => {
                 let env = self.path.with_file_name(FILE_NAME);
@@ -64,6 +66,16 @@ impl File<'_> {
 pub(super) struct At<T> {
     pub(super) value: T,
     pub(super) at: usize,
+}
+
+impl At<Zeroizing<String>> {
+    /// The text, which is no secret.
+    fn plain(mut self) -> At<String> {
+        At {
+            value: std::mem::take(&mut *self.value),
+            at: self.at,
+        }
+    }
 }
 
 /// One table of the file.
@@ -134,23 +146,33 @@ impl<'a> Section<'a> {
         let Some(value) = self.value(key) else {
             return Ok(None);
         };
-        self.text_of(key, value).map(Some)
+        self.text_of(key, value).map(|text| Some(text.plain()))
     }
 
     /// A string that must be present and not empty.
     pub(super) fn required(&self, key: &str, example: &str) -> Result<At<String>> {
-        let text = self.string(key)?.ok_or_else(|| {
+        self.needed(key, example).map(At::plain)
+    }
+
+    /// A password, which must be present and not empty.
+    pub(super) fn secret(&self, key: &str, example: &str) -> Result<Secret> {
+        Ok(Secret::from(self.needed(key, example)?.value))
+    }
+
+    fn needed(&self, key: &str, example: &str) -> Result<At<Zeroizing<String>>> {
+        let value = self.value(key).ok_or_else(|| {
             self.error(format_args!(
                 "{} has no `{key}`; add {key} = \"{example}\"",
                 self.name
             ))
         })?;
-        self.filled(key, text)
+        self.filled(key, self.text_of(key, value)?)
     }
 
     /// A string that must not be empty; `None` if the key is absent.
     pub(super) fn optional(&self, key: &str) -> Result<Option<At<String>>> {
-        self.string(key)?.map(|text| self.filled(key, text)).transpose()
+        let filled = |value| self.filled(key, self.text_of(key, value)?).map(At::plain);
+        self.value(key).map(filled).transpose()
     }
 
     /// A list of strings that must not be empty; `None` if the key is absent.
@@ -165,7 +187,7 @@ impl<'a> Section<'a> {
             .ok_or_else(|| self.wrong(key, at, "a list of strings, as in [\"A\", \"B\"]"))?;
         let value = list
             .iter()
-            .map(|item| self.text_of(key, item).and_then(|text| self.filled(key, text)))
+            .map(|item| self.filled(key, self.text_of(key, item)?).map(At::plain))
             .collect::<Result<Vec<_>>>()?;
         Ok(Some(At { value, at }))
     }
@@ -210,7 +232,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn text_of(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>> {
+    fn text_of(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<Zeroizing<String>>> {
         let at = value.span().start;
         let text = value
             .get_ref()
@@ -222,7 +244,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    fn filled(&self, key: &str, text: At<String>) -> Result<At<String>> {
+    fn filled(&self, key: &str, text: At<Zeroizing<String>>) -> Result<At<Zeroizing<String>>> {
         if text.value.trim().is_empty() {
             return Err(self.file.error(
                 text.at,

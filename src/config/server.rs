@@ -70,6 +70,12 @@ pub(super) fn parse(text: &str) -> Result<Server, &'static str> {
     }
 }
 
+/// Whether `text` can be the name or the address of a host, without a port.
+pub(super) fn is_host(text: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    text.parse::<std::net::IpAddr>().is_ok() || text.chars().all(is_letter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

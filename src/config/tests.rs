@@ -55,6 +55,17 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn no_printing_of_a_configuration_shows_a_password() {
+    let literal = with("${SOURCE_PASSWORD}", "hunter2");
+    for config in [load(GOOD).unwrap(), load(&literal).unwrap()] {
+        let printed = format!("{config:?} {config:#?} {:?}", config.source.endpoint.password);
+        for password in ["from-environment", "from-file", "hunter2"] {
+            assert!(!printed.contains(password), "{printed}");
+        }
+    }
+}
+
+#[test]
 fn a_good_file_is_read() {
     let config = load(GOOD).unwrap();
     let source = &config.source.endpoint;
@@ -146,7 +157,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "user",
         "usr",
-        ", line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names",
+        ", line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts",
     ),
     (
         "mode = \"full\"\n",
@@ -187,6 +198,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "schema = \"COM_5013\"",
         "schema = \"a\"\nencrypt = \"yes\"",
         ", line 7: `encrypt` in [source] must be true or false, without quotes",
+    ),
+    (
+        "schema = \"COM_5013\"",
+        "schema = \"a\"\nredirect_hosts = [\"node2.example\", \"node3:1433\"]",
+        ", line 7: A host in `redirect_hosts` must be a name or an address without a port, as in \"node2.example.com\"",
     ),
     (
         "schema = \"COM_5013\"",

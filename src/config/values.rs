@@ -55,7 +55,7 @@ impl Target {
     pub(super) fn table(&self, source: &Identifier) -> TableName {
         TableName {
             schema: self.schema.clone(),
-            name: Identifier::new(format!("{}{source}", self.table_prefix))
+            name: Identifier::new(format!("{}{}", self.table_prefix, source.as_str()))
                 .expect("loading checks the name with its prefix"),
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::report::Report;
 use crate::base::error::Result;
+use crate::base::private::{self, Access};
 use crate::base::text::counted;
 use crate::checkpoint::Reader;
 use crate::config::{Config, origins};
@@ -42,6 +43,17 @@ pub fn configuration(
                 ),
             );
         }
+        if let Some(file) = &origins.file {
+            kept_to_owner(report, PLACE, file, "chmod 600");
+        }
+        if origins.holds_password {
+            kept_to_owner(
+                report,
+                PLACE,
+                path,
+                "move the password into .env by password = \"${NAME}\", or chmod 600",
+            );
+        }
     }
     match Config::load(path, environment) {
         Ok(config) => {
@@ -53,6 +65,23 @@ pub fn configuration(
             report.error(PLACE, &error);
             None
         }
+    }
+}
+
+/// Checks that nobody but its owner may read a file with passwords.
+fn kept_to_owner(report: &mut Report, place: &str, path: &Path, fix: &str) {
+    let shown = path.display();
+    match private::access(path) {
+        Ok(Access::Others(mode)) => report.warning(
+            place,
+            format!("{shown} has passwords, and not only its owner may use it (mode {mode:04o}); {fix} {shown}"),
+        ),
+        Ok(Access::Unknown) => report.ok(
+            place,
+            format!("{shown} has passwords; who may read it is not checked on this system: see that its owner alone may"),
+        ),
+        // A file that cannot be looked at is named by whoever reads it.
+        Ok(Access::Owner) | Err(_) => {}
     }
 }
 

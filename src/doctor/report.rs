@@ -6,10 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::base::error::{Error, Result};
+use crate::base::text::harmless_text;
 use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
 use crate::model::table::TableSchema;
-use crate::mssql::ServerInfo;
+use crate::mssql::{Endpoint, ServerInfo};
+use crate::preflight::ends;
 
 /// Clocks further apart than this cause a warning. Rows wait `settle_minutes` by the source's clock, so a clock that
 /// is minutes wrong leaves rows out or takes them too early.
@@ -67,12 +69,12 @@ pub(super) struct Found<'c> {
 }
 
 impl Report {
-    /// Adds a check.
+    /// Adds a check. Statements that a text suggests hold names as the server has them.
     pub fn add(&mut self, level: Level, place: impl Into<String>, text: impl Into<String>) {
         self.checks.push(Check {
             level,
             place: place.into(),
-            text: text.into(),
+            text: harmless_text(&text.into()),
             number: None,
             state: None,
         });
@@ -177,6 +179,14 @@ pub(super) fn introduce(report: &mut Report, place: &str, server: &ServerInfo, n
             place,
             format!("{text}; correct the clock that is wrong, as rows wait settle_minutes by the source's"),
         );
+    }
+}
+
+/// Reports what protects the connection to an end, and where it was sent on to.
+pub(super) fn protected(report: &mut Report, endpoint: &Endpoint, embedded: bool, redirected: Option<&str>) {
+    for (text, weak) in ends::protection(endpoint, embedded, redirected) {
+        let level = if weak { Level::Warning } else { Level::Ok };
+        report.add(level, endpoint.label, text);
     }
 }
 

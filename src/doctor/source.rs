@@ -1,6 +1,6 @@
 //! Checks of the source: its identity, its guard, and whether a run could read every configured table.
 
-use super::report::{Found, Lost, Report, introduce};
+use super::report::{Found, Lost, Report, introduce, protected};
 use super::subject::{Records, Subject};
 use super::{reach, tables};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -44,6 +44,7 @@ pub(super) async fn examine(
         }
     };
     introduce(report, PLACE, &server, *now);
+    protected(report, endpoint, config.source.embedded, session.redirected());
     match &guard.proof {
         Proof::ReadOnly => report.ok(PLACE, "It proves to be a replica: its database is READ_ONLY"),
         Proof::Named(names) => report.ok(

@@ -87,7 +87,7 @@ pub(super) fn unindexed(plan: &TablePlan, schema: &TableSchema) -> Option<String
         .map(|position| target.columns[position].name.quoted())
         .collect();
     let (table, order) = (plan.target.quoted(), order.join(", "));
-    let name = Identifier::new(shortened(&format!("IX_{}_key", plan.target.name), "")).ok()?;
+    let name = Identifier::new(shortened(&format!("IX_{}_key", plan.target.name.as_str()), "")).ok()?;
     Some(format!(
         "No index begins with the first column of ({order}), so each chunk reads all rows of its window or of the table here: \
          CREATE INDEX {} ON {table} ({order}), or drop the table, and a run creates it",
@@ -102,8 +102,8 @@ pub(super) fn costly(plan: &TablePlan, schema: &TableSchema) -> Option<String> {
         return None;
     }
     let own = [
-        format!("IX_{}", plan.target.name),
-        format!("IX_{}_key", plan.target.name),
+        format!("IX_{}", plan.target.name.as_str()),
+        format!("IX_{}_key", plan.target.name.as_str()),
     ];
     // Those that a load needs stay: by the key, and by the date.
     let first = plan.key.order(Kind::Dates(())).into_iter().next();

@@ -1,11 +1,11 @@
 //! Checks of the target: the login's rights, the schemas, and the fit of existing tables.
 
-use super::report::{Found, Level, Lost, Report, introduce};
+use super::report::{Found, Level, Lost, Report, introduce, protected};
 use super::subject::Subject;
 use super::{database, reach, tables};
 use crate::base::error::{ErrorKind, Result};
-use crate::base::text::counted;
-use crate::config::{Config, Mode};
+use crate::base::text::{counted, shown};
+use crate::config::{Config, Mode, Target};
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
@@ -70,6 +70,10 @@ pub(super) async fn examine(
         }
     };
     introduce(report, PLACE, &server, *now);
+    let Target {
+        endpoint, embedded, ..
+    } = &config.target;
+    protected(report, endpoint, *embedded, session.redirected());
     if let Some(error) = read_only(&server) {
         report.error(PLACE, &error);
     }
@@ -78,7 +82,12 @@ pub(super) async fn examine(
     // A reference table is loaded into a new shadow table, even if the target table exists.
     let makes_tables = tables(report, session, config, found).await? > 0
         || config.tables.iter().any(|table| table.mode == Mode::Full);
-    let database = quoted(&server.database);
+    let configured = &endpoint.database;
+    // A name with characters that are not shown is known by the configuration alone.
+    let database = quoted(match shown(configured) == server.database {
+        true => configured,
+        false => &server.database,
+    });
     own_schema(report, session, &database, makes_tables).await?;
     schema(report, session, &database, &config.target.schema, makes_tables).await
 }
@@ -249,7 +258,7 @@ async fn leftover(
 
 async fn names(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Vec<String>> {
     let rows = session.rows(sql, params).await?;
-    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+    rows.iter().map(|row| row.text(0).map(shown)).collect()
 }
 
 /// Checks that the schema of the tables exists and, if `makes_tables`, that the login may create tables in it.

@@ -9,6 +9,7 @@ use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::{harmless_text, shown};
 use crate::model::window::Kind;
 
 pub use crate::model::data_type::{DataType, Length};
@@ -39,7 +40,10 @@ impl Identifier {
         };
         Err(Error::new(
             ErrorKind::Config,
-            format!("The name {name:?} {fault}; give the name as the server has it"),
+            format!(
+                "The name `{}` {fault}; give the name as the server has it",
+                shown(&name)
+            ),
         ))
     }
 
@@ -73,8 +77,9 @@ impl From<Identifier> for String {
 }
 
 impl fmt::Display for Identifier {
+    /// The name as people see it. [`Identifier::as_str`] is exact.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&harmless_text(&self.0))
     }
 }
 
@@ -138,6 +143,11 @@ impl TableName {
         name.strip_suffix(SHADOW_SUFFIX).unwrap_or(name)
     }
 
+    /// `schema.name`, exactly: the name by which leases, receipts and plans have the table.
+    pub fn exact(&self) -> String {
+        format!("{}.{}", self.schema.as_str(), self.name.as_str())
+    }
+
     /// `[schema].[name]`, for SQL text.
     pub fn quoted(&self) -> String {
         format!("{}.{}", self.schema.quoted(), self.name.quoted())
@@ -145,6 +155,7 @@ impl TableName {
 }
 
 impl fmt::Display for TableName {
+    /// The name as people see it. [`TableName::exact`] is exact.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.schema, self.name)
     }

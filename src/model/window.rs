@@ -280,6 +280,24 @@ pub fn missing(range: DateRange, existing: &[Window]) -> Result<Vec<Window>> {
     Ok(windows)
 }
 
+/// The parts of a window that no `receipted` window covers.
+///
+/// # Errors
+/// As [`missing`].
+pub fn uncovered(window: Window, receipted: &[Window]) -> Result<Vec<Window>> {
+    match window {
+        Window::Dates(days) => missing(
+            DateRange {
+                start: days.start(),
+                end: days.end(),
+            },
+            receipted,
+        ),
+        Window::All | Window::Undated if receipted.contains(&window) => Ok(Vec::new()),
+        Window::All | Window::Undated => Ok(vec![window]),
+    }
+}
+
 fn next_month(day: NaiveDate) -> Result<NaiveDate> {
     day.with_day(1)
         .and_then(|first| first.checked_add_months(Months::new(1)))

@@ -3,6 +3,7 @@
 use chrono::NaiveDateTime;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::shown;
 use crate::model::row::Value;
 use crate::model::table::{Column, DataType, Identifier, Index, RefusedColumn, TableName, TableSchema};
 use crate::mssql::{Row, Session};
@@ -61,7 +62,7 @@ const NONCLUSTERED: i64 = 2;
 /// The same of the two kinds that keep rows by columns.
 const COLUMNSTORES: [i64; 2] = [5, 6];
 
-/// The properties of a server, as it reports them.
+/// The properties of a server, as it reports them, with their texts as [`shown`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInfo {
     /// `SERVERPROPERTY('ServerName')`; empty if the server does not report it.
@@ -97,17 +98,16 @@ pub async fn server(session: &mut Session) -> Result<ServerInfo> {
             ),
         )
     })?;
-    let text = |column: &str| Ok::<_, Error>(row.optional_text(column)?.unwrap_or_default().to_owned());
+    let text = |column: &str| {
+        // The first line of `@@VERSION` is all that is told of it.
+        let text = row.optional_text(column)?.unwrap_or_default().lines().next();
+        Ok::<_, Error>(shown(text.unwrap_or_default().trim()))
+    };
     Ok(ServerInfo {
         server_name: text("server_name")?,
         database: text("database_name")?,
         updateability: text("updateability")?,
-        version: text("version")?
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
+        version: text("version")?,
         product_version: text("product_version")?,
         engine_edition: text("engine_edition")?,
         now: row.datetime("now")?,
@@ -131,10 +131,7 @@ pub async fn identity(session: &mut Session) -> Result<String> {
             Err(error) => return Err(error),
         };
         let Some(row) = rows.first() else { continue };
-        let guid = row
-            .optional_text("guid")?
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let guid = shown(row.optional_text("guid")?.unwrap_or_default()).to_ascii_lowercase();
         if guid.bytes().any(|digit| digit != b'0' && digit != b'-') {
             return Ok(guid);
         }
@@ -246,7 +243,7 @@ fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
         let Some(data_type) = data_type else {
             refused.push(RefusedColumn {
                 name,
-                reason: declared.or(base).unwrap_or(UNSEEN_TYPE).to_owned(),
+                reason: shown(declared.or(base).unwrap_or(UNSEEN_TYPE)),
             });
             continue;
         };
@@ -303,7 +300,10 @@ fn collation(row: &Row) -> Result<Option<String>> {
     }
     Err(Error::new(
         ErrorKind::Preflight,
-        format!("The collation {name:?} is not a plain word and cannot be put into a statement"),
+        format!(
+            "The collation `{}` is not a plain word and cannot be put into a statement",
+            shown(name)
+        ),
     ))
 }
 
@@ -312,7 +312,10 @@ fn identifier(row: &Row, column: &str) -> Result<Identifier> {
     Identifier::new(name).map_err(|error| {
         Error::new(
             ErrorKind::Preflight,
-            format!("The catalog holds the name {name:?}, which cannot be put into a statement; rename it"),
+            format!(
+                "The catalog holds the name `{}`, which cannot be put into a statement; rename it",
+                shown(name)
+            ),
         )
         .with_source(error)
     })
@@ -331,7 +334,7 @@ fn indexes(rows: &[Row]) -> Result<Vec<Index>> {
             last_id = Some(id);
             let complete = !row.flag("has_filter")? && !row.flag("is_disabled")?;
             indexes.push(Index {
-                name: row.optional_text("index_name")?.unwrap_or_default().to_owned(),
+                name: shown(row.optional_text("index_name")?.unwrap_or_default()),
                 columns: Vec::new(),
                 included: Vec::new(),
                 partitioned_by: None,
@@ -356,4 +359,52 @@ fn indexes(rows: &[Row]) -> Result<Vec<Index>> {
         }
     }
     Ok(indexes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiberius::{ColumnData, ColumnType};
+
+    /// A row of [`COLUMNS`] for a column of this type and collation.
+    fn row(type_name: &'static str, base: Option<&'static str>, collation: &'static str) -> Row {
+        let text = |text: &'static str| ColumnData::String(Some(text.into()));
+        let number = |number: i32| ColumnData::I32(Some(number));
+        let cells = [
+            ("column_name", text("a\u{202e}b")),
+            ("type_name", text(type_name)),
+            ("base_type_name", ColumnData::String(base.map(Into::into))),
+            ("is_user_defined", number(1)),
+            ("is_computed", number(0)),
+            ("max_length", number(20)),
+            ("precision", number(0)),
+            ("scale", number(0)),
+            ("is_nullable", number(1)),
+            ("is_identity", number(0)),
+            ("collation_name", text(collation)),
+        ];
+        let row = cells
+            .into_iter()
+            .fold(tiberius::Row::builder(), |row, (name, cell)| {
+                row.column(name, ColumnType::Null, cell)
+            });
+        Row(row.build())
+    }
+
+    #[test]
+    fn types_and_collations_are_shown_harmless_and_names_stay_exact() {
+        let (_, refused) = columns(&[row("geo\u{1b}[2J\u{202e}graphy", None, "X")]).unwrap();
+        assert_eq!(refused[0].reason, "geo\u{fffd}[2J\u{fffd}graphy");
+        assert_eq!(refused[0].name.as_str(), "a\u{202e}b");
+        assert_eq!(refused[0].name.to_string(), "a\u{fffd}b");
+        let error = columns(&[row("t", Some("nvarchar"), "Latin1\u{1b}[2J\u{2066}")]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("collation `Latin1\u{fffd}[2J\u{fffd}`"),
+            "{error}"
+        );
+        let (copied, _) = columns(&[row("t", Some("nvarchar"), "Latin1_General_CI_AS")]).unwrap();
+        assert_eq!(copied[0].collation.as_deref(), Some("Latin1_General_CI_AS"));
+    }
 }

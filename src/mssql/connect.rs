@@ -1,19 +1,20 @@
 //! The opening of a session: connection, login, session options, proof.
 //!
-//! It follows one redirect, because an availability group's listener sends a read-only connection to a secondary. The
-//! proof comes after the redirect, on the server that will be read. Before the proof, only the server's own
+//! It follows one redirect, because an availability group's listener sends a read-only connection to a secondary, and
+//! only to where the password may go. The proof comes after the redirect, on the server that will be read. Before the proof, only the server's own
 //! properties are read.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tiberius::{AuthMethod, Client, EncryptionLevel};
+use tiberius::{AuthMethod, Client};
 use tokio::net::TcpStream;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::shown;
 use crate::mssql::caught::caught;
+use crate::mssql::protection::Encrypted;
 use crate::mssql::socket::{Socket, Stall, Watch};
 use crate::mssql::{Endpoint, Guard, LOCK_TIMEOUT_MS, Session, Timeouts, browser, fault, guard, refusal};
 
@@ -61,7 +62,8 @@ impl Session {
     ///
     /// # Errors
     /// `Connection` if the server cannot be reached or breaks off; `Login` if it refuses the login; `WrongServer` if
-    /// the guard refuses the server; `Config` if the endpoint's certificate file cannot be read.
+    /// the guard refuses the server, or it sends the login where the password may not go; `Preflight` if its certificate
+    /// is not trusted; `Config` if the endpoint's certificate file cannot be read.
     pub async fn open(endpoint: &Endpoint, guard: Option<&Guard>, timeouts: &Timeouts) -> Result<Session> {
         // A connection that breaks while it is opened means a server that cannot be reached.
         prepared(endpoint, guard, timeouts).await.map_err(|error| {
@@ -111,7 +113,7 @@ pub async fn port_of(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<u16> {
 async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
     let mut host = endpoint.host.clone();
     let mut port = port_of(endpoint, timeouts).await?;
-    let mut redirected = false;
+    let mut redirected = None;
     let login = endpoint.profile.as_ref().map(|profile| profile.start_login());
     loop {
         let watch = Watch::new(timeouts.handshake, timeouts.handshake, timeouts.login());
@@ -126,17 +128,18 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
                 if let (Some(profile), Some(login)) = (&endpoint.profile, login) {
                     profile.count(endpoint.label, login, &watch);
                 }
-                return Ok(session(client, watch, endpoint, timeouts));
+                let mut session = session(client, watch, endpoint, timeouts);
+                session.redirected = redirected;
+                return Ok(session);
             }
             Ok(Err(error)) => error,
             Err(_) => return Err(no_login(endpoint, timeouts)),
         };
         match error {
-            tiberius::error::Error::Routing { host: to, port: at } if !redirected => {
-                redirected = true;
-                // The port suffices without an instance's name after the host.
-                host = to.split('\\').next().unwrap_or_default().to_owned();
+            tiberius::error::Error::Routing { host: to, port: at } if redirected.is_none() => {
+                host = endpoint.redirected(&to, at)?;
                 port = at;
+                redirected = Some(format!("{}:{port}", shown(&host)));
             }
             tiberius::error::Error::Server(token) => {
                 return Err(refusal::login_refused(&token, endpoint));
@@ -146,9 +149,29 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
                     return Err(fault::from_driver(other, &endpoint.place(), flood).0);
                 }
                 Some(_) => return Err(no_login(endpoint, timeouts)),
-                None => return Err(fault::from_driver(other, &endpoint.place(), None).0),
+                None => return Err(failed(other, endpoint, &host, redirected.as_deref())),
             },
         }
+    }
+}
+
+/// The error of a login that broke off at `host`, where the connection was sent on to if it was.
+fn failed(error: tiberius::error::Error, endpoint: &Endpoint, host: &str, redirected: Option<&str>) -> Error {
+    let place = match redirected {
+        Some(to) => format!("{}, sent on to {to},", endpoint.place()),
+        None => endpoint.place(),
+    };
+    match error {
+        tiberius::error::Error::Io { kind, message }
+            if endpoint.protection_at(host).encrypted != Encrypted::Nothing =>
+        {
+            let text = format!(
+                "The connection to the {place} broke during the login; check the network, and that the server speaks TLS, \
+                 without which no login is sent"
+            );
+            Error::new(ErrorKind::Broken, text).with_source(fault::broken_by(kind, &message))
+        }
+        other => fault::from_driver(other, &place, None).0,
     }
 }
 
@@ -163,7 +186,9 @@ fn session(client: Client<Socket>, watch: Arc<Watch>, endpoint: &Endpoint, timeo
         statement: String::new(),
         broken: false,
         lost: false,
+        receipt_key: endpoint.receipt_key.clone(),
         staged: None,
+        redirected: None,
     }
 }
 
@@ -251,43 +276,6 @@ fn driver_config(endpoint: &Endpoint, host: &str, port: u16) -> Result<tiberius:
     // The socket has its own limits, one for each kind of statement.
     config.handshake_timeout(None);
     config.command_timeout(None);
-    config.encryption(encryption(endpoint, host));
-    match &endpoint.ca_file {
-        Some(_) if endpoint.trust_server_certificate => {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!(
-                    "The {} has both ca_file and trust_server_certificate; leave one of them out",
-                    endpoint.label
-                ),
-            ));
-        }
-        Some(path) => {
-            let bundle = std::fs::read(path).map_err(|error| {
-                let text = format!(
-                    "The {}'s ca_file {} cannot be read; correct its path",
-                    endpoint.label,
-                    path.display()
-                );
-                Error::new(ErrorKind::Config, text).with_source(error)
-            })?;
-            config.trust_cert_ca_bundle(bundle);
-        }
-        // Without `encrypt` only the login is encrypted, by convention with any certificate.
-        None if endpoint.trust_server_certificate || !endpoint.encrypt => config.trust_cert(),
-        None => {}
-    }
+    endpoint.protect(host, &mut config)?;
     Ok(config)
-}
-
-/// The encryption level of a connection. Without `encrypt` the login is still encrypted, except to this machine: nobody
-/// listens in there, and its server may have no certificate.
-fn encryption(endpoint: &Endpoint, host: &str) -> EncryptionLevel {
-    let local = host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    match (endpoint.encrypt, local) {
-        (true, _) => EncryptionLevel::Required,
-        (false, true) => EncryptionLevel::NotSupported,
-        (false, false) => EncryptionLevel::Off,
-    }
 }

@@ -29,16 +29,20 @@ pub struct Endpoint {
     pub password: Secret,
     /// Whether the whole connection is encrypted. If not, the login still is, unless the server is on this machine.
     pub encrypt: bool,
-    /// Whether any certificate is accepted.
+    /// Whether any certificate is accepted, for the login as for the whole connection.
     pub trust_server_certificate: bool,
     /// A PEM or DER file of certificates to trust besides the machine's own.
     pub ca_file: Option<PathBuf>,
+    /// Hosts that the server may send the login on to, beside its own and those of its DNS domain.
+    pub redirect_hosts: Vec<String>,
     /// The application's name, which `APP_NAME()` shows.
     pub application: String,
     /// Whether the login asks an availability group's listener for a readable secondary.
     pub read_only_intent: bool,
     /// `source` or `target`, for errors and for the profile.
     pub label: &'static str,
+    /// The key that seals receipts at this end, if receipts are sealed.
+    pub receipt_key: Option<Secret>,
     /// The counts of statements that sessions of this endpoint add to; `None` if nobody asked for them.
     pub profile: Option<Arc<Profile>>,
 }

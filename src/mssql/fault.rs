@@ -6,6 +6,7 @@
 use tiberius::error::TokenError;
 
 use crate::base::error::{Error, ErrorKind};
+use crate::base::text;
 use crate::mssql::socket::Stall;
 
 /// The lowest severity at which the server ends the connection.
@@ -62,35 +63,41 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
             let kind = kind_of(token.code(), token.class());
             (from_token(&token, kind, place), token.class() >= FATAL_CLASS)
         }
-        Driver::Io { .. } => {
+        Driver::Io { kind, message } => {
             let text = format!("The connection to the {place} broke; check the network and the server");
-            (Error::new(ErrorKind::Broken, text).with_source(error), true)
+            let cause = broken_by(kind, &message);
+            (Error::new(ErrorKind::Broken, text).with_source(cause), true)
         }
-        Driver::Tls(_) => {
+        Driver::Tls(why) => {
             let text = format!(
-                "The {place} could not be spoken to by TLS; give its certificate's issuer as ca_file, set \
-                 trust_server_certificate on a network you trust, or check encrypt"
+                "The {place} could not be spoken to by TLS ({}); its certificate must be valid for the name in `server`, \
+                 whatever encrypt says, as the login is sent by TLS: give its issuer as ca_file, or, if nobody can be in \
+                 between, set trust_server_certificate = true",
+                untrusted(&why)
             );
-            (Error::new(ErrorKind::Preflight, text).with_source(error), true)
+            (Error::new(ErrorKind::Preflight, text), true)
         }
         Driver::Routing { host, port } => {
             let text = format!(
-                "The {place} sent the connection on to {host}:{port}, which is one time too many; check the \
-                 routing list of its availability group"
+                "The {place} sent the connection on to {}:{port}, which is one time too many; check the \
+                 routing list of its availability group",
+                text::shown(&host)
             );
             (Error::new(ErrorKind::Connection, text), true)
         }
         // The driver identifies these errors only by their text.
         Driver::Protocol(text) if text.contains("encryption level") => {
             let text = format!(
-                "The {place} does not speak TLS, and encrypt is set; give it a certificate, or set encrypt = false \
-                 on a network you trust"
+                "The {place} does not speak TLS, and encrypt is set; check the address, and give the server a certificate \
+                 (SQL Server makes one of its own if it has none)"
             );
             (Error::new(ErrorKind::Connection, text), true)
         }
         Driver::Protocol(text) if !text.contains("UTF-16") => {
-            let text =
-                format!("The {place} answered out of protocol ({text}); check that it is a SQL Server");
+            let text = format!(
+                "The {place} answered out of protocol ({}); check that it is a SQL Server",
+                text::shown(&text)
+            );
             (Error::new(ErrorKind::Broken, text), true)
         }
         Driver::Protocol(_) | Driver::Encoding(_) | Driver::Utf8 | Driver::Utf16 => {
@@ -110,6 +117,23 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
             (Error::new(ErrorKind::Broken, text), true)
         }
     }
+}
+
+/// Why the driver did not trust a certificate, without its advice to programmers.
+fn untrusted(why: &str) -> String {
+    let why = why.split_once("handshake: ").map_or(why, |(_, why)| why);
+    let why = why.split_once(" To connect anyway").map_or(why, |(why, _)| why);
+    match why.trim_end_matches('.') {
+        "UnknownIssuer" => "nobody whom this system trusts issued the certificate".to_owned(),
+        why => text::shown(why),
+    }
+}
+
+/// What broke a connection, in the system's words alone: the driver and its libraries put their own before and behind.
+pub(super) fn broken_by(kind: std::io::ErrorKind, message: &str) -> std::io::Error {
+    let (_, message) = message.rsplit_once("performing I/O: ").unwrap_or(("", message));
+    let (message, _) = message.split_once(": https://").unwrap_or((message, ""));
+    std::io::Error::new(kind, text::shown(message))
 }
 
 /// The error of a wait that timed out, or of an answer that passed its bound.
@@ -233,7 +257,10 @@ pub(super) fn shown(number: u32, message: &str) -> String {
         _ if NAMES_ONLY.contains(&number) => message.to_owned(),
         _ => without_values(message),
     };
-    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line: String = text::shown(&text)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     if line.ends_with('.') {
         line.pop();
     }

@@ -1,12 +1,14 @@
 //! Connections to SQL Server, and all code that names the driver.
 //!
-//! A [`crate::mssql::Session`] is one connection in its own database. It refuses a source whose role is not proven, a
-//! type that the driver decodes inexactly, and a connection that is out of step with its server. It is safe for three
-//! reasons:
+//! A [`crate::mssql::Session`] is one connection in its own database. It refuses a certificate that is not trusted, a
+//! source whose role is not proven, a type that the driver decodes inexactly, and a connection that is out of step with
+//! its server. It is safe for four reasons:
 //!
+//! - a password goes by TLS, to a server that is verified, in the domain that was configured, unless the configuration
+//!   says otherwise or the server is on this machine;
 //! - every wait on the socket has a deadline, and every answer a bound of bytes and time;
 //! - a session that was left in the middle of an exchange, or whose server broke the protocol, reports itself broken;
-//! - a text of the server is shown only after the values in it are removed.
+//! - a text of the server is shown only after the values in it are removed, and what could control a terminal.
 
 mod bound;
 mod browser;
@@ -20,7 +22,9 @@ mod endpoint;
 mod fault;
 pub mod guard;
 pub mod profile;
+mod protection;
 pub mod query;
+mod redirect;
 mod refusal;
 mod rows;
 pub mod shape;
@@ -35,5 +39,6 @@ pub use database::Database;
 pub use endpoint::{Endpoint, LOCK_TIMEOUT_MS, Timeouts};
 pub use fault::{is_conflict, is_duplicate_key, is_without_value};
 pub use guard::{Guard, Proof, predicate, unproven};
+pub use protection::{Encrypted, Protection};
 pub use query::{Flow, Session, more_than_asked, other_columns};
 pub use rows::{Row, RowReader};

@@ -14,6 +14,7 @@ use tiberius::error::Error as DriverError;
 use tiberius::{ColumnData, QueryItem, ToSql};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::secret::Secret;
 use crate::model::row::Value;
 use crate::mssql::bound::{Bound, weight};
 use crate::mssql::caught::caught;
@@ -52,8 +53,12 @@ pub struct Session {
     pub(super) statement: String,
     pub(super) broken: bool,
     pub(super) lost: bool,
+    /// The key that seals receipts at this end, if there is one.
+    pub(super) receipt_key: Option<Secret>,
     /// The statement that made this session's stage, if it has one.
     pub(super) staged: Option<String>,
+    /// `host:port` of the server that the configured one sent the connection on to; `None` if it did not.
+    pub(super) redirected: Option<String>,
 }
 
 /// The reason that no more rows were given out.
@@ -107,9 +112,19 @@ impl Session {
         self.lost
     }
 
+    /// `host:port` of the server that the configured one sent the connection on to; `None` if it did not.
+    pub fn redirected(&self) -> Option<&str> {
+        self.redirected.as_deref()
+    }
+
     /// `source at host:1433, database POS`: the place that errors name.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The key that seals receipts at this end.
+    pub fn receipt_key(&self) -> Option<&Secret> {
+        self.receipt_key.as_ref()
     }
 
     /// Runs a batch and reads its results to the end. Its `SET` options and temporary tables last as long as the

@@ -6,6 +6,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use tiberius::{ColumnData, ColumnType};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::shown;
 use crate::model::row::{Value, encode, printed_milliseconds};
 use crate::mssql::value::canonical;
 
@@ -266,7 +267,7 @@ pub(super) fn check_columns(columns: &[tiberius::Column]) -> Result<()> {
             ErrorKind::Broken,
             format!(
                 "Column {} of a stream is {why}; CAST it in the statement",
-                column.name()
+                shown(column.name())
             ),
         ));
     }

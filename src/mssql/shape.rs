@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::shown;
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableSchema};
 use crate::mssql::{Row, Session};
@@ -192,8 +193,27 @@ const FROM_OTHERS: &str = "SELECT COUNT(*) AS [found] FROM sys.foreign_keys WHER
 
 /// A login that may not see all permissions would mistake a table with grants for one without. The owner of the
 /// database sees all of them, even on a server that lacks this permission.
-const SEES_GRANTS: &str = "SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 \
-    ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END AS [sees]";
+///
+/// The same goes for classifications, which a login without their own permission does not see. A server that has
+/// none answers NULL.
+const SEES: &str = "SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 \
+    ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END AS [sees_grants], \
+    CASE WHEN USER_NAME() = N'dbo' THEN 1 \
+    ELSE COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW ANY SENSITIVITY CLASSIFICATION'), 1) END \
+    AS [sees_classifications]";
+
+/// What a login may not see without which right, by the column that says whether it has it.
+const UNSEEN: [(&str, &str); 2] = [
+    (
+        "sees_grants",
+        "permissions that this login may not see (VIEW DEFINITION on the database shows them)",
+    ),
+    (
+        "sees_classifications",
+        "sensitivity classifications that this login may not see (VIEW ANY SENSITIVITY CLASSIFICATION on the database \
+         shows them)",
+    ),
+];
 
 /// Error numbers of a server without the view, or without the column in it: it lacks the feature.
 const NO_SUCH_OBJECT: [u32; 2] = [208, 207];
@@ -225,11 +245,7 @@ pub async fn shape(session: &mut Session, table: &TableSchema) -> Result<Shape> 
             .obstacles
             .push(format!("column {}, which the server numbers", column.name));
     }
-    if !sees_grants(session).await? {
-        shape.obstacles.push(
-            "permissions that this login may not see (VIEW DEFINITION on the database shows them)".to_owned(),
-        );
-    }
+    shape.obstacles.extend(unseen(session).await?);
     for (what, sql) in PROBES {
         match count(session, sql, &id).await {
             Ok(0) => {}
@@ -342,15 +358,24 @@ fn statistics(rows: &[Row], shape: &mut Shape) -> Result<()> {
     Ok(())
 }
 
-async fn sees_grants(session: &mut Session) -> Result<bool> {
-    match session.rows(SEES_GRANTS, &[]).await {
-        Ok(rows) => match rows.first() {
-            Some(row) => Ok(row.optional_integer("sees")? == Some(1)),
-            None => Ok(false),
-        },
-        Err(error) if error.kind().is_of_the_statement() => Ok(false),
-        Err(error) => Err(error),
+/// What the login may not see of any table.
+async fn unseen(session: &mut Session) -> Result<Vec<String>> {
+    let rows = match session.rows(SEES, &[]).await {
+        Ok(rows) => rows,
+        Err(error) if error.kind().is_of_the_statement() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let mut unseen = Vec::new();
+    for (column, text) in UNSEEN {
+        let sees = match rows.first() {
+            Some(row) => row.optional_integer(column)? == Some(1),
+            None => false,
+        };
+        if !sees {
+            unseen.push(text.to_owned());
+        }
     }
+    Ok(unseen)
 }
 
 /// Whether the server has the view that a probe reads first.
@@ -387,7 +412,7 @@ fn indexes(rows: &[Row], options: &BTreeMap<i64, Vec<String>>) -> Result<Shape> 
         let plain = kind == CLUSTERED || kind == NONCLUSTERED;
         if !plain || row.flag("has_filter")? || row.flag("is_disabled")? {
             if first {
-                let name = row.optional_text("index_name")?.unwrap_or_default();
+                let name = shown(row.optional_text("index_name")?.unwrap_or_default());
                 shape.obstacles.push(format!(
                     "index {name}, which is filtered, disabled or of another kind"
                 ));

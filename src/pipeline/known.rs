@@ -18,7 +18,7 @@ use crate::target::receipt;
 pub fn record(plan: &TablePlan) -> Change {
     Change::Table(TableRecord {
         name: plan.name.as_str().to_owned(),
-        source: plan.source.name.to_string(),
+        source: plan.source.name.exact(),
         target: plan.loaded_into().to_owned(),
         fingerprint: plan.fingerprint.clone(),
         access_path: plan.access_path,

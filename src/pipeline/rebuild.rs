@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
-use crate::checkpoint::{Change, Replacement, TableRecord, WindowRecord, WindowState};
+use crate::base::text::harmless_text;
+use crate::checkpoint::{Change, InStep, Replacement, TableRecord, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
 use crate::model::table::TableName;
 use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::pipeline::known::Known;
 use crate::pipeline::resume::is_complete;
+use crate::target::lease;
 use crate::target::migrate;
-use crate::target::receipt::{self, Recorded};
+use crate::target::receipt::{self, Incarnation, Receipt, Recorded};
 
 /// The result of a rebuild.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -59,10 +61,10 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
         let mut loaded = receipt::tables(&mut session).await?;
         for table in &config.tables {
             let target = config.target_table(table);
-            let (name, full) = (table.name.as_str(), target.to_string());
+            let (name, full) = (table.name.as_str(), target.exact());
             let shadow = target.shadow()?;
             loaded.retain(|loaded| {
-                !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.to_string())
+                !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.exact())
             });
             let Some((recorded, unfollowed)) = recorded(&mut session, &replacement, name, &target).await?
             else {
@@ -98,13 +100,30 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 windows if !windows.is_empty() => (&shadow, windows),
                 _ => (&target, receipt::windows(&mut session, &target).await?),
             };
+            // Asked before the receipts: those of earlier epochs are all there then.
+            let epoch = lease::epoch_of(&mut session, &target).await?;
+            let mut incarnation = None;
             for window in windows {
-                let place = (place, place == &shadow);
-                let changes = of_window(&mut session, place, name, window, clock, &mut rebuilt).await?;
+                let receipts = receipt::read(&mut session, place, window).await?;
+                incarnation = receipts.last().map(|last| last.incarnation.clone());
+                let changes = of_window(receipts, place == &shadow, name, window, clock, &mut rebuilt);
                 replacement.commit(&changes)?;
             }
+            if let (Some(epoch), Some(Incarnation { object_id, created }), Mode::Monthly) =
+                (epoch, incarnation, table.mode)
+            {
+                let at = InStep {
+                    epoch,
+                    object_id,
+                    created,
+                };
+                replacement.commit(&[Change::InStep {
+                    table: name.to_owned(),
+                    at,
+                }])?;
+            }
         }
-        rebuilt.left_out = loaded;
+        rebuilt.left_out = loaded.iter().map(|name| harmless_text(name)).collect();
     }
     rebuilt.aside = replacement.place(clock.now())?;
     Ok(rebuilt)
@@ -132,22 +151,21 @@ async fn recorded(
         return Ok(None);
     }
     let recorded = Recorded {
-        table: target.to_string(),
+        table: target.exact(),
         access_path: known.record.access_path,
         fingerprint: known.record.fingerprint.clone(),
     };
     Ok(Some((recorded, known.unfollowed()?)))
 }
 
-async fn of_window(
-    session: &mut Session,
-    (target, is_shadow): (&TableName, bool),
+fn of_window(
+    receipts: Vec<Receipt>,
+    is_shadow: bool,
     name: &str,
     window: Window,
     clock: &SharedClock,
     rebuilt: &mut Rebuilt,
-) -> Result<Vec<Change>> {
-    let receipts = receipt::read(session, target, window).await?;
+) -> Vec<Change> {
     let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
     rebuilt.windows += 1;
     rebuilt.chunks += chunks.len() as u64;
@@ -173,5 +191,5 @@ async fn of_window(
         window,
         chunk,
     }));
-    Ok(changes)
+    changes
 }

@@ -1,13 +1,14 @@
 //! The context that all tables of one command share: configuration, options, connections to both servers,
 //! clocks, and the retrier.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::NaiveDateTime;
 use tokio::sync::OnceCell;
 
 use crate::base::error::{Error, Result};
+use crate::base::text::harmless_text;
 use crate::config::{Config, TableConfig};
 use crate::model::brake::Brake;
 use crate::model::plan::TablePlan;
@@ -59,8 +60,8 @@ pub(crate) struct RunContext<'a> {
     pub(crate) pools: Pools,
     pub(crate) retrier: Retrier,
     pub(crate) run_id: u128,
-    /// Whether the user was told that the source's server has changed. The note is the same for all tables.
-    pub(crate) told_server: AtomicBool,
+    /// What is told once, although several tables or attempts come to it.
+    told: Mutex<BTreeSet<String>>,
     identity: Identity,
     /// The clocks, as first read.
     clocks: OnceCell<Clocks>,
@@ -97,7 +98,7 @@ impl<'a> RunContext<'a> {
             pools,
             retrier,
             run_id,
-            told_server: AtomicBool::new(false),
+            told: Mutex::default(),
             identity,
             clocks: OnceCell::new(),
         }
@@ -115,14 +116,27 @@ impl<'a> RunContext<'a> {
         Ok(())
     }
 
-    /// Tells the user something.
+    /// Tells the user something. Statements that a text suggests hold names as the server has them.
     pub(crate) fn note(&self, text: &str) {
-        self.retrier.progress.event(Event::Note(text));
+        self.retrier.progress.event(Event::Note(&harmless_text(text)));
+    }
+
+    /// The same, once a command.
+    pub(crate) fn note_once(&self, text: &str) {
+        if self.is_news(text) {
+            self.note(text);
+        }
+    }
+
+    /// Whether this was not asked of this text before.
+    pub(crate) fn is_news(&self, text: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(text.to_owned())
     }
 
     /// Tells the user something to look into.
     pub(crate) fn warn(&self, text: &str) {
-        self.retrier.progress.event(Event::Warning(text));
+        self.retrier.progress.event(Event::Warning(&harmless_text(text)));
     }
 
     /// Whether the user has asked to stop.
@@ -169,12 +183,12 @@ impl<'a> RunContext<'a> {
     /// Waits for the applock of a target table, which the session then holds.
     pub(crate) async fn wait_turn(&self, session: &mut Session, target: &TableName) -> Result<()> {
         let retrier = &self.retrier;
-        lease::wait_turn(session, &target.to_string(), &retrier.clock, &retrier.stop).await
+        lease::wait_turn(session, &target.exact(), &retrier.clock, &retrier.stop).await
     }
 
     /// Raises the epoch of a target table's lease, whose applock the session holds.
     pub(crate) async fn raise_lease(&self, session: &mut Session, target: &TableName) -> Result<Lease> {
-        lease::raise(session, &target.to_string(), &self.holder()).await
+        lease::raise(session, &target.exact(), &self.holder()).await
     }
 
     /// The brake: the share of a window's rows that may leave a table.

@@ -8,7 +8,7 @@
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::{Config, Mode};
 use crate::model::table::TableName;
-use crate::mssql::{Database, ServerInfo, Session};
+use crate::mssql::{Database, Endpoint, ServerInfo, Session};
 use crate::pipeline::retrier::Place;
 use crate::preflight::context::RunContext;
 use crate::source::SourceSession;
@@ -94,6 +94,24 @@ pub(crate) async fn refuse(run: &RunContext<'_>) -> Result<()> {
     run.retrier
         .retry_if(Place::of("preflight"), known, || refuse_once(run))
         .await
+}
+
+/// What protects the connection to an end, where its server sent it on to, and of each whether somebody in between could
+/// read or change it. Of the server inside this program there is nothing to tell.
+pub(crate) fn protection(
+    endpoint: &Endpoint,
+    embedded: bool,
+    redirected: Option<&str>,
+) -> impl Iterator<Item = (String, bool)> {
+    let protected = (!embedded).then(|| endpoint.protected());
+    let sent_on = redirected.map(|to| {
+        let (label, from) = (endpoint.label, endpoint.address());
+        (
+            format!("The {label} at {from} sent the connection on to {to}"),
+            false,
+        )
+    });
+    protected.into_iter().chain(sent_on)
 }
 
 /// The error for a target whose database nobody may write; `None` for any other.

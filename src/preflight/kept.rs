@@ -9,18 +9,15 @@
 //! Who only looks decides by the same rules. A run looks between the table's applock and its epoch, so that a run that is
 //! refused takes nothing from a working one, and once more under its lease before it writes.
 
-use std::sync::atomic::Ordering;
-
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::base::text::counted;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
-use crate::model::chunk::{Chunk, ChunkState, KeyRange};
 use crate::model::plan::{SOURCE_DATABASE, SOURCE_IDENTITY, SOURCE_SERVER, SOURCE_TABLE, TablePlan};
-use crate::model::row::Tally;
 use crate::model::table::{Identifier, TableName};
 use crate::mssql::Session;
 use crate::pipeline::known::{Known, record};
+use crate::pipeline::resume::owed::Owed;
 use crate::preflight::context::RunContext;
 use crate::target::lease::{self, Lease};
 use crate::target::receipt::{self, Fingerprint, Recorded};
@@ -175,7 +172,7 @@ async fn without_record(
     };
     // Loading a table into another target than before would silently leave the old one behind.
     let record = &known.record;
-    let (now, then) = (target.to_string(), &record.target);
+    let (now, then) = (target.exact(), &record.target);
     let is_same = match session {
         Some(session) if now.to_lowercase() == then.to_lowercase() && now != *then => {
             receipt::is_same_name(session, &now, then).await?
@@ -246,64 +243,7 @@ pub(crate) async fn hold(
     let kept = of_run(run, Some(session), fresh).await?;
     let lease = run.raise_lease(session, &kept.plan.target).await?;
     let plan = settle(run, session, &lease, fresh, kept).await?;
-    notice_restore(run, session, &lease, plan.name.as_str(), &plan.target).await?;
     Ok((lease, plan))
-}
-
-/// The epoch that the state file has while receipts of a restored target are marked: any lease is below it.
-const BEING_MARKED: i64 = i64::MAX;
-
-/// Notices that the target was restored to a state of before: epochs only rise, and the lease's is not above the last one
-/// that the state file saw. Its receipts prove rows of that time. Those that the state file does not know as verified, or
-/// knows to be replaced by later loads, become stale. Before anything else brings the state file in step with them.
-///
-/// # Errors
-/// `Busy` if the lease was lost; those of the session and of the state file.
-pub(crate) async fn notice_restore(
-    run: &RunContext<'_>,
-    session: &mut Session,
-    lease: &Lease,
-    table: &str,
-    target: &TableName,
-) -> Result<()> {
-    let store = &run.retrier.store;
-    let commit = |epoch| {
-        store.commit(&[Change::Epoch {
-            table: table.to_owned(),
-            epoch,
-        }])
-    };
-    if lease.epoch <= store.view()?.epoch(table)? {
-        commit(BEING_MARKED)?;
-        let mut marked = 0;
-        for window in receipt::windows(session, target).await? {
-            let known = store.chunks(table, window)?;
-            let is_known = |chunk: &Chunk| {
-                known.iter().any(|known| {
-                    (known.ordinal, known.load_id, known.state)
-                        == (chunk.ordinal, chunk.load_id, ChunkState::Verified)
-                })
-            };
-            let receipts = receipt::read(session, target, window).await?;
-            let unknown = receipts
-                .iter()
-                .map(|receipt| &receipt.chunk)
-                .filter(|chunk| chunk.state == ChunkState::Verified && !is_known(chunk));
-            let unknown: Vec<u32> = unknown.map(|chunk| chunk.ordinal).collect();
-            if !unknown.is_empty() {
-                receipt::mark_all_stale(session, lease, window, &unknown).await?;
-                marked += unknown.len() as u64;
-            }
-        }
-        if marked > 0 {
-            run.warn(&format!(
-                "Table {table}: the target was restored to a state of before an earlier run; {} of then that the state file \
-                 does not know, or that later loads replaced, are loaded again",
-                counted(marked, "chunk")
-            ));
-        }
-    }
-    commit(lease.epoch)
 }
 
 /// As [`look`], for the state file of a run.
@@ -348,7 +288,7 @@ pub(crate) async fn settle(
         run.warn(&format!("Table {}: {text}", plan.name));
     }
     if let Some(text) = kept.server
-        && !run.told_server.swap(true, Ordering::Relaxed)
+        && run.is_news(&text)
     {
         run.warn(&format!("Table {}: {text}", plan.name));
     }
@@ -380,8 +320,7 @@ async fn write(session: &mut Session, kept: &Kept) -> Result<()> {
 }
 
 /// Replaces the checkpoints of a table in the state file if their keys are of other columns than the plan's: the table
-/// was forgotten and loaded anew from another machine. Their windows stay owed: each that has passed has one chunk then,
-/// which is stale and has no key, and an open one is loaded to its end when that has passed. The target's receipts are the
+/// was forgotten and loaded anew from another machine. Their days that have passed stay owed. The target's receipts are the
 /// truth about the rest.
 async fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()> {
     let store = &run.retrier.store;
@@ -399,7 +338,7 @@ async fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()>
         cutoff = Some(run.read_cutoff(plan).await?);
         run.warn(&format!(
             "Table {table}: the state file has {} of a load by other keys, which the target has forgotten since; they do \
-             not count, and rows of their dates are loaded again where the target has no receipts of them",
+             not count, and rows of their dates until today are loaded again where the target has no receipts of them",
             counted(loaded.len() as u64, "window")
         ));
     }
@@ -410,9 +349,12 @@ async fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()>
             table: table.clone(),
             window,
         });
-        if loaded.contains(&window) {
+        let Some(cutoff) = cutoff.filter(|_| loaded.contains(&window)) else {
+            continue;
+        };
+        if let Some(passed) = Owed::of(window, cutoff)?.passed {
             let record = WindowRecord {
-                window,
+                window: passed,
                 state: WindowState::Planned,
                 error: None,
                 updated_at: run.retrier.clock.now(),
@@ -421,32 +363,14 @@ async fn forget_other_keys(run: &RunContext<'_>, plan: &TablePlan) -> Result<()>
                 table: table.clone(),
                 record,
             });
-            if cutoff.is_some_and(|cutoff| window.has_passed(cutoff)) {
-                changes.push(Change::Chunk {
-                    table,
-                    window,
-                    chunk: owed(run.retrier.clock.random()),
-                });
-            }
+            changes.push(Change::Chunk {
+                table,
+                window: passed,
+                chunk: Owed::chunk(run.retrier.clock.random()),
+            });
         }
     }
     store.commit(&changes)
-}
-
-/// A chunk of a whole window that nothing is known of but that it is to be loaded.
-fn owed(load_id: u128) -> Chunk {
-    Chunk {
-        ordinal: 0,
-        range: KeyRange {
-            after: None,
-            through: None,
-        },
-        state: ChunkState::Stale,
-        tally: Tally::default(),
-        attempts: 0,
-        error: None,
-        load_id,
-    }
 }
 
 /// Refuses a plan that differs from the one that its target was loaded by.

@@ -13,7 +13,7 @@ use crate::base::error::{ErrorKind, Result};
 use crate::checkpoint::Change;
 use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
-use crate::mssql::catalog;
+use crate::mssql::{Proof, catalog};
 use crate::pipeline::forget;
 use crate::pipeline::resume::refuse_dates;
 use crate::pipeline::retrier::Place;
@@ -48,6 +48,22 @@ pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Re
     Ok(plans)
 }
 
+/// Tells what protects the connections, and on what the source is trusted if not on a READ_ONLY database.
+fn tell_trust(run: &RunContext<'_>, source_sent_on: Option<&str>, target_sent_on: Option<&str>) {
+    let (source, target) = (&run.config.source, &run.config.target);
+    let from = ends::protection(&source.endpoint, source.embedded, source_sent_on);
+    let into = ends::protection(&target.endpoint, target.embedded, target_sent_on);
+    for (text, _) in from.chain(into) {
+        run.note_once(&text);
+    }
+    if let Proof::Named(names) = &source.guard.proof {
+        run.note_once(&format!(
+            "The source is trusted by name ({}), not by a READ_ONLY database",
+            names.join(", ")
+        ));
+    }
+}
+
 /// The warning that a `forget` of a table stays interrupted.
 pub(crate) fn left_forgetting(table: &str) -> String {
     format!(
@@ -60,10 +76,10 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     let mut source = run.pools.source.take().await?;
     let origin = plan::origin(run.config, &mut source).await?;
     if let Some(unseen) = sight::unseen(&mut source).await? {
-        run.note(unseen);
+        run.note_once(unseen);
     }
     if let Some(text) = versions::missing(&mut source).await? {
-        run.note(text);
+        run.note_once(text);
     }
     let mut plans = Vec::new();
     for table in tables {
@@ -79,9 +95,11 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
         plans.into_iter().collect::<Result<Vec<_>>>()?;
         return Ok(Vec::new());
     }
+    let sent_on = source.redirected().map(str::to_owned);
     run.pools.source.put(source);
     ends::refuse_once(run).await?;
     let mut target = run.pools.target.take().await?;
+    tell_trust(run, sent_on.as_deref(), target.redirected());
     if let Some(error) = ends::read_only(&catalog::server(&mut target).await?) {
         return Err(error);
     }

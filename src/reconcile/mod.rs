@@ -173,7 +173,12 @@ fn begin(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<Pass> {
 fn scope(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<PassScope> {
     let chosen = run.chosen()?;
     let is_all = chosen.len() == run.config.tables.len();
-    let names = || chosen.iter().map(|table| table.name.to_string()).collect();
+    let names = || {
+        chosen
+            .iter()
+            .map(|table| table.name.as_str().to_owned())
+            .collect()
+    };
     Ok(PassScope {
         tables: (!is_all).then(names),
         range: options.range,

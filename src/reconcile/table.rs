@@ -11,16 +11,18 @@ use crate::checkpoint::Change;
 use crate::config::{Mode, TableConfig};
 use crate::model::plan::TablePlan;
 use crate::model::window::Window;
+use crate::model::window::uncovered;
 use crate::mssql::{Session, catalog};
 use crate::pipeline::known::Known as OfStore;
+use crate::pipeline::resume::doubt::{self, disbelieve};
 use crate::preflight::context::RunContext;
-use crate::preflight::kept::{Kept, loaded_by, notice_restore, of_run, settle};
+use crate::preflight::kept::{Kept, loaded_by, of_run, settle};
 use crate::preflight::plan::{of_source, origin};
 use crate::progress::Event;
 use crate::reconcile::compare::{Difference, NO_RECEIPT};
 use crate::reconcile::finding::{About, Finding, ReconcileOptions, Reconciled};
 use crate::reconcile::repair::{self, Repair, is_not_there};
-use crate::reconcile::window::{Shared, lost_of, uncovered, windows_again};
+use crate::reconcile::window::{Shared, lost_of, windows_again};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
 use crate::target::lease;
@@ -131,7 +133,6 @@ async fn known(
         false => None,
     };
     let lease = run.raise_lease(lease_session, &target).await?;
-    notice_restore(run, lease_session, &lease, table.name.as_str(), &target).await?;
     let recorded = receipt::plan(lease_session, &target).await?;
     let receipted = receipt::windows(lease_session, &target).await?;
     // A reference table's first load is recorded under the name of its shadow table until the cutover.
@@ -204,6 +205,13 @@ async fn compare_known(
         }
     };
     let target = target_in_place(lease_session, &plan, &receipted, options.repair).await?;
+    if let (Some(target), Some(lease), false) = (&target, &lease, plan.is_full()) {
+        let (store, of) = (&run.retrier.store, (&plan, target));
+        let doubts = disbelieve(lease_session, store, lease, of, &receipted).await?;
+        doubt::warnings(name, &doubts)
+            .iter()
+            .for_each(|text| run.warn(text));
+    }
     run.retrier.progress.event(Event::Comparing { table: name });
     let mut windows: BTreeSet<Window> = receipted.iter().chain(&bare).copied().collect();
     windows.retain(|window| options.range.is_none_or(|range| window.is_asked(range)));

@@ -13,7 +13,7 @@ use crate::checkpoint::Change;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
-use crate::model::window::{DateRange, Window, missing};
+use crate::model::window::Window;
 use crate::pipeline::pool::Pools;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::progress::Event;
@@ -229,7 +229,9 @@ async fn lost_again(shared: &Shared, chunk: &Chunk, done: &mut WindowDone) -> Re
     let receipt = Receipt {
         window: done.window,
         chunk: chunk.clone(),
+        epoch: 0,
         incarnation: shared.target.incarnation.clone(),
+        is_unsealed: false,
     };
     let subject = Subject {
         plan: &shared.plan,
@@ -382,19 +384,4 @@ async fn compare(shared: &Shared, subject: &Subject<'_>) -> Result<Option<Differ
     }
     shared.pools.target.put(target);
     Ok(difference)
-}
-
-/// The parts of a window that no `receipted` window covers.
-pub(super) fn uncovered(window: Window, receipted: &[Window]) -> Result<Vec<Window>> {
-    match window {
-        Window::Dates(days) => missing(
-            DateRange {
-                start: days.start(),
-                end: days.end(),
-            },
-            receipted,
-        ),
-        Window::All | Window::Undated if receipted.contains(&window) => Ok(Vec::new()),
-        Window::All | Window::Undated => Ok(vec![window]),
-    }
 }

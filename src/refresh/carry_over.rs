@@ -52,7 +52,9 @@ pub async fn carry(
     let claim = Receipt {
         window: Window::All,
         chunk: chunk.clone(),
+        epoch: lease.epoch,
         incarnation: to.incarnation.clone(),
+        is_unsealed: false,
     };
     let load = Load {
         window: Window::All,

@@ -233,7 +233,7 @@ fn is_copy(copy: &IndexShape, of: &IndexShape) -> bool {
 }
 
 async fn age_hours(session: &mut Session, plan: &TablePlan) -> Result<i64> {
-    let name = plan.target.to_string();
+    let name = plan.target.exact();
     let sql =
         "SELECT DATEDIFF(hour, [planned_at], SYSUTCDATETIME()) FROM [sync].[plan] WHERE [table_name] = @P1";
     let rows = session.rows(sql, &[Value::Text(&name)]).await?;

@@ -240,7 +240,9 @@ async fn commit(run: &RunContext<'_>, at: LoadTarget<'_>, mut pieces: Vec<Piece>
         .map(|piece| Receipt {
             window: Window::All,
             chunk: piece.chunk.clone(),
+            epoch: at.lease.epoch,
             incarnation: at.target.incarnation.clone(),
+            is_unsealed: false,
         })
         .collect();
     let (claims, pieces) = (&claims, &pieces);

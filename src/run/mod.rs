@@ -20,7 +20,7 @@ use crate::base::stop::{StopSignal, stopped};
 use crate::checkpoint::{Change, RunRecord, Store};
 use crate::config::Config;
 use crate::model::plan::TablePlan;
-use crate::mssql::{Proof, catalog};
+use crate::mssql::catalog;
 use crate::pipeline::resume::is_in_step;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::preflight;
@@ -30,7 +30,7 @@ use crate::target::table::Target;
 
 use table::{refused, run_table};
 
-pub use preview::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work, preview};
+pub use preview::{Found, Preview, RefreshWay, TablePreview, Undated, WindowPreview, Work, preview};
 
 /// The time that chunks in flight may take once the run is asked to stop. A system that shuts down, or an
 /// operator who waits, gives a program about ten seconds.
@@ -116,7 +116,12 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
         tables: tables.len(),
         max_workers: run.max_workers(),
     });
-    tell_trust(run);
+    if !run.config.source.require_replica {
+        run.note(
+            "require_replica = false: the source may be a primary that shops are selling on; \
+             set it to true to have every connection prove that it is a replica",
+        );
+    }
     let planned = preflight::prepare(run, &tables).await?;
     let mut summaries = Vec::new();
     let mut plans = Vec::new();
@@ -145,22 +150,6 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
         tables: summaries,
         exit,
     })
-}
-
-/// Tells how far the source is proven to be a replica, unless its database is READ_ONLY.
-fn tell_trust(run: &RunContext<'_>) {
-    let source = &run.config.source;
-    if !source.require_replica {
-        run.note(
-            "require_replica = false: the source may be a primary that shops are selling on; \
-             set it to true to have every connection prove that it is a replica",
-        );
-    } else if let Proof::Named(names) = &source.guard.proof {
-        run.note(&format!(
-            "The source is trusted by name ({}), not by a READ_ONLY database",
-            names.join(", ")
-        ));
-    }
 }
 
 /// Runs a table again if its receipts differ from the store once a connection has broken. A server that

@@ -4,6 +4,7 @@
 //! windows on both servers, so it may find more to do than the preview says.
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::harmless_text;
 use crate::checkpoint::Reader;
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::chunk::ChunkState;
@@ -26,6 +27,15 @@ use crate::target::receipt;
 use crate::target::table::{Target, takes_rows};
 use crate::target::{lease, migrate};
 use crate::tsql::predicate::Where;
+
+/// The ends and the tables, as a run would find them.
+#[derive(Debug)]
+pub struct Preview {
+    /// What protects the connection to each end, and where it was sent on to.
+    pub ends: Vec<String>,
+    /// The tables.
+    pub tables: Vec<TablePreview>,
+}
 
 /// A table, as a run would find it.
 #[derive(Debug)]
@@ -137,7 +147,7 @@ pub async fn preview(
     tables: &[TableConfig],
     range: DateRange,
     reader: Option<&Reader>,
-) -> Result<Vec<TablePreview>> {
+) -> Result<Preview> {
     let timeouts = &config.run.timeouts;
     let guard = &config.source.guard;
     let mut source = SourceSession::open(&config.source.endpoint, guard, timeouts).await?;
@@ -145,6 +155,10 @@ pub async fn preview(
     if let Some(table) = ends::read_and_written(config)? {
         ends::refuse_one_database(config, &table, &mut source, &mut target).await?;
     }
+    let (there, here) = (&config.source, &config.target);
+    let from = ends::protection(&there.endpoint, there.embedded, source.redirected());
+    let into = ends::protection(&here.endpoint, here.embedded, target.redirected());
+    let ends = from.chain(into).map(|(text, _)| text).collect();
     let server = source.server().await?;
     let loaded = migrate::version(&mut target).await? > 0;
     let look = Look {
@@ -172,13 +186,16 @@ pub async fn preview(
             }));
         }
         previews.push(TablePreview {
-            name: table.name.to_string(),
+            name: table.name.as_str().to_owned(),
             mode: table.mode,
             target: config.target_table(table),
             found,
         });
     }
-    Ok(previews)
+    Ok(Preview {
+        ends,
+        tables: previews,
+    })
 }
 
 struct Look<'a> {
@@ -233,7 +250,7 @@ impl Look<'_> {
         let remarks = remarks.map(|text| format!("Table {}: {text}", plan.name));
         Ok(Found {
             target_exists: there.exists,
-            key: plan.key_names(),
+            key: harmless_text(&plan.key_names()),
             access_path: plan.access_path,
             rows_estimated,
             undated: self.undated(source, &plan).await?,
@@ -243,6 +260,7 @@ impl Look<'_> {
                 .cloned()
                 .chain(remarks)
                 .chain(there.misfits)
+                .map(|note| harmless_text(&note))
                 .collect(),
             windows: there.windows,
             way: there.way,

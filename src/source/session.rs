@@ -112,6 +112,11 @@ impl SourceSession {
         self.session.is_lost()
     }
 
+    /// The server that the connection was sent on to, as [`Session::redirected`] says.
+    pub fn redirected(&self) -> Option<&str> {
+        self.session.redirected()
+    }
+
     /// The one row of an aggregate.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! without these views has no such features.
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::shown;
 use crate::model::row::Value;
 use crate::model::table::{RefusedColumn, TableName, TableSchema};
 use crate::source::session::{Policies, Sights, SourceQuery, SourceSession};
@@ -54,7 +55,7 @@ pub async fn examine(session: &mut SourceSession, schema: &mut TableSchema) -> R
     }
     let id = [Value::Integer(i64::from(schema.object_id))];
     let rows = session.session.rows(FILTERS, &id).await?;
-    let name = |part: &str| format!("[{}]", part.replace(']', "]]"));
+    let name = |part: &str| format!("[{}]", shown(part).replace(']', "]]"));
     rows.iter()
         .map(|row| {
             let schema = row.optional_text("schema_name")?.unwrap_or_default();
@@ -170,7 +171,7 @@ async fn hidden_values(session: &mut SourceSession, schema: &mut TableSchema) ->
                 reason: "encrypted; only a client that holds its key can read it".to_owned(),
             });
         } else if row.flag("is_masked")? && row.integer("unmask")? != 1 {
-            masked.push(name.to_owned());
+            masked.push(shown(name));
         }
     }
     if masked.is_empty() {

@@ -11,6 +11,7 @@ use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
+use crate::base::text::shown;
 use crate::model::row::Value;
 use crate::model::table::TableName;
 use crate::mssql::{Endpoint, Session, Timeouts};
@@ -117,18 +118,22 @@ pub async fn raise(session: &mut Session, table: &str, holder: &Holder) -> Resul
         session.execute(sql, &params).await?;
     }
     failpoint::step("lease: after the epoch is raised");
-    let rows = session
-        .rows(
-            "SELECT [table_name], [epoch] FROM [sync].[lease] WHERE [table_name] = @P1",
-            &params[..1],
-        )
-        .await?;
-    let row = rows.first().ok_or_else(|| lost(table))?;
+    let (table, epoch) = row(session, table).await?.ok_or_else(|| lost(table))?;
     Ok(Lease {
-        table: row.text("table_name")?.to_owned(),
-        epoch: row.integer("epoch")?,
+        table,
+        epoch,
         run_id: holder.run_id,
     })
+}
+
+/// The name by which the leases have a target table, and its epoch; `None` if nobody has loaded it. The server compares
+/// names, by the collation of its database.
+async fn row(session: &mut Session, table: &str) -> Result<Option<(String, i64)>> {
+    let sql = "SELECT [table_name], [epoch] FROM [sync].[lease] WHERE [table_name] = @P1";
+    let rows = session.rows(sql, &[Value::Text(table)]).await?;
+    rows.first()
+        .map(|row| Ok((row.text("table_name")?.to_owned(), row.integer("epoch")?)))
+        .transpose()
 }
 
 /// The name by which the leases have a target table; `None` if nobody has loaded it. The server compares names, by
@@ -137,12 +142,17 @@ pub async fn raise(session: &mut Session, table: &str, holder: &Holder) -> Resul
 /// # Errors
 /// Those of [`Session::rows`].
 pub async fn name_of(session: &mut Session, table: &TableName) -> Result<Option<String>> {
-    let name = table.to_string();
-    let sql = "SELECT [table_name] FROM [sync].[lease] WHERE [table_name] = @P1";
-    let rows = session.rows(sql, &[Value::Text(&name)]).await?;
-    rows.first()
-        .map(|row| Ok(row.text("table_name")?.to_owned()))
-        .transpose()
+    let row = row(session, &table.exact()).await?;
+    Ok(row.map(|(name, _)| name))
+}
+
+/// The epoch of a target table's lease; `None` if nobody has loaded it.
+///
+/// # Errors
+/// Those of [`Session::rows`].
+pub async fn epoch_of(session: &mut Session, table: &TableName) -> Result<Option<i64>> {
+    let row = row(session, &table.exact()).await?;
+    Ok(row.map(|(_, epoch)| epoch))
 }
 
 /// Releases the applock that [`take`] took, so that the session can serve another table.
@@ -218,7 +228,7 @@ pub async fn with_holder(session: &mut Session, target: &TableName, error: Error
     if let Err(broken) = session.batch(&level("UNCOMMITTED")).await {
         return broken;
     }
-    let name = target.to_string();
+    let name = target.exact();
     // The lease's row names the last run that took it, which may have ended since.
     let busy = match is_held(session, &name).await {
         Err(error) if session.is_broken() => return error,
@@ -251,7 +261,7 @@ async fn held_by_another(session: &mut Session, name: &str) -> Error {
     let holder = match session.rows(sql, &[Value::Text(name)]).await {
         Ok(rows) => rows
             .first()
-            .and_then(|row| Some((row.text("host").ok()?.to_owned(), row.integer("process_id").ok()?))),
+            .and_then(|row| Some((shown(row.text("host").ok()?), row.integer("process_id").ok()?))),
         Err(_) => None,
     };
     let who = holder.map_or_else(String::new, |(host, pid)| format!(" (process {pid} on {host})"));

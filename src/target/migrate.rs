@@ -27,11 +27,18 @@ pub struct Migration {
 }
 
 /// All scripts, by number.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "receipts",
-    script: include_str!("../../migrations/0001_receipts.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "receipts",
+        script: include_str!("../../migrations/0001_receipts.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "seal",
+        script: include_str!("../../migrations/0002_seal.sql"),
+    },
+];
 
 /// The scripts that the target lacks, by number. Writes nothing.
 ///
@@ -95,9 +102,24 @@ impl Migration {
     ///
     /// Only its first batch opens the transaction, and only if the script is not recorded yet. Every other
     /// batch does nothing outside of the transaction. So an error, which rolls back, ends the script for
-    /// good, and a second application does nothing.
+    /// good, and a second application does nothing. Nor does one whose predecessor is not recorded.
     pub fn by_hand(&self) -> String {
         let Migration { version, name, .. } = self;
+        let recorded =
+            |version: i32| format!("EXISTS (SELECT 1 FROM [sync].[migration] WHERE [version] = {version})");
+        // The first one makes the table of the records. A later one stands on the one before it.
+        let done = match version - 1 {
+            0 => format!(
+                "ELSE IF OBJECT_ID(N'[sync].[migration]', N'U') IS NOT NULL\n    IF {}\n        ROLLBACK TRANSACTION;\n",
+                recorded(*version)
+            ),
+            before => format!(
+                "ELSE IF OBJECT_ID(N'[sync].[migration]', N'U') IS NULL\n    ROLLBACK TRANSACTION;\n\
+                 ELSE IF {} OR NOT {}\n    ROLLBACK TRANSACTION;\n",
+                recorded(*version),
+                recorded(before)
+            ),
+        };
         let mut text = format!(
             "-- Schema [sync], migration {version:04} ({name}).\n\
              -- Run it in the target's database. It does nothing where it was applied before.\n\
@@ -106,10 +128,7 @@ impl Migration {
              DECLARE @locked int;\n\
              EXEC @locked = sp_getapplock @Resource = N'{LOCK}', @LockMode = N'Exclusive', \
              @LockOwner = N'Transaction', @LockTimeout = {LOCK_TIMEOUT_MS};\n\
-             IF @locked < 0\n    ROLLBACK TRANSACTION;\n\
-             ELSE IF OBJECT_ID(N'[sync].[migration]', N'U') IS NOT NULL\n    \
-             IF EXISTS (SELECT 1 FROM [sync].[migration] WHERE [version] = {version})\n        \
-             ROLLBACK TRANSACTION;\nGO\n"
+             IF @locked < 0\n    ROLLBACK TRANSACTION;\n{done}GO\n"
         );
         let record = format!(
             "INSERT INTO [sync].[migration] ([version], [name], [applied_at])\n\

@@ -57,7 +57,7 @@ fn unknown_config_key() {
     let home = Home::with_config(&CONFIG.replace("user = \"reader\"", "usr = \"reader\""));
     insta::assert_snapshot!(run(&home), @r"
     stderr:
-    error: sync.toml, line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names
+    error: sync.toml, line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts
     exit code: 2
     ");
 }
@@ -284,4 +284,19 @@ fn init_writes_what_to_start_from_and_overwrites_nothing() {
         std::fs::read_to_string(home.path("sync.toml")).expect("it was written"),
         config
     );
+}
+
+#[test]
+fn an_emulator_that_other_machines_reach_needs_a_login_and_tls() {
+    let home = Home::empty();
+    let user = ["--user", "sa", "--password-env", "EMULATOR_PASSWORD"];
+    for flags in [&[][..], &user, &["--tls", "required"]] {
+        let args = [&["emulator", "--data", "data", "--listen", "0.0.0.0:0"], flags].concat();
+        let ended = home
+            .sync_with(&args, &[("EMULATOR_PASSWORD", "secret")])
+            .expect(2);
+        let ended = ended.says("can be reached from other machines");
+        ended.says("give --user, --password-env with a password, and --tls required");
+        assert!(!home.path("data").exists(), "It made files before it refused");
+    }
 }

@@ -80,7 +80,7 @@ async fn a_job_that_is_well_and_nothing_written() {
         "✓ ok       source: Logged in to server EMULATOR, database sync_test_source_",
         "✓ ok       source: It proves to be a replica",
         "✓ ok       source table SALES: It can be read by AT (key [AT], [ID])",
-        "✓ ok       target: Schema [sync] is of version 0 of 1; a run or `sync migrate` brings it there",
+        "✓ ok       target: Schema [sync] is of version 0 of 2; a run or `sync migrate` brings it there",
         "✓ ok       target: 1 table not there yet",
     ] {
         assert!(
@@ -102,7 +102,7 @@ async fn a_job_that_is_well_and_nothing_written() {
     let ended = doctor(&project, 0).await;
     one(&ended, "ok", "state", "checkpoints.redb is whole: 1 table");
     one(&ended, "ok", "target table SALES", "fits");
-    one(&ended, "ok", "target", "Schema [sync] is of version 1");
+    one(&ended, "ok", "target", "Schema [sync] is of version 2");
     let _writer = Store::create_or_open(&project.state()).expect("the store is opened");
     let ended = doctor(&project, 0).await;
     let pid = format!("is held by process {}: a run is going", std::process::id());
@@ -115,7 +115,7 @@ fn a_configuration_that_is_wrong_ends_with_2() {
     insta::assert_snapshot!(home.sync(&["doctor"]), @r"
     stdout:
     ✓ ok       configuration: There is no .env; variables come from the environment alone
-    ✗ failure  configuration: sync.toml, line 2: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names
+    ✗ failure  configuration: sync.toml, line 2: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts
     1 failure, 0 warnings: correct the failures first.
     exit code: 2
     ");

@@ -205,7 +205,7 @@ async fn a_load_in_doubt_is_waited_for() {
         let begin = "BEGIN TRANSACTION; UPDATE [sync].[lease] SET [renewed_at] = SYSUTCDATETIME(); \
              INSERT INTO [sync].[receipt] SELECT [table_name], [window_start], [window_end], 2, [state], \
              CAST(7 AS binary(16)), [run_id], [epoch], [key_through], NULL, 200, 1, [digest], [target_object_id], \
-             [target_created], [loaded_at] FROM [sync].[receipt] WHERE [ordinal] = 1";
+             [target_created], [loaded_at], NULL FROM [sync].[receipt] WHERE [ordinal] = 1";
         doubtful.run(begin).await;
         let source = server.source.clone();
         let rest = format!(

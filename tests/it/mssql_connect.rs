@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use mssql_sync::base::error::ErrorKind;
 use mssql_sync::mssql::{Endpoint, Session, Timeouts};
+use testkit::middle::{done, prelogin_answer, routing, us_varchar};
 use testkit::session;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -88,24 +89,7 @@ fn packet(payload: &[u8], last: bool) -> Vec<u8> {
 
 /// A PRELOGIN answer: version 16.0, no TLS.
 fn prelogin() -> Answer {
-    let mut bytes = vec![0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff];
-    bytes.extend_from_slice(&[16, 0, 0, 0, 0, 0, 2]);
-    Answer::Tokens(bytes)
-}
-
-fn done() -> Vec<u8> {
-    let mut bytes = vec![0xfd];
-    bytes.extend_from_slice(&[0; 12]);
-    bytes
-}
-
-fn us_varchar(text: &str) -> Vec<u8> {
-    let units: Vec<u16> = text.encode_utf16().collect();
-    let mut bytes = u16::try_from(units.len()).unwrap().to_le_bytes().to_vec();
-    units
-        .iter()
-        .for_each(|unit| bytes.extend_from_slice(&unit.to_le_bytes()));
-    bytes
+    Answer::Tokens(prelogin_answer(2))
 }
 
 fn error(number: u32, state: u8, class: u8, text: &str) -> Vec<u8> {
@@ -114,21 +98,6 @@ fn error(number: u32, state: u8, class: u8, text: &str) -> Vec<u8> {
     body.extend_from_slice(&us_varchar(text));
     body.extend_from_slice(&[0, 0, 1, 0, 0, 0]);
     let mut bytes = vec![0xaa];
-    bytes.extend_from_slice(&u16::try_from(body.len()).unwrap().to_le_bytes());
-    bytes.extend_from_slice(&body);
-    bytes.extend_from_slice(&done());
-    bytes
-}
-
-fn routing(host: &str, port: u16) -> Vec<u8> {
-    let mut target = vec![0];
-    target.extend_from_slice(&port.to_le_bytes());
-    target.extend_from_slice(&us_varchar(host));
-    let mut body = vec![20];
-    body.extend_from_slice(&u16::try_from(target.len()).unwrap().to_le_bytes());
-    body.extend_from_slice(&target);
-    body.extend_from_slice(&[0, 0]);
-    let mut bytes = vec![0xe3];
     bytes.extend_from_slice(&u16::try_from(body.len()).unwrap().to_le_bytes());
     bytes.extend_from_slice(&body);
     bytes.extend_from_slice(&done());

@@ -32,9 +32,19 @@ const ENDS: &[(&str, &str, &str)] = &[
         "7)",
     ),
     (
+        "or no login is sent there and the command ends with exit code 7",
+        "a_redirect_is_said_and_another_host_must_be_listed",
+        "expect(7)",
+    ),
+    (
         "would leave, nothing is loaded there and the command ends with exit code 3",
         "is_braked",
         "exits(3)",
+    ),
+    (
+        "Windows that overlap are refused with exit code 6",
+        "a_window_that_hands_changed_is_refused",
+        "expect(6)",
     ),
     (
         "a table whose columns the login reads masked is refused with exit code 7",
@@ -55,6 +65,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "It ends with exit code 6 if a plan has changed",
         "what_cannot_be_worked_on_is_told_and_hides_nothing",
         "&[], 6)",
+    ),
+    (
+        "without one of them the command ends with exit code 2",
+        "an_emulator_that_other_machines_reach_needs_a_login_and_tls",
+        "expect(2)",
     ),
     (
         "a closed console window or a shutdown stops a run with exit code 4",

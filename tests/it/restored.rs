@@ -222,6 +222,41 @@ async fn an_old_state_file_and_an_older_target() {
     assert_receipts_are_unique(&server).await;
 }
 
+/// What a backup has of SALES.
+const SALES: [&str; 3] = ["dbo.t_SALES", "[sync].[receipt]", "[sync].[lease]"];
+
+async fn back_up(server: &Server, tables: &[&str]) {
+    for (number, table) in tables.iter().enumerate() {
+        let keep = format!("SELECT * INTO dbo.keep{number} FROM {table}");
+        server.at_target(&keep).await;
+    }
+}
+
+async fn restore(server: &Server, tables: &[&str]) {
+    for (number, table) in tables.iter().enumerate() {
+        let restore = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM dbo.keep{number}");
+        server.at_target(&restore).await;
+    }
+}
+
+/// The target is restored to before a repair, which the state file remembers.
+async fn repair_and_restore(server: &Server, project: &Project, tables: &[&str]) {
+    back_up(server, tables).await;
+    let sql = "UPDATE dbo.SALES SET AMOUNT = 7 WHERE ID = 40";
+    server.at_source(sql).await;
+    let repair = ["reconcile", "--source", "--repair"];
+    project.sync(&repair).await.expect(0);
+    job::assert_equal(server).await;
+}
+
+async fn assert_repaired(server: &Server, project: &Project) {
+    job::assert_equal(server).await;
+    let again = job::run(project).await.expect(0);
+    assert!(again.stdout.contains("Everything is already loaded"), "{again:?}");
+}
+
+const RESTORED: &str = "was restored to a state of before";
+
 /// A repair has replaced a chunk, and then the target is that of before: its receipts are whole, and prove what was.
 /// Whoever comes first notices it.
 #[tokio::test(flavor = "multi_thread")]
@@ -229,34 +264,139 @@ async fn a_target_of_before_a_repair_gets_what_was_repaired() {
     for (runs_before, compares_first) in [(true, false), (false, false), (false, true)] {
         let server = Server::start().await;
         let project = job::finished(&server).await;
-        let tables = ["dbo.t_SALES", "[sync].[receipt]", "[sync].[lease]"];
-        for (number, table) in tables.iter().enumerate() {
-            let keep = format!("SELECT * INTO dbo.keep{number} FROM {table}");
-            server.at_target(&keep).await;
-        }
-        server
-            .at_source("UPDATE dbo.SALES SET AMOUNT = 7 WHERE ID = 40")
-            .await;
-        project
-            .sync(&["reconcile", "--source", "--repair"])
-            .await
-            .expect(0);
-        job::assert_equal(&server).await;
+        repair_and_restore(&server, &project, &SALES).await;
         if runs_before {
             job::run(&project).await.expect(0);
         }
-        for (number, table) in tables.iter().enumerate() {
-            let restore = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM dbo.keep{number}");
-            server.at_target(&restore).await;
-        }
+        restore(&server, &SALES).await;
         let noticed = match compares_first {
             true => project.sync(&["reconcile"]).await.expect(3),
             false => job::run(&project).await.expect(0),
         };
-        noticed.says("was restored to a state of before");
+        noticed.says(RESTORED);
         job::run(&project).await.expect(0);
-        job::assert_equal(&server).await;
-        let again = job::run(&project).await.expect(0);
-        assert!(again.stdout.contains("Everything is already loaded"), "{again:?}");
+        assert_repaired(&server, &project).await;
     }
+}
+
+/// The epoch of the lease says nothing when others have raised it since, and when the backup is of a run that went on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_target_is_noticed_whatever_its_lease_says() {
+    for others_run in [true, false] {
+        let server = Server::start().await;
+        let project = job::finished(&server).await;
+        let tables = if others_run { &SALES[..] } else { &SALES[..2] };
+        repair_and_restore(&server, &project, tables).await;
+        restore(&server, tables).await;
+        let elsewhere = job::project(&server);
+        for _ in 0..if others_run { 4 } else { 0 } {
+            job::run(&elsewhere).await.expect(0);
+        }
+        job::run(&project).await.expect(0).says(RESTORED);
+        assert_repaired(&server, &project).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_file_that_was_rebuilt_notices_a_restored_target() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    repair_and_restore(&server, &project, &SALES).await;
+    project.sync(&["rebuild"]).await.expect(0);
+    restore(&server, &SALES).await;
+    job::run(&project).await.expect(0).says(RESTORED);
+    assert_repaired(&server, &project).await;
+}
+
+/// Its epochs are of other leases.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_file_of_a_job_that_ran_more_often_costs_nothing() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let other = Server::start().await;
+    let elsewhere = job::finished(&other).await;
+    for _ in 0..3 {
+        job::run(&elsewhere).await.expect(0);
+    }
+    std::fs::copy(elsewhere.state(), project.state()).expect("it is copied");
+    job::heal(&server, &project, NOTHING, NOTHING).await;
+}
+
+/// Whoever changes a receipt by hand cannot make a run believe it, nor lose a row by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_hands_changed_is_not_believed() {
+    for change in [
+        "[row_count] = [row_count] + 1",
+        "[byte_count] = 0",
+        "[digest] = CAST(0x01 AS binary(32))",
+        "[row_count] = 0, [key_through] = [key_after]",
+    ] {
+        let server = Server::start().await;
+        let project = job::finished(&server).await;
+        let sql = format!(
+            "UPDATE [sync].[receipt] SET {change} WHERE [table_name] = N'dbo.t_SALES' \
+             AND [window_start] = '2025-10-01' AND [ordinal] = 1"
+        );
+        server.at_target(&sql).await;
+        let said = job::heal(&server, &project, chunks(1), NOTHING).await;
+        assert!(
+            said.contains("receipts of 1 chunk say something else"),
+            "{change}: {said}"
+        );
+    }
+}
+
+/// A range is not among the sums by which a run compares, and its own checkpoints are right. A comparison reads it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_that_hands_changed_is_found_by_a_comparison() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server
+        .at_target(
+            "UPDATE [sync].[receipt] SET [key_through] = [key_after] WHERE [table_name] = N'dbo.t_SALES' \
+             AND [window_start] = '2025-10-01' AND [ordinal] = 1",
+        )
+        .await;
+    let found = project.sync(&["reconcile"]).await.expect(3);
+    found.says("receipts of 1 chunk say something else");
+    job::run(&project).await.expect(0);
+    assert_repaired(&server, &project).await;
+    project.sync(&["reconcile"]).await.expect(0);
+}
+
+/// Windows that overlap would displace each other's rows in every run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_hands_changed_is_refused() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server
+        .at_target(
+            "UPDATE [sync].[receipt] SET [window_end] = '2025-10-20' WHERE [table_name] = N'dbo.t_SALES' \
+             AND [window_start] = '2025-10-01' AND [ordinal] = 1",
+        )
+        .await;
+    for command in [&["reconcile"][..], &job::RUN_IN_TURN] {
+        project.sync(command).await.expect(6).says("which overlap");
+    }
+    let month = ["forget", "--table", "SALES", "--month", "2025-10"];
+    project.sync(&month).await.expect(0);
+    job::run(&project).await.expect(0);
+    assert_repaired(&server, &project).await;
+}
+
+/// Two machines cut the same month differently, and the target lost what the first had loaded.
+#[tokio::test(flavor = "multi_thread")]
+async fn days_that_no_window_covers_stay_owed() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server
+        .at_target("DROP TABLE dbo.t_SALES; DELETE FROM [sync].[receipt] WHERE [table_name] = N'dbo.t_SALES'")
+        .await;
+    let elsewhere = job::project(&server);
+    elsewhere.run("2025-11-05", "2025-11-10", &[]).await.expect(0);
+    let october = project.run(job::FIRST, job::FIRST_MONTH_LAST, &[]).await;
+    october.expect(0).says("the target has no receipts of");
+    job::assert_equal(&server).await;
+    let again = job::run(&project).await.expect(0);
+    assert!(again.stdout.contains("Everything is already loaded"), "{again:?}");
 }

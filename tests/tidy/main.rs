@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod build;
 mod docs;
 mod layers;
 mod size;
@@ -20,11 +21,12 @@ fn product<'a>(path: &str, text: &'a str) -> &'a str {
 
 #[test]
 fn each_library_is_named_where_it_belongs() {
-    let places: [(&str, &[&str]); 5] = [
+    let places: [(&str, &[&str]); 6] = [
         ("tiberius::", &["src/mssql/"]),
         ("redb::", &["src/checkpoint"]),
-        ("bincode::", &["src/checkpoint"]),
-        ("backoff::", &["src/base/retry"]),
+        ("bincode::", &["src/checkpoint/codec.rs"]),
+        ("backoff::", &["src/base/retry.rs"]),
+        ("rustix::", &["src/base/", "src/checkpoint/lock.rs"]),
         ("tds_emulator", &["src/cli/"]),
     ];
     let mut faults = Vec::new();
@@ -47,6 +49,28 @@ fn the_program_starts_no_process() {
             assert!(!product(&path, &text).contains(name), "{path} names {name}");
         }
     }
+}
+
+/// What makes files elsewhere would make them for everybody, or through a link.
+#[test]
+fn files_are_made_in_one_place() {
+    let mut faults = Vec::new();
+    for (path, text) in ["src", "crates/emulator/src"].into_iter().flat_map(files) {
+        for name in [
+            "fs::write(",
+            "File::create",
+            "create_dir",
+            "create(true)",
+            "create_new(true)",
+            "tempfile::",
+        ] {
+            let is_home = path.ends_with("/private.rs") || path.ends_with("/failpoint.rs");
+            if !is_home && product(&path, &text).contains(name) {
+                faults.push(format!("{path} names {name}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 #[test]

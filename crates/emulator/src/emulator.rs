@@ -10,10 +10,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use crate::faults::Faults;
+use crate::limits::{Holder, Limits};
 use crate::listen;
 use crate::log::StatementLog;
 use crate::sql;
-use crate::store::{LockMode, Role, ServerConfig, ServerState};
+use crate::store::{LockMode, Role, ServerConfig, ServerState, VERSION_TEXT};
 use crate::types::{Session, SessionOptions, SqlError};
 use crate::wire::prelogin::TlsMode;
 use crate::wire::server::{Backend, Server};
@@ -22,8 +23,8 @@ use crate::wire::tls::Identity;
 /// Threads of the network side. It only moves bytes; the work is on the sessions' own threads.
 const NETWORK_THREADS: usize = 2;
 
-/// The options that an emulator starts with.
-#[derive(Debug, Clone)]
+/// The options that an emulator starts with. `Debug` shows no password.
+#[derive(Clone)]
 pub struct EmulatorOptions {
     /// The directory of the database files. The emulator makes it if it is missing.
     pub data: PathBuf,
@@ -31,12 +32,27 @@ pub struct EmulatorOptions {
     pub listen: SocketAddr,
     /// The answer to `@@SERVERNAME`.
     pub server_name: String,
+    /// The answer to `@@VERSION`.
+    pub version: String,
     /// Names and passwords of the logins. Without any, every login is let in.
     pub users: Vec<(String, String)>,
     /// Whether TLS is spoken.
     pub tls: TlsMode,
     /// Whether readers wait for writers.
     pub locks: LockMode,
+    /// What clients may take of the server.
+    pub limits: Limits,
+}
+
+impl std::fmt::Debug for EmulatorOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.users.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("EmulatorOptions")
+            .field("data", &self.data)
+            .field("listen", &self.listen)
+            .field("users", &names)
+            .finish_non_exhaustive()
+    }
 }
 
 impl EmulatorOptions {
@@ -47,9 +63,11 @@ impl EmulatorOptions {
             data: data.into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             server_name: "EMULATOR".to_owned(),
+            version: VERSION_TEXT.to_owned(),
             users: Vec::new(),
             tls: TlsMode::default(),
             locks: LockMode::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -75,9 +93,34 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The address is not a loopback one, and the options do not protect what is there.
+    #[error("{address} can be reached from other machines, so the emulator does not listen on it {missing}")]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+        /// What the options lack.
+        missing: &'static str,
+    },
     /// The certificate could not be made.
     #[error("The emulator's certificate could not be made: {0}")]
     Certificate(String),
+}
+
+/// Refuses to serve other machines without a login, or rows and passwords that could be read on the way.
+fn check_exposure(options: &EmulatorOptions) -> Result<(), Error> {
+    let missing = if options.listen.ip().is_loopback() {
+        return Ok(());
+    } else if options.users.is_empty() || options.users.iter().any(|(_, password)| password.is_empty()) {
+        "without a login that has a password"
+    } else if options.tls != TlsMode::Required {
+        "unless TLS is required"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Exposed {
+        address: options.listen,
+        missing,
+    })
 }
 
 struct Store(Arc<ServerState>);
@@ -85,6 +128,10 @@ struct Store(Arc<ServerState>);
 impl Backend for Store {
     fn open(&self, options: SessionOptions) -> Result<Box<dyn Session>, SqlError> {
         sql::open(self.0.clone(), options)
+    }
+
+    fn password(&self, login: &str) -> Option<String> {
+        self.0.password(login)
     }
 
     fn set_role(&self, database: &str, role: Role) {
@@ -107,12 +154,15 @@ impl Emulator {
     /// Opens the data directory and listens. Once it returns, clients can connect.
     ///
     /// # Errors
-    /// When the directory, the address or the certificate cannot be had.
+    /// When the directory, the address or the certificate cannot be had. When others than this machine can reach the
+    /// address, and a login with a password and TLS are not both required.
     pub async fn start(options: EmulatorOptions) -> Result<Emulator, Error> {
+        check_exposure(&options)?;
         let data = options.data.clone();
         let config = ServerConfig {
             data: options.data,
             server_name: options.server_name.clone(),
+            version: options.version,
             locks: options.locks,
         };
         let state = ServerState::open(config).map_err(|source| Error::Data {
@@ -125,6 +175,8 @@ impl Emulator {
             name: options.server_name,
             backend,
             users: options.users,
+            held: Holder::new(&options.limits),
+            limits: options.limits,
             tls: options.tls,
             identity,
             faults: Faults::default(),

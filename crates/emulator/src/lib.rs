@@ -9,6 +9,7 @@
 mod clock;
 mod emulator;
 mod faults;
+mod limits;
 mod listen;
 mod log;
 mod sql;
@@ -19,6 +20,7 @@ mod wire;
 
 pub use emulator::{Emulator, EmulatorOptions, Error};
 pub use faults::{Action, At, Faults, Match, Rule, RuleId, parse_role};
+pub use limits::Limits;
 pub use log::{Statement, StatementLog};
 pub use store::{LockMode, Role};
 pub use wire::prelogin::TlsMode;

@@ -35,7 +35,7 @@ const PRELOGIN_BYTES_MAX: usize = 4096;
 /// spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Stack of a session's thread. Parsing nested T-SQL and running it recurses deeply.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Accepts connections until it is dropped. `hang_up` ends the open ones.
 pub(crate) async fn accept(
@@ -47,6 +47,10 @@ pub(crate) async fn accept(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
+                // A session's thread may outlive its socket.
+                Ok(_) if connections.len().max(*server.live.borrow()) >= server.limits.connections => {
+                    tracing::warn!("A connection was closed: there are as many as there may be");
+                }
                 Ok((tcp, _)) => {
                     connections.spawn(connection(server.clone(), tcp));
                 }
@@ -101,9 +105,13 @@ async fn connection(server: Arc<Server>, tcp: TcpStream) {
 
 async fn converse(server: Arc<Server>, tcp: TcpStream) -> io::Result<()> {
     tcp.set_nodelay(true)?;
-    let Some((stream, login)) = log_in(&server, tcp).await? else {
+    let Some((stream, login)) = tokio::time::timeout(server.limits.login, log_in(&server, tcp)).await??
+    else {
         return Ok(());
     };
+    if !server.knows(&login) {
+        tokio::time::sleep(server.limits.wrong_password).await;
+    }
     let spid = server.next_spid();
     let (packets, incoming) = mpsc::channel(PACKETS_WAITING_MAX);
     let (pieces, mut outgoing) = mpsc::channel(PIECES_WAITING_MAX);

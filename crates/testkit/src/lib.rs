@@ -11,6 +11,7 @@ pub mod faults;
 pub mod home;
 pub mod job;
 pub mod log;
+pub mod middle;
 pub mod program;
 pub mod project;
 pub mod proxy;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::NaiveDate;
-use tds_emulator::{Emulator, EmulatorOptions, Faults, LockMode, Role, TlsMode};
+use tds_emulator::{Emulator, EmulatorOptions, Faults, Limits, Role, TlsMode};
 
 use crate::{Client, statements};
 
@@ -15,6 +15,14 @@ const PASSWORD: &str = "Not.a.secret-1";
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 /// Not every server makes or drops two databases at once.
 static CATALOG: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// The emulator's limits, but no test waits for the answer to a wrong password.
+fn limits() -> Limits {
+    Limits {
+        wrong_password: std::time::Duration::ZERO,
+        ..Limits::default()
+    }
+}
 
 /// The server under test with two scratch databases on it, which go with this value.
 pub struct Server {
@@ -70,12 +78,9 @@ impl Server {
     pub async fn emulated(change: impl FnOnce(&mut EmulatorOptions)) -> Server {
         let data = tempfile::tempdir().expect("a directory for the emulator");
         let mut options = EmulatorOptions {
-            data: data.path().to_owned(),
-            listen: "127.0.0.1:0".parse().expect("an address"),
-            server_name: "EMULATOR".to_owned(),
             users: vec![(USER.to_owned(), PASSWORD.to_owned())],
-            tls: TlsMode::Offered,
-            locks: LockMode::Versioned,
+            limits: limits(),
+            ..EmulatorOptions::new(data.path())
         };
         change(&mut options);
         let emulator = Emulator::start(options).await.expect("the emulator starts");
@@ -189,6 +194,7 @@ impl Server {
                 .expect("an address"),
             users: vec![(USER.to_owned(), PASSWORD.to_owned())],
             tls: TlsMode::Offered,
+            limits: limits(),
             ..EmulatorOptions::new(data.path())
         };
         self.emulator = Some(Emulator::start(options).await.expect("the emulator starts"));

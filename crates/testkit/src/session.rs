@@ -20,9 +20,11 @@ pub fn endpoint(host: &str, port: u16, user: &str, password: &str, database: &st
         encrypt: false,
         trust_server_certificate: false,
         ca_file: None,
+        redirect_hosts: Vec::new(),
         application: APPLICATION.to_owned(),
         read_only_intent: false,
         label: "source",
+        receipt_key: None,
         profile: None,
     }
 }

@@ -156,10 +156,12 @@ pub(super) struct ScopedPass {
     left_out: u64,
 }
 
-/// The last epoch of a table's lease.
+/// A moment at which the store agreed with all receipts of a table.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Epoch {
+pub(super) struct InStep {
     pub(super) epoch: i64,
+    pub(super) object_id: i32,
+    pub(super) created: String,
 }
 
 /// Chunks and windows that a pass has repaired.

@@ -277,7 +277,7 @@ async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
             }
         };
         counts.push(Count {
-            table: line.table.name.to_string(),
+            table: line.table.name.as_str().to_owned(),
             window: line.window,
             rows,
         });
@@ -321,7 +321,7 @@ async fn unfinished(
         };
         let readable = read_cutoff(now, config.run.settle_minutes);
         if window.has_passed(readable) {
-            unfinished.push((table.name.to_string(), *window));
+            unfinished.push((table.name.as_str().to_owned(), *window));
         }
     }
     Ok(unfinished)

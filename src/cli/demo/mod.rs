@@ -26,6 +26,7 @@ use super::embedded::{Embedded, Source};
 use super::{counts, reconcile, run};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
+use crate::base::private;
 use crate::checkpoint::Store;
 use crate::cli::context::{Context, result};
 use crate::cli::shared::open_store;
@@ -229,14 +230,9 @@ fn write_config(directory: &Path, path: &Path) -> Result<()> {
         );
         Error::new(ErrorKind::Usage, text).with_source(error)
     };
-    if path.exists() {
-        return Ok(());
-    }
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    // The file is renamed into place, so that a kill leaves a whole file or none.
-    let unfinished = path.with_extension("toml.new");
-    std::fs::write(&unfinished, config_text())
-        .and_then(|()| std::fs::rename(&unfinished, path))
+    private::directory(directory)
+        .and_then(|()| private::write_new(path, config_text().as_bytes()))
+        .map(|_| ())
         .map_err(failed)
 }
 

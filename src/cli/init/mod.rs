@@ -1,7 +1,7 @@
 //! `sync init` writes the files to start from, for two real servers.
 //!
-//! It never overwrites a file: an existing file belongs to its user. Each file is written under a temporary name
-//! and renamed, so that a kill leaves a whole file or none.
+//! It never overwrites a file: an existing file belongs to its user. Each file is its owner's alone, as it is to hold
+//! passwords, and a kill leaves a whole file or none.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
+use crate::base::private;
 use crate::cli::context::{Context, result};
 
 /// Each file's name and text.
@@ -77,17 +78,9 @@ fn write_new(directory: &Path, path: &Path, content: &str) -> Result<bool> {
         );
         Error::new(ErrorKind::Usage, text).with_source(error)
     };
-    // A dangling link belongs to its user, too.
-    if path.symlink_metadata().is_ok() {
-        return Ok(false);
-    }
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
-    std::fs::write(&unfinished, content)
-        .and_then(|()| std::fs::rename(&unfinished, path))
-        .map_err(failed)?;
-    Ok(true)
+    private::directory(directory)
+        .and_then(|()| private::write_new(path, content.as_bytes()))
+        .map_err(failed)
 }
 
 #[cfg(test)]
@@ -115,6 +108,14 @@ mod tests {
         .unwrap();
         let config = Config::load(&path, &|_| None).unwrap();
         assert!(config.source.require_replica && config.source.endpoint.encrypt);
+        // Any certificate is accepted on this machine alone, and who names another server is told.
+        assert!(config.source.endpoint.protection().verified);
+        assert!(!config.target.endpoint.protected().1);
+        let elsewhere = std::fs::read_to_string(&path).unwrap();
+        let elsewhere = elsewhere.replace("\"127.0.0.1\"", "\"warehouse.example\"");
+        std::fs::write(&path, elsewhere).unwrap();
+        let moved = Config::load(&path, &|_| None).unwrap();
+        assert!(moved.target.endpoint.protected().1);
         assert_eq!(config.target.table_prefix, "com_5013_");
         let of_mode = |mode| {
             config

@@ -88,7 +88,7 @@ fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         {
             Some(table) => table.mode = mode,
             None => tables.push(TableStatus {
-                name: configured.name.to_string(),
+                name: configured.name.as_str().to_owned(),
                 mode,
                 ..TableStatus::default()
             }),

@@ -12,6 +12,7 @@ mod recorded;
 use std::fmt::Write as _;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::harmless_text;
 use crate::model::table::{Column, Identifier, Index, Key, TableName, TableSchema};
 use crate::model::window::Kind;
 
@@ -231,7 +232,7 @@ impl TablePlan {
     /// The plan for the same target table under the name by which the server has it.
     #[must_use]
     pub fn spelled(mut self, target: TableName) -> TablePlan {
-        self.set_part(TARGET_TABLE, Some(target.to_string()));
+        self.set_part(TARGET_TABLE, Some(target.exact()));
         self.target = target;
         self
     }
@@ -344,12 +345,15 @@ impl TablePlan {
                         _ => String::new(),
                     };
                     let text = format!("{part}: was {then}, is {now}{came_and_went}");
-                    differences.push((part.as_str(), text));
+                    differences.push((part.as_str(), harmless_text(&text)));
                 }
                 None if part == KEY_COLLATIONS
                     || part == SOURCE_IDENTITY
                     || TOLD.contains(&part.as_str()) => {}
-                None => differences.push((part.as_str(), format!("{part}: was not known, is {now}"))),
+                None => differences.push((
+                    part.as_str(),
+                    harmless_text(&format!("{part}: was not known, is {now}")),
+                )),
                 Some(_) => {}
             }
         }
@@ -521,18 +525,18 @@ fn fingerprint(
             columns,
             "{}{} {} {null}",
             if columns.is_empty() { "" } else { ", " },
-            column.name,
+            column.name.as_str(),
             column.data_type
         );
     }
     let date = date.map_or_else(
         || NO_DATE.to_owned(),
-        |date| source.columns[date].name.to_string(),
+        |date| source.columns[date].name.as_str().to_owned(),
     );
     let parts = [
         (SOURCE_DATABASE, database.to_owned()),
-        (SOURCE_TABLE, source.name.to_string()),
-        (TARGET_TABLE, target.to_string()),
+        (SOURCE_TABLE, source.name.exact()),
+        (TARGET_TABLE, target.exact()),
         (DATE_COLUMN, date),
         (KEY, String::new()),
         (COLUMNS, columns),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::doubt::Doubt;
 use super::reached::{Reached, is_complete};
 use super::scope::Scope;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
@@ -25,6 +26,10 @@ pub(super) struct Found {
     pub(super) in_step: BTreeMap<Window, Reached>,
     /// The chunks of the other windows; none for a window that has lost all its receipts.
     pub(super) unmatched: BTreeMap<Window, Vec<Chunk>>,
+    /// The ordinals of receipts that are not believed.
+    pub(super) doubted: BTreeMap<Window, Vec<u32>>,
+    /// Why, one each.
+    pub(super) doubts: Vec<Doubt>,
     /// The number of receipts for rows in another table of this name.
     pub(super) foreign: usize,
     /// Whether they are a shadow table's, which completes no window before its cutover.

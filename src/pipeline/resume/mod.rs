@@ -7,6 +7,8 @@
 
 mod counted;
 mod diff;
+pub(crate) mod doubt;
+pub(crate) mod owed;
 mod reached;
 mod scope;
 mod trim;
@@ -17,7 +19,7 @@ use chrono::{Days, NaiveDateTime, Timelike};
 
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::checkpoint::Store;
+use crate::checkpoint::{Change, InStep, Store};
 use crate::model::chunk::{Chunk, ChunkEvent, next_state};
 use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
@@ -25,12 +27,13 @@ use crate::model::window::{DateRange, LAST_DAY, Window, missing};
 use crate::mssql::Session;
 use crate::progress::last_day;
 use crate::target::lease::Lease;
-use crate::target::receipt;
-use crate::target::receipt::{Receipt, Sums};
+use crate::target::receipt::{self, Incarnation, Receipt, Sums};
 use crate::target::table::Target;
 use crate::tsql::predicate::{calendar, within_calendar};
 use counted::Counter;
 use diff::{Found, Stored, diff};
+use doubt::{Memory, was_in_step};
+use owed::Owed;
 use reached::{Reached, in_step, without_receipts};
 use trim::trim_to_gapless;
 
@@ -118,15 +121,27 @@ impl Comparison<'_> {
                 recounted += stale.len();
             }
         }
+        for (window, ordinals) in &found.doubted {
+            receipt::mark_all_stale(session, self.lease, *window, ordinals).await?;
+        }
         for window in without_receipts(self.store, self.plan, &sums)? {
             found.unmatched.insert(window, Vec::new());
         }
+        let to_come = self.owe(&sums, &mut found)?;
         let mut lost = 0;
         for (window, chunks) in &mut found.unmatched {
             lost += self.trim(session, *window, chunks).await?;
         }
         lost += self.align_store(&found)?;
-        let warnings = self.warnings(found.foreign, recounted, lost);
+        let mut warnings = doubt::warnings(self.plan.name.as_str(), &found.doubts);
+        warnings.extend(self.warnings(found.foreign, recounted, lost));
+        warnings.extend(to_come.iter().map(|window| {
+            format!(
+                "Table {}: the target has no receipts of {window} any more, and other windows cover the rest of its month; \
+                 a run that asks for these dates loads them",
+                self.plan.name
+            )
+        }));
         let Found {
             in_step: mut windows,
             mut unmatched,
@@ -145,6 +160,21 @@ impl Comparison<'_> {
         Ok(ResumePlan { windows, warnings })
     }
 
+    /// Adds the days that are owed although their windows overlap others. Returns those that are not over yet.
+    fn owe(&self, sums: &BTreeMap<Window, Sums>, found: &mut Found) -> Result<Vec<Window>> {
+        let kept: Vec<Window> = sums.keys().chain(found.unmatched.keys()).copied().collect();
+        let mut to_come = Vec::new();
+        for window in owed::days(&self.store.view()?, self.plan.name.as_str(), &kept)? {
+            let owed = Owed::of(window, self.read_cutoff)?;
+            to_come.extend(owed.to_come);
+            if let Some(passed) = owed.passed {
+                let chunk = Owed::chunk(self.clock.random());
+                found.unmatched.insert(passed, vec![chunk]);
+            }
+        }
+        Ok(to_come)
+    }
+
     /// The windows that have receipts. Those whose sums differ from the store's, or whose rows are to be
     /// counted and are not all there, are kept apart, with their chunks.
     async fn found(
@@ -157,7 +187,9 @@ impl Comparison<'_> {
             is_shadow: self.plan.is_shadow,
             ..Found::default()
         };
-        for (window, sums) in sums {
+        // A seal is checked on a receipt that is read.
+        let by_sums = sums.iter().filter(|_| session.receipt_key().is_none());
+        for (window, sums) in by_sums {
             if let Some(reached) = in_step(self.store, self.plan, *window, sums)? {
                 found.in_step.insert(*window, reached);
             }
@@ -172,10 +204,21 @@ impl Comparison<'_> {
             .filter(|(window, _)| !found.in_step.contains_key(window));
         let unmatched: Vec<(Window, u64)> = unmatched.map(|(window, sums)| (*window, sums.chunks)).collect();
         let mut receipts = receipt::read_windows(session, &self.plan.target, &unmatched).await?;
+        let in_step = was_in_step(self.store, self.plan.name.as_str(), &self.target.incarnation)?;
         for (window, _) in unmatched {
+            let stored = self.known(window)?;
+            let memory = Memory::of(&stored, in_step);
             let mut chunks = Vec::new();
             for receipt in receipts.remove(&window).unwrap_or_default() {
-                found.foreign += usize::from(receipt.incarnation != self.target.incarnation);
+                if receipt.incarnation != self.target.incarnation {
+                    found.foreign += 1;
+                } else if let Some(doubt) = memory.doubt(&receipt) {
+                    found.doubts.push(doubt);
+                    let ordinals = found.doubted.entry(window).or_default();
+                    ordinals.push(receipt.chunk.ordinal);
+                    chunks.push(memory.stale(&receipt));
+                    continue;
+                }
                 chunks.push(self.classify(receipt)?);
             }
             found.unmatched.insert(window, chunks);
@@ -221,10 +264,7 @@ impl Comparison<'_> {
     /// Makes a window's chunks a sequence without a gap. Chunks whose receipts the target lost are loaded
     /// again. Returns the number of chunks that the store held as verified without a receipt.
     async fn trim(&self, session: &mut Session, window: Window, chunks: &mut Vec<Chunk>) -> Result<usize> {
-        let known = match window {
-            Window::All => Vec::new(),
-            Window::Dates(_) | Window::Undated => self.store.chunks(self.plan.name.as_str(), window)?,
-        };
+        let known = self.known(window)?;
         let trimmed = trim_to_gapless(std::mem::take(chunks), &known)?;
         if let Some(ordinal) = trimmed.cut_at {
             // The first receipt that is cut stays if the next chunk takes its place, or if the window would
@@ -242,6 +282,27 @@ impl Comparison<'_> {
         Ok(trimmed.lost)
     }
 
+    /// The store's chunks of a window. Only the table in place tells the rows of a reference table.
+    fn known(&self, window: Window) -> Result<Vec<Chunk>> {
+        match window {
+            Window::All => Ok(Vec::new()),
+            Window::Dates(_) | Window::Undated => self.store.chunks(self.plan.name.as_str(), window),
+        }
+    }
+
+    /// The store agrees with all receipts from now on.
+    fn in_step(&self) -> Change {
+        let Incarnation { object_id, created } = self.target.incarnation.clone();
+        Change::InStep {
+            table: self.plan.name.as_str().to_owned(),
+            at: InStep {
+                epoch: self.lease.epoch,
+                object_id,
+                created,
+            },
+        }
+    }
+
     /// Brings the store in line with the receipts. Returns the number of removed chunks that the store had as
     /// verified.
     fn align_store(&self, found: &Found) -> Result<usize> {
@@ -254,7 +315,10 @@ impl Comparison<'_> {
             };
             stored.push(Stored { record, chunks });
         }
-        let diff = diff(name, &stored, found, self.scope, self.clock.now());
+        let mut diff = diff(name, &stored, found, self.scope, self.clock.now());
+        if !self.plan.is_full() {
+            diff.changes.push(self.in_step());
+        }
         if !diff.changes.is_empty() {
             self.store.commit(&diff.changes)?;
         }

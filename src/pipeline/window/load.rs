@@ -244,7 +244,9 @@ impl WindowRun {
         let claim = Receipt {
             window: self.work.window,
             chunk: chunk.clone(),
+            epoch: table.lease.epoch,
             incarnation: table.target.incarnation.clone(),
+            is_unsealed: false,
         };
         let owned = (rows.extent, rows.range.unwrap_or(&claim.chunk.range));
         let tried = self.commit(&mut session, Some((&claim, rows)), owned).await?;

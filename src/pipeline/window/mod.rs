@@ -347,7 +347,9 @@ impl WindowRun {
         let parts = parts.each_ref().map(|chunk| Receipt {
             window: self.work.window,
             chunk: chunk.clone(),
+            epoch: table.lease.epoch,
             incarnation: table.target.incarnation.clone(),
+            is_unsealed: false,
         });
         let mut session = table.pools.target.take().await?;
         let turn = table.load_turn.lock().await;

@@ -42,7 +42,7 @@ pub struct Recorded {
 /// # Errors
 /// `State` if it is not as this version writes it; those of [`Session::rows`].
 pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<Recorded>> {
-    let name = table.to_string();
+    let name = table.exact();
     let sql = "SELECT [table_name], [access_path], [fingerprint] FROM [sync].[plan] WHERE [table_name] = @P1";
     let rows = session.rows(sql, &[Value::Text(&name)]).await?;
     let Some(row) = rows.first() else {
@@ -86,7 +86,7 @@ pub async fn left_shadow(session: &mut Session, target: &TableName) -> Result<Op
 /// Whether a plan is that of a target table's shadow table.
 pub fn is_shadow_of(fingerprint: &Fingerprint, target: &TableName) -> bool {
     let mut parts = fingerprint.iter();
-    parts.any(|(part, of)| part == TARGET_TABLE && of.eq_ignore_ascii_case(&target.to_string()))
+    parts.any(|(part, of)| part == TARGET_TABLE && of.eq_ignore_ascii_case(&target.exact()))
 }
 
 /// Whether the target has a receipt of one of the tables.
@@ -94,7 +94,7 @@ pub fn is_shadow_of(fingerprint: &Fingerprint, target: &TableName) -> bool {
 /// # Errors
 /// Those of [`Session::rows`].
 pub async fn is_loaded(session: &mut Session, tables: &[TableName]) -> Result<bool> {
-    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = tables.iter().map(TableName::exact).collect();
     let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
     let places: Vec<String> = (1..=names.len()).map(|n| format!("@P{n}")).collect();
     let sql = format!(
@@ -125,7 +125,7 @@ pub async fn put_plan(
     access_path: AccessPath,
     fingerprint: &Fingerprint,
 ) -> Result<()> {
-    let name = table.to_string();
+    let name = table.exact();
     let fingerprint = written(fingerprint)?;
     let sql = "DELETE FROM [sync].[plan] WHERE [table_name] = @P1; \
                INSERT INTO [sync].[plan] ([table_name], [access_path], [fingerprint], [planned_at]) \
@@ -141,7 +141,7 @@ pub async fn put_plan(
 /// Replaces the fingerprint of a target table's plan: some parts are unknown to older plans, and some may
 /// change.
 pub async fn renew_plan(session: &mut Session, table: &TableName, fingerprint: &Fingerprint) -> Result<()> {
-    let name = table.to_string();
+    let name = table.exact();
     let fingerprint = written(fingerprint)?;
     let sql = "UPDATE [sync].[plan] SET [fingerprint] = @P2 WHERE [table_name] = @P1";
     let params = [Value::Text(&name), Value::Text(&fingerprint)];

@@ -44,7 +44,7 @@ pub async fn ranges(
     ];
     let mut ranges = Vec::new();
     for row in session.many_rows(&sql, &params).await? {
-        let Receipt { window, chunk, .. } = Receipt::from_row(&row)?;
+        let Receipt { window, chunk, .. } = Receipt::from_row(&row, None)?;
         let concerned = match window {
             Window::Dates(_) => dates.iter().any(|date| window.has(*date)),
             Window::Undated | Window::All => undated,
@@ -62,7 +62,7 @@ pub async fn ranges(
 /// # Errors
 /// Those of [`Session::execute`].
 pub async fn mark_stale(session: &mut Session, lease: &Lease, window: Window, ordinal: u32) -> Result<u64> {
-    let sql = "UPDATE [sync].[receipt] SET [state] = N'stale' \
+    let sql = "UPDATE [sync].[receipt] SET [state] = N'stale', [seal] = NULL \
                WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P3";
     let params = [
         Value::Text(&lease.table),
@@ -213,7 +213,7 @@ pub async fn drop_table(session: &mut Session, table: &TableName) -> Result<()> 
     session
         .batch(&format!("DROP TABLE IF EXISTS {}", table.quoted()))
         .await?;
-    drop_all(session, &table.to_string()).await.map(|_| ())
+    drop_all(session, &table.exact()).await.map(|_| ())
 }
 
 /// Passes the receipts of one table on to another, whose own are dropped, within the caller's transaction.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{Incarnation, unreadable};
+use super::record::{Incarnation, refuse_overlaps, unreadable};
 use crate::base::error::Result;
 use crate::model::row::Value;
 use crate::model::table::TableName;
@@ -22,7 +22,7 @@ pub struct Sums {
     pub rows: u64,
     /// Canonical bytes of all receipts.
     pub bytes: u64,
-    /// Sum of [`crate::checkpoint::load_mark`] over all receipts.
+    /// Sum of [`crate::checkpoint::mark`] over all receipts.
     pub marks: i64,
 }
 
@@ -36,12 +36,13 @@ pub async fn sums(
     table: &TableName,
     incarnation: &Incarnation,
 ) -> Result<BTreeMap<Window, Sums>> {
-    let name = table.to_string();
+    let name = table.exact();
     let sql = "SELECT [window_start], [window_end], COUNT_BIG(*) AS [chunks], \
                SUM(CASE WHEN [state] = N'verified' THEN 1 ELSE 0 END) AS [verified], \
                SUM(CASE WHEN [target_object_id] = @P2 AND [target_created] = @P3 THEN 1 ELSE 0 END) AS [here], \
                SUM([row_count]) AS [rows], SUM([byte_count]) AS [bytes], \
-               SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint)) AS [marks] \
+               SUM(CAST(CAST(SUBSTRING([load_id], 1, 4) AS int) AS bigint) \
+               + CAST(CAST(SUBSTRING([digest], 1, 4) AS int) AS bigint)) AS [marks] \
                FROM [sync].[receipt] WHERE [table_name] = @P1 GROUP BY [window_start], [window_end]";
     let params = [
         Value::Text(&name),
@@ -63,5 +64,6 @@ pub async fn sums(
             },
         );
     }
+    refuse_overlaps(table, &sums.keys().copied().collect::<Vec<_>>())?;
     Ok(sums)
 }

@@ -1,6 +1,6 @@
 //! The receipt of a load, written in its transaction after its rows were read back.
 
-use super::record::{Incarnation, Receipt};
+use super::record::{Incarnation, Receipt, seal};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::Value;
 use crate::model::table::TableName;
@@ -44,23 +44,32 @@ pub async fn write(
         Value::Text(table.name.as_str()),
     ];
     // The statement spells NULL out: a parameter without a value has no type.
-    let mut keys = Vec::new();
-    for key in [&chunk.range.after, &chunk.range.through] {
-        keys.push(match key {
-            Some(key) => {
-                params.push(Value::Bytes(&key.0));
-                format!("CAST(@P{} AS varbinary(max))", params.len())
+    let seal = session
+        .receipt_key()
+        .filter(|_| !stale)
+        .map(|key| seal(key, receipt));
+    let range = [&chunk.range.after, &chunk.range.through].map(|key| key.as_ref().map(|key| &key.0[..]));
+    let mut optional = Vec::new();
+    for (bytes, data_type) in [
+        (range[0], "varbinary(max)"),
+        (range[1], "varbinary(max)"),
+        (seal.as_ref().map(|seal| &seal[..]), "binary(32)"),
+    ] {
+        optional.push(match bytes {
+            Some(bytes) => {
+                params.push(Value::Bytes(bytes));
+                format!("CAST(@P{} AS {data_type})", params.len())
             }
             None => "NULL".to_owned(),
         });
     }
-    let keys = keys.join(", ");
+    let optional = optional.join(", ");
     let sql = format!(
         "DELETE FROM [sync].[receipt] WHERE [table_name] = @P1 AND [window_start] = @P2 AND [ordinal] = @P4; \
          INSERT INTO [sync].[receipt] ([table_name], [window_start], [window_end], [ordinal], [state], [load_id], \
          [run_id], [epoch], [row_count], [byte_count], [digest], [target_object_id], [target_created], [key_after], \
-         [key_through], [loaded_at]) SELECT @P1, @P2, @P3, @P4, N'{state}', CAST(@P5 AS binary(16)), \
-         CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, {keys}, SYSUTCDATETIME() \
+         [key_through], [seal], [loaded_at]) SELECT @P1, @P2, @P3, @P4, N'{state}', CAST(@P5 AS binary(16)), \
+         CAST(@P6 AS binary(16)), @P7, @P8, @P9, CAST(@P10 AS binary(32)), @P11, @P12, {optional}, SYSUTCDATETIME() \
          FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
          WHERE s.name = @P13 AND t.name = @P14 AND t.object_id = CAST(@P11 AS int); \
          SELECT @@ROWCOUNT AS [written]"

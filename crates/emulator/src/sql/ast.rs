@@ -27,6 +27,8 @@ pub(crate) struct Batch {
 #[derive(Debug, Clone)]
 pub(crate) enum Stmt {
     Query(Box<Query>),
+    /// `SELECT ... INTO`: the INSERT that fills the table.
+    SelectInto(Box<Statement>),
     Insert(Box<Insert>),
     Update(Box<Update>),
     Delete(Box<Delete>),
@@ -68,7 +70,8 @@ pub(crate) enum Stmt {
         name: ObjectName,
         if_exists: bool,
     },
-    CreateSchema(Ident),
+    /// With its owner.
+    CreateSchema(Ident, Option<Ident>),
     DropSchema {
         name: Ident,
         if_exists: bool,
@@ -123,6 +126,7 @@ pub(crate) enum Stmt {
         options: Vec<String>,
     },
     Permission(Box<PermissionChange>),
+    Principal(Box<PrincipalChange>),
     Print(Box<Expr>),
     RaiseError(Vec<Expr>),
     Throw(Vec<Expr>),
@@ -158,6 +162,27 @@ pub(crate) struct PermissionChange {
     pub permissions: Vec<Permission>,
     pub on: Securable,
     pub principals: Vec<Ident>,
+}
+
+/// A change of a login or a user.
+#[derive(Debug, Clone)]
+pub(crate) enum PrincipalChange {
+    CreateLogin {
+        name: String,
+        password: String,
+    },
+    AlterLogin {
+        name: String,
+        password: Option<String>,
+    },
+    /// With a password, for a user that has no login.
+    CreateUser {
+        name: String,
+        password: Option<String>,
+    },
+    AlterUser {
+        name: String,
+    },
 }
 
 /// The verb of a permission change.

@@ -28,6 +28,13 @@ pub(crate) fn unsupported(what: impl std::fmt::Display) -> SqlError {
     )
 }
 
+/// The error for a statement whose tree would be too deep or too large to work on.
+pub(crate) fn too_deep() -> SqlError {
+    let text = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller \
+                queries.";
+    error(191, 15, 1, text)
+}
+
 /// The error for a request that was cancelled, or whose client is gone.
 pub(crate) fn cancelled() -> SqlError {
     error(3617, 11, 0, "Operation cancelled by user.")

@@ -55,7 +55,19 @@ pub(crate) fn translate(failure: &rusqlite::Error, spid: i16) -> SqlError {
         ErrorCode::DatabaseBusy if code.extended_code == ffi::SQLITE_BUSY_SNAPSHOT => errors::deadlock(spid),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => errors::lock_timeout(),
         ErrorCode::DiskFull => error(1105, 17, 2, "Could not allocate space: the disk is full."),
+        _ if message.as_deref().is_some_and(is_depth) => errors::too_deep(),
         _ if message.as_deref() == Some("integer overflow") => errors::overflow("bigint"),
         _ => error(errors::UNSUPPORTED, 16, 2, format!("SQLite: {failure}")),
     }
+}
+
+/// Whether SQLite refuses a statement for the depth of one of its trees.
+fn is_depth(message: &str) -> bool {
+    [
+        "Expression tree is too large",
+        "parser stack overflow",
+        "Recursion limit",
+    ]
+    .iter()
+    .any(|start| message.starts_with(start))
 }

@@ -1,8 +1,11 @@
 //! The permissions of a database: its principals, and the permissions granted or denied to them.
 //!
-//! They are kept in the database's `_meta` table and change with the transaction that grants or denies. A login may
-//! do everything that is not denied to it or to `public`. A grant is recorded and shown, and has no other effect.
-//! `sa` and `dbo` are never checked, as in SQL Server.
+//! They are kept in the database's `_meta` table and change with the transaction that grants or denies. A login that
+//! CREATE USER made a user of the database may do what is granted to it or to `public`, and everything in the schemas
+//! that it owns. Any other login may do everything that is not denied to it or to `public`. `sa` and `dbo` are never
+//! checked, as in SQL Server.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +31,7 @@ pub(crate) enum Permission {
     AlterAnySchema,
     AlterAnySecurityPolicy,
     Unmask,
+    ViewAnySensitivityClassification,
 }
 
 impl Permission {
@@ -35,7 +39,7 @@ impl Permission {
     pub fn named(name: &str) -> Option<Permission> {
         use Permission::{
             Alter, AlterAnySchema, AlterAnySecurityPolicy, CreateSchema, CreateTable, Delete, Insert, Select,
-            Unmask, Update, ViewDefinition,
+            Unmask, Update, ViewAnySensitivityClassification, ViewDefinition,
         };
         let all = [
             Select,
@@ -49,6 +53,7 @@ impl Permission {
             AlterAnySchema,
             AlterAnySecurityPolicy,
             Unmask,
+            ViewAnySensitivityClassification,
         ];
         all.into_iter().find(|p| p.name().eq_ignore_ascii_case(name))
     }
@@ -67,6 +72,7 @@ impl Permission {
             Permission::AlterAnySchema => "ALTER ANY SCHEMA",
             Permission::AlterAnySecurityPolicy => "ALTER ANY SECURITY POLICY",
             Permission::Unmask => "UNMASK",
+            Permission::ViewAnySensitivityClassification => "VIEW ANY SENSITIVITY CLASSIFICATION",
         }
     }
 
@@ -84,6 +90,7 @@ impl Permission {
             Permission::AlterAnySchema => "ALSM",
             Permission::AlterAnySecurityPolicy => "ALSP",
             Permission::Unmask => "UMSK",
+            Permission::ViewAnySensitivityClassification => "VASC",
         }
     }
 
@@ -96,6 +103,7 @@ impl Permission {
                 | Permission::AlterAnySchema
                 | Permission::AlterAnySecurityPolicy
                 | Permission::Unmask
+                | Permission::ViewAnySensitivityClassification
         )
     }
 }
@@ -156,6 +164,12 @@ pub(crate) struct Access {
     /// The principals beyond the fixed ones, in the order of their ids.
     pub principals: Vec<String>,
     pub entries: Vec<Entry>,
+    /// The principals that CREATE USER has made.
+    #[serde(default)]
+    pub users: Vec<i32>,
+    /// The principals that own schemas, by the schema's id. `dbo` owns the others.
+    #[serde(default)]
+    pub owners: BTreeMap<i32, i32>,
 }
 
 impl Access {
@@ -195,17 +209,56 @@ impl Access {
         })
     }
 
-    /// Whether a permission is denied to a login on any of these securables, which contain each other.
+    /// Whether a login lacks a permission on these securables, which contain each other: it is denied on any, or the
+    /// login has only what it is granted, and it is granted on none.
     pub fn denies(&self, login: &str, permission: Permission, on: &[(Class, i32)]) -> bool {
-        if self.entries.is_empty() || is_owner(login) {
+        if is_owner(login) {
             return false;
         }
         let own = self.principal(login);
-        self.entries.iter().any(|e| {
-            e.state == State::Deny
-                && e.permission == permission
+        let set = |e: &&Entry| {
+            e.permission == permission
                 && (e.grantee == PUBLIC || Some(e.grantee) == own)
                 && on.contains(&(e.class, e.major_id))
+        };
+        let mut entries = self.entries.iter().filter(set);
+        if self.is_user(own) && !self.owns(own, on) {
+            let mut granted = false;
+            let denied = entries.any(|e| {
+                granted |= e.state != State::Deny;
+                e.state == State::Deny
+            });
+            denied || !granted
+        } else {
+            entries.any(|e| e.state == State::Deny)
+        }
+    }
+
+    /// Whether a login has only what it is granted.
+    pub fn is_checked(&self, login: &str) -> bool {
+        !is_owner(login) && self.is_user(self.principal(login))
+    }
+
+    /// Whether the catalog views hide an object from a login: one of the users that has no permission on it
+    /// ("Metadata Visibility Configuration").
+    pub fn hides(&self, login: &str, on: &[(Class, i32)]) -> bool {
+        let own = self.principal(login);
+        let shows = |e: &Entry| {
+            e.state != State::Deny
+                && !e.permission.is_of_database()
+                && (e.grantee == PUBLIC || Some(e.grantee) == own)
+                && on.contains(&(e.class, e.major_id))
+        };
+        !is_owner(login) && self.is_user(own) && !self.owns(own, on) && !self.entries.iter().any(shows)
+    }
+
+    fn is_user(&self, principal: Option<i32>) -> bool {
+        principal.is_some_and(|p| self.users.contains(&p))
+    }
+
+    fn owns(&self, principal: Option<i32>, on: &[(Class, i32)]) -> bool {
+        on.iter().any(|(class, id)| {
+            *class == Class::Schema && principal.is_some() && self.owners.get(id).copied() == principal
         })
     }
 
@@ -225,6 +278,11 @@ impl Access {
     /// Forgets the permissions on an object or a schema. Returns whether there were any.
     pub fn forget(&mut self, class: Class, major_id: i32) -> bool {
         let before = self.entries.len();
+        if class == Class::Schema && self.owners.remove(&major_id).is_some() {
+            self.entries
+                .retain(|e| (e.class, e.major_id) != (class, major_id));
+            return true;
+        }
         self.entries
             .retain(|e| (e.class, e.major_id) != (class, major_id));
         self.entries.len() != before

@@ -311,6 +311,17 @@ impl Catalog {
         self.access.denies(login, permission, &on)
     }
 
+    /// Whether the catalog views hide a table from a login.
+    pub fn hides(&self, login: &str, table: &TableDef) -> bool {
+        let schema = self.schema(&table.schema).map_or(0, |s| s.0);
+        let on = [
+            (Class::Object, table.object_id),
+            (Class::Schema, schema),
+            (Class::Database, 0),
+        ];
+        self.access.hides(login, &on)
+    }
+
     /// Whether a permission on everything in a schema is denied to a login.
     pub fn denies_in_schema(&self, login: &str, permission: Permission, schema: i32) -> bool {
         let on = [(Class::Schema, schema), (Class::Database, 0)];

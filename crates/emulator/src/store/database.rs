@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::name::fold;
+use super::private;
 use super::role::Role;
 use crate::types::SqlError;
 use crate::value::guid;
@@ -25,6 +26,8 @@ pub(crate) const FIRST_USER_ID: i32 = 5;
 const OTHER_PROCESS_WAIT: Duration = Duration::from_secs(10);
 /// The extension of database files.
 const EXTENSION: &str = "db";
+/// What follows the name of the file, and of its journals.
+const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// A setting of a database that only `sys.databases` shows, by its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +76,11 @@ impl Database {
             return Err(io_error(format!("The database name '{name}' is not valid.")));
         }
         let path = directory.join(format!("{}.{EXTENSION}", encode(name)));
+        match private::file(&path) {
+            // What a kill left of an earlier attempt; another file is refused below.
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && !path.is_symlink() => {}
+            made => made.map_err(|e| io_error(format!("{}: {e}", path.display())))?,
+        }
         let connection = Connection::open(&path).map_err(|e| file_error(&path, &e))?;
         connection
             .execute_batch(
@@ -172,10 +180,8 @@ impl Database {
 
     /// Deletes the file and its journals.
     pub fn delete_files(&self) -> Result<(), SqlError> {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut path = self.path.clone().into_os_string();
-            path.push(suffix);
-            match std::fs::remove_file(&path) {
+        for suffix in SUFFIXES {
+            match std::fs::remove_file(suffixed(&self.path, suffix)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(io_error(format!("{}: {e}", self.path.display())));
                 }
@@ -298,16 +304,25 @@ pub(crate) fn session_connection() -> Result<Connection, SqlError> {
 /// Opens every database file of the directory. Makes the directory if it is missing.
 pub(crate) fn open_all(directory: &Path) -> Result<BTreeMap<String, Arc<Database>>, SqlError> {
     let wrap = |e: std::io::Error| io_error(format!("{}: {e}", directory.display()));
-    std::fs::create_dir_all(directory).map_err(wrap)?;
+    private::directory(directory).map_err(wrap)?;
     let mut databases = BTreeMap::new();
     for entry in std::fs::read_dir(directory).map_err(wrap)? {
         let path = entry.map_err(wrap)?.path();
         if path.extension().is_some_and(|e| e == EXTENSION) {
+            for suffix in SUFFIXES {
+                private::tighten(&suffixed(&path, suffix)).map_err(wrap)?;
+            }
             let database = Database::open(path)?;
             databases.insert(fold(&database.name), Arc::new(database));
         }
     }
     Ok(databases)
+}
+
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
 }
 
 fn encode(name: &str) -> String {

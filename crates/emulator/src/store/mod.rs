@@ -11,6 +11,7 @@ pub(crate) mod database;
 pub(crate) mod declared;
 pub(crate) mod lock;
 mod name;
+mod private;
 mod role;
 pub(crate) mod type_code;
 
@@ -43,6 +44,8 @@ pub(crate) struct ServerConfig {
     pub data: PathBuf,
     /// The answer to `SERVERPROPERTY('ServerName')` and `@@SERVERNAME`.
     pub server_name: String,
+    /// The answer to `@@VERSION`.
+    pub version: String,
     /// Whether readers wait for writers.
     pub locks: LockMode,
 }
@@ -51,12 +54,15 @@ pub(crate) struct ServerConfig {
 pub(crate) struct ServerState {
     pub(crate) data: PathBuf,
     pub(crate) server_name: String,
+    pub(crate) version: String,
     pub(crate) lock_mode: LockMode,
     pub(crate) locks: LockManager,
     pub(crate) clock: Clock,
     databases: Mutex<BTreeMap<String, Arc<Database>>>,
     /// The logins that have opened a session, in the order of their first session.
     logins: Mutex<Vec<String>>,
+    /// The passwords of the logins that sessions have made.
+    passwords: Mutex<BTreeMap<String, String>>,
     next_session: AtomicU64,
 }
 
@@ -71,11 +77,13 @@ impl ServerState {
         let state = ServerState {
             data: config.data,
             server_name: config.server_name,
+            version: config.version,
             lock_mode: config.locks,
             locks: LockManager::new(clock),
             clock,
             databases: Mutex::new(databases),
             logins: Mutex::default(),
+            passwords: Mutex::default(),
             next_session: AtomicU64::new(1),
         };
         state.create_database("master")?;
@@ -167,6 +175,37 @@ impl ServerState {
         if !logins.iter().any(|l| fold(l) == fold(login)) {
             logins.push(login.to_owned());
         }
+    }
+
+    /// Whether CREATE LOGIN, or a contained user, has made a login.
+    pub(crate) fn has_login(&self, name: &str) -> bool {
+        self.passwords().contains_key(&fold(name))
+    }
+
+    /// The id of a login that is known: `sa`, and those that were made here.
+    pub(crate) fn login_id(&self, name: &str) -> Option<i32> {
+        /// The first id of a login that an administrator makes.
+        const FIRST_ID: i32 = 256;
+        let name = fold(name);
+        if name == "sa" {
+            return Some(1);
+        }
+        let place = self.passwords().keys().position(|known| *known == name)?;
+        Some(FIRST_ID + i32::try_from(place).ok()?)
+    }
+
+    /// Makes a login with a password, or sets its password. It lasts as long as the server runs.
+    pub(crate) fn set_login(&self, name: &str, password: &str) {
+        self.passwords().insert(fold(name), password.to_owned());
+    }
+
+    /// The password of a login that was made here.
+    pub(crate) fn password(&self, name: &str) -> Option<String> {
+        self.passwords().get(&fold(name)).cloned()
+    }
+
+    fn passwords(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.passwords.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The logins that have opened a session, in the order of their first session.

@@ -15,6 +15,11 @@ use crate::wire::request::MESSAGE_BYTES_MAX;
 /// A row is held whole, as a request is.
 const ROW_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 
+/// The most columns of a table ("Maximum capacity specifications for SQL Server").
+const COLUMNS_MAX: usize = 1024;
+/// COL_METADATA and the number of columns.
+const COLUMN_COUNT_BYTES: usize = 3;
+
 const COL_METADATA: u8 = 0x81;
 const ROW: u8 = 0xD1;
 const NBC_ROW: u8 = 0xD2;
@@ -32,10 +37,19 @@ pub(crate) enum Event {
     End,
 }
 
+/// The columns while they arrive.
+#[derive(Default)]
+struct Head {
+    count: usize,
+    columns: Vec<Column>,
+    types: Vec<(WireType, Extent)>,
+}
+
 /// Takes bytes in and returns columns and rows.
 #[derive(Default)]
 pub(crate) struct BulkReader {
     buffer: BytesMut,
+    head: Option<Head>,
     columns: Option<Vec<(WireType, Extent)>>,
     /// The cells of the last row.
     pub(crate) cells: Vec<OwnedCell>,
@@ -46,6 +60,11 @@ impl BulkReader {
     /// Takes the payload of a packet.
     pub(crate) fn push(&mut self, payload: &[u8]) {
         self.buffer.extend_from_slice(payload);
+    }
+
+    /// The bytes of the part that has not arrived whole.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Whether the message may end here: no row is incomplete or missing.
@@ -71,11 +90,31 @@ impl BulkReader {
         Ok(event)
     }
 
+    /// The columns, once all of them have arrived. Each is taken off the buffer when it is complete.
     fn take_columns(&mut self) -> Result<Option<Event>, SqlError> {
-        let Some((columns, types, length)) = parse_columns(&self.buffer)? else {
-            return Ok(None);
+        let head = match &mut self.head {
+            Some(head) => head,
+            None => {
+                let Some(count) = column_count(&self.buffer)? else {
+                    return Ok(None);
+                };
+                self.buffer.advance(COLUMN_COUNT_BYTES);
+                self.head.insert(Head {
+                    count,
+                    columns: Vec::with_capacity(count),
+                    types: Vec::with_capacity(count),
+                })
+            }
         };
-        self.buffer.advance(length);
+        while head.columns.len() < head.count {
+            let Some((column, ty, length)) = parse_column(&self.buffer)? else {
+                return Ok(None);
+            };
+            self.buffer.advance(length);
+            head.columns.push(column);
+            head.types.push(ty);
+        }
+        let Head { columns, types, .. } = self.head.take().unwrap_or_default();
         self.columns = Some(types);
         Ok(Some(Event::Columns(columns)))
     }
@@ -127,11 +166,8 @@ impl BulkReader {
     }
 }
 
-type Columns = (Vec<Column>, Vec<(WireType, Extent)>, usize);
-
-/// The COLMETADATA at the start of a bulk load. `None` until it is complete.
-fn parse_columns(bytes: &[u8]) -> Result<Option<Columns>, SqlError> {
-    const HEAD_BYTES: usize = 6;
+/// The number of columns at the start of a bulk load. `None` until it is complete.
+fn column_count(bytes: &[u8]) -> Result<Option<usize>, SqlError> {
     match bytes.first() {
         None => return Ok(None),
         Some(&COL_METADATA) => {}
@@ -141,42 +177,49 @@ fn parse_columns(bytes: &[u8]) -> Result<Option<Columns>, SqlError> {
             )));
         }
     }
-    let Some(count) = bytes.get(1..3) else {
+    let Some(count) = bytes.get(1..COLUMN_COUNT_BYTES) else {
         return Ok(None);
     };
     let count = usize::from(u16::from_le_bytes([count[0], count[1]]));
-    let mut columns = Vec::with_capacity(count);
-    let mut types = Vec::with_capacity(count);
-    let mut at = 3;
-    for _ in 0..count {
-        let Some(head) = bytes.get(at..at + HEAD_BYTES) else {
-            return Ok(None);
-        };
-        let flags = u16::from_le_bytes([head[4], head[5]]);
-        at += HEAD_BYTES;
-        let Some((length, extent)) = extent::type_info(&bytes[at..])? else {
-            return Ok(None);
-        };
-        let ty = wire_codec::read_type_info(&mut &bytes[at..at + length])?;
-        at += length;
-        let Some(&units) = bytes.get(at) else {
-            return Ok(None);
-        };
-        let Some(name) = bytes.get(at + 1..at + 1 + 2 * usize::from(units)) else {
-            return Ok(None);
-        };
-        at += 1 + name.len();
-        columns.push(Column {
-            name: utf16(name).ok_or_else(|| protocol_error("a column name that is not UTF-16"))?,
-            ty: ty.sql_type(),
-            nullable: flags & 0x01 != 0,
-            identity: flags & 0x10 != 0,
-            updateable: flags & 0x0C != 0,
-            collation: None,
-        });
-        types.push((ty, extent));
+    if count > COLUMNS_MAX {
+        return Err(protocol_error(format_args!(
+            "a bulk load of {count} columns, where a table has {COLUMNS_MAX} at most"
+        )));
     }
-    Ok(Some((columns, types, at)))
+    Ok(Some(count))
+}
+
+type ParsedColumn = (Column, (WireType, Extent), usize);
+
+/// A column of the COLMETADATA, with its bytes. `None` until it is complete.
+fn parse_column(bytes: &[u8]) -> Result<Option<ParsedColumn>, SqlError> {
+    const HEAD_BYTES: usize = 6;
+    let Some(head) = bytes.get(..HEAD_BYTES) else {
+        return Ok(None);
+    };
+    let flags = u16::from_le_bytes([head[4], head[5]]);
+    let mut at = HEAD_BYTES;
+    let Some((length, extent)) = extent::type_info(&bytes[at..])? else {
+        return Ok(None);
+    };
+    let ty = wire_codec::read_type_info(&mut &bytes[at..at + length])?;
+    at += length;
+    let Some(&units) = bytes.get(at) else {
+        return Ok(None);
+    };
+    let Some(name) = bytes.get(at + 1..at + 1 + 2 * usize::from(units)) else {
+        return Ok(None);
+    };
+    at += 1 + name.len();
+    let column = Column {
+        name: utf16(name).ok_or_else(|| protocol_error("a column name that is not UTF-16"))?,
+        ty: ty.sql_type(),
+        nullable: flags & 0x01 != 0,
+        identity: flags & 0x10 != 0,
+        updateable: flags & 0x0C != 0,
+        collation: None,
+    };
+    Ok(Some((column, (ty, extent), at)))
 }
 
 #[cfg(test)]
@@ -232,6 +275,30 @@ mod tests {
             assert_eq!(ends, 1);
             assert!(reader.is_whole());
         }
+    }
+
+    #[test]
+    fn columns_are_read_once_and_there_are_not_too_many() {
+        let mut bytes = vec![COL_METADATA, 0, 4];
+        for _ in 0..COLUMNS_MAX {
+            bytes.extend([0, 0, 0, 0, 0x09, 0, 0x26, 4, 1, b'i', 0]);
+        }
+        let mut reader = BulkReader::default();
+        let (last, before) = bytes.split_last().unwrap();
+        for byte in before {
+            reader.push(&[*byte]);
+            assert_eq!(reader.next().unwrap(), None);
+            assert!(
+                reader.held_bytes() < 11,
+                "a column is kept as bytes after it was read"
+            );
+        }
+        reader.push(&[*last]);
+        assert!(matches!(reader.next(), Ok(Some(Event::Columns(columns))) if columns.len() == COLUMNS_MAX));
+        let mut reader = BulkReader::default();
+        reader.push(&[COL_METADATA, 1, 4]);
+        let error = reader.next().unwrap_err();
+        assert!(error.message.contains("1025 columns"), "{error}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::faults::{Action, At, Subject};
+use crate::limits::Share;
 use crate::types::{Session, SessionOptions, SqlError};
 use crate::value::collation;
 use crate::wire::answer::{Answer, Stop, Wire};
@@ -121,10 +122,7 @@ fn check(server: &Server, login: &Login) -> Result<u32, SqlError> {
         let message = "Login failed. The emulator has SQL Server authentication only.".into();
         return Err(refuse(18452, message));
     }
-    let known = |(name, password): &(String, String)| {
-        name.to_lowercase() == login.user.to_lowercase() && *password == login.password
-    };
-    if !server.users.is_empty() && !server.users.iter().any(known) {
+    if !server.knows(login) {
         return Err(login_failed(&login.user));
     }
     Ok(tds_version)
@@ -136,6 +134,19 @@ fn login_failed(user: &str) -> SqlError {
         state: 1,
         class: 14,
         message: format!("Login failed for user '{user}'."),
+        line: 1,
+    }
+}
+
+/// The error for a request that finds the room for requests taken.
+fn no_memory() -> SqlError {
+    let message =
+        "There is insufficient system memory in resource pool 'default' to run this query.".to_owned();
+    SqlError {
+        number: 701,
+        state: 1,
+        class: 17,
+        message,
         line: 1,
     }
 }
@@ -212,7 +223,9 @@ impl Conversation<'_> {
             BULK_LOAD => self.bulk_load(first),
             SQL_BATCH | RPC | TRANSACTION_MANAGER => {
                 let (kind, status) = (first.kind, first.status);
-                let Some((message, packets)) = self.assemble(first)? else {
+                let server = self.server;
+                let mut share = server.held.share();
+                let Some((message, packets)) = self.assemble(first, &mut share)? else {
                     return Ok(());
                 };
                 self.bulk = None;
@@ -226,7 +239,7 @@ impl Conversation<'_> {
     }
 
     /// Joins the packets of a message. `None` if the client took it back.
-    fn assemble(&mut self, first: Packet) -> Result<Option<(Bytes, u64)>, Gone> {
+    fn assemble(&mut self, first: Packet, share: &mut Share<'_>) -> Result<Option<(Bytes, u64)>, Gone> {
         if first.ends() && first.status & STATUS_IGNORE == 0 {
             return Ok(Some((first.data, 1)));
         }
@@ -240,8 +253,13 @@ impl Conversation<'_> {
                 self.attend()?;
                 return Ok(None);
             }
-            if packet.kind != kind || message.len() + packet.data.len() > request::MESSAGE_BYTES_MAX {
-                let error = protocol_error("a message that is too long, or of two kinds");
+            let bytes = message.len() + packet.data.len();
+            let wrong = if packet.kind != kind || bytes > request::MESSAGE_BYTES_MAX {
+                Some(protocol_error("a message that is too long, or of two kinds"))
+            } else {
+                (!share.hold(bytes)).then(no_memory)
+            };
+            if let Some(error) = wrong {
                 self.turn(packets, |turn| turn.refuse(&error))?;
                 return Err(Gone);
             }
@@ -332,6 +350,7 @@ impl Conversation<'_> {
         let pending = self.bulk.take();
         let sequence = pending.as_ref().map(|pending| pending.sequence);
         let mut load = Load::default();
+        let mut share = server.held.share();
         if pending.is_none() {
             load.refuse(protocol_error("a bulk load without INSERT BULK"));
         }
@@ -349,6 +368,10 @@ impl Conversation<'_> {
             }
             packets += 1;
             load.feed(&packet.data, &mut *self.session, &mut answer);
+            if !share.hold(load.held_bytes()) {
+                load.refuse(no_memory());
+                share.hold(0);
+            }
             answer.fire(|at| at == At::AfterPacketsIn(packets));
             if answer.stop == Some(Stop::Ended) {
                 return Err(Gone);

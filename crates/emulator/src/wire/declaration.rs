@@ -3,6 +3,8 @@
 //! A client may send a value in another type than it declares (a driver sends a typeless NULL, for one). The
 //! parameter has the declared type, and the value is converted to it.
 
+use std::collections::HashMap;
+
 use sqlparser::dialect::MsSqlDialect;
 use sqlparser::parser::Parser;
 
@@ -71,14 +73,17 @@ fn declared(part: &str) -> Result<Declared, SqlError> {
 /// declaration that cannot be read. A value that does not fit its parameter gives the error of its conversion.
 pub(crate) fn bind(declaration: &str, statement: &str, values: Vec<Param>) -> Result<Vec<Param>, SqlError> {
     let declared = parse(declaration)?;
+    let plain = |name: &str| name.trim_start_matches('@').to_lowercase();
+    let mut places = HashMap::with_capacity(declared.len());
+    for (place, declared) in declared.iter().enumerate() {
+        places.entry(plain(&declared.name)).or_insert(place);
+    }
     let mut bound: Vec<Option<Param>> = vec![None; declared.len()];
     for (place, value) in values.into_iter().enumerate() {
         let slot = if value.name.is_empty() {
             place
         } else {
-            let sent = value.name.trim_start_matches('@').to_lowercase();
-            let is = |declared: &Declared| declared.name.trim_start_matches('@').to_lowercase() == sent;
-            declared.iter().position(is).unwrap_or(usize::MAX)
+            places.get(&plain(&value.name)).copied().unwrap_or(usize::MAX)
         };
         *bound.get_mut(slot).ok_or_else(too_many)? = Some(value);
     }

@@ -31,7 +31,17 @@ pub(crate) struct Load {
 impl Load {
     /// Rejects every row of the load.
     pub(crate) fn refuse(&mut self, error: SqlError) {
-        self.failed = Some(SqlError { class: 16, ..error });
+        self.refuse_as_is(SqlError { class: 16, ..error });
+    }
+
+    fn refuse_as_is(&mut self, error: SqlError) {
+        self.reader = BulkReader::default();
+        self.failed = Some(error);
+    }
+
+    /// The bytes of the row that has arrived in part.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.reader.held_bytes()
     }
 
     /// Hands the rows of a packet to the session.
@@ -41,7 +51,7 @@ impl Load {
         }
         self.reader.push(payload);
         if let Err(error) = self.take(session, answer) {
-            self.failed = Some(error);
+            self.refuse_as_is(error);
         }
     }
 

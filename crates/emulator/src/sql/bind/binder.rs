@@ -8,6 +8,7 @@ use super::grouping::Grouping;
 use super::output::BoundQuery;
 use super::scope::Scope;
 use crate::sql::core::{Core, TableRef};
+use crate::sql::errors::too_deep;
 use crate::store::access::Permission;
 use crate::store::catalog::TableDef;
 use crate::store::database::Database;
@@ -41,6 +42,9 @@ pub(crate) struct Binder<'a> {
     pub core: &'a mut Core,
     pub(super) variables: &'a HashMap<String, SqlType>,
     pub parameters: Vec<Parameter>,
+    /// The places of the variables among them, and of the session's values.
+    places: HashMap<String, usize>,
+    systems: Vec<(System, usize)>,
     pub uses: Uses,
     pub(super) scopes: Vec<Scope>,
     pub(super) ctes: Vec<HashMap<String, BoundQuery>>,
@@ -50,7 +54,15 @@ pub(crate) struct Binder<'a> {
     pub(super) grouping: Grouping,
     /// The number of masked columns that were read so far.
     pub(super) masked_reads: usize,
+    /// The number of expressions that were bound so far.
+    expressions: usize,
+    /// The bytes of the CTEs' queries that were written into the statement so far.
+    pub(super) inlined_bytes: usize,
 }
+
+/// The most expressions of a statement, each time that one is bound: a thousand rows of a thousand values, twice. An
+/// expression that is compared more than once is bound more than once, and so are those in it.
+const EXPRESSIONS_MAX: usize = 2_000_000;
 
 impl<'a> Binder<'a> {
     /// A binder for one statement.
@@ -59,6 +71,8 @@ impl<'a> Binder<'a> {
             core,
             variables,
             parameters: Vec::new(),
+            places: HashMap::new(),
+            systems: Vec::new(),
             uses: Uses::default(),
             scopes: Vec::new(),
             ctes: Vec::new(),
@@ -66,7 +80,18 @@ impl<'a> Binder<'a> {
             aggregates: false,
             grouping: Grouping::default(),
             masked_reads: 0,
+            expressions: 0,
+            inlined_bytes: 0,
         }
+    }
+
+    /// Counts an expression.
+    pub(super) fn count(&mut self) -> Result<(), SqlError> {
+        self.expressions += 1;
+        if self.expressions > EXPRESSIONS_MAX {
+            return Err(too_deep());
+        }
+        Ok(())
     }
 
     /// Records that the statement depends on a database's catalog.
@@ -91,15 +116,23 @@ impl<'a> Binder<'a> {
 
     /// A parameter's number as SQLite writes it.
     pub(super) fn parameter(&mut self, parameter: Parameter) -> String {
-        let same = |p: &Parameter| match (p, &parameter) {
-            (Parameter::Variable(a), Parameter::Variable(b)) => a == b,
-            (Parameter::System(a), Parameter::System(b)) => a == b,
-            _ => false,
+        let next = self.parameters.len();
+        let at = match &parameter {
+            Parameter::Variable(name) => *self.places.entry(name.clone()).or_insert(next),
+            // There are a dozen of these.
+            Parameter::System(value) => {
+                let known = self.systems.iter().find(|(known, _)| known == value);
+                let at = known.map_or(next, |known| known.1);
+                if at == next {
+                    self.systems.push((*value, next));
+                }
+                at
+            }
+            Parameter::Constant(_) | Parameter::View(..) => next,
         };
-        let at = self.parameters.iter().position(same).unwrap_or_else(|| {
-            self.parameters.push(parameter.clone());
-            self.parameters.len() - 1
-        });
+        if at == next {
+            self.parameters.push(parameter);
+        }
         format!("?{}", at + 1)
     }
 

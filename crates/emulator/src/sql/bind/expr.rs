@@ -8,7 +8,7 @@ use super::binder::Binder;
 use super::bound::{Bound, Collation, Parameter};
 use super::convert::Mode;
 use super::convert::combine;
-use crate::sql::errors::{error, no_variable, unsupported};
+use crate::sql::errors::{error, no_variable, too_deep, unsupported};
 use crate::sql::types::{self, Place};
 use crate::sql::values;
 use crate::store::catalog::DEFAULT_COLLATION;
@@ -19,12 +19,47 @@ use crate::value::arithmetic;
 use crate::value::operator::Operator;
 use crate::value::{parse, promote};
 
+/// The longest SQLite text of an expression: several times what a request may hold. An expression may be written
+/// more than once, and what contains it again.
+const TEXT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 impl Binder<'_> {
     /// A scalar expression.
     pub(crate) fn expr(&mut self, expr: &Expr) -> Result<Bound, SqlError> {
+        self.count()?;
         let mark = self.grouping.ungrouped.len();
         let bound = self.any_expr(expr)?;
+        self.settled(bound, mark)
+    }
+
+    fn settled(&mut self, bound: Bound, mark: usize) -> Result<Bound, SqlError> {
         self.grouping.settle(&bound.sql, mark);
+        if bound.sql.len() > TEXT_BYTES_MAX {
+            return Err(too_deep());
+        }
+        Ok(bound)
+    }
+
+    /// `a + b - c`: a chain of operators. The parser nests each in the left side of the next, so that it is walked
+    /// rather than descended: it may have thousands.
+    fn chain(&mut self, expr: &Expr) -> Result<Bound, SqlError> {
+        let mark = self.grouping.ungrouped.len();
+        let (mut first, mut rest) = (expr, Vec::new());
+        while let Expr::BinaryOp { left, op, right } = first
+            && let Some(operator) = operator(op)
+        {
+            rest.push((operator, right.as_ref()));
+            first = left;
+        }
+        if rest.is_empty() {
+            return Err(unsupported(expr));
+        }
+        let mut bound = self.expr(first)?;
+        while let Some((operator, right)) = rest.pop() {
+            let right = self.expr(right)?;
+            let whole = self.arithmetic(bound, operator, right)?;
+            bound = self.settled(whole, mark)?;
+        }
         Ok(bound)
     }
 
@@ -64,13 +99,7 @@ impl Binder<'_> {
                 let inner = self.expr(expr)?;
                 self.negate(inner)
             }
-            Expr::BinaryOp { left, op, right } => {
-                let Some(operator) = operator(op) else {
-                    return Err(unsupported(expr));
-                };
-                let (left, right) = (self.expr(left)?, self.expr(right)?);
-                self.arithmetic(left, operator, right)
-            }
+            Expr::BinaryOp { .. } => self.chain(expr),
             Expr::Collate { expr, collation } => {
                 let name = collation.to_string().replace(['[', ']', '"'], "");
                 let inner = self.expr(expr)?;

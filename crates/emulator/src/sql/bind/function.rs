@@ -431,7 +431,10 @@ impl Binder<'_> {
             | ("SCHEMA_ID", [] | [_])
             | ("HAS_PERMS_BY_NAME", [_, _, _, ..])
             | ("HAS_DBACCESS", [_])
-            | ("TYPE_ID" | "DATABASE_PRINCIPAL_ID", [_]) => Some(self.meta(name, arguments, SqlType::Int)?),
+            | ("TYPE_ID" | "DATABASE_PRINCIPAL_ID" | "SUSER_ID", [_]) => {
+                Some(self.meta(name, arguments, SqlType::Int)?)
+            }
+            ("SUSER_SID", [_]) => Some(self.meta(name, arguments, SqlType::VarBinary(Len::N(85)))?),
             ("DB_ID", [_]) | ("COL_LENGTH", [_, _]) | ("APPLOCK_TEST", [_, _, _, _]) => {
                 Some(self.meta(name, arguments, SqlType::SmallInt)?)
             }
@@ -462,7 +465,10 @@ impl Binder<'_> {
             |binder: &mut Self, text: &str| binder.literal(OwnedCell::Text(text.to_owned()), nvarchar(300));
         let int = |binder: &mut Self, value: i64| binder.literal(OwnedCell::Integer(value), SqlType::Int);
         Ok(match name.to_ascii_uppercase().as_str() {
-            "@@VERSION" => text(self, crate::store::VERSION_TEXT),
+            "@@VERSION" => {
+                let version = self.core.server.version.clone();
+                text(self, &version)
+            }
             "@@SERVERNAME" => {
                 let name = self.core.server.server_name.clone();
                 text(self, &name)

@@ -20,23 +20,9 @@ impl Binder<'_> {
                 expr,
             } => Ok(format!("(NOT {})", self.predicate(expr)?)),
             Expr::BinaryOp {
-                left,
-                op: BinaryOperator::And,
-                right,
-            } => Ok(format!(
-                "({} AND {})",
-                self.predicate(left)?,
-                self.predicate(right)?
-            )),
-            Expr::BinaryOp {
-                left,
-                op: BinaryOperator::Or,
-                right,
-            } => Ok(format!(
-                "({} OR {})",
-                self.predicate(left)?,
-                self.predicate(right)?
-            )),
+                op: op @ (BinaryOperator::And | BinaryOperator::Or),
+                ..
+            } => self.conditions(expr, op),
             Expr::BinaryOp { left, op, right } => {
                 let Some(op) = comparison(op) else {
                     return Err(not_a_condition(expr));
@@ -75,6 +61,24 @@ impl Binder<'_> {
             } => self.like(expr, pattern, escape_char.as_deref(), *negated),
             _ => Err(not_a_condition(expr)),
         }
+    }
+
+    /// `a AND b AND c`, or the same with OR. The parser nests such a chain in its left sides, so that it is walked
+    /// rather than descended. SQLite gets it in halves, because it limits the depth of a tree to 1,000.
+    fn conditions(&mut self, expr: &Expr, of: &BinaryOperator) -> Result<String, SqlError> {
+        let (mut first, mut rest) = (expr, Vec::new());
+        while let Expr::BinaryOp { left, op, right } = first
+            && op == of
+        {
+            rest.push(right.as_ref());
+            first = left;
+        }
+        let mut terms = vec![self.predicate(first)?];
+        for term in rest.into_iter().rev() {
+            terms.push(self.predicate(term)?);
+        }
+        let word = if *of == BinaryOperator::And { "AND" } else { "OR" };
+        Ok(halved(&terms, word))
     }
 
     fn compare_with(&mut self, left: &Expr, op: &str, right: &Expr) -> Result<String, SqlError> {
@@ -269,6 +273,18 @@ impl Binder<'_> {
             .and_then(|from| Ok((from, self.predicate(selection)?)));
         self.scopes.pop();
         bound
+    }
+}
+
+/// The conditions joined by the word, as a tree of halves.
+fn halved(terms: &[String], word: &str) -> String {
+    match terms {
+        [] => String::new(),
+        [term] => term.clone(),
+        terms => {
+            let (left, right) = terms.split_at(terms.len().div_ceil(2));
+            format!("({} {word} {})", halved(left, word), halved(right, word))
+        }
     }
 }
 

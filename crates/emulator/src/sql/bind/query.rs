@@ -17,6 +17,9 @@ use crate::sql::errors::{error, unsupported};
 use crate::store::fold;
 use crate::types::{SqlError, SqlType};
 
+/// The most columns of a select list ("Maximum capacity specifications for SQL Server").
+const COLUMNS_MAX: usize = 4096;
+
 /// A select list.
 #[derive(Default)]
 struct SelectList {
@@ -119,14 +122,25 @@ impl Binder<'_> {
         match body {
             SetExpr::Select(select) => self.select(select, None),
             SetExpr::Query(query) => self.subquery(query),
-            SetExpr::SetOperation {
-                left,
-                op,
-                set_quantifier,
-                right,
-            } => {
-                let (left, right) = (self.set_expr(left)?, self.set_expr(right)?);
-                self.combined(left, *op, *set_quantifier, right)
+            SetExpr::SetOperation { .. } => {
+                // The parser nests a chain in its left sides, so that it is walked rather than descended.
+                let (mut first, mut rest) = (body, Vec::new());
+                while let SetExpr::SetOperation {
+                    left,
+                    op,
+                    set_quantifier,
+                    right,
+                } = first
+                {
+                    rest.push((*op, *set_quantifier, right.as_ref()));
+                    first = left;
+                }
+                let mut bound = self.set_expr(first)?;
+                while let Some((op, quantifier, right)) = rest.pop() {
+                    let right = self.set_expr(right)?;
+                    bound = self.combined(bound, op, quantifier, right)?;
+                }
+                Ok(bound)
             }
             SetExpr::Values(values) => {
                 let mut rows = Vec::with_capacity(values.rows.len());
@@ -255,6 +269,11 @@ impl Binder<'_> {
             mut masked,
         } = SelectList::default();
         for item in projection {
+            if outputs.len() > COLUMNS_MAX {
+                let text = "The number of elements in the select list exceeds the maximum allowed number of 4096 \
+                            elements.";
+                return Err(error(1056, 15, 1, text));
+            }
             let (first, reads) = (outputs.len(), self.masked_reads);
             match item {
                 SelectItem::Wildcard(_) => {

@@ -11,15 +11,19 @@ use super::bound::{Bound, Parameter};
 use super::output::BoundQuery;
 use super::scope::{Source, SourceColumn, quoted};
 use crate::sql::core::{Object, TableRef};
-use crate::sql::errors::{error, no_column, no_object, unsupported};
+use crate::sql::errors::{denied, error, no_column, no_object, too_deep, unsupported};
 use crate::sql::name::NameParts;
 use crate::sql::types::is_text;
-use crate::sql::views::View;
-use crate::store::access::Permission;
+use crate::sql::views::{self, View};
+use crate::store::access::{Class, Permission};
 use crate::store::catalog::{DEFAULT_COLLATION, quote};
 use crate::store::database::Database;
 use crate::store::fold;
 use crate::types::{SqlError, SqlType};
+
+/// The most text of CTEs in a statement. A CTE is written wherever it is named, and one that names another twice is
+/// twice as long: twenty of them would be longer by a million.
+const INLINED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl Binder<'_> {
     /// FROM. Its sources join the innermost scope.
@@ -178,14 +182,38 @@ impl Binder<'_> {
                 .find_map(|level| level.get(&folded))
                 .cloned();
             if let Some(query) = cte {
+                self.inlined_bytes += query.sql.len();
+                if self.inlined_bytes > INLINED_BYTES_MAX {
+                    return Err(too_deep());
+                }
                 return self.derived(query, alias.as_deref().unwrap_or(&parts.name), &[]);
             }
         }
         match self.core.find(&parts)? {
             Some(Object::Table(table)) => self.table_source(&table, alias),
-            Some(Object::View(view, database)) => self.view_source(view, database, alias),
+            Some(Object::View(view, database)) => {
+                self.check_view(view, &database)?;
+                self.view_source(view, database, alias)
+            }
             None => Err(no_object(&name.to_string().replace(['[', ']', '"'], ""))),
         }
+    }
+
+    /// Everyone may select from the catalog views but from this one ("sys.sql_expression_dependencies (Transact-SQL)").
+    fn check_view(&mut self, view: &View, database: &Arc<Database>) -> Result<(), SqlError> {
+        if view.name != "sql_expression_dependencies" {
+            return Ok(());
+        }
+        let id = views::object_id(view.schema, view.name).unwrap_or_default();
+        let on = [(Class::Object, id), (Class::Database, 0)];
+        let catalog = self.core.catalog(database)?;
+        if catalog
+            .access
+            .denies(&self.core.options.login, Permission::Select, &on)
+        {
+            return Err(denied("SELECT", view.name, &database.name, view.schema));
+        }
+        Ok(())
     }
 
     /// Adds a base table to the innermost scope.

@@ -88,6 +88,8 @@ fn meta(context: &Context<'_>, shared: &Mutex<Shared>) -> Answer {
             _ => None,
         },
         "USER_NAME" => principal_name(&names, id(context, 1)?).map(text),
+        "SUSER_ID" => first.and_then(|n| Some(number(names.server.as_ref()?.login_id(&n)?))),
+        "SUSER_SID" => first.and_then(|n| login_sid(&names, &n)),
         "DATABASE_PRINCIPAL_ID" => first.and_then(|n| principal_id(&names, &n)).map(number),
         "HAS_DBACCESS" => first.map(|n| {
             number(i32::from(
@@ -225,6 +227,15 @@ fn has_permission(
             .map(|t| !permission.is_some_and(|p| catalog.denies(login, p, t))),
         _ => Some(true),
     })
+}
+
+/// The security identifier of a login: 0x01 of `sa`, 16 bytes of any other.
+fn login_sid(names: &Names, name: &str) -> Option<OwnedCell> {
+    let id = names.server.as_ref()?.login_id(name)?;
+    Some(OwnedCell::Blob(match id {
+        1 => vec![1],
+        _ => blake3::hash(fold(name).as_bytes()).as_bytes()[..16].to_vec(),
+    }))
 }
 
 fn principals(names: &Names) -> Vec<(i32, String)> {

@@ -37,11 +37,13 @@ impl Reader<'_> {
             });
         }
         if self.take("SCHEMA") {
-            let name = self.ident()?;
-            if self.take("AUTHORIZATION") {
-                self.ident()?;
-            }
-            return Ok(Stmt::CreateSchema(name));
+            return self.create_schema();
+        }
+        if self.take("LOGIN") {
+            return self.create_login();
+        }
+        if self.take("USER") {
+            return self.create_user();
         }
         if self.take("DATABASE") {
             let name = self.ident()?;
@@ -410,9 +412,25 @@ impl Reader<'_> {
         Ok(there)
     }
 
+    fn create_schema(&mut self) -> Parsed<Stmt> {
+        let name = self.ident()?;
+        let owner = if self.take("AUTHORIZATION") {
+            Some(self.ident()?)
+        } else {
+            None
+        };
+        Ok(Stmt::CreateSchema(name, owner))
+    }
+
     pub(super) fn alter(&mut self) -> Parsed<Stmt> {
         if self.take("DATABASE") {
             return self.alter_database();
+        }
+        if self.take("LOGIN") {
+            return self.alter_login();
+        }
+        if self.take("USER") {
+            return self.alter_user();
         }
         self.expect("TABLE")?;
         let table = self.object_name()?;

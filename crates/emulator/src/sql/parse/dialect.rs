@@ -2,15 +2,34 @@
 //! need not have semicolons.
 
 use std::any::TypeId;
+use std::cell::Cell;
 
+use sqlparser::ast::Expr;
 use sqlparser::dialect::{Dialect, MsSqlDialect};
 use sqlparser::keywords::Keyword;
-use sqlparser::parser::Parser;
+use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
+
+/// The most operators of one query or expression. Each may put the tree below it one level deeper, and dropping or
+/// writing a tree takes stack for each level.
+const OPERATORS_MAX: usize = 4_000;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Tsql(MsSqlDialect);
+pub(crate) struct Tsql {
+    base: MsSqlDialect,
+    /// The operators of the current query or expression.
+    operators: Cell<usize>,
+    /// The token after which operators were not counted yet. The parser may read a text more than once.
+    counted_to: Cell<usize>,
+}
+
+impl Tsql {
+    /// Starts to count the operators of another query or expression.
+    pub(super) fn begin(&self) {
+        self.operators.set(0);
+    }
+}
 
 /// Whether a keyword cannot be an alias without AS.
 fn starts_something(keyword: Keyword, parser: &Parser) -> bool {
@@ -43,19 +62,19 @@ impl Dialect for Tsql {
     }
 
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
-        self.0.is_delimited_identifier_start(ch)
+        self.base.is_delimited_identifier_start(ch)
     }
 
     fn is_identifier_start(&self, ch: char) -> bool {
-        self.0.is_identifier_start(ch)
+        self.base.is_identifier_start(ch)
     }
 
     fn is_identifier_part(&self, ch: char) -> bool {
-        self.0.is_identifier_part(ch)
+        self.base.is_identifier_part(ch)
     }
 
     fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
-        self.0.identifier_quote_style(identifier)
+        self.base.identifier_quote_style(identifier)
     }
 
     fn convert_type_before_value(&self) -> bool {
@@ -74,6 +93,12 @@ impl Dialect for Tsql {
         true
     }
 
+    /// A CASE that is not understood would be read again as a name, and its own error would be lost.
+    fn is_reserved_for_identifier(&self, kw: Keyword) -> bool {
+        matches!(kw, Keyword::CASE | Keyword::NOT | Keyword::EXISTS)
+            || self.base.is_reserved_for_identifier(kw)
+    }
+
     fn supports_boolean_literals(&self) -> bool {
         false
     }
@@ -88,16 +113,31 @@ impl Dialect for Tsql {
 
     fn is_select_item_alias(&self, explicit: bool, keyword: &Keyword, parser: &mut Parser) -> bool {
         explicit
-            || (!starts_something(*keyword, parser) && self.0.is_select_item_alias(explicit, keyword, parser))
+            || (!starts_something(*keyword, parser)
+                && self.base.is_select_item_alias(explicit, keyword, parser))
     }
 
     fn is_table_factor_alias(&self, explicit: bool, keyword: &Keyword, parser: &mut Parser) -> bool {
         explicit
             || (!starts_something(*keyword, parser)
-                && self.0.is_table_factor_alias(explicit, keyword, parser))
+                && self.base.is_table_factor_alias(explicit, keyword, parser))
     }
 
-    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, sqlparser::parser::ParserError>> {
-        self.0.get_next_precedence(parser)
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        _expr: &Expr,
+        _precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        if parser.index() < self.counted_to.get() {
+            return None;
+        }
+        self.counted_to.set(parser.index() + 1);
+        self.operators.set(self.operators.get() + 1);
+        (self.operators.get() > OPERATORS_MAX).then_some(Err(ParserError::RecursionLimitExceeded))
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        self.base.get_next_precedence(parser)
     }
 }

@@ -11,11 +11,11 @@ mod dml;
 mod permission;
 mod reader;
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, ObjectName, SetExpr};
 use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::Token;
 
-use super::ast::{Batch, Statement, Stmt};
+use super::ast::{Batch, Insert, InsertSource, Statement, Stmt};
 use crate::types::SqlError;
 use dialect::Tsql;
 use reader::{DEPTH_MAX, Failure, Parsed, Reader};
@@ -59,6 +59,7 @@ impl Reader<'_> {
         if self.depth > DEPTH_MAX {
             return Err(ParserError::RecursionLimitExceeded.into());
         }
+        self.dialect.begin();
         let kind = self.kind(id == 0)?;
         self.depth -= 1;
         Ok(Statement { kind, line, id })
@@ -150,9 +151,30 @@ impl Reader<'_> {
     }
 
     fn query_statement(&mut self) -> Parsed<Stmt> {
-        let query = self.parser.parse_query()?;
+        let mut query = self.parser.parse_query()?;
         self.option_clause()?;
-        Ok(Stmt::Query(query))
+        let into = match query.body.as_mut() {
+            SetExpr::Select(select) => select.into.take(),
+            _ => None,
+        };
+        let Some(into) = into else {
+            return Ok(Stmt::Query(query));
+        };
+        let name = match into.targets.as_slice() {
+            [Expr::Identifier(ident)] => vec![ident.clone()],
+            [Expr::CompoundIdentifier(idents)] => idents.clone(),
+            _ => return Err(self.near()),
+        };
+        let insert = Insert {
+            table: ObjectName::from(name),
+            columns: Vec::new(),
+            source: InsertSource::Query(query),
+        };
+        Ok(Stmt::SelectInto(Box::new(Statement {
+            kind: Stmt::Insert(Box::new(insert)),
+            line: 1,
+            id: 0,
+        })))
     }
 }
 

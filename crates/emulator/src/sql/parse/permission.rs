@@ -1,9 +1,9 @@
-//! GRANT, DENY and REVOKE.
+//! GRANT, DENY and REVOKE; logins and users.
 
 use sqlparser::tokenizer::Token;
 
 use super::reader::{Parsed, Reader};
-use crate::sql::ast::{PermissionChange, PermissionVerb, Securable, Stmt};
+use crate::sql::ast::{PermissionChange, PermissionVerb, PrincipalChange, Securable, Stmt};
 use crate::store::access::Permission;
 
 impl Reader<'_> {
@@ -38,6 +38,102 @@ impl Reader<'_> {
         let change = self.permission_change(verb, true)?;
         self.take("CASCADE");
         Ok(Stmt::Permission(Box::new(change)))
+    }
+
+    /// CREATE LOGIN name WITH PASSWORD = 'text', and options that change nothing here.
+    pub(super) fn create_login(&mut self) -> Parsed<Stmt> {
+        let name = self.ident()?.value;
+        self.expect("WITH")?;
+        let password = self.password()?;
+        self.login_options()?;
+        Ok(Stmt::Principal(Box::new(PrincipalChange::CreateLogin {
+            name,
+            password,
+        })))
+    }
+
+    /// ALTER LOGIN name ENABLE, or WITH its password and options.
+    pub(super) fn alter_login(&mut self) -> Parsed<Stmt> {
+        let name = self.ident()?.value;
+        let mut password = None;
+        if !self.take("ENABLE") {
+            self.expect("WITH")?;
+            if self.peek_word().is_some_and(|w| w == "PASSWORD") {
+                password = Some(self.password()?);
+                self.take("UNLOCK");
+                self.login_options()?;
+            } else {
+                self.login_option()?;
+                self.login_options()?;
+            }
+        }
+        Ok(Stmt::Principal(Box::new(PrincipalChange::AlterLogin {
+            name,
+            password,
+        })))
+    }
+
+    /// CREATE USER name FOR LOGIN of the same name, WITHOUT LOGIN, or WITH PASSWORD.
+    pub(super) fn create_user(&mut self) -> Parsed<Stmt> {
+        let name = self.ident()?.value;
+        let mut password = None;
+        if self.take_one(&["FOR", "FROM"]) {
+            self.expect("LOGIN")?;
+            self.same_login(&name)?;
+        } else if self.take("WITHOUT") {
+            self.expect("LOGIN")?;
+        } else if self.take("WITH") {
+            password = Some(self.password()?);
+        }
+        Ok(Stmt::Principal(Box::new(PrincipalChange::CreateUser {
+            name,
+            password,
+        })))
+    }
+
+    /// ALTER USER name WITH LOGIN = the login of the same name.
+    pub(super) fn alter_user(&mut self) -> Parsed<Stmt> {
+        let name = self.ident()?.value;
+        self.expect("WITH")?;
+        self.expect("LOGIN")?;
+        self.expect_token(&Token::Eq)?;
+        self.same_login(&name)?;
+        Ok(Stmt::Principal(Box::new(PrincipalChange::AlterUser { name })))
+    }
+
+    /// A login is known in a database by its own name here.
+    fn same_login(&mut self, user: &str) -> Parsed<()> {
+        match self.ident()?.value.to_lowercase() == user.to_lowercase() {
+            true => Ok(()),
+            false => Err(self.near()),
+        }
+    }
+
+    fn password(&mut self) -> Parsed<String> {
+        self.expect("PASSWORD")?;
+        self.expect_token(&Token::Eq)?;
+        match self.parser.peek_token().token {
+            Token::SingleQuotedString(text) | Token::NationalStringLiteral(text) => {
+                self.parser.next_token();
+                Ok(text)
+            }
+            _ => Err(self.near()),
+        }
+    }
+
+    fn login_options(&mut self) -> Parsed<()> {
+        while self.parser.consume_token(&Token::Comma) {
+            self.login_option()?;
+        }
+        Ok(())
+    }
+
+    fn login_option(&mut self) -> Parsed<()> {
+        if !self.take_one(&["DEFAULT_DATABASE", "CHECK_POLICY", "CHECK_EXPIRATION"]) {
+            return Err(self.near());
+        }
+        self.expect_token(&Token::Eq)?;
+        self.ident().map(drop)
     }
 
     fn permission_change(&mut self, verb: PermissionVerb, revoked: bool) -> Parsed<PermissionChange> {

@@ -2,14 +2,29 @@
 
 use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart};
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, Tokenizer, TokenizerError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError};
 
 use super::dialect::Tsql;
+use crate::sql::errors::too_deep;
 use crate::types::SqlError;
 
 /// The deepest nesting of expressions and statements. A connection thread's stack holds more, and no client is
 /// known to nest as deep.
 pub(super) const DEPTH_MAX: usize = 120;
+
+/// The most set operations of a statement. Words that nest a table in the same way count as such.
+const SET_OPERATIONS_MAX: usize = 1_000;
+
+/// The words that put the query or table before them one level deeper.
+const SET_OPERATIONS: [&str; 7] = [
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "MINUS",
+    "PIVOT",
+    "UNPIVOT",
+    "MATCH_RECOGNIZE",
+];
 
 /// The reason why a batch was not understood.
 #[derive(Debug)]
@@ -24,17 +39,7 @@ impl From<ParserError> for Failure {
     fn from(error: ParserError) -> Failure {
         let message = match error {
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
-            ParserError::RecursionLimitExceeded => {
-                return Failure::Sql(SqlError {
-                    number: 191,
-                    state: 1,
-                    class: 15,
-                    message: "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up \
-                              into smaller queries."
-                        .into(),
-                    line: 1,
-                });
-            }
+            ParserError::RecursionLimitExceeded => return Failure::Sql(too_deep()),
         };
         let (rest, line) = match message.rsplit_once(" at Line: ") {
             Some((rest, place)) => (
@@ -103,11 +108,31 @@ fn tokenizer_error(error: &TokenizerError) -> SqlError {
     }
 }
 
+/// Refuses a statement with too many set operations, which the parser would nest without counting. Only a semicolon
+/// surely ends a statement, so that statements without one count together.
+fn check_set_operations(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+    let mut count = 0;
+    for token in tokens {
+        match &token.token {
+            Token::SemiColon => count = 0,
+            Token::Word(word) if word.quote_style.is_none() => {
+                count += usize::from(SET_OPERATIONS.iter().any(|w| word.value.eq_ignore_ascii_case(w)));
+            }
+            _ => {}
+        }
+        if count > SET_OPERATIONS_MAX {
+            return Err(too_deep());
+        }
+    }
+    Ok(())
+}
+
 pub(super) type Parsed<T> = Result<T, Failure>;
 
 /// Reads statements off sqlparser's token stream.
 pub(super) struct Reader<'a> {
     pub(super) parser: Parser<'a>,
+    pub(super) dialect: &'a Tsql,
     pub(super) source: &'a str,
     pub(super) ids: usize,
     pub(super) depth: usize,
@@ -119,11 +144,13 @@ impl<'a> Reader<'a> {
         let tokens = Tokenizer::new(dialect, source)
             .tokenize_with_location()
             .map_err(|e| tokenizer_error(&e))?;
+        check_set_operations(&tokens)?;
         let parser = Parser::new(dialect)
             .with_recursion_limit(DEPTH_MAX)
             .with_tokens_with_locations(tokens);
         Ok(Reader {
             parser,
+            dialect,
             source,
             ids: 0,
             depth: 0,
@@ -270,13 +297,14 @@ impl<'a> Reader<'a> {
 
     /// An expression.
     pub(super) fn expr(&mut self) -> Parsed<Expr> {
+        self.dialect.begin();
         Ok(self.parser.parse_expr()?)
     }
 
     /// An expression that the catalog keeps, as the text that was written.
     pub(super) fn expr_text(&mut self) -> Parsed<String> {
         let start = self.parser.peek_token().span.start;
-        self.parser.parse_expr()?;
+        self.expr()?;
         let end = self.parser.get_current_token().span.end;
         let (from, to) = (self.offset(start), self.offset(end));
         Ok(self.source.get(from..to).unwrap_or_default().trim().to_owned())
@@ -286,6 +314,7 @@ impl<'a> Reader<'a> {
     /// sqlparser tells them apart only in a whole column option.
     pub(super) fn column_default(&mut self) -> Parsed<String> {
         let start = self.parser.peek_nth_token(1).span.start;
+        self.dialect.begin();
         if self.parser.parse_optional_column_option()?.is_none() {
             return Err(self.near());
         }

@@ -2,6 +2,7 @@
 //!
 //! Rows go straight into one prepared INSERT inside one transaction or savepoint. All of them stay, or none.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,6 +22,7 @@ use crate::sql::types::{self, Place};
 use crate::sql::values;
 use crate::store::access::Permission;
 use crate::store::catalog::quote;
+use crate::store::fold;
 use crate::types::{BulkTarget, Cell, Column, Len, OwnedCell, SqlError, SqlType};
 use crate::value::render::render;
 use crate::value::text;
@@ -44,13 +46,19 @@ impl SqlSession {
             self.check_needs(&[need])?;
         }
         let (mut declared, mut places) = (Vec::new(), Vec::new());
+        let by_name: HashMap<String, usize> =
+            table.def.columns.iter().map(|c| fold(&c.name)).zip(0..).collect();
+        let mut named = HashSet::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
-            let place = table
-                .def
-                .columns
-                .iter()
-                .position(|c| crate::store::fold(&c.name) == crate::store::fold(&column.name.value));
-            let place = place.ok_or_else(|| no_column(&column.name.value))?;
+            let name = fold(&column.name.value);
+            let place = *by_name.get(&name).ok_or_else(|| no_column(&column.name.value))?;
+            if !named.insert(place) {
+                let text = format!(
+                    "The column name '{}' is specified more than once in the SET clause or column list of an INSERT.",
+                    column.name.value
+                );
+                return Err(error(264, 16, 1, text).into());
+            }
             let target = &table.def.columns[place];
             let ty = declared_type(&column.ty, at + 1)?;
             values::check_convertible(ty, target.ty, true).map_err(|_| bad_bulk_type(at + 1))?;

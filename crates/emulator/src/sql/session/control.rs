@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlparser::ast::{Expr, Query, SetExpr};
+use sqlparser::ast::{Expr, Query};
 
 use super::state::{Batch, Caught, Ran, SqlSession, Stop, Variable, sent};
 use crate::sql::ast::{DatabaseOption, Declaration, SetOption, Statement, Stmt};
@@ -13,6 +13,9 @@ use crate::store::database::{Database, Setting};
 use crate::store::fold;
 use crate::types::{Cell, Len, OwnedCell, Sink, SqlError, SqlType};
 use crate::value::render::render;
+
+/// The deepest nesting of statements that run, over all EXEC. One batch may have 120 levels, and EXEC 32 batches.
+const NESTED_MAX: usize = 250;
 
 /// The next step of control after a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,13 @@ impl SqlSession {
         {
             return Err(Stop::Gone(errors::cancelled()));
         }
-        match self.dispatch(batch, statement, sink) {
+        self.nested += 1;
+        let ran = match self.nested > NESTED_MAX {
+            true => Err(errors::too_deep().into()),
+            false => self.dispatch(batch, statement, sink),
+        };
+        self.nested -= 1;
+        match ran {
             Ok(flow) => {
                 if !matches!(
                     statement.kind,
@@ -84,6 +93,10 @@ impl SqlSession {
         let id = statement.id;
         match &statement.kind {
             Stmt::Query(query) => self.query_statement(batch, statement, query, sink)?,
+            Stmt::SelectInto(filling) => {
+                self.implicit_begin(sink)?;
+                self.select_into(filling, sink)?;
+            }
             Stmt::Insert(_) | Stmt::Update(_) | Stmt::Delete(_) => {
                 self.implicit_begin(sink)?;
                 loop {
@@ -186,7 +199,7 @@ impl SqlSession {
         Ok(Flow::Next)
     }
 
-    /// SELECT, into a table or to the client.
+    /// SELECT to the client.
     fn query_statement(
         &mut self,
         batch: &Batch,
@@ -195,18 +208,8 @@ impl SqlSession {
         sink: &mut dyn Sink,
     ) -> Ran<()> {
         self.implicit_begin(sink)?;
-        if let SetExpr::Select(select) = query.body.as_ref()
-            && let Some(into) = &select.into
-        {
-            let [target] = into.targets.as_slice() else {
-                return Err(unsupported(query).into());
-            };
-            self.select_into(target, query, sink)?;
-        } else {
-            let prepared = self.prepare_query(batch, statement, query)?;
-            self.run_query(&prepared, sink)?;
-        }
-        Ok(())
+        let prepared = self.prepare_query(batch, statement, query)?;
+        self.run_query(&prepared, sink)
     }
 
     /// EXEC (...).

@@ -39,7 +39,10 @@ impl SqlSession {
             Stmt::CreatePolicy(create) => self.create_policy(create),
             Stmt::DropPolicy { name, if_exists } => self.drop_policy(name, *if_exists),
             Stmt::Permission(change) => self.change_permissions(change),
-            Stmt::CreateSchema(name) => self.create_schema(&name.value),
+            Stmt::Principal(change) => self.change_principal(change),
+            Stmt::CreateSchema(name, owner) => {
+                self.create_schema(&name.value, owner.as_ref().map(|o| o.value.as_str()))
+            }
             Stmt::DropSchema { name, if_exists } => self.drop_schema(&name.value, *if_exists),
             other => Err(unsupported(format!("{other:?}"))),
         }
@@ -336,7 +339,7 @@ impl SqlSession {
         })
     }
 
-    fn create_schema(&mut self, name: &str) -> Result<(), SqlError> {
+    fn create_schema(&mut self, name: &str, owner: Option<&str>) -> Result<(), SqlError> {
         let database = Arc::clone(&self.core.current);
         self.change(Some(&database), 0, |session| {
             session.check_create_schema(&database)?;
@@ -349,7 +352,11 @@ impl SqlSession {
             schemas.insert(id, name.to_owned());
             let alias = session.core.attach(&database)?;
             catalog::save_schemas(&session.core.connection, &alias, &schemas)
-                .map_err(|e| session.core.sqlite_error(&e))
+                .map_err(|e| session.core.sqlite_error(&e))?;
+            match owner {
+                Some(owner) => session.set_owner(&database, id, owner),
+                None => Ok(()),
+            }
         })
     }
 

@@ -70,6 +70,7 @@ impl SqlSession {
             last_error: 0,
             caught: Vec::new(),
             tries: 0,
+            nested: 0,
             identities: HashMap::new(),
             pending_bulk: None,
             bulk: None,

@@ -1,15 +1,16 @@
-//! GRANT, DENY and REVOKE, and the refusals of a denied permission.
+//! GRANT, DENY and REVOKE, logins and users, and the refusals of a permission that a login lacks.
 
 use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
 use super::state::SqlSession;
-use crate::sql::ast::{PermissionChange, PermissionVerb, Securable};
+use crate::sql::ast::{PermissionChange, PermissionVerb, PrincipalChange, Securable};
 use crate::sql::bind::Need;
-use crate::sql::core::TableRef;
+use crate::sql::core::{Object, TableRef};
 use crate::sql::errors::{self, error};
 use crate::sql::name::{NameParts, plain};
+use crate::sql::views;
 use crate::store::access::{Access, Class, Permission, State, is_owner};
 use crate::store::catalog;
 use crate::store::database::Database;
@@ -20,7 +21,7 @@ impl SqlSession {
     /// GRANT, DENY or REVOKE.
     pub(super) fn change_permissions(&mut self, change: &PermissionChange) -> Result<(), SqlError> {
         let database = match &change.on {
-            Securable::Object(name) => self.granted_table(name)?.database,
+            Securable::Object(name) => self.granted_object(name)?.0,
             Securable::Schema(_) | Securable::Type(_) | Securable::Database => None,
         };
         let database = database.unwrap_or_else(|| Arc::clone(&self.core.current));
@@ -28,7 +29,7 @@ impl SqlSession {
         self.change_access(&database, |session, access| {
             let class = match &change.on {
                 Securable::Database => (Class::Database, 0),
-                Securable::Object(name) => (Class::Object, session.granted_table(name)?.def.object_id),
+                Securable::Object(name) => (Class::Object, session.granted_object(name)?.1),
                 Securable::Type(name) => {
                     let parts = NameParts::new(name)?;
                     let catalog = session.core.catalog(&database)?;
@@ -64,9 +65,93 @@ impl SqlSession {
         })
     }
 
-    fn granted_table(&mut self, name: &ObjectName) -> Result<TableRef, SqlError> {
-        let table = self.core.table(name)?.filter(|t| t.database.is_some());
-        table.ok_or_else(|| cannot_find("object", &plain(name)))
+    /// The database and the id of a table or a catalog view.
+    fn granted_object(&mut self, name: &ObjectName) -> Result<(Option<Arc<Database>>, i32), SqlError> {
+        let missing = || cannot_find("object", &plain(name));
+        match self.core.find(&NameParts::new(name)?)? {
+            Some(Object::Table(table)) if table.database.is_some() => {
+                Ok((table.database, table.def.object_id))
+            }
+            Some(Object::View(view, database)) => {
+                let id = views::object_id(view.schema, view.name).ok_or_else(missing)?;
+                Ok((Some(database), id))
+            }
+            _ => Err(missing()),
+        }
+    }
+
+    /// CREATE and ALTER of logins and users.
+    pub(super) fn change_principal(&mut self, change: &PrincipalChange) -> Result<(), SqlError> {
+        let database = Arc::clone(&self.core.current);
+        let server = Arc::clone(&self.core.server);
+        // Nothing that can be granted here covers it.
+        if self
+            .core
+            .catalog(&database)?
+            .access
+            .is_checked(&self.core.options.login)
+        {
+            return Err(error(
+                15247,
+                16,
+                1,
+                "User does not have permission to perform this action.",
+            ));
+        }
+        match change {
+            PrincipalChange::CreateLogin { name, .. } if server.has_login(name) => Err(error(
+                15025,
+                16,
+                1,
+                format!("The server principal '{name}' already exists."),
+            )),
+            PrincipalChange::CreateLogin { name, password } => {
+                server.set_login(name, password);
+                Ok(())
+            }
+            PrincipalChange::AlterLogin { name, password } => {
+                if !server.has_login(name) {
+                    return Err(cannot_find("login", name));
+                }
+                if let Some(password) = password {
+                    server.set_login(name, password);
+                }
+                Ok(())
+            }
+            PrincipalChange::CreateUser { name, password } => {
+                self.change_access(&database, |session, access| {
+                    let id = access.record(name, &session.core.server.logins());
+                    if access.users.contains(&id) {
+                        let text =
+                            format!("User, group, or role '{name}' already exists in the current database.");
+                        return Err(error(15023, 16, 1, text));
+                    }
+                    access.users.push(id);
+                    Ok(())
+                })?;
+                if let Some(password) = password {
+                    server.set_login(name, password);
+                }
+                Ok(())
+            }
+            PrincipalChange::AlterUser { name } => {
+                let known = self.core.catalog(&database)?.access.principal(name);
+                known.map(drop).ok_or_else(|| cannot_find("user", name))
+            }
+        }
+    }
+
+    /// Makes a principal the owner of a schema.
+    pub(super) fn set_owner(
+        &mut self,
+        database: &Arc<Database>,
+        schema: i32,
+        owner: &str,
+    ) -> Result<(), SqlError> {
+        let mut access = self.core.catalog(database)?.access.clone();
+        let id = access.record(owner, &self.core.server.logins());
+        access.owners.insert(schema, id);
+        self.save_access(database, &access)
     }
 
     fn change_access(

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::CachedStatement;
-use sqlparser::ast::{Expr, Query, SetExpr};
+use sqlparser::ast::{Expr, Query};
 
 use super::constraint::is_duplicate;
 use super::state::{Batch, Prepared, Ran, SqlSession, Stop, Variable, sent};
@@ -380,21 +380,17 @@ impl SqlSession {
     }
 
     /// `SELECT ... INTO`: makes the table, then fills it.
-    pub(super) fn select_into(&mut self, target: &Expr, query: &Query, sink: &mut dyn Sink) -> Ran<()> {
-        let name = match target {
-            Expr::Identifier(ident) => vec![ident.clone()],
-            Expr::CompoundIdentifier(idents) => idents.clone(),
-            _ => return Err(unsupported(target).into()),
+    pub(super) fn select_into(&mut self, filling: &Statement, sink: &mut dyn Sink) -> Ran<()> {
+        let Stmt::Insert(insert) = &filling.kind else {
+            return Err(unsupported("a SELECT INTO that does not insert").into());
         };
-        let name = sqlparser::ast::ObjectName::from(name);
-        let mut bare = query.clone();
-        if let SetExpr::Select(select) = bare.body.as_mut() {
-            select.into = None;
-        }
+        let ast::InsertSource::Query(query) = &insert.source else {
+            return Err(unsupported("a SELECT INTO without a query").into());
+        };
         let variables: HashMap<String, SqlType> =
             self.variables.iter().map(|(n, v)| (n.clone(), v.ty)).collect();
         let mut binder = Binder::new(&mut self.core, &variables);
-        let bound = binder.subquery(&bare)?;
+        let bound = binder.subquery(query)?;
         let needs = binder.uses.needs;
         self.check_needs(&needs)?;
         let mut columns = Vec::with_capacity(bound.columns.len());
@@ -425,23 +421,13 @@ impl SqlSession {
                 encryption: None,
             });
         }
-        self.create_plain_table(&name, columns)?;
-        let insert = ast::Insert {
-            table: name,
-            columns: Vec::new(),
-            source: ast::InsertSource::Query(Box::new(bare)),
-        };
-        let statement = Statement {
-            kind: Stmt::Insert(Box::new(insert)),
-            line: 1,
-            id: 0,
-        };
+        self.create_plain_table(&insert.table, columns)?;
         let scratch = Batch {
             parsed: ast::Batch::default(),
             plans: Vec::new(),
         };
         loop {
-            let prepared = self.prepare_change(&scratch, &statement)?;
+            let prepared = self.prepare_change(&scratch, filling)?;
             if self.run_change(&prepared, sink)? {
                 return Ok(());
             }

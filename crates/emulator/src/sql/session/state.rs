@@ -116,6 +116,8 @@ pub(crate) struct SqlSession {
     pub(super) caught: Vec<Caught>,
     /// The number of open TRY blocks.
     pub(super) tries: u32,
+    /// The number of statements that run inside each other: blocks, branches and EXEC.
+    pub(super) nested: usize,
     pub(super) identities: HashMap<i32, Arc<AtomicI64>>,
     pub(super) pending_bulk: Option<Pending>,
     pub(super) bulk: Option<Load>,

@@ -1,6 +1,6 @@
 //! GRANT, DENY and REVOKE: the records they leave, and the refusals of a denial.
 
-use super::{Server, fails, ok, one, rows, run};
+use super::{Server, column, fails, ok, one, rows, run};
 
 const TABLES: &str = "CREATE SCHEMA q; CREATE TABLE dbo.t (id int NOT NULL, v nvarchar(5) NULL); CREATE TABLE q.u (id int); \
      INSERT t VALUES (1, N'a'); INSERT q.u VALUES (1)";
@@ -202,4 +202,117 @@ fn has_perms_by_name() {
         let of_sa = if answer == "NULL" { answer } else { "1" };
         assert_eq!(one(&mut s, &sql), of_sa, "{sql}");
     }
+}
+
+#[test]
+fn a_user_may_do_what_it_was_granted_and_no_more() {
+    let server = Server::new();
+    let mut admin = server.session();
+    ok(&mut admin, "CREATE TABLE dbo.t (a int); INSERT INTO t VALUES (1)");
+    ok(&mut admin, "CREATE TABLE dbo.hidden (a int)");
+    ok(
+        &mut admin,
+        "CREATE LOGIN etl WITH PASSWORD = N'it''s', CHECK_POLICY = ON; CREATE USER etl FOR LOGIN etl",
+    );
+    assert_eq!(
+        fails(&mut admin, "CREATE LOGIN etl WITH PASSWORD = 'x'").number,
+        15025
+    );
+    assert_eq!(fails(&mut admin, "CREATE USER etl WITHOUT LOGIN").number, 15023);
+    let mut user = server.session_as("etl");
+    assert_eq!(fails(&mut user, "SELECT a FROM t").number, 229);
+    assert_eq!(fails(&mut user, "CREATE TABLE dbo.x (a int)").number, 262);
+    assert_eq!(
+        fails(&mut user, "CREATE LOGIN friend WITH PASSWORD = 'x'").number,
+        15247
+    );
+    assert_eq!(column(&mut user, "SELECT name FROM sys.tables"), [""; 0]);
+    ok(&mut user, "CREATE TABLE #t (a int); INSERT INTO #t VALUES (1)");
+
+    ok(
+        &mut admin,
+        "GRANT SELECT, INSERT ON OBJECT::dbo.t TO etl; GRANT CREATE TABLE TO etl",
+    );
+    ok(&mut user, "INSERT INTO t SELECT a + 1 FROM t");
+    assert_eq!(column(&mut user, "SELECT name FROM sys.tables"), ["t"]);
+    assert_eq!(fails(&mut user, "DELETE FROM t").number, 229);
+    assert_eq!(fails(&mut user, "DROP TABLE t").number, 3701);
+    assert_eq!(fails(&mut user, "CREATE TABLE dbo.x (a int)").number, 2760);
+    ok(
+        &mut admin,
+        "GRANT ALTER ON SCHEMA::dbo TO etl; GRANT DELETE TO public",
+    );
+    ok(
+        &mut user,
+        "CREATE TABLE dbo.x (a int); DROP TABLE dbo.x; DELETE FROM t",
+    );
+    ok(&mut admin, "DENY SELECT ON SCHEMA::dbo TO etl");
+    assert_eq!(fails(&mut user, "SELECT a FROM t").number, 229);
+}
+
+#[test]
+fn the_owner_of_a_schema_needs_no_grants_in_it() {
+    let server = Server::new();
+    let mut admin = server.session();
+    ok(
+        &mut admin,
+        "CREATE USER etl WITHOUT LOGIN; GRANT CREATE TABLE TO etl",
+    );
+    ok(
+        &mut admin,
+        "EXEC(N'CREATE SCHEMA pos AUTHORIZATION etl'); CREATE TABLE pos.t (a int)",
+    );
+    let owner = "SELECT name FROM sys.schemas WHERE principal_id = DATABASE_PRINCIPAL_ID(N'etl')";
+    assert_eq!(column(&mut admin, owner), ["pos"]);
+    let mut user = server.session_as("etl");
+    ok(
+        &mut user,
+        "INSERT INTO pos.t VALUES (1); UPDATE pos.t SET a = 2; SELECT a FROM pos.t",
+    );
+    ok(
+        &mut user,
+        "ALTER TABLE pos.t ADD b int; DROP TABLE pos.t; CREATE TABLE pos.u (a int)",
+    );
+    assert_eq!(
+        one(&mut user, "SELECT HAS_PERMS_BY_NAME(N'pos', N'SCHEMA', N'ALTER')"),
+        "1"
+    );
+    assert_eq!(
+        one(&mut user, "SELECT HAS_PERMS_BY_NAME(N'dbo', N'SCHEMA', N'ALTER')"),
+        "0"
+    );
+    assert_eq!(fails(&mut user, "CREATE TABLE dbo.x (a int)").number, 2760);
+}
+
+#[test]
+fn the_dependencies_of_expressions_are_shown_to_those_who_may_select_them() {
+    let server = Server::new();
+    let mut admin = server.session();
+    ok(&mut admin, "CREATE USER etl WITHOUT LOGIN");
+    let mut user = server.session_as("etl");
+    let select = "SELECT referenced_id FROM sys.sql_expression_dependencies";
+    assert_eq!(fails(&mut user, select).number, 229);
+    ok(
+        &mut admin,
+        "GRANT SELECT ON [sys].[sql_expression_dependencies] TO etl",
+    );
+    ok(&mut user, select);
+    let may = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW ANY SENSITIVITY CLASSIFICATION')";
+    assert_eq!(one(&mut user, may), "0");
+    ok(&mut admin, "GRANT VIEW ANY SENSITIVITY CLASSIFICATION TO etl");
+    assert_eq!(one(&mut user, may), "1");
+}
+
+#[test]
+fn logins_have_ids() {
+    let server = Server::new();
+    let mut admin = server.session();
+    let ids = "SELECT SUSER_ID(N'sa'), SUSER_ID(N'etl'), CONVERT(nvarchar(100), SUSER_SID(N'sa'), 1), SUSER_SID(N'etl')";
+    assert_eq!(rows(&mut admin, ids), [["1", "NULL", "0x01", "NULL"]]);
+    ok(
+        &mut admin,
+        "CREATE LOGIN etl WITH PASSWORD = N'x'; ALTER LOGIN etl WITH PASSWORD = N'y' UNLOCK; ALTER LOGIN etl ENABLE",
+    );
+    assert_eq!(one(&mut admin, "SELECT SUSER_ID(N'ETL')"), "256");
+    assert_eq!(fails(&mut admin, "ALTER LOGIN other ENABLE").number, 15151);
 }

@@ -4,6 +4,7 @@ mod access;
 mod bulk;
 mod catalog;
 mod dated;
+mod deep;
 mod errors;
 mod hidden;
 mod plans;
@@ -93,6 +94,7 @@ fn open(path: &std::path::Path, locks: LockMode) -> Arc<ServerState> {
     ServerState::open(ServerConfig {
         data: path.to_owned(),
         server_name: "SRV".into(),
+        version: crate::store::VERSION_TEXT.into(),
         locks,
     })
     .unwrap()

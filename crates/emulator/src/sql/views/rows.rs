@@ -103,7 +103,13 @@ pub(super) fn schemas(context: &Context<'_>) -> Rows {
         .catalog
         .schemas
         .iter()
-        .map(|(id, name)| json!([name, id, 1]))
+        .map(|(id, name)| {
+            json!([
+                name,
+                id,
+                context.catalog.access.owners.get(id).copied().unwrap_or(1)
+            ])
+        })
         .collect())
 }
 

@@ -25,8 +25,10 @@ impl Context<'_> {
         self.catalog.schema(&table.schema).map_or(1, |s| s.0)
     }
 
+    /// The tables that the login may see.
     pub(super) fn all(&self) -> Vec<Arc<TableDef>> {
-        self.catalog.all_tables().cloned().collect()
+        let seen = |t: &&Arc<TableDef>| !self.catalog.hides(self.login, t);
+        self.catalog.all_tables().filter(seen).cloned().collect()
     }
 }
 

@@ -35,6 +35,10 @@ impl Backend for FakeBackend {
         }))
     }
 
+    fn password(&self, _: &str) -> Option<String> {
+        None
+    }
+
     fn set_role(&self, database: &str, role: Role) {
         let _ = self.events.send(format!("role {database} {role:?}"));
     }

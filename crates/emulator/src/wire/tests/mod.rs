@@ -3,6 +3,7 @@
 
 mod driver;
 mod fake;
+mod limits;
 mod raw;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::faults::Faults;
+use crate::limits::{Holder, Limits};
 use crate::listen;
 use crate::log::StatementLog;
 use crate::wire::prelogin::TlsMode;
@@ -29,11 +31,17 @@ struct Rig {
 
 impl Rig {
     async fn start(tls: TlsMode) -> Rig {
+        Rig::start_within(tls, Limits::default()).await
+    }
+
+    async fn start_within(tls: TlsMode, limits: Limits) -> Rig {
         let (sender, events) = tokio::sync::mpsc::unbounded_channel();
         let server = Arc::new(Server {
             name: "FAKE".into(),
             backend: Arc::new(FakeBackend { events: sender }),
             users: vec![("sa".into(), "pass".into())],
+            held: Holder::new(&limits),
+            limits,
             tls,
             identity: Identity::generate("FAKE").unwrap(),
             faults: Faults::default(),

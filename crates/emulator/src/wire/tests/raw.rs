@@ -14,16 +14,33 @@ const HEADERS: [u8; 22] = [22, 0, 0, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 
 const DONE_FINAL: [u8; 13] = [0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const DONE_ATTENTION: [u8; 13] = [0xFD, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-struct Raw(TcpStream);
+pub(super) struct Raw(TcpStream);
 
 impl Raw {
-    async fn log_in(rig: &Rig) -> Raw {
-        let mut raw = Raw(TcpStream::connect(rig.addr).await.unwrap());
-        raw.send(PRELOGIN, STATUS_END, &[1, 0, 6, 0, 1, 0xFF, 2]).await;
-        raw.reply().await;
+    pub(super) async fn log_in(rig: &Rig) -> Raw {
+        Raw::try_log_in(rig, "pass").await.unwrap()
+    }
+
+    /// `None` if the server closes the connection before it answers.
+    pub(super) async fn try_log_in(rig: &Rig, password: &str) -> Option<Raw> {
+        let mut raw = Raw::start_login(rig, password).await.ok()?;
+        let reply = raw.try_reply().await.ok()?;
+        (reply[reply.len() - 13..] == DONE_FINAL).then_some(raw)
+    }
+
+    /// A connection that has sent its login and not read the answer.
+    pub(super) async fn ask_to_log_in(rig: &Rig, password: &str) -> Raw {
+        Raw::start_login(rig, password).await.unwrap()
+    }
+
+    async fn start_login(rig: &Rig, password: &str) -> std::io::Result<Raw> {
+        let mut raw = Raw(TcpStream::connect(rig.addr).await?);
+        raw.try_send(PRELOGIN, STATUS_END, &[1, 0, 6, 0, 1, 0xFF, 2])
+            .await?;
+        raw.try_reply().await?;
         let mut login = vec![0; 94];
         login[4..8].copy_from_slice(&0x7400_0004u32.to_le_bytes());
-        for (at, text) in [(40, "sa"), (44, "pass")] {
+        for (at, text) in [(40, "sa"), (44, password)] {
             let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
             let start = (login.len() as u16).to_le_bytes();
             login[at..at + 2].copy_from_slice(&start);
@@ -36,20 +53,22 @@ impl Raw {
                 }
             }));
         }
-        raw.send(LOGIN7, STATUS_END, &login).await;
-        let reply = raw.reply().await;
-        assert_eq!(reply[reply.len() - 13..], DONE_FINAL);
-        raw
+        raw.try_send(LOGIN7, STATUS_END, &login).await?;
+        Ok(raw)
     }
 
-    async fn send(&mut self, kind: u8, status: u8, payload: &[u8]) {
+    pub(super) async fn send(&mut self, kind: u8, status: u8, payload: &[u8]) {
+        self.try_send(kind, status, payload).await.unwrap();
+    }
+
+    async fn try_send(&mut self, kind: u8, status: u8, payload: &[u8]) -> std::io::Result<()> {
         let length = (payload.len() as u16 + 8).to_be_bytes();
         let mut packet = vec![kind, status, length[0], length[1], 0, 0, 1, 0];
         packet.extend(payload);
-        self.0.write_all(&packet).await.unwrap();
+        self.0.write_all(&packet).await
     }
 
-    async fn batch(&mut self, status: u8, text: &str) -> Vec<u8> {
+    pub(super) async fn batch(&mut self, status: u8, text: &str) -> Vec<u8> {
         self.send(SQL_BATCH, status, &batch(text)).await;
         self.reply().await
     }
@@ -63,23 +82,33 @@ impl Raw {
     }
 
     /// The payload of the next reply.
-    async fn reply(&mut self) -> Vec<u8> {
+    pub(super) async fn reply(&mut self) -> Vec<u8> {
+        self.try_reply().await.unwrap()
+    }
+
+    /// Whether nothing has arrived that was not read.
+    pub(super) fn has_no_reply(&mut self) -> bool {
+        let read = self.0.try_read(&mut [0; 1]);
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    async fn try_reply(&mut self) -> std::io::Result<Vec<u8>> {
         let mut payload = Vec::new();
         loop {
             let mut header = [0; 8];
-            self.0.read_exact(&mut header).await.unwrap();
+            self.0.read_exact(&mut header).await?;
             assert_eq!(header[0], 4);
             let mut data = vec![0; usize::from(u16::from_be_bytes([header[2], header[3]])) - 8];
-            self.0.read_exact(&mut data).await.unwrap();
+            self.0.read_exact(&mut data).await?;
             payload.extend(data);
             if header[1] & STATUS_END != 0 {
-                return payload;
+                return Ok(payload);
             }
         }
     }
 }
 
-fn batch(text: &str) -> Vec<u8> {
+pub(super) fn batch(text: &str) -> Vec<u8> {
     HEADERS
         .iter()
         .copied()
