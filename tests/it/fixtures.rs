@@ -16,6 +16,7 @@ const STORES: &[(&str, bool)] = &[
     ("store-1-killed", false),
     ("store-1-forgetting", false),
     ("store-1-reference", false),
+    ("store-1-in-step", true),
 ];
 
 fn fixture(name: &str, extension: &str) -> PathBuf {
@@ -37,6 +38,12 @@ fn describe(view: &View<'_>) -> String {
         ));
         for (part, value) in &table.fingerprint {
             line(format!("  {part}: {value}"));
+        }
+        if let Some(at) = view.in_step(&table.name).expect("in step") {
+            line(format!(
+                "  in step at epoch {} of table {}, made {}",
+                at.epoch, at.object_id, at.created
+            ));
         }
         for note in &table.notes {
             line(format!("  note: {note}"));
@@ -216,6 +223,7 @@ fn each_is_told_by_status() {
         ("store-1-killed", 10, 300, None, false),
         ("store-1-forgetting", 16, 480, Some(0), true),
         ("store-1-reference", 6, 10, Some(0), false),
+        ("store-1-in-step", 16, 480, Some(0), false),
     ] {
         let home = Home::empty();
         std::fs::copy(fixture(name, "redb"), home.path("store.redb")).expect("it is copied");
