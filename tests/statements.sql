@@ -882,8 +882,7 @@ ALTER TABLE [dbo].[t_TILL] SET (LOCK_ESCALATION = DISABLE)
 GO
 
 -- at the target: ALTER sync.receipt
--- The seal of a receipt: a keyed hash over all that it proves, if [target] receipt_key is set;
-else NULL. ALTER TABLE [sync].[receipt] ADD [seal] binary(32) NULL;
+-- The seal of a receipt: a keyed hash over all that it proves, if [target] receipt_key is set, else NULL. ALTER TABLE [sync].[receipt] ADD [seal] binary(32) NULL;
 GO
 
 -- at the target: BEGIN
@@ -1676,7 +1675,7 @@ GO
 
 -- at the target: INSERT sync.lease
 INSERT INTO [sync].[lease] ([table_name], [epoch], [run_id], [host], [process_id], [renewed_at])
-    VALUES (@P1, 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())
+    VALUES (@P1, @P5 + 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())
 GO
 
 -- at the target: INSERT sync.migration
@@ -1689,7 +1688,7 @@ IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION
 GO
 
 -- at the target: SELECT
-SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END AS [sees_grants], CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW ANY SENSITIVITY CLASSIFICATION'), 1) END AS [sees_classifications]
+SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'VIEW DEFINITION') END AS [sees_grants], CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE COALESCE(HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'VIEW ANY SENSITIVITY CLASSIFICATION'), 1) END AS [sees_classifications]
 GO
 
 -- at the target: SELECT
@@ -3467,7 +3466,7 @@ UPDATE t SET [ID] = CAST(l.[c1] AS int), [PARENT] = CAST(l.[c2] AS int), [NAME] 
 GO
 
 -- at the target: UPDATE sync.lease
-UPDATE [sync].[lease] SET [epoch] = [epoch] + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, [process_id] = @P4, [renewed_at] = SYSUTCDATETIME()
+UPDATE [sync].[lease] SET [epoch] = CASE WHEN [epoch] < @P5 THEN @P5 ELSE [epoch] END + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, [process_id] = @P4, [renewed_at] = SYSUTCDATETIME()
     WHERE [table_name] = @P1
 GO
 

@@ -1,8 +1,8 @@
--- Repairs a login that is refused. It enables and unlocks the login, sets its password and default database, grants
+-- Repairs a login that is refused. It sets the login's password, unlocks and enables it, sets its default database, grants
 -- it the right to connect, and maps the database's user to it again. Run it as a sysadmin, with sqlcmd or in SQLCMD
 -- mode, as often as you like.
 --
---   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
+--   set PASSWORD=...                       (PowerShell: $env:PASSWORD = '...'; a Unix shell: export PASSWORD='...')
 --   sqlcmd -S 127.0.0.1 -E -b -i fix_login.sql -v LOGIN=etl_user DATABASE=Warehouse
 --
 -- LOGIN     the login, and the database's user of the same name
@@ -25,14 +25,15 @@ DECLARE @login sysname = N'$(LOGIN)', @database sysname = N'$(DATABASE)', @sql n
 DECLARE @password nvarchar(4000) = "$(PASSWORD)";
 IF SUSER_ID(@login) IS NULL
     RAISERROR (N'There is no such login: run setup_etl_user.sql or setup_reader.sql', 16, 1);
-ELSE IF LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2
-    RAISERROR (N'The password has more than 128 characters, or one that is not printable ASCII: choose another', 16, 1);
+ELSE IF @password = N'$' + N'(PASSWORD)' OR LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2
+    RAISERROR (N'The password is not set, has more than 128 characters, or one that is not printable ASCII: set another', 16, 1);
 ELSE
 BEGIN
-    SET @sql = N'ALTER LOGIN ' + QUOTENAME(@login) + N' ENABLE';
-    EXEC sys.sp_executesql @sql;
     SET @sql = N'ALTER LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = N''' + REPLACE(@password, N'''', N'''''')
         + N''' UNLOCK';
+    EXEC sys.sp_executesql @sql;
+    -- Last: a login whose new password is refused must not be let in by its old one.
+    SET @sql = N'ALTER LOGIN ' + QUOTENAME(@login) + N' ENABLE';
     EXEC sys.sp_executesql @sql;
     SET @sql = N'ALTER LOGIN ' + QUOTENAME(@login) + N' WITH DEFAULT_DATABASE = ' + QUOTENAME(@database);
     EXEC sys.sp_executesql @sql;

@@ -1,7 +1,7 @@
 -- Makes the login that `sync` writes the target with, and grants it only the rights that it needs. Run the script as
 -- a sysadmin at the target's server, with sqlcmd or in SQLCMD mode; a second run changes nothing that is right already.
 --
---   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
+--   set PASSWORD=...                       (PowerShell: $env:PASSWORD = '...'; a Unix shell: export PASSWORD='...')
 --   sqlcmd -S 127.0.0.1 -E -b -i setup_etl_user.sql -v LOGIN=etl_user DATABASE=Warehouse SCHEMA=pos
 --
 -- LOGIN     the login, and the database's user of the same name
@@ -25,8 +25,8 @@ GO
 DECLARE @login sysname = N'$(LOGIN)', @database sysname = N'$(DATABASE)', @sql nvarchar(max);
 DECLARE @password nvarchar(4000) = "$(PASSWORD)";
 IF SUSER_ID(@login) IS NULL
-    AND (LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
-    RAISERROR (N'The password has more than 128 characters, or one that is not printable ASCII: choose another', 16, 1);
+    AND (@password = N'$' + N'(PASSWORD)' OR LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
+    RAISERROR (N'The password is not set, has more than 128 characters, or one that is not printable ASCII: set another', 16, 1);
 ELSE IF SUSER_ID(@login) IS NULL
 BEGIN
     SET @sql = N'CREATE LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = N''' + REPLACE(@password, N'''', N'''''')
@@ -53,7 +53,7 @@ BEGIN
     SET @sql = N'CREATE SCHEMA [sync] AUTHORIZATION ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
 END
--- The tables: the user's own schema as well. A trigger of one of them then runs with no more rights than the user has.
+-- The tables: the user's own schema as well, so that no trigger on them reaches by ownership chaining what dbo owns.
 IF SCHEMA_ID(@schema) IS NULL
 BEGIN
     SET @sql = N'CREATE SCHEMA ' + QUOTENAME(@schema) + N' AUTHORIZATION ' + QUOTENAME(@user);
@@ -64,6 +64,8 @@ IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = N'sync' AND principal_id =
 BEGIN
     SET @sql = N'GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::[sync] TO ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
+    PRINT N'WARNING: schema sync belongs to another than ' + @user + N', who may make triggers in it that'
+        + N' reach by ownership chaining what its owner owns';
 END
 IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = @schema AND principal_id = DATABASE_PRINCIPAL_ID(@user))
 BEGIN

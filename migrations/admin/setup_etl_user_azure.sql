@@ -2,7 +2,7 @@
 -- needs. The user is contained: it has no login, and its password is in the database. Run the script as the
 -- database's administrator, with sqlcmd or in SQLCMD mode; a second run changes nothing that is right already.
 --
---   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
+--   set PASSWORD=...                       (PowerShell: $env:PASSWORD = '...'; a Unix shell: export PASSWORD='...')
 --   sqlcmd -S server.database.windows.net -d Warehouse -U admin -b -i setup_etl_user_azure.sql -v LOGIN=etl_user SCHEMA=pos
 --
 -- LOGIN     the user
@@ -16,14 +16,15 @@ SET QUOTED_IDENTIFIER OFF;
 GO
 -- A principal of the server itself must stay as it is.
 DECLARE @user sysname = N'$(LOGIN)';
-IF @user IN (N'sa', N'dbo', N'guest', N'sys', N'INFORMATION_SCHEMA') OR @user LIKE N'##%##'
+IF @user IN (N'sa', N'dbo', N'guest', N'sys', N'INFORMATION_SCHEMA', N'public')
+    OR @user LIKE N'##%##' OR @user LIKE N'db[_]%'
     RAISERROR (N'This user belongs to the server: choose one of its own for sync', 16, 1);
 GO
 DECLARE @user sysname = N'$(LOGIN)', @sql nvarchar(max);
 DECLARE @password nvarchar(4000) = "$(PASSWORD)";
 IF DATABASE_PRINCIPAL_ID(@user) IS NULL
-    AND (LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
-    RAISERROR (N'The password has more than 128 characters, or one that is not printable ASCII: choose another', 16, 1);
+    AND (@password = N'$' + N'(PASSWORD)' OR LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
+    RAISERROR (N'The password is not set, has more than 128 characters, or one that is not printable ASCII: set another', 16, 1);
 ELSE IF DATABASE_PRINCIPAL_ID(@user) IS NULL
 BEGIN
     SET @sql = N'CREATE USER ' + QUOTENAME(@user) + N' WITH PASSWORD = N''' + REPLACE(@password, N'''', N'''''')
@@ -41,7 +42,7 @@ BEGIN
     SET @sql = N'CREATE SCHEMA [sync] AUTHORIZATION ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
 END
--- The tables: the user's own schema as well. A trigger of one of them then runs with no more rights than the user has.
+-- The tables: the user's own schema as well, so that no trigger on them reaches by ownership chaining what dbo owns.
 IF SCHEMA_ID(@schema) IS NULL
 BEGIN
     SET @sql = N'CREATE SCHEMA ' + QUOTENAME(@schema) + N' AUTHORIZATION ' + QUOTENAME(@user);
@@ -52,6 +53,8 @@ IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = N'sync' AND principal_id =
 BEGIN
     SET @sql = N'GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::[sync] TO ' + QUOTENAME(@user);
     EXEC sys.sp_executesql @sql;
+    PRINT N'WARNING: schema sync belongs to another than ' + @user + N', who may make triggers in it that'
+        + N' reach by ownership chaining what its owner owns';
 END
 IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = @schema AND principal_id = DATABASE_PRINCIPAL_ID(@user))
 BEGIN

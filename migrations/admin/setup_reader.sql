@@ -1,7 +1,7 @@
 -- Makes the login that `sync` reads the source with. It may SELECT from one schema and see definitions. Run the
 -- script as a sysadmin, with sqlcmd or in SQLCMD mode; a second run changes nothing that is right already.
 --
---   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
+--   set PASSWORD=...                       (PowerShell: $env:PASSWORD = '...'; a Unix shell: export PASSWORD='...')
 --   sqlcmd -S primary.example -E -b -i setup_reader.sql -v LOGIN=reader DATABASE=POS SCHEMA=COM_5013
 --
 -- A readable secondary cannot be written: run this at its primary. The user and its rights arrive with the log, the
@@ -28,8 +28,8 @@ GO
 DECLARE @login sysname = N'$(LOGIN)', @database sysname = N'$(DATABASE)', @sql nvarchar(max);
 DECLARE @password nvarchar(4000) = "$(PASSWORD)";
 IF SUSER_ID(@login) IS NULL
-    AND (LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
-    RAISERROR (N'The password has more than 128 characters, or one that is not printable ASCII: choose another', 16, 1);
+    AND (@password = N'$' + N'(PASSWORD)' OR LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
+    RAISERROR (N'The password is not set, has more than 128 characters, or one that is not printable ASCII: set another', 16, 1);
 ELSE IF SUSER_ID(@login) IS NULL
 BEGIN
     SET @sql = N'CREATE LOGIN ' + QUOTENAME(@login) + N' WITH PASSWORD = N''' + REPLACE(@password, N'''', N'''''')

@@ -2,7 +2,7 @@
 -- definitions. The user is contained: it has no login, and a readable secondary has it as well. Run the script at the
 -- primary as the database's administrator, with sqlcmd or in SQLCMD mode; a second run changes nothing that is right.
 --
---   set PASSWORD=...                       (sqlcmd reads it from the environment, so that no command line shows it)
+--   set PASSWORD=...                       (PowerShell: $env:PASSWORD = '...'; a Unix shell: export PASSWORD='...')
 --   sqlcmd -S server.database.windows.net -d POS -U admin -b -i setup_reader_azure.sql -v LOGIN=reader SCHEMA=COM_5013
 --
 -- LOGIN     the user
@@ -16,14 +16,15 @@ SET QUOTED_IDENTIFIER OFF;
 GO
 -- A principal of the server itself must stay as it is.
 DECLARE @user sysname = N'$(LOGIN)';
-IF @user IN (N'sa', N'dbo', N'guest', N'sys', N'INFORMATION_SCHEMA') OR @user LIKE N'##%##'
+IF @user IN (N'sa', N'dbo', N'guest', N'sys', N'INFORMATION_SCHEMA', N'public')
+    OR @user LIKE N'##%##' OR @user LIKE N'db[_]%'
     RAISERROR (N'This user belongs to the server: choose one of its own for sync', 16, 1);
 GO
 DECLARE @user sysname = N'$(LOGIN)', @sql nvarchar(max);
 DECLARE @password nvarchar(4000) = "$(PASSWORD)";
 IF DATABASE_PRINCIPAL_ID(@user) IS NULL
-    AND (LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
-    RAISERROR (N'The password has more than 128 characters, or one that is not printable ASCII: choose another', 16, 1);
+    AND (@password = N'$' + N'(PASSWORD)' OR LEN(@password) > 128 OR @password LIKE N'%[^ -~]%' COLLATE Latin1_General_BIN2)
+    RAISERROR (N'The password is not set, has more than 128 characters, or one that is not printable ASCII: set another', 16, 1);
 ELSE IF DATABASE_PRINCIPAL_ID(@user) IS NULL
 BEGIN
     SET @sql = N'CREATE USER ' + QUOTENAME(@user) + N' WITH PASSWORD = N''' + REPLACE(@password, N'''', N'''''')

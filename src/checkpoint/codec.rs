@@ -89,9 +89,19 @@ pub(super) fn pass_key(id: u128) -> [u8; 16] {
     id.to_be_bytes()
 }
 
-/// Key in `meta` of the moment at which the store agreed with all receipts of a table.
-pub(super) fn in_step_key(table: &str) -> Vec<u8> {
+/// Prefix of the keys in `meta` of the moments at which the store agreed with all receipts of a table.
+pub(super) fn in_step_prefix(table: &str) -> Vec<u8> {
     [b"in step ".as_slice(), &table_key(table)].concat()
+}
+
+/// Key in `meta` of such a moment: the table, and its identity.
+pub(super) fn in_step_key(table: &str, object_id: i32, created: &str) -> Vec<u8> {
+    [
+        &in_step_prefix(table)[..],
+        &object_id.to_be_bytes(),
+        created.as_bytes(),
+    ]
+    .concat()
 }
 
 /// Key in `meta` of what a pass has repaired.

@@ -86,8 +86,8 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-/// A moment at which a store agreed with all receipts of a table. A receipt of an earlier load that the store does not know
-/// then comes from a backup.
+/// A moment at which a store agreed with all receipts of a table, of which there is one for each identity that the table
+/// has had. A receipt of an earlier load that the store does not know then comes from a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InStep {
     /// The epoch of the lease that the table was compared under.

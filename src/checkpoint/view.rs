@@ -95,14 +95,17 @@ impl<'a> View<'a> {
         Ok(unfollowed.map_or(0, |unfollowed| unfollowed.rows))
     }
 
-    /// The last moment at which the store agreed with all receipts of a table.
-    pub fn in_step(&self, table: &str) -> Result<Option<InStep>> {
-        let at = self.get::<v1::InStep>(META, &codec::in_step_key(table))?;
-        Ok(at.map(|at| InStep {
-            epoch: at.epoch,
-            object_id: at.object_id,
-            created: at.created,
-        }))
+    /// The last moments at which the store agreed with all receipts of a table, one for each identity that it has had.
+    pub fn in_step(&self, table: &str) -> Result<Vec<InStep>> {
+        let moments = self.scan::<v1::InStep, v1::InStep>(META, &codec::in_step_prefix(table))?;
+        Ok(moments
+            .into_iter()
+            .map(|at| InStep {
+                epoch: at.epoch,
+                object_id: at.object_id,
+                created: at.created,
+            })
+            .collect())
     }
 
     /// The passes that are kept, by their start.

@@ -151,7 +151,8 @@ impl<'t> Tables<'t> {
                     object_id,
                     created,
                 };
-                put(&mut self.meta, &codec::in_step_key(table), &at)
+                let key = codec::in_step_key(table, at.object_id, &at.created);
+                put(&mut self.meta, &key, &at)
             }
             Change::Pass(pass) => {
                 // A pass of an earlier program is kept in one place only.

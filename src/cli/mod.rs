@@ -100,11 +100,18 @@ enum Command {
 /// Parses the command line, runs the command and returns its exit code.
 pub fn main() -> ProcessExitCode {
     crate::mssql::hush();
-    // The panic has printed its own message; the exit code marks it as an internal error.
-    std::panic::catch_unwind(command)
-        .unwrap_or(ExitCode::Internal)
-        .into()
+    let thread = std::thread::Builder::new()
+        .name("main".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(command);
+    // A panic has printed its own message; the exit code marks it as an internal error.
+    let ended = thread.ok().and_then(|thread| thread.join().ok());
+    ended.unwrap_or(ExitCode::Internal).into()
 }
+
+/// The stack of each thread. Linux gives a program's first thread as much, Windows an eighth of it, and Rust a quarter to
+/// any other; a build without optimization needs more than that.
+const STACK_BYTES: usize = 8 << 20;
 
 fn command() -> ExitCode {
     // For help or wrong arguments, clap prints and exits; its exit code 2 is also our code for usage errors.
@@ -120,6 +127,7 @@ fn command() -> ExitCode {
         clock,
     };
     let ended = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .map_err(|error| {

@@ -110,21 +110,26 @@ pub fn origins(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Res
     })
 }
 
-/// Whether an end of the configuration has a password that is not wholly a variable's.
+/// Whether an end of the configuration has a password, or a key of receipts, that is not wholly a variable's.
 fn holds_password(text: &str) -> bool {
     let Ok(root) = DeTable::parse(text) else {
         return false;
     };
-    let of = |end: &str| {
+    let of = |(end, key): (&str, &str)| {
         root.get_ref()
             .get(end)?
             .get_ref()
             .as_table()?
-            .get("password")?
+            .get(key)?
             .get_ref()
             .as_str()
     };
-    ["source", "target"].into_iter().filter_map(of).any(|password| {
+    let secrets = [
+        ("source", "password"),
+        ("target", "password"),
+        ("target", "receipt_key"),
+    ];
+    secrets.into_iter().filter_map(of).any(|password| {
         let name = password
             .strip_prefix("${")
             .and_then(|rest| rest.strip_suffix('}'));

@@ -120,8 +120,9 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
         let stream = reach(endpoint, &host, port, timeouts).await?;
         let socket = Socket::new(stream, watch.clone());
         let config = driver_config(endpoint, &host, port)?;
-        let connected =
-            tokio::time::timeout(timeouts.handshake, caught(Client::connect(config, socket))).await;
+        // Its future is as large as all others of a command together, and each of these would hold one.
+        let connect = Box::pin(Client::connect(config, socket));
+        let connected = tokio::time::timeout(timeouts.handshake, caught(connect)).await;
         let error = match connected {
             Ok(Ok(client)) => {
                 watch.set_rest(timeouts.liveness);

@@ -91,7 +91,7 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
                 "The {place} does not speak TLS, and encrypt is set; check the address, and give the server a certificate \
                  (SQL Server makes one of its own if it has none)"
             );
-            (Error::new(ErrorKind::Connection, text), true)
+            (Error::new(ErrorKind::Preflight, text), true)
         }
         Driver::Protocol(text) if !text.contains("UTF-16") => {
             let text = format!(

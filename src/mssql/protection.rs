@@ -40,7 +40,10 @@ impl Endpoint {
     pub(super) fn protection_at(&self, host: &str) -> Protection {
         let encrypted = match self.encrypt {
             true => Encrypted::All,
-            false if is_this_machine(&self.host) && is_this_machine(host) => Encrypted::Nothing,
+            // The port that a browser names may be anybody's.
+            false if self.instance.is_none() && is_this_machine(&self.host) && is_this_machine(host) => {
+                Encrypted::Nothing
+            }
             false => Encrypted::Login,
         };
         Protection {

@@ -4,7 +4,7 @@
 //! sends anything, and removes the mark after it has read the answer to its end. So a future that is dropped half-way
 //! leaves a broken session, and never one that would read another statement's answer.
 //!
-//! Every answer has a bound of bytes and time; see [`crate::mssql::socket`]. That of a collected answer is a whole one,
+//! Every answer has a bound of bytes and time; see `socket.rs`. That of a collected answer is a whole one,
 //! and that of a stream is from row to row. What the driver cannot read breaks the session.
 
 use std::fmt;
@@ -463,7 +463,7 @@ async fn pass_rows(
             return passed;
         }
     };
-    let mut stopped_at = None;
+    let mut stopped_at = 0;
     loop {
         let item = match caught(items.try_next()).await {
             Ok(Some(item)) => item,
@@ -473,19 +473,17 @@ async fn pass_rows(
                 return passed;
             }
         };
+        watch.expect_rows();
+        if let QueryItem::Row(_) = item {
+            watch.renew();
+        }
+        let (_, received) = watch.bytes();
         if let End::All = passed.end {
-            watch.expect_rows();
-            if let QueryItem::Row(_) = item {
-                watch.renew();
-            }
             passed.take(item, each);
-        } else {
-            let (_, received) = watch.bytes();
-            let since = *stopped_at.get_or_insert(received);
-            if received - since > STOPPED_BYTES_MAX {
-                passed.rest = Ok(Rest::Some);
-                return passed;
-            }
+            stopped_at = received;
+        } else if received - stopped_at > STOPPED_BYTES_MAX {
+            passed.rest = Ok(Rest::Some);
+            return passed;
         }
     }
 }

@@ -197,9 +197,9 @@ const FROM_OTHERS: &str = "SELECT COUNT(*) AS [found] FROM sys.foreign_keys WHER
 /// The same goes for classifications, which a login without their own permission does not see. A server that has
 /// none answers NULL.
 const SEES: &str = "SELECT CASE WHEN USER_NAME() = N'dbo' THEN 1 \
-    ELSE HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION') END AS [sees_grants], \
+    ELSE HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'VIEW DEFINITION') END AS [sees_grants], \
     CASE WHEN USER_NAME() = N'dbo' THEN 1 \
-    ELSE COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW ANY SENSITIVITY CLASSIFICATION'), 1) END \
+    ELSE COALESCE(HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'VIEW ANY SENSITIVITY CLASSIFICATION'), 1) END \
     AS [sees_classifications]";
 
 /// What a login may not see without which right, by the column that says whether it has it.

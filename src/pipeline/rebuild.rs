@@ -102,18 +102,23 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
             };
             // Asked before the receipts: those of earlier epochs are all there then.
             let epoch = lease::epoch_of(&mut session, &target).await?;
-            let mut incarnation = None;
+            let (mut newest, mut seals) = (Vec::new(), Vec::new());
             for window in windows {
                 let receipts = receipt::read(&mut session, place, window).await?;
-                incarnation = receipts.last().map(|last| last.incarnation.clone());
+                seals.extend(receipts.iter().map(|receipt| receipt.seal));
+                newest.extend(receipts.iter().max_by_key(|receipt| receipt.epoch).cloned());
                 let changes = of_window(receipts, place == &shadow, name, window, clock, &mut rebuilt);
                 replacement.commit(&changes)?;
             }
+            receipt::refuse_other_key(place, seals)?;
+            let newest = newest.into_iter().max_by_key(|receipt| receipt.epoch);
+            let incarnation = newest.map(|receipt| receipt.incarnation);
             if let (Some(epoch), Some(Incarnation { object_id, created }), Mode::Monthly) =
                 (epoch, incarnation, table.mode)
             {
                 let at = InStep {
-                    epoch,
+                    // The run of the last epoch may still be loading.
+                    epoch: epoch - 1,
                     object_id,
                     created,
                 };

@@ -16,6 +16,7 @@ use crate::model::table::{DataType, Identifier, TableName};
 use crate::model::window::DateRange;
 use crate::mssql::{Session, catalog};
 use crate::pipeline::pool::{Pool, Pools};
+use crate::pipeline::resume::doubt::epoch_seen;
 use crate::pipeline::resume::read_cutoff;
 use crate::pipeline::retrier::Retrier;
 use crate::preflight::clocks::Clocks;
@@ -174,10 +175,10 @@ impl<'a> RunContext<'a> {
         }
     }
 
-    /// Takes the lease of a target table. The session holds its applock.
+    /// Takes the lease of a shadow table, whose epochs no state file keeps. The session holds its applock.
     pub(crate) async fn take_lease(&self, session: &mut Session, target: &TableName) -> Result<Lease> {
         self.wait_turn(session, target).await?;
-        self.raise_lease(session, target).await
+        lease::raise(session, &target.exact(), &self.holder(), 0).await
     }
 
     /// Waits for the applock of a target table, which the session then holds.
@@ -186,9 +187,16 @@ impl<'a> RunContext<'a> {
         lease::wait_turn(session, &target.exact(), &retrier.clock, &retrier.stop).await
     }
 
-    /// Raises the epoch of a target table's lease, whose applock the session holds.
-    pub(crate) async fn raise_lease(&self, session: &mut Session, target: &TableName) -> Result<Lease> {
-        lease::raise(session, &target.exact(), &self.holder()).await
+    /// Raises the epoch of the lease of a table's target, whose applock the session holds, above all that the state file
+    /// has seen.
+    pub(crate) async fn raise_lease(
+        &self,
+        session: &mut Session,
+        table: &str,
+        target: &TableName,
+    ) -> Result<Lease> {
+        let seen = epoch_seen(&self.retrier.store, table)?;
+        lease::raise(session, &target.exact(), &self.holder(), seen).await
     }
 
     /// The brake: the share of a window's rows that may leave a table.

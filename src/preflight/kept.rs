@@ -241,7 +241,9 @@ pub(crate) async fn hold(
 ) -> Result<(Lease, TablePlan)> {
     run.wait_turn(session, &fresh.target).await?;
     let kept = of_run(run, Some(session), fresh).await?;
-    let lease = run.raise_lease(session, &kept.plan.target).await?;
+    let lease = run
+        .raise_lease(session, kept.plan.name.as_str(), &kept.plan.target)
+        .await?;
     let plan = settle(run, session, &lease, fresh, kept).await?;
     Ok((lease, plan))
 }

@@ -14,7 +14,7 @@ use crate::model::window::Window;
 use crate::model::window::uncovered;
 use crate::mssql::{Session, catalog};
 use crate::pipeline::known::Known as OfStore;
-use crate::pipeline::resume::doubt::{self, disbelieve};
+use crate::pipeline::resume::doubt::{self, was_in_step};
 use crate::preflight::context::RunContext;
 use crate::preflight::kept::{Kept, loaded_by, of_run, settle};
 use crate::preflight::plan::{of_source, origin};
@@ -112,7 +112,8 @@ async fn known(
     options: &ReconcileOptions,
 ) -> Result<Known> {
     let target = run.config.target_table(table);
-    if migrate::version(lease_session).await? == 0 {
+    let version = migrate::version(lease_session).await?;
+    if version == 0 {
         let bare = bare(run, table, &[])?;
         if bare.is_empty() || !options.repair {
             return Ok(Known {
@@ -123,6 +124,9 @@ async fn known(
                 bare,
             });
         }
+    }
+    // What it marks and writes is of the newest version.
+    if version < migrate::newest() {
         migrate(lease_session).await?;
     }
     run.wait_turn(lease_session, &target).await?;
@@ -132,7 +136,9 @@ async fn known(
         true => Some(present_plan(run, Some(lease_session), table).await?),
         false => None,
     };
-    let lease = run.raise_lease(lease_session, &target).await?;
+    let lease = run
+        .raise_lease(lease_session, table.name.as_str(), &target)
+        .await?;
     let recorded = receipt::plan(lease_session, &target).await?;
     let receipted = receipt::windows(lease_session, &target).await?;
     // A reference table's first load is recorded under the name of its shadow table until the cutover.
@@ -205,13 +211,6 @@ async fn compare_known(
         }
     };
     let target = target_in_place(lease_session, &plan, &receipted, options.repair).await?;
-    if let (Some(target), Some(lease), false) = (&target, &lease, plan.is_full()) {
-        let (store, of) = (&run.retrier.store, (&plan, target));
-        let doubts = disbelieve(lease_session, store, lease, of, &receipted).await?;
-        doubt::warnings(name, &doubts)
-            .iter()
-            .for_each(|text| run.warn(text));
-    }
     run.retrier.progress.event(Event::Comparing { table: name });
     let mut windows: BTreeSet<Window> = receipted.iter().chain(&bare).copied().collect();
     windows.retain(|window| options.range.is_none_or(|range| window.is_asked(range)));
@@ -229,10 +228,21 @@ async fn compare_known(
             has_receipts: lease.is_some(),
             bytes_max: run.config.run.chunk_bytes_max.saturating_mul(2),
             pass,
+            in_step: match plan.is_full() {
+                true => None,
+                false => was_in_step(&run.retrier.store, name, &target.incarnation)?,
+            },
             pools: run.pools.clone(),
             retrier: run.retrier.clone(),
         });
-        there = windows_again(&shared, windows, run.max_workers(), done).await?;
+        if lease.is_some() && lease_session.receipt_key().is_some() {
+            refuse_other_key(lease_session, &plan, &windows).await?;
+        }
+        let doubts;
+        (there, doubts) = windows_again(&shared, windows, run.max_workers(), done).await?;
+        doubt::warnings(name, &doubts, "`sync reconcile --repair` loads their rows again")
+            .iter()
+            .for_each(|text| run.warn(text));
     } else {
         all_lost(run, name, &windows, done)?;
     }
@@ -263,6 +273,16 @@ async fn compare_known(
         options,
     };
     repair::repair(run, lease_session, repair, done).await
+}
+
+/// Refuses a `receipt_key` that fits none of the seals.
+async fn refuse_other_key(session: &mut Session, plan: &TablePlan, windows: &BTreeSet<Window>) -> Result<()> {
+    let mut seals = Vec::new();
+    for window in windows {
+        let receipts = receipt::read(session, &plan.target, *window).await?;
+        seals.extend(receipts.iter().map(|receipt| receipt.seal));
+    }
+    receipt::refuse_other_key(&plan.target, seals)
 }
 
 /// The target table; `None` if it does not exist and no receipt names it. One that is to be loaded takes rows, as in a run.

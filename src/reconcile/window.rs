@@ -15,12 +15,12 @@ use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
 use crate::model::window::Window;
 use crate::pipeline::pool::Pools;
+use crate::pipeline::resume::doubt::{Doubt, Judged, Memory};
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::progress::Event;
 use crate::reconcile::compare::{Difference, GAP, NO_RECEIPT, Subject, UNCOVERED, UNFINISHED};
 use crate::reconcile::finding::{About, Finding, Reconciled};
-use crate::target::receipt;
-use crate::target::receipt::Receipt;
+use crate::target::receipt::{self, Receipt, Seal};
 use crate::target::table::Target;
 
 /// The context that the windows of a table share.
@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) has_receipts: bool,
     pub(super) bytes_max: usize,
     pub(super) pass: u128,
+    /// The epoch at which the store was last in step with the table's receipts.
+    pub(super) in_step: Option<i64>,
     pub(super) pools: Pools,
     pub(super) retrier: Retrier,
 }
@@ -48,18 +50,21 @@ struct WindowDone {
     /// Rows of the window at the target.
     there: u64,
     findings: Vec<Finding>,
+    /// Why receipts are not believed.
+    doubts: Vec<Doubt>,
 }
 
-/// Compares windows, up to `workers` at once. Returns the number of rows of each at the target.
+/// Compares windows, up to `workers` at once. Returns the number of rows of each at the target, and why receipts are not
+/// believed.
 pub(super) async fn windows_again(
     shared: &Arc<Shared>,
     windows: BTreeSet<Window>,
     workers: usize,
     done: &mut Reconciled,
-) -> Result<BTreeMap<Window, u64>> {
+) -> Result<(BTreeMap<Window, u64>, Vec<Doubt>)> {
     let mut waiting = windows.into_iter();
     let mut running = JoinSet::new();
-    let mut there = BTreeMap::new();
+    let (mut there, mut doubts) = (BTreeMap::new(), Vec::new());
     loop {
         while running.len() < workers && !shared.retrier.stop.is_stopped() {
             let Some(window) = waiting.next() else { break };
@@ -83,17 +88,18 @@ pub(super) async fn windows_again(
         done.rows += ended.rows;
         done.chunks_before += ended.chunks_before;
         done.findings.append(&mut ended.findings);
+        doubts.append(&mut ended.doubts);
         there.insert(ended.window, ended.there);
     }
     done.findings
         .sort_by_key(|finding| (finding.window, finding.ordinal.is_none(), finding.ordinal));
-    Ok(there)
+    Ok((there, doubts))
 }
 
 async fn window_again(shared: Arc<Shared>, window: Window) -> Result<WindowDone> {
     let shared = &*shared;
     let name = shared.plan.name.as_str();
-    let receipts = if shared.has_receipts {
+    let mut receipts = if shared.has_receipts {
         let mut session = shared.pools.target.take().await?;
         let receipts = receipt::read(&mut session, &shared.plan.target, window).await?;
         shared.pools.target.put(session);
@@ -102,8 +108,27 @@ async fn window_again(shared: Arc<Shared>, window: Window) -> Result<WindowDone>
         Vec::new()
     };
     let checkpoints = shared.retrier.store.chunks(name, window)?;
+    // Only the table in place tells the rows of a reference table.
+    let known = match window {
+        Window::All => &[][..],
+        Window::Dates(_) | Window::Undated => &checkpoints,
+    };
+    let memory = Memory::of(known, shared.in_step);
+    let mut doubts = Vec::new();
+    for receipt in &mut receipts {
+        match memory.judge(receipt) {
+            Judged::Believed => {}
+            Judged::Sealable => receipt.chunk.state = ChunkState::Verified,
+            Judged::Doubted(doubt) => {
+                doubts.push(doubt);
+                receipt.chunk.range = memory.stale(receipt).range;
+                receipt.chunk.state = ChunkState::Stale;
+            }
+        }
+    }
     let mut done = WindowDone {
         window,
+        doubts,
         readable: readable(shared, window, &receipts).await?,
         chunks: 0,
         rows: 0,
@@ -231,7 +256,7 @@ async fn lost_again(shared: &Shared, chunk: &Chunk, done: &mut WindowDone) -> Re
         chunk: chunk.clone(),
         epoch: 0,
         incarnation: shared.target.incarnation.clone(),
-        is_unsealed: false,
+        seal: Seal::Unasked,
     };
     let subject = Subject {
         plan: &shared.plan,

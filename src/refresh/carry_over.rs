@@ -13,7 +13,7 @@ use crate::target::lease::Lease;
 use crate::target::leaving::Accounted;
 use crate::target::load;
 use crate::target::load::{Load, Loaded};
-use crate::target::receipt::Receipt;
+use crate::target::receipt::{Receipt, Seal};
 use crate::target::stage;
 use crate::target::table::Target;
 
@@ -54,7 +54,7 @@ pub async fn carry(
         chunk: chunk.clone(),
         epoch: lease.epoch,
         incarnation: to.incarnation.clone(),
-        is_unsealed: false,
+        seal: Seal::Unasked,
     };
     let load = Load {
         window: Window::All,

@@ -20,7 +20,7 @@ use crate::preflight::context::RunContext;
 use crate::progress::{Event, TableSummary};
 use crate::source::extract::{Extracted, Limits, Request, extract};
 use crate::target::load::Loaded;
-use crate::target::receipt::Receipt;
+use crate::target::receipt::{Receipt, Seal};
 use crate::target::stage;
 use crate::target::together::Together;
 
@@ -242,7 +242,7 @@ async fn commit(run: &RunContext<'_>, at: LoadTarget<'_>, mut pieces: Vec<Piece>
             chunk: piece.chunk.clone(),
             epoch: at.lease.epoch,
             incarnation: at.target.incarnation.clone(),
-            is_unsealed: false,
+            seal: Seal::Unasked,
         })
         .collect();
     let (claims, pieces) = (&claims, &pieces);

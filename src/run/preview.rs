@@ -354,9 +354,10 @@ impl Look<'_> {
             true => receipt::windows(session, &plan.target).await?,
             false => Vec::new(),
         };
-        let mut windows = Vec::new();
+        let (mut windows, mut seals) = (Vec::new(), Vec::new());
         for window in known.iter().copied().filter(|window| window.is_asked(self.range)) {
             let receipts = receipt::read(session, &plan.target, window).await?;
+            seals.extend(receipts.iter().map(|receipt| receipt.seal));
             let here = |receipt: &&receipt::Receipt| {
                 target.is_some_and(|target| receipt.incarnation == target.incarnation)
                     && receipt.chunk.state == ChunkState::Verified
@@ -376,6 +377,7 @@ impl Look<'_> {
             };
             windows.push(WindowPreview { window, work, rows });
         }
+        receipt::refuse_other_key(&plan.target, seals)?;
         let mut new = match plan.is_full() {
             true => vec![Window::All],
             false => missing(in_calendar(plan, self.range), &known)?,

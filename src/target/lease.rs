@@ -64,7 +64,7 @@ pub async fn take(
     stop: &StopSignal,
 ) -> Result<Lease> {
     wait_turn(session, table, clock, stop).await?;
-    raise(session, table, holder).await
+    raise(session, table, holder, 0).await
 }
 
 /// Waits up to a minute for another session to release a target table's applock, and takes it. It lasts as long as
@@ -98,23 +98,25 @@ pub async fn wait_turn(
 }
 
 /// Raises the epoch of a target table's lease, whose applock this session has. The epoch outlives the session. The
-/// lease bears the name by which the server has it.
+/// lease bears the name by which the server has it. The epoch is above `seen`, the last one that the caller knows of: a
+/// target that was restored has an older one.
 ///
 /// # Errors
 /// Those of [`Session::execute`].
-pub async fn raise(session: &mut Session, table: &str, holder: &Holder) -> Result<Lease> {
+pub async fn raise(session: &mut Session, table: &str, holder: &Holder, seen: i64) -> Result<Lease> {
     let run_id = holder.run_id.to_be_bytes();
     let params = [
         Value::Text(table),
         Value::Bytes(&run_id),
         Value::Text(&holder.host),
         Value::Integer(i64::from(holder.process_id)),
+        Value::Integer(seen),
     ];
-    let sql = "UPDATE [sync].[lease] SET [epoch] = [epoch] + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, \
+    let sql = "UPDATE [sync].[lease] SET [epoch] = CASE WHEN [epoch] < @P5 THEN @P5 ELSE [epoch] END + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, \
                [process_id] = @P4, [renewed_at] = SYSUTCDATETIME() WHERE [table_name] = @P1";
     if session.execute(sql, &params).await? == 0 {
         let sql = "INSERT INTO [sync].[lease] ([table_name], [epoch], [run_id], [host], [process_id], [renewed_at]) \
-                   VALUES (@P1, 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())";
+                   VALUES (@P1, @P5 + 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())";
         session.execute(sql, &params).await?;
     }
     failpoint::step("lease: after the epoch is raised");

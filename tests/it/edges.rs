@@ -4,6 +4,29 @@ use testkit::project::{T_MONTHLY, monthly};
 use testkit::tables::{self, Table};
 use testkit::{Project, Server, faults};
 
+/// Each row is larger than a chunk, so that a read stops before its last row has come.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rows_that_are_larger_than_a_chunk_are_loaded() {
+    let server = Server::start().await;
+    let rows = (0..5).map(|n| {
+        format!(
+            "({n}, '2025-10-0{}', REPLICATE(CAST(N'x' AS nvarchar(max)), 5000000))",
+            n + 1
+        )
+    });
+    Table::new(
+        "T",
+        "ID int NOT NULL, D datetime NOT NULL, TEXT nvarchar(max) NULL",
+    )
+    .indexed("D")
+    .rows(rows)
+    .at_source(&server)
+    .await;
+    let project = Project::tuned(&server, "chunk_bytes_max = 1048576", T_MONTHLY);
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    server.assert_equal("dbo.T", "dbo.t_T").await;
+}
+
 /// Copies one table with small chunks, twice, and compares the ends.
 async fn copy(server: &Server, table: Table, chunk_rows: u32) -> Project {
     table.at_source(server).await;

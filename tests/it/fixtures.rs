@@ -39,7 +39,7 @@ fn describe(view: &View<'_>) -> String {
         for (part, value) in &table.fingerprint {
             line(format!("  {part}: {value}"));
         }
-        if let Some(at) = view.in_step(&table.name).expect("in step") {
+        for at in view.in_step(&table.name).expect("in step") {
             line(format!(
                 "  in step at epoch {} of table {}, made {}",
                 at.epoch, at.object_id, at.created

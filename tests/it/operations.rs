@@ -42,6 +42,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "exits(3)",
     ),
     (
+        "refused with exit code 7, before anything is written. A machine without a key",
+        "another_key_is_refused",
+        "(&job::RUN_IN_TURN, 7)",
+    ),
+    (
         "Windows that overlap are refused with exit code 6",
         "a_window_that_hands_changed_is_refused",
         "expect(6)",

@@ -104,7 +104,12 @@ async fn who_denies_tls_gets_no_password_off_this_machine() {
         let middle = Middle::start(None, Then::HangUp).await;
         let error = refusal(&endpoint(middle.port, encrypt, trust)).await;
         assert_eq!(middle.heard(), [], "encrypt = {encrypt}, trust = {trust}");
-        assert_eq!(error.kind(), ErrorKind::Connection);
+        // Where TLS was asked for and denied, no later attempt has another answer.
+        let expected = match encrypt {
+            true => ErrorKind::Preflight,
+            false => ErrorKind::Connection,
+        };
+        assert_eq!(error.kind(), expected, "encrypt = {encrypt}, trust = {trust}");
         assert!(error.to_string().contains("TLS"), "{error}");
     }
 }

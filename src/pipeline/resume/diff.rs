@@ -10,6 +10,7 @@ use super::scope::Scope;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::window::Window;
+use crate::target::receipt::Receipt;
 
 /// A window as the store has it.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Found {
     pub(super) in_step: BTreeMap<Window, Reached>,
     /// The chunks of the other windows; none for a window that has lost all its receipts.
     pub(super) unmatched: BTreeMap<Window, Vec<Chunk>>,
+    /// Receipts that are believed and lack their seals.
+    pub(super) unsealed: Vec<Receipt>,
     /// The ordinals of receipts that are not believed.
     pub(super) doubted: BTreeMap<Window, Vec<u32>>,
     /// Why, one each.

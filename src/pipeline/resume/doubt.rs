@@ -3,7 +3,7 @@
 //! A receipt names its load by a random identity, so a store that has a checkpoint of the same load knows what the receipt
 //! must say. One that says something else was changed by hand. A receipt of a load that the store does not know is
 //! another run's, or of a backup that the target was restored from. The epoch tells which: when the store was last in step,
-//! it knew all receipts of earlier epochs, and those that it does not know any more were replaced since.
+//! it knew all receipts of epochs until then, so one of them in whose place it has another load now was replaced. Pure.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,7 @@ use crate::base::error::Result;
 use crate::base::text::counted;
 use crate::checkpoint::{InStep, Store};
 use crate::model::chunk::{Chunk, ChunkState};
-use crate::model::plan::TablePlan;
-use crate::model::window::Window;
-use crate::mssql::Session;
-use crate::target::lease::Lease;
-use crate::target::receipt::{self, Incarnation, Receipt};
-use crate::target::table::Target;
+use crate::target::receipt::{Incarnation, Receipt, Seal};
 
 /// Why a receipt is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +24,29 @@ pub(crate) enum Doubt {
     Unsealed,
 }
 
-/// The epoch at which the store was last in step with the receipts of a table; `None` if it never was, or if the table
-/// that now bears the name is another one, whose epochs have begun anew.
+/// The epoch at which the store was last in step with the receipts of a table of this identity; `None` if it never was.
 pub(crate) fn was_in_step(store: &Store, table: &str, incarnation: &Incarnation) -> Result<Option<i64>> {
-    let at = store.view()?.in_step(table)?;
-    let is_here = |at: &InStep| (at.object_id, &at.created) == (incarnation.object_id, &incarnation.created);
-    Ok(at.filter(is_here).map(|at| at.epoch))
+    let moments = store.view()?.in_step(table)?;
+    let is_here = |at: &&InStep| (at.object_id, &at.created) == (incarnation.object_id, &incarnation.created);
+    Ok(moments.iter().find(is_here).map(|at| at.epoch))
+}
+
+/// The least epoch that the next lease of a table must be above: one that the store has seen. After a restore, the
+/// target's own is lower, and epochs would no longer tell what came first.
+pub(crate) fn epoch_seen(store: &Store, table: &str) -> Result<i64> {
+    let moments = store.view()?.in_step(table)?;
+    Ok(moments.iter().map(|at| at.epoch).max().unwrap_or_default())
+}
+
+/// Whether a receipt is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// It is.
+    Believed,
+    /// It is, because the store knows the same, but it lacks its seal.
+    Sealable,
+    /// It is not.
+    Doubted(Doubt),
 }
 
 /// What the store knows of a window's loads.
@@ -56,33 +68,32 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Why a receipt is not believed; `None` if it is. One that is stale needs no belief.
-    pub(crate) fn doubt(&self, receipt: &Receipt) -> Option<Doubt> {
+    /// Whether a receipt is believed. One that is stale needs no belief.
+    pub(crate) fn judge(&self, receipt: &Receipt) -> Judged {
         let chunk = &receipt.chunk;
-        if receipt.is_unsealed {
-            return Some(Doubt::Unsealed);
+        let known = self.loads.get(&chunk.load_id);
+        let is_same = known.is_some_and(|known| {
+            (known.state, &known.range, known.tally) == (ChunkState::Verified, &chunk.range, chunk.tally)
+        });
+        match receipt.seal {
+            Seal::Missing | Seal::Wrong if is_same => return Judged::Sealable,
+            Seal::Missing | Seal::Wrong => return Judged::Doubted(Doubt::Unsealed),
+            Seal::Unasked | Seal::Fits => {}
         }
-        if chunk.state != ChunkState::Verified {
-            return None;
+        if chunk.state != ChunkState::Verified || is_same {
+            return Judged::Believed;
         }
-        if let Some(known) = self.loads.get(&chunk.load_id) {
-            let is_same = (&known.range, known.tally) == (&chunk.range, chunk.tally);
-            return match known.state {
-                ChunkState::Verified if is_same => None,
-                ChunkState::Verified | ChunkState::Stale => Some(Doubt::Changed),
-                // An attempt whose commit happened although its answer was lost.
-                ChunkState::Planned
-                | ChunkState::Extracted
-                | ChunkState::Loaded
-                | ChunkState::Failed
-                | ChunkState::Mismatched => None,
-            };
-        }
-        let in_step = self.in_step?;
-        // Of the epoch itself it may be a load whose checkpoint a crash prevented, unless the store has one there.
-        let is_replaced = receipt.epoch < in_step
-            || (receipt.epoch == in_step && self.verified.contains_key(&chunk.ordinal));
-        is_replaced.then_some(Doubt::Restored)
+        let doubt = match known.map(|known| known.state) {
+            Some(ChunkState::Verified | ChunkState::Stale) => Some(Doubt::Changed),
+            // An attempt whose commit happened although its answer was lost.
+            Some(_) => None,
+            // What the store knows nothing of in this place replaced nothing: another machine loaded it.
+            None => {
+                let is_old = self.in_step.is_some_and(|in_step| receipt.epoch <= in_step);
+                (is_old && self.verified.contains_key(&chunk.ordinal)).then_some(Doubt::Restored)
+            }
+        };
+        doubt.map_or(Judged::Believed, Judged::Doubted)
     }
 
     /// The chunk of a receipt that is not believed, to be loaded again. What hands changed keeps the range that the store
@@ -98,45 +109,15 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// Marks the receipts of windows that are not believed as stale, and returns the reasons. A comparison of rows with
-/// receipts alone would find a restored target as good as new.
-///
-/// # Errors
-/// `Busy` if the lease was lost; `State` if a receipt or a record is damaged; those of the session.
-pub(crate) async fn disbelieve(
-    session: &mut Session,
-    store: &Store,
-    lease: &Lease,
-    (plan, target): (&TablePlan, &Target),
-    windows: &[Window],
-) -> Result<Vec<Doubt>> {
-    let name = plan.name.as_str();
-    let in_step = was_in_step(store, name, &target.incarnation)?;
-    let mut doubts = Vec::new();
-    for window in windows {
-        let stored = store.chunks(name, *window)?;
-        let memory = Memory::of(&stored, in_step);
-        let mut ordinals = Vec::new();
-        for receipt in receipt::read(session, &plan.target, *window).await? {
-            if let Some(doubt) = memory.doubt(&receipt) {
-                doubts.push(doubt);
-                ordinals.push(receipt.chunk.ordinal);
-            }
-        }
-        receipt::mark_all_stale(session, lease, *window, &ordinals).await?;
-    }
-    Ok(doubts)
-}
-
-/// The warnings about receipts of a table that are not believed.
-pub(crate) fn warnings(table: &str, doubts: &[Doubt]) -> Vec<String> {
+/// The warnings about receipts of a table that are not believed, with what loads their rows again.
+pub(crate) fn warnings(table: &str, doubts: &[Doubt], remedy: &str) -> Vec<String> {
     let count = |doubt| doubts.iter().filter(|found| **found == doubt).count() as u64;
     let mut warnings = Vec::new();
     let changed = count(Doubt::Changed);
     if changed > 0 {
         warnings.push(format!(
             "Table {table}: the target's receipts of {} say something else than this state file knows of the same loads \
-             (changed by hand, or of an older backup), so they are not believed; load what they cover again by `sync run`",
+             (changed by hand, or of an older backup), so they are not believed; {remedy}",
             counted(changed, "chunk")
         ));
     }
@@ -144,7 +125,7 @@ pub(crate) fn warnings(table: &str, doubts: &[Doubt]) -> Vec<String> {
     if unsealed > 0 {
         warnings.push(format!(
             "Table {table}: the target's receipts of {} lack the seal of receipt_key (made without this key, or changed by \
-             hand), so they are not believed; load what they cover again by `sync run`",
+             hand), so they are not believed; {remedy}",
             counted(unsealed, "chunk")
         ));
     }
@@ -152,7 +133,7 @@ pub(crate) fn warnings(table: &str, doubts: &[Doubt]) -> Vec<String> {
     if restored > 0 {
         warnings.push(format!(
             "Table {table}: the target was restored to a state of before an earlier run; its receipts of {} are of loads \
-             that were replaced since, so they are not believed; load what they cover again by `sync run`",
+             that were replaced since, so they are not believed; {remedy}",
             counted(restored, "chunk")
         ));
     }
@@ -164,6 +145,7 @@ mod tests {
     use super::*;
     use crate::model::chunk::KeyRange;
     use crate::model::row::Tally;
+    use crate::model::window::Window;
 
     fn chunk(ordinal: u32, load_id: u128, state: ChunkState) -> Chunk {
         Chunk {
@@ -189,8 +171,12 @@ mod tests {
                 object_id: 1,
                 created: String::new(),
             },
-            is_unsealed: false,
+            seal: Seal::Unasked,
         }
+    }
+
+    fn doubted(doubt: Option<Doubt>) -> Judged {
+        doubt.map_or(Judged::Believed, Judged::Doubted)
     }
 
     #[test]
@@ -204,35 +190,47 @@ mod tests {
         ] {
             let stored = [chunk(0, 1, known)];
             let memory = Memory::of(&stored, Some(9));
-            assert_eq!(memory.doubt(&receipt(chunk(0, 1, Verified), 1)), doubt, "{known}");
-            assert_eq!(memory.doubt(&receipt(chunk(0, 1, Stale), 1)), None);
+            let judged = memory.judge(&receipt(chunk(0, 1, Verified), 1));
+            assert_eq!(judged, doubted(doubt), "{known}");
+            assert_eq!(memory.judge(&receipt(chunk(0, 1, Stale), 1)), Judged::Believed);
         }
         let stored = [chunk(0, 1, Verified)];
         let memory = Memory::of(&stored, None);
         let mut other = receipt(chunk(0, 1, Verified), 1);
         other.chunk.tally.row_count = 5;
-        assert_eq!(memory.doubt(&other), Some(Doubt::Changed));
+        assert_eq!(memory.judge(&other), Judged::Doubted(Doubt::Changed));
         assert_eq!(memory.stale(&other).tally.row_count, 0);
     }
 
     #[test]
-    fn a_load_that_the_store_does_not_know_is_believed_if_it_is_younger() {
-        let stored = [chunk(0, 1, ChunkState::Verified)];
+    fn a_load_that_the_store_does_not_know_is_believed_if_it_is_younger_or_replaced_nothing() {
+        let stored = [chunk(0, 1, ChunkState::Verified), chunk(1, 3, ChunkState::Stale)];
         let of = |epoch, ordinal| receipt(chunk(ordinal, 2, ChunkState::Verified), epoch);
         let memory = Memory::of(&stored, Some(5));
         for (epoch, ordinal, doubt) in [
             (6, 0, None),
             (4, 0, Some(Doubt::Restored)),
-            (4, 1, Some(Doubt::Restored)),
             (5, 0, Some(Doubt::Restored)),
-            (5, 1, None),
+            (4, 1, None),
+            (4, 2, None),
         ] {
-            assert_eq!(
-                memory.doubt(&of(epoch, ordinal)),
-                doubt,
-                "epoch {epoch}, chunk {ordinal}"
-            );
+            let judged = memory.judge(&of(epoch, ordinal));
+            assert_eq!(judged, doubted(doubt), "epoch {epoch}, chunk {ordinal}");
         }
-        assert_eq!(Memory::of(&stored, None).doubt(&of(4, 0)), None);
+        assert_eq!(Memory::of(&stored, None).judge(&of(4, 0)), Judged::Believed);
+    }
+
+    #[test]
+    fn a_receipt_without_its_seal_is_believed_if_the_store_knows_the_same() {
+        let stored = [chunk(0, 1, ChunkState::Verified)];
+        let memory = Memory::of(&stored, Some(5));
+        for seal in [Seal::Missing, Seal::Wrong] {
+            let unsealed = |load_id| Receipt {
+                seal,
+                ..receipt(chunk(0, load_id, ChunkState::Stale), 1)
+            };
+            assert_eq!(memory.judge(&unsealed(1)), Judged::Sealable);
+            assert_eq!(memory.judge(&unsealed(2)), Judged::Doubted(Doubt::Unsealed));
+        }
     }
 }

@@ -20,7 +20,7 @@ use chrono::{Days, NaiveDateTime, Timelike};
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::checkpoint::{Change, InStep, Store};
-use crate::model::chunk::{Chunk, ChunkEvent, next_state};
+use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
 use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, LAST_DAY, Window, missing};
@@ -29,10 +29,10 @@ use crate::progress::last_day;
 use crate::target::lease::Lease;
 use crate::target::receipt::{self, Incarnation, Receipt, Sums};
 use crate::target::table::Target;
-use crate::tsql::predicate::{calendar, within_calendar};
+use crate::tsql::predicate::{calendar, instant_of_key, within_calendar};
 use counted::Counter;
 use diff::{Found, Stored, diff};
-use doubt::{Memory, was_in_step};
+use doubt::{Judged, Memory, was_in_step};
 use owed::Owed;
 use reached::{Reached, in_step, without_receipts};
 use trim::trim_to_gapless;
@@ -121,6 +121,7 @@ impl Comparison<'_> {
                 recounted += stale.len();
             }
         }
+        receipt::put_seals(session, self.lease, &found.unsealed).await?;
         for (window, ordinals) in &found.doubted {
             receipt::mark_all_stale(session, self.lease, *window, ordinals).await?;
         }
@@ -133,7 +134,11 @@ impl Comparison<'_> {
             lost += self.trim(session, *window, chunks).await?;
         }
         lost += self.align_store(&found)?;
-        let mut warnings = doubt::warnings(self.plan.name.as_str(), &found.doubts);
+        let mut warnings = doubt::warnings(
+            self.plan.name.as_str(),
+            &found.doubts,
+            "their rows are loaded again",
+        );
         warnings.extend(self.warnings(found.foreign, recounted, lost));
         warnings.extend(to_come.iter().map(|window| {
             format!(
@@ -204,22 +209,38 @@ impl Comparison<'_> {
             .filter(|(window, _)| !found.in_step.contains_key(window));
         let unmatched: Vec<(Window, u64)> = unmatched.map(|(window, sums)| (*window, sums.chunks)).collect();
         let mut receipts = receipt::read_windows(session, &self.plan.target, &unmatched).await?;
-        let in_step = was_in_step(self.store, self.plan.name.as_str(), &self.target.incarnation)?;
+        let seals = receipts.values().flatten().map(|receipt| receipt.seal);
+        receipt::refuse_other_key(&self.plan.target, seals)?;
+        let in_step = match self.plan.is_full() {
+            // Its receipts come from another table's lease, by the cutover.
+            true => None,
+            false => was_in_step(self.store, self.plan.name.as_str(), &self.target.incarnation)?,
+        };
         for (window, _) in unmatched {
             let stored = self.known(window)?;
             let memory = Memory::of(&stored, in_step);
             let mut chunks = Vec::new();
-            for receipt in receipts.remove(&window).unwrap_or_default() {
+            for mut receipt in receipts.remove(&window).unwrap_or_default() {
                 if receipt.incarnation != self.target.incarnation {
                     found.foreign += 1;
-                } else if let Some(doubt) = memory.doubt(&receipt) {
-                    found.doubts.push(doubt);
-                    let ordinals = found.doubted.entry(window).or_default();
-                    ordinals.push(receipt.chunk.ordinal);
-                    chunks.push(memory.stale(&receipt));
+                    chunks.push(self.classify(receipt)?);
                     continue;
                 }
-                chunks.push(self.classify(receipt)?);
+                match memory.judge(&receipt) {
+                    Judged::Believed => {}
+                    Judged::Sealable => {
+                        receipt.chunk.state = ChunkState::Verified;
+                        found.unsealed.push(receipt.clone());
+                    }
+                    Judged::Doubted(doubt) => {
+                        found.doubts.push(doubt);
+                        let ordinals = found.doubted.entry(window).or_default();
+                        ordinals.push(receipt.chunk.ordinal);
+                        chunks.push(memory.stale(&receipt));
+                        continue;
+                    }
+                }
+                chunks.push(receipt.chunk);
             }
             found.unmatched.insert(window, chunks);
         }
@@ -265,7 +286,10 @@ impl Comparison<'_> {
     /// again. Returns the number of chunks that the store held as verified without a receipt.
     async fn trim(&self, session: &mut Session, window: Window, chunks: &mut Vec<Chunk>) -> Result<usize> {
         let known = self.known(window)?;
-        let trimmed = trim_to_gapless(std::mem::take(chunks), &known)?;
+        let mut trimmed = trim_to_gapless(std::mem::take(chunks), &known)?;
+        if let Some(rest) = trimmed.rest.take().filter(|rest| is_ahead(&rest.range)) {
+            trimmed.chunks.push(rest);
+        }
         if let Some(ordinal) = trimmed.cut_at {
             // The first receipt that is cut stays if the next chunk takes its place, or if the window would
             // have no other.
@@ -408,6 +432,17 @@ impl Comparison<'_> {
             next: reached.next,
             verified_rows: reached.verified_rows,
         }
+    }
+}
+
+/// Whether a range ends behind its start, as far as its dates tell: keys are in the order of a server's collation.
+fn is_ahead(range: &KeyRange) -> bool {
+    let at = |key: &KeyBytes| instant_of_key(key).ok().flatten();
+    match (&range.after, &range.through) {
+        (None, _) | (_, None) => true,
+        (Some(after), Some(through)) => at(after)
+            .zip(at(through))
+            .is_some_and(|(after, through)| after < through),
     }
 }
 

@@ -18,6 +18,9 @@ pub(super) struct Trimmed {
     pub(super) cut_at: Option<u32>,
     /// Chunks that the store holds verified and that have no receipt.
     pub(super) lost: usize,
+    /// The range of those that do not follow on the receipts, as one chunk; sound only if it ends behind its start, which
+    /// bytes of keys do not tell.
+    pub(super) rest: Option<Chunk>,
 }
 
 /// Fills the gaps between the `receipts` of a window, which are in the order of their ordinals, from the
@@ -65,13 +68,20 @@ pub(super) fn trim_to_gapless(receipts: Vec<Chunk>, known: &[Chunk]) -> Result<T
         let (after, ended) = end_of(&mended.chunks);
         mended.lost += verified(lost(next, u32::MAX));
         let mut tail: Vec<Chunk> = lost(next, u32::MAX).cloned().collect();
+        let last = tail.last().cloned();
         while !ended && !tail.is_empty() && !follow_on(&tail, &after, next) {
             tail.pop();
         }
         if !ended {
+            let is_cut = tail.last().map(|chunk| chunk.ordinal) != last.as_ref().map(|last| last.ordinal);
             mended
                 .chunks
                 .extend(tail.into_iter().map(again).collect::<Result<Vec<_>>>()?);
+            let next = ordinal_after(&mended.chunks);
+            let (after, ended) = end_of(&mended.chunks);
+            if let Some(last) = last.filter(|last| is_cut && !ended && last.range.through != after) {
+                mended.rest = between(next..next.saturating_add(1), after, &last.range.through).pop();
+            }
         }
     }
     Ok(mended)

@@ -23,7 +23,7 @@ use crate::source::extract::Extracted;
 use crate::target::leaving::Accounted;
 use crate::target::load;
 use crate::target::load::{Load, Loaded, Moved};
-use crate::target::receipt::Receipt;
+use crate::target::receipt::{Receipt, Seal};
 use crate::target::stage;
 use crate::tsql::predicate::holds_day;
 
@@ -246,7 +246,7 @@ impl WindowRun {
             chunk: chunk.clone(),
             epoch: table.lease.epoch,
             incarnation: table.target.incarnation.clone(),
-            is_unsealed: false,
+            seal: Seal::Unasked,
         };
         let owned = (rows.extent, rows.range.unwrap_or(&claim.chunk.range));
         let tried = self.commit(&mut session, Some((&claim, rows)), owned).await?;

@@ -32,8 +32,7 @@ use crate::pipeline::retrier::{Place, Retrier};
 use crate::progress::{Event, Refused};
 use crate::source::extract::{Extracted, Limits, Request, extract};
 use crate::target::lease::Lease;
-use crate::target::receipt;
-use crate::target::receipt::Receipt;
+use crate::target::receipt::{self, Receipt, Seal};
 use crate::target::table::Target;
 use crate::tsql::predicate::instant_of_key;
 
@@ -349,7 +348,7 @@ impl WindowRun {
             chunk: chunk.clone(),
             epoch: table.lease.epoch,
             incarnation: table.target.incarnation.clone(),
-            is_unsealed: false,
+            seal: Seal::Unasked,
         });
         let mut session = table.pools.target.take().await?;
         let turn = table.load_turn.lock().await;

@@ -15,10 +15,10 @@ pub use plan::{
     plan, put_plan, renew_plan, source_table, tables, unfollowed,
 };
 pub(super) use record::id_of;
-pub use record::{Incarnation, Receipt, read, read_windows, windows};
+pub use record::{Incarnation, Receipt, Seal, read, read_windows, refuse_other_key, windows};
 pub use retire::{
     cut, drop_all, drop_from, drop_table, drop_with_table, forget, mark_all_stale, mark_stale, pass_on,
-    ranges, split,
+    put_seals, ranges, split,
 };
 pub use sums::{Sums, sums};
 pub use write::{another_table, is_here, write};

@@ -50,8 +50,40 @@ pub struct Receipt {
     pub epoch: i64,
     /// The table that its rows went into.
     pub incarnation: Incarnation,
-    /// Whether it should bear a seal and does not: it was made without the key, or changed by hand.
-    pub is_unsealed: bool,
+    /// What its seal says.
+    pub seal: Seal,
+}
+
+/// What the seal of a receipt says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seal {
+    /// Nothing: there is no key to check it by, or the receipt is stale.
+    Unasked,
+    /// The receipt was made with this key, and is as it was made.
+    Fits,
+    /// There is none: the receipt was made without a key.
+    Missing,
+    /// It was made with another key, or the receipt was changed by hand.
+    Wrong,
+}
+
+/// Refuses a key that fits none of a table's seals: it is mistyped more likely than all receipts are forged, and to
+/// believe none of them would load all of the table again, on each machine in turn.
+///
+/// # Errors
+/// `Preflight`.
+pub fn refuse_other_key(table: &TableName, seals: impl IntoIterator<Item = Seal>) -> Result<()> {
+    let seals: Vec<Seal> = seals.into_iter().collect();
+    if seals.contains(&Seal::Fits) || !seals.contains(&Seal::Wrong) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Preflight,
+        format!(
+            "The seals of {table} are of another receipt_key; give the one that its loads were made with, or, if it is lost, run \
+             `sync forget` for the table and load it anew"
+        ),
+    ))
 }
 
 /// The windows of a target table that have receipts, by date.
@@ -63,9 +95,7 @@ pub async fn windows(session: &mut Session, table: &TableName) -> Result<Vec<Win
     let sql = "SELECT DISTINCT [window_start], [window_end] FROM [sync].[receipt] WHERE [table_name] = @P1 \
                ORDER BY [window_start]";
     let rows = session.many_rows(sql, &[Value::Text(&name)]).await?;
-    let windows = rows
-        .iter()
-        .map(|row| Window::from_stored(row.date("window_start")?, row.date("window_end")?));
+    let windows = rows.iter().map(window_of);
     let windows: Vec<Window> = windows.collect::<Result<_>>()?;
     refuse_overlaps(table, &windows)?;
     Ok(windows)
@@ -165,7 +195,7 @@ impl Receipt {
             _ => return Err(unreadable()),
         };
         let mut receipt = Receipt {
-            window: Window::from_stored(row.date("window_start")?, row.date("window_end")?)?,
+            window: window_of(row)?,
             chunk: Chunk {
                 ordinal: u32::try_from(row.integer("ordinal")?).map_err(|_| unreadable())?,
                 range: KeyRange {
@@ -187,16 +217,26 @@ impl Receipt {
                 object_id: i32::try_from(row.integer("target_object_id")?).map_err(|_| unreadable())?,
                 created: row.text("target_created")?.to_owned(),
             },
-            is_unsealed: false,
+            seal: Seal::Unasked,
         };
-        if let (Some(key), ChunkState::Verified) = (key, state)
-            && !is_sealed(key, &receipt, row.optional_bytes("seal")?)
-        {
-            receipt.chunk.state = ChunkState::Stale;
-            receipt.is_unsealed = true;
+        if let (Some(key), ChunkState::Verified) = (key, state) {
+            receipt.seal = match row.optional_bytes("seal")? {
+                None => Seal::Missing,
+                Some(found) if is_sealed(key, &receipt, found) => Seal::Fits,
+                Some(_) => Seal::Wrong,
+            };
+            if receipt.seal != Seal::Fits {
+                receipt.chunk.state = ChunkState::Stale;
+            }
         }
         Ok(receipt)
     }
+}
+
+/// The window of a receipt.
+pub(super) fn window_of(row: &Row) -> Result<Window> {
+    Window::from_stored(row.date("window_start")?, row.date("window_end")?)
+        .map_err(|error| unreadable().with_source(error))
 }
 
 /// The seal of a verified receipt: a keyed hash of all that it proves, so that nobody without the key writes one that counts.
@@ -213,6 +253,7 @@ pub(super) fn seal(key: &Secret, receipt: &Receipt) -> [u8; 32] {
         chunk.tally.row_count.cast_signed(),
         chunk.tally.byte_count.cast_signed(),
         i64::from(incarnation.object_id),
+        receipt.epoch,
     ];
     for number in numbers {
         hasher.update(&number.to_le_bytes());
@@ -233,10 +274,9 @@ pub(super) fn seal(key: &Secret, receipt: &Receipt) -> [u8; 32] {
 }
 
 /// Whether a receipt bears its seal. The comparison takes the same time wherever they differ.
-fn is_sealed(key: &Secret, receipt: &Receipt, found: Option<&[u8]>) -> bool {
+fn is_sealed(key: &Secret, receipt: &Receipt, found: &[u8]) -> bool {
     let expected = blake3::Hash::from(seal(key, receipt));
-    let found: Option<[u8; 32]> = found.and_then(|found| found.try_into().ok());
-    found.is_some_and(|found| expected == blake3::Hash::from(found))
+    <[u8; 32]>::try_from(found).is_ok_and(|found| expected == blake3::Hash::from(found))
 }
 
 pub(in crate::target) fn id_of(bytes: &[u8]) -> Result<u128> {
@@ -246,7 +286,8 @@ pub(in crate::target) fn id_of(bytes: &[u8]) -> Result<u128> {
 pub(super) fn unreadable() -> Error {
     Error::new(
         ErrorKind::State,
-        "A receipt in [sync].[receipt] is not as this version writes it; it was changed by hand or by another version",
+        "A receipt in [sync].[receipt] is not as this version writes it; it was changed by hand or by another version; \
+         put it back from a backup, or run `sync forget` for its table and then load it again",
     )
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::record::{COLUMNS, Receipt};
+use super::record::{COLUMNS, Receipt, seal};
 use super::write::write;
 use crate::base::error::Result;
 use crate::base::failpoint;
@@ -93,6 +93,36 @@ pub async fn mark_all_stale(
     failpoint::step("stale: before COMMIT");
     session.commit().await?;
     failpoint::step("stale: after COMMIT");
+    Ok(())
+}
+
+/// Seals receipts that were made without the key and are known to be true.
+///
+/// # Errors
+/// `Busy` if the lease was lost; those of [`Session::commit`].
+pub async fn put_seals(session: &mut Session, lease: &Lease, receipts: &[Receipt]) -> Result<()> {
+    let Some(key) = session.receipt_key().cloned().filter(|_| !receipts.is_empty()) else {
+        return Ok(());
+    };
+    session.begin().await?;
+    fence(session, lease).await?;
+    for receipt in receipts {
+        let (load_id, seal) = (receipt.chunk.load_id.to_be_bytes(), seal(&key, receipt));
+        let params = [
+            Value::Text(&lease.table),
+            day(receipt.window.stored_start()),
+            Value::Integer(i64::from(receipt.chunk.ordinal)),
+            Value::Bytes(&load_id),
+            Value::Bytes(&seal),
+        ];
+        let sql = "UPDATE [sync].[receipt] SET [seal] = CAST(@P5 AS binary(32)) WHERE [table_name] = @P1 \
+                   AND [window_start] = @P2 AND [ordinal] = @P3 AND [load_id] = CAST(@P4 AS binary(16)) \
+                   AND [state] = N'verified'";
+        session.execute(sql, &params).await?;
+    }
+    failpoint::step("seals: before COMMIT");
+    session.commit().await?;
+    failpoint::step("seals: after COMMIT");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{Incarnation, refuse_overlaps, unreadable};
+use super::record::{Incarnation, refuse_overlaps, unreadable, window_of};
 use crate::base::error::Result;
 use crate::model::row::Value;
 use crate::model::table::TableName;
@@ -53,7 +53,7 @@ pub async fn sums(
     for row in session.many_rows(sql, &params).await? {
         let count = |column: &str| u64::try_from(row.integer(column)?).map_err(|_| unreadable());
         sums.insert(
-            Window::from_stored(row.date("window_start")?, row.date("window_end")?)?,
+            window_of(&row)?,
             Sums {
                 chunks: count("chunks")?,
                 verified: count("verified")?,

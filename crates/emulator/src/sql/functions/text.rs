@@ -78,6 +78,9 @@ pub(super) fn register(registry: &Registry<'_>) -> rusqlite::Result<()> {
     registry.pure("tsql_like", 4, like)
 }
 
+/// The longest text that one call makes.
+const RESULT_BYTES_MAX: usize = 64 << 20;
+
 fn one(context: &Context<'_>, function: impl Fn(&str) -> OwnedCell) -> Answer {
     Ok(string(context, 0)?.map_or(OwnedCell::Null, function))
 }
@@ -173,10 +176,10 @@ fn replicate(context: &Context<'_>) -> Answer {
     if s.is_empty() {
         return Ok(OwnedCell::Text(String::new()));
     }
-    // This bounds the allocation of one call. Only max types may have longer results.
-    let times = n.min((64 << 20) / s.len());
+    // Only max types may have longer results.
+    let times = n.min(RESULT_BYTES_MAX / s.len());
     let text = s.repeat(times);
-    if s.len() <= BYTES_MAX && text.len() > 64 << 20 {
+    if s.len() <= BYTES_MAX && text.len() > RESULT_BYTES_MAX {
         return Err(broken());
     }
     Ok(OwnedCell::Text(text))
@@ -197,6 +200,9 @@ fn replace(context: &Context<'_>) -> Answer {
         out.push_str(&rest[..at]);
         out.push_str(to);
         rest = &rest[at + n..];
+        if out.len() > RESULT_BYTES_MAX {
+            return Err(broken());
+        }
     }
     out.push_str(rest);
     Ok(OwnedCell::Text(out))

@@ -50,6 +50,8 @@ impl SqlSession {
 
     fn create_table(&mut self, create: &CreateTable) -> Result<(), SqlError> {
         self.new_table(&create.name, |session, def, alias| {
+            // Each column is compared with those before it.
+            check_columns(&def.name, create.columns.len())?;
             let mut specs = Vec::new();
             for column in &create.columns {
                 session.add_column(def, column)?;
@@ -95,7 +97,7 @@ impl SqlSession {
             };
             let mut def = session.empty_table(&parts, database.as_ref(), &alias)?;
             fill(session, &mut def, &alias)?;
-            check_columns(&def)?;
+            check_columns(&def.name, def.columns.len())?;
             let def = Arc::new(def);
             let table = TableRef {
                 def: Arc::clone(&def),

@@ -294,13 +294,12 @@ pub(super) fn column_collation(ty: SqlType, name: Option<&str>) -> Result<Option
     }
 }
 
-pub(super) fn check_columns(def: &TableDef) -> Result<(), SqlError> {
+pub(super) fn check_columns(table: &str, count: usize) -> Result<(), SqlError> {
     /// SQL Server's limit on the columns of a table.
     const COLUMNS_MAX: usize = 1024;
-    if def.columns.len() > COLUMNS_MAX {
+    if count > COLUMNS_MAX {
         let text = format!(
-            "CREATE TABLE failed because a column in table '{}' exceeds the maximum of {COLUMNS_MAX} columns.",
-            def.name
+            "CREATE TABLE failed because a column in table '{table}' exceeds the maximum of {COLUMNS_MAX} columns."
         );
         return Err(error(1702, 16, 1, text));
     }
