@@ -44,7 +44,10 @@ async fn make(server: &Server, end: &str) {
 async fn no_name_and_no_text_becomes_a_statement() {
     for end in ENDS {
         for is_full in [false, true] {
-            let server = Server::start().await;
+            // Another server may know no such names.
+            let Some(server) = Server::start_emulator("no_name_and_no_text_becomes_a_statement").await else {
+                return;
+            };
             for keep in [
                 "CREATE TABLE dbo.KEEP (ID int NOT NULL)",
                 "INSERT INTO dbo.KEEP VALUES (1)",

@@ -311,7 +311,11 @@ async fn a_state_file_that_was_rebuilt_notices_a_restored_target() {
 /// The table that was made anew in between has epochs of its own, and those of the restored one are kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_was_made_anew_and_then_restored_is_noticed() {
-    let server = Server::start().await;
+    // Other servers do not rename a key.
+    let name = "a_table_that_was_made_anew_and_then_restored_is_noticed";
+    let Some(server) = Server::start_emulator(name).await else {
+        return;
+    };
     let project = job::finished(&server).await;
     let receipts = ["[sync].[receipt]", "[sync].[lease]"];
     back_up(&server, &receipts).await;
@@ -467,6 +471,27 @@ async fn a_window_that_hands_changed_is_refused() {
     project.sync(&month).await.expect(0);
     job::run(&project).await.expect(0);
     assert_repaired(&server, &project).await;
+}
+
+/// What the state file remembers of a month has a hole at its start, and then the target loses all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_chunks_that_do_not_follow_on_are_loaded_as_one() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let receipts = "DELETE FROM [sync].[receipt] WHERE [table_name] = N'dbo.t_SALES'";
+    server
+        .at_target(&format!(
+            "{receipts} AND [window_start] = '2025-10-01' AND [ordinal] < 2"
+        ))
+        .await;
+    project.sync(&["rebuild"]).await.expect(0);
+    server
+        .at_target(&format!("DROP TABLE dbo.t_SALES; {receipts}"))
+        .await;
+    project.run("2025-11-01", job::LAST, &[]).await.expect(0);
+    job::assert_equal(&server).await;
+    let again = job::run(&project).await.expect(0);
+    assert!(again.stdout.contains("Everything is already loaded"), "{again:?}");
 }
 
 /// Two machines cut the same month differently, and the target lost what the first had loaded.

@@ -79,8 +79,15 @@ pub(super) fn trim_to_gapless(receipts: Vec<Chunk>, known: &[Chunk]) -> Result<T
                 .extend(tail.into_iter().map(again).collect::<Result<Vec<_>>>()?);
             let next = ordinal_after(&mended.chunks);
             let (after, ended) = end_of(&mended.chunks);
-            if let Some(last) = last.filter(|last| is_cut && !ended && last.range.through != after) {
-                mended.rest = between(next..next.saturating_add(1), after, &last.range.through).pop();
+            // Without a chunk, nothing stands for the window's start, and in `through` for its end.
+            let is_behind = |last: &Chunk| last.range.through.is_some() && last.range.through == after;
+            if let Some(last) = last.filter(|last| is_cut && !ended && !is_behind(last)) {
+                let rest = between(next..next.saturating_add(1), after, &last.range.through).pop();
+                // Remembered, should this run die before it is loaded.
+                mended.rest = rest.map(|chunk| Chunk {
+                    state: ChunkState::Stale,
+                    ..chunk
+                });
             }
         }
     }
