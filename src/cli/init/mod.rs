@@ -170,7 +170,7 @@ mod tests {
             .map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line)))
             .collect();
         std::fs::write(&path, text).unwrap();
-        let config = Config::load(&path, &|_| Some("x".to_owned())).unwrap();
+        let config = Config::load(&path, &|_| Some("as long as a key must be".to_owned())).unwrap();
         assert_eq!(config.source.guard.refuse_names, ["POSPROD01"]);
         assert_eq!(config.run.settle_minutes, 60);
         assert_eq!(config.run.leaving_rows_max_percent, 10);
