@@ -31,6 +31,13 @@ pub struct KeyRange {
     pub through: Option<KeyBytes>,
 }
 
+impl KeyRange {
+    /// The bytes of its two ends.
+    pub fn ends(&self) -> [Option<&[u8]>; 2] {
+        [&self.after, &self.through].map(|key| key.as_ref().map(|key| &key.0[..]))
+    }
+}
+
 /// The state of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChunkState {

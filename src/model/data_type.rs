@@ -158,6 +158,17 @@ impl DataType {
 }
 
 impl DataType {
+    /// Whether a value may be longer than any declared length.
+    pub fn is_unbounded(self) -> bool {
+        matches!(
+            self,
+            DataType::VarChar(Length::Max)
+                | DataType::NVarChar(Length::Max)
+                | DataType::VarBinary(Length::Max)
+                | DataType::Xml
+        )
+    }
+
     /// The most bytes that a value takes in an index; of a type that none holds, more than any may.
     pub fn key_bytes_max(self) -> u32 {
         match self {

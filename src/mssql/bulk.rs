@@ -10,7 +10,7 @@ use tiberius::{ColumnData, SqlBulkCopyOption, TokenRow};
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::row::{Batch, Value, Values};
-use crate::model::table::{DataType, Identifier, Length};
+use crate::model::table::{DataType, Identifier};
 use crate::mssql::Session;
 use crate::mssql::caught::caught;
 use crate::mssql::query::total;
@@ -45,15 +45,7 @@ fn stage_table(table: &str, columns: &[StageColumn]) -> String {
 }
 
 fn has_row_number(columns: &[StageColumn]) -> bool {
-    columns.iter().any(|column| {
-        matches!(
-            column.data_type,
-            DataType::VarChar(Length::Max)
-                | DataType::NVarChar(Length::Max)
-                | DataType::VarBinary(Length::Max)
-                | DataType::Xml
-        )
-    })
+    columns.iter().any(|column| column.data_type.is_unbounded())
 }
 
 fn is_long(value: Value<'_>) -> bool {

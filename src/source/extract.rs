@@ -7,7 +7,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
-use crate::model::table::{Column, DataType, Length};
+use crate::model::table::Column;
 use crate::model::window::{Bounds, Extent, midnight};
 use crate::mssql::{Flow, more_than_asked, other_columns};
 use crate::source::session::{SourceQuery, SourceSession};
@@ -246,15 +246,7 @@ fn naming_columns(error: Error, columns: &[Column]) -> Error {
     if error.kind() != ErrorKind::TooLarge {
         return error;
     }
-    let large = columns.iter().filter(|column| {
-        matches!(
-            column.data_type,
-            DataType::VarChar(Length::Max)
-                | DataType::NVarChar(Length::Max)
-                | DataType::VarBinary(Length::Max)
-                | DataType::Xml
-        )
-    });
+    let large = columns.iter().filter(|column| column.data_type.is_unbounded());
     match large
         .map(|column| column.name.to_string())
         .collect::<Vec<_>>()

@@ -260,8 +260,8 @@ pub(super) fn seal(key: &Secret, receipt: &Receipt) -> [u8; 32] {
     }
     hasher.update(&chunk.load_id.to_be_bytes());
     hasher.update(&chunk.tally.digest.to_bytes());
-    let range = [&chunk.range.after, &chunk.range.through].map(|key| key.as_ref().map(|key| &key.0[..]));
-    for part in [Some(incarnation.created.as_bytes()), range[0], range[1]] {
+    let [after, through] = chunk.range.ends();
+    for part in [Some(incarnation.created.as_bytes()), after, through] {
         match part {
             None => hasher.update(&[0]),
             Some(bytes) => hasher

@@ -34,7 +34,7 @@ pub async fn write(
         ordinal,
         Value::Bytes(&load_id),
         Value::Bytes(&run_id),
-        Value::Integer(lease.epoch),
+        Value::Integer(receipt.epoch),
         Value::Integer(chunk.tally.row_count.cast_signed()),
         Value::Integer(chunk.tally.byte_count.cast_signed()),
         Value::Bytes(&digest),
@@ -48,11 +48,11 @@ pub async fn write(
         .receipt_key()
         .filter(|_| !stale)
         .map(|key| seal(key, receipt));
-    let range = [&chunk.range.after, &chunk.range.through].map(|key| key.as_ref().map(|key| &key.0[..]));
+    let [after, through] = chunk.range.ends();
     let mut optional = Vec::new();
     for (bytes, data_type) in [
-        (range[0], "varbinary(max)"),
-        (range[1], "varbinary(max)"),
+        (after, "varbinary(max)"),
+        (through, "varbinary(max)"),
         (seal.as_ref().map(|seal| &seal[..]), "binary(32)"),
     ] {
         optional.push(match bytes {
