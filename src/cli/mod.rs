@@ -20,6 +20,8 @@ mod rebuild;
 mod reconcile;
 mod run;
 mod sample;
+#[cfg(test)]
+mod schema;
 mod shared;
 mod status;
 mod voice;
@@ -43,7 +45,7 @@ struct Cli {
     /// Configuration file
     #[arg(long, global = true, value_name = "FILE", default_value = "sync.toml")]
     config: PathBuf,
-    /// Checkpoint file; the default is state/checkpoints.redb beside the configuration file
+    /// State file; the default is state/checkpoints.redb beside the configuration file
     #[arg(long, global = true, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Write more on stderr, and lines instead of bars; twice: also each statement that is sent, without its parameters
@@ -85,8 +87,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Write a few rows of each target table as JSON files
     Sample(sample::SampleArgs),
-    /// Rebuild the checkpoint file from the target's receipts; keep the old file aside
-    Rebuild,
+    /// Rebuild the state file from the target's receipts; keep the old file aside
+    Rebuild(rebuild::RebuildArgs),
     /// Forget a table's loads, or those of one month, so that the next run loads the rows again
     Forget(forget::ForgetArgs),
     /// Do the whole job on the embedded server, with made-up sales of two months
@@ -156,7 +158,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Migrate(args) => migrate::run(context, args).await,
         Command::Sample(args) => sample::run(context, args).await,
-        Command::Rebuild => rebuild::run(context).await,
+        Command::Rebuild(args) => rebuild::run(context, args).await,
         Command::Forget(args) => forget::run(context, args).await,
         #[cfg(feature = "emulator")]
         Command::Demo(args) => demo::run(context, args).await,

@@ -16,6 +16,7 @@ mod fixtures;
 mod forget;
 mod hidden;
 mod hostile;
+mod json;
 mod kept_plan;
 mod lease;
 mod migrate;

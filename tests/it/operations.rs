@@ -7,7 +7,8 @@ use std::path::Path;
 use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
-const COMMANDS: [&str; 13] = [
+/// All commands of the program.
+pub(crate) const COMMANDS: [&str; 13] = [
     "init",
     "doctor",
     "plan",
