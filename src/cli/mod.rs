@@ -24,6 +24,7 @@ mod sample;
 mod schema;
 mod shared;
 mod status;
+mod tables;
 mod voice;
 
 use std::path::PathBuf;
@@ -73,6 +74,8 @@ enum Command {
     Init(init::InitArgs),
     /// Check configuration, state, both servers and every table; name each fault and its fix
     Doctor(doctor::DoctorArgs),
+    /// List the tables of the source, and how each is copied or could be; read no row
+    Tables(tables::TablesArgs),
     /// Show the work of a run; write nothing
     Plan(plan::PlanArgs),
     /// Load the rows of a range of dates; resume where the last run stopped
@@ -154,7 +157,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Status(args) => status::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
-        Command::Init(args) => init::run(context, &args),
+        Command::Init(args) => init::run(context, args).await,
+        Command::Tables(args) => tables::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Migrate(args) => migrate::run(context, args).await,
         Command::Sample(args) => sample::run(context, args).await,

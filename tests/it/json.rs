@@ -238,6 +238,7 @@ async fn tell(told: &mut Told) {
     told.result(&["status"], 0).await;
     told.result(&["counts"], 4).await;
     told.example(&["doctor"], 0).await;
+    told.example(&["tables"], 0).await;
     told.example(&["migrate"], 0).await;
     told.result(&["migrate"], 0).await;
     told.example(&[&["plan"], &DATES[..]].concat(), 0).await;
@@ -259,6 +260,7 @@ async fn tell(told: &mut Told) {
     told.example(&["rebuild"], 0).await;
 
     told.project.home.configure_too(&full("NONE"));
+    told.result(&["tables"], 0).await;
     told.result(&[&["plan"], &DATES[..]].concat(), 7).await;
     told.result(&["doctor"], 7).await;
     told.result(&["sample"], 4).await;

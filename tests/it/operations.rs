@@ -8,9 +8,10 @@ use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
 /// All commands of the program.
-pub(crate) const COMMANDS: [&str; 13] = [
+pub(crate) const COMMANDS: [&str; 14] = [
     "init",
     "doctor",
+    "tables",
     "plan",
     "run",
     "status",
