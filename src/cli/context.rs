@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::program;
 use crate::cli::voice::Voice;
 use crate::config::Config;
 
@@ -41,8 +42,13 @@ impl Context {
     }
 }
 
-/// Writes a command's result to stdout. A closed pipe, as after `head`, is no error.
+/// Writes a command's result to stdout, with the program's own name in it.
 pub(super) fn result(text: &str) -> Result<()> {
+    verbatim(&program::named(text))
+}
+
+/// Writes a script or a page to stdout as it stands. A closed pipe, as after `head`, is no error.
+pub(super) fn verbatim(text: &str) -> Result<()> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 16] = [
     "init",
     "doctor",
     "plan",
@@ -21,6 +21,9 @@ const COMMANDS: [&str; 13] = [
     "forget",
     "demo",
     "emulator",
+    "docs",
+    "man",
+    "completions",
 ];
 
 /// Each sentence of the page that names the exit code of a command, by words of its own; the test that holds the
