@@ -20,6 +20,7 @@ mod rebuild;
 mod reconcile;
 mod run;
 mod sample;
+mod screen;
 mod shared;
 mod status;
 mod voice;
@@ -34,6 +35,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::process;
 use context::Context;
+use screen::{Color, Screen};
 use voice::Voice;
 
 /// Copies years of tables out of a live SQL Server into a warehouse: verified, resumable, gentle on the source
@@ -52,6 +54,9 @@ struct Cli {
     /// Form of the output on stderr
     #[arg(long, global = true, value_name = "FORM", value_enum, default_value_t = Log::Text)]
     log: Log,
+    /// When to write in colour
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    color: Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -119,10 +124,17 @@ fn command() -> ExitCode {
     // Before anything reads a password.
     process::keep_out_of_dumps();
     let clock = SystemClock::shared();
-    let voice = Voice::new(cli.log == Log::Json, cli.verbose, SharedClock::clone(&clock));
+    let screen = Screen::stderr(cli.color);
+    let voice = Voice::new(
+        cli.log == Log::Json,
+        cli.verbose,
+        screen,
+        SharedClock::clone(&clock),
+    );
     let context = Context {
         config: cli.config,
         state: cli.state,
+        screen: Screen::stdout(cli.color),
         voice,
         clock,
     };

@@ -11,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::Error;
+use crate::cli::screen::{Screen, Tone};
 use crate::progress::Progress;
 use crate::report::{Bars, Log, Plain};
 
@@ -21,12 +22,14 @@ const TARGET: &str = "mssql_sync";
 pub(super) struct Voice {
     json: bool,
     verbose: bool,
+    /// The screen of stderr.
+    screen: Screen,
     clock: SharedClock,
 }
 
 impl Voice {
     /// Sets up the log of the process.
-    pub(super) fn new(json: bool, verbosity: u8, clock: SharedClock) -> Self {
+    pub(super) fn new(json: bool, verbosity: u8, screen: Screen, clock: SharedClock) -> Self {
         let level = match (json, verbosity) {
             (_, 2..) => Level::TRACE,
             (_, 1) => Level::DEBUG,
@@ -53,6 +56,7 @@ impl Voice {
         Voice {
             json,
             verbose: verbosity > 0,
+            screen,
             clock,
         }
     }
@@ -92,7 +96,7 @@ impl Voice {
                 "failed"
             );
         } else {
-            eprintln!("error: {}", error.chain());
+            eprintln!("{} {}", self.screen.paint("error:", Tone::Bad), error.chain());
         }
     }
 }
