@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::program;
+use crate::cli::screen::Screen;
 use crate::cli::voice::Voice;
 use crate::config::Config;
 
@@ -17,6 +18,8 @@ const STATE_DEFAULT: &str = "state/checkpoints.redb";
 pub(super) struct Context {
     pub(super) config: PathBuf,
     pub(super) state: Option<PathBuf>,
+    /// The screen of stdout, where the result goes.
+    pub(super) screen: Screen,
     pub(super) voice: Voice,
     pub(super) clock: SharedClock,
 }
@@ -75,7 +78,8 @@ mod tests {
         let context = |state: Option<&str>| Context {
             config: PathBuf::new(),
             state: state.map(PathBuf::from),
-            voice: Voice::new(false, 0, SystemClock::shared()),
+            screen: Screen::none(),
+            voice: Voice::new(false, 0, Screen::none(), SystemClock::shared()),
             clock: SystemClock::shared(),
         };
         let of = |state, config: &str| context(state).state_of(Path::new(config));

@@ -24,6 +24,7 @@ mod rebuild;
 mod reconcile;
 mod run;
 mod sample;
+mod screen;
 mod shared;
 mod status;
 mod voice;
@@ -40,6 +41,7 @@ use crate::base::{process, program};
 use crate::config::FILE_DEFAULT;
 use arguments::help::{dressed, first_steps};
 use context::Context;
+use screen::{Color, Screen};
 use voice::Voice;
 
 /// Copies years of tables out of a live SQL Server into a warehouse: verified, resumable, gentle on the source
@@ -65,6 +67,9 @@ struct Cli {
     /// Form of stderr; json is one object a line
     #[arg(long, global = true, value_name = "FORM", value_enum, default_value_t = Log::Text)]
     log: Log,
+    /// Use of colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    color: Color,
     /// Print help
     #[arg(short, long, global = true, action = ArgAction::Help)]
     help: Option<bool>,
@@ -78,7 +83,7 @@ struct Cli {
 /// The form of the output on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Log {
-    // Without help of their own, which would put each option of each command's help into a paragraph.
+    // No help of their own: see the test of the help.
     Text,
     Json,
 }
@@ -154,10 +159,17 @@ fn command() -> ExitCode {
     // Before anything reads a password.
     process::keep_out_of_dumps();
     let clock = SystemClock::shared();
-    let voice = Voice::new(cli.log == Log::Json, cli.verbose, SharedClock::clone(&clock));
+    let screen = Screen::stderr(cli.color);
+    let voice = Voice::new(
+        cli.log == Log::Json,
+        cli.verbose,
+        screen,
+        SharedClock::clone(&clock),
+    );
     let context = Context {
         config: cli.config,
         state: cli.state,
+        screen: Screen::stdout(cli.color),
         voice,
         clock,
     };

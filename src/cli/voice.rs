@@ -12,6 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::base::clock::SharedClock;
 use crate::base::error::Error;
 use crate::base::program;
+use crate::cli::screen::{Screen, Tone};
 use crate::progress::Progress;
 use crate::report::{Bars, Log, Plain};
 
@@ -22,12 +23,14 @@ const TARGET: &str = "mssql_sync";
 pub(super) struct Voice {
     json: bool,
     verbose: bool,
+    /// The screen of stderr.
+    screen: Screen,
     clock: SharedClock,
 }
 
 impl Voice {
     /// Sets up the log of the process.
-    pub(super) fn new(json: bool, verbosity: u8, clock: SharedClock) -> Self {
+    pub(super) fn new(json: bool, verbosity: u8, screen: Screen, clock: SharedClock) -> Self {
         let level = match (json, verbosity) {
             (_, 2..) => Level::TRACE,
             (_, 1) => Level::DEBUG,
@@ -54,6 +57,7 @@ impl Voice {
         Voice {
             json,
             verbose: verbosity > 0,
+            screen,
             clock,
         }
     }
@@ -96,7 +100,7 @@ impl Voice {
                 "failed"
             );
         } else {
-            eprintln!("error: {text}");
+            eprintln!("{} {}", self.screen.paint("error:", Tone::Bad), text);
         }
     }
 }

@@ -87,6 +87,8 @@ fn the_help_of_the_program() {
       -v, --verbose...     Say more on stderr, in lines instead of bars; twice: also each statement sent
           --log <FORM>     Form of stderr; json is one object a line [default: text] [possible values:
                            text, json]
+          --color <WHEN>   Use of colours; auto: on a terminal, unless NO_COLOR is set [default: auto]
+                           [possible values: auto, always, never]
       -h, --help           Print help
       -V, --version        Print the version
 
@@ -145,6 +147,8 @@ fn the_help_of_a_command() {
       -v, --verbose...     Say more on stderr, in lines instead of bars; twice: also each statement sent
           --log <FORM>     Form of stderr; json is one object a line [default: text] [possible values:
                            text, json]
+          --color <WHEN>   Use of colours; auto: on a terminal, unless NO_COLOR is set [default: auto]
+                           [possible values: auto, always, never]
       -h, --help           Print help
 
     Examples:

@@ -323,6 +323,18 @@ mod tests {
         assert!(first_steps("mssql-sync").lines().all(|line| line.len() <= 80));
     }
 
+    /// Help of an option's values would put each option of each command into a paragraph of its own: the option's help
+    /// says what they mean.
+    #[test]
+    fn help_is_the_same_in_both_forms() {
+        let mut program = arguments_of("sync");
+        program.build();
+        for command in program.get_subcommands_mut() {
+            let short = command.render_help().to_string();
+            assert_eq!(short, command.render_long_help().to_string());
+        }
+    }
+
     #[test]
     fn the_global_options_are_the_last_and_the_same_in_each_command() {
         let part = |help: &str| {
