@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 /// `1234567` as `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -73,6 +75,72 @@ fn harmless(c: char) -> char {
     }
 }
 
+/// The known name that was probably meant by one that is not known: one that differs by a few letters, or the only one
+/// that has all of it.
+pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    // As many slips as a reader forgives: one in a short name, a third of a long one.
+    let slips_max = (name.chars().count() / 3).clamp(1, 4);
+    let slips = |of: &&str| strsim::damerau_levenshtein(&name, &of.to_lowercase());
+    let nearest = known.iter().copied().min_by_key(slips);
+    if let Some(nearest) = nearest.filter(|nearest| slips(nearest) <= slips_max) {
+        return Some(nearest);
+    }
+    let mut having = known
+        .iter()
+        .copied()
+        .filter(|of| of.to_lowercase().contains(&name));
+    match (having.next(), having.next()) {
+        (Some(only), None) if !name.is_empty() => Some(only),
+        _ => None,
+    }
+}
+
+/// The columns of a terminal that a text takes.
+pub fn columns_of(text: &str) -> usize {
+    text.width()
+}
+
+/// The text in so many columns of a terminal at most; one that is longer ends with `…`.
+pub fn cut(text: &str, columns: usize) -> String {
+    if columns_of(text) <= columns {
+        return text.to_owned();
+    }
+    let mut room = columns.saturating_sub(1);
+    let fitting = text.chars().take_while(|c| {
+        let width = c.width().unwrap_or(0);
+        let fits = width <= room;
+        room = room.saturating_sub(width);
+        fits
+    });
+    let mut cut = fitting.collect::<String>().trim_end().to_owned();
+    if columns > 0 {
+        cut.push('…');
+    }
+    cut
+}
+
+/// The text as lines of so many columns at most, folded at blanks; each line but the first begins with `indent`. A word
+/// that is longer than a line stays whole, so that it can be copied. Each line ends with a line break.
+pub fn wrapped(text: &str, columns: usize, indent: &str) -> String {
+    if columns_of(text) <= columns {
+        return format!("{text}\n");
+    }
+    let mut lines = String::new();
+    let mut line = text[..text.len() - text.trim_start().len()].to_owned();
+    for (at, word) in text.split_whitespace().enumerate() {
+        if at > 0 && columns_of(&line) + 1 + columns_of(word) > columns {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = indent.to_owned();
+        } else if at > 0 {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    format!("{lines}{line}\n")
+}
+
 /// A Markdown table with aligned columns. The first line is its head.
 pub fn markdown<const N: usize>(lines: &[[String; N]]) -> String {
     let widths: [usize; N] = std::array::from_fn(|column| {
@@ -123,6 +191,51 @@ mod tests {
         let long = shown(&"x".repeat(1_000_000));
         assert_eq!(long.chars().count(), SHOWN_CHARS_MAX + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn the_closest_name_is_the_one_that_was_meant() {
+        let tables = [
+            "APP_4_SALES",
+            "APP_4_SALESITEM",
+            "APP_4_PAYMENT",
+            "LOCATION_DETAIL",
+        ];
+        for (name, meant) in [
+            ("APP_4_SALE", Some("APP_4_SALES")),
+            ("app_4_slaes", Some("APP_4_SALES")),
+            ("APP4SALESITEM", Some("APP_4_SALESITEM")),
+            ("payment", Some("APP_4_PAYMENT")),
+            ("SALES", None),
+            ("CUSTOMER", None),
+            ("", None),
+        ] {
+            assert_eq!(closest(name, &tables), meant, "{name}");
+        }
+        assert_eq!(closest("usr", &["server", "user", "port"]), Some("user"));
+        assert_eq!(closest("x", &[]), None);
+    }
+
+    #[test]
+    fn a_text_is_cut_by_the_columns_it_takes() {
+        assert_eq!(cut("2025-10", 7), "2025-10");
+        assert_eq!(cut("2025-10-01", 7), "2025-1…");
+        assert_eq!(cut("売上明細", 5), "売上…");
+        assert_eq!(cut("売上明細", 6), "売上…");
+        assert_eq!(cut("a bcd", 3), "a…");
+        assert_eq!(cut("abc", 0), "");
+        assert_eq!((columns_of("売上"), columns_of("✓!✗○…")), (4, 5));
+    }
+
+    #[test]
+    fn a_text_is_folded_at_blanks_and_words_stay_whole() {
+        assert_eq!(wrapped("one two", 7, "  "), "one two\n");
+        assert_eq!(wrapped("one two three", 7, "  "), "one two\n  three\n");
+        assert_eq!(wrapped("  one two", 7, "    "), "  one\n    two\n");
+        assert_eq!(
+            wrapped("a https://example.com b", 7, " "),
+            "a\n https://example.com\n b\n"
+        );
     }
 
     #[test]

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::program;
+use crate::cli::screen::Screen;
 use crate::cli::voice::Voice;
 use crate::config::Config;
 
@@ -16,6 +18,8 @@ const STATE_DEFAULT: &str = "state/checkpoints.redb";
 pub(super) struct Context {
     pub(super) config: PathBuf,
     pub(super) state: Option<PathBuf>,
+    /// The screen of stdout, where the result goes.
+    pub(super) screen: Screen,
     pub(super) voice: Voice,
     pub(super) clock: SharedClock,
 }
@@ -41,8 +45,13 @@ impl Context {
     }
 }
 
-/// Writes a command's result to stdout. A closed pipe, as after `head`, is no error.
+/// Writes a command's result to stdout, with the program's own name in it.
 pub(super) fn result(text: &str) -> Result<()> {
+    verbatim(&program::named(text))
+}
+
+/// Writes a script or a page to stdout as it stands. A closed pipe, as after `head`, is no error.
+pub(super) fn verbatim(text: &str) -> Result<()> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -89,7 +98,8 @@ mod tests {
         let context = |state: Option<&str>| Context {
             config: PathBuf::new(),
             state: state.map(PathBuf::from),
-            voice: Voice::new(false, 0, SystemClock::shared()),
+            screen: Screen::none(),
+            voice: Voice::new(false, 0, Screen::none(), SystemClock::shared()),
             clock: SystemClock::shared(),
         };
         let of = |state, config: &str| context(state).state_of(Path::new(config));

@@ -1,12 +1,13 @@
-//! `sync migrate` prepares the target's schema `[sync]`, or prints the SQL for that.
+//! `sync migrate` prepares the target's schema `[sync]`, or prints the SQL for that. It also prints the scripts by which
+//! an administrator makes and repairs the logins.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::embedded::Embedded;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
-use crate::cli::context::{Context, json, result};
+use crate::cli::context::{Context, json, result, verbatim};
 use crate::config::Config;
 use crate::mssql::Session;
 use crate::target::migrate::{migrate, newest, pending};
@@ -21,11 +22,40 @@ pub(super) struct MigrateArgs {
     #[arg(long)]
     print: bool,
     /// Print JSON
-    #[arg(long, conflicts_with = "print")]
+    #[arg(long, conflicts_with_all = ["print", "admin"])]
     json: bool,
+    /// Print a script for an administrator, who makes or repairs a login with it; ask no server
+    #[arg(long, value_name = "SCRIPT", value_enum, conflicts_with = "print")]
+    admin: Option<Script>,
+}
+
+/// A script of `migrations/admin/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Script {
+    Reader,
+    ReaderAzure,
+    EtlUser,
+    EtlUserAzure,
+    FixLogin,
+}
+
+impl Script {
+    fn text(self) -> &'static str {
+        match self {
+            Script::Reader => include_str!("../../migrations/admin/setup_reader.sql"),
+            Script::ReaderAzure => include_str!("../../migrations/admin/setup_reader_azure.sql"),
+            Script::EtlUser => include_str!("../../migrations/admin/setup_etl_user.sql"),
+            Script::EtlUserAzure => include_str!("../../migrations/admin/setup_etl_user_azure.sql"),
+            Script::FixLogin => include_str!("../../migrations/admin/fix_login.sql"),
+        }
+    }
 }
 
 pub(super) async fn run(context: &Context, args: MigrateArgs) -> Result<ExitCode> {
+    if let Some(script) = args.admin {
+        verbatim(script.text())?;
+        return Ok(ExitCode::Done);
+    }
     let mut config = context.load()?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let done = if args.print {
@@ -39,18 +69,17 @@ pub(super) async fn run(context: &Context, args: MigrateArgs) -> Result<ExitCode
         "Nothing to do: schema [sync] of {database} is of version {}.",
         newest()
     );
-    result(&match done? {
-        Done::Applied(names) if args.json => json(&View::of(database, &names)),
-        Done::Applied(names) if names.is_empty() => format!("{nothing}\n"),
-        Done::Applied(names) => format!("Applied to schema [sync] of {database}: {}.\n", names.join(", ")),
-        Done::Printed(scripts) => {
-            if scripts.is_empty() {
-                // stdout becomes a script, and this line is no SQL.
-                context.voice.say(&nothing);
-            }
-            scripts.join("\n")
+    match done? {
+        Done::Applied(names) if args.json => result(&json(&View::of(database, &names)))?,
+        Done::Applied(names) if names.is_empty() => result(&format!("{nothing}\n"))?,
+        Done::Applied(names) => {
+            let names = names.join(", ");
+            result(&format!("Applied to schema [sync] of {database}: {names}.\n"))?;
         }
-    })?;
+        // stdout becomes a script, and this line is no SQL.
+        Done::Printed(scripts) if scripts.is_empty() => context.voice.say(&nothing),
+        Done::Printed(scripts) => verbatim(&scripts.join("\n"))?,
+    }
     Ok(ExitCode::Done)
 }
 
@@ -66,8 +95,8 @@ async fn applied(config: &Config) -> Result<Vec<&'static str>> {
         if !error.number().is_some_and(|number| NO_RIGHT.contains(&number)) {
             return error;
         }
-        let text = "The login may not create schema [sync] and its tables; grant that with \
-                    migrations/admin/setup_etl_user.sql, or have somebody run what `sync migrate --print` prints";
+        let text = "The login may not create schema [sync] and its tables; have an administrator run what \
+                    `sync migrate --admin etl-user` prints, which grants that, or what `sync migrate --print` prints";
         Error::new(ErrorKind::Preflight, text).with_source(error)
     })
 }
@@ -111,5 +140,20 @@ mod tests {
     #[test]
     fn the_schema_is_kept() {
         crate::cli::schema::assert_kept::<View<'_>>("migrate");
+    }
+
+    #[test]
+    fn each_script_of_an_administrator_is_printed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/admin");
+        let printed: Vec<&str> = Script::value_variants()
+            .iter()
+            .map(|script| script.text())
+            .collect();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(printed.contains(&text.as_str()), "{}", path.display());
+        }
+        assert!(Script::FixLogin.text().contains("fix_login.sql"));
     }
 }

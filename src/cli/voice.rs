@@ -11,6 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::Error;
+use crate::base::program;
+use crate::cli::screen::{Screen, Tone};
 use crate::progress::Progress;
 use crate::report::{Bars, Log, Plain};
 
@@ -21,12 +23,14 @@ const TARGET: &str = "mssql_sync";
 pub(super) struct Voice {
     json: bool,
     verbose: bool,
+    /// The screen of stderr.
+    screen: Screen,
     clock: SharedClock,
 }
 
 impl Voice {
     /// Sets up the log of the process.
-    pub(super) fn new(json: bool, verbosity: u8, clock: SharedClock) -> Self {
+    pub(super) fn new(json: bool, verbosity: u8, screen: Screen, clock: SharedClock) -> Self {
         let level = match (json, verbosity) {
             (_, 2..) => Level::TRACE,
             (_, 1) => Level::DEBUG,
@@ -53,6 +57,7 @@ impl Voice {
         Voice {
             json,
             verbose: verbosity > 0,
+            screen,
             clock,
         }
     }
@@ -76,6 +81,7 @@ impl Voice {
 
     /// Writes a line that is no part of the result.
     pub(super) fn say(&self, text: &str) {
+        let text = program::named(text);
         if self.json {
             tracing::info!("{text}");
         } else {
@@ -85,14 +91,16 @@ impl Voice {
 
     /// Writes the error that ended the command.
     pub(super) fn error(&self, error: &Error) {
+        let chain = error.chain();
+        let text = program::named(&chain);
         if self.json {
             tracing::error!(
-                error = error.chain(),
+                error = &*text,
                 exit_code = error.kind().exit_code() as u8,
                 "failed"
             );
         } else {
-            eprintln!("error: {}", error.chain());
+            eprintln!("{} {}", self.screen.paint("error:", Tone::Bad), text);
         }
     }
 }

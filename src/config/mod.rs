@@ -13,4 +13,5 @@ mod tests;
 mod values;
 
 pub use env::{Origins, origins};
+pub use parse::FILE_DEFAULT;
 pub use values::{Config, ExcludedColumn, Mode, RunConfig, Source, SourceConfig, TableConfig, Target};

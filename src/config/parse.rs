@@ -20,6 +20,9 @@ use crate::mssql::{Endpoint, Timeouts, row_bytes_max};
 /// The program name of our sessions, as the server's administrator sees it.
 const APPLICATION: &str = "mssql-sync";
 
+/// The file that a command reads unless it is given another.
+pub const FILE_DEFAULT: &str = "sync.toml";
+
 /// SQL Server's registered port.
 const PORT_DEFAULT: u16 = 1433;
 
@@ -134,24 +137,7 @@ fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Con
 
 /// The text of the file at `path`, which may have a password.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<String>> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let text = if error.kind() == std::io::ErrorKind::NotFound {
-            format!(
-                "There is no configuration file {}; name yours with --config FILE, \
-                 or have `sync init` write one",
-                path.display()
-            )
-        } else {
-            format!("Cannot read the configuration file {}", path.display())
-        };
-        let error_kind = error.kind();
-        let told = Error::new(ErrorKind::Config, text);
-        if error_kind == std::io::ErrorKind::NotFound {
-            told
-        } else {
-            told.with_source(error)
-        }
-    })?;
+    let text = std::fs::read_to_string(path).map_err(|error| unread(path, error))?;
     Ok(Zeroizing::new(text))
 }
 
@@ -176,6 +162,26 @@ pub(super) fn opened<T>(
     })?;
     let root = Section::of_table(&file, "the file", root.get_ref(), 0, TOP_KEYS)?;
     take(&file, &root)
+}
+
+/// The error for a file that cannot be read.
+fn unread(path: &Path, error: std::io::Error) -> Error {
+    let shown = path.display();
+    if error.kind() != std::io::ErrorKind::NotFound {
+        let text = format!("Cannot read the configuration file {shown}");
+        return Error::new(ErrorKind::Config, text).with_source(error);
+    }
+    let text = if path == Path::new(FILE_DEFAULT) {
+        format!(
+            "There is no configuration file {shown} in this directory; name yours with --config FILE, or write one \
+             with `sync init`"
+        )
+    } else {
+        format!(
+            "There is no configuration file {shown}; correct the path, or write one with `sync init --config {shown}`"
+        )
+    };
+    Error::new(ErrorKind::Config, text)
 }
 
 pub(super) fn section<'a>(
@@ -287,9 +293,10 @@ fn port_of(
 ) -> Result<u16> {
     let key = section.integer("port", 1..=65_535)?;
     match (key, in_server) {
-        (Some(key), Some(_)) => {
-            Err(file.error(key.at, "`port` is in `server` already; remove one of the two"))
-        }
+        (Some(key), Some(_)) => Err(file.error(
+            key.at,
+            "`server` gives a port already; remove `port`, or the port in `server`",
+        )),
         (Some(key), None) if instance.is_some() => {
             let text = "`server` names an instance, which has its own port; remove `port`, or the instance";
             Err(file.error(key.at, text))
@@ -364,7 +371,8 @@ pub(super) fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfi
 }
 
 fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, target: &Target) -> Result<Vec<TableConfig>> {
-    let none = || root.error("There is no [[table]]; add one for each table, with its name and date_column");
+    let none =
+        || root.error("There is no [[table]]; add one for each table to copy, with its name and date_column");
     let list = root.value("table").ok_or_else(none)?;
     let at = list.span().start;
     let list = list.get_ref().as_array().ok_or_else(|| {
@@ -384,7 +392,7 @@ fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, target: &Target) -> Result
         if !seen.insert(table.name.as_str().to_lowercase()) {
             return Err(file.error(
                 at,
-                format_args!("The table {} is here twice; remove one", table.name),
+                format_args!("Table {} is listed twice; remove one of the two", table.name),
             ));
         }
         Identifier::new(format!("{}{}", target.table_prefix, table.name.as_str()))
@@ -435,8 +443,8 @@ fn table(file: &File<'_>, section: &Section<'_>, name: At<String>) -> Result<Tab
         Mode::Monthly => {
             let text = section.optional("date_column")?.ok_or_else(|| {
                 section.error(format_args!(
-                    "The table {name} has no `date_column`; name the column that its months are cut by, \
-                     or set mode = \"full\""
+                    "Table {name} has no `date_column`; name the column by which it is cut into months, or set \
+                     mode = \"full\" for a reference table"
                 ))
             })?;
             Some(identifier(file, text)?)

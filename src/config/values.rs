@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::{closest, harmless_text};
 use crate::model::table::{Identifier, TableName};
 use crate::mssql::{Endpoint, Guard, Timeouts};
 
@@ -162,13 +163,16 @@ impl Config {
         let is_here = |name: &Identifier| self.tables.iter().any(|table| table.name.same_as(name.as_str()));
         match names.iter().find(|name| !is_here(name)) {
             None => Ok(()),
-            Some(name) => Err(Error::new(
-                ErrorKind::Usage,
-                format!(
-                    "{option} names {name}, which {} does not have; add a [[table]] for it",
-                    self.path.display()
-                ),
-            )),
+            Some(name) => {
+                let known: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
+                let fix = match closest(name.as_str(), &known) {
+                    Some(meant) => format!("did you mean {}?", harmless_text(meant)),
+                    None => "correct the name, or add a [[table]] for it".to_owned(),
+                };
+                let path = self.path.display();
+                let text = format!("{option} names {name}, which {path} does not have; {fix}");
+                Err(Error::new(ErrorKind::Usage, text))
+            }
         }
     }
 

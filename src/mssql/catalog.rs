@@ -90,13 +90,10 @@ pub struct ServerInfo {
 pub async fn server(session: &mut Session) -> Result<ServerInfo> {
     let rows = session.rows(SERVER, &[]).await?;
     let row = rows.first().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Broken,
-            format!(
-                "The {} does not report its properties; check that it is a SQL Server",
-                session.place()
-            ),
-        )
+        Error::malformed(format_args!(
+            "The {} does not report its properties",
+            session.place()
+        ))
     })?;
     let text = |column: &str| {
         // The first line of `@@VERSION` is all that is told of it.
@@ -202,12 +199,8 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
 }
 
 pub(super) fn object_id(row: &Row) -> Result<i32> {
-    i32::try_from(row.integer("object_id")?).map_err(|_| {
-        Error::new(
-            ErrorKind::Broken,
-            "The catalog gives an object_id that is not an int",
-        )
-    })
+    i32::try_from(row.integer("object_id")?)
+        .map_err(|_| Error::malformed("The server's catalog has an object_id that is not an int"))
 }
 
 /// The names of the columns that an INSERT into a table must name; none if the server does not tell.
@@ -263,12 +256,7 @@ pub(super) fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColu
 }
 
 fn data_type(name: &str, row: &Row) -> Result<Option<DataType>> {
-    let out_of_range = || {
-        Error::new(
-            ErrorKind::Broken,
-            "The catalog gives a length or scale out of range",
-        )
-    };
+    let out_of_range = || Error::malformed("The server's catalog has a length or scale out of range");
     let max_length = i16::try_from(row.integer("max_length")?).map_err(|_| out_of_range())?;
     let precision = u8::try_from(row.integer("precision")?).map_err(|_| out_of_range())?;
     let scale = u8::try_from(row.integer("scale")?).map_err(|_| out_of_range())?;

@@ -120,7 +120,7 @@ pub async fn unseen(session: &mut SourceSession) -> Result<Option<&'static str>>
     Ok((sights(session).await?.policies == Policies::Hidden).then_some(
         "Whether row-level security keeps rows from this login could not be checked: it may not see the \
          security policies of the source; GRANT VIEW DEFINITION on the database to it \
-         (migrations/admin/setup_reader.sql)",
+         (as the script does that `sync migrate --admin reader` prints)",
     ))
 }
 
@@ -150,8 +150,8 @@ pub fn unreadable(error: Error, table: &TableName) -> Error {
 
 fn may_not_read(table: impl std::fmt::Display) -> String {
     format!(
-        "The login may not read {table}; GRANT SELECT on it or on its schema (migrations/admin/setup_reader.sql), and \
-         REVOKE any DENY"
+        "The login may not read {table}; GRANT SELECT on it or on its schema (as the script does that \
+         `sync migrate --admin reader` prints), and REVOKE any DENY"
     )
 }
 
@@ -180,7 +180,7 @@ async fn returned(session: &mut SourceSession, schema: &TableSchema) -> Result<(
             ErrorKind::Preflight,
             format!(
                 "Table {} returns {} that its catalog does not show to this login; GRANT VIEW DEFINITION on the \
-                 table and its schema to it (migrations/admin/setup_reader.sql)",
+                 table and its schema to it (as the script does that `sync migrate --admin reader` prints)",
                 schema.name,
                 listed(columns)
             ),

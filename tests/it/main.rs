@@ -3,6 +3,7 @@
 //! `cargo test --test it settle::` runs one topic.
 
 mod cli;
+mod command_line;
 mod counts;
 mod damage;
 mod damage_place;

@@ -8,7 +8,7 @@ use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
 /// All commands of the program.
-pub(crate) const COMMANDS: [&str; 14] = [
+pub(crate) const COMMANDS: [&str; 17] = [
     "init",
     "doctor",
     "tables",
@@ -23,6 +23,9 @@ pub(crate) const COMMANDS: [&str; 14] = [
     "forget",
     "demo",
     "emulator",
+    "docs",
+    "man",
+    "completions",
 ];
 
 /// Each sentence of the page that names the exit code of a command, by words of its own; the test that holds the

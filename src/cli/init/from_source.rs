@@ -11,7 +11,7 @@ use super::{ENV_EXAMPLE, TEMPLATE, write};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, harmless_text, rows};
-use crate::cli::context::{Context, result};
+use crate::cli::context::{Context, verbatim};
 use crate::cli::embedded::Embedded;
 use crate::cli::tables::found::{Found, read};
 use crate::config::SourceConfig;
@@ -25,6 +25,7 @@ const PASSWORD: &str = "SOURCE_PASSWORD";
 
 /// The source, for who has no configuration yet.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "The source of --from-source")]
 #[group(id = "source_options", multiple = true, requires = "from_source")]
 pub(super) struct SourceArgs {
     /// The source's server: HOST, HOST\INSTANCE, HOST,PORT or tcp:HOST,PORT
@@ -206,7 +207,7 @@ pub(super) async fn run(context: &Context, path: &Path, args: &SourceArgs) -> Re
                 path.display(),
                 found.counted()
             ));
-            result(&tables)?;
+            verbatim(&tables)?;
         }
     }
     Ok(ExitCode::Done)

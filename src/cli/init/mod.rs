@@ -16,13 +16,11 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::private;
 use crate::cli::context::{Context, result};
+use crate::config::FILE_DEFAULT;
 use from_source::SourceArgs;
 
 const TEMPLATE: &str = include_str!("sync.toml");
 const ENV_EXAMPLE: &str = include_str!("env.example");
-
-/// The configuration that commands read if `--config` does not name another.
-const CONFIG_DEFAULT: &str = "sync.toml";
 
 /// The name of the example of variables, beside the configuration.
 const ENV_EXAMPLE_NAME: &str = ".env.example";
@@ -74,7 +72,7 @@ fn write(context: &Context, path: &Path, config: &str, env: &str, about: &str) -
 
 /// The next steps, for stdout.
 fn next(config: &Path) -> String {
-    let flag = if config == Path::new(CONFIG_DEFAULT) {
+    let flag = if config == Path::new(FILE_DEFAULT) {
         String::new()
     } else {
         format!(" --config {}", typed(config))
@@ -85,9 +83,9 @@ fn next(config: &Path) -> String {
          2. Copy {} to .env beside it, and put the two passwords in; keep it out of git.\n  \
          3. sync doctor{flag}\n     \
          checks all of it, and says what is wrong and how to correct it\n  \
-         4. sync plan{flag} --start-date 2025-10-01 --end-date 2025-11-30\n     \
+         4. sync plan{flag} --from 2025-10-01 --to 2025-11-30\n     \
          says what a run would do; writes nothing\n  \
-         5. sync run{flag} --start-date 2025-10-01 --end-date 2025-11-30\n     \
+         5. sync run{flag} --from 2025-10-01 --to 2025-11-30\n     \
          copies these days; run it again after an interruption\n",
         config.display(),
         config.with_file_name(ENV_EXAMPLE_NAME).display()

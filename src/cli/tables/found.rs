@@ -40,7 +40,7 @@ pub(in crate::cli) async fn read(source: &Source, timeouts: &Timeouts) -> Result
     if listed.is_empty() {
         let text = format!(
             "Schema {} of database {} has no table that this login sees; correct `schema`, or GRANT SELECT on the \
-             schema to it (migrations/admin/setup_reader.sql)",
+             schema to it (as the script does that `sync migrate --admin reader` prints)",
             source.schema, source.endpoint.database
         );
         return Err(Error::new(ErrorKind::Preflight, text));
