@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::embedded::Embedded;
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
-use crate::base::text::{counted, harmless_text, markdown, thousands};
+use crate::base::text::{counted, harmless_text};
 use crate::cli::context::{Context, json, result};
+use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::config::{Config, Mode};
 use crate::model::survey::{DateColumn, Way};
 use crate::model::table::Identifier;
@@ -43,7 +44,7 @@ pub(super) async fn run(context: &Context, args: TablesArgs) -> Result<ExitCode>
     result(&if args.json {
         json(&View::of(&lines))
     } else {
-        text(&lines)
+        text(&lines, &context.screen)
     })?;
     Ok(ExitCode::Done)
 }
@@ -73,42 +74,54 @@ fn lines<'a>(config: &'a Config, found: &'a [Found]) -> Vec<Line<'a>> {
     lines
 }
 
-fn text(lines: &[Line<'_>]) -> String {
-    let mut cells = vec![["Table", "Rows", "Copied", "Dates", "Key"].map(str::to_owned)];
+fn text(lines: &[Line<'_>], screen: &Screen) -> String {
+    let mut table = Table::new([
+        Column::name("Table"),
+        Column::number("Rows"),
+        Column::name("Copied"),
+        Column::text("Dates"),
+        Column::text("Key"),
+    ]);
     let mut below = String::new();
     for line in lines {
         let survey = line.found.and_then(|found| found.survey.as_ref().ok());
-        cells.push([
-            harmless_text(line.name),
-            line.rows().map_or_else(|| "?".to_owned(), thousands),
-            line.copied(),
-            survey.map_or_else(String::new, |survey| {
-                survey.dates.iter().map(date).collect::<Vec<_>>().join(", ")
-            }),
-            survey.map_or_else(String::new, |survey| {
-                let names: Vec<String> = survey.key.iter().map(ToString::to_string).collect();
-                names.join(", ")
-            }),
+        let dates: Vec<String> = survey
+            .iter()
+            .flat_map(|survey| survey.dates.iter().map(date))
+            .collect();
+        let key: Vec<String> = survey
+            .iter()
+            .flat_map(|survey| survey.key.iter().map(ToString::to_string))
+            .collect();
+        let name = harmless_text(line.name);
+        let error = line.error();
+        for (tone, text) in error
+            .iter()
+            .map(|why| (Tone::Bad, why))
+            .chain(line.notes().iter().map(|note| (Tone::Attention, note)))
+        {
+            let mark = tone.mark();
+            let told = screen.prose(&format!("{mark} {name}: {text}"));
+            below.push_str(&told.replacen(mark, &screen.paint(mark, tone), 1));
+        }
+        let tone = if error.is_some() { Tone::Bad } else { Tone::Plain };
+        table.line([
+            name.into(),
+            line.rows().map_or_else(|| "unknown".into(), Cell::from),
+            Cell::from(line.copied()).tone(tone),
+            dates.join(", ").into(),
+            key.join(", ").into(),
         ]);
-        if let Some(why) = line.error() {
-            below.push_str(&format!("✗ {}: {why}\n", harmless_text(line.name)));
-        }
-        for note in line.notes() {
-            below.push_str(&format!("! {}: {note}\n", harmless_text(line.name)));
-        }
     }
     let configured = lines.iter().filter(|line| line.configured.is_some()).count() as u64;
-    let others = lines.len() as u64 - configured;
     let last = format!(
-        "{} in the configuration, {others} not. Rows are the server's estimates. `sync init --from-source` prints a [[table]] \
-         for each.\n",
-        counted(configured, "table")
+        "{} in the configuration, {} not. Rows are the server's estimates. `sync init --from-source` prints a [[table]] \
+         for each.",
+        counted(configured, "table"),
+        lines.len() as u64 - configured
     );
-    if below.is_empty() {
-        format!("{}\n{last}", markdown(&cells))
-    } else {
-        format!("{}\n{below}\n{last}", markdown(&cells))
-    }
+    let gap = if below.is_empty() { "" } else { "\n" };
+    format!("{}{gap}{below}\n{}", table.text(screen), screen.prose(&last))
 }
 
 /// A date column, with its marks: whether an index begins with it, and whether it may be NULL.
