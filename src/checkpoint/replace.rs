@@ -133,7 +133,7 @@ fn unmoved(path: &Path, error: std::io::Error) -> Error {
     Error::new(
         ErrorKind::State,
         format!(
-            "The rebuilt checkpoint store cannot be moved to {}; end the programs that read that file, see to its directory, \
+            "The rebuilt state file cannot be moved to {}; end the programs that read that file, see to its directory, \
              then run `sync rebuild` again",
             path.display()
         ),
