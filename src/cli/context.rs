@@ -62,9 +62,29 @@ pub(super) fn verbatim(text: &str) -> Result<()> {
     }
 }
 
-/// A view as indented JSON with a final newline. Fields are printed in their declared order.
+/// The version of the vocabulary of results. It rises when a field goes or changes its meaning, not when one is added.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
+/// The field that has it.
+#[cfg(test)]
+pub(super) const VERSION_FIELD: &str = "schema_version";
+
+/// A result, after the version of its vocabulary.
+#[derive(Serialize)]
+struct Versioned<'a, V> {
+    schema_version: u32,
+    #[serde(flatten)]
+    view: &'a V,
+}
+
+/// A view as indented JSON with a final newline: the version of the vocabulary, then its fields in their declared order.
 pub(super) fn json(view: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(view).expect("a view of plain fields can be written as JSON");
+    let versioned = Versioned {
+        schema_version: SCHEMA_VERSION,
+        view,
+    };
+    let text =
+        serde_json::to_string_pretty(&versioned).expect("a view of plain fields can be written as JSON");
     format!("{text}\n")
 }
 

@@ -17,7 +17,7 @@ struct Page {
     text: &'static str,
 }
 
-const PAGES: [Page; 8] = [
+const PAGES: [Page; 9] = [
     Page {
         name: "readme",
         file: "README.md",
@@ -29,6 +29,12 @@ const PAGES: [Page; 8] = [
         file: "docs/operations.md",
         content: "install, configure, run, status, exit codes, what to do when",
         text: include_str!("../../docs/operations.md"),
+    },
+    Page {
+        name: "json",
+        file: "docs/json.md",
+        content: "what --json prints: rules, words, an example of each command",
+        text: include_str!("../../docs/json.md"),
     },
     Page {
         name: "glossary",

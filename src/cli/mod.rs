@@ -24,9 +24,12 @@ mod rebuild;
 mod reconcile;
 mod run;
 mod sample;
+#[cfg(test)]
+mod schema;
 mod screen;
 mod shared;
 mod status;
+mod tables;
 mod voice;
 
 use std::path::PathBuf;
@@ -94,6 +97,8 @@ enum Command {
     Init(init::InitArgs),
     /// Check configuration, state, servers and every table
     Doctor(doctor::DoctorArgs),
+    /// List the tables of the source, and how each is copied or could be; read no row
+    Tables(tables::TablesArgs),
     /// Show the work of a run; write nothing
     Plan(plan::PlanArgs),
     /// Load the rows of a range of dates; resume where it stopped
@@ -109,7 +114,7 @@ enum Command {
     /// Write a few rows of each target table as JSON files
     Sample(sample::SampleArgs),
     /// Make a lost or damaged state file anew from the target
-    Rebuild,
+    Rebuild(rebuild::RebuildArgs),
     /// Have a table, or a month of it, loaded again
     Forget(forget::ForgetArgs),
     /// Do the whole job on the embedded server, with made-up sales
@@ -199,11 +204,12 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Status(args) => status::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
-        Command::Init(args) => init::run(context, &args),
+        Command::Init(args) => init::run(context, args).await,
+        Command::Tables(args) => tables::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Migrate(args) => migrate::run(context, args).await,
         Command::Sample(args) => sample::run(context, args).await,
-        Command::Rebuild => rebuild::run(context).await,
+        Command::Rebuild(args) => rebuild::run(context, args).await,
         Command::Docs(args) => docs::run(&args),
         Command::Man(args) => man::run(&args, arguments_of(program::name())),
         Command::Completions(args) => completions::run(args, arguments_of(program::name())),

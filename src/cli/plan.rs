@@ -207,12 +207,14 @@ fn named(window: &WindowPreview) -> String {
 
 /// The previews as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     forgetting: Vec<ForgettingView<'a>>,
     tables: Vec<TableView<'a>>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum TableView<'a> {
     Found(FoundView<'a>),
@@ -220,6 +222,7 @@ enum TableView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FoundView<'a> {
     access_path: &'static str,
     goes_on: Option<bool>,
@@ -238,6 +241,7 @@ struct FoundView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WindowView {
     rows: u64,
     window: String,
@@ -245,6 +249,7 @@ struct WindowView {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RefusedView<'a> {
     /// Whether the table or its configuration changed since it was loaded.
     changed: bool,
@@ -357,6 +362,7 @@ mod tests {
         };
         insta::assert_snapshot!(json(&View::of(&previews, &[tombstone])), @r#"
         {
+          "schema_version": 1,
           "forgetting": [
             {
               "month": "2025-10-01",
@@ -400,5 +406,10 @@ mod tests {
           ]
         }
         "#);
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("plan");
     }
 }

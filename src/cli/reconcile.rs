@@ -282,6 +282,7 @@ fn place(finding: &Finding) -> String {
 
 /// The findings as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     chunks: u64,
     chunks_before: u64,
@@ -296,6 +297,7 @@ struct View<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FindingView<'a> {
     changed: Option<u64>,
     chunk: Option<u32>,
@@ -312,6 +314,7 @@ struct FindingView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct KeyView<'a> {
     /// The value of each key column, by its name.
     key: BTreeMap<&'a str, &'a str>,
@@ -417,6 +420,7 @@ mod tests {
         };
         insta::assert_snapshot!(json(&View::of(&reconciled)), @r#"
         {
+          "schema_version": 1,
           "chunks": 4,
           "chunks_before": 0,
           "chunks_before_since": null,
@@ -455,5 +459,10 @@ mod tests {
           "tables": 1
         }
         "#);
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("reconcile");
     }
 }

@@ -169,6 +169,7 @@ pub(super) fn being_forgotten(tombstone: &Tombstone) -> String {
 
 /// A `forget` that was interrupted, as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ForgettingView<'a> {
     /// The first day of the month; `None` for the whole table.
     month: Option<NaiveDate>,

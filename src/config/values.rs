@@ -38,6 +38,19 @@ pub struct Source {
     pub embedded: bool,
 }
 
+/// The part of a configuration that a command needs which reads the source's catalog only.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// The end that is read.
+    pub source: Source,
+    /// The time limits of its answers.
+    pub timeouts: Timeouts,
+    /// The names of the tables that it has, as far as they can be read.
+    pub tables: Vec<String>,
+    /// The configuration file.
+    pub path: PathBuf,
+}
+
 /// The end that is written.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -178,9 +191,20 @@ impl Config {
 
     /// The file's directory, the base of relative paths and of the embedded server's data.
     pub fn directory(&self) -> &Path {
-        match self.path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        }
+        directory(&self.path)
+    }
+}
+
+impl SourceConfig {
+    /// As [`Config::directory`].
+    pub fn directory(&self) -> &Path {
+        directory(&self.path)
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
     }
 }

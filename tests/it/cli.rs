@@ -187,6 +187,7 @@ fn status_before_anything_ran() {
     insta::assert_snapshot!(home.sync(&["status", "--json"]), @r#"
     stdout:
     {
+      "schema_version": 1,
       "earlier_reconciles": [],
       "forgetting": [],
       "reconcile": null,

@@ -17,6 +17,8 @@ mod fixtures;
 mod forget;
 mod hidden;
 mod hostile;
+mod init;
+mod json;
 mod kept_plan;
 mod lease;
 mod migrate;

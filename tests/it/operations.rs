@@ -7,9 +7,11 @@ use std::path::Path;
 use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
-const COMMANDS: [&str; 16] = [
+/// All commands of the program.
+pub(crate) const COMMANDS: [&str; 17] = [
     "init",
     "doctor",
+    "tables",
     "plan",
     "run",
     "status",

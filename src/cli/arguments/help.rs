@@ -45,7 +45,14 @@ const EXAMPLES: &[(&str, &str)] = &[
         "init",
         "
   sync init
-  sync init --dir /srv/copy",
+  sync init --dir /srv/copy
+  sync init --from-source --server DB1 --database POS --user rd --schema COM",
+    ),
+    (
+        "tables",
+        "
+  sync tables
+  sync tables --json",
     ),
     (
         "doctor",
