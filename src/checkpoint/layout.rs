@@ -55,6 +55,9 @@ pub(super) const PASS_KEY: &[u8] = b"pass";
 /// Key in `meta` of the two servers that a run has worked with.
 pub(super) const REACHED_KEY: &[u8] = b"reached";
 
+/// Key in `meta` of how fast this machine last loaded.
+pub(super) const LOAD_RATE_KEY: &[u8] = b"load rate";
+
 /// All tables of a store, created with it.
 pub(super) const ALL: [Bytes; 12] = [
     META,

@@ -159,6 +159,17 @@ pub struct RunRecord {
     pub error: Option<String>,
 }
 
+/// How fast a run loaded, its waits and comparisons included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadRate {
+    /// The end of the run.
+    pub at: DateTime<Utc>,
+    /// The rows that it loaded.
+    pub rows: u64,
+    /// The time that it took.
+    pub elapsed_ms: u64,
+}
+
 /// A server that a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
@@ -333,6 +344,8 @@ pub enum Change {
     },
     /// A run, which replaces the one of its identity.
     Run(RunRecord),
+    /// How fast the last run loaded that loaded much.
+    LoadRate(LoadRate),
     /// The two servers that a run has worked with.
     Reached {
         /// The address of the source.

@@ -156,6 +156,16 @@ impl<'a> View<'a> {
         Ok(reached.map(|reached| (reached.source, reached.target)))
     }
 
+    /// How fast the last run loaded that loaded much; `None` without one.
+    pub fn load_rate(&self) -> Result<Option<LoadRate>> {
+        let rate = self.get::<v1::LoadRate>(META, LOAD_RATE_KEY)?;
+        Ok(rate.map(|rate| LoadRate {
+            at: rate.at,
+            rows: rate.rows,
+            elapsed_ms: rate.elapsed_ms,
+        }))
+    }
+
     /// The server that a run waits for; `None` without one.
     pub fn waiting(&self) -> Result<Option<Waiting>> {
         Ok(self.get::<v1::Waiting>(META, WAITING_KEY)?.map(Into::into))

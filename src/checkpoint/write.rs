@@ -187,6 +187,11 @@ impl<'t> Tables<'t> {
                 put(&mut self.checked, &key, &v1::Checked { pass, load_id })
             }
             Change::Run(record) => put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record)),
+            Change::LoadRate(rate) => {
+                let LoadRate { at, rows, elapsed_ms } = *rate;
+                let rate = v1::LoadRate { at, rows, elapsed_ms };
+                put(&mut self.meta, LOAD_RATE_KEY, &rate)
+            }
             Change::Reached { source, target } => {
                 let (source, target) = (source.clone(), target.clone());
                 put(&mut self.meta, REACHED_KEY, &v1::Reached { source, target })

@@ -17,7 +17,7 @@ use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
-use crate::checkpoint::{Change, RunRecord, Store};
+use crate::checkpoint::{Change, LoadRate, RunRecord, Store};
 use crate::config::Config;
 use crate::model::plan::TablePlan;
 use crate::mssql::catalog;
@@ -35,6 +35,9 @@ pub use preview::{Found, Preview, RefreshWay, TablePreview, Undated, WindowPrevi
 /// The time that chunks in flight may take once the run is asked to stop. A system that shuts down, or an
 /// operator who waits, gives a program about ten seconds.
 const STOP_GRACE: Duration = Duration::from_secs(8);
+
+/// The fewest rows that tell how fast this machine loads. A run that loads less spends its time on other things.
+const RATE_ROWS_MIN: u64 = 10_000;
 
 /// Runs the backfill to its end, or as far as it gets.
 ///
@@ -91,9 +94,18 @@ pub async fn run(
         }
     };
     record.exit_code = Some(exit as u8);
-    store.commit(&[Change::Waiting(None), Change::Run(record)])?;
-    let summary = result?;
     let elapsed = clock.monotonic().saturating_sub(started);
+    let mut changes = vec![Change::Waiting(None), Change::Run(record)];
+    let rows = result.as_ref().map_or(0, RunSummary::rows_loaded);
+    if rows >= RATE_ROWS_MIN {
+        changes.push(Change::LoadRate(LoadRate {
+            at: clock.now(),
+            rows,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        }));
+    }
+    store.commit(&changes)?;
+    let summary = result?;
     progress.event(Event::RunDone {
         summary: &summary,
         elapsed,

@@ -118,6 +118,13 @@ pub(super) struct Run {
     error: Option<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+pub(super) struct LoadRate {
+    pub(super) at: DateTime<Utc>,
+    pub(super) rows: u64,
+    pub(super) elapsed_ms: u64,
+}
+
 /// The sum of the load marks of a window's verified chunks.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Marks {
