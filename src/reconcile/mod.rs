@@ -26,7 +26,7 @@ use crate::pipeline::retrier::{Place, Retrier};
 use crate::preflight::context::{Identity, RunContext, RunOptions};
 use crate::preflight::ends;
 use crate::progress::Progress;
-pub use finding::{About, Finding, ReconcileOptions, Reconciled};
+pub use finding::{About, Finding, ReconcileOptions, Reconciled, TableCompared, TableState};
 
 /// A pass that was cut short is resumed for a week. Then its first results are too old to count.
 const PASS_AGE_MAX_DAYS: i64 = 7;
@@ -73,6 +73,7 @@ pub async fn reconcile(
     let mut pass = begin(&run, &options)?;
     let mut done = Reconciled {
         source: options.source,
+        is_whole: options.range.is_none(),
         ..Reconciled::default()
     };
     for table in run.chosen()? {
@@ -148,9 +149,8 @@ fn begin(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<Pass> {
     }));
     if let Some(pass) = &resumed {
         run.note(&format!(
-            "The comparing that began at {} was cut short and is continued; chunks that it found equal \
-             are not read again",
-            pass.started_at.format("%Y-%m-%d %H:%M:%S UTC")
+            "Resuming the reconcile of {}, which was cut short; chunks that it found equal are not read again",
+            pass.started_at.format("%Y-%m-%d %H:%M UTC")
         ));
     }
     let pass = resumed.unwrap_or_else(|| Pass {
@@ -197,16 +197,29 @@ async fn reconcile_table(
     let mut attempts = run.retrier.attempts();
     // The next attempt finds the chunks that a failed attempt compared recorded.
     let mut compared = 0;
+    let (mut chunks, mut rows) = (0, 0);
+    let told = |state, chunks, rows| TableCompared {
+        name: name.to_owned(),
+        state,
+        chunks,
+        rows,
+    };
     loop {
         let mut this = Reconciled::default();
         let ended = table::try_reconcile(run, table, options, pass, &mut this).await;
+        chunks += this.chunks;
+        rows += this.rows;
         done.chunks += this.chunks;
         done.rows += this.rows;
         let error = match ended {
             Ok(()) => {
                 run.retrier.succeeded(&attempts)?;
-                done.tables += this.tables;
-                done.chunks_before += this.chunks_before.saturating_sub(compared);
+                let before = this.chunks_before.saturating_sub(compared);
+                // A table that the stop came before is not known.
+                if !(run.is_stopped() && this.is_empty()) {
+                    done.tables.push(told(this.state(), chunks + before, rows));
+                }
+                done.chunks_before += before;
                 done.findings.append(&mut this.findings);
                 done.left_out.append(&mut this.left_out);
                 return Ok(());
@@ -224,6 +237,7 @@ async fn reconcile_table(
                 run.warn(&error.chain());
                 done.findings.append(&mut this.findings);
                 done.left_out.push(error.chain());
+                done.tables.push(told(TableState::LeftOut, chunks, rows));
                 done.has_changed |= kind == ErrorKind::Plan;
                 return Ok(());
             }
