@@ -19,7 +19,7 @@ use chrono::TimeDelta;
 use crate::base::clock::SharedClock;
 use crate::base::error::{ErrorKind, Result};
 use crate::base::stop::StopSignal;
-use crate::checkpoint::{Change, Pass, PassScope, Store};
+use crate::checkpoint::{Change, Differing, Pass, PassScope, Store};
 use crate::config::{Config, TableConfig};
 use crate::model::window::DateRange;
 use crate::pipeline::retrier::{Place, Retrier};
@@ -99,12 +99,32 @@ pub async fn reconcile(
         pass.same = same;
         pass.ended_at = Some(clock.now());
     }
-    let mut changes = vec![Change::Waiting(None)];
+    let mut changes = vec![Change::Waiting(None), differing(&store, pass.id, &done)?];
     let passes = store.view()?.passes()?;
     changes.extend(refuted(&pass, &passes).map(|other| Change::RemovePass(other.id)));
     changes.push(Change::Pass(pass));
     store.commit(&changes)?;
     Ok(done)
+}
+
+/// The differences that are left, with the loads that they are of: a later load of them is a repair.
+fn differing(store: &Store, pass: u128, done: &Reconciled) -> Result<Change> {
+    let view = store.view()?;
+    let mut all = Vec::new();
+    for finding in done.findings.iter().filter(|finding| !finding.repaired) {
+        let (table, window) = (&finding.table, finding.window);
+        let chunk = match finding.ordinal {
+            Some(ordinal) => view.chunk(table, window, ordinal)?,
+            None => None,
+        };
+        all.push(Differing {
+            table: table.clone(),
+            window,
+            ordinal: finding.ordinal,
+            load_id: chunk.map_or(0, |chunk| chunk.load_id),
+        });
+    }
+    Ok(Change::Differing { pass, all })
 }
 
 /// The ended passes whose differences are no more: `pass` came later, compared all that they did and more, and leaves
@@ -140,9 +160,12 @@ fn begin(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<Pass> {
     let ended = alike.iter().map(|pass| pass.id);
     let ended = ended.filter(|id| resumed.as_ref().is_none_or(|pass| pass.id != *id));
     changes.extend(ended.map(Change::RemovePass));
+    let with_source = others.iter().rfind(|pass| pass.source && pass.ended_at.is_some());
+    let with_source = with_source.map(|pass| pass.id);
     changes.extend(others.into_iter().map(|pass| {
-        // The last pass over everything is told until the next one.
-        match is_cut_short(&pass) || (pass.ended_at.is_some() && pass.scope.is_whole()) {
+        // The last pass over everything, and the last with the source, are told until the next one.
+        let is_told = pass.ended_at.is_some() && (pass.scope.is_whole() || Some(pass.id) == with_source);
+        match is_cut_short(&pass) || is_told {
             true => Change::Pass(pass),
             false => Change::RemovePass(pass.id),
         }

@@ -13,13 +13,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::base::clock::SharedClock;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
-use crate::checkpoint::{Change, LoadRate, RunRecord, Store};
+use crate::checkpoint::{Asked, Change, LoadRate, Refusal, RunRecord, Store};
 use crate::config::Config;
 use crate::model::plan::TablePlan;
+use crate::model::window::DateRange;
 use crate::mssql::catalog;
 use crate::pipeline::resume::is_in_step;
 use crate::pipeline::retrier::{Place, Retrier};
@@ -69,7 +70,15 @@ pub async fn run(
         error: None,
     };
     failpoint::step("run: before its record");
-    store.commit(&[Change::Waiting(None), Change::Run(record.clone())])?;
+    let mut begun = vec![Change::Waiting(None), Change::Run(record.clone())];
+    if let Ok(tables) = config.chosen(options.tables.as_deref()) {
+        let tables = tables.iter().map(|table| table.name.as_str().to_owned());
+        begun.push(Change::Asked(Asked {
+            run_id: record.run_id,
+            tables: tables.collect(),
+        }));
+    }
+    store.commit(&begun)?;
     let retrier = Retrier {
         clock: Arc::clone(&clock),
         stop: stop.clone(),
@@ -95,22 +104,56 @@ pub async fn run(
     };
     record.exit_code = Some(exit as u8);
     let elapsed = clock.monotonic().saturating_sub(started);
-    let mut changes = vec![Change::Waiting(None), Change::Run(record)];
-    let rows = result.as_ref().map_or(0, RunSummary::rows_loaded);
-    if rows >= RATE_ROWS_MIN {
-        changes.push(Change::LoadRate(LoadRate {
-            at: clock.now(),
-            rows,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+    let mut over = vec![Change::Waiting(None)];
+    if let Ok(summary) = &result {
+        over.extend(summary.tables.iter().filter_map(|table| {
+            Some(Change::Refused(Refusal {
+                table: table.name.clone(),
+                at: clock.now(),
+                error: table.error.clone()?,
+            }))
+        }));
+        let rows = summary.rows_loaded();
+        over.extend((rows >= RATE_ROWS_MIN).then(|| {
+            Change::LoadRate(LoadRate {
+                at: clock.now(),
+                rows,
+                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            })
         }));
     }
-    store.commit(&changes)?;
+    over.push(Change::Run(record));
+    store.commit(&over)?;
     let summary = result?;
     progress.event(Event::RunDone {
         summary: &summary,
         elapsed,
     });
     Ok(summary)
+}
+
+/// Records a run that was refused before it began, for `sync status` to tell.
+///
+/// # Errors
+/// `State` if the store cannot be written.
+pub fn record_refused(
+    store: &Store,
+    clock: &SharedClock,
+    range: DateRange,
+    identity: &Identity,
+    error: &Error,
+) -> Result<()> {
+    let now = clock.now();
+    store.commit(&[Change::Run(RunRecord {
+        run_id: clock.random(),
+        pid: identity.process_id,
+        host: identity.host.clone(),
+        started_at: now,
+        ended_at: Some(now),
+        exit_code: Some(error.kind().exit_code() as u8),
+        range,
+        error: Some(error.chain()),
+    })])
 }
 
 /// Returns after the run was asked to stop and the work under way had the time to finish.

@@ -6,7 +6,7 @@ mod view;
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{Months, NaiveDate};
 use clap::{Args, ValueEnum};
 
 use super::embedded::Embedded;
@@ -202,6 +202,16 @@ fn loaded<'a>(table: &'a TableConfig, view: Option<&View<'_>>, by_window: bool) 
             is_owed: is_begun || !is_open,
         });
     }
+    let forgotten = view.map_or_else(|| Ok(vec![]), View::forgotten)?;
+    for month in forgotten.into_iter().filter(|forgotten| forgotten.table == name) {
+        let owed = not_loaded(month_from(month.month), &all)?;
+        all.extend(owed.iter().copied());
+        left.extend(owed.into_iter().map(|window| Left {
+            window,
+            rows: Rows::NotLoaded,
+            is_owed: true,
+        }));
+    }
     left.extend(gaps(&all)?);
     left.sort_by_key(|left| left.window);
     let is_any = |rows: Rows| left.iter().any(|left| left.rows == rows);
@@ -229,17 +239,25 @@ fn loaded<'a>(table: &'a TableConfig, view: Option<&View<'_>>, by_window: bool) 
     })
 }
 
+/// The dates of a range that none of these windows covers.
+fn not_loaded(range: Option<DateRange>, windows: &[Window]) -> Result<Vec<Window>> {
+    range.map_or_else(|| Ok(vec![]), |range| missing(range, windows))
+}
+
+fn month_from(start: NaiveDate) -> Option<DateRange> {
+    let end = start.checked_add_months(Months::new(1))?;
+    Some(DateRange { start, end })
+}
+
 /// The dates between a table's windows that no window covers: nobody asked for them, as far as the state file knows.
 fn gaps(windows: &[Window]) -> Result<Vec<Left>> {
     let days = || windows.iter().filter_map(|window| window.days());
-    let (first, end) = (
+    let (start, end) = (
         days().map(|days| days.start()).min(),
         days().map(|days| days.end()).max(),
     );
-    let Some((start, end)) = first.zip(end) else {
-        return Ok(Vec::new());
-    };
-    let gaps = missing(DateRange { start, end }, windows)?.into_iter();
+    let range = start.zip(end).map(|(start, end)| DateRange { start, end });
+    let gaps = not_loaded(range, windows)?.into_iter();
     Ok(gaps
         .map(|window| Left {
             window,
