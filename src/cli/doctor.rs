@@ -95,6 +95,7 @@ fn text(report: &Report, screen: &Screen) -> String {
 
 /// The report as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     checks: &'a [Check],
     exit_code: u8,
@@ -127,6 +128,7 @@ mod tests {
         report.checks[1].state = Some(1);
         insta::assert_snapshot!(json(&View::of(&report, ExitCode::Preflight)), @r#"
         {
+          "schema_version": 1,
           "checks": [
             {
               "level": "ok",
@@ -165,5 +167,10 @@ mod tests {
         1 failure, 0 warnings: correct the failures first.
         ");
         assert_eq!(text(&report, &Screen::none()).lines().count(), 3);
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("doctor");
     }
 }

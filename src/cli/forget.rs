@@ -451,6 +451,7 @@ fn month_names((first, end): Span) -> String {
 
 /// What was forgotten, or would be, as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ForgetView<'a> {
     /// `forgotten`, `would forget` or `kept`.
     outcome: &'static str,
@@ -461,6 +462,7 @@ struct ForgetView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TableView<'a> {
     chunks: u64,
     mode: Option<String>,
@@ -470,6 +472,7 @@ struct TableView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WindowView {
     chunks: u64,
     rows: u64,
@@ -477,6 +480,7 @@ struct WindowView {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TotalsView {
     chunks: u64,
     rows: u64,

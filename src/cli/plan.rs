@@ -1,6 +1,5 @@
 //! `sync plan` shows the work of a run, the parts it leaves out, and the reasons. It writes nothing.
 
-use chrono::NaiveDate;
 use clap::Args;
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -10,9 +9,10 @@ use crate::base::error::{ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, duration, rows, wrapped};
 use crate::checkpoint::{LoadRate, Reader, Tombstone};
+use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::screen::Screen;
-use crate::cli::shared::{ForgettingView, being_forgotten, day, no_dates, table};
+use crate::cli::shared::{ForgettingView, being_forgotten, no_dates, table};
 use crate::model::table::Identifier;
 use crate::model::window::{DateRange, Window, spans};
 use crate::preflight::kept::OtherSource;
@@ -26,12 +26,8 @@ const NAMED_MAX: usize = 6;
 /// Arguments of `sync plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
-    /// First day of the run; not needed if all tables are reference tables
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "end_date")]
-    start_date: Option<NaiveDate>,
-    /// Last day of the run, included
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
-    end_date: Option<NaiveDate>,
+    #[command(flatten)]
+    dates: Dates,
     /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
@@ -41,12 +37,8 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
-    let range = match (args.start_date, args.end_date) {
-        (Some(first), Some(last)) => Some(DateRange::inclusive(first, last)?),
-        _ => None,
-    };
     let asked = Asked {
-        range,
+        range: args.dates.range(&context.clock)?,
         tables: args.tables,
         other: OtherSource::Refused,
         json: args.json,
@@ -348,6 +340,7 @@ fn windows(windows: &[WindowPreview]) -> Vec<String> {
 
 /// The previews as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     exit_code: u8,
     forgetting: Vec<ForgettingView<'a>>,
@@ -357,6 +350,7 @@ struct View<'a> {
 
 /// All tables together. Estimates are of the most that a run reads.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TotalsView {
     bytes_to_read: Option<u64>,
     /// By the last run of this machine that loaded much; `None` without one.
@@ -367,6 +361,7 @@ struct TotalsView {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum TableView<'a> {
     Found(FoundView<'a>),
@@ -374,6 +369,7 @@ enum TableView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FoundView<'a> {
     access_path: &'static str,
     bytes_to_read: Option<u64>,
@@ -398,6 +394,7 @@ struct FoundView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WindowView {
     rows: u64,
     window: String,
@@ -405,6 +402,7 @@ struct WindowView {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RefusedView<'a> {
     /// Whether the table or its configuration changed since it was loaded.
     changed: bool,
@@ -511,7 +509,7 @@ mod tests {
     }
 
     fn month(text: &str) -> Window {
-        let first = day(&format!("{text}-01")).unwrap();
+        let first: chrono::NaiveDate = format!("{text}-01").parse().unwrap();
         Window::new(first, first + chrono::Months::new(1)).unwrap()
     }
 
@@ -558,11 +556,12 @@ mod tests {
         let tombstone = Tombstone {
             table: "SALES".to_owned(),
             targets: Vec::new(),
-            month: Some(day("2025-10-01").unwrap()),
+            month: Some("2025-10-01".parse().unwrap()),
         };
         let estimate = Estimate::of(&previews, RATE);
         insta::assert_snapshot!(json(&View::of(&previews, &[tombstone], &estimate)), @r#"
         {
+          "schema_version": 1,
           "exit_code": 6,
           "forgetting": [
             {
@@ -688,5 +687,10 @@ mod tests {
         let narrow = told(&previews, None, Screen::wide(60));
         assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
         assert!(!narrow.contains("at the rate"), "{narrow}");
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("plan");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
@@ -12,13 +12,13 @@ use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, harmless_text, markdown, rows};
 use crate::checkpoint::Store;
+use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
-use crate::cli::shared::{day, heeding, identity, open_store, repairing, table};
+use crate::cli::shared::{heeding, identity, open_store, repairing, table};
 use crate::config::Config;
 use crate::model::table::Identifier;
-use crate::model::window::DateRange;
 use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled, TableState};
 
 /// Arguments of `sync reconcile`.
@@ -39,12 +39,8 @@ pub(super) struct ReconcileArgs {
     /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
-    /// Only windows with this day or a later one
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "end_date")]
-    start_date: Option<NaiveDate>,
-    /// Only windows with this day or an earlier one
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
-    end_date: Option<NaiveDate>,
+    #[command(flatten)]
+    dates: Dates,
     /// Parallel windows of a table, instead of the configuration's max_workers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     max_workers: Option<u8>,
@@ -57,10 +53,7 @@ pub(super) struct ReconcileArgs {
 }
 
 pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCode> {
-    let range = match (args.start_date, args.end_date) {
-        (Some(first), Some(last)) => Some(DateRange::inclusive(first, last)?),
-        _ => None,
-    };
+    let range = args.dates.range(&context.clock)?;
     let options = ReconcileOptions {
         source: args.source,
         repair: args.repair,
@@ -322,6 +315,7 @@ fn place(finding: &Finding) -> String {
 
 /// The findings as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     chunks: u64,
     chunks_before: u64,
@@ -337,6 +331,7 @@ struct View<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TableView<'a> {
     chunks: u64,
     name: &'a str,
@@ -346,6 +341,7 @@ struct TableView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TotalsView {
     chunks: u64,
     differing: u64,
@@ -355,6 +351,7 @@ struct TotalsView {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FindingView<'a> {
     changed: Option<u64>,
     chunk: Option<u32>,
@@ -371,6 +368,7 @@ struct FindingView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct KeyView<'a> {
     /// The value of each key column, by its name.
     key: BTreeMap<&'a str, &'a str>,
@@ -454,7 +452,7 @@ mod tests {
         };
         Finding {
             table: "SALES".to_owned(),
-            window: Window::new(day("2025-10-01").unwrap(), day("2025-11-01").unwrap()).unwrap(),
+            window: Window::new("2025-10-01".parse().unwrap(), "2025-11-01".parse().unwrap()).unwrap(),
             ordinal: Some(3),
             about: About::Chunk,
             difference: Difference {
@@ -498,6 +496,7 @@ mod tests {
         };
         insta::assert_snapshot!(json(&View::of(&reconciled)), @r#"
         {
+          "schema_version": 1,
           "chunks": 4,
           "chunks_before": 0,
           "chunks_before_since": null,
@@ -549,5 +548,10 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("reconcile");
     }
 }

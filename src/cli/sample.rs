@@ -278,16 +278,29 @@ fn text(sampled: &[Sampled]) -> String {
 
 /// The summary as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     tables: Vec<TableView<'a>>,
-    total: u64,
+    totals: TotalsView,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TableView<'a> {
+    /// The file of its rows; `null` if the target has no such table.
     file: Option<String>,
+    /// `monthly` or `full`.
     mode: String,
+    /// Its name in the configuration.
     name: &'a str,
+    /// The rows in the file.
+    rows: u64,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TotalsView {
+    /// The rows in all files.
     rows: u64,
 }
 
@@ -301,7 +314,9 @@ impl View<'_> {
         });
         View {
             tables: tables.collect(),
-            total: sampled.iter().map(|table| table.rows).sum(),
+            totals: TotalsView {
+                rows: sampled.iter().map(|table| table.rows).sum(),
+            },
         }
     }
 }
@@ -371,6 +386,7 @@ mod tests {
         ];
         insta::assert_snapshot!(json(&View::of(&sampled)), @r#"
         {
+          "schema_version": 1,
           "tables": [
             {
               "file": "sales.json",
@@ -385,8 +401,15 @@ mod tests {
               "rows": 0
             }
           ],
-          "total": 10
+          "totals": {
+            "rows": 10
+          }
         }
         "#);
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("sample");
     }
 }

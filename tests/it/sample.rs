@@ -124,7 +124,7 @@ async fn the_flags_of_sample() {
     ];
     let ended = project.sync(&flags).await.expect(0);
     let json = ended.json();
-    assert_eq!(json["total"], 2, "{json}");
+    assert_eq!(json["totals"]["rows"], 2, "{json}");
     assert_eq!(
         json["tables"][0]["name"], "SALES",
         "in the configuration's order: {json}"

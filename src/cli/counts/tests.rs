@@ -84,6 +84,7 @@ fn a_difference_is_marked_and_ends_with_3() {
     assert_eq!(exit_of(&counts), ExitCode::Mismatch);
     insta::assert_snapshot!(json(&CountsView::of(&all(&counts[..2]))), @r#"
     {
+      "schema_version": 1,
       "equal": false,
       "exit_code": 3,
       "tables": [
@@ -139,6 +140,7 @@ fn a_table_of_which_nothing_is_loaded_is_neither_equal_nor_empty() {
     assert_eq!(all(&counts[1..]).are_equal(), None);
     insta::assert_snapshot!(json(&CountsView::of(&all(&counts[1..2]))), @r#"
     {
+      "schema_version": 1,
       "equal": null,
       "exit_code": 4,
       "tables": [
@@ -185,6 +187,7 @@ fn a_line_a_window() {
     ");
     insta::assert_snapshot!(json(&CountsView::of(&all(&counts))), @r#"
     {
+      "schema_version": 1,
       "equal": true,
       "exit_code": 0,
       "tables": [
@@ -270,4 +273,9 @@ fn windows_that_touch_are_one() {
         joined(windows.into_iter().chain([Window::Undated])),
         [dates(1, 5), dates(7, 8), Extent::Undated]
     );
+}
+
+#[test]
+fn the_schema_is_kept() {
+    crate::cli::schema::assert_kept::<CountsView<'_>>("counts");
 }

@@ -136,6 +136,7 @@ pub(super) fn markdown(lines: &Lines) -> String {
 
 /// The counts as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct CountsView<'a> {
     /// Whether all is loaded and equal; `null` if what was counted is, and not all was counted.
     equal: Option<bool>,
@@ -145,6 +146,7 @@ pub(super) struct CountsView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TableView<'a> {
     equal: Option<bool>,
     mode: String,
@@ -158,6 +160,7 @@ struct TableView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WindowView {
     equal: Option<bool>,
     source: Option<u64>,
@@ -167,6 +170,7 @@ struct WindowView {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TotalsView {
     source: u64,
     target: u64,

@@ -9,6 +9,7 @@ use crate::cli::shared::ForgettingView;
 use crate::progress::last_day;
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct View<'a> {
     /// The passes of `sync reconcile` before the last one that are kept.
     earlier_reconciles: Vec<PassView<'a>>,
@@ -20,6 +21,7 @@ pub(super) struct View<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PassView<'a> {
     differing: u64,
     /// The last day, included; `None` for all dates.
@@ -36,6 +38,7 @@ struct PassView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RunView<'a> {
     /// The last day, included.
     end_date: Option<NaiveDate>,
@@ -53,6 +56,7 @@ struct RunView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WaitingView<'a> {
     error: &'a str,
     next_try_at: DateTime<Utc>,
@@ -60,6 +64,7 @@ struct WaitingView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TableView<'a> {
     mode: &'a str,
     name: &'a str,
@@ -70,6 +75,7 @@ struct TableView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WindowView<'a> {
     chunks: u64,
     end: Option<&'a str>,
@@ -85,6 +91,7 @@ struct WindowView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TotalsView {
     chunks: u64,
     failed: u64,
@@ -292,6 +299,7 @@ mod tests {
     fn a_status_as_json() {
         insta::assert_snapshot!(json(&View::of(&status())), @r#"
         {
+          "schema_version": 1,
           "earlier_reconciles": [],
           "forgetting": [
             {
@@ -372,6 +380,7 @@ mod tests {
     fn an_empty_status_as_json() {
         insta::assert_snapshot!(json(&View::of(&Status::default())), @r#"
         {
+          "schema_version": 1,
           "earlier_reconciles": [],
           "forgetting": [],
           "reconcile": null,
@@ -387,5 +396,10 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("status");
     }
 }

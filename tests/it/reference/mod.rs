@@ -519,7 +519,9 @@ async fn dates_are_for_monthly_tables() {
     let project = Project::new(&server, &(monthly("SALES", "D") + ITEM_FULL));
     let refused = run(&project).await.expect(2);
     assert!(
-        refused.stderr.contains("Table SALES is copied by dates"),
+        refused
+            .stderr
+            .contains("Table SALES needs --start-date and --end-date (only reference tables run without)"),
         "{}",
         refused.stderr
     );
