@@ -97,7 +97,7 @@ enum Command {
     Init(init::InitArgs),
     /// Check configuration, state, servers and every table
     Doctor(doctor::DoctorArgs),
-    /// List the tables of the source, and how each is copied or could be; read no row
+    /// List the source's tables, and how each is copied or could be
     Tables(tables::TablesArgs),
     /// Show the work of a run; write nothing
     Plan(plan::PlanArgs),
