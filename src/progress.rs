@@ -150,6 +150,13 @@ pub struct RunSummary {
     pub exit: ExitCode,
 }
 
+impl RunSummary {
+    /// Rows loaded by the run.
+    pub fn rows_loaded(&self) -> u64 {
+        self.tables.iter().map(|table| table.rows_loaded).sum()
+    }
+}
+
 /// The outcome of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableSummary {

@@ -248,7 +248,16 @@ pub(crate) fn announce(
     rows_expected: Option<u64>,
     summary: &mut TableSummary,
 ) -> Result<()> {
-    run.retrier.store.commit(&[Change::Waiting(None), record(plan)])?;
+    let table = || plan.name.as_str().to_owned();
+    run.retrier.store.commit(&[
+        Change::Waiting(None),
+        record(plan),
+        Change::Accepted { table: table() },
+        Change::Expected {
+            table: table(),
+            rows: rows_expected,
+        },
+    ])?;
     summary.is_looked_at = true;
     summary.already_complete =
         resume.windows.iter().all(is_done) && summary.rows_loaded == 0 && !summary.is_swapped;

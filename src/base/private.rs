@@ -101,6 +101,14 @@ fn written(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     Ok(file)
 }
 
+/// Writes a file of a random name into a directory, as far as to the disk, and removes it.
+///
+/// # Errors
+/// Those of the system: no permission, no room.
+pub fn probe(directory: &Path, bytes: usize) -> io::Result<()> {
+    written(&directory.join("probe"), &vec![0; bytes])?.close()
+}
+
 /// Takes a file or directory from all but its owner; returns whether they had it. A link, and what belongs to another
 /// user, stays as it is, and so does everything where the system has no permission bits.
 ///

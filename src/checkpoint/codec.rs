@@ -109,6 +109,21 @@ pub(super) fn repaired_key(id: u128) -> Vec<u8> {
     [b"repaired ".as_slice(), &pass_key(id)].concat()
 }
 
+/// Key in `meta` of something about a table: a prefix, and the table's key.
+pub(super) fn about_key(prefix: &[u8], table: &str) -> Vec<u8> {
+    [prefix, &table_key(table)].concat()
+}
+
+/// Key in `meta` of something about a month of a table: a prefix, the table's key, and the month's first day.
+pub(super) fn month_key(prefix: &[u8], table: &str, month: NaiveDate) -> Vec<u8> {
+    [&about_key(prefix, table)[..], &day_bytes(month)].concat()
+}
+
+/// Key in `meta` of something about a pass: a prefix, and the pass.
+pub(super) fn of_pass_key(prefix: &[u8], pass: u128) -> Vec<u8> {
+    [prefix, &pass_key(pass)].concat()
+}
+
 /// Key of a chunk that a pass compared: the chunk's, then the pass's.
 pub(super) fn checked_key(table: &str, window: Window, ordinal: u32, pass: u128) -> Vec<u8> {
     let mut key = chunk_key(table, window, ordinal);

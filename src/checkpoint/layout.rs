@@ -55,6 +55,25 @@ pub(super) const PASS_KEY: &[u8] = b"pass";
 /// Key in `meta` of the two servers that a run has worked with.
 pub(super) const REACHED_KEY: &[u8] = b"reached";
 
+/// Key in `meta` of how fast this machine last loaded.
+pub(super) const LOAD_RATE_KEY: &[u8] = b"load rate";
+
+/// Key in `meta` of the tables that the last run was asked for. Absent in a store of an earlier program, as is each key
+/// of the prefixes below.
+pub(super) const ASKED_KEY: &[u8] = b"asked";
+
+/// Prefix of the keys in `meta` of the reasons why tables could not be finished.
+pub(super) const REFUSED: &[u8] = b"refused ";
+
+/// Prefix of the keys in `meta` of the numbers of rows that tables will have.
+pub(super) const EXPECTED: &[u8] = b"expected ";
+
+/// Prefix of the keys in `meta` of months that were forgotten.
+pub(super) const FORGOTTEN: &[u8] = b"forgotten ";
+
+/// Prefix of the keys in `meta` of the differences that passes found.
+pub(super) const DIFFERING: &[u8] = b"differing ";
+
 /// All tables of a store, created with it.
 pub(super) const ALL: [Bytes; 12] = [
     META,

@@ -159,6 +159,17 @@ pub struct RunRecord {
     pub error: Option<String>,
 }
 
+/// How fast a run loaded, its waits and comparisons included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadRate {
+    /// The end of the run.
+    pub at: DateTime<Utc>,
+    /// The rows that it loaded.
+    pub rows: u64,
+    /// The time that it took.
+    pub elapsed_ms: u64,
+}
+
 /// A server that a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
@@ -226,6 +237,48 @@ pub struct Pass {
     pub repaired: u64,
     /// Tables that could not be compared.
     pub left_out: u64,
+}
+
+/// A difference that a pass found and did not repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differing {
+    /// The table.
+    pub table: String,
+    /// The window.
+    pub window: Window,
+    /// The chunk; `None` for a difference of the window as a whole.
+    pub ordinal: Option<u32>,
+    /// The load of the chunk that differed. A chunk of another load has been loaded since.
+    pub load_id: u128,
+}
+
+/// The tables that a run was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The run.
+    pub run_id: u128,
+    /// The names of the tables, in the order of work.
+    pub tables: Vec<String>,
+}
+
+/// The reason why the last run that came to a table could not finish it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The table.
+    pub table: String,
+    /// The time.
+    pub at: DateTime<Utc>,
+    /// The error, without row values.
+    pub error: String,
+}
+
+/// A month that was loaded and then forgotten, and that no run has come to since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForgottenMonth {
+    /// The table.
+    pub table: String,
+    /// The first day of the month.
+    pub month: NaiveDate,
 }
 
 /// A table, or a month of it, to forget. The tombstone is written before anything is forgotten, so that an interrupted
@@ -331,8 +384,33 @@ pub enum Change {
         /// The load of the chunk.
         load_id: u128,
     },
+    /// The differences that a pass leaves, which replace those of before.
+    Differing {
+        /// The pass.
+        pass: u128,
+        /// The differences.
+        all: Vec<Differing>,
+    },
     /// A run, which replaces the one of its identity.
     Run(RunRecord),
+    /// How fast the last run loaded that loaded much.
+    LoadRate(LoadRate),
+    /// The tables that the last run was asked for.
+    Asked(Asked),
+    /// The number of rows that a table will have as a whole; `None` if it is not known.
+    Expected {
+        /// The table.
+        table: String,
+        /// The number of rows, by the server's estimate.
+        rows: Option<u64>,
+    },
+    /// A run could not finish a table.
+    Refused(Refusal),
+    /// A run has come to a table, and nothing speaks against it any more.
+    Accepted {
+        /// The table.
+        table: String,
+    },
     /// The two servers that a run has worked with.
     Reached {
         /// The address of the source.

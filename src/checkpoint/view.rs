@@ -120,6 +120,38 @@ impl<'a> View<'a> {
         Ok(passes)
     }
 
+    /// The differences that a pass left.
+    pub fn differing(&self, pass: u128) -> Result<Vec<Differing>> {
+        self.scan::<v1::Differing, Differing>(META, &codec::of_pass_key(DIFFERING, pass))
+    }
+
+    /// The tables that the last run was asked for; `None` in a store of an earlier program.
+    pub fn asked(&self) -> Result<Option<Asked>> {
+        Ok(self.get::<v1::Asked>(META, ASKED_KEY)?.map(Into::into))
+    }
+
+    /// The number of rows that a table will have as a whole, by the server's estimate.
+    pub fn expected(&self, table: &str) -> Result<Option<u64>> {
+        let expected = self.get::<v1::Expected>(META, &codec::about_key(EXPECTED, table))?;
+        Ok(expected.map(|expected| expected.rows))
+    }
+
+    /// The tables that the last run that came to them could not finish, by name.
+    pub fn refused(&self) -> Result<Vec<Refusal>> {
+        self.scan::<v1::Refusal, Refusal>(META, REFUSED)
+    }
+
+    /// The months that were forgotten and not loaded since, by table and date.
+    pub fn forgotten(&self) -> Result<Vec<ForgottenMonth>> {
+        self.scan::<v1::ForgottenMonth, ForgottenMonth>(META, FORGOTTEN)
+    }
+
+    /// A chunk of a window.
+    pub fn chunk(&self, table: &str, window: Window, ordinal: u32) -> Result<Option<Chunk>> {
+        let chunk = self.get::<v1::Chunk>(CHUNKS, &codec::chunk_key(table, window, ordinal))?;
+        Ok(chunk.map(Into::into))
+    }
+
     /// Whether the pass found this load of a chunk to be the same.
     pub fn is_checked(
         &self,
@@ -154,6 +186,12 @@ impl<'a> View<'a> {
     pub fn reached(&self) -> Result<Option<(String, String)>> {
         let reached = self.get::<v1::Reached>(META, REACHED_KEY)?;
         Ok(reached.map(|reached| (reached.source, reached.target)))
+    }
+
+    /// How fast the last run loaded that loaded much; `None` without one.
+    pub fn load_rate(&self) -> Result<Option<LoadRate>> {
+        let rate = self.get::<v1::LoadRate>(META, LOAD_RATE_KEY)?;
+        Ok(rate.map(Into::into))
     }
 
     /// The server that a run waits for; `None` without one.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chrono::Datelike;
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::layout::*;
@@ -109,6 +110,10 @@ impl<'t> Tables<'t> {
                 put(&mut self.tables, &key, &v1::Table::from(record))
             }
             Change::Window { table, record } => {
+                if let Some(month) = month_of(record.window) {
+                    let key = codec::month_key(FORGOTTEN, table, month);
+                    self.meta.remove(key.as_slice())?;
+                }
                 let key = codec::window_key(table, record.window);
                 put(&mut self.windows, &key, &v1::Window::from(record))
             }
@@ -173,7 +178,19 @@ impl<'t> Tables<'t> {
             Change::RemovePass(id) => {
                 self.passes.remove(codec::pass_key(*id).as_slice())?;
                 self.meta.remove(codec::repaired_key(*id).as_slice())?;
+                self.remove_meta(&codec::of_pass_key(DIFFERING, *id))?;
                 self.forget_checked(*id)
+            }
+            Change::Differing { pass, all } => {
+                let prefix = codec::of_pass_key(DIFFERING, *pass);
+                self.remove_meta(&prefix)?;
+                for differing in all {
+                    let mut key = prefix.clone();
+                    key.extend(codec::window_key(&differing.table, differing.window));
+                    key.extend(differing.ordinal.map(u32::to_be_bytes).into_iter().flatten());
+                    put(&mut self.meta, &key, &v1::Differing::from(differing))?;
+                }
+                Ok(())
             }
             Change::Checked {
                 table,
@@ -187,6 +204,20 @@ impl<'t> Tables<'t> {
                 put(&mut self.checked, &key, &v1::Checked { pass, load_id })
             }
             Change::Run(record) => put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record)),
+            Change::LoadRate(rate) => put(&mut self.meta, LOAD_RATE_KEY, &v1::LoadRate::from(rate)),
+            Change::Asked(asked) => put(&mut self.meta, ASKED_KEY, &v1::Asked::from(asked)),
+            Change::Expected { table, rows } => {
+                let key = codec::about_key(EXPECTED, table);
+                match *rows {
+                    Some(rows) => put(&mut self.meta, &key, &v1::Expected { rows }),
+                    None => self.remove_meta(&key),
+                }
+            }
+            Change::Refused(refusal) => {
+                let key = codec::about_key(REFUSED, &refusal.table);
+                put(&mut self.meta, &key, &v1::Refusal::from(refusal))
+            }
+            Change::Accepted { table } => self.remove_meta(&codec::about_key(REFUSED, table)),
             Change::Reached { source, target } => {
                 let (source, target) = (source.clone(), target.clone());
                 put(&mut self.meta, REACHED_KEY, &v1::Reached { source, target })
@@ -233,6 +264,7 @@ impl<'t> Tables<'t> {
 
     fn forget(&mut self, tombstone: &Tombstone) -> Result<()> {
         let prefix = codec::prefix(&tombstone.table);
+        self.keep_forgotten(tombstone)?;
         self.remove_keys(&prefix, |key| {
             tombstone
                 .days()
@@ -242,9 +274,52 @@ impl<'t> Tables<'t> {
             let key = codec::table_key(&tombstone.table);
             self.tables.remove(key.as_slice())?;
             self.unfollowed.remove(key.as_slice())?;
+            for about in [REFUSED, EXPECTED] {
+                self.remove_meta(&codec::about_key(about, &tombstone.table))?;
+            }
         }
         self.tombstones
             .remove(codec::tombstone_key(tombstone).as_slice())?;
+        Ok(())
+    }
+
+    /// Records the months that a tombstone takes, so that they are told from those that nobody has loaded.
+    fn keep_forgotten(&mut self, tombstone: &Tombstone) -> Result<()> {
+        let table = &tombstone.table;
+        let mut months = std::collections::BTreeSet::new();
+        for entry in self.windows.range(codec::prefix(table).as_slice()..)? {
+            let (key, value) = entry?;
+            if !key.value().starts_with(&codec::prefix(table)) {
+                break;
+            }
+            let record: WindowRecord =
+                codec::decode::<v1::Window>(self.path, key.value(), value.value())?.into();
+            months.extend(month_of(record.window).filter(|_| tombstone.covers(record.window)));
+        }
+        for month in months {
+            let forgotten = ForgottenMonth {
+                table: table.clone(),
+                month,
+            };
+            let key = codec::month_key(FORGOTTEN, table, month);
+            put(&mut self.meta, &key, &v1::ForgottenMonth::from(&forgotten))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the values in `meta` whose keys begin with `prefix`.
+    fn remove_meta(&mut self, prefix: &[u8]) -> Result<()> {
+        let mut keys = Vec::new();
+        for entry in self.meta.range(prefix..)? {
+            let (key, _) = entry?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            keys.push(key.value().to_vec());
+        }
+        for key in keys {
+            self.meta.remove(key.as_slice())?;
+        }
         Ok(())
     }
 
@@ -281,6 +356,11 @@ impl<'t> Tables<'t> {
             .map(|value| codec::decode::<S>(self.path, key, value.value()))
             .transpose()?)
     }
+}
+
+/// The first day of a window's month; `None` for one without dates.
+fn month_of(window: Window) -> Option<chrono::NaiveDate> {
+    window.days()?.start().with_day(1)
 }
 
 /// The share of a chunk in its window's sum of marks.

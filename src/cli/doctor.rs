@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::embedded::Embedded;
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
-use crate::base::text::counted;
+use crate::base::text::{counted, wrapped};
 use crate::cli::context::{Context, json, result};
+use crate::cli::screen::{Screen, Tone};
 use crate::config::Config;
 use crate::doctor::{Check, Level, Report, configuration, servers, state};
 
@@ -36,9 +37,9 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode>
         }
     };
     result(&if args.json {
-        json(&View::of(&report))
+        json(&View::of(&report, exit))
     } else {
-        text(&report)
+        text(&report, &context.screen)
     })?;
     Ok(exit)
 }
@@ -54,7 +55,10 @@ async fn ends(context: &Context, report: &mut Report, config: &mut Config) {
     }
 }
 
-fn text(report: &Report) -> String {
+/// Blanks before the continued lines of a check: they stand below its place.
+const INDENT: &str = "           ";
+
+fn text(report: &Report, screen: &Screen) -> String {
     let mut text = String::new();
     for Check {
         level,
@@ -63,12 +67,18 @@ fn text(report: &Report) -> String {
         ..
     } in &report.checks
     {
-        let mark = match level {
-            Level::Ok => "✓ ok     ",
-            Level::Warning => "! warning",
-            Level::Failure => "✗ failure",
+        let (mark, tone) = match level {
+            Level::Ok => ("✓ ok     ", Tone::Plain),
+            Level::Warning => ("! warning", Tone::Attention),
+            Level::Failure => ("✗ failure", Tone::Bad),
         };
-        text.push_str(&format!("{mark}  {place}: {found}\n"));
+        let found = format!("{place}: {found}");
+        let found = match screen.width {
+            Some(columns) => wrapped(&found, columns.saturating_sub(INDENT.len()), ""),
+            None => format!("{found}\n"),
+        };
+        let found = found.trim_end().replace('\n', &format!("\n{INDENT}"));
+        text.push_str(&format!("{}  {found}\n", screen.paint(mark, tone)));
     }
     let (failures, warnings) = (report.count(Level::Failure), report.count(Level::Warning));
     text.push_str(&match (failures, warnings) {
@@ -88,14 +98,16 @@ fn text(report: &Report) -> String {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     checks: &'a [Check],
+    exit_code: u8,
     failures: usize,
     warnings: usize,
 }
 
 impl View<'_> {
-    fn of(report: &Report) -> View<'_> {
+    fn of(report: &Report, exit: ExitCode) -> View<'_> {
         View {
             checks: &report.checks,
+            exit_code: exit as u8,
             failures: report.count(Level::Failure),
             warnings: report.count(Level::Warning),
         }
@@ -114,7 +126,7 @@ mod tests {
         report.error("source", &Error::new(ErrorKind::Connection, "Nobody listens"));
         report.checks[1].number = Some(18456);
         report.checks[1].state = Some(1);
-        insta::assert_snapshot!(json(&View::of(&report)), @r#"
+        insta::assert_snapshot!(json(&View::of(&report, ExitCode::Preflight)), @r#"
         {
           "schema_version": 1,
           "checks": [
@@ -131,10 +143,30 @@ mod tests {
               "text": "Nobody listens"
             }
           ],
+          "exit_code": 7,
           "failures": 1,
           "warnings": 0
         }
         "#);
+    }
+
+    #[test]
+    fn a_check_that_is_wider_than_the_terminal_hangs_below_its_place() {
+        let mut report = Report::default();
+        report.add(Level::Ok, "state", "There is no file yet");
+        report.add(
+            Level::Failure,
+            "target table SALES",
+            "Column NAME is varchar(50) at the source and varchar(10) here, which has less room",
+        );
+        insta::assert_snapshot!(text(&report, &Screen::wide(60)), @r"
+        ✓ ok       state: There is no file yet
+        ✗ failure  target table SALES: Column NAME is varchar(50) at
+                   the source and varchar(10) here, which has less
+                   room
+        1 failure, 0 warnings: correct the failures first.
+        ");
+        assert_eq!(text(&report, &Screen::none()).lines().count(), 3);
     }
 
     #[test]

@@ -1,24 +1,33 @@
 //! `sync forget` drops receipts and checkpoints of a table, so that the next run loads it again.
+//!
+//! It looks first, and says what it would drop: a person is asked, a script is not.
 
-use chrono::NaiveDate;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, IsTerminal, Write};
+
+use chrono::{Datelike, Months, NaiveDate};
 use clap::Args;
+use serde::Serialize;
 
 use super::embedded::Embedded;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, rows};
-use crate::checkpoint::{Counts, Store, Tombstone};
-use crate::cli::context::{Context, result};
+use crate::checkpoint::{Reader, Tombstone, View};
+use crate::cli::context::{Context, json, result};
 use crate::cli::shared::{host, open_store, table};
 use crate::config::{Config, Mode};
-use crate::model::table::Identifier;
+use crate::model::table::{Identifier, TableName};
+use crate::model::window::{Window, spans};
 use crate::mssql::Session;
 use crate::pipeline::forget;
 use crate::pipeline::retrier::Retrier;
 use crate::preflight::left_forgetting;
 use crate::progress::Silent;
-use crate::target::lease::Holder;
+use crate::target::lease::{self, Holder};
+use crate::target::migrate;
+use crate::target::receipt::{self, Incarnation};
 
 /// Arguments of `sync forget`.
 #[derive(Debug, Args)]
@@ -27,23 +36,265 @@ pub(super) struct ForgetArgs {
     #[arg(long, value_name = "NAME", value_parser = table)]
     table: Identifier,
     /// Only the windows of this month
-    #[arg(long, value_name = "YYYY-MM", value_parser = month)]
+    #[arg(long, value_name = "YYYY-MM", value_parser = month, conflicts_with_all = ["from", "to"])]
     month: Option<NaiveDate>,
+    /// Only the windows of this month and later ones
+    #[arg(long, value_name = "YYYY-MM", value_parser = month, requires = "to")]
+    from: Option<NaiveDate>,
+    /// Only the windows of this month and earlier ones
+    #[arg(long, value_name = "YYYY-MM", value_parser = month, requires = "from")]
+    to: Option<NaiveDate>,
+    /// Say what would be forgotten, and forget nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask; a command whose input is no terminal never asks
+    #[arg(long)]
+    yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// The first day of a month.
 fn month(text: &str) -> Result<NaiveDate, String> {
     let day: Option<NaiveDate> = format!("{text}-01").parse().ok();
     day.filter(|day| day.format("%Y-%m").to_string() == text)
-        .ok_or_else(|| "this is no month of the calendar, written as YYYY-MM".to_owned())
+        .ok_or_else(|| "this is no month of the calendar, written as YYYY-MM, e.g. 2025-10".to_owned())
 }
 
 pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode> {
     let mut config = context.load()?;
-    let store = open_store(context, &config)?;
-    let tombstone = tombstone(&config, &store, &args)?;
-    let known = known(&store, &tombstone)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
+    let ended = forget(context, &config, &args).await;
+    embedded.stop().await;
+    ended
+}
+
+async fn forget(context: &Context, config: &Config, args: &ForgetArgs) -> Result<ExitCode> {
+    let months = args.months()?;
+    let found = {
+        let reader = Reader::open(&context.state_of(&config.path))?;
+        let view = reader.as_ref().map(Reader::view).transpose()?;
+        let subject = Subject::of(config, view.as_ref(), args)?;
+        look(config, view.as_ref(), subject, months).await?
+    };
+    let asked =
+        !args.dry_run && !args.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let outcome = if args.dry_run {
+        Outcome::WouldForget
+    } else if asked && !found.is_empty() && !confirmed(&found.question())? {
+        Outcome::Kept
+    } else {
+        drop_all(context, config, &found).await?;
+        Outcome::Forgotten
+    };
+    result(&match args.json {
+        true => json(&ForgetView::of(&found, outcome)),
+        false => found.text(outcome),
+    })?;
+    Ok(match outcome {
+        Outcome::Kept => ExitCode::Incomplete,
+        Outcome::WouldForget | Outcome::Forgotten => ExitCode::Done,
+    })
+}
+
+/// The months that are named, by the first day of the first one and the day after the last.
+type Span = (NaiveDate, NaiveDate);
+
+impl ForgetArgs {
+    fn months(&self) -> Result<Option<Span>> {
+        let (first, last) = match (self.month, self.from, self.to) {
+            (Some(month), _, _) => (month, month),
+            (None, Some(from), Some(to)) => (from, to),
+            (None, _, _) => return Ok(None),
+        };
+        let end = last.checked_add_months(Months::new(1)).filter(|_| first <= last);
+        end.map(|end| Some((first, end))).ok_or_else(|| {
+            let text = format!(
+                "--from {} is after --to {}; both are included, swap them",
+                first.format("%Y-%m"),
+                last.format("%Y-%m")
+            );
+            Error::new(ErrorKind::Usage, text)
+        })
+    }
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Forgotten,
+    WouldForget,
+    /// The answer was no.
+    Kept,
+}
+
+/// The table to forget.
+struct Subject {
+    /// Its name, as the checkpoints have it.
+    name: String,
+    mode: Option<Mode>,
+    /// Its target tables: two if it was renamed.
+    targets: Vec<String>,
+}
+
+impl Subject {
+    fn of(config: &Config, view: Option<&View<'_>>, args: &ForgetArgs) -> Result<Subject> {
+        let configured = config
+            .tables
+            .iter()
+            .find(|table| table.name.same_as(args.table.as_str()));
+        let recorded = view.map_or_else(|| Ok(Vec::new()), View::tables)?;
+        let recorded = recorded
+            .into_iter()
+            .find(|record| args.table.same_as(&record.name));
+        let is_full = configured.is_some_and(|table| table.mode == Mode::Full);
+        if is_full && args.months()?.is_some() {
+            let text = format!(
+                "Table {} is a reference table and has no months; leave the months out to forget all of it",
+                args.table
+            );
+            return Err(Error::new(ErrorKind::Usage, text));
+        }
+        let mut targets: Vec<String> = configured
+            .map(|table| config.target_table(table).exact())
+            .into_iter()
+            .collect();
+        targets.extend(recorded.as_ref().map(|record| record.target.clone()));
+        targets.dedup();
+        let name = match (configured, recorded) {
+            // Checkpoints keep the spelling of the name under which they were written.
+            (_, Some(record)) => record.name,
+            (Some(table), None) => table.name.as_str().to_owned(),
+            (None, None) => {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    format!(
+                        "--table names {}, which neither {} nor the state file knows; correct the name",
+                        args.table,
+                        config.path.display()
+                    ),
+                ));
+            }
+        };
+        Ok(Subject {
+            name,
+            mode: configured.map(|table| table.mode),
+            targets,
+        })
+    }
+}
+
+/// The chunks and rows of a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Amount {
+    chunks: u64,
+    rows: u64,
+}
+
+/// What there is to forget.
+struct ToForget {
+    subject: Subject,
+    months: Option<Span>,
+    /// The windows that are loaded.
+    windows: BTreeMap<Window, Amount>,
+}
+
+/// Looks at what is loaded, by the target's receipts and by the state file.
+async fn look(
+    config: &Config,
+    view: Option<&View<'_>>,
+    subject: Subject,
+    months: Option<Span>,
+) -> Result<ToForget> {
+    let mut loaded = BTreeMap::new();
+    if let Some(view) = view {
+        for record in view.windows(&subject.name)? {
+            let counts = view.counts(&subject.name, record.window)?;
+            if counts.remembered() > 0 {
+                let (chunks, rows) = (counts.chunks, counts.rows);
+                loaded.insert(record.window, Amount { chunks, rows });
+            }
+        }
+    }
+    let mut session = lease::open_to_look(&config.target.endpoint, &config.run.timeouts).await?;
+    let mut is_readable = true;
+    for target in &subject.targets {
+        let target = TableName::parse(target)?;
+        match receipts(&mut session, &target).await {
+            Ok(receipts) => loaded.extend(receipts),
+            // Receipts that hands have changed are what a `forget` may be for.
+            Err(error) if error.kind() == ErrorKind::State => is_readable = false,
+            Err(error) => return Err(lease::with_holder(&mut session, &target, error).await),
+        }
+    }
+    let is_pending = match view {
+        Some(view) => view.tombstones()?.iter().any(|other| other.table == subject.name),
+        None => false,
+    };
+    let windows: BTreeMap<Window, Amount> = loaded
+        .iter()
+        .filter(|(window, _)| months.is_none_or(|months| is_within(**window, months)))
+        .map(|(window, amount)| (*window, *amount))
+        .collect();
+    let found = ToForget {
+        subject,
+        months,
+        windows,
+    };
+    if months.is_some() && found.windows.is_empty() && is_readable && !is_pending {
+        return Err(found.never_loaded(loaded.into_keys().collect()));
+    }
+    Ok(found)
+}
+
+fn is_within(window: Window, (first, end): Span) -> bool {
+    window
+        .days()
+        .is_some_and(|days| first <= days.start() && days.start() < end)
+}
+
+/// The windows of a target that have receipts; none if it has no schema [sync].
+async fn receipts(session: &mut Session, target: &TableName) -> Result<BTreeMap<Window, Amount>> {
+    if migrate::version(session).await? == 0 {
+        return Ok(BTreeMap::new());
+    }
+    // It does not matter whether the rows are in the table that is there now.
+    let any = Incarnation {
+        object_id: 0,
+        created: String::new(),
+    };
+    let sums = receipt::sums(session, target, &any).await?.into_iter();
+    Ok(sums
+        .map(|(window, sums)| {
+            let (chunks, rows) = (sums.chunks, sums.rows);
+            (window, Amount { chunks, rows })
+        })
+        .collect())
+}
+
+/// Asks on the terminal; anything but a yes is a no.
+fn confirmed(question: &str) -> Result<bool> {
+    let mut answer = String::new();
+    let mut ask = || {
+        let mut stderr = std::io::stderr().lock();
+        write!(stderr, "{question} [y/N] ")?;
+        stderr.flush()?;
+        std::io::stdin().lock().read_line(&mut answer)
+    };
+    ask().map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            "Cannot ask on the terminal; give --yes to forget without a question",
+        )
+        .with_source(error)
+    })?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
+/// Drops the receipts and checkpoints.
+async fn drop_all(context: &Context, config: &Config, found: &ToForget) -> Result<()> {
+    let store = open_store(context, config)?;
     let retrier = Retrier {
         clock: context.clock.clone(),
         stop: StopSignal::new(),
@@ -57,99 +308,237 @@ pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode>
         host: host(),
         process_id: std::process::id(),
     };
-    let forgotten = async {
-        let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
-        // An interrupted earlier `forget` is finished first.
-        for earlier in retrier.store.view()?.tombstones()? {
-            let is_concerned = earlier.table == tombstone.table;
-            if !forget::finish(&mut session, &retrier, &holder, &earlier, is_concerned).await? {
-                let text = left_forgetting(&earlier.table);
-                context.voice.say(&format!("warning: {text}"));
+    let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
+    // An interrupted earlier `forget` is finished first.
+    for earlier in retrier.store.view()?.tombstones()? {
+        let is_concerned = earlier.table == found.subject.name;
+        if !forget::finish(&mut session, &retrier, &holder, &earlier, is_concerned).await? {
+            let text = left_forgetting(&earlier.table);
+            context.voice.say(&format!("warning: {text}"));
+        }
+    }
+    forget::forget(&mut session, &retrier, &holder, &found.tombstones()).await?;
+    Ok(())
+}
+
+impl ToForget {
+    fn is_empty(&self) -> bool {
+        self.windows.is_empty()
+    }
+
+    fn sum(&self) -> Amount {
+        let windows = self.windows.values();
+        windows.fold(Amount::default(), |sum, window| Amount {
+            chunks: sum.chunks + window.chunks,
+            rows: sum.rows + window.rows,
+        })
+    }
+
+    /// The tombstones to write: one for the whole table, or one for each month that has something to forget. If the target
+    /// was renamed, they name both target tables.
+    fn tombstones(&self) -> Vec<Tombstone> {
+        let of = |month| Tombstone {
+            table: self.subject.name.clone(),
+            targets: self.subject.targets.clone(),
+            month,
+        };
+        let Some((first, end)) = self.months else {
+            return vec![of(None)];
+        };
+        let starts = self.windows.keys().filter_map(|window| window.days());
+        let mut months: BTreeSet<NaiveDate> = starts.filter_map(|days| days.start().with_day(1)).collect();
+        if months.is_empty() {
+            // Receipts that cannot be read are of any month.
+            let next = |month: &NaiveDate| month.checked_add_months(Months::new(1));
+            months.extend(std::iter::successors(Some(first), next).take_while(|month| *month < end));
+        }
+        months.into_iter().map(|month| of(Some(month))).collect()
+    }
+
+    fn never_loaded(&self, loaded: Vec<Window>) -> Error {
+        let dated: Vec<Window> = loaded.into_iter().filter(Window::is_dated).collect();
+        let loaded = match dated.is_empty() {
+            true => "nothing of it is loaded".to_owned(),
+            false => format!("loaded are {}", spans(&dated).join(", ")),
+        };
+        let what = self.months.map(month_names).unwrap_or_default();
+        Error::new(
+            ErrorKind::Usage,
+            format!(
+                "Table {}: {what} was never loaded or is forgotten already; {loaded}",
+                self.subject.name
+            ),
+        )
+    }
+
+    /// `2025-10 of SALES`, or the table alone.
+    fn what(&self) -> String {
+        match self.months {
+            Some(months) if self.windows.is_empty() => {
+                format!("{} of {}", month_names(months), self.subject.name)
             }
-        }
-        forget::forget(&mut session, &retrier, &holder, &tombstone).await
-    };
-    let forgotten = forgotten.await;
-    embedded.stop().await;
-    let receipts = forgotten?;
-    let what = match args.month {
-        Some(month) => format!("{} of {}", month.format("%Y-%m"), tombstone.table),
-        None => tombstone.table.clone(),
-    };
-    result(&match (receipts, known.chunks) {
-        (0, 0) => format!("Nothing of {what} was loaded by a run, so there was nothing to forget.\n"),
-        _ => format!(
-            "Forgot {what}: {} of {} that the checkpoints knew. The rows at the target stay until a run loads them again.\n",
-            counted(known.chunks, "chunk"),
-            rows(known.rows)
-        ),
-    })?;
-    Ok(ExitCode::Done)
-}
-
-/// The tombstone to write. If the target was renamed, it names both target tables.
-fn tombstone(config: &Config, store: &Store, args: &ForgetArgs) -> Result<Tombstone> {
-    let view = store.view()?;
-    let configured = config
-        .tables
-        .iter()
-        .find(|table| table.name.same_as(args.table.as_str()));
-    let recorded = view
-        .tables()?
-        .into_iter()
-        .find(|record| args.table.same_as(&record.name));
-    if let (Some(table), Some(_)) = (configured.filter(|table| table.mode == Mode::Full), args.month) {
-        let text = format!(
-            "Table {} is a reference table and has no months; leave --month out to forget all of it",
-            table.name
-        );
-        return Err(Error::new(ErrorKind::Usage, text));
-    }
-    let mut targets: Vec<String> = configured
-        .map(|table| config.target_table(table).exact())
-        .into_iter()
-        .collect();
-    targets.extend(recorded.as_ref().map(|record| record.target.clone()));
-    targets.dedup();
-    let name = match (configured, &recorded) {
-        // Checkpoints keep the spelling of the name under which they were written.
-        (_, Some(record)) => record.name.clone(),
-        (Some(table), None) => table.name.as_str().to_owned(),
-        (None, None) => {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                format!(
-                    "--table names {}, which neither {} nor the checkpoints know; correct the name",
-                    args.table,
-                    config.path.display()
-                ),
-            ));
-        }
-    };
-    Ok(Tombstone {
-        table: name,
-        targets,
-        month: args.month,
-    })
-}
-
-/// The chunks and rows that the checkpoints know of it.
-fn known(store: &Store, tombstone: &Tombstone) -> Result<Counts> {
-    let view = store.view()?;
-    let mut sum = Counts::default();
-    for record in view.windows(&tombstone.table)? {
-        if tombstone.covers(record.window) {
-            let counts = view.counts(&tombstone.table, record.window)?;
-            sum.chunks += counts.chunks;
-            sum.rows += counts.rows;
+            Some(_) => {
+                let windows: Vec<Window> = self.windows.keys().copied().collect();
+                format!("{} of {}", spans(&windows).join(", "), self.subject.name)
+            }
+            None => self.subject.name.clone(),
         }
     }
-    Ok(sum)
+
+    /// `4 chunks of 120 rows in 1 window`.
+    fn amount(&self) -> String {
+        let Amount { chunks, rows: count } = self.sum();
+        format!(
+            "{} of {} in {}",
+            counted(chunks, "chunk"),
+            rows(count),
+            counted(self.windows.len() as u64, "window")
+        )
+    }
+
+    fn question(&self) -> String {
+        format!(
+            "Forget {}: {}? The rows stay at the target until a run loads them again, which reads all of them from the \
+             source.",
+            self.what(),
+            self.amount()
+        )
+    }
+
+    /// The command that loads it again.
+    fn run_line(&self) -> String {
+        let days = self.windows.keys().filter_map(|window| window.days());
+        let first = days.clone().map(|days| days.start()).min();
+        let last = days.filter_map(|days| days.end().pred_opt()).max();
+        let dates = match (first, last, self.subject.mode) {
+            (Some(first), Some(last), _) => format!(" --start-date {first} --end-date {last}"),
+            (_, _, Some(Mode::Full)) => String::new(),
+            _ => " --start-date FIRST --end-date LAST".to_owned(),
+        };
+        format!("sync run{dates} --tables {}", self.subject.name)
+    }
+
+    fn text(&self, outcome: Outcome) -> String {
+        let what = self.what();
+        if self.is_empty() && self.sum() == Amount::default() && self.months.is_none() {
+            return format!("Nothing of {what} was loaded by a run, so there was nothing to forget.\n");
+        }
+        let again = format!("  {}\n", self.run_line());
+        match outcome {
+            Outcome::Forgotten => format!(
+                "Forgot {what}: {}. The rows at the target stay until a run loads them again:\n{again}",
+                self.amount()
+            ),
+            Outcome::WouldForget => format!(
+                "Would forget {what}: {}. Nothing was forgotten. This would load it again:\n{again}",
+                self.amount()
+            ),
+            Outcome::Kept => "Nothing was forgotten.\n".to_owned(),
+        }
+    }
+}
+
+fn month_names((first, end): Span) -> String {
+    let last = end.pred_opt().unwrap_or(end);
+    match (
+        first.format("%Y-%m").to_string(),
+        last.format("%Y-%m").to_string(),
+    ) {
+        (first, last) if first == last => first,
+        (first, last) => format!("{first} to {last}"),
+    }
+}
+
+/// What was forgotten, or would be, as JSON.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ForgetView<'a> {
+    /// `forgotten`, `would forget` or `kept`.
+    outcome: &'static str,
+    /// The command that loads it again.
+    run_again: String,
+    tables: [TableView<'a>; 1],
+    totals: TotalsView,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TableView<'a> {
+    chunks: u64,
+    mode: Option<String>,
+    name: &'a str,
+    rows: u64,
+    windows: Vec<WindowView>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WindowView {
+    chunks: u64,
+    rows: u64,
+    window: String,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TotalsView {
+    chunks: u64,
+    rows: u64,
+    windows: u64,
+}
+
+impl ForgetView<'_> {
+    fn of(found: &ToForget, outcome: Outcome) -> ForgetView<'_> {
+        let Amount { chunks, rows } = found.sum();
+        let windows = found.windows.iter().map(|(window, amount)| WindowView {
+            chunks: amount.chunks,
+            rows: amount.rows,
+            window: window.to_string(),
+        });
+        ForgetView {
+            outcome: match outcome {
+                Outcome::Forgotten => "forgotten",
+                Outcome::WouldForget => "would forget",
+                Outcome::Kept => "kept",
+            },
+            run_again: found.run_line(),
+            tables: [TableView {
+                chunks,
+                mode: found.subject.mode.map(|mode| mode.to_string()),
+                name: &found.subject.name,
+                rows,
+                windows: windows.collect(),
+            }],
+            totals: TotalsView {
+                chunks,
+                rows,
+                windows: found.windows.len() as u64,
+            },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn found(months: Option<(&str, &str)>, windows: &[&str]) -> ToForget {
+        let of = |text: &str| {
+            let first = month(text).unwrap();
+            let window = Window::new(first, first + Months::new(1)).unwrap();
+            (window, Amount { chunks: 4, rows: 120 })
+        };
+        ToForget {
+            subject: Subject {
+                name: "SALES".to_owned(),
+                mode: Some(Mode::Monthly),
+                targets: vec!["dbo.t_SALES".to_owned()],
+            },
+            months: months
+                .map(|(first, last)| (month(first).unwrap(), month(last).unwrap() + Months::new(1))),
+            windows: windows.iter().map(|text| of(text)).collect(),
+        }
+    }
 
     #[test]
     fn months_are_iso_months() {
@@ -157,5 +546,60 @@ mod tests {
         for text in ["2025-13", "2025-1", "10/2025", "2025-10-01", ""] {
             assert!(month(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn it_says_what_it_drops_and_what_loads_it_again() {
+        let range = found(Some(("2025-08", "2025-11")), &["2025-09", "2025-10"]);
+        insta::assert_snapshot!(range.question(), @"Forget 2025-09 to 2025-10 (2 months) of SALES: 8 chunks of 240 rows in 2 windows? The rows stay at the target until a run loads them again, which reads all of them from the source.");
+        insta::assert_snapshot!(range.text(Outcome::Forgotten), @r"
+        Forgot 2025-09 to 2025-10 (2 months) of SALES: 8 chunks of 240 rows in 2 windows. The rows at the target stay until a run loads them again:
+          sync run --start-date 2025-09-01 --end-date 2025-10-31 --tables SALES
+        ");
+        insta::assert_snapshot!(found(None, &["2025-10"]).text(Outcome::WouldForget), @r"
+        Would forget SALES: 4 chunks of 120 rows in 1 window. Nothing was forgotten. This would load it again:
+          sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables SALES
+        ");
+        insta::assert_snapshot!(found(None, &[]).text(Outcome::Forgotten), @"Nothing of SALES was loaded by a run, so there was nothing to forget.");
+        let months: Vec<_> = range
+            .tombstones()
+            .into_iter()
+            .map(|tombstone| tombstone.month)
+            .collect();
+        assert_eq!(months, [month("2025-09").ok(), month("2025-10").ok()]);
+        let loaded: Vec<Window> = range.windows.keys().copied().collect();
+        let never = found(Some(("2024-01", "2024-01")), &[]).never_loaded(loaded);
+        insta::assert_snapshot!(never.to_string(), @"Table SALES: 2024-01 was never loaded or is forgotten already; loaded are 2025-09 to 2025-10 (2 months)");
+    }
+
+    #[test]
+    fn what_is_forgotten_as_json() {
+        let found = found(Some(("2025-10", "2025-10")), &["2025-10"]);
+        insta::assert_snapshot!(json(&ForgetView::of(&found, Outcome::WouldForget)), @r#"
+        {
+          "outcome": "would forget",
+          "run_again": "sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables SALES",
+          "tables": [
+            {
+              "chunks": 4,
+              "mode": "monthly",
+              "name": "SALES",
+              "rows": 120,
+              "windows": [
+                {
+                  "chunks": 4,
+                  "rows": 120,
+                  "window": "2025-10"
+                }
+              ]
+            }
+          ],
+          "totals": {
+            "chunks": 4,
+            "rows": 120,
+            "windows": 1
+          }
+        }
+        "#);
     }
 }

@@ -15,10 +15,11 @@ use crate::checkpoint::Store;
 use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
+use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::cli::shared::{heeding, identity, open_store, repairing, table};
 use crate::config::Config;
 use crate::model::table::Identifier;
-use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled};
+use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled, TableState};
 
 /// Arguments of `sync reconcile`.
 #[derive(Debug, Args)]
@@ -72,7 +73,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     result(&if args.json {
         json(&View::of(&reconciled))
     } else {
-        text(&reconciled, args.rows)
+        text(&reconciled, args.rows, &context.screen)
     })?;
     Ok(reconciled.exit())
 }
@@ -98,35 +99,75 @@ pub(super) async fn reconcile(
 }
 
 /// The findings, for stdout.
-pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
+pub(super) fn text(reconciled: &Reconciled, keys: bool, screen: &Screen) -> String {
     let mut text = String::new();
     if !reconciled.findings.is_empty() {
-        let mut lines = vec![["Table", "Window", "Chunk", "Found", "State"].map(str::to_owned)];
+        let mut table = Table::new([
+            Column::name("Table"),
+            Column::name("Window"),
+            Column::number("Chunk"),
+            Column::text("Found"),
+            Column::name("State"),
+        ])
+        .named_by(3);
+        let mut cells = vec![["Table", "Window", "Chunk", "Found", "State"].map(str::to_owned)];
         for finding in &reconciled.findings {
-            lines.push([
+            let (state, tone) = match finding.repaired {
+                true => ("repaired", Tone::Plain),
+                false => ("differs", Tone::Bad),
+            };
+            let chunk = finding
+                .ordinal
+                .map_or_else(|| "all".to_owned(), |n| n.to_string());
+            let line = [
                 finding.table.clone(),
                 finding.window.to_string(),
-                finding
-                    .ordinal
-                    .map_or_else(|| "all".to_owned(), |n| n.to_string()),
+                chunk,
                 found(finding),
-                if finding.repaired { "repaired" } else { "differs" }.to_owned(),
-            ]);
+                state.to_owned(),
+            ];
+            let [name, window, chunk, found, state] = line.clone().map(Cell::from);
+            table.line([name, window, chunk, found, state.tone(tone)]);
+            cells.push(line);
         }
-        text.push_str(&markdown(&lines));
+        text.push_str(&match screen.width {
+            Some(_) => table.text(screen),
+            None => markdown(&cells),
+        });
         text.push('\n');
         if keys {
-            text.push_str(&named(&reconciled.findings));
+            text.push_str(&named(&reconciled.findings, screen));
         }
     }
     for line in &reconciled.left_out {
-        text.push_str(&format!("{line}\n"));
+        text.push_str(&screen.prose(line));
     }
+    let nothing = reconciled
+        .tables
+        .iter()
+        .filter(|table| table.state == TableState::NothingLoaded);
+    let nothing: Vec<&str> = nothing.map(|table| table.name.as_str()).collect();
+    if !nothing.is_empty() {
+        let what = match reconciled.is_whole {
+            true => "of",
+            false => "of these dates of",
+        };
+        text.push_str(&screen.prose(&format!(
+            "Not compared, because nothing {what} it is loaded: {}",
+            nothing.join(", ")
+        )));
+    }
+    text.push_str(&screen.prose(&ending(reconciled)));
+    text
+}
+
+/// The outcome in a sentence.
+fn ending(reconciled: &Reconciled) -> String {
     let compared = format!(
         "{} of {} in {}",
         counted(reconciled.chunks, "chunk"),
         rows(reconciled.rows),
-        counted(reconciled.tables, "table")
+        counted(reconciled.tables_compared(), "table")
     );
     // What was equal then may differ by now.
     let since = reconciled.since.map_or_else(String::new, |since| {
@@ -143,20 +184,17 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
         Amount::of(reconciled.findings.iter()),
         Amount::of(reconciled.findings.iter().filter(|finding| !finding.repaired)),
     );
-    text.push_str(&match (differ.all(), left.all()) {
+    match (differ.all(), left.all()) {
         _ if reconciled.stopped => {
-            format!("Stopped: {compared} compared{before}. Run the same command again to go on.\n")
+            format!("Stopped: {compared} compared{before}. Run the same command again to resume.")
         }
-        (0, _) if reconciled.is_empty() && reconciled.left_out.is_empty() => {
-            "Nothing of this is loaded, and nothing was compared.\n".to_owned()
+        (0, _) if reconciled.is_empty() => "Nothing was compared.".to_owned(),
+        (0, _) => format!("Compared {compared}{before}: all are as they were verified."),
+        (_, 0) => {
+            format!("Compared {compared}{before}: {differ} differed; all were loaded again and are verified.")
         }
-        (0, _) if reconciled.is_empty() => "Nothing was compared.\n".to_owned(),
-        (0, _) => format!("Compared {compared}{before}: all are as they were verified.\n"),
-        (_, 0) => format!(
-            "Compared {compared}{before}: {differ} differed; all were loaded again and are verified.\n"
-        ),
         (all, unrepaired) => format!(
-            "Compared {compared}{before}: {differ} {}; {} loads again what differs.\n",
+            "Compared {compared}{before}: {differ} {}; {} loads again what differs.",
             match (all, unrepaired) {
                 (1, 1) => "differs".to_owned(),
                 (all, unrepaired) if all == unrepaired => "differ".to_owned(),
@@ -164,8 +202,7 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool) -> String {
             },
             repairing(reconciled.source)
         ),
-    });
-    text
+    }
 }
 
 /// The chunks and windows of findings, counted.
@@ -242,7 +279,7 @@ fn found(finding: &Finding) -> String {
 }
 
 /// The keys of rows that differ, one per line.
-fn named(findings: &[Finding]) -> String {
+fn named(findings: &[Finding], screen: &Screen) -> String {
     let mut text = String::new();
     for finding in findings {
         for key in &finding.difference.keys {
@@ -251,12 +288,8 @@ fn named(findings: &[Finding]) -> String {
                 .iter()
                 .map(|(name, value)| harmless_text(&format!("{name} {value}")))
                 .collect();
-            text.push_str(&format!(
-                "{}: {}: {}\n",
-                place(finding),
-                key.what,
-                columns.join(", ")
-            ));
+            let line = format!("{}: {}: {}", place(finding), key.what, columns.join(", "));
+            text.push_str(&screen.prose(&line));
         }
         let told = finding.difference.keys.len() as u64;
         let all = finding
@@ -293,6 +326,27 @@ struct View<'a> {
     left_out: &'a [String],
     rows: u64,
     stopped: bool,
+    tables: Vec<TableView<'a>>,
+    totals: TotalsView,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TableView<'a> {
+    chunks: u64,
+    name: &'a str,
+    rows: u64,
+    /// `same`, `differing`, `repaired`, `nothing loaded` or `left out`.
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TotalsView {
+    chunks: u64,
+    differing: u64,
+    rows: u64,
+    /// Tables that were compared.
     tables: u64,
 }
 
@@ -323,6 +377,12 @@ struct KeyView<'a> {
 
 impl View<'_> {
     fn of(reconciled: &Reconciled) -> View<'_> {
+        let tables = reconciled.tables.iter().map(|table| TableView {
+            chunks: table.chunks,
+            name: &table.name,
+            rows: table.rows,
+            state: table.state.as_str(),
+        });
         View {
             chunks: reconciled.chunks,
             chunks_before: reconciled.chunks_before,
@@ -332,7 +392,17 @@ impl View<'_> {
             left_out: &reconciled.left_out,
             rows: reconciled.rows,
             stopped: reconciled.stopped,
-            tables: reconciled.tables,
+            tables: tables.collect(),
+            totals: TotalsView {
+                chunks: reconciled.chunks + reconciled.chunks_before,
+                differing: reconciled
+                    .findings
+                    .iter()
+                    .filter(|finding| !finding.repaired)
+                    .count() as u64,
+                rows: reconciled.rows,
+                tables: reconciled.tables_compared(),
+            },
         }
     }
 }
@@ -369,6 +439,7 @@ impl FindingView<'_> {
 mod tests {
     use super::*;
     use crate::model::window::Window;
+    use crate::reconcile::TableCompared;
     use crate::reconcile::compare::{Difference, RowCounts, RowKey};
 
     fn finding() -> Finding {
@@ -404,14 +475,19 @@ mod tests {
     fn a_key_controls_no_terminal() {
         let mut finding = finding();
         finding.difference.keys[0].columns[0].1 = "7\u{1b}[2J\u{202e}".to_owned();
-        let text = named(&[finding]);
+        let text = named(&[finding], &Screen::none());
         assert!(text.contains("NO 7\u{fffd}[2J\u{fffd}, LINE 1"), "{text:?}");
     }
 
     #[test]
     fn what_was_found_as_json() {
         let reconciled = Reconciled {
-            tables: 1,
+            tables: vec![TableCompared {
+                name: "SALES".to_owned(),
+                state: TableState::Differing,
+                chunks: 4,
+                rows: 40,
+            }],
             chunks: 4,
             rows: 40,
             findings: vec![finding()],
@@ -456,7 +532,20 @@ mod tests {
           ],
           "rows": 40,
           "stopped": false,
-          "tables": 1
+          "tables": [
+            {
+              "chunks": 4,
+              "name": "SALES",
+              "rows": 40,
+              "state": "differing"
+            }
+          ],
+          "totals": {
+            "chunks": 4,
+            "differing": 1,
+            "rows": 40,
+            "tables": 1
+          }
         }
         "#);
     }

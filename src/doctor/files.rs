@@ -1,13 +1,25 @@
-//! Checks of the files: the configuration with its variables, and the checkpoint store.
+//! Checks of the files: the configuration with its variables, and the state file with its directory.
 
+use std::io;
 use std::path::Path;
 
-use super::report::Report;
+use indicatif::HumanBytes;
+
+use super::report::{Level, Report};
 use crate::base::error::Result;
 use crate::base::private::{self, Access};
 use crate::base::text::counted;
 use crate::checkpoint::Reader;
 use crate::config::{Config, origins};
+
+const STATE: &str = "state";
+
+/// The size of the file that is written to try a directory: a disk that is full takes an empty one.
+const PROBE_BYTES: usize = 64 * 1024;
+
+/// Less room than this is a warning. The state of a hundred thousand chunks, which is years of tables, takes about a quarter
+/// of it, and each commit writes new pages before the old ones are free.
+const ROOM_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
 /// Checks the configuration at `path`; `None` if it is wrong, which ends all checks.
 pub fn configuration(
@@ -58,7 +70,7 @@ pub fn configuration(
     match Config::load(path, environment) {
         Ok(config) => {
             let tables = counted(config.tables.len() as u64, "table");
-            report.ok(PLACE, format!("{} is whole: {tables}", path.display()));
+            report.ok(PLACE, format!("{} is valid: {tables}", path.display()));
             Some(config)
         }
         Err(error) => {
@@ -85,13 +97,13 @@ fn kept_to_owner(report: &mut Report, place: &str, path: &Path, fix: &str) {
     }
 }
 
-/// Checks the checkpoint store.
+/// Checks the state file, and that its directory takes a run's.
 pub fn state(report: &mut Report, path: &Path) {
-    const PLACE: &str = "state";
     match told(path) {
-        Ok(text) => report.ok(PLACE, text),
-        Err(error) => report.error(PLACE, &error),
+        Ok(text) => report.ok(STATE, text),
+        Err(error) => report.error(STATE, &error),
     }
+    directory(report, path);
 }
 
 fn told(path: &Path) -> Result<String> {
@@ -108,4 +120,107 @@ fn told(path: &Path) -> Result<String> {
         .writer()?
         .map_or_else(String::new, |pid| format!(" by process {pid}"));
     Ok(format!("{shown} is held{who}: a run is going ({tables})"))
+}
+
+/// Writes a file into the directory of the state file and removes it, and asks how much room there is. Of a directory that
+/// is not there yet, the nearest one that a run would make it in is asked.
+fn directory(report: &mut Report, path: &Path) {
+    let parents = path
+        .ancestors()
+        .skip(1)
+        .map(|parent| match parent == Path::new("") {
+            true => Path::new("."),
+            false => parent,
+        });
+    let Some(directory) = parents.into_iter().find(|parent| parent.is_dir()) else {
+        return report.failure(
+            STATE,
+            format!(
+                "{} is in no directory that is there; correct --state",
+                path.display()
+            ),
+        );
+    };
+    let shown = directory.display();
+    if let Err(error) = private::probe(directory, PROBE_BYTES) {
+        let fix = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on its disk",
+            _ => "let the user of this program write there, or give another place by --state",
+        };
+        let text = format!("A run cannot write its state file into {shown} ({error}); {fix}");
+        return report.failure(STATE, text);
+    }
+    match fs4::available_space(directory) {
+        Ok(bytes) => {
+            let (level, text) = room(directory, bytes);
+            report.add(level, STATE, text);
+        }
+        Err(error) => report.warning(
+            STATE,
+            format!("How much room {shown} has could not be checked ({error})"),
+        ),
+    }
+}
+
+/// Judges the room of the state file's directory.
+fn room(directory: &Path, bytes: u64) -> (Level, String) {
+    let text = format!(
+        "{} is writable and has {} left",
+        directory.display(),
+        HumanBytes(bytes)
+    );
+    match bytes < ROOM_BYTES_MIN {
+        true => (
+            Level::Warning,
+            format!("{text}; a run stops when the disk of its state file is full, so make room first"),
+        ),
+        false => (Level::Ok, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_room_is_a_warning() {
+        let of = |bytes| room(Path::new("state"), bytes);
+        assert_eq!(
+            of(ROOM_BYTES_MIN),
+            (Level::Ok, "state is writable and has 256.00 MiB left".to_owned())
+        );
+        let (level, text) = of(ROOM_BYTES_MIN - 1);
+        assert_eq!(level, Level::Warning);
+        assert!(text.ends_with("make room first"), "{text}");
+    }
+
+    #[test]
+    fn a_directory_that_takes_no_file_is_a_failure() {
+        let home = tempfile::tempdir().unwrap();
+        let of = |path: &Path| {
+            let mut report = Report::default();
+            directory(&mut report, path);
+            report.checks.pop().unwrap()
+        };
+        let check = of(&home.path().join("state").join("checkpoints.redb"));
+        assert_ne!(check.level, Level::Failure, "{check:?}");
+        assert!(check.text.contains("is writable and has"), "{check:?}");
+        assert_eq!(
+            std::fs::read_dir(home.path()).unwrap().count(),
+            0,
+            "nothing stays"
+        );
+        // Nobody, not even root, makes a file there.
+        #[cfg(target_os = "linux")]
+        {
+            let check = of(Path::new("/proc/self/checkpoints.redb"));
+            assert_eq!(check.level, Level::Failure);
+            assert!(
+                check
+                    .text
+                    .starts_with("A run cannot write its state file into /proc/self ("),
+                "{check:?}"
+            );
+        }
+    }
 }

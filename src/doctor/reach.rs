@@ -95,7 +95,7 @@ fn judge(host: &str, port: u16, answers: &[(IpAddr, Answer)], at_local: bool) ->
             } else {
                 format!(" ({ip})")
             };
-            return (Level::Ok, format!("Somebody listens at {place}{at}"));
+            return (Level::Ok, format!("Port open: {place}{at}"));
         }
         (Some((ip, _)), _) if answers.iter().all(|(ip, _)| ip.is_loopback()) => {
             let text = format!(
@@ -108,7 +108,7 @@ fn judge(host: &str, port: u16, answers: &[(IpAddr, Answer)], at_local: bool) ->
         (Some((ip, _)), _) => {
             // An availability group's listener has one address per subnet, so its name must stay.
             let text = format!(
-                "Somebody listens at {place} ({ip}), and every connection first waits in vain for {}; see which \
+                "Port open: {place} ({ip}), but every connection first waits in vain for {}; see which \
                  addresses the DNS has for {host}",
                 in_vain.join(", ")
             );

@@ -3,7 +3,6 @@
 use super::report::Level;
 use crate::model::plan::TablePlan;
 use crate::model::table::{Identifier, Index, RefusedColumn, TableSchema, shortened};
-use crate::model::width::Fit;
 use crate::model::window::Kind;
 use crate::target::table::Target;
 
@@ -27,9 +26,9 @@ pub(super) fn compare(plan: &TablePlan, schema: &TableSchema) -> Vec<(Level, Str
     };
     let mut found = Vec::new();
     for misfit in target.misfits(plan) {
-        let level = match misfit.fit {
-            Fit::Never => Level::Failure,
-            Fit::Every | Fit::Part => Level::Warning,
+        let level = match misfit.is_refused() {
+            true => Level::Failure,
+            false => Level::Warning,
         };
         found.push((level, sentence(&misfit.text(&plan.target, "here"))));
     }
@@ -202,7 +201,7 @@ mod tests {
     #[test]
     fn a_note_becomes_a_sentence() {
         let text = planned(&[("ID", true)]).scans().unwrap();
-        assert!(sentence(&text).starts_with("No index on ([AT], [ID]): each window is one scan"));
+        assert!(sentence(&text).starts_with("Slow: no index on AT, each window is one scan"));
         assert_eq!(sentence(""), "");
     }
 
@@ -244,11 +243,11 @@ mod tests {
         columns[1].1 = DataType::DateTime2(3);
         assert_eq!(levels(&columns, &[]), [], "each value survives");
         columns[1].1 = DataType::DateTime2(2);
-        assert_eq!(levels(&columns, &[]), [Level::Warning], "a moment is rounded");
+        assert_eq!(levels(&columns, &[]), [Level::Failure], "a moment is rounded");
         columns[2].1 = DataType::Int;
         assert_eq!(
             levels(&columns, &[]),
-            [Level::Warning, Level::Warning],
+            [Level::Failure, Level::Warning],
             "some texts are numbers"
         );
         columns[2].1 = DataType::NVarChar(Length::N(9));

@@ -261,7 +261,8 @@ impl<'a> Values<'a> {
 fn damaged() -> Error {
     Error::new(
         ErrorKind::State,
-        "A stored key is not in the format of this version; run `sync rebuild`, then run again",
+        "The key of a receipt is not in the format of this version: it was changed by hand or by another version; run `sync \
+         forget` for its month or table, then load that again",
     )
 }
 

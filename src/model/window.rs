@@ -298,6 +298,42 @@ pub fn uncovered(window: Window, receipted: &[Window]) -> Result<Vec<Window>> {
     }
 }
 
+/// Windows in few words. Those that follow on each other are one: `2012-01 to 2025-11 (167 months)`, or the first and the
+/// last day if these are not whole months. `windows` are in the order of their dates.
+pub fn spans(windows: &[Window]) -> Vec<String> {
+    let mut joined: Vec<Segment<(NaiveDate, NaiveDate)>> = Vec::new();
+    for window in windows {
+        match (*window, joined.last_mut()) {
+            (Window::Dates(days), Some(Segment::Dates((_, end)))) if *end == days.start => *end = days.end,
+            (Window::Dates(days), _) => joined.push(Segment::Dates((days.start, days.end))),
+            (Window::All, _) => joined.push(Segment::All),
+            (Window::Undated, _) => joined.push(Segment::Undated),
+        }
+    }
+    let text = |span: Segment<(NaiveDate, NaiveDate)>| {
+        let (start, end) = match span {
+            Segment::All => return Window::All.to_string(),
+            Segment::Undated => return Window::Undated.to_string(),
+            Segment::Dates(dates) => dates,
+        };
+        if let Ok(window) = Window::new(start, end) {
+            return window.to_string();
+        }
+        let last = end - chrono::Days::new(1);
+        if start.day() != 1 || end.day() != 1 {
+            return format!("{start}..{last}");
+        }
+        let months =
+            i64::from(end.year() - start.year()) * 12 + i64::from(end.month()) - i64::from(start.month());
+        format!(
+            "{} to {} ({months} months)",
+            start.format("%Y-%m"),
+            last.format("%Y-%m")
+        )
+    };
+    joined.into_iter().map(text).collect()
+}
+
 fn next_month(day: NaiveDate) -> Result<NaiveDate> {
     day.with_day(1)
         .and_then(|first| first.checked_add_months(Months::new(1)))
@@ -390,6 +426,26 @@ mod tests {
             let wide = range("2025-10-01", "2025-10-31");
             assert_eq!(missing(wide, &[window]).unwrap(), missing(wide, &[]).unwrap());
         }
+    }
+
+    #[test]
+    fn windows_that_follow_on_each_other_are_one_span() {
+        let of = |first, last| missing(range(first, last), &[]).unwrap();
+        let mut windows = of("2012-01-01", "2025-11-30");
+        assert_eq!(spans(&windows), ["2012-01 to 2025-11 (167 months)"]);
+        windows.remove(5);
+        windows.push(Window::Undated);
+        assert_eq!(
+            spans(&windows),
+            [
+                "2012-01 to 2012-05 (5 months)",
+                "2012-07 to 2025-11 (161 months)",
+                "undated"
+            ]
+        );
+        assert_eq!(spans(&of("2025-10-15", "2025-11-30")), ["2025-10-15..2025-11-30"]);
+        assert_eq!(spans(&of("2025-10-01", "2025-10-31")), ["2025-10"]);
+        assert_eq!(spans(&[Window::All]), ["all"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Forgets a table, or a month of it: drops receipts and checkpoints, so that the rows are loaded again.
+//! Forgets a table, or months of it: drops receipts and checkpoints, so that the rows are loaded again.
 //!
-//! The leases come first, so that nothing is recorded of a `forget` that is refused. Then the store records a
-//! tombstone, so that the next run or the next `forget` finishes an interrupted one. Then one transaction
-//! deletes the receipts, and one commit removes the checkpoints and the tombstone. The rows at the target stay
+//! The leases come first, so that nothing is recorded of a `forget` that is refused. Then the store records
+//! tombstones, so that the next run or the next `forget` finishes an interrupted one. Then transactions
+//! delete the receipts, one a month, and one commit removes the checkpoints and the tombstones. The rows at the target stay
 //! until a later load of their chunks replaces them. A shadow table that a refresh has left goes with its table.
 
 use crate::base::error::{ErrorKind, Result};
@@ -15,8 +15,9 @@ use crate::target::lease::{self, Holder, Lease};
 use crate::target::migrate;
 use crate::target::receipt;
 
-/// Forgets the windows that `tombstone` names. Once this returns, neither the target nor the store has
-/// records of them. Returns the number of receipts that the target had.
+/// Forgets the windows that `tombstones` name, all of one table. Once this returns, neither the target nor the store has
+/// records of them. Returns the number of receipts that the target
+/// had.
 ///
 /// # Errors
 /// `Busy` when a run is loading the table, and nothing is recorded then; `State` when the store cannot be
@@ -25,12 +26,16 @@ pub async fn forget(
     session: &mut Session,
     retrier: &Retrier,
     holder: &Holder,
-    tombstone: &Tombstone,
+    tombstones: &[Tombstone],
 ) -> Result<u64> {
-    let leases = take_leases(session, retrier, holder, tombstone).await?;
+    let Some(first) = tombstones.first() else {
+        return Ok(0);
+    };
+    let leases = take_leases(session, retrier, holder, first).await?;
     failpoint::step("forget: before the tombstone");
-    retrier.store.commit(&[Change::Forget(tombstone.clone())])?;
-    drop_records(session, retrier, &leases, tombstone).await
+    let changes: Vec<Change> = tombstones.iter().cloned().map(Change::Forget).collect();
+    retrier.store.commit(&changes)?;
+    drop_records(session, retrier, &leases, tombstones).await
 }
 
 /// Finishes a `forget` whose tombstone is in the store. All of it can be repeated. Returns false, and leaves
@@ -49,7 +54,7 @@ pub async fn finish(
         Err(error) if error.kind() == ErrorKind::Busy && !is_concerned => return Ok(false),
         leases => leases?,
     };
-    drop_records(session, retrier, &leases, tombstone).await?;
+    drop_records(session, retrier, &leases, std::slice::from_ref(tombstone)).await?;
     Ok(true)
 }
 
@@ -91,17 +96,20 @@ async fn drop_records(
     session: &mut Session,
     retrier: &Retrier,
     leases: &[Lease],
-    tombstone: &Tombstone,
+    tombstones: &[Tombstone],
 ) -> Result<u64> {
     let mut dropped = 0;
     for lease in leases {
-        if tombstone.month.is_none() {
-            drop_shadow(session, lease).await?;
+        for tombstone in tombstones {
+            if tombstone.month.is_none() {
+                drop_shadow(session, lease).await?;
+            }
+            dropped += receipt::forget(session, lease, tombstone.days()).await?;
         }
-        dropped += receipt::forget(session, lease, tombstone.days()).await?;
         lease::release(session, lease).await?;
     }
-    retrier.store.commit(&[Change::Forgotten(tombstone.clone())])?;
+    let changes: Vec<Change> = tombstones.iter().cloned().map(Change::Forgotten).collect();
+    retrier.store.commit(&changes)?;
     Ok(dropped)
 }
 

@@ -49,7 +49,7 @@ enum Record {
 
 /// Whether another source than the one that was loaded is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OtherSource {
+pub enum OtherSource {
     /// It is.
     Accepted,
     /// It is refused.

@@ -26,11 +26,12 @@ use context::RunContext;
 /// the preflight is repeated while that server is away. A first run fails at once, because its configuration
 /// may name the wrong server.
 ///
-/// A table that is not there, or not fit to be copied, has its error in place of a plan. The plans are those of tables
-/// that nothing is loaded of: only who has a table's lease knows by what it was loaded ([`kept::hold`]).
+/// A table that is not there, or not fit to be copied, has its error in place of a plan, as in a preview, and stops no
+/// other. If there is no other, nothing is asked of the target. The plans are those of tables that nothing is loaded of:
+/// only who has a table's lease knows by what it was loaded ([`kept::hold`]).
 ///
 /// # Errors
-/// `Preflight` or `Usage` if no table can be planned; `WrongServer`; those of the sessions.
+/// That of the table if there is only one; `WrongServer`; those of the sessions.
 pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let place = Place::of("preflight");
     let plans = run
@@ -42,7 +43,9 @@ pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Re
         )
         .await?;
     let (source, target) = run.addresses();
-    if run.retrier.store.view()?.reached()?.as_ref() != Some(&(source.clone(), target.clone())) {
+    let is_reached = plans.iter().any(Result::is_ok);
+    if is_reached && run.retrier.store.view()?.reached()?.as_ref() != Some(&(source.clone(), target.clone()))
+    {
         run.retrier.store.commit(&[Change::Reached { source, target }])?;
     }
     Ok(plans)
@@ -72,6 +75,11 @@ pub(crate) fn left_forgetting(table: &str) -> String {
     )
 }
 
+/// Whether an error is about the table alone and lasting, so that other tables are copied all the same.
+fn is_of_the_table(kind: ErrorKind) -> bool {
+    kind.is_of_the_statement() || matches!(kind, ErrorKind::Usage | ErrorKind::Config)
+}
+
 async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let mut source = run.pools.source.take().await?;
     let origin = plan::origin(run.config, &mut source).await?;
@@ -84,19 +92,21 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     let mut plans = Vec::new();
     for table in tables {
         match plan::of_source(run.config, &mut source, table, &origin).await {
-            Err(error) if error.kind() != ErrorKind::Preflight || source.is_broken() => return Err(error),
+            Err(error) if source.is_broken() || !is_of_the_table(error.kind()) => return Err(error),
             planned => plans.push(planned.and_then(|plan| {
                 refuse_dates(&plan, run.options.range)?;
                 Ok(plan)
             })),
         }
     }
-    if plans.iter().all(Result::is_err) {
-        plans.into_iter().collect::<Result<Vec<_>>>()?;
-        return Ok(Vec::new());
-    }
     let sent_on = source.redirected().map(str::to_owned);
     run.pools.source.put(source);
+    if plans.iter().all(Result::is_err) {
+        return match plans.len() {
+            1 => plans.into_iter().collect::<Result<Vec<_>>>().map(|_| Vec::new()),
+            _ => Ok(plans),
+        };
+    }
     ends::refuse_once(run).await?;
     let mut target = run.pools.target.take().await?;
     tell_trust(run, sent_on.as_deref(), target.redirected());

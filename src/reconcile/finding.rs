@@ -56,13 +56,56 @@ pub struct Finding {
     pub repaired: bool,
 }
 
+/// The result of a table's comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableCompared {
+    /// Its name.
+    pub name: String,
+    /// What was found.
+    pub state: TableState,
+    /// Chunks that were compared, by this command or an earlier one of the same pass.
+    pub chunks: u64,
+    /// The rows of those that this command compared, by their receipts.
+    pub rows: u64,
+}
+
+/// What a comparison found of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableState {
+    /// All that was compared is as it was verified.
+    Same,
+    /// Something differs.
+    Differing,
+    /// What differed was loaded again.
+    Repaired,
+    /// Nothing of it, or of the dates that were asked for, is loaded.
+    NothingLoaded,
+    /// It could not be compared.
+    LeftOut,
+}
+
+impl TableState {
+    /// Its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TableState::Same => "same",
+            TableState::Differing => "differing",
+            TableState::Repaired => "repaired",
+            TableState::NothingLoaded => "nothing loaded",
+            TableState::LeftOut => "left out",
+        }
+    }
+}
+
 /// The result of a comparison.
 #[derive(Debug, Clone, Default)]
 pub struct Reconciled {
     /// Whether the source was compared, too.
     pub source: bool,
-    /// Tables that were compared.
-    pub tables: u64,
+    /// Whether all dates were asked for.
+    pub is_whole: bool,
+    /// The tables that the command came to, in its order.
+    pub tables: Vec<TableCompared>,
     /// The chunks that this command compared.
     pub chunks: u64,
     /// Their rows, by their receipts.
@@ -98,6 +141,27 @@ impl Reconciled {
     /// Whether no chunk was compared and nothing was found. Such a result proves nothing.
     pub fn is_empty(&self) -> bool {
         self.chunks + self.chunks_before == 0 && self.findings.is_empty()
+    }
+
+    /// The number of tables that were compared.
+    pub fn tables_compared(&self) -> u64 {
+        let states = self.tables.iter().map(|table| table.state);
+        let compared =
+            states.filter(|state| !matches!(state, TableState::NothingLoaded | TableState::LeftOut));
+        compared.count() as u64
+    }
+
+    /// What was found of the table that this is about alone.
+    pub(super) fn state(&self) -> TableState {
+        if self.is_empty() {
+            TableState::NothingLoaded
+        } else if self.findings.iter().any(|finding| !finding.repaired) {
+            TableState::Differing
+        } else if self.findings.is_empty() {
+            TableState::Same
+        } else {
+            TableState::Repaired
+        }
     }
 
     /// The number of compared chunks that differ.

@@ -19,14 +19,14 @@ use chrono::TimeDelta;
 use crate::base::clock::SharedClock;
 use crate::base::error::{ErrorKind, Result};
 use crate::base::stop::StopSignal;
-use crate::checkpoint::{Change, Pass, PassScope, Store};
+use crate::checkpoint::{Change, Differing, Pass, PassScope, Store};
 use crate::config::{Config, TableConfig};
 use crate::model::window::DateRange;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::preflight::context::{Identity, RunContext, RunOptions};
 use crate::preflight::ends;
 use crate::progress::Progress;
-pub use finding::{About, Finding, ReconcileOptions, Reconciled};
+pub use finding::{About, Finding, ReconcileOptions, Reconciled, TableCompared, TableState};
 
 /// A pass that was cut short is resumed for a week. Then its first results are too old to count.
 const PASS_AGE_MAX_DAYS: i64 = 7;
@@ -73,6 +73,7 @@ pub async fn reconcile(
     let mut pass = begin(&run, &options)?;
     let mut done = Reconciled {
         source: options.source,
+        is_whole: options.range.is_none(),
         ..Reconciled::default()
     };
     for table in run.chosen()? {
@@ -98,12 +99,32 @@ pub async fn reconcile(
         pass.same = same;
         pass.ended_at = Some(clock.now());
     }
-    let mut changes = vec![Change::Waiting(None)];
+    let mut changes = vec![Change::Waiting(None), differing(&store, pass.id, &done)?];
     let passes = store.view()?.passes()?;
     changes.extend(refuted(&pass, &passes).map(|other| Change::RemovePass(other.id)));
     changes.push(Change::Pass(pass));
     store.commit(&changes)?;
     Ok(done)
+}
+
+/// The differences that are left, with the loads that they are of: a later load of them is a repair.
+fn differing(store: &Store, pass: u128, done: &Reconciled) -> Result<Change> {
+    let view = store.view()?;
+    let mut all = Vec::new();
+    for finding in done.findings.iter().filter(|finding| !finding.repaired) {
+        let (table, window) = (&finding.table, finding.window);
+        let chunk = match finding.ordinal {
+            Some(ordinal) => view.chunk(table, window, ordinal)?,
+            None => None,
+        };
+        all.push(Differing {
+            table: table.clone(),
+            window,
+            ordinal: finding.ordinal,
+            load_id: chunk.map_or(0, |chunk| chunk.load_id),
+        });
+    }
+    Ok(Change::Differing { pass, all })
 }
 
 /// The ended passes whose differences are no more: `pass` came later, compared all that they did and more, and leaves
@@ -139,18 +160,20 @@ fn begin(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<Pass> {
     let ended = alike.iter().map(|pass| pass.id);
     let ended = ended.filter(|id| resumed.as_ref().is_none_or(|pass| pass.id != *id));
     changes.extend(ended.map(Change::RemovePass));
+    let with_source = others.iter().rfind(|pass| pass.source && pass.ended_at.is_some());
+    let with_source = with_source.map(|pass| pass.id);
     changes.extend(others.into_iter().map(|pass| {
-        // The last pass over everything is told until the next one.
-        match is_cut_short(&pass) || (pass.ended_at.is_some() && pass.scope.is_whole()) {
+        // The last pass over everything, and the last with the source, are told until the next one.
+        let is_told = pass.ended_at.is_some() && (pass.scope.is_whole() || Some(pass.id) == with_source);
+        match is_cut_short(&pass) || is_told {
             true => Change::Pass(pass),
             false => Change::RemovePass(pass.id),
         }
     }));
     if let Some(pass) = &resumed {
         run.note(&format!(
-            "The comparing that began at {} was cut short and is continued; chunks that it found equal \
-             are not read again",
-            pass.started_at.format("%Y-%m-%d %H:%M:%S UTC")
+            "Resuming the reconcile of {}, which was cut short; chunks that it found equal are not read again",
+            pass.started_at.format("%Y-%m-%d %H:%M UTC")
         ));
     }
     let pass = resumed.unwrap_or_else(|| Pass {
@@ -197,16 +220,29 @@ async fn reconcile_table(
     let mut attempts = run.retrier.attempts();
     // The next attempt finds the chunks that a failed attempt compared recorded.
     let mut compared = 0;
+    let (mut chunks, mut rows) = (0, 0);
+    let told = |state, chunks, rows| TableCompared {
+        name: name.to_owned(),
+        state,
+        chunks,
+        rows,
+    };
     loop {
         let mut this = Reconciled::default();
         let ended = table::try_reconcile(run, table, options, pass, &mut this).await;
+        chunks += this.chunks;
+        rows += this.rows;
         done.chunks += this.chunks;
         done.rows += this.rows;
         let error = match ended {
             Ok(()) => {
                 run.retrier.succeeded(&attempts)?;
-                done.tables += this.tables;
-                done.chunks_before += this.chunks_before.saturating_sub(compared);
+                let before = this.chunks_before.saturating_sub(compared);
+                // A table that the stop came before is not known.
+                if !(run.is_stopped() && this.is_empty()) {
+                    done.tables.push(told(this.state(), chunks + before, rows));
+                }
+                done.chunks_before += before;
                 done.findings.append(&mut this.findings);
                 done.left_out.append(&mut this.left_out);
                 return Ok(());
@@ -224,6 +260,7 @@ async fn reconcile_table(
                 run.warn(&error.chain());
                 done.findings.append(&mut this.findings);
                 done.left_out.push(error.chain());
+                done.tables.push(told(TableState::LeftOut, chunks, rows));
                 done.has_changed |= kind == ErrorKind::Plan;
                 return Ok(());
             }

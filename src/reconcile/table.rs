@@ -211,10 +211,15 @@ async fn compare_known(
         }
     };
     let target = target_in_place(lease_session, &plan, &receipted, options.repair).await?;
-    run.retrier.progress.event(Event::Comparing { table: name });
     let mut windows: BTreeSet<Window> = receipted.iter().chain(&bare).copied().collect();
     windows.retain(|window| options.range.is_none_or(|range| window.is_asked(range)));
-    done.tables += 1;
+    if windows.is_empty() {
+        run.note(&format!(
+            "Table {name}: nothing of these dates is loaded, so there is nothing to compare"
+        ));
+        return Ok(());
+    }
+    run.retrier.progress.event(Event::Comparing { table: name });
     let mut there = Default::default();
     if let Some(target) = &target {
         let read_cutoff = match options.source {
@@ -230,7 +235,7 @@ async fn compare_known(
             pass,
             in_step: match plan.is_full() {
                 true => None,
-                false => was_in_step(&run.retrier.store, name, &target.incarnation)?,
+                false => was_in_step(&run.retrier.store.view()?, name, &target.incarnation)?,
             },
             pools: run.pools.clone(),
             retrier: run.retrier.clone(),

@@ -13,13 +13,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::base::clock::SharedClock;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
-use crate::checkpoint::{Change, RunRecord, Store};
+use crate::checkpoint::{Asked, Change, LoadRate, Refusal, RunRecord, Store};
 use crate::config::Config;
 use crate::model::plan::TablePlan;
+use crate::model::window::DateRange;
 use crate::mssql::catalog;
 use crate::pipeline::resume::is_in_step;
 use crate::pipeline::retrier::{Place, Retrier};
@@ -35,6 +36,9 @@ pub use preview::{Found, Preview, RefreshWay, TablePreview, Undated, WindowPrevi
 /// The time that chunks in flight may take once the run is asked to stop. A system that shuts down, or an
 /// operator who waits, gives a program about ten seconds.
 const STOP_GRACE: Duration = Duration::from_secs(8);
+
+/// The fewest rows that tell how fast this machine loads. A run that loads less spends its time on other things.
+const RATE_ROWS_MIN: u64 = 10_000;
 
 /// Runs the backfill to its end, or as far as it gets.
 ///
@@ -66,7 +70,15 @@ pub async fn run(
         error: None,
     };
     failpoint::step("run: before its record");
-    store.commit(&[Change::Waiting(None), Change::Run(record.clone())])?;
+    let mut begun = vec![Change::Waiting(None), Change::Run(record.clone())];
+    if let Ok(tables) = config.chosen(options.tables.as_deref()) {
+        let tables = tables.iter().map(|table| table.name.as_str().to_owned());
+        begun.push(Change::Asked(Asked {
+            run_id: record.run_id,
+            tables: tables.collect(),
+        }));
+    }
+    store.commit(&begun)?;
     let retrier = Retrier {
         clock: Arc::clone(&clock),
         stop: stop.clone(),
@@ -91,14 +103,57 @@ pub async fn run(
         }
     };
     record.exit_code = Some(exit as u8);
-    store.commit(&[Change::Waiting(None), Change::Run(record)])?;
-    let summary = result?;
     let elapsed = clock.monotonic().saturating_sub(started);
+    let mut over = vec![Change::Waiting(None)];
+    if let Ok(summary) = &result {
+        over.extend(summary.tables.iter().filter_map(|table| {
+            Some(Change::Refused(Refusal {
+                table: table.name.clone(),
+                at: clock.now(),
+                error: table.error.clone()?,
+            }))
+        }));
+        let rows = summary.rows_loaded();
+        over.extend((rows >= RATE_ROWS_MIN).then(|| {
+            Change::LoadRate(LoadRate {
+                at: clock.now(),
+                rows,
+                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            })
+        }));
+    }
+    over.push(Change::Run(record));
+    store.commit(&over)?;
+    let summary = result?;
     progress.event(Event::RunDone {
         summary: &summary,
         elapsed,
     });
     Ok(summary)
+}
+
+/// Records a run that was refused before it began, for `sync status` to tell.
+///
+/// # Errors
+/// `State` if the store cannot be written.
+pub fn record_refused(
+    store: &Store,
+    clock: &SharedClock,
+    range: DateRange,
+    identity: &Identity,
+    error: &Error,
+) -> Result<()> {
+    let now = clock.now();
+    store.commit(&[Change::Run(RunRecord {
+        run_id: clock.random(),
+        pid: identity.process_id,
+        host: identity.host.clone(),
+        started_at: now,
+        ended_at: Some(now),
+        exit_code: Some(error.kind().exit_code() as u8),
+        range,
+        error: Some(error.chain()),
+    })])
 }
 
 /// Returns after the run was asked to stop and the work under way had the time to finish.

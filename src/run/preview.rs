@@ -1,29 +1,29 @@
 //! A preview of a run, from looking at both servers. It writes nothing, takes no lease and reads no row.
 //!
-//! The preview judges windows by their receipts. A run also counts the target's rows, and the days of recent
-//! windows on both servers, so it may find more to do than the preview says.
+//! The preview judges windows by their receipts and the state file, as a run does ([`look`]). A run also counts the days of
+//! recent windows on both servers, and the target's rows if their number is not the receipts', so it may find more to do
+//! than the preview says.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::harmless_text;
 use crate::checkpoint::Reader;
 use crate::config::{Config, Mode, TableConfig};
-use crate::model::chunk::ChunkState;
 use crate::model::plan::AccessPath;
 use crate::model::plan::{Origin, TablePlan};
-use crate::model::table::TableName;
-use crate::model::window::Extent;
-use crate::model::window::{DateRange, Window, missing};
-use crate::mssql::{Session, catalog};
+use crate::model::table::{DataType, TableName};
+use crate::model::width::row_bytes;
+use crate::model::window::{DateRange, Extent, Kind, Window, missing};
+use crate::mssql::{ServerInfo, Session, catalog};
 use crate::pipeline::known::Known;
-use crate::pipeline::resume::{in_calendar, is_complete, refuse_dates};
+use crate::pipeline::resume::look::{Asked, Looked, LookedAt, look};
+use crate::pipeline::resume::{in_calendar, read_cutoff, refuse_dates};
 use crate::preflight::ends;
-use crate::preflight::kept::{OtherSource, look};
+use crate::preflight::kept::{self, OtherSource};
 use crate::preflight::plan::{of_source, origin};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
 use crate::refresh::together::limits;
 use crate::source::{SourceQuery, SourceSession, sight};
-use crate::target::receipt;
 use crate::target::table::{Target, takes_rows};
 use crate::target::{lease, migrate};
 use crate::tsql::predicate::Where;
@@ -55,12 +55,16 @@ pub struct TablePreview {
 pub struct Found {
     /// Whether the target is there.
     pub target_exists: bool,
-    /// The key, quoted.
-    pub key: String,
+    /// The names of the key's columns, in their order.
+    pub key: Vec<String>,
     /// The way a run reads it.
     pub access_path: AccessPath,
     /// Rows at the source by its statistics, if the login may see them.
     pub rows_estimated: Option<u64>,
+    /// About the most rows that a run reads: those at the source that are not verified, or none if there is no work.
+    pub rows_to_read: Option<u64>,
+    /// About as many bytes.
+    pub bytes_to_read: Option<u64>,
     /// Rows without a date: their number if an index tells it.
     pub undated: Undated,
     /// Notes for an operator.
@@ -123,6 +127,14 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether a run reads rows of the source for it.
+    pub fn reads(self) -> bool {
+        match self {
+            Work::Nothing | Work::ToCome => false,
+            Work::GoOn | Work::PutRight(_) | Work::Load | Work::Compare => true,
+        }
+    }
+
     /// The name of the work in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -137,7 +149,7 @@ impl Work {
 }
 
 /// Looks at `tables`; `reader` has the state file of the runs, if there is one. A table that cannot be worked on hides no
-/// other.
+/// other. `other` says whether another source than the one that was loaded is accepted.
 ///
 /// # Errors
 /// The errors of a server as a whole: nobody listens, the login is refused, the source is not the one that
@@ -147,6 +159,7 @@ pub async fn preview(
     tables: &[TableConfig],
     range: DateRange,
     reader: Option<&Reader>,
+    other: OtherSource,
 ) -> Result<Preview> {
     let timeouts = &config.run.timeouts;
     let guard = &config.source.guard;
@@ -165,9 +178,10 @@ pub async fn preview(
         config,
         range,
         origin: origin(config, &mut source).await?,
-        today: server.now.date(),
+        server,
         loaded,
         reader,
+        other,
     };
     let mut previews = Vec::new();
     let mut unseen = sight::unseen(&mut source).await?;
@@ -202,11 +216,13 @@ struct Look<'a> {
     config: &'a Config,
     range: DateRange,
     origin: Origin,
-    today: chrono::NaiveDate,
+    /// The source's clocks.
+    server: ServerInfo,
     /// Whether the target has receipts at all.
     loaded: bool,
     /// The state file.
     reader: Option<&'a Reader>,
+    other: OtherSource,
 }
 
 /// What a table's target tells.
@@ -217,13 +233,23 @@ struct There {
     /// The way that it is refreshed if it is a reference table's.
     way: Option<RefreshWay>,
     /// The windows asked for.
-    windows: Vec<WindowPreview>,
+    windows: Windows,
     /// What its storage asks of a run.
     storage: Option<String>,
     /// What its constraints ask of a refresh in place.
     limits: Option<String>,
     /// Columns that do not hold every value of the source's, or that a copy of it makes wider.
     misfits: Vec<String>,
+}
+
+/// The windows of a table, with what is verified of it.
+#[derive(Default)]
+struct Windows {
+    previews: Vec<WindowPreview>,
+    /// Verified rows of the whole table, and their bytes.
+    rows: u64,
+    bytes: u64,
+    warnings: Vec<String>,
 }
 
 impl Look<'_> {
@@ -248,11 +274,26 @@ impl Look<'_> {
             .chain(there.storage)
             .chain(there.limits);
         let remarks = remarks.map(|text| format!("Table {}: {text}", plan.name));
+        let windows = there.windows;
+        let works = windows.previews.iter().any(|window| window.work.reads());
+        let rows_to_read = match (works, plan.is_full()) {
+            (false, _) => Some(0),
+            (true, true) => rows_estimated,
+            (true, false) => rows_estimated.map(|rows| rows.saturating_sub(windows.rows)),
+        };
+        // Of rows that are there already it is known how wide they are.
+        let bytes_of = |rows: u64| match windows.rows {
+            0 => rows.saturating_mul(row_bytes(plan.columns())),
+            known => (u128::from(rows) * u128::from(windows.bytes) / u128::from(known)) as u64,
+        };
+        let key = plan.key_columns(Kind::Dates(())).into_iter();
         Ok(Found {
             target_exists: there.exists,
-            key: harmless_text(&plan.key_names()),
+            key: key.map(|column| column.name.to_string()).collect(),
             access_path: plan.access_path,
             rows_estimated,
+            rows_to_read,
+            bytes_to_read: rows_to_read.map(bytes_of),
             undated: self.undated(source, &plan).await?,
             notes: plan
                 .notes
@@ -260,9 +301,10 @@ impl Look<'_> {
                 .cloned()
                 .chain(remarks)
                 .chain(there.misfits)
+                .chain(windows.warnings)
                 .map(|note| harmless_text(&note))
                 .collect(),
-            windows: there.windows,
+            windows: windows.previews,
             way: there.way,
         })
     }
@@ -273,9 +315,10 @@ impl Look<'_> {
             None => None,
         };
         let records = self.loaded.then_some(&mut *target);
-        let plan = look(records, &fresh, known.as_ref(), OtherSource::Refused)
+        let plan = kept::look(records, &fresh, known.as_ref(), self.other)
             .await?
             .plan;
+        drop(known);
         let schema = catalog::describe(target, &plan.target).await?;
         let (way, widened) = match plan.is_full() {
             true => {
@@ -304,8 +347,12 @@ impl Look<'_> {
         };
         let mut windows = self.windows(target, &plan, there.as_ref()).await?;
         if way.is_some() {
-            for window in &mut windows {
-                window.work = Work::Compare;
+            for window in &mut windows.previews {
+                // What is not there yet is compared with nothing.
+                window.work = match schema.is_some() {
+                    true => Work::Compare,
+                    false => Work::Load,
+                };
             }
         }
         let chunk_rows = self.config.run.chunk_rows as usize;
@@ -343,60 +390,54 @@ impl Look<'_> {
         })
     }
 
-    /// The windows asked for, with the work that their receipts show.
+    /// The windows that a run works on, with the work that receipts and state file show.
     async fn windows(
         &self,
         session: &mut Session,
         plan: &TablePlan,
         target: Option<&Target>,
-    ) -> Result<Vec<WindowPreview>> {
-        let known = match self.loaded {
-            true => receipt::windows(session, &plan.target).await?,
-            false => Vec::new(),
+    ) -> Result<Windows> {
+        let now = match plan.date().map(|date| date.data_type) {
+            Some(DataType::DateTimeOffset(_)) => self.server.now_utc,
+            _ => self.server.now,
         };
-        let (mut windows, mut seals) = (Vec::new(), Vec::new());
-        for window in known.iter().copied().filter(|window| window.is_asked(self.range)) {
-            let receipts = receipt::read(session, &plan.target, window).await?;
-            seals.extend(receipts.iter().map(|receipt| receipt.seal));
-            let here = |receipt: &&receipt::Receipt| {
-                target.is_some_and(|target| receipt.incarnation == target.incarnation)
-                    && receipt.chunk.state == ChunkState::Verified
-            };
-            let rows = receipts
-                .iter()
-                .filter(here)
-                .map(|receipt| receipt.chunk.tally.row_count)
-                .sum();
-            let again = receipts.len() - receipts.iter().filter(here).count();
-            let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
-            let work = match again {
-                0 if is_complete(&chunks) => Work::Nothing,
-                0 => Work::GoOn,
-                again if again == chunks.len() => Work::Load,
-                again => Work::PutRight(again as u64),
-            };
-            windows.push(WindowPreview { window, work, rows });
-        }
-        receipt::refuse_other_key(&plan.target, seals)?;
+        let view = self.reader.map(Reader::view).transpose()?;
+        let asked = Asked {
+            range: self.range,
+            read_cutoff: read_cutoff(now, self.config.run.settle_minutes),
+            view: view.as_ref(),
+        };
+        let looked = match self.loaded {
+            true => look(session, plan, target, &asked).await?,
+            false => Looked::default(),
+        };
+        let mut windows = Windows {
+            rows: looked.rows,
+            bytes: looked.bytes,
+            warnings: looked.warnings,
+            previews: looked.windows.iter().map(begun).collect(),
+        };
+        let mut known = looked.receipted;
+        known.extend(windows.previews.iter().map(|preview| preview.window));
         let mut new = match plan.is_full() {
             true => vec![Window::All],
             false => missing(in_calendar(plan, self.range), &known)?,
         };
         new.extend(plan.has_undated().then_some(Window::Undated));
         for window in new {
-            if windows.iter().all(|known| known.window != window) {
+            if !known.contains(&window) {
                 let work = match window {
-                    Window::Dates(days) if days.start() > self.today => Work::ToCome,
+                    Window::Dates(days) if days.start() > self.server.now.date() => Work::ToCome,
                     _ => Work::Load,
                 };
-                windows.push(WindowPreview {
+                windows.previews.push(WindowPreview {
                     window,
                     work,
                     rows: 0,
                 });
             }
         }
-        windows.sort_by_key(|preview| preview.window);
+        windows.previews.sort_by_key(|preview| preview.window);
         Ok(windows)
     }
 
@@ -413,5 +454,20 @@ impl Look<'_> {
         let select = format!("SELECT COUNT_BIG(*) FROM {}{filter}", plan.source.name.quoted());
         let count = source.row(SourceQuery::new(select, params)).await?.integer(0)?;
         Ok(Undated::Counted(count.cast_unsigned()))
+    }
+}
+
+/// The work in a window that was begun.
+fn begun(looked: &LookedAt) -> WindowPreview {
+    let work = match (looked.redo, looked.is_closed) {
+        (0, true) => Work::Nothing,
+        (0, false) => Work::GoOn,
+        (_, _) if looked.rows == 0 => Work::Load,
+        (chunks, _) => Work::PutRight(chunks),
+    };
+    WindowPreview {
+        window: looked.window,
+        work,
+        rows: looked.rows,
     }
 }

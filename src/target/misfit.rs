@@ -1,7 +1,8 @@
 //! The columns of an existing target table that do not hold every value of the source's.
 //!
-//! A value that such a column cuts or rounds is refused when it is read back. So an operator is told before, and a run
-//! refuses only what no value survives.
+//! A value that such a column cuts or rounds is refused when it is read back, which may be years of rows later. So a table
+//! with a narrower column is refused before a row is read, and so is one that no value survives. A column of another type
+//! or code page may hold all there is, so it is a warning.
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::TablePlan;
@@ -39,16 +40,21 @@ impl Target {
         })
     }
 
-    /// Refuses a table with a column to which no value of the source's converts.
+    /// Refuses a table with columns that have less room than the source's, or to which no value of the source's converts.
     ///
     /// # Errors
-    /// `Preflight` for the first such column, with the statement that changes it.
+    /// `Preflight`, which names each such column with both types and the statement that changes it.
     pub fn refuse_misfits(&self, plan: &TablePlan) -> Result<()> {
-        let mut never = self.misfits(plan).filter(|misfit| misfit.fit == Fit::Never);
-        never.next().map_or(Ok(()), |misfit| {
-            let text = misfit.text(&plan.target, &format!("at target table {}", plan.target));
-            Err(Error::new(ErrorKind::Preflight, format!("The {text}")))
-        })
+        let here = format!("at target table {}", plan.target);
+        let refused = self.misfits(plan).filter(Misfit::is_refused);
+        let texts: Vec<String> = refused.map(|misfit| misfit.text(&plan.target, &here)).collect();
+        if texts.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Preflight,
+            format!("The {}", texts.join("; the ")),
+        ))
     }
 
     /// The warnings of a run about columns that hold only some values.
@@ -60,6 +66,14 @@ impl Target {
 }
 
 impl Misfit<'_> {
+    /// Whether its table is refused.
+    pub fn is_refused(&self) -> bool {
+        match self.fit {
+            Fit::Every | Fit::Part => false,
+            Fit::Narrow | Fit::Never => true,
+        }
+    }
+
     /// The misfit with its fix, as a text for an operator, which begins with a small letter. `here` says
     /// where the target's column is.
     pub fn text(&self, table: &TableName, here: &str) -> String {
@@ -70,6 +84,7 @@ impl Misfit<'_> {
             Fit::Every | Fit::Part => {
                 "which does not hold each of its values exactly: a chunk with one that it does not hold is not committed"
             }
+            Fit::Narrow => "which has less room: a longer or finer value would be cut, rounded or refused",
             Fit::Never => "to which no server converts its values",
         };
         let way_out = match self.alter_sql(table) {

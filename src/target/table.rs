@@ -102,18 +102,22 @@ impl Target {
     /// `Preflight` when a column of the plan is missing there.
     pub fn new(plan: &TablePlan, schema: &TableSchema) -> Result<Target> {
         let mut columns = Vec::with_capacity(plan.columns().len());
+        let mut missing = Vec::new();
         for column in plan.columns() {
-            let position = schema.position(column.name.as_str()).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Preflight,
-                    format!(
-                        "Target table {} has no column {} ({}); add it there, or drop the table to have it \
-                         recreated",
-                        plan.target, column.name, column.data_type
-                    ),
-                )
-            })?;
-            columns.push(schema.columns[position].clone());
+            match schema.position(column.name.as_str()) {
+                Some(position) => columns.push(schema.columns[position].clone()),
+                None => missing.push(format!("{} ({})", column.name, column.data_type)),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Preflight,
+                format!(
+                    "Target table {} has no column {}; add it there, or drop the table to have it recreated",
+                    plan.target,
+                    missing.join(", ")
+                ),
+            ));
         }
         let compared = columns.iter().zip(plan.columns()).map(|(column, source)| Column {
             collation: source.collation.clone().or_else(|| column.collation.clone()),
@@ -429,10 +433,14 @@ pub async fn takes_rows(session: &mut Session, plan: &TablePlan, schema: &TableS
     };
     no_traps(session, plan, schema).await?;
     let needed = catalog::needed(session, schema).await?;
-    let without: Vec<&str> = needed
+    let with_type = |name: &Identifier| match schema.position(name.as_str()) {
+        Some(position) => format!("{name} ({})", schema.columns[position].data_type),
+        None => name.to_string(),
+    };
+    let without: Vec<String> = needed
         .iter()
         .filter(|name| !copied(name))
-        .map(Identifier::as_str)
+        .map(with_type)
         .collect();
     if without.is_empty() {
         return Ok(());
@@ -441,7 +449,7 @@ pub async fn takes_rows(session: &mut Session, plan: &TablePlan, schema: &TableS
         ErrorKind::Preflight,
         format!(
             "Target table {} takes no NULL in {}, which is not copied from the source, and has no default for it; \
-             add a default, or make it NULL",
+             add a default, make it NULL, or drop it",
             plan.target,
             without.join(", ")
         ),

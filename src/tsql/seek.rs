@@ -182,7 +182,8 @@ impl<'a> Cutter<'a, '_> {
         if self.key.is_empty() || values.len() != self.key.len() {
             return Err(Error::new(
                 ErrorKind::State,
-                "A stored key has another number of columns than the plan's key; run `sync rebuild`, then run again",
+                "The key of a receipt has another number of columns than the plan's key: it was changed by hand; run `sync \
+                 forget` for its month or table, then load that again",
             ));
         }
         let columns = self.key;

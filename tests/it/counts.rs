@@ -24,7 +24,7 @@ async fn a_table_of_which_nothing_is_loaded_is_named() {
     let said = project.sync(&["counts"]).await.expect(4);
     for line in [
         "| SALES     | 240       | ✓          |",
-        "| PAYMENT   | 0         | not loaded |",
+        "| PAYMENT   | –         | not loaded |",
         "| NONE      | 0         | ○          |",
     ] {
         assert!(said.stdout.contains(line), "{}", said.stdout);
@@ -32,10 +32,30 @@ async fn a_table_of_which_nothing_is_loaded_is_named() {
     let some = counts(&project, 4).await;
     assert_eq!(
         some["tables"][1],
-        json!({"name": "PAYMENT", "source": null, "target": null, "status": "not loaded", "equal": null}),
+        json!({"name": "PAYMENT", "mode": "monthly", "source": null, "target": null, "state": "not loaded", "equal": null,
+               "windows": []}),
         "{some}"
     );
-    assert_eq!(some["equal"], true, "{some}");
+    assert_eq!(
+        some["equal"],
+        Value::Null,
+        "what is not loaded is not equal: {some}"
+    );
+    let chosen = project
+        .sync(&["counts", "--tables", "sales,NONE", "--json"])
+        .await
+        .expect(0)
+        .json();
+    assert_eq!(chosen["equal"], true, "{chosen}");
+    assert_eq!(chosen["totals"]["source"], 240, "{chosen}");
+    let text = project
+        .sync(&["counts", "--tables", "SALES", "--format", "text"])
+        .await
+        .expect(0);
+    assert!(
+        !text.stdout.contains("**") && text.stdout.contains("TOTAL"),
+        "{text:?}"
+    );
     let said = project.sync(&["counts", "--windows"]).await.expect(4);
     assert!(said.stdout.contains("not loaded"), "{}", said.stdout);
     project.sync(&["counts", "--all"]).await.expect(3);
@@ -78,7 +98,7 @@ async fn an_open_window_is_left_out() {
     let project = Project::tuned(&server, "settle_minutes = 0", T_MONTHLY);
     project.run(&first, &today, &[]).await.expect(0);
     let open = counts(&project, 0).await;
-    assert_eq!(open["tables"][0]["status"], "not complete", "{open}");
+    assert_eq!(open["tables"][0]["state"], "not complete", "{open}");
     assert_eq!(open["tables"][0]["equal"], Value::Null, "{open}");
 }
 
@@ -97,7 +117,7 @@ async fn an_empty_month_beside_an_open_window_is_loaded() {
         .await
         .expect(0);
     let empty = counts(&project, 0).await;
-    assert_eq!(empty["tables"][0]["status"], "empty", "{empty}");
+    assert_eq!(empty["tables"][0]["state"], "empty", "{empty}");
 }
 
 /// Rows without a date are few or none: a table of which nothing else is loaded is not one that is empty.
@@ -115,17 +135,68 @@ async fn a_table_of_which_only_rows_without_a_date_are_loaded_is_not_empty() {
     let none = counts(&project, 4).await;
     assert_eq!(
         none["tables"],
-        json!([{"name": "T", "source": null, "target": null, "status": "not loaded", "equal": null}]),
+        json!([{"name": "T", "mode": "monthly", "source": null, "target": null, "state": "not loaded", "equal": null,
+                "windows": [{"window": "2025-10", "source": null, "target": null, "state": "not loaded", "equal": null}]}]),
         "{none}"
     );
     assert_eq!(none["equal"], Value::Null, "{none}");
     let said = project.sync(&["counts", "--windows"]).await.expect(4);
     for line in [
-        "| T         | 0         | not loaded |",
+        "| T         | –         | not loaded |",
         "| T undated | 0         | ○          |",
     ] {
         assert!(said.stdout.contains(line), "{}", said.stdout);
     }
     project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
     counts(&project, 0).await;
+}
+
+/// A month that was forgotten is owed. One between others may never have been asked for, so it is named, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_is_not_loaded_is_named() {
+    let server = Server::start().await;
+    let rows = ["(1, '2025-08-01')", "(2, '2025-10-01')", "(3, '2025-11-01')"];
+    tables::dated("T").rows(rows).at_source(&server).await;
+    let project = Project::new(&server, T_MONTHLY);
+    project.run("2025-08-01", "2025-08-31", &[]).await.expect(0);
+    project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
+    project
+        .sync(&["forget", "--table", "T", "--month", "2025-11"])
+        .await
+        .expect(0);
+    let some = counts(&project, 4).await;
+    assert_eq!(some["equal"], Value::Null, "{some}");
+    assert_eq!(
+        (&some["tables"][0]["state"], &some["tables"][0]["source"]),
+        (&json!("equal"), &json!(2))
+    );
+    let windows = some["tables"][0]["windows"].as_array().expect("windows");
+    let named: Vec<_> = windows
+        .iter()
+        .map(|window| (&window["window"], &window["state"]))
+        .collect();
+    let not = json!("not loaded");
+    assert_eq!(
+        named,
+        [(&json!("2025-09"), &not), (&json!("2025-11"), &not)],
+        "{some}"
+    );
+    let said = project.sync(&["counts"]).await.expect(4);
+    for line in [
+        "| T 2025-09 | –         | not loaded |",
+        "| T 2025-11 | –         | not loaded |",
+    ] {
+        assert!(said.stdout.contains(line), "{said:?}");
+    }
+    assert!(
+        said.stderr
+            .contains("table T: window 2025-11 is not loaded; `sync run`"),
+        "{said:?}"
+    );
+    // A state file that is lost knows of none.
+    std::fs::remove_file(project.state()).expect("it is removed");
+    let none = counts(&project, 4).await;
+    assert_eq!(none["tables"][0]["state"], "not loaded", "{none}");
+    project.run("2025-08-01", "2025-11-30", &[]).await.expect(0);
+    assert_eq!(counts(&project, 0).await["equal"], true);
 }

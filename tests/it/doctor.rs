@@ -74,9 +74,9 @@ async fn a_job_that_is_well_and_nothing_written() {
         ended.stdout
     );
     for says in [
-        "✓ ok       configuration: sync.toml is whole: 1 table",
+        "✓ ok       configuration: sync.toml is valid: 1 table",
         "✓ ok       state: There is no state/checkpoints.redb yet",
-        "✓ ok       source: Somebody listens at 127.0.0.1, port ",
+        "✓ ok       source: Port open: 127.0.0.1, port ",
         "✓ ok       source: Logged in to server EMULATOR, database sync_test_source_",
         "✓ ok       source: It proves to be a replica",
         "✓ ok       source table SALES: It can be read by AT (key [AT], [ID])",
@@ -305,7 +305,12 @@ async fn tables_that_cannot_be_read_or_only_slowly() {
     let mark = server.mark();
     let ended = doctor(&project, 7).await;
     one(&ended, "ok", "source table SALES", "It can be read by AT");
-    one(&ended, "warning", "source table SLOW", "No index on ([AT], [ID])");
+    one(
+        &ended,
+        "warning",
+        "source table SLOW",
+        "Slow: no index on AT, each window",
+    );
     one(&ended, "warning", "source table SLOW", "AT may be NULL");
     one(
         &ended,
@@ -371,9 +376,9 @@ async fn targets_that_do_not_fit() {
     let place = "target table SALES";
     one(
         &ended,
-        "warning",
+        "failure",
         place,
-        "Column AT is datetime at the source and date here",
+        "Column AT is datetime at the source and date here, which has less room",
     );
     one(
         &ended,

@@ -121,7 +121,7 @@ async fn an_exclusion_of_a_loaded_table_changes_with_a_forget_alone() {
         .await;
     run(&project, 7)
         .await
-        .says("takes no NULL in NOTE, which is not copied");
+        .says("takes no NULL in NOTE (nvarchar(20)), which is not copied");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! `sync forget`: what is forgotten is loaded again, once, and nothing else is; also when the forgetting was cut short.
 
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use mssql_sync::progress::Silent;
 use mssql_sync::target::lease::Holder;
 use tds_emulator::At;
 use testkit::project::monthly;
-use testkit::{Ended, Project, Server, clock, faults, job, session, tables};
+use testkit::{Ended, Project, Server, clock, faults, job, program, session, tables};
 
 const NOTHING: [u32; 2] = [0, 0];
 const ALL: [u32; 2] = [2 * job::MONTH_ROWS, 2 * job::MONTH_CHUNKS];
@@ -56,16 +58,125 @@ async fn a_month_is_loaded_again_and_nothing_else() {
     assert_eq!(windows[0]["window"], "2025-11", "{status}");
     job::heal(&server, &project, MONTH, NOTHING).await;
 
-    // A month that is not loaded is forgotten as well: there is nothing of it.
-    let ended = project
+    // A month that was never loaded is a mistake.
+    project
         .sync(&["forget", "--table", "SALES", "--month", "2024-01"])
+        .await
+        .expect(2)
+        .says("2024-01 was never loaded or is forgotten already; loaded are 2025-10 to 2025-11 (2 months)");
+    job::heal(&server, &project, NOTHING, NOTHING).await;
+}
+
+/// Months of a range are forgotten together; nothing is by a dry run; and the command that is printed loads them again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_of_months_is_told_forgotten_and_loaded_again_by_the_line_that_is_printed() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let range = [
+        "forget", "--table", "SALES", "--from", "2025-09", "--to", "2025-11",
+    ];
+    let (status, target) = (project.status().await, job::target(&server).await);
+    let told = project
+        .sync(&[&range[..], &["--dry-run"]].concat())
         .await
         .expect(0);
     assert!(
-        ended.stdout.starts_with("Nothing of 2024-01 of SALES was loaded"),
+        told.stdout.starts_with(
+            "Would forget 2025-10 to 2025-11 (2 months) of SALES: 8 chunks of 240 rows in 2 windows."
+        ),
+        "{told:?}"
+    );
+    let json = project
+        .sync(&[&range[..], &["--dry-run", "--json"]].concat())
+        .await
+        .expect(0)
+        .json();
+    assert_eq!(json["outcome"], "would forget", "{json}");
+    assert_eq!(json["totals"]["rows"], 240, "{json}");
+    assert_eq!(json["tables"][0]["windows"][1]["window"], "2025-11", "{json}");
+    assert_eq!(project.status().await, status);
+    assert!(job::target(&server).await == target, "the target has changed");
+
+    let ended = project.sync(&range).await.expect(0);
+    assert!(
+        ended
+            .stdout
+            .starts_with("Forgot 2025-10 to 2025-11 (2 months) of SALES: "),
         "{ended:?}"
     );
+    for start in ["2025-10-01", "2025-11-01"] {
+        assert_eq!(receipts(&server, "dbo.t_SALES", start).await, 0);
+    }
+    let again = ended.stdout.lines().last().expect("a line").trim();
+    assert_eq!(
+        again,
+        "sync run --start-date 2025-10-01 --end-date 2025-11-30 --tables SALES"
+    );
+    let arguments: Vec<&str> = again.split(' ').skip(1).collect();
+    project.sync(&arguments).await.expect(0);
     job::heal(&server, &project, NOTHING, NOTHING).await;
+    for (from, to) in [("2025-11", "2025-10"), ("2024-01", "2024-12")] {
+        let wrong = ["forget", "--table", "SALES", "--from", from, "--to", to];
+        project.sync(&wrong).await.expect(2);
+    }
+}
+
+/// Whoever sits at a terminal is asked, and a no keeps all. `script` of util-linux makes a terminal.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_question_is_asked_on_a_terminal() {
+    use tokio::io::AsyncWriteExt as _;
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    let status = project.status().await;
+    for (answer, code, more) in [("n\n", 4, ""), ("\n", 4, ""), ("y\n", 0, ""), ("", 0, " --yes")] {
+        let month = if more.is_empty() { "2025-10" } else { "2025-11" };
+        let line = format!(
+            "{} forget --table SALES --month {month}{more}",
+            program::path().display()
+        );
+        let mut command = project.command(Path::new("script"));
+        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped());
+        let Ok(mut child) = program::start(&mut command) else {
+            eprintln!("the_question_is_asked_on_a_terminal: skipped, there is no `script`");
+            return;
+        };
+        let mut stdin = child.stdin.take().expect("its input");
+        stdin.write_all(answer.as_bytes()).await.expect("it is read");
+        let ended = Ended::of(child).await;
+        drop(stdin);
+        assert_eq!(ended.code(), code, "{answer:?}: {ended:?}");
+        let asked = ended.stdout.contains(
+            "Forget 2025-10 of SALES: 4 chunks of 120 rows in 1 window? The rows stay at the target",
+        );
+        assert_eq!(asked, more.is_empty(), "{ended:?}");
+        assert_eq!(project.status().await == status, code == 4, "{ended:?}");
+    }
+}
+
+/// A receipt whose key is nonsense is told with the way out, which is no `rebuild`: the state file is not to blame.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_of_a_nonsense_key_is_forgotten() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server
+        .at_target(
+            "UPDATE [sync].[receipt] SET [key_through] = 0x0102 WHERE [table_name] = N'dbo.t_SALES' AND [ordinal] = 1 \
+             AND [window_start] = '2025-10-01'",
+        )
+        .await;
+    // A state file that knows the load has its range; this is another machine's.
+    std::fs::remove_file(project.state()).expect("it is removed");
+    for command in [&job::RUN_IN_TURN[..], &["reconcile"]] {
+        let told = project.sync(command).await;
+        assert!(told.said().contains("run `sync forget`"), "{told:?}");
+        assert!(!told.said().contains("`sync rebuild`"), "{told:?}");
+    }
+    project
+        .sync(&["forget", "--table", "SALES", "--month", "2025-10"])
+        .await
+        .expect(0);
+    job::heal(&server, &project, MONTH, NOTHING).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -277,7 +388,7 @@ async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
         let view = store.view().expect("a view");
         view.tombstones().expect("tombstones").len()
     };
-    let refused = forget(&mut session, &retrier, &holder, &tombstone).await;
+    let refused = forget(&mut session, &retrier, &holder, std::slice::from_ref(&tombstone)).await;
     assert_eq!(refused.expect_err("it is kept").kind(), ErrorKind::Busy);
     assert_eq!(pending(), 0);
 

@@ -92,6 +92,16 @@ const ENDS: &[(&str, &str, &str)] = &[
         "expect(5)",
     ),
     (
+        "nothing is forgotten and it ends with exit code 4",
+        "the_question_is_asked_on_a_terminal",
+        "(\"n\\n\", 4,",
+    ),
+    (
+        "A month that was never loaded is refused with exit code 2",
+        "a_month_is_loaded_again_and_nothing_else",
+        "expect(2)",
+    ),
+    (
         "`counts` warns of it and ends with exit code 4",
         "a_window_that_ended_unfinished_is_not_done",
         "4)",
@@ -163,13 +173,18 @@ const ENDS: &[(&str, &str, &str)] = &[
     ),
     (
         "the server refuses the value (exit code 4)",
-        "a_narrower_target_is_named_and_mended_by_the_statement_that_is_given",
-        "{ 4 }",
+        "a_value_that_another_type_does_not_hold_is_refused",
+        "\"'eight'\", 4",
     ),
     (
         "the message names the first column that differs (exit code 3)",
-        "a_narrower_target_is_named_and_mended_by_the_statement_that_is_given",
-        "{ 3 }",
+        "a_value_that_another_type_does_not_hold_is_refused",
+        "\"' 8'\", 3",
+    ),
+    (
+        "A narrower one is refused with exit code 7",
+        "a_narrower_target_is_refused_and_mended_by_the_statement_that_is_given",
+        "run(&project, 7)",
     ),
     (
         "to whose type no server converts the source's values is refused with exit code 7",

@@ -1,5 +1,6 @@
 //! `sync plan`: what it says before, between and after runs, and that it leaves no trace.
 
+use mssql_sync::checkpoint::{Change, LoadRate, Store};
 use testkit::project::{T_MONTHLY, full};
 use testkit::tables::{self, Table};
 use testkit::{Ended, Project, Server, faults, job};
@@ -39,14 +40,15 @@ async fn before_and_after_a_run_and_nothing_is_written() {
     let fresh = plan(&project, &[], 0).await;
     for text in [
         "SALES (monthly) into dbo.t_SALES: to be made",
-        "to be loaded: 2025-10, 2025-11",
-        "4 windows to load and 0 reference tables to compare, of 2 tables",
+        "to be loaded: 2025-10 to 2025-11 (2 months)",
+        "4 windows to load, of 2 tables.",
+        "`sync run` with the same arguments does it",
     ] {
         assert!(fresh.stdout.contains(text), "no {text} in\n{}", fresh.stdout);
     }
     for text in [
-        "about 240 rows at the source, read in the order [SOLD_AT], [ID] (date)",
-        "read in the order [STORE], [NO] (key walk)",
+        "about 240 rows at the source, read in the order SOLD_AT, ID (date)",
+        "read in the order STORE, NO (key walk)",
     ] {
         assert!(
             !server.faithful || fresh.stdout.contains(text),
@@ -80,14 +82,15 @@ async fn before_and_after_a_run_and_nothing_is_written() {
     job::run(&project).await.expect(0);
     let done = plan(&project, &[], 0).await;
     assert!(
-        done.stdout
-            .contains("complete: 2025-10, 2025-11 (240 rows verified)"),
+        done.stdout.contains(
+            "SALES (monthly) into dbo.t_SALES: complete 2025-10 to 2025-11 (2 months), 240 rows verified\n"
+        ),
         "{}",
         done.stdout
     );
     assert!(
         done.stdout
-            .contains("0 windows to load and 0 reference tables to compare"),
+            .ends_with("Nothing to load, of 2 tables.\nNothing was written.\n"),
         "{}",
         done.stdout
     );
@@ -127,7 +130,7 @@ async fn reference_tables_and_rows_without_a_date() {
     let said = plan(&project, &[], 0).await;
     for text in [
         "ITEM (full) into dbo.t_ITEM: to be made",
-        "loaded beside it and swapped in",
+        "loaded whole into a shadow table, which then takes its place",
         "loaded in place, as a copy would not have column defaults",
         "without a key: all of it is one chunk",
         "2 rows without a date: window `undated`",
@@ -160,7 +163,7 @@ async fn what_cannot_be_worked_on_is_told_and_hides_nothing() {
         changed.stdout
     );
     assert!(
-        changed.stdout.contains("complete: 2025-10, 2025-11"),
+        changed.stdout.contains("complete 2025-10 to 2025-11 (2 months)"),
         "{}",
         changed.stdout
     );
@@ -176,6 +179,82 @@ async fn what_cannot_be_worked_on_is_told_and_hides_nothing() {
         "{}",
         missing.stdout
     );
+}
+
+/// What a run would notice of a target that lost rows or receipts, `plan` tells by the same look.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_would_load_again_is_planned() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    // Receipts that are gone with their rows, of a month that is not asked for.
+    job::take_back(&server, "dbo.t_SALES", 10, 2).await;
+    let november = ["plan", "--start-date", "2025-11-01", "--end-date", "2025-11-30"];
+    let told = project.sync(&november).await.expect(0);
+    for says in [
+        "to be repaired: 2025-10 (2 chunks)",
+        "the target has no receipts of 2 chunks",
+        "`sync run` with the same arguments does it",
+    ] {
+        assert!(told.stdout.contains(says), "{says}: {told:?}");
+    }
+    job::run(&project).await.expect(0);
+    // A receipt that hands have changed.
+    server
+        .at_target(
+            "UPDATE [sync].[receipt] SET [row_count] = [row_count] + 1 WHERE [table_name] = N'dbo.t_PAYMENT' \
+             AND [ordinal] = 0 AND [window_start] = '2025-10-01'",
+        )
+        .await;
+    let told = plan(&project, &[], 0).await;
+    for says in [
+        "to be repaired: 2025-10 (1 chunk)",
+        "say something else than this state file knows",
+        "a run loads their rows again",
+    ] {
+        assert!(told.stdout.contains(says), "{says}: {told:?}");
+    }
+    job::run(&project).await.expect(0);
+    // Rows that are gone under receipts that stayed.
+    server.at_target("DELETE FROM dbo.t_PAYMENT WHERE NO = 1").await;
+    let told = plan(&project, &[], 0).await;
+    assert!(
+        !server.faithful
+            || told
+                .stdout
+                .contains("so a run counts the rows of the dates that are asked for"),
+        "{told:?}"
+    );
+}
+
+/// The rate of the last run that loaded much tells how long the next one takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_rate_tells_the_time() {
+    let server = Server::start().await;
+    job::fill(&server).await;
+    let project = job::project(&server);
+    project
+        .run(job::FIRST, job::FIRST_MONTH_LAST, &[])
+        .await
+        .expect(0);
+    let told = plan(&project, &[], 0).await;
+    assert!(
+        !told.stdout.contains("at the rate"),
+        "so few rows tell none: {told:?}"
+    );
+    let rate = LoadRate {
+        at: "2025-12-01T00:00:00Z".parse().expect("a time"),
+        rows: 12_000,
+        elapsed_ms: 1_000_000,
+    };
+    let store = Store::create_or_open(&project.state()).expect("the store");
+    store.commit(&[Change::LoadRate(rate)]).expect("it is written");
+    drop(store);
+    let told = plan(&project, &["--json"], 0).await.json();
+    if server.faithful {
+        assert_eq!(told["totals"]["rows_to_read"], 240, "{told}");
+        assert_eq!(told["totals"]["rows_per_second"], 12, "{told}");
+        assert_eq!(told["totals"]["seconds_to_read"], 20, "{told}");
+    }
 }
 
 /// A run that holds the locks is named, by the commands that only look, and they wait shortly.

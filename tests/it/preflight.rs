@@ -104,7 +104,7 @@ async fn counts_of_tables_that_differ_end_with_3() {
     let said = home.sync_with(&["counts"], &variables);
     assert_eq!(said.code(), 4, "{said}");
     assert!(
-        said.stdout.contains("| sale      | 0         | not loaded |"),
+        said.stdout.contains("| sale      | –         | not loaded |"),
         "{said}"
     );
 }
@@ -246,13 +246,15 @@ async fn a_target_that_takes_no_row_is_named_before_any_is_read() {
         let ended = project.sync(&[&[command], &dates[..]].concat()).await.expect(7);
         let said = format!("{}{}", ended.stdout, ended.stderr);
         assert!(
-            said.contains("dbo.t_T takes no NULL in REGION, which"),
+            said.contains("dbo.t_T takes no NULL in REGION (nvarchar(10)), which"),
             "{command}: {said}"
         );
     }
     let ended = project.sync(&["doctor"]).await.expect(7);
     assert!(
-        ended.stdout.contains("takes no NULL in REGION, which"),
+        ended
+            .stdout
+            .contains("takes no NULL in REGION (nvarchar(10)), which"),
         "{}",
         ended.stdout
     );
@@ -298,6 +300,57 @@ async fn a_table_that_was_dropped_stops_no_other() {
     let status = project.status().await;
     assert_eq!(status["run"]["exit_code"], 7, "{status}");
     assert_eq!(status["totals"]["rows"], 2, "{status}");
+}
+
+/// `plan` and `run` skip the same tables, name all of them, and do the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_bad_tables_are_named_and_stop_no_other() {
+    let server = Server::start().await;
+    let rows = ["(1, '2025-10-01T10:00:00')", "(2, '2025-10-02T10:00:00')"];
+    sale().indexed("at").rows(rows).at_source(&server).await;
+    for name in ["loose", "narrow", "extra"] {
+        let table = Table::new(name, "id bigint NOT NULL, at datetime NOT NULL");
+        match name {
+            "loose" => table.keyless().at_source(&server).await,
+            _ => table.keyed("id").indexed("at").at_source(&server).await,
+        }
+    }
+    Table::new("t_narrow", "id int NOT NULL, at datetime NOT NULL")
+        .keyed("id")
+        .at_target(&server)
+        .await;
+    Table::new(
+        "t_extra",
+        "id bigint NOT NULL, at datetime NOT NULL, shop int NOT NULL",
+    )
+    .keyed("id")
+    .at_target(&server)
+    .await;
+    let says = [
+        "has no table dbo.gone that this login may see",
+        "has no unique, unfiltered index",
+        "olumn id is bigint at the source and int at target table dbo.t_narrow",
+        "dbo.t_extra takes no NULL in shop (int)",
+    ];
+    let tables = ["gone", "loose", "narrow", "extra", "sale"].map(|name| monthly(name, "at"));
+    let project = Project::new(&server, &tables.concat());
+    let plan = ["plan", "--start-date", "2025-10-01", "--end-date", "2025-10-02"];
+    let plan = project.sync(&plan).await.expect(7).said();
+    let run = project.run("2025-10-01", "2025-10-02", &[]).await.expect(7);
+    for says in says {
+        assert!(plan.contains(says), "{says}: {plan}");
+        assert!(run.stderr.contains(says), "{says}: {run:?}");
+    }
+    server.assert_equal("dbo.sale", "dbo.t_sale").await;
+
+    // Where nothing can be copied, all are named as well, and nothing is made at the target.
+    let project = Project::new(&server, &tables[..2].concat());
+    let mark = server.mark();
+    let run = project.run("2025-10-01", "2025-10-02", &[]).await.expect(7);
+    for says in &says[..2] {
+        assert!(run.stderr.contains(says), "{says}: {run:?}");
+    }
+    server.assert_no_table_read(mark, &["[gone]", "[loose]"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -205,7 +205,7 @@ async fn one_that_is_cut_short_goes_on() {
     kill_half_way(&server, &project).await;
     let said = project.sync(&["reconcile"]).await.expect(0);
     assert!(
-        said.stderr.contains("cut short and is continued"),
+        said.stderr.contains("Resuming the reconcile of "),
         "{}",
         said.stderr
     );
@@ -270,7 +270,7 @@ async fn a_narrow_one_leaves_a_wide_one_that_was_cut_short() {
     assert!(said.stdout.contains("Compared 16 chunks"), "{}", said.stdout);
     let said = project.sync(&["reconcile"]).await.expect(0);
     assert!(
-        said.stderr.contains("cut short and is continued"),
+        said.stderr.contains("Resuming the reconcile of "),
         "{}",
         said.stderr
     );
@@ -450,7 +450,7 @@ async fn nothing_loaded_and_wrong_arguments() {
         let said = project.sync(&[&["reconcile"], more].concat()).await.expect(4);
         assert_eq!(
             said.stdout,
-            "Nothing of this is loaded, and nothing was compared.\n"
+            "Not compared, because nothing of it is loaded: SALES, PAYMENT\nNothing was compared.\n"
         );
     }
     for arguments in [

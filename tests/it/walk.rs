@@ -380,7 +380,7 @@ async fn a_table_loaded_by_the_date_stays_so_without_the_index() {
             .at_target(&format!("UPDATE [sync].[plan] SET [access_path] = N'{path}'"))
             .await;
         let told = project.sync(&plan).await.expect(0);
-        let order = "read in the order [D], [ID] (day walk)";
+        let order = "read in the order D, ID (day walk)";
         assert!(told.stdout.contains(order), "{told:?}");
         run(&project).await.expect(0);
         assert_equal(&server).await;
@@ -419,7 +419,7 @@ async fn a_walked_table_stays_so_beside_an_index_until_it_is_forgotten() {
     server.at_source("CREATE INDEX IX_LATER ON dbo.T (D)").await;
     let plan = ["plan", "--start-date", FIRST, "--end-date", LAST];
     let told = project.sync(&plan).await.expect(0);
-    for text in ["read in the order [ID] (key walk)", "Index IX_LATER would serve"] {
+    for text in ["read in the order ID (key walk)", "Index IX_LATER would serve"] {
         assert!(told.stdout.contains(text), "no {text} in {told:?}");
     }
     let doctor = project.sync(&["doctor"]).await.expect(0);
@@ -433,7 +433,7 @@ async fn a_walked_table_stays_so_beside_an_index_until_it_is_forgotten() {
     assert!(recorded(&server).await.contains("key walk"));
     project.sync(&["forget", "--table", "T"]).await.expect(0);
     let told = project.sync(&plan).await.expect(0);
-    for text in ["read in the order [D], [ID] (date)", "costs a lookup"] {
+    for text in ["read in the order D, ID (date)", "costs a lookup"] {
         assert!(told.stdout.contains(text), "no {text} in {told:?}");
     }
     run(&project).await.expect(0);

@@ -118,6 +118,13 @@ pub(super) struct Run {
     error: Option<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+pub(super) struct LoadRate {
+    at: DateTime<Utc>,
+    rows: u64,
+    elapsed_ms: u64,
+}
+
 /// The sum of the load marks of a window's verified chunks.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Marks {
@@ -212,6 +219,43 @@ pub(super) struct Writer {
     pub(super) pid: u32,
 }
 
+/// A difference that a pass left.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Differing {
+    table: String,
+    window: Dates,
+    ordinal: Option<u32>,
+    load_id: u128,
+}
+
+/// The tables that a run was asked for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Asked {
+    run_id: u128,
+    tables: Vec<String>,
+}
+
+/// The reason why a table could not be finished.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Refusal {
+    table: String,
+    at: DateTime<Utc>,
+    error: String,
+}
+
+/// The number of rows that a table will have.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Expected {
+    pub(super) rows: u64,
+}
+
+/// A month that was loaded and then forgotten.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ForgottenMonth {
+    table: String,
+    month: NaiveDate,
+}
+
 /// Converts between two enums of the same variants.
 macro_rules! same_variants {
     ($ours:ty, $theirs:ty, $($variant:ident),+) => {
@@ -249,6 +293,54 @@ same_variants!(
 same_variants!(
     State, ChunkState, Planned, Extracted, Loaded, Verified, Failed, Mismatched, Stale
 );
+
+/// Converts between two structs of the same fields.
+macro_rules! same_fields {
+    ($ours:ident, $($field:ident),+) => {
+        impl From<&record::$ours> for $ours {
+            fn from(record: &record::$ours) -> Self {
+                let record = record.clone();
+                $ours { $($field: record.$field),+ }
+            }
+        }
+        impl From<$ours> for record::$ours {
+            fn from(stored: $ours) -> Self {
+                record::$ours { $($field: stored.$field),+ }
+            }
+        }
+    };
+}
+
+same_fields!(Counts, chunks, verified, failed, mismatched, stale, rows, bytes);
+same_fields!(LoadRate, at, rows, elapsed_ms);
+same_fields!(Waiting, since, next_try_at, error);
+same_fields!(FoundEqual, at, chunks, rows, marks);
+same_fields!(Tombstone, table, targets, month);
+same_fields!(Asked, run_id, tables);
+same_fields!(Refusal, table, at, error);
+same_fields!(ForgottenMonth, table, month);
+
+impl From<&record::Differing> for Differing {
+    fn from(record: &record::Differing) -> Self {
+        Differing {
+            table: record.table.clone(),
+            window: Dates(record.window),
+            ordinal: record.ordinal,
+            load_id: record.load_id,
+        }
+    }
+}
+
+impl From<Differing> for record::Differing {
+    fn from(stored: Differing) -> Self {
+        record::Differing {
+            table: stored.table,
+            window: stored.window.0,
+            ordinal: stored.ordinal,
+            load_id: stored.load_id,
+        }
+    }
+}
 
 impl From<&record::TableRecord> for Table {
     fn from(record: &record::TableRecord) -> Self {
@@ -296,52 +388,6 @@ impl From<Window> for record::WindowRecord {
             state: stored.state.into(),
             error: stored.error,
             updated_at: stored.updated_at,
-        }
-    }
-}
-
-impl From<&record::Counts> for Counts {
-    fn from(counts: &record::Counts) -> Self {
-        let record::Counts {
-            chunks,
-            verified,
-            failed,
-            mismatched,
-            stale,
-            rows,
-            bytes,
-        } = *counts;
-        Counts {
-            chunks,
-            verified,
-            failed,
-            mismatched,
-            stale,
-            rows,
-            bytes,
-        }
-    }
-}
-
-impl From<Counts> for record::Counts {
-    fn from(stored: Counts) -> Self {
-        let Counts {
-            chunks,
-            verified,
-            failed,
-            mismatched,
-            stale,
-            rows,
-            bytes,
-        } = stored;
-        record::Counts {
-            chunks,
-            verified,
-            failed,
-            mismatched,
-            stale,
-            rows,
-            bytes,
         }
     }
 }
@@ -419,65 +465,6 @@ impl From<Run> for record::RunRecord {
     }
 }
 
-impl From<&record::Waiting> for Waiting {
-    fn from(waiting: &record::Waiting) -> Self {
-        let record::Waiting {
-            since,
-            next_try_at,
-            error,
-        } = waiting.clone();
-        Waiting {
-            since,
-            next_try_at,
-            error,
-        }
-    }
-}
-
-impl From<Waiting> for record::Waiting {
-    fn from(stored: Waiting) -> Self {
-        record::Waiting {
-            since: stored.since,
-            next_try_at: stored.next_try_at,
-            error: stored.error,
-        }
-    }
-}
-
-impl From<&record::FoundEqual> for FoundEqual {
-    fn from(found: &record::FoundEqual) -> Self {
-        let record::FoundEqual {
-            at,
-            chunks,
-            rows,
-            marks,
-        } = *found;
-        FoundEqual {
-            at,
-            chunks,
-            rows,
-            marks,
-        }
-    }
-}
-
-impl From<FoundEqual> for record::FoundEqual {
-    fn from(stored: FoundEqual) -> Self {
-        let FoundEqual {
-            at,
-            chunks,
-            rows,
-            marks,
-        } = stored;
-        record::FoundEqual {
-            at,
-            chunks,
-            rows,
-            marks,
-        }
-    }
-}
-
 impl From<Pass> for record::Pass {
     fn from(stored: Pass) -> Self {
         record::Pass {
@@ -536,31 +523,6 @@ impl From<ScopedPass> for record::Pass {
             differing: stored.differing,
             repaired: 0,
             left_out: stored.left_out,
-        }
-    }
-}
-
-impl From<&record::Tombstone> for Tombstone {
-    fn from(tombstone: &record::Tombstone) -> Self {
-        let record::Tombstone {
-            table,
-            targets,
-            month,
-        } = tombstone.clone();
-        Tombstone {
-            table,
-            targets,
-            month,
-        }
-    }
-}
-
-impl From<Tombstone> for record::Tombstone {
-    fn from(stored: Tombstone) -> Self {
-        record::Tombstone {
-            table: stored.table,
-            targets: stored.targets,
-            month: stored.month,
         }
     }
 }

@@ -255,3 +255,68 @@ fn frozen_scoped_pass() {
         ),
     );
 }
+
+#[test]
+fn frozen_asked() {
+    let asked = record::Asked {
+        run_id: 1,
+        tables: vec!["T".to_owned()],
+    };
+    frozen::<Asked, _>(
+        &asked,
+        concat!(
+            "01010000000000000000000000000000000100000000000000010000000000000054",
+            " 427082a6e3c73324cf6be4bdc0f3b001bbcb28b73349858b7367ad894b4dc103"
+        ),
+    );
+}
+
+#[test]
+fn frozen_refusal() {
+    let refusal = record::Refusal {
+        table: "T".to_owned(),
+        at: noon(),
+        error: "e".to_owned(),
+    };
+    frozen::<Refusal, _>(
+        &refusal,
+        concat!(
+            "010100000000000000541800000000000000323032352d31302d30315431323a30303a30302e3235",
+            "305a010000000000000065",
+            " 463d894891037482e97f8c2f1067f8db7ff37723260deff1fdd8228c71c9a373"
+        ),
+    );
+}
+
+#[test]
+fn frozen_forgotten_month() {
+    let forgotten = record::ForgottenMonth {
+        table: "T".to_owned(),
+        month: window().stored_start(),
+    };
+    frozen::<ForgottenMonth, _>(
+        &forgotten,
+        concat!(
+            "010100000000000000540a00000000000000323032352d31302d3031",
+            " c6c27097cc3e60aa94f1969432d8cb53062921534eaeb2006ce7b2c815912c4a"
+        ),
+    );
+}
+
+#[test]
+fn frozen_differing() {
+    let differing = record::Differing {
+        table: "T".to_owned(),
+        window: window(),
+        ordinal: Some(3),
+        load_id: 9,
+    };
+    frozen::<Differing, _>(
+        &differing,
+        concat!(
+            "010100000000000000540a00000000000000323032352d31302d30310a0000000000000032303235",
+            "2d31312d3031010300000009000000000000000000000000000000",
+            " 058c97e979f78b20ba2b480da014c0627a7d7c8b6d13e0f5edcf40dbfe7c5795"
+        ),
+    );
+}

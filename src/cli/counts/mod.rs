@@ -2,28 +2,31 @@
 
 #[cfg(test)]
 mod tests;
+mod view;
 
-use chrono::NaiveDate;
-use clap::Args;
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use chrono::{Months, NaiveDate};
+use clap::{Args, ValueEnum};
 
 use super::embedded::Embedded;
 use super::voice::Voice;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
-use crate::base::text::{counted, markdown, thousands};
+use crate::base::text::counted;
 use crate::checkpoint::{Reader, View, WindowState};
 use crate::cli::context::{Context, json, result};
+use crate::cli::shared::table;
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::row::Value;
-use crate::model::table::{Column, DataType, TableName, TableSchema};
-use crate::model::window::Window;
-use crate::model::window::{Bounds, Extent, midnight};
+use crate::model::table::{Column, DataType, Identifier, TableName, TableSchema};
+use crate::model::window::{Bounds, DateRange, Extent, Window, midnight, missing, spans};
 use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::read_cutoff;
 use crate::source::{SourceQuery, SourceSession};
 use crate::target::lease;
 use crate::tsql::predicate::Where;
+use view::{CountsView, markdown, tabled, text};
 
 /// Arguments of `sync counts`.
 #[derive(Debug, Args)]
@@ -34,20 +37,37 @@ pub(super) struct CountsArgs {
     /// Print one line per window instead of one per table
     #[arg(long, conflicts_with = "all")]
     windows: bool,
+    /// Only these tables of the configuration
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
+    tables: Option<Vec<Identifier>>,
+    /// Form of the table; the default is text on a terminal and markdown elsewhere
+    #[arg(long, value_name = "FORM", value_enum)]
+    format: Option<Format>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     json: bool,
 }
 
-/// The counts of one table, or of one of its windows.
+/// The form of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Aligned columns that fit the terminal
+    Text,
+    /// A Markdown table
+    Markdown,
+}
+
+/// The counts of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Count {
     table: String,
-    window: Option<Window>,
+    mode: Mode,
     rows: Rows,
+    /// The windows by themselves, if that was asked for, and those that are not counted.
+    windows: Vec<(Window, Rows)>,
 }
 
-/// The rows of a line.
+/// The rows of a table or window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rows {
     /// Both ends were counted.
@@ -56,44 +76,39 @@ enum Rows {
         /// `None` if the target has no such table.
         target: Option<u64>,
     },
-    /// No row of the table is loaded, so nothing is counted.
+    /// No row of it is loaded, so nothing is counted.
     NotLoaded,
-    /// Some chunks are loaded, but no window is complete.
+    /// Some chunks are loaded, or the window is open, and it is not complete.
     NotComplete,
 }
 
-/// One line of the output, before it is counted.
+/// A table to count.
 #[derive(Debug)]
-struct Line<'a> {
-    table: &'a TableConfig,
-    window: Option<Window>,
-    asked: Scope,
-    /// The rows to show if neither end has a row, because windows are left out of the line.
-    if_empty: Option<Rows>,
-}
-
-#[derive(Debug)]
-enum Scope {
-    /// Count the rows of these extents.
-    Extents(Vec<Extent>),
-    /// Count nothing, for this reason.
-    Nothing(Rows),
-}
-
-/// The lines to count, and the windows left out of them.
-#[derive(Debug, Default)]
 struct Plan<'a> {
-    lines: Vec<Line<'a>>,
-    /// Windows that have receipts and are not complete.
-    begun: Vec<(&'a TableConfig, Window)>,
+    table: &'a TableConfig,
+    /// The extents to count, each with its window if it is counted by itself.
+    extents: Vec<(Option<Window>, Extent)>,
+    /// What the table is if there is nothing to count, or if neither end has a row although windows are left out.
+    otherwise: Option<Rows>,
+    /// Windows that are not counted.
+    left: Vec<Left>,
 }
 
-/// The outcome of a [`Plan`].
-#[derive(Debug)]
+/// A window that is not counted.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    window: Window,
+    rows: Rows,
+    /// Whether it should be complete once its end has passed.
+    is_owed: bool,
+}
+
+/// The outcome.
+#[derive(Debug, Default)]
 struct Counted {
     counts: Vec<Count>,
-    /// Incomplete windows whose end has passed by the source's clock.
-    unfinished: Vec<(String, Window)>,
+    /// Windows whose end has passed by the source's clock, and that are not loaded to their end.
+    unfinished: Vec<(String, Window, Rows)>,
 }
 
 pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode> {
@@ -103,27 +118,25 @@ pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode>
     embedded.stop().await;
     let counted = counted?;
     counted.warn(&context.voice);
-    result(&if args.json {
-        json(&CountsView::of(&counted.counts))
-    } else {
-        text(&counted.counts)
+    let lines = tabled(&counted.counts);
+    result(&match (args.json, args.format, context.screen.width) {
+        (true, _, _) => json(&CountsView::of(&counted)),
+        (false, Some(Format::Text), _) | (false, None, Some(_)) => text(&lines, &context.screen),
+        (false, Some(Format::Markdown), _) | (false, None, None) => markdown(&lines),
     })?;
     Ok(counted.exit())
 }
 
 async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result<Counted> {
+    let chosen = config.chosen(args.tables.as_deref())?;
     if args.all {
-        let whole = config.tables.iter().map(|table| Line {
+        let whole = chosen.into_iter().map(|table| Plan {
             table,
-            window: None,
-            asked: Scope::Extents(vec![Extent::All]),
-            if_empty: None,
+            extents: vec![(None, Extent::All)],
+            otherwise: None,
+            left: Vec::new(),
         });
-        let plan = Plan {
-            lines: whole.collect(),
-            begun: Vec::new(),
-        };
-        return count(config, &plan).await;
+        return count(config, &whole.collect::<Vec<_>>()).await;
     }
     let path = context.state_of(&config.path);
     let reader = Reader::open(&path)?;
@@ -134,9 +147,12 @@ async fn counts(context: &Context, config: &Config, args: &CountsArgs) -> Result
         ));
     }
     let view = reader.as_ref().map(Reader::view).transpose()?;
-    let tables = config.tables.iter();
-    let plan = loaded(&context.voice, tables, view.as_ref(), args.windows)?;
-    count(config, &plan).await
+    let plans = chosen
+        .into_iter()
+        .map(|table| loaded(table, view.as_ref(), args.windows));
+    let plans = plans.collect::<Result<Vec<_>>>()?;
+    note_left(&context.voice, &plans);
+    count(config, &plans).await
 }
 
 /// The output of `sync counts` for the tables of one mode and the windows that `view` knows; empty without such
@@ -149,82 +165,127 @@ pub(super) async fn of_loaded(
     mode: Mode,
 ) -> Result<(String, ExitCode)> {
     let tables = config.tables.iter().filter(|table| table.mode == mode);
-    let plan = loaded(voice, tables, Some(view), false)?;
-    if plan.lines.is_empty() {
+    let plans = tables
+        .map(|table| loaded(table, Some(view), false))
+        .collect::<Result<Vec<_>>>()?;
+    if plans.is_empty() {
         return Ok((String::new(), ExitCode::Done));
     }
-    let counted = count(config, &plan).await?;
+    note_left(voice, &plans);
+    let counted = count(config, &plans).await?;
     counted.warn(voice);
-    Ok((text(&counted.counts), counted.exit()))
+    Ok((markdown(&tabled(&counted.counts)), counted.exit()))
 }
 
-/// Plans a line for each table's complete windows, or with `by_window` for each window, from the checkpoint file.
-/// A note names the windows left out.
-fn loaded<'a>(
-    voice: &Voice,
-    tables: impl Iterator<Item = &'a TableConfig>,
-    view: Option<&View<'_>>,
-    by_window: bool,
-) -> Result<Plan<'a>> {
-    let mut plan = Plan::default();
-    for table in tables {
-        let name = table.name.as_str();
-        let windows = view.map_or_else(|| Ok(vec![]), |view| view.windows(name))?;
-        let (complete, rest): (Vec<_>, Vec<_>) = windows
-            .into_iter()
-            .partition(|record| record.state == WindowState::Complete);
-        if !rest.is_empty() {
-            let names: Vec<String> = rest.iter().map(|record| record.window.to_string()).collect();
-            voice.say(&format!(
-                "note: table {}: {} not complete and left out: {}",
-                table.name,
-                counted(rest.len() as u64, "window"),
-                names.join(", ")
-            ));
-        }
-        let before = plan.begun.len();
-        for (view, record) in view
-            .iter()
-            .flat_map(|view| rest.iter().map(move |record| (view, record)))
-        {
-            // A verified or stale checkpoint stands for a receipt.
-            let counts = view.counts(name, record.window)?;
-            if counts.verified + counts.stale > 0 {
-                plan.begun.push((table, record.window));
-            }
-        }
-        let complete: Vec<Window> = complete.into_iter().map(|record| record.window).collect();
-        let left_out = if plan.begun.len() > before {
-            Rows::NotComplete
-        } else {
-            Rows::NotLoaded
-        };
-        // Rows without a date are few or none, and say nothing of the others.
-        let no_dates = table.mode == Mode::Monthly && !complete.iter().any(Window::is_dated);
-        let line = |window, asked| Line {
-            table,
-            window,
-            asked,
-            if_empty: (window.is_none() && no_dates).then_some(left_out),
-        };
-        if complete.is_empty() || (by_window && no_dates) {
-            plan.lines.push(line(None, Scope::Nothing(left_out)));
-        }
-        if complete.is_empty() {
+/// Plans the count of a table's complete windows from the state file, together, or with `by_window` each by itself.
+fn loaded<'a>(table: &'a TableConfig, view: Option<&View<'_>>, by_window: bool) -> Result<Plan<'a>> {
+    let name = table.name.as_str();
+    let records = view.map_or_else(|| Ok(vec![]), |view| view.windows(name))?;
+    let (mut complete, mut left, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    for record in records {
+        let window = record.window;
+        all.push(window);
+        if record.state == WindowState::Complete {
+            complete.push(window);
             continue;
         }
-        if by_window {
-            let extents = |window| Scope::Extents(vec![Extent::of_window(window)]);
-            let lines = complete
-                .into_iter()
-                .map(|window| line(Some(window), extents(window)));
-            plan.lines.extend(lines);
-        } else {
-            let extents = joined(complete.into_iter());
-            plan.lines.push(line(None, Scope::Extents(extents)));
+        let counts = view.map(|view| view.counts(name, window)).transpose()?;
+        // A verified or stale checkpoint stands for a receipt.
+        let is_begun = counts.is_some_and(|counts| counts.verified + counts.stale > 0);
+        let is_open = record.state == WindowState::Open;
+        left.push(Left {
+            window,
+            rows: match is_begun || is_open {
+                true => Rows::NotComplete,
+                false => Rows::NotLoaded,
+            },
+            is_owed: is_begun || !is_open,
+        });
+    }
+    let forgotten = view.map_or_else(|| Ok(vec![]), View::forgotten)?;
+    for month in forgotten.into_iter().filter(|forgotten| forgotten.table == name) {
+        let owed = not_loaded(month_from(month.month), &all)?;
+        all.extend(owed.iter().copied());
+        left.extend(owed.into_iter().map(|window| Left {
+            window,
+            rows: Rows::NotLoaded,
+            is_owed: true,
+        }));
+    }
+    left.extend(gaps(&all)?);
+    left.sort_by_key(|left| left.window);
+    let is_any = |rows: Rows| left.iter().any(|left| left.rows == rows);
+    let left_out = match is_any(Rows::NotComplete) {
+        true => Rows::NotComplete,
+        false => Rows::NotLoaded,
+    };
+    // Rows without a date are few or none, and say nothing of the others.
+    let no_dates = table.mode == Mode::Monthly && !complete.iter().any(Window::is_dated);
+    let extents = match by_window {
+        true => complete
+            .into_iter()
+            .map(|window| (Some(window), Extent::of_window(window)))
+            .collect(),
+        false => joined(complete.into_iter())
+            .into_iter()
+            .map(|extent| (None, extent))
+            .collect::<Vec<_>>(),
+    };
+    Ok(Plan {
+        table,
+        otherwise: (no_dates || extents.is_empty()).then_some(left_out),
+        extents,
+        left,
+    })
+}
+
+/// The dates of a range that none of these windows covers.
+fn not_loaded(range: Option<DateRange>, windows: &[Window]) -> Result<Vec<Window>> {
+    range.map_or_else(|| Ok(vec![]), |range| missing(range, windows))
+}
+
+fn month_from(start: NaiveDate) -> Option<DateRange> {
+    let end = start.checked_add_months(Months::new(1))?;
+    Some(DateRange { start, end })
+}
+
+/// The dates between a table's windows that no window covers: nobody asked for them, as far as the state file knows.
+fn gaps(windows: &[Window]) -> Result<Vec<Left>> {
+    let days = || windows.iter().filter_map(|window| window.days());
+    let (start, end) = (
+        days().map(|days| days.start()).min(),
+        days().map(|days| days.end()).max(),
+    );
+    let range = start.zip(end).map(|(start, end)| DateRange { start, end });
+    let gaps = not_loaded(range, windows)?.into_iter();
+    Ok(gaps
+        .map(|window| Left {
+            window,
+            rows: Rows::NotLoaded,
+            is_owed: false,
+        })
+        .collect())
+}
+
+/// Names the windows that are left out.
+fn note_left(voice: &Voice, plans: &[Plan<'_>]) {
+    for plan in plans {
+        for (rows, status) in [
+            (Rows::NotComplete, "not complete"),
+            (Rows::NotLoaded, "not loaded"),
+        ] {
+            let windows = plan.left.iter().filter(|left| left.rows == rows);
+            let windows: Vec<Window> = windows.map(|left| left.window).collect();
+            if !windows.is_empty() {
+                voice.say(&format!(
+                    "note: table {}: {} {status} and left out: {}",
+                    plan.table.name,
+                    counted(windows.len() as u64, "window"),
+                    spans(&windows).join(", ")
+                ));
+            }
         }
     }
-    Ok(plan)
 }
 
 /// Joins windows whose dates touch, so that one query counts each extent.
@@ -248,44 +309,74 @@ fn joined(windows: impl Iterator<Item = Window>) -> Vec<Extent> {
     days.chain(other.into_iter().map(Extent::of_window)).collect()
 }
 
-/// Counts each line at both ends, and finds the windows that should be complete by now.
-async fn count(config: &Config, plan: &Plan<'_>) -> Result<Counted> {
+/// Counts each table at both ends, and finds the windows that should be complete by now.
+async fn count(config: &Config, plans: &[Plan<'_>]) -> Result<Counted> {
     let timeouts = config.run.timeouts;
     let guard = &config.source.guard;
     let mut source = SourceSession::open(&config.source.endpoint, guard, &timeouts).await?;
     let mut target = lease::open_to_look(&config.target.endpoint, &timeouts).await?;
-    let mut counts = Vec::new();
-    for line in &plan.lines {
-        let rows = match &line.asked {
-            Scope::Nothing(rows) => *rows,
-            Scope::Extents(extents) => {
-                let name = config.source_table(line.table);
-                let there = count_source(&mut source, &name, line.table, extents).await?;
-                let target_name = config.target_table(line.table);
-                let here = match count_target(&mut target, &target_name, line.table, extents).await {
-                    Err(error) => return Err(lease::with_holder(&mut target, &target_name, error).await),
-                    here => here?,
-                };
-                let there = there.ok_or_else(|| is_not_there(&name))?;
-                match line.if_empty {
-                    Some(rows) if there == 0 && here.unwrap_or(0) == 0 => rows,
-                    _ => Rows::Counted {
-                        source: there,
-                        target: here,
-                    },
-                }
-            }
+    let mut counted = Counted::default();
+    for plan in plans {
+        let counts = match plan.extents.is_empty() {
+            true => Vec::new(),
+            false => count_table(config, plan, &mut source, &mut target).await?,
         };
-        counts.push(Count {
-            table: line.table.name.as_str().to_owned(),
-            window: line.window,
-            rows,
-        });
+        counted.counts.push(plan.counted(counts));
     }
-    Ok(Counted {
-        counts,
-        unfinished: unfinished(config, &mut source, &plan.begun).await?,
-    })
+    counted.unfinished = unfinished(config, &mut source, plans).await?;
+    Ok(counted)
+}
+
+/// The rows of each extent of a table, at the source and at the target.
+async fn count_table(
+    config: &Config,
+    plan: &Plan<'_>,
+    source: &mut SourceSession,
+    target: &mut Session,
+) -> Result<Vec<(u64, Option<u64>)>> {
+    let name = config.source_table(plan.table);
+    let extents: Vec<Extent> = plan.extents.iter().map(|(_, extent)| *extent).collect();
+    let there = count_source(source, &name, plan.table, &extents).await?;
+    let target_name = config.target_table(plan.table);
+    let here = match count_target(target, &target_name, plan.table, &extents).await {
+        Err(error) => return Err(lease::with_holder(target, &target_name, error).await),
+        here => here?,
+    };
+    let there = there.ok_or_else(|| is_not_there(&name))?;
+    let here = here.map_or_else(
+        || vec![None; extents.len()],
+        |counts| counts.into_iter().map(Some).collect(),
+    );
+    Ok(there.into_iter().zip(here).collect())
+}
+
+impl Plan<'_> {
+    /// The counts of the table, of whose extents `counts` are.
+    fn counted(&self, counts: Vec<(u64, Option<u64>)>) -> Count {
+        let source: u64 = counts.iter().map(|(source, _)| source).sum();
+        let here: Vec<u64> = counts.iter().filter_map(|(_, target)| *target).collect();
+        let target = (!here.is_empty()).then(|| here.iter().sum());
+        let rows = match self.otherwise {
+            Some(rows) if source == 0 && target.unwrap_or(0) == 0 => rows,
+            _ => Rows::Counted { source, target },
+        };
+        let by_window = self
+            .extents
+            .iter()
+            .zip(counts)
+            .filter_map(|((window, _), counts)| {
+                let (source, target) = counts;
+                window.map(|window| (window, Rows::Counted { source, target }))
+            });
+        let left = self.left.iter().map(|left| (left.window, left.rows));
+        let windows: BTreeMap<Window, Rows> = by_window.chain(left).collect();
+        Count {
+            table: self.table.name.as_str().to_owned(),
+            mode: self.table.mode,
+            rows,
+            windows: windows.into_iter().collect(),
+        }
+    }
 }
 
 fn is_not_there(name: &TableName) -> Error {
@@ -297,22 +388,27 @@ fn is_not_there(name: &TableName) -> Error {
     )
 }
 
-/// Of the windows begun, those whose end plus `settle_minutes` has passed by the source's clock. Without any window
-/// begun, the clock is not asked.
+/// Of the windows that are owed, those whose end plus `settle_minutes` has passed by the source's clock. Without any, the
+/// clock is not asked.
 async fn unfinished(
     config: &Config,
     source: &mut SourceSession,
-    begun: &[(&TableConfig, Window)],
-) -> Result<Vec<(String, Window)>> {
-    if begun.is_empty() {
-        return Ok(Vec::new());
-    }
-    let server = source.server().await?;
+    plans: &[Plan<'_>],
+) -> Result<Vec<(String, Window, Rows)>> {
     let mut unfinished = Vec::new();
-    for (table, window) in begun {
-        let name = config.source_table(table);
+    let mut server = None;
+    for plan in plans {
+        let owed: Vec<&Left> = plan.left.iter().filter(|left| left.is_owed).collect();
+        if owed.is_empty() {
+            continue;
+        }
+        let server = match &mut server {
+            Some(server) => server,
+            none => none.insert(source.server().await?),
+        };
+        let name = config.source_table(plan.table);
         let schema = source.describe(&name).await?.ok_or_else(|| is_not_there(&name))?;
-        let date = table.date_column.as_ref();
+        let date = plan.table.date_column.as_ref();
         let position = date.and_then(|date| schema.position(date.as_str()));
         // Instants with an offset are compared in UTC; dates without one count as the server's local time.
         let now = match position.map(|position| schema.columns[position].data_type) {
@@ -320,45 +416,45 @@ async fn unfinished(
             _ => server.now,
         };
         let readable = read_cutoff(now, config.run.settle_minutes);
-        if window.has_passed(readable) {
-            unfinished.push((table.name.as_str().to_owned(), *window));
-        }
+        let passed = owed.into_iter().filter(|left| left.window.has_passed(readable));
+        let named = passed.map(|left| (plan.table.name.as_str().to_owned(), left.window, left.rows));
+        unfinished.extend(named);
     }
     Ok(unfinished)
 }
 
-/// The rows of extents at the source; `None` if there is no such table.
+/// The rows of each extent at the source; `None` if there is no such table.
 async fn count_source(
     session: &mut SourceSession,
     name: &TableName,
     table: &TableConfig,
     extents: &[Extent],
-) -> Result<Option<u64>> {
+) -> Result<Option<Vec<u64>>> {
     let Some(schema) = session.describe(name).await? else {
         return Ok(None);
     };
     let date = date_column(&schema, table, extents)?;
-    let mut count = 0;
+    let mut counts = Vec::new();
     for extent in extents {
         let (select, params) = count_where(name, date, *extent);
         let row = session.row(SourceQuery::new(select, params)).await?;
-        count += row.count(0)?;
+        counts.push(row.count(0)?);
     }
-    Ok(Some(count))
+    Ok(Some(counts))
 }
 
-/// The rows of extents at the target; `None` if there is no such table.
+/// The rows of each extent at the target; `None` if there is no such table.
 async fn count_target(
     session: &mut Session,
     name: &TableName,
     table: &TableConfig,
     extents: &[Extent],
-) -> Result<Option<u64>> {
+) -> Result<Option<Vec<u64>>> {
     let Some(schema) = catalog::describe(session, name).await? else {
         return Ok(None);
     };
     let date = date_column(&schema, table, extents)?;
-    let mut count = 0;
+    let mut counts = Vec::new();
     for extent in extents {
         let (select, params) = count_where(name, date, *extent);
         let rows = session.rows(&select, &params).await?;
@@ -368,9 +464,9 @@ async fn count_target(
                 format!("The target did not answer how many rows {name} has"),
             )
         })?;
-        count += row.count(0)?;
+        counts.push(row.count(0)?);
     }
-    Ok(Some(count))
+    Ok(Some(counts))
 }
 
 /// The column that extents are about; `None` if they are the whole table.
@@ -406,140 +502,43 @@ fn count_where(name: &TableName, date: Option<&Column>, extent: Extent) -> (Stri
 impl Counted {
     /// Warns of windows that should be complete and are not.
     fn warn(&self, voice: &Voice) {
-        for (table, window) in &self.unfinished {
-            voice.say(&format!(
-                "warning: table {table}: window {window} has ended and is not complete; `sync run` with its dates loads the rest"
-            ));
+        let mut tables: Vec<&str> = self.unfinished.iter().map(|(table, ..)| table.as_str()).collect();
+        tables.dedup();
+        for table in tables {
+            for (rows, says) in [
+                (Rows::NotComplete, "has ended and is not complete"),
+                (Rows::NotLoaded, "is not loaded"),
+            ] {
+                let windows = self
+                    .unfinished
+                    .iter()
+                    .filter(|(of, _, found)| (of.as_str(), *found) == (table, rows));
+                let windows: Vec<Window> = windows.map(|(_, window, _)| *window).collect();
+                for span in spans(&windows) {
+                    voice.say(&format!(
+                        "warning: table {table}: window {span} {says}; `sync run` with its dates loads the rest"
+                    ));
+                }
+            }
         }
     }
 
     /// A difference outranks tables and windows that could not be compared.
     fn exit(&self) -> ExitCode {
-        let is = |equal| self.counts.iter().any(|count| count.is_equal() == equal);
         let not_loaded = self.counts.iter().any(|count| count.rows == Rows::NotLoaded);
-        if is(Some(false)) {
-            ExitCode::Mismatch
-        } else if not_loaded || !self.unfinished.is_empty() {
-            ExitCode::Incomplete
-        } else {
-            ExitCode::Done
-        }
-    }
-}
-
-impl Count {
-    fn source(&self) -> Option<u64> {
-        match self.rows {
-            Rows::Counted { source, .. } => Some(source),
-            Rows::NotLoaded | Rows::NotComplete => None,
+        match self.are_equal() {
+            Some(false) => ExitCode::Mismatch,
+            _ if not_loaded || !self.unfinished.is_empty() => ExitCode::Incomplete,
+            _ => ExitCode::Done,
         }
     }
 
-    fn target(&self) -> Option<u64> {
-        match self.rows {
-            Rows::Counted { target, .. } => target,
-            Rows::NotLoaded | Rows::NotComplete => None,
-        }
+    /// Whether all is loaded and equal, as far as it has to be; `None` if all that was counted is, but not all was.
+    fn are_equal(&self) -> Option<bool> {
+        let counted = self.counts.iter().filter_map(|count| count.rows.is_equal());
+        let equal = counted.reduce(|all, equal| all && equal);
+        let is_whole =
+            self.unfinished.is_empty() && self.counts.iter().all(|count| count.rows != Rows::NotLoaded);
+        equal.filter(|equal| is_whole || !equal)
     }
-
-    /// Whether both ends have the same count; `None` if nothing was counted. A missing target table counts as empty.
-    fn is_equal(&self) -> Option<bool> {
-        self.source().map(|source| self.target().unwrap_or(0) == source)
-    }
-
-    fn name(&self) -> String {
-        match self.window {
-            Some(window) => format!("{} {window}", self.table),
-            None => self.table.clone(),
-        }
-    }
-
-    fn status(&self) -> &'static str {
-        match self.rows {
-            Rows::NotLoaded => "not loaded",
-            Rows::NotComplete => "not complete",
-            Rows::Counted { source, target } if target.unwrap_or(0) != source => "different",
-            Rows::Counted { source: 0, .. } => "empty",
-            Rows::Counted { .. } => "equal",
-        }
-    }
-
-    fn mark(&self) -> String {
-        match (self.status(), self.source()) {
-            ("empty", _) => "○".to_owned(),
-            ("equal", _) => "✓".to_owned(),
-            (_, Some(source)) => format!("✗ source: {}", thousands(source)),
-            (status, None) => status.to_owned(),
-        }
-    }
-}
-
-/// Whether all counted lines are equal; `None` if no line was counted.
-fn are_equal(counts: &[Count]) -> Option<bool> {
-    let counted = counts.iter().filter_map(Count::is_equal);
-    counted.reduce(|all, equal| all && equal)
-}
-
-/// The counts as JSON.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct CountsView<'a> {
-    equal: Option<bool>,
-    tables: Vec<LineView<'a>>,
-    total: TotalView,
-}
-
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct LineView<'a> {
-    equal: Option<bool>,
-    name: &'a str,
-    source: Option<u64>,
-    status: &'static str,
-    target: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<String>,
-}
-
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct TotalView {
-    source: u64,
-    target: u64,
-}
-
-impl CountsView<'_> {
-    fn of(counts: &[Count]) -> CountsView<'_> {
-        let lines = counts.iter().map(|count| LineView {
-            equal: count.is_equal(),
-            name: &count.table,
-            source: count.source(),
-            status: count.status(),
-            target: count.target(),
-            window: count.window.map(|window| window.to_string()),
-        });
-        CountsView {
-            equal: are_equal(counts),
-            tables: lines.collect(),
-            total: TotalView {
-                source: counts.iter().filter_map(Count::source).sum(),
-                target: counts.iter().filter_map(Count::target).sum(),
-            },
-        }
-    }
-}
-
-/// The counts as an aligned Markdown table. Its row counts are the target's.
-fn text(counts: &[Count]) -> String {
-    let total = counts.iter().filter_map(Count::target).sum();
-    let mut lines = vec![["Table".to_owned(), "Row Count".to_owned(), "Status".to_owned()]];
-    for count in counts {
-        lines.push([count.name(), thousands(count.target().unwrap_or(0)), count.mark()]);
-    }
-    lines.push([
-        "**TOTAL**".to_owned(),
-        format!("**{}**", thousands(total)),
-        String::new(),
-    ]);
-    markdown(&lines)
 }

@@ -1,21 +1,36 @@
 //! Output and exit codes of the counts.
 
 use super::*;
+use crate::cli::screen::Screen;
 
 fn counted(name: &str, source: u64, target: Option<u64>) -> Count {
     Count {
         table: name.to_owned(),
-        window: None,
+        mode: Mode::Monthly,
         rows: Rows::Counted { source, target },
+        windows: Vec::new(),
+    }
+}
+
+fn month(month: u32) -> Window {
+    let day = |month| NaiveDate::from_ymd_opt(2025, month, 1).unwrap();
+    Window::new(day(month), day(month + 1)).unwrap()
+}
+
+/// The counts as Markdown.
+fn shown(counts: &[Count]) -> String {
+    markdown(&tabled(counts))
+}
+
+fn all(counts: &[Count]) -> Counted {
+    Counted {
+        counts: counts.to_vec(),
+        unfinished: Vec::new(),
     }
 }
 
 fn exit_of(counts: &[Count]) -> ExitCode {
-    let counted = Counted {
-        counts: counts.to_vec(),
-        unfinished: Vec::new(),
-    };
-    counted.exit()
+    all(counts).exit()
 }
 
 #[test]
@@ -33,7 +48,7 @@ fn the_table_of_the_work_log() {
         ("APP_4_VOUCHER", 73_670),
     ]
     .map(|(name, rows)| counted(name, rows, Some(rows)));
-    insta::assert_snapshot!(text(&counts), @r"
+    insta::assert_snapshot!(shown(&counts), @r"
     | Table                     | Row Count   | Status |
     | ------------------------- | ----------- | ------ |
     | APP_4_SALES               | 44,579      | ✓      |
@@ -58,7 +73,7 @@ fn a_difference_is_marked_and_ends_with_3() {
         counted("B", 0, None),
         counted("C", 1000, None),
     ];
-    insta::assert_snapshot!(text(&counts), @r"
+    insta::assert_snapshot!(shown(&counts), @r"
     | Table     | Row Count | Status          |
     | --------- | --------- | --------------- |
     | A         | 9         | ✗ source: 10    |
@@ -67,27 +82,32 @@ fn a_difference_is_marked_and_ends_with_3() {
     | **TOTAL** | **9**     |                 |
     ");
     assert_eq!(exit_of(&counts), ExitCode::Mismatch);
-    insta::assert_snapshot!(json(&CountsView::of(&counts[..2])), @r#"
+    insta::assert_snapshot!(json(&CountsView::of(&all(&counts[..2]))), @r#"
     {
       "schema_version": 1,
       "equal": false,
+      "exit_code": 3,
       "tables": [
         {
           "equal": false,
+          "mode": "monthly",
           "name": "A",
           "source": 10,
-          "status": "different",
-          "target": 9
+          "state": "different",
+          "target": 9,
+          "windows": []
         },
         {
           "equal": true,
+          "mode": "monthly",
           "name": "B",
           "source": 0,
-          "status": "empty",
-          "target": null
+          "state": "empty",
+          "target": null,
+          "windows": []
         }
       ],
-      "total": {
+      "totals": {
         "source": 10,
         "target": 9
       }
@@ -106,53 +126,58 @@ fn a_table_of_which_nothing_is_loaded_is_neither_equal_nor_empty() {
         bare("B", Rows::NotLoaded),
         bare("C", Rows::NotComplete),
     ];
-    insta::assert_snapshot!(text(&counts), @r"
+    insta::assert_snapshot!(shown(&counts), @r"
     | Table     | Row Count | Status       |
     | --------- | --------- | ------------ |
     | A         | 10        | ✓            |
-    | B         | 0         | not loaded   |
-    | C         | 0         | not complete |
+    | B         | –         | not loaded   |
+    | C         | –         | not complete |
     | **TOTAL** | **10**    |              |
     ");
     assert_eq!(exit_of(&counts), ExitCode::Incomplete);
     assert_eq!(exit_of(&counts[..1]), ExitCode::Done);
     assert_eq!(exit_of(&counts[2..]), ExitCode::Done, "it may still be open");
-    assert_eq!(are_equal(&counts[1..]), None);
-    insta::assert_snapshot!(json(&CountsView::of(&counts[1..2])), @r#"
+    assert_eq!(all(&counts[1..]).are_equal(), None);
+    insta::assert_snapshot!(json(&CountsView::of(&all(&counts[1..2]))), @r#"
     {
       "schema_version": 1,
       "equal": null,
+      "exit_code": 4,
       "tables": [
         {
           "equal": null,
+          "mode": "monthly",
           "name": "B",
           "source": null,
-          "status": "not loaded",
-          "target": null
+          "state": "not loaded",
+          "target": null,
+          "windows": []
         }
       ],
-      "total": {
+      "totals": {
         "source": 0,
         "target": 0
       }
     }
     "#);
-    assert_eq!(CountsView::of(&counts).equal, Some(true));
+    assert_eq!(all(&counts).are_equal(), None, "not all of it is loaded");
+    assert_eq!(all(&counts[..1]).are_equal(), Some(true));
     let differ = [counted("A", 1, Some(2)), bare("B", Rows::NotLoaded)];
     assert_eq!(exit_of(&differ), ExitCode::Mismatch);
 }
 
 #[test]
 fn a_line_a_window() {
-    let month = |month| {
-        let day = |month| NaiveDate::from_ymd_opt(2025, month, 1).unwrap();
-        Some(Window::new(day(month), day(month + 1)).unwrap())
+    let five = Rows::Counted {
+        source: 5,
+        target: Some(5),
     };
-    let counts = [month(10), month(11), Some(Window::Undated)].map(|window| Count {
-        window,
-        ..counted("A", 5, Some(5))
-    });
-    insta::assert_snapshot!(text(&counts), @r"
+    let windows = [month(10), month(11), Window::Undated].map(|window| (window, five));
+    let counts = [Count {
+        windows: windows.to_vec(),
+        ..counted("A", 15, Some(15))
+    }];
+    insta::assert_snapshot!(shown(&counts), @r"
     | Table     | Row Count | Status |
     | --------- | --------- | ------ |
     | A 2025-10 | 5         | ✓      |
@@ -160,30 +185,78 @@ fn a_line_a_window() {
     | A undated | 5         | ✓      |
     | **TOTAL** | **15**    |        |
     ");
-    assert_eq!(
-        CountsView::of(&counts).tables[2].window.as_deref(),
-        Some("undated")
-    );
-    insta::assert_snapshot!(json(&CountsView::of(&counts[..1])), @r#"
+    insta::assert_snapshot!(json(&CountsView::of(&all(&counts))), @r#"
     {
       "schema_version": 1,
       "equal": true,
+      "exit_code": 0,
       "tables": [
         {
           "equal": true,
+          "mode": "monthly",
           "name": "A",
-          "source": 5,
-          "status": "equal",
-          "target": 5,
-          "window": "2025-10"
+          "source": 15,
+          "state": "equal",
+          "target": 15,
+          "windows": [
+            {
+              "equal": true,
+              "source": 5,
+              "state": "equal",
+              "target": 5,
+              "window": "2025-10"
+            },
+            {
+              "equal": true,
+              "source": 5,
+              "state": "equal",
+              "target": 5,
+              "window": "2025-11"
+            },
+            {
+              "equal": true,
+              "source": 5,
+              "state": "equal",
+              "target": 5,
+              "window": "undated"
+            }
+          ]
         }
       ],
-      "total": {
-        "source": 5,
-        "target": 5
+      "totals": {
+        "source": 15,
+        "target": 15
       }
     }
     "#);
+}
+
+#[test]
+fn months_that_are_not_loaded_have_a_line_of_their_own() {
+    let left = [8, 9, 11].map(|number| (month(number), Rows::NotLoaded));
+    let open = (month(10), Rows::NotComplete);
+    let counts = [Count {
+        windows: left.into_iter().chain([open]).collect(),
+        ..counted("A", 15, Some(15))
+    }];
+    insta::assert_snapshot!(shown(&counts), @r"
+    | Table                           | Row Count | Status       |
+    | ------------------------------- | --------- | ------------ |
+    | A                               | 15        | ✓            |
+    | A 2025-10                       | –         | not complete |
+    | A 2025-08 to 2025-09 (2 months) | –         | not loaded   |
+    | A 2025-11                       | –         | not loaded   |
+    | **TOTAL**                       | **15**    |              |
+    ");
+    insta::assert_snapshot!(text(&tabled(&counts), &Screen::wide(80)), @r"
+    Table                            Row Count  Status
+    ───────────────────────────────  ─────────  ────────────
+    A                                       15  ✓
+    A 2025-10                                –  not complete
+    A 2025-08 to 2025-09 (2 months)          –  not loaded
+    A 2025-11                                –  not loaded
+    TOTAL                                   15
+    ");
 }
 
 #[test]

@@ -200,7 +200,10 @@ impl Demo<'_> {
         };
         let store = Arc::clone(&self.store);
         let reconciled = reconcile::reconcile(self.context, self.config, store, options).await?;
-        result(&format!("\n{}", reconcile::text(&reconciled, false)))?;
+        result(&format!(
+            "\n{}",
+            reconcile::text(&reconciled, false, &self.context.screen)
+        ))?;
         if reconciled.exit() != ExitCode::Done {
             return Ok(reconciled.exit());
         }

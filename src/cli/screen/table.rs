@@ -308,13 +308,38 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_and_given_whole_below_it() {
-        insta::assert_snapshot!(table().text(&Screen::wide(60)), @"");
-        insta::assert_snapshot!(table().text(&Screen::wide(80)), @"");
+        insta::assert_snapshot!(table().text(&Screen::wide(60)), @r"
+        Table      Window        Rows  Error
+        ─────────  ───────  ─────────  ─────────────────────────────
+        SALES      2025-10  1,234,567
+        VOID_LINE  2025-10         12  The source has no table [COM…
+        VOID_LINE  2025-11          0  The source has no table [COM…
+
+        VOID_LINE 2025-10, VOID_LINE 2025-11: The source has no
+          table [COM].[VOID_LINE] that this login may see; check its
+          name and schema, or grant SELECT on it
+        ");
+        insta::assert_snapshot!(table().text(&Screen::wide(80)), @r"
+        Table      Window        Rows  Error
+        ─────────  ───────  ─────────  ─────────────────────────────────────────────────
+        SALES      2025-10  1,234,567
+        VOID_LINE  2025-10         12  The source has no table [COM].[VOID_LINE] that t…
+        VOID_LINE  2025-11          0  The source has no table [COM].[VOID_LINE] that t…
+
+        VOID_LINE 2025-10, VOID_LINE 2025-11: The source has no table [COM].[VOID_LINE]
+          that this login may see; check its name and schema, or grant SELECT on it
+        ");
     }
 
     #[test]
     fn a_table_that_fits_is_as_wide_as_it_is() {
-        insta::assert_snapshot!(table().text(&Screen::wide(160)), @"");
+        insta::assert_snapshot!(table().text(&Screen::wide(160)), @r"
+        Table      Window        Rows  Error
+        ─────────  ───────  ─────────  ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        SALES      2025-10  1,234,567
+        VOID_LINE  2025-10         12  The source has no table [COM].[VOID_LINE] that this login may see; check its name and schema, or grant SELECT on it
+        VOID_LINE  2025-11          0  The source has no table [COM].[VOID_LINE] that this login may see; check its name and schema, or grant SELECT on it
+        ");
     }
 
     #[test]
@@ -344,7 +369,14 @@ mod tests {
         let mut table = Table::new([Column::name("Table"), Column::number("Rows")]);
         table.line(["売上明細表の長い名前".into(), 7_u64.into()]);
         table.line(["A".into(), 10_u64.into()]);
-        insta::assert_snapshot!(table.text(&Screen::wide(20)), @"");
+        insta::assert_snapshot!(table.text(&Screen::wide(20)), @r"
+        Table           Rows
+        ──────────────  ────
+        売上明細表の…      7
+        A                 10
+
+        売上明細表の長い名前
+        ");
     }
 
     #[test]
@@ -357,7 +389,11 @@ mod tests {
         table.line(["SALES".into(), 1000_u64.into(), Cell::from("✗").tone(Tone::Bad)]);
         table.line(["A".into(), 5_u64.into(), LONG.into()]);
         assert!(table.markdown().contains(LONG));
-        insta::assert_snapshot!(table.markdown().lines().take(3).collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(table.markdown().lines().take(3).collect::<Vec<_>>().join("\n"), @r"
+        | Table |  Rows | Status                                                                                                              |
+        | ----- | ----: | ------------------------------------------------------------------------------------------------------------------- |
+        | SALES | 1,000 | ✗                                                                                                                   |
+        ");
     }
 
     #[test]

@@ -84,6 +84,14 @@ impl Screen {
         }
     }
 
+    /// The same stdout, of which the user may have changed the size.
+    pub(in crate::cli) fn measured_again(&self) -> Screen {
+        Screen {
+            colour: self.colour,
+            ..Screen::stdout(Color::Never)
+        }
+    }
+
     /// A screen that is no terminal.
     #[cfg(test)]
     pub(in crate::cli) fn none() -> Screen {

@@ -138,14 +138,14 @@ impl TablePlan {
         match (self.access_path, by_date) {
             (AccessPath::Walk, _) if delivering(&self.source, &self.key.unique).next().is_none() => {
                 Some(format!(
-                    "it was first loaded in the order ({key}) and stays so, although no index delivers that order now: each \
-                 chunk is one scan of the table, which the server sorts; ask for an index on ({key}), or have the table \
-                 loaded anew after `sync forget --table {}`",
+                    "slow: no index delivers the order ({key}) any more, by which it was first loaded and stays: each chunk is \
+                     one scan of the table, which the server sorts; ask for an index on ({key}), or have the table \
+                     loaded anew after `sync forget --table {}`",
                     self.name
                 ))
             }
             (AccessPath::Walk, Some(index)) => Some(format!(
-                "it was first loaded without an index on ({order}) and stays so: each window is one scan of the \
+                "slow: it was first loaded without an index on {date} and stays so: each window is one scan of the \
                  table, in the order ({key}). Index {} would serve; to use it, have the table loaded anew after \
                  `sync forget --table {}`",
                 index.name, self.name
@@ -158,17 +158,17 @@ impl TablePlan {
                     false => ", which looks up the date of each row",
                 };
                 Some(format!(
-                    "no index on ({order}): each window is one scan of the table, in the order ({key}){looked_up}; \
+                    "slow: no index on {date}, each window is one scan of the table, in the order ({key}){looked_up}; \
                      ask for an index on ({order}), if the table is large"
                 ))
             }
             (AccessPath::DayWalk, _) if self.source.begins_with(date) => Some(format!(
-                "no index on ({order}): each day is found by an index on {date} and sorted by the server; ask for an \
+                "slow: no index on ({order}), each day is found by an index on {date} and sorted; ask for an \
                  index on ({order}), if the table is large"
             )),
             (AccessPath::DayWalk, _) => Some(format!(
-                "no index on ({order}): each day is one scan of the table or more, which the server sorts; ask for \
-                 an index on ({order}), if the table is large"
+                "slow: no index on {date}, each day is one scan of the table or more, and sorted; ask for an index \
+                 on ({order}), if the table is large"
             )),
             (AccessPath::Date | AccessPath::Key, _) => None,
         }

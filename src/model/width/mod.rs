@@ -21,8 +21,10 @@ const GUID_BYTES: u16 = 16;
 pub enum Fit {
     /// Every value, exactly.
     Every,
-    /// Some values. Another one is cut, rounded or refused.
+    /// Some values, by another type or code page. Another one is changed or refused.
     Part,
+    /// Some values, by the same kind of type with less room: another one is cut, rounded or refused.
+    Narrow,
     /// None: the server refuses the conversion as such.
     Never,
 }
@@ -82,8 +84,32 @@ pub fn fit(source: &Column, target: &Column) -> Fit {
         Fit::Every
     } else if is_refused(from, to) {
         Fit::Never
+    } else if is_narrower(from, to) {
+        Fit::Narrow
     } else {
         Fit::Part
+    }
+}
+
+/// Whether a type has less room than another one of its kind: fewer characters, bytes or digits, or no time or offset.
+fn is_narrower(from: DataType, to: DataType) -> bool {
+    use DataType as T;
+    match (kind(from), kind(to)) {
+        (Kind::Number, Kind::Number) => match (digits(from), digits(to)) {
+            (Some(own), Some(held)) => own.whole > held.holds || own.scale > held.scale,
+            _ => (from, to) == (T::Float, T::Real),
+        },
+        (Kind::Text, Kind::Text) => !at_least(text(to).length, text(from).length, 1),
+        (Kind::Bytes, Kind::Bytes) => !at_least(bytes(to).0, bytes(from).0, 1),
+        (Kind::Moment, Kind::Moment) | (Kind::Time, Kind::Time) => {
+            let has_offset = |data_type| matches!(data_type, T::DateTimeOffset(_));
+            let has_time = |data_type| data_type != T::Date;
+            (has_time(from) && !has_time(to))
+                || (has_offset(from) && !has_offset(to))
+                || scale(from) > scale(to)
+                || (to == T::SmallDateTime && has_time(from))
+        }
+        _ => false,
     }
 }
 
@@ -271,6 +297,36 @@ fn guid_fits(to: DataType) -> bool {
         DataType::Binary(n) => n == GUID_BYTES,
         DataType::VarBinary(length) => at_least(length, Length::N(GUID_BYTES), 1),
         _ => at_least(text(to).length, Length::N(GUID_UNITS), 1),
+    }
+}
+
+/// About how many bytes a row of these columns takes, where none is known yet. A text or bytes of any length count as half
+/// of what they may have, as SQL Server's own estimates take them, but no more than a long remark.
+pub fn row_bytes(columns: &[Column]) -> u64 {
+    columns.iter().map(|column| value_bytes(column.data_type)).sum()
+}
+
+/// The most bytes that a text or bytes of any length is taken for.
+const VALUE_BYTES_MAX: u64 = 200;
+
+fn value_bytes(data_type: DataType) -> u64 {
+    use DataType as T;
+    let half = |length: Length| match length {
+        Length::Max => VALUE_BYTES_MAX,
+        Length::N(n) => (u64::from(n) / 2).clamp(1, VALUE_BYTES_MAX),
+    };
+    match data_type {
+        T::Bit | T::TinyInt => 1,
+        T::SmallInt => 2,
+        T::Int | T::Real | T::SmallMoney | T::Date | T::SmallDateTime => 4,
+        T::Time(_) => 5,
+        T::BigInt | T::Float | T::Money | T::DateTime | T::DateTime2(_) => 8,
+        T::DateTimeOffset(_) => 10,
+        T::Decimal { .. } => 9,
+        T::UniqueIdentifier => u64::from(GUID_BYTES),
+        T::Char(n) | T::NChar(n) | T::Binary(n) => u64::from(n),
+        T::VarChar(length) | T::NVarChar(length) | T::VarBinary(length) => half(length),
+        T::Xml => VALUE_BYTES_MAX,
     }
 }
 

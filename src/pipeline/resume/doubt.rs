@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::base::error::Result;
 use crate::base::text::counted;
-use crate::checkpoint::{InStep, Store};
+use crate::checkpoint::{InStep, Store, View};
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::target::receipt::{Incarnation, Receipt, Seal};
 
@@ -25,8 +25,8 @@ pub(crate) enum Doubt {
 }
 
 /// The epoch at which the store was last in step with the receipts of a table of this identity; `None` if it never was.
-pub(crate) fn was_in_step(store: &Store, table: &str, incarnation: &Incarnation) -> Result<Option<i64>> {
-    let moments = store.view()?.in_step(table)?;
+pub(crate) fn was_in_step(view: &View<'_>, table: &str, incarnation: &Incarnation) -> Result<Option<i64>> {
+    let moments = view.in_step(table)?;
     let is_here = |at: &&InStep| (at.object_id, &at.created) == (incarnation.object_id, &incarnation.created);
     Ok(moments.iter().find(is_here).map(|at| at.epoch))
 }

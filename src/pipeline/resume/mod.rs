@@ -8,6 +8,7 @@
 mod counted;
 mod diff;
 pub(crate) mod doubt;
+pub(crate) mod look;
 pub(crate) mod owed;
 mod reached;
 mod scope;
@@ -20,22 +21,21 @@ use chrono::{Days, NaiveDateTime, Timelike};
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::checkpoint::{Change, InStep, Store};
-use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
+use crate::model::chunk::Chunk;
 use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, LAST_DAY, Window, missing};
 use crate::mssql::Session;
 use crate::progress::last_day;
 use crate::target::lease::Lease;
-use crate::target::receipt::{self, Incarnation, Receipt, Sums};
+use crate::target::receipt::{self, Incarnation, Sums};
 use crate::target::table::Target;
-use crate::tsql::predicate::{calendar, instant_of_key, within_calendar};
+use crate::tsql::predicate::{calendar, within_calendar};
 use counted::Counter;
 use diff::{Found, Stored, diff};
-use doubt::{Judged, Memory, was_in_step};
+use look::{by_sums, gapless, known, read_unmatched, warnings};
 use owed::Owed;
-use reached::{Reached, in_step, without_receipts};
-use trim::trim_to_gapless;
+use reached::{Reached, without_receipts};
 
 pub use reached::{Next, is_complete, is_in_step};
 pub use scope::Scope;
@@ -125,7 +125,7 @@ impl Comparison<'_> {
         for (window, ordinals) in &found.doubted {
             receipt::mark_all_stale(session, self.lease, *window, ordinals).await?;
         }
-        for window in without_receipts(self.store, self.plan, &sums)? {
+        for window in without_receipts(&self.store.view()?, self.plan, &sums)? {
             found.unmatched.insert(window, Vec::new());
         }
         let to_come = self.owe(&sums, &mut found)?;
@@ -139,7 +139,7 @@ impl Comparison<'_> {
             &found.doubts,
             "their rows are loaded again",
         );
-        warnings.extend(self.warnings(found.foreign, recounted, lost));
+        warnings.extend(self::warnings(self.plan, found.foreign, recounted, lost));
         warnings.extend(to_come.iter().map(|window| {
             format!(
                 "Table {}: the target has no receipts of {window} any more, and other windows cover the rest of its month; \
@@ -192,12 +192,10 @@ impl Comparison<'_> {
             is_shadow: self.plan.is_shadow,
             ..Found::default()
         };
+        let view = self.store.view()?;
         // A seal is checked on a receipt that is read.
-        let by_sums = sums.iter().filter(|_| session.receipt_key().is_none());
-        for (window, sums) in by_sums {
-            if let Some(reached) = in_step(self.store, self.plan, *window, sums)? {
-                found.in_step.insert(*window, reached);
-            }
+        if session.receipt_key().is_none() {
+            found.in_step = by_sums(&view, self.plan, sums)?;
         }
         if let Some(counter) = counter {
             for window in counter.short(session, &found.in_step).await? {
@@ -208,88 +206,24 @@ impl Comparison<'_> {
             .iter()
             .filter(|(window, _)| !found.in_step.contains_key(window));
         let unmatched: Vec<(Window, u64)> = unmatched.map(|(window, sums)| (*window, sums.chunks)).collect();
-        let mut receipts = receipt::read_windows(session, &self.plan.target, &unmatched).await?;
-        let seals = receipts.values().flatten().map(|receipt| receipt.seal);
-        receipt::refuse_other_key(&self.plan.target, seals)?;
-        let in_step = match self.plan.is_full() {
-            // Its receipts come from another table's lease, by the cutover.
-            true => None,
-            false => was_in_step(self.store, self.plan.name.as_str(), &self.target.incarnation)?,
-        };
-        for (window, _) in unmatched {
-            let stored = self.known(window)?;
-            let memory = Memory::of(&stored, in_step);
-            let mut chunks = Vec::new();
-            for mut receipt in receipts.remove(&window).unwrap_or_default() {
-                if receipt.incarnation != self.target.incarnation {
-                    found.foreign += 1;
-                    chunks.push(self.classify(receipt)?);
-                    continue;
-                }
-                match memory.judge(&receipt) {
-                    Judged::Believed => {}
-                    Judged::Sealable => {
-                        receipt.chunk.state = ChunkState::Verified;
-                        found.unsealed.push(receipt.clone());
-                    }
-                    Judged::Doubted(doubt) => {
-                        found.doubts.push(doubt);
-                        let ordinals = found.doubted.entry(window).or_default();
-                        ordinals.push(receipt.chunk.ordinal);
-                        chunks.push(memory.stale(&receipt));
-                        continue;
-                    }
-                }
-                chunks.push(receipt.chunk);
-            }
-            found.unmatched.insert(window, chunks);
-        }
+        let incarnation = &self.target.incarnation;
+        read_unmatched(
+            session,
+            self.plan,
+            incarnation,
+            Some(&view),
+            &unmatched,
+            &mut found,
+        )
+        .await?;
         Ok(found)
-    }
-
-    /// The warnings about chunks of another table of this name, chunks whose rows are gone, and chunks whose
-    /// receipts are gone.
-    fn warnings(&self, foreign: usize, recounted: usize, lost: usize) -> Vec<String> {
-        let (name, target) = (&self.plan.name, &self.plan.target);
-        let mut warnings = Vec::new();
-        if foreign > 0 {
-            warnings.push(format!(
-                "Table {name}: target table {target} was dropped and made anew since it was loaded; \
-                 its {foreign} chunks are loaded again"
-            ));
-        }
-        if recounted > 0 {
-            warnings.push(format!(
-                "Table {name}: target table {target} no longer holds the rows of {recounted} verified chunks \
-                 (truncated, restored or changed); they are loaded again"
-            ));
-        }
-        if lost > 0 {
-            warnings.push(format!(
-                "Table {name}: the target has no receipts of {lost} chunks that were recorded as verified \
-                 (an older backup was restored?); they are loaded again"
-            ));
-        }
-        warnings
-    }
-
-    /// The chunk of a receipt. It is stale if its rows went into another table of the same name.
-    fn classify(&self, receipt: Receipt) -> Result<Chunk> {
-        let mut chunk = receipt.chunk;
-        if receipt.incarnation != self.target.incarnation {
-            chunk.state = next_state(chunk.state, ChunkEvent::TargetChanged)?;
-        }
-        Ok(chunk)
     }
 
     /// Makes a window's chunks a sequence without a gap. Chunks whose receipts the target lost are loaded
     /// again. Returns the number of chunks that the store held as verified without a receipt.
     async fn trim(&self, session: &mut Session, window: Window, chunks: &mut Vec<Chunk>) -> Result<usize> {
-        let known = self.known(window)?;
-        let mut trimmed = trim_to_gapless(std::mem::take(chunks), &known)?;
-        if let Some(rest) = trimmed.rest.take().filter(|rest| is_ahead(&rest.range)) {
-            trimmed.chunks.push(rest);
-        }
+        let known = known(Some(&self.store.view()?), self.plan, window)?;
+        let trimmed = gapless(std::mem::take(chunks), &known)?;
         if let Some(ordinal) = trimmed.cut_at {
             // The first receipt that is cut stays if the next chunk takes its place, or if the window would
             // have no other.
@@ -304,14 +238,6 @@ impl Comparison<'_> {
         }
         *chunks = trimmed.chunks;
         Ok(trimmed.lost)
-    }
-
-    /// The store's chunks of a window. Only the table in place tells the rows of a reference table.
-    fn known(&self, window: Window) -> Result<Vec<Chunk>> {
-        match window {
-            Window::All => Ok(Vec::new()),
-            Window::Dates(_) | Window::Undated => self.store.chunks(self.plan.name.as_str(), window),
-        }
     }
 
     /// The store agrees with all receipts from now on.
@@ -432,17 +358,6 @@ impl Comparison<'_> {
             next: reached.next,
             verified_rows: reached.verified_rows,
         }
-    }
-}
-
-/// Whether a range ends behind its start, as far as its dates tell: keys are in the order of a server's collation.
-fn is_ahead(range: &KeyRange) -> bool {
-    let at = |key: &KeyBytes| instant_of_key(key).ok().flatten();
-    match (&range.after, &range.through) {
-        (None, _) | (_, None) => true,
-        (Some(after), Some(through)) => at(after)
-            .zip(at(through))
-            .is_some_and(|(after, through)| after < through),
     }
 }
 

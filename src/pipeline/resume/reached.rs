@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::error::Result;
-use crate::checkpoint::Store;
+use crate::checkpoint::{Store, View};
 use crate::model::chunk::{Chunk, ChunkState, KeyBytes};
 use crate::model::plan::TablePlan;
 use crate::model::window::Window;
@@ -22,13 +22,12 @@ pub struct Next {
 
 /// The progress of a window whose receipts and checkpoints agree; `None` if they do not.
 pub(super) fn in_step(
-    store: &Store,
+    view: &View<'_>,
     plan: &TablePlan,
     window: Window,
     sums: &Sums,
 ) -> Result<Option<Reached>> {
     let name = plan.name.as_str();
-    let view = store.view()?;
     let counts = view.counts(name, window)?;
     let agree = [sums.verified, sums.here, counts.chunks, counts.verified]
         .iter()
@@ -61,12 +60,13 @@ pub async fn is_in_step(
     except: &BTreeSet<Window>,
 ) -> Result<bool> {
     let sums = receipt::sums(session, &plan.target, &target.incarnation).await?;
+    let view = store.view()?;
     for (window, sums) in &sums {
-        if !except.contains(window) && in_step(store, plan, *window, sums)?.is_none() {
+        if !except.contains(window) && in_step(&view, plan, *window, sums)?.is_none() {
             return Ok(false);
         }
     }
-    let lost = without_receipts(store, plan, &sums)?;
+    let lost = without_receipts(&view, plan, &sums)?;
     Ok(lost.iter().all(|window| except.contains(window)))
 }
 
@@ -74,13 +74,12 @@ pub async fn is_in_step(
 /// days meanwhile. Includes windows whose chunks became stale, or failed to load, since that was noticed.
 /// Only the table in place tells the rows of a reference table, so its window is left out.
 pub(super) fn without_receipts(
-    store: &Store,
+    view: &View<'_>,
     plan: &TablePlan,
     sums: &BTreeMap<Window, Sums>,
 ) -> Result<Vec<Window>> {
     let name = plan.name.as_str();
     let mut windows = Vec::new();
-    let view = store.view()?;
     for record in view.windows(name)? {
         let window = record.window;
         let taken = sums.keys().any(|other| window.overlaps(*other));
