@@ -32,6 +32,7 @@ mod status;
 mod tables;
 mod voice;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExitCode;
 
@@ -155,7 +156,8 @@ fn arguments_of(name: &'static str) -> clap::Command {
 fn command() -> ExitCode {
     program::called(std::env::args_os().next().as_deref());
     if std::env::args_os().len() < 2 {
-        eprint!("{}", first_steps(program::name()));
+        // A closed stderr changes nothing.
+        let _ = std::io::stderr().write_all(first_steps(program::name()).as_bytes());
         return ExitCode::Usage;
     }
     // For help or wrong arguments, clap prints and exits; its exit code 2 is also our code for usage errors.

@@ -90,7 +90,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "counts",
         "
   sync counts
-  sync counts --all",
+  sync counts --tables APP_4_SALES,APP_4_PAYMENT",
     ),
     (
         "reconcile",
@@ -113,7 +113,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "forget",
         "
-  sync forget --table APP_4_SALES --month 2025-10
+  sync forget --table APP_4_SALES --month 2025-10 --dry-run
+  sync forget --table APP_4_SALES --from 2025-01 --to 2025-06
   sync forget --table APP_4_ITEM",
     ),
     (

@@ -51,9 +51,8 @@ pub(super) struct CountsArgs {
 /// The form of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Aligned columns that fit the terminal
+    // Aligned columns that fit the terminal.
     Text,
-    /// A Markdown table
     Markdown,
 }
 

@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
-use crate::base::private;
+use crate::base::{private, program};
 use crate::cli::context::{Context, result};
 use crate::config::FILE_DEFAULT;
 use from_source::SourceArgs;
@@ -58,7 +58,7 @@ fn write(context: &Context, path: &Path, config: &str, env: &str, about: &str) -
     let mut text = String::new();
     let example = path.with_file_name(ENV_EXAMPLE_NAME);
     for (path, content, about) in [(path, config, about), (&example, env, "")] {
-        if write_new(path, content)? {
+        if write_new(path, &program::named(content))? {
             text.push_str(&format!("Wrote {}{about}\n", path.display()));
         } else {
             context
@@ -77,15 +77,16 @@ fn next(config: &Path) -> String {
     } else {
         format!(" --config {}", typed(config))
     };
+    let name = program::name();
     format!(
         "Next:\n  \
          1. Edit {}: servers, databases, users, and the tables to copy.\n  \
          2. Copy {} to .env beside it, and put the two passwords in; keep it out of git.\n  \
-         3. sync doctor{flag}\n     \
+         3. {name} doctor{flag}\n     \
          checks all of it, and says what is wrong and how to correct it\n  \
-         4. sync plan{flag} --from 2025-10-01 --to 2025-11-30\n     \
+         4. {name} plan{flag} --from 2025-10-01 --to 2025-11-30\n     \
          says what a run would do; writes nothing\n  \
-         5. sync run{flag} --from 2025-10-01 --to 2025-11-30\n     \
+         5. {name} run{flag} --from 2025-10-01 --to 2025-11-30\n     \
          copies these days; run it again after an interruption\n",
         config.display(),
         config.with_file_name(ENV_EXAMPLE_NAME).display()
