@@ -17,7 +17,7 @@ const NAMED_MAX: usize = 3;
 
 /// A column's title and kind.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::cli) struct Column {
+pub struct Column {
     title: &'static str,
     kind: Kind,
 }
@@ -31,7 +31,7 @@ enum Kind {
 
 impl Column {
     /// Names and short words. They are cut only if there is no room otherwise.
-    pub(in crate::cli) fn name(title: &'static str) -> Column {
+    pub fn name(title: &'static str) -> Column {
         Column {
             title,
             kind: Kind::Name,
@@ -39,7 +39,7 @@ impl Column {
     }
 
     /// Numbers: at the right, never cut.
-    pub(in crate::cli) fn number(title: &'static str) -> Column {
+    pub fn number(title: &'static str) -> Column {
         Column {
             title,
             kind: Kind::Number,
@@ -47,7 +47,7 @@ impl Column {
     }
 
     /// Texts of any length, the first to be cut.
-    pub(in crate::cli) fn text(title: &'static str) -> Column {
+    pub fn text(title: &'static str) -> Column {
         Column {
             title,
             kind: Kind::Text,
@@ -57,14 +57,14 @@ impl Column {
 
 /// A cell: its text and its tone.
 #[derive(Debug, Clone, Default)]
-pub(in crate::cli) struct Cell {
+pub struct Cell {
     text: String,
     tone: Tone,
 }
 
 impl Cell {
     /// The cell in another tone.
-    pub(in crate::cli) fn tone(self, tone: Tone) -> Cell {
+    pub fn tone(self, tone: Tone) -> Cell {
         Cell { tone, ..self }
     }
 }
@@ -92,7 +92,7 @@ impl From<u64> for Cell {
 
 /// Lines of cells under the titles of their columns.
 #[derive(Debug, Clone)]
-pub(in crate::cli) struct Table {
+pub struct Table {
     columns: Vec<Column>,
     named_by: usize,
     lines: Vec<Vec<Cell>>,
@@ -100,7 +100,7 @@ pub(in crate::cli) struct Table {
 
 impl Table {
     /// A table without lines.
-    pub(in crate::cli) fn new(columns: impl Into<Vec<Column>>) -> Table {
+    pub fn new(columns: impl Into<Vec<Column>>) -> Table {
         Table {
             columns: columns.into(),
             named_by: 1,
@@ -109,24 +109,24 @@ impl Table {
     }
 
     /// The first `count` cells are the name of a line in the whole texts below; without this, the first cell is.
-    pub(in crate::cli) fn named_by(mut self, count: usize) -> Table {
+    pub fn named_by(mut self, count: usize) -> Table {
         self.named_by = count;
         self
     }
 
     /// Adds a line, with a cell for each column.
-    pub(in crate::cli) fn line<const N: usize>(&mut self, cells: [Cell; N]) {
+    pub fn line<const N: usize>(&mut self, cells: [Cell; N]) {
         assert_eq!(N, self.columns.len(), "a line has a cell for each column");
         self.lines.push(cells.into());
     }
 
     /// Whether the table has no lines.
-    pub(in crate::cli) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
     /// The table for people, as wide as the screen at most, and below it the texts that had to be cut.
-    pub(in crate::cli) fn text(&self, screen: &Screen) -> String {
+    pub fn text(&self, screen: &Screen) -> String {
         let widths = self.fitted(screen.columns());
         let rules = widths
             .iter()
@@ -147,7 +147,7 @@ impl Table {
     }
 
     /// The table as Markdown, with all texts whole.
-    pub(in crate::cli) fn markdown(&self) -> String {
+    pub fn markdown(&self) -> String {
         let widths = self.natural();
         let mut text = String::new();
         let plain = Screen {

@@ -3,13 +3,15 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::facts::{RunStatus, Status, TableStatus, WindowStatus};
-use crate::checkpoint::{Counts, Pass, Waiting};
+use super::facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus};
+use crate::checkpoint::{Counts, Refusal, Waiting};
 use crate::cli::shared::ForgettingView;
+use crate::model::window::Window;
 use crate::progress::last_day;
 
 #[derive(Serialize)]
 pub(super) struct View<'a> {
+    schema_version: u32,
     /// The passes of `sync reconcile` before the last one that are kept.
     earlier_reconciles: Vec<PassView<'a>>,
     forgetting: Vec<ForgettingView<'a>>,
@@ -27,6 +29,8 @@ struct PassView<'a> {
     ended_at: Option<DateTime<Utc>>,
     left_out: u64,
     repaired: u64,
+    /// Those of `differing` that a run has loaded again since.
+    repaired_since: u64,
     same: u64,
     source: bool,
     start_date: Option<NaiveDate>,
@@ -44,12 +48,25 @@ struct RunView<'a> {
     exit_code: Option<u8>,
     host: &'a str,
     pid: u32,
+    /// How far it has come with the table that it loads, while it is going.
+    progress: Option<ProgressView<'a>>,
     /// 32 hexadecimal digits.
     run_id: String,
     running: bool,
     start_date: NaiveDate,
     started_at: DateTime<Utc>,
+    /// The tables that it was asked for, in the order of work; `None` if an earlier program began it.
+    tables: Option<&'a [String]>,
     waiting: Option<WaitingView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProgressView<'a> {
+    /// The place of the table among those of the run, from 1.
+    number: usize,
+    rows: u64,
+    rows_expected: Option<u64>,
+    table: &'a str,
 }
 
 #[derive(Serialize)]
@@ -61,27 +78,49 @@ struct WaitingView<'a> {
 
 #[derive(Serialize)]
 struct TableView<'a> {
+    /// The months that were loaded and then forgotten.
+    forgotten: Vec<String>,
     mode: &'a str,
     name: &'a str,
+    /// The days that no window covers, within those of the table and of the last run.
+    not_loaded: Vec<DaysView>,
     notes: &'a [String],
+    refused: Option<RefusedView<'a>>,
     rows: u64,
+    rows_expected: Option<u64>,
+    state: &'static str,
     unfollowed_rows: u64,
     windows: Vec<WindowView<'a>>,
 }
 
 #[derive(Serialize)]
+struct DaysView {
+    /// The day after the last.
+    end: NaiveDate,
+    start: NaiveDate,
+}
+
+#[derive(Serialize)]
+struct RefusedView<'a> {
+    at: DateTime<Utc>,
+    error: &'a str,
+}
+
+#[derive(Serialize)]
 struct WindowView<'a> {
     chunks: u64,
-    end: Option<&'a str>,
+    /// The day after the last.
+    end: Option<NaiveDate>,
     error: Option<&'a str>,
     failed: u64,
     mismatched: u64,
     rows: u64,
+    rows_expected: Option<u64>,
     stale: u64,
-    start: Option<&'a str>,
+    start: Option<NaiveDate>,
     state: &'static str,
     verified: u64,
-    window: &'a str,
+    window: String,
 }
 
 #[derive(Serialize)]
@@ -101,18 +140,24 @@ impl View<'_> {
             None => (None, &[][..]),
         };
         View {
+            schema_version: 1,
             earlier_reconciles: earlier.iter().map(PassView::of).collect(),
             forgetting: status.forgetting.iter().map(ForgettingView::of).collect(),
             reconcile: last.map(PassView::of),
-            run: status.run.as_ref().map(RunView::of),
-            tables: status.tables.iter().map(TableView::of).collect(),
+            run: status.run.as_ref().map(|run| RunView::of(run, status.progress())),
+            tables: status
+                .tables
+                .iter()
+                .map(|table| TableView::of(status, table))
+                .collect(),
             totals: TotalsView::of(status.totals()),
         }
     }
 }
 
 impl PassView<'_> {
-    fn of(pass: &Pass) -> PassView<'_> {
+    fn of(status: &PassStatus) -> PassView<'_> {
+        let pass = &status.pass;
         let range = pass.scope.range;
         PassView {
             differing: pass.differing,
@@ -120,6 +165,7 @@ impl PassView<'_> {
             ended_at: pass.ended_at,
             left_out: pass.left_out,
             repaired: pass.repaired,
+            repaired_since: status.repaired_since,
             same: pass.same,
             source: pass.source,
             start_date: range.map(|range| range.start),
@@ -129,8 +175,8 @@ impl PassView<'_> {
     }
 }
 
-impl RunView<'_> {
-    fn of(run: &RunStatus) -> RunView<'_> {
+impl<'a> RunView<'a> {
+    fn of(run: &'a RunStatus, progress: Option<Progress<'a>>) -> RunView<'a> {
         let record = &run.record;
         RunView {
             end_date: record.range.end.pred_opt(),
@@ -139,11 +185,33 @@ impl RunView<'_> {
             exit_code: record.exit_code,
             host: &record.host,
             pid: record.pid,
+            progress: progress.map(ProgressView::of),
             run_id: format!("{:032x}", record.run_id),
             running: run.running,
             start_date: record.range.start,
             started_at: record.started_at,
+            tables: run.tables.as_deref(),
             waiting: run.waiting.as_ref().map(WaitingView::of),
+        }
+    }
+}
+
+impl<'a> ProgressView<'a> {
+    fn of(progress: Progress<'a>) -> ProgressView<'a> {
+        ProgressView {
+            number: progress.number,
+            rows: progress.rows,
+            rows_expected: progress.rows_expected,
+            table: progress.table,
+        }
+    }
+}
+
+impl RefusedView<'_> {
+    fn of(refusal: &Refusal) -> RefusedView<'_> {
+        RefusedView {
+            at: refusal.at,
+            error: &refusal.error,
         }
     }
 }
@@ -158,13 +226,25 @@ impl WaitingView<'_> {
     }
 }
 
-impl TableView<'_> {
-    fn of(table: &TableStatus) -> TableView<'_> {
+impl<'a> TableView<'a> {
+    fn of(status: &Status, table: &'a TableStatus) -> TableView<'a> {
+        let days = status.not_loaded(table).into_iter().filter_map(Window::days);
+        let months = table.forgotten.iter();
         TableView {
+            forgotten: months.map(|month| month.format("%Y-%m").to_string()).collect(),
             mode: &table.mode,
             name: &table.name,
+            not_loaded: days
+                .map(|days| DaysView {
+                    end: days.end(),
+                    start: days.start(),
+                })
+                .collect(),
             notes: &table.notes,
+            refused: table.refused.as_ref().map(RefusedView::of),
             rows: table.counts().rows,
+            rows_expected: table.rows_expected(),
+            state: table.state().as_str(),
             unfollowed_rows: table.unfollowed,
             windows: table.windows.iter().map(WindowView::of).collect(),
         }
@@ -174,18 +254,20 @@ impl TableView<'_> {
 impl WindowView<'_> {
     fn of(window: &WindowStatus) -> WindowView<'_> {
         let counts = window.counts;
+        let days = window.window.days();
         WindowView {
             chunks: counts.chunks,
-            end: window.dates.as_ref().map(|(_, end)| end.as_str()),
+            end: days.map(|days| days.end()),
             error: window.error.as_deref(),
             failed: counts.failed,
             mismatched: counts.mismatched,
             rows: counts.rows,
+            rows_expected: window.rows_expected,
             stale: counts.stale,
-            start: window.dates.as_ref().map(|(start, _)| start.as_str()),
-            state: window.state,
+            start: days.map(|days| days.start()),
+            state: window.state.as_str(),
             verified: counts.verified,
-            window: &window.window,
+            window: window.window.to_string(),
         }
     }
 }
@@ -200,192 +282,5 @@ impl TotalsView {
             stale: totals.stale,
             verified: totals.verified,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::checkpoint::{PassScope, RunRecord, Tombstone};
-    use crate::cli::context::json;
-    use crate::model::window::DateRange;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn day(text: &str) -> NaiveDate {
-        text.parse().unwrap()
-    }
-
-    fn table() -> TableStatus {
-        let window = WindowStatus {
-            window: "2025-10".to_owned(),
-            dates: Some(("2025-10-01".to_owned(), "2025-11-01".to_owned())),
-            state: "complete",
-            error: None,
-            counts: Counts {
-                chunks: 3,
-                verified: 2,
-                stale: 1,
-                rows: 40,
-                ..Counts::default()
-            },
-        };
-        TableStatus {
-            name: "SALES".to_owned(),
-            mode: "monthly".to_owned(),
-            notes: vec!["noted".to_owned()],
-            unfollowed: 1,
-            windows: vec![window],
-        }
-    }
-
-    fn run() -> RunStatus {
-        RunStatus {
-            record: RunRecord {
-                run_id: 10,
-                pid: 7,
-                host: "till".to_owned(),
-                started_at: at("2025-11-02T03:04:05Z"),
-                ended_at: None,
-                exit_code: None,
-                range: DateRange::inclusive(day("2025-10-01"), day("2025-10-31")).unwrap(),
-                error: None,
-            },
-            running: true,
-            waiting: Some(Waiting {
-                since: at("2025-11-02T03:05:00.5Z"),
-                next_try_at: at("2025-11-02T03:06:00Z"),
-                error: "Nobody listens".to_owned(),
-            }),
-        }
-    }
-
-    fn status() -> Status {
-        Status {
-            tables: vec![table()],
-            run: Some(run()),
-            forgetting: vec![Tombstone {
-                table: "ITEM".to_owned(),
-                targets: vec!["t_ITEM".to_owned()],
-                month: Some(day("2025-09-01")),
-            }],
-            passes: vec![Pass {
-                id: 1,
-                source: true,
-                scope: PassScope {
-                    tables: Some(vec!["SALES".to_owned()]),
-                    range: Some(DateRange::inclusive(day("2025-10-01"), day("2025-10-31")).unwrap()),
-                },
-                started_at: at("2025-11-01T00:00:00Z"),
-                ended_at: None,
-                same: 5,
-                differing: 1,
-                repaired: 3,
-                left_out: 2,
-            }],
-        }
-    }
-
-    #[test]
-    fn a_status_as_json() {
-        insta::assert_snapshot!(json(&View::of(&status())), @r#"
-        {
-          "earlier_reconciles": [],
-          "forgetting": [
-            {
-              "month": "2025-09-01",
-              "table": "ITEM"
-            }
-          ],
-          "reconcile": {
-            "differing": 1,
-            "end_date": "2025-10-31",
-            "ended_at": null,
-            "left_out": 2,
-            "repaired": 3,
-            "same": 5,
-            "source": true,
-            "start_date": "2025-10-01",
-            "started_at": "2025-11-01T00:00:00Z",
-            "tables": [
-              "SALES"
-            ]
-          },
-          "run": {
-            "end_date": "2025-10-31",
-            "ended_at": null,
-            "error": null,
-            "exit_code": null,
-            "host": "till",
-            "pid": 7,
-            "run_id": "0000000000000000000000000000000a",
-            "running": true,
-            "start_date": "2025-10-01",
-            "started_at": "2025-11-02T03:04:05Z",
-            "waiting": {
-              "error": "Nobody listens",
-              "next_try_at": "2025-11-02T03:06:00Z",
-              "since": "2025-11-02T03:05:00.500Z"
-            }
-          },
-          "tables": [
-            {
-              "mode": "monthly",
-              "name": "SALES",
-              "notes": [
-                "noted"
-              ],
-              "rows": 40,
-              "unfollowed_rows": 1,
-              "windows": [
-                {
-                  "chunks": 3,
-                  "end": "2025-11-01",
-                  "error": null,
-                  "failed": 0,
-                  "mismatched": 0,
-                  "rows": 40,
-                  "stale": 1,
-                  "start": "2025-10-01",
-                  "state": "complete",
-                  "verified": 2,
-                  "window": "2025-10"
-                }
-              ]
-            }
-          ],
-          "totals": {
-            "chunks": 3,
-            "failed": 0,
-            "mismatched": 0,
-            "rows": 40,
-            "stale": 1,
-            "verified": 2
-          }
-        }
-        "#);
-    }
-
-    #[test]
-    fn an_empty_status_as_json() {
-        insta::assert_snapshot!(json(&View::of(&Status::default())), @r#"
-        {
-          "earlier_reconciles": [],
-          "forgetting": [],
-          "reconcile": null,
-          "run": null,
-          "tables": [],
-          "totals": {
-            "chunks": 0,
-            "failed": 0,
-            "mismatched": 0,
-            "rows": 0,
-            "stale": 0,
-            "verified": 0
-          }
-        }
-        "#);
     }
 }
