@@ -50,7 +50,10 @@ pub(super) async fn run_windows(
         let ended: WindowResult = ended.map_err(|error| {
             Error::new(
                 ErrorKind::Internal,
-                format!("A window of table {} broke down", at.plan.name),
+                format!(
+                    "Table {}: the task of a window failed; run again, and report this",
+                    at.plan.name
+                ),
             )
             .with_source(error)
         })?;

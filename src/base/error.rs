@@ -145,6 +145,12 @@ impl Error {
         }
     }
 
+    /// The error for an answer that no server gives to the statement that was sent.
+    pub fn malformed(found: impl fmt::Display) -> Self {
+        let text = format!("{found}; check that it is a SQL Server");
+        Error::new(ErrorKind::Broken, text)
+    }
+
     /// Adds the error that caused it.
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());

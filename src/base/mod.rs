@@ -6,6 +6,7 @@ pub mod exit_code;
 pub mod failpoint;
 pub mod private;
 pub mod process;
+pub mod program;
 pub mod retry;
 pub mod secret;
 pub mod stop;

@@ -8,7 +8,7 @@ use crate::base::error::{Error, ErrorKind};
 pub fn stopped() -> Error {
     Error::new(
         ErrorKind::Stopped,
-        "The run was asked to stop; run the same command again to go on",
+        "The run was asked to stop; run the same command again to resume",
     )
 }
 

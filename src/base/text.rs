@@ -75,6 +75,27 @@ fn harmless(c: char) -> char {
     }
 }
 
+/// The known name that was probably meant by one that is not known: one that differs by a few letters, or the only one
+/// that has all of it.
+pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    // As many slips as a reader forgives: one in a short name, a third of a long one.
+    let slips_max = (name.chars().count() / 3).clamp(1, 4);
+    let slips = |of: &&str| strsim::damerau_levenshtein(&name, &of.to_lowercase());
+    let nearest = known.iter().copied().min_by_key(slips);
+    if let Some(nearest) = nearest.filter(|nearest| slips(nearest) <= slips_max) {
+        return Some(nearest);
+    }
+    let mut having = known
+        .iter()
+        .copied()
+        .filter(|of| of.to_lowercase().contains(&name));
+    match (having.next(), having.next()) {
+        (Some(only), None) if !name.is_empty() => Some(only),
+        _ => None,
+    }
+}
+
 /// The columns of a terminal that a text takes.
 pub fn columns_of(text: &str) -> usize {
     text.width()
@@ -170,6 +191,29 @@ mod tests {
         let long = shown(&"x".repeat(1_000_000));
         assert_eq!(long.chars().count(), SHOWN_CHARS_MAX + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn the_closest_name_is_the_one_that_was_meant() {
+        let tables = [
+            "APP_4_SALES",
+            "APP_4_SALESITEM",
+            "APP_4_PAYMENT",
+            "LOCATION_DETAIL",
+        ];
+        for (name, meant) in [
+            ("APP_4_SALE", Some("APP_4_SALES")),
+            ("app_4_slaes", Some("APP_4_SALES")),
+            ("APP4SALESITEM", Some("APP_4_SALESITEM")),
+            ("payment", Some("APP_4_PAYMENT")),
+            ("SALES", None),
+            ("CUSTOMER", None),
+            ("", None),
+        ] {
+            assert_eq!(closest(name, &tables), meant, "{name}");
+        }
+        assert_eq!(closest("usr", &["server", "user", "port"]), Some("user"));
+        assert_eq!(closest("x", &[]), None);
     }
 
     #[test]

@@ -70,14 +70,39 @@ impl Replacement {
         } = self.store;
         drop(database);
         failpoint::step("rebuild: before the old store is put aside");
-        let moved = |error| unmoved(&path, error);
+        let moved = |error| {
+            // It may have taken its place, and only its name was not made durable.
+            let _ = fs::remove_file(&new);
+            unmoved(&path, error)
+        };
         let aside = keep_aside(&path, now).map_err(moved)?;
         failpoint::step("rebuild: after the old store is put aside");
-        fs::rename(&new, &path).map_err(moved)?;
+        let unmoved_aside = |error| {
+            // The old file is still in its place, under its own name.
+            if let Some(aside) = &aside {
+                let _ = fs::remove_file(aside);
+            }
+            moved(error)
+        };
+        fs::rename(&new, &path).map_err(unmoved_aside)?;
         open::sync_directory(&path).map_err(moved)?;
         failpoint::step("rebuild: after the new store is placed");
         drop(presence);
         Ok(aside)
+    }
+
+    /// Removes the new store again, as far as the system allows: the next attempt begins anew in any case. The old store
+    /// stays as it is.
+    pub fn discard(self) {
+        let Store {
+            database,
+            path: new,
+            presence,
+            ..
+        } = self.store;
+        drop(database);
+        let _ = fs::remove_file(new);
+        drop(presence);
     }
 }
 
@@ -108,7 +133,7 @@ fn unmoved(path: &Path, error: std::io::Error) -> Error {
     Error::new(
         ErrorKind::State,
         format!(
-            "The rebuilt checkpoint store cannot be moved to {}; end the programs that read that file, see to its directory, \
+            "The rebuilt state file cannot be moved to {}; end the programs that read that file, see to its directory, \
              then run `sync rebuild` again",
             path.display()
         ),

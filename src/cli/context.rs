@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::program;
 use crate::cli::screen::Screen;
 use crate::cli::voice::Voice;
 use crate::config::Config;
@@ -44,8 +45,13 @@ impl Context {
     }
 }
 
-/// Writes a command's result to stdout. A closed pipe, as after `head`, is no error.
+/// Writes a command's result to stdout, with the program's own name in it.
 pub(super) fn result(text: &str) -> Result<()> {
+    verbatim(&program::named(text))
+}
+
+/// Writes a script or a page to stdout as it stands. A closed pipe, as after `head`, is no error.
+pub(super) fn verbatim(text: &str) -> Result<()> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -56,9 +62,29 @@ pub(super) fn result(text: &str) -> Result<()> {
     }
 }
 
-/// A view as indented JSON with a final newline. Fields are printed in their declared order.
+/// The version of the vocabulary of results. It rises when a field goes or changes its meaning, not when one is added.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
+/// The field that has it.
+#[cfg(test)]
+pub(super) const VERSION_FIELD: &str = "schema_version";
+
+/// A result, after the version of its vocabulary.
+#[derive(Serialize)]
+struct Versioned<'a, V> {
+    schema_version: u32,
+    #[serde(flatten)]
+    view: &'a V,
+}
+
+/// A view as indented JSON with a final newline: the version of the vocabulary, then its fields in their declared order.
 pub(super) fn json(view: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(view).expect("a view of plain fields can be written as JSON");
+    let versioned = Versioned {
+        schema_version: SCHEMA_VERSION,
+        view,
+    };
+    let text =
+        serde_json::to_string_pretty(&versioned).expect("a view of plain fields can be written as JSON");
     format!("{text}\n")
 }
 

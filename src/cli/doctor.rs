@@ -85,6 +85,7 @@ fn text(report: &Report) -> String {
 
 /// The report as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     checks: &'a [Check],
     failures: usize,
@@ -115,6 +116,7 @@ mod tests {
         report.checks[1].state = Some(1);
         insta::assert_snapshot!(json(&View::of(&report)), @r#"
         {
+          "schema_version": 1,
           "checks": [
             {
               "level": "ok",
@@ -133,5 +135,10 @@ mod tests {
           "warnings": 0
         }
         "#);
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("doctor");
     }
 }

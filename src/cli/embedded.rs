@@ -2,9 +2,13 @@
 //!
 //! It listens on a free loopback port and takes a random password.
 
+use std::path::Path;
+
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::config::Config;
+use crate::config::{Config, SourceConfig};
+#[cfg(feature = "emulator")]
+use crate::mssql::Endpoint;
 
 /// The directory of the database files, relative to the configuration's.
 #[cfg(feature = "emulator")]
@@ -33,13 +37,7 @@ impl Embedded {
     /// directory cannot be used.
     #[cfg(feature = "emulator")]
     pub(super) async fn start(config: &mut Config, clock: &SharedClock) -> Result<Embedded> {
-        use crate::base::secret::Secret;
-        use tds_emulator::{Emulator, EmulatorOptions, TlsMode};
-
         let (source, target) = (config.source.embedded, config.target.embedded);
-        if !source && !target {
-            return Ok(Embedded { emulator: None });
-        }
         if source && target && same(config) {
             let text = format!(
                 "{}: an embedded source and target must be two databases; rename one",
@@ -47,19 +45,51 @@ impl Embedded {
             );
             return Err(Error::new(ErrorKind::Config, text));
         }
+        let directory = config.directory().to_owned();
+        let ends = [
+            (source, &mut config.source.endpoint),
+            (target, &mut config.target.endpoint),
+        ];
+        let embedded = Embedded::serve(&directory, ends, clock).await?;
+        embedded.serve_source(config, Source::Replica);
+        Ok(embedded)
+    }
+
+    /// The same for a command that needs the source alone.
+    #[cfg(feature = "emulator")]
+    pub(super) async fn start_source(config: &mut SourceConfig, clock: &SharedClock) -> Result<Embedded> {
+        let directory = config.directory().to_owned();
+        let source = &mut config.source;
+        let ends = [(source.embedded, &mut source.endpoint)];
+        let embedded = Embedded::serve(&directory, ends, clock).await?;
+        if let Some(emulator) = &embedded.emulator {
+            emulator.set_role(&source.endpoint.database, tds_emulator::Role::ReadableSecondary);
+        }
+        Ok(embedded)
+    }
+
+    /// Starts the server in a configuration's directory if one of its ends is embedded, and writes its address into these.
+    #[cfg(feature = "emulator")]
+    async fn serve<const N: usize>(
+        directory: &Path,
+        ends: [(bool, &mut Endpoint); N],
+        clock: &SharedClock,
+    ) -> Result<Embedded> {
+        use crate::base::secret::Secret;
+        use tds_emulator::{Emulator, EmulatorOptions, TlsMode};
+
+        if !ends.iter().any(|(embedded, _)| *embedded) {
+            return Ok(Embedded { emulator: None });
+        }
         let password = Secret::new(format!("{:032x}", clock.random()));
         let options = EmulatorOptions {
             server_name: SERVER_NAME.to_owned(),
             users: vec![(USER.to_owned(), password.expose().to_owned())],
             // Loopback traffic within one process needs no encryption.
             tls: TlsMode::Off,
-            ..EmulatorOptions::new(config.directory().join(DATA))
+            ..EmulatorOptions::new(directory.join(DATA))
         };
         let emulator = Emulator::start(options).await.map_err(failed)?;
-        let ends = [
-            (source, &mut config.source.endpoint),
-            (target, &mut config.target.endpoint),
-        ];
         for (_, endpoint) in ends.into_iter().filter(|(embedded, _)| *embedded) {
             emulator.create_database(&endpoint.database).map_err(failed)?;
             endpoint.host = emulator.addr().ip().to_string();
@@ -67,20 +97,29 @@ impl Embedded {
             endpoint.user = USER.to_owned();
             endpoint.password = password.clone();
         }
-        let embedded = Embedded {
+        Ok(Embedded {
             emulator: Some(emulator),
-        };
-        embedded.serve_source(config, Source::Replica);
-        Ok(embedded)
+        })
     }
 
     /// Refuses an embedded end: this build has no emulator.
     #[cfg(not(feature = "emulator"))]
     pub(super) async fn start(config: &mut Config, _: &SharedClock) -> Result<Embedded> {
-        if config.source.embedded || config.target.embedded {
+        Embedded::refused(config.source.embedded || config.target.embedded, &config.path)
+    }
+
+    /// The same for a command that needs the source alone.
+    #[cfg(not(feature = "emulator"))]
+    pub(super) async fn start_source(config: &mut SourceConfig, _: &SharedClock) -> Result<Embedded> {
+        Embedded::refused(config.source.embedded, &config.path)
+    }
+
+    #[cfg(not(feature = "emulator"))]
+    fn refused(embedded: bool, path: &Path) -> Result<Embedded> {
+        if embedded {
             let text = format!(
                 "{}: this build has no embedded server; build with the feature `emulator`, or name a server",
-                config.path.display()
+                path.display()
             );
             return Err(Error::new(ErrorKind::Config, text));
         }

@@ -3,16 +3,20 @@
 //! stdout carries the result only; notes, progress and errors go to stderr. Outside the tests, only this module
 //! names the emulator.
 
+mod arguments;
+mod completions;
 mod context;
 mod counts;
 #[cfg(feature = "emulator")]
 mod demo;
+mod docs;
 mod doctor;
 mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod forget;
 mod init;
+mod man;
 mod migrate;
 mod plan;
 mod profile;
@@ -20,43 +24,61 @@ mod rebuild;
 mod reconcile;
 mod run;
 mod sample;
+#[cfg(test)]
+mod schema;
 mod screen;
 mod shared;
 mod status;
+mod tables;
 mod voice;
 
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::base::clock::{SharedClock, SystemClock};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
-use crate::base::process;
+use crate::base::{process, program};
+use crate::config::FILE_DEFAULT;
+use arguments::help::{dressed, first_steps};
 use context::Context;
 use screen::{Color, Screen};
 use voice::Voice;
 
 /// Copies years of tables out of a live SQL Server into a warehouse: verified, resumable, gentle on the source
 #[derive(Debug, Parser)]
-#[command(name = "sync", version, max_term_width = 100)]
+#[command(
+    name = "sync",
+    version,
+    max_term_width = 100,
+    next_help_heading = "Global options",
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
 struct Cli {
     /// Configuration file
-    #[arg(long, global = true, value_name = "FILE", default_value = "sync.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = FILE_DEFAULT)]
     config: PathBuf,
-    /// Checkpoint file; the default is state/checkpoints.redb beside the configuration file
+    /// State file [default: state/checkpoints.redb beside the configuration]
     #[arg(long, global = true, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Write more on stderr, and lines instead of bars; twice: also each statement that is sent, without its parameters
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Say more on stderr, in lines instead of bars; twice: also each statement sent
+    #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
-    /// Form of the output on stderr
+    /// Form of stderr; json is one object a line
     #[arg(long, global = true, value_name = "FORM", value_enum, default_value_t = Log::Text)]
     log: Log,
-    /// When to write in colour
+    /// Use of colours; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     color: Color,
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,9 +86,8 @@ struct Cli {
 /// The form of the output on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Log {
-    /// For people: bars on a terminal, lines elsewhere
+    // No help of their own: see the test of the help.
     Text,
-    /// One JSON object per line
     Json,
 }
 
@@ -74,32 +95,40 @@ enum Log {
 enum Command {
     /// Write a commented sync.toml and .env.example to start from
     Init(init::InitArgs),
-    /// Check configuration, state, both servers and every table; name each fault and its fix
+    /// Check configuration, state, servers and every table
     Doctor(doctor::DoctorArgs),
+    /// List the tables of the source, and how each is copied or could be; read no row
+    Tables(tables::TablesArgs),
     /// Show the work of a run; write nothing
     Plan(plan::PlanArgs),
-    /// Load the rows of a range of dates; resume where the last run stopped
+    /// Load the rows of a range of dates; resume where it stopped
     Run(run::RunArgs),
-    /// Show the state of every table and window, also during a run; ask no server
+    /// Show where every table stands, also during a run
     Status(status::StatusArgs),
-    /// Compare every verified chunk again: the target with its receipts, and with --source also with the source
+    /// Compare again what was verified; repair what differs
     Reconcile(reconcile::ReconcileArgs),
     /// Compare the row counts of source and target
     Counts(counts::CountsArgs),
-    /// Prepare the target: apply the missing migrations of its schema [sync]; a run does this by itself
+    /// Prepare the target's schema [sync]; a run does so by itself
     Migrate(migrate::MigrateArgs),
     /// Write a few rows of each target table as JSON files
     Sample(sample::SampleArgs),
-    /// Rebuild the checkpoint file from the target's receipts; keep the old file aside
-    Rebuild,
-    /// Forget a table's loads, or those of one month, so that the next run loads the rows again
+    /// Make a lost or damaged state file anew from the target
+    Rebuild(rebuild::RebuildArgs),
+    /// Have a table, or a month of it, loaded again
     Forget(forget::ForgetArgs),
-    /// Do the whole job on the embedded server, with made-up sales of two months
+    /// Do the whole job on the embedded server, with made-up sales
     #[cfg(feature = "emulator")]
     Demo(demo::DemoArgs),
     /// Serve the embedded server for any TDS client
     #[cfg(feature = "emulator")]
     Emulator(emulator::EmulatorArgs),
+    /// Print a page of the documentation
+    Docs(docs::DocsArgs),
+    /// Print the manual page, or write one for each command
+    Man(man::ManArgs),
+    /// Print the script by which a shell completes commands
+    Completions(completions::CompletionsArgs),
 }
 
 /// Parses the command line, runs the command and returns its exit code.
@@ -118,9 +147,20 @@ pub fn main() -> ProcessExitCode {
 /// any other; a build without optimization needs more than that.
 const STACK_BYTES: usize = 8 << 20;
 
+/// The arguments of the program under this name.
+fn arguments_of(name: &'static str) -> clap::Command {
+    dressed(Cli::command(), name)
+}
+
 fn command() -> ExitCode {
+    program::called(std::env::args_os().next().as_deref());
+    if std::env::args_os().len() < 2 {
+        eprint!("{}", first_steps(program::name()));
+        return ExitCode::Usage;
+    }
     // For help or wrong arguments, clap prints and exits; its exit code 2 is also our code for usage errors.
-    let cli = Cli::parse();
+    let matches = arguments_of(program::name()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // Before anything reads a password.
     process::keep_out_of_dumps();
     let clock = SystemClock::shared();
@@ -164,11 +204,15 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Status(args) => status::run(context, args).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
-        Command::Init(args) => init::run(context, &args),
+        Command::Init(args) => init::run(context, args).await,
+        Command::Tables(args) => tables::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Migrate(args) => migrate::run(context, args).await,
         Command::Sample(args) => sample::run(context, args).await,
-        Command::Rebuild => rebuild::run(context).await,
+        Command::Rebuild(args) => rebuild::run(context, args).await,
+        Command::Docs(args) => docs::run(&args),
+        Command::Man(args) => man::run(&args, arguments_of(program::name())),
+        Command::Completions(args) => completions::run(args, arguments_of(program::name())),
         Command::Forget(args) => forget::run(context, args).await,
         #[cfg(feature = "emulator")]
         Command::Demo(args) => demo::run(context, args).await,
@@ -183,12 +227,6 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_arguments_are_consistent() {
-        Cli::command().debug_assert();
-    }
 
     /// Arguments are in the list of processes, and in what `Debug` prints of them.
     #[test]

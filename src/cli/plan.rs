@@ -1,6 +1,5 @@
 //! `sync plan` shows the work of a run, the parts it leaves out, and the reasons. It writes nothing.
 
-use chrono::NaiveDate;
 use clap::Args;
 use serde::Serialize;
 
@@ -9,10 +8,10 @@ use crate::base::error::{ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, rows};
 use crate::checkpoint::{Reader, Tombstone};
+use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
-use crate::cli::shared::{ForgettingView, being_forgotten, day, no_dates, table};
+use crate::cli::shared::{ForgettingView, being_forgotten, no_dates, table};
 use crate::model::table::Identifier;
-use crate::model::window::DateRange;
 use crate::progress::Event;
 use crate::run;
 use crate::run::{Found, Preview, RefreshWay, TablePreview, Undated, WindowPreview, Work};
@@ -23,12 +22,8 @@ const NAMED_MAX: usize = 6;
 /// Arguments of `sync plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
-    /// First day of the run; not needed if all tables are reference tables
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "end_date")]
-    start_date: Option<NaiveDate>,
-    /// Last day of the run, included
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
-    end_date: Option<NaiveDate>,
+    #[command(flatten)]
+    dates: Dates,
     /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
@@ -38,10 +33,7 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
-    let asked = match (args.start_date, args.end_date) {
-        (Some(first), Some(last)) => Some(DateRange::inclusive(first, last)?),
-        _ => None,
-    };
+    let asked = args.dates.range(&context.clock)?;
     let mut config = context.load()?;
     let range = match asked {
         Some(range) => range,
@@ -215,12 +207,14 @@ fn named(window: &WindowPreview) -> String {
 
 /// The previews as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     forgetting: Vec<ForgettingView<'a>>,
     tables: Vec<TableView<'a>>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum TableView<'a> {
     Found(FoundView<'a>),
@@ -228,6 +222,7 @@ enum TableView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FoundView<'a> {
     access_path: &'static str,
     goes_on: Option<bool>,
@@ -246,6 +241,7 @@ struct FoundView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WindowView {
     rows: u64,
     window: String,
@@ -253,6 +249,7 @@ struct WindowView {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RefusedView<'a> {
     /// Whether the table or its configuration changed since it was loaded.
     changed: bool,
@@ -347,7 +344,7 @@ mod tests {
             undated: Undated::Counted(2),
             notes: vec!["noted".to_owned()],
             windows: vec![WindowPreview {
-                window: Window::new(day("2025-10-01").unwrap(), day("2025-11-01").unwrap()).unwrap(),
+                window: Window::new("2025-10-01".parse().unwrap(), "2025-11-01".parse().unwrap()).unwrap(),
                 work: Work::PutRight(1),
                 rows: 5,
             }],
@@ -361,10 +358,11 @@ mod tests {
         let tombstone = Tombstone {
             table: "SALES".to_owned(),
             targets: Vec::new(),
-            month: Some(day("2025-10-01").unwrap()),
+            month: Some("2025-10-01".parse().unwrap()),
         };
         insta::assert_snapshot!(json(&View::of(&previews, &[tombstone])), @r#"
         {
+          "schema_version": 1,
           "forgetting": [
             {
               "month": "2025-10-01",
@@ -408,5 +406,10 @@ mod tests {
           ]
         }
         "#);
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("plan");
     }
 }

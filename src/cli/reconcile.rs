@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
@@ -12,12 +12,12 @@ use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, harmless_text, markdown, rows};
 use crate::checkpoint::Store;
+use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
-use crate::cli::shared::{day, heeding, identity, open_store, repairing, table};
+use crate::cli::shared::{heeding, identity, open_store, repairing, table};
 use crate::config::Config;
 use crate::model::table::Identifier;
-use crate::model::window::DateRange;
 use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled};
 
 /// Arguments of `sync reconcile`.
@@ -38,12 +38,8 @@ pub(super) struct ReconcileArgs {
     /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
-    /// Only windows with this day or a later one
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "end_date")]
-    start_date: Option<NaiveDate>,
-    /// Only windows with this day or an earlier one
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
-    end_date: Option<NaiveDate>,
+    #[command(flatten)]
+    dates: Dates,
     /// Parallel windows of a table, instead of the configuration's max_workers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     max_workers: Option<u8>,
@@ -56,10 +52,7 @@ pub(super) struct ReconcileArgs {
 }
 
 pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCode> {
-    let range = match (args.start_date, args.end_date) {
-        (Some(first), Some(last)) => Some(DateRange::inclusive(first, last)?),
-        _ => None,
-    };
+    let range = args.dates.range(&context.clock)?;
     let options = ReconcileOptions {
         source: args.source,
         repair: args.repair,
@@ -289,6 +282,7 @@ fn place(finding: &Finding) -> String {
 
 /// The findings as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
     chunks: u64,
     chunks_before: u64,
@@ -303,6 +297,7 @@ struct View<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FindingView<'a> {
     changed: Option<u64>,
     chunk: Option<u32>,
@@ -319,6 +314,7 @@ struct FindingView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct KeyView<'a> {
     /// The value of each key column, by its name.
     key: BTreeMap<&'a str, &'a str>,
@@ -385,7 +381,7 @@ mod tests {
         };
         Finding {
             table: "SALES".to_owned(),
-            window: Window::new(day("2025-10-01").unwrap(), day("2025-11-01").unwrap()).unwrap(),
+            window: Window::new("2025-10-01".parse().unwrap(), "2025-11-01".parse().unwrap()).unwrap(),
             ordinal: Some(3),
             about: About::Chunk,
             difference: Difference {
@@ -424,6 +420,7 @@ mod tests {
         };
         insta::assert_snapshot!(json(&View::of(&reconciled)), @r#"
         {
+          "schema_version": 1,
           "chunks": 4,
           "chunks_before": 0,
           "chunks_before_since": null,
@@ -462,5 +459,10 @@ mod tests {
           "tables": 1
         }
         "#);
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<View<'_>>("reconcile");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -12,9 +11,10 @@ use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::Store;
+use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, result};
 use crate::cli::profile;
-use crate::cli::shared::{day, heeding, identity, no_dates, open_store, table};
+use crate::cli::shared::{heeding, identity, no_dates, open_store, table};
 use crate::config::Config;
 use crate::model::table::Identifier;
 use crate::model::window::DateRange;
@@ -25,12 +25,8 @@ use crate::run;
 /// Arguments of `sync run`.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// First day to load; not needed if all tables are reference tables
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "end_date")]
-    start_date: Option<NaiveDate>,
-    /// Last day to load, included
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "start_date")]
-    end_date: Option<NaiveDate>,
+    #[command(flatten)]
+    dates: Dates,
     /// Only these tables of the configuration
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
     tables: Option<Vec<Identifier>>,
@@ -59,10 +55,7 @@ pub(super) struct RunArgs {
 
 pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     // An invalid range is refused before the configuration is read.
-    let asked = match (args.start_date, args.end_date) {
-        (Some(first), Some(last)) => Some(DateRange::inclusive(first, last)?),
-        _ => None,
-    };
+    let asked = args.dates.range(&context.clock)?;
     let today = context.clock.now().date_naive();
     let dates = match asked {
         Some(range) => range,
@@ -330,21 +323,5 @@ mod tests {
             text(&summary),
             "Everything is already loaded and verified: 1,000 rows in 1 table. No row was read from the source.\n"
         );
-    }
-
-    #[test]
-    fn days_are_iso_days() {
-        assert_eq!(day("2025-10-01").unwrap().to_string(), "2025-10-01");
-        for text in [
-            "2025-13-01",
-            "2025-02-29",
-            "01/10/2025",
-            "2025-1-1",
-            "+2025-10-1",
-            "12025-10-01",
-            "",
-        ] {
-            assert!(day(text).is_err(), "{text}");
-        }
     }
 }

@@ -16,13 +16,6 @@ use crate::model::table::Identifier;
 use crate::model::window::DateRange;
 use crate::preflight::context::Identity;
 
-pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
-    let day: Option<NaiveDate> = text.parse().ok();
-    // chrono also accepts days without leading zeros, and years with a sign.
-    day.filter(|day| day.to_string() == text)
-        .ok_or_else(|| "this is no day of the calendar, written as YYYY-MM-DD".to_owned())
-}
-
 pub(super) fn table(text: &str) -> Result<Identifier, String> {
     Identifier::new(text.trim()).map_err(|error| error.to_string())
 }
@@ -37,7 +30,7 @@ pub(super) fn no_dates(
     let mut monthly = chosen.iter().filter(|table| table.mode == Mode::Monthly);
     if let Some(table) = monthly.next() {
         let text = format!(
-            "Table {} is copied by dates: give --start-date and --end-date, or only reference tables in --tables",
+            "Table {} needs --start-date and --end-date (only reference tables run without)",
             table.name
         );
         return Err(Error::new(ErrorKind::Usage, text));
@@ -176,6 +169,7 @@ pub(super) fn being_forgotten(tombstone: &Tombstone) -> String {
 
 /// A `forget` that was interrupted, as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ForgettingView<'a> {
     /// The first day of the month; `None` for the whole table.
     month: Option<NaiveDate>,

@@ -11,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::Error;
+use crate::base::program;
 use crate::cli::screen::{Screen, Tone};
 use crate::progress::Progress;
 use crate::report::{Bars, Log, Plain};
@@ -80,6 +81,7 @@ impl Voice {
 
     /// Writes a line that is no part of the result.
     pub(super) fn say(&self, text: &str) {
+        let text = program::named(text);
         if self.json {
             tracing::info!("{text}");
         } else {
@@ -89,14 +91,16 @@ impl Voice {
 
     /// Writes the error that ended the command.
     pub(super) fn error(&self, error: &Error) {
+        let chain = error.chain();
+        let text = program::named(&chain);
         if self.json {
             tracing::error!(
-                error = error.chain(),
+                error = &*text,
                 exit_code = error.kind().exit_code() as u8,
                 "failed"
             );
         } else {
-            eprintln!("{} {}", self.screen.paint("error:", Tone::Bad), error.chain());
+            eprintln!("{} {}", self.screen.paint("error:", Tone::Bad), text);
         }
     }
 }

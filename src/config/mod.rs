@@ -7,9 +7,11 @@ mod env;
 mod parse;
 mod section;
 mod server;
+mod source;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use env::{Origins, origins};
-pub use values::{Config, ExcludedColumn, Mode, RunConfig, Source, TableConfig, Target};
+pub use parse::FILE_DEFAULT;
+pub use values::{Config, ExcludedColumn, Mode, RunConfig, Source, SourceConfig, TableConfig, Target};

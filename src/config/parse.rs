@@ -10,14 +10,18 @@ use zeroize::Zeroizing;
 use super::env::Variables;
 use super::section::{At, File, Section};
 use super::server::{self, Server};
-use super::values::{Config, ExcludedColumn, Mode, RunConfig, Source, TableConfig, Target};
+use super::source::source;
+use super::values::{Config, ExcludedColumn, Mode, RunConfig, TableConfig, Target};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
 use crate::model::table::Identifier;
-use crate::mssql::{Endpoint, Guard, Proof, Timeouts, row_bytes_max};
+use crate::mssql::{Endpoint, Timeouts, row_bytes_max};
 
 /// The program name of our sessions, as the server's administrator sees it.
 const APPLICATION: &str = "mssql-sync";
+
+/// The file that a command reads unless it is given another.
+pub const FILE_DEFAULT: &str = "sync.toml";
 
 /// SQL Server's registered port.
 const PORT_DEFAULT: u16 = 1433;
@@ -65,22 +69,6 @@ const OUTAGE_MINUTES_MAX: u64 = 28 * 24 * 60;
 const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
 
 const TOP_KEYS: &[&str] = &["source", "target", "run", "table"];
-const SOURCE_KEYS: &[&str] = &[
-    "server",
-    "port",
-    "database",
-    "user",
-    "password",
-    "schema",
-    "encrypt",
-    "trust_server_certificate",
-    "ca_file",
-    "require_replica",
-    "replica_proof",
-    "replica_names",
-    "refuse_names",
-    "redirect_hosts",
-];
 /// The length of the shortest `receipt_key`.
 const RECEIPT_KEY_BYTES_MIN: usize = 16;
 
@@ -133,52 +121,70 @@ impl Config {
 
 /// Reads the configuration at `path`.
 fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let text = if error.kind() == std::io::ErrorKind::NotFound {
-            format!(
-                "There is no configuration file {}; name yours with --config FILE, \
-                 or have `sync init` write one",
-                path.display()
-            )
-        } else {
-            format!("Cannot read the configuration file {}", path.display())
+    opened(path, &read(path)?, environment, |file, root| {
+        let mut config = Config {
+            source: source(file, root)?,
+            target: target(file, root)?,
+            run: run(file, root)?,
+            tables: Vec::new(),
+            path: path.to_owned(),
         };
-        let error_kind = error.kind();
-        let told = Error::new(ErrorKind::Config, text);
-        if error_kind == std::io::ErrorKind::NotFound {
-            told
-        } else {
-            told.with_source(error)
-        }
-    })?;
-    // It may have a password.
-    let text = Zeroizing::new(text);
+        config.tables = tables(file, root, &config.target)?;
+        refuse_onto_itself(&config)?;
+        Ok(config)
+    })
+}
+
+/// The text of the file at `path`, which may have a password.
+pub(super) fn read(path: &Path) -> Result<Zeroizing<String>> {
+    let text = std::fs::read_to_string(path).map_err(|error| unread(path, error))?;
+    Ok(Zeroizing::new(text))
+}
+
+/// Hands the sections of a configuration's text to `take`.
+pub(super) fn opened<T>(
+    path: &Path,
+    text: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+    take: impl FnOnce(&File<'_>, &Section<'_>) -> Result<T>,
+) -> Result<T> {
     let directory = path.parent().unwrap_or(Path::new(""));
     let variables = Variables::read(directory, environment)?;
     let file = File {
         path,
-        text: &text,
+        text,
         variables: &variables,
     };
-    let root = DeTable::parse(&text).map_err(|error| {
+    let root = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let message = error.message().replace('\n', ", ");
         file.error(at, format_args!("This is not TOML: {message}"))
     })?;
     let root = Section::of_table(&file, "the file", root.get_ref(), 0, TOP_KEYS)?;
-    let mut config = Config {
-        source: source(&file, &root)?,
-        target: target(&file, &root)?,
-        run: run(&file, &root)?,
-        tables: Vec::new(),
-        path: path.to_owned(),
-    };
-    config.tables = tables(&file, &root, &config.target)?;
-    refuse_onto_itself(&config)?;
-    Ok(config)
+    take(&file, &root)
 }
 
-fn section<'a>(
+/// The error for a file that cannot be read.
+fn unread(path: &Path, error: std::io::Error) -> Error {
+    let shown = path.display();
+    if error.kind() != std::io::ErrorKind::NotFound {
+        let text = format!("Cannot read the configuration file {shown}");
+        return Error::new(ErrorKind::Config, text).with_source(error);
+    }
+    let text = if path == Path::new(FILE_DEFAULT) {
+        format!(
+            "There is no configuration file {shown} in this directory; name yours with --config FILE, or write one \
+             with `sync init`"
+        )
+    } else {
+        format!(
+            "There is no configuration file {shown}; correct the path, or write one with `sync init --config {shown}`"
+        )
+    };
+    Error::new(ErrorKind::Config, text)
+}
+
+pub(super) fn section<'a>(
     file: &'a File<'a>,
     root: &Section<'a>,
     key: &str,
@@ -189,79 +195,6 @@ fn section<'a>(
         .value(key)
         .ok_or_else(|| root.error(format_args!("There is no {name}; add the section")))?;
     Section::open(file, name, value, keys)
-}
-
-fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
-    let section = section(file, root, "source", "[source]", SOURCE_KEYS)?;
-    let (mut endpoint, embedded) = endpoint(file, &section, "source")?;
-    endpoint.redirect_hosts = redirect_hosts(file, &section)?;
-    let require_replica = section.boolean("require_replica")?.unwrap_or(true);
-    let names = section.strings("replica_names")?;
-    let by_name = match section.optional("replica_proof")? {
-        None => false,
-        Some(proof) => match proof.value.as_str() {
-            "read_only" => false,
-            "named" => true,
-            _ => return Err(file.error(proof.at, "`replica_proof` must be \"read_only\" or \"named\"")),
-        },
-    };
-    let names = match (by_name, names) {
-        (false, None) => Vec::new(),
-        (false, Some(list)) => {
-            let text =
-                "`replica_names` counts only with replica_proof = \"named\"; set that, or remove the names";
-            return Err(file.error(list.at, text));
-        }
-        (true, Some(list)) if !list.value.is_empty() => list.value,
-        (true, _) => {
-            let text = "replica_proof = \"named\" needs the names: add replica_names = [\"SERVER/DATABASE\"]";
-            return Err(section.error(text));
-        }
-    };
-    if let Some(name) = names.iter().find(|name| !is_server_and_database(&name.value)) {
-        return Err(file.error(
-            name.at,
-            "A name in `replica_names` must be SERVER/DATABASE, as in \"POSREPL01/POS\"",
-        ));
-    }
-    let proof = if !require_replica {
-        Proof::None
-    } else if by_name {
-        Proof::Named(names.into_iter().map(|name| name.value).collect())
-    } else {
-        Proof::ReadOnly
-    };
-    let refuse_names = section
-        .strings("refuse_names")?
-        .map_or_else(Vec::new, |list| list.value);
-    Ok(Source {
-        endpoint,
-        schema: identifier(file, section.required("schema", "dbo")?)?,
-        require_replica,
-        guard: Guard {
-            proof,
-            refuse_names: refuse_names.into_iter().map(|name| name.value).collect(),
-        },
-        embedded,
-    })
-}
-
-/// The hosts that the source may send a login on to.
-fn redirect_hosts(file: &File<'_>, section: &Section<'_>) -> Result<Vec<String>> {
-    let listed = section.strings("redirect_hosts")?;
-    let hosts = listed.map_or_else(Vec::new, |list| list.value);
-    match hosts.iter().find(|host| !server::is_host(&host.value)) {
-        None => Ok(hosts.into_iter().map(|host| host.value).collect()),
-        Some(host) => Err(file.error(
-            host.at,
-            "A host in `redirect_hosts` must be a name or an address without a port, as in \"node2.example.com\"",
-        )),
-    }
-}
-
-fn is_server_and_database(name: &str) -> bool {
-    name.split_once('/')
-        .is_some_and(|(server, database)| !server.trim().is_empty() && !database.trim().is_empty())
 }
 
 fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
@@ -289,7 +222,11 @@ fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
     })
 }
 
-fn endpoint(file: &File<'_>, section: &Section<'_>, label: &'static str) -> Result<(Endpoint, bool)> {
+pub(super) fn endpoint(
+    file: &File<'_>,
+    section: &Section<'_>,
+    label: &'static str,
+) -> Result<(Endpoint, bool)> {
     let server = section.required("server", "HOST")?;
     let parsed = server::parse(&server.value)
         .map_err(|fault| file.error(server.at, format_args!("`server` {fault}")))?;
@@ -356,9 +293,10 @@ fn port_of(
 ) -> Result<u16> {
     let key = section.integer("port", 1..=65_535)?;
     match (key, in_server) {
-        (Some(key), Some(_)) => {
-            Err(file.error(key.at, "`port` is in `server` already; remove one of the two"))
-        }
+        (Some(key), Some(_)) => Err(file.error(
+            key.at,
+            "`server` gives a port already; remove `port`, or the port in `server`",
+        )),
         (Some(key), None) if instance.is_some() => {
             let text = "`server` names an instance, which has its own port; remove `port`, or the instance";
             Err(file.error(key.at, text))
@@ -381,7 +319,7 @@ fn ca_file(file: &File<'_>, path: At<String>) -> Result<PathBuf> {
     }
 }
 
-fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
+pub(super) fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
     let section = root
         .value("run")
         .map(|value| Section::open(file, "[run]", value, RUN_KEYS))
@@ -433,7 +371,8 @@ fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
 }
 
 fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, target: &Target) -> Result<Vec<TableConfig>> {
-    let none = || root.error("There is no [[table]]; add one for each table, with its name and date_column");
+    let none =
+        || root.error("There is no [[table]]; add one for each table to copy, with its name and date_column");
     let list = root.value("table").ok_or_else(none)?;
     let at = list.span().start;
     let list = list.get_ref().as_array().ok_or_else(|| {
@@ -453,7 +392,7 @@ fn tables<'a>(file: &'a File<'a>, root: &Section<'a>, target: &Target) -> Result
         if !seen.insert(table.name.as_str().to_lowercase()) {
             return Err(file.error(
                 at,
-                format_args!("The table {} is here twice; remove one", table.name),
+                format_args!("Table {} is listed twice; remove one of the two", table.name),
             ));
         }
         Identifier::new(format!("{}{}", target.table_prefix, table.name.as_str()))
@@ -504,8 +443,8 @@ fn table(file: &File<'_>, section: &Section<'_>, name: At<String>) -> Result<Tab
         Mode::Monthly => {
             let text = section.optional("date_column")?.ok_or_else(|| {
                 section.error(format_args!(
-                    "The table {name} has no `date_column`; name the column that its months are cut by, \
-                     or set mode = \"full\""
+                    "Table {name} has no `date_column`; name the column by which it is cut into months, or set \
+                     mode = \"full\" for a reference table"
                 ))
             })?;
             Some(identifier(file, text)?)
@@ -565,7 +504,7 @@ fn excluded(file: &File<'_>, table: &TableConfig, name: At<String>) -> Result<Ex
     })
 }
 
-fn identifier(file: &File<'_>, name: At<String>) -> Result<Identifier> {
+pub(super) fn identifier(file: &File<'_>, name: At<String>) -> Result<Identifier> {
     Identifier::new(name.value).map_err(|error| file.place(name.at, error))
 }
 

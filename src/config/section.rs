@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::env::{FILE_NAME, Variables};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
+use crate::base::text::{closest, harmless_text};
 
 /// The file being read: its text, for line numbers, and its variables.
 pub(super) struct File<'a> {
@@ -116,9 +117,11 @@ impl<'a> Section<'a> {
             .collect();
         unknown.sort_by_key(|key| key.span().start);
         if let Some(key) = unknown.first() {
+            let meant = closest(key.get_ref(), keys)
+                .map_or_else(String::new, |meant| format!("did you mean `{meant}`? The "));
             let text = format!(
-                "Unknown key `{}` in {name}; known keys are {}",
-                key.get_ref(),
+                "Unknown key `{}` in {name}; {meant}known keys are {}",
+                harmless_text(key.get_ref()),
                 keys.join(", ")
             );
             return Err(file.error(key.span().start, text));

@@ -157,12 +157,12 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "user",
         "usr",
-        ", line 4: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts",
+        ", line 4: Unknown key `usr` in [source]; did you mean `user`? The known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts",
     ),
     (
         "mode = \"full\"\n",
         "mode = \"full\"\n[tables]\n",
-        ", line 23: Unknown key `tables` in the file; known keys are source, target, run, table",
+        ", line 23: Unknown key `tables` in the file; did you mean `table`? The known keys are source, target, run, table",
     ),
     (
         "user = \"reader\"",
@@ -192,7 +192,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "14330\"",
         "14330\"\nport = 1",
-        ", line 10: `port` is in `server` already; remove one of the two",
+        ", line 10: `server` gives a port already; remove `port`, or the port in `server`",
     ),
     (
         "schema = \"COM_5013\"",
@@ -242,7 +242,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "mode = \"full\"",
         "",
-        ", line 20: The table APP_4_ITEM has no `date_column`; name the column that its months are cut by, or set mode = \"full\"",
+        ", line 20: Table APP_4_ITEM has no `date_column`; name the column by which it is cut into months, or set mode = \"full\" for a reference table",
     ),
     (
         "mode = \"full\"",
@@ -277,7 +277,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "APP_4_ITEM",
         "app_4_sales",
-        ", line 21: The table app_4_sales is here twice; remove one",
+        ", line 21: Table app_4_sales is listed twice; remove one of the two",
     ),
     (
         "[source]",

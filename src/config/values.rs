@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::{closest, harmless_text};
 use crate::model::table::{Identifier, TableName};
 use crate::mssql::{Endpoint, Guard, Timeouts};
 
@@ -35,6 +36,19 @@ pub struct Source {
     pub guard: Guard,
     /// Whether `server = "embedded"`; then the endpoint has no address until the embedded server starts.
     pub embedded: bool,
+}
+
+/// The part of a configuration that a command needs which reads the source's catalog only.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// The end that is read.
+    pub source: Source,
+    /// The time limits of its answers.
+    pub timeouts: Timeouts,
+    /// The names of the tables that it has, as far as they can be read.
+    pub tables: Vec<String>,
+    /// The configuration file.
+    pub path: PathBuf,
 }
 
 /// The end that is written.
@@ -149,13 +163,16 @@ impl Config {
         let is_here = |name: &Identifier| self.tables.iter().any(|table| table.name.same_as(name.as_str()));
         match names.iter().find(|name| !is_here(name)) {
             None => Ok(()),
-            Some(name) => Err(Error::new(
-                ErrorKind::Usage,
-                format!(
-                    "{option} names {name}, which {} does not have; add a [[table]] for it",
-                    self.path.display()
-                ),
-            )),
+            Some(name) => {
+                let known: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
+                let fix = match closest(name.as_str(), &known) {
+                    Some(meant) => format!("did you mean {}?", harmless_text(meant)),
+                    None => "correct the name, or add a [[table]] for it".to_owned(),
+                };
+                let path = self.path.display();
+                let text = format!("{option} names {name}, which {path} does not have; {fix}");
+                Err(Error::new(ErrorKind::Usage, text))
+            }
         }
     }
 
@@ -174,9 +191,20 @@ impl Config {
 
     /// The file's directory, the base of relative paths and of the embedded server's data.
     pub fn directory(&self) -> &Path {
-        match self.path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        }
+        directory(&self.path)
+    }
+}
+
+impl SourceConfig {
+    /// As [`Config::directory`].
+    pub fn directory(&self) -> &Path {
+        directory(&self.path)
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
     }
 }

@@ -19,6 +19,7 @@ const CLOCKS_APART_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// As it must be.
@@ -31,6 +32,7 @@ pub enum Level {
 
 /// One check. JSON has its fields in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// Its outcome.
     pub level: Level,

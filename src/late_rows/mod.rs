@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate, NaiveDateTime};
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, Result};
 use crate::base::text::counted as counted_text;
 use crate::checkpoint::{Change, FoundEqual, Store};
 use crate::model::brake::{Brake, held};
@@ -321,18 +321,14 @@ fn add(counts: &mut Counts, row: RowReader<'_>) -> Result<Flow> {
         _ => None,
     };
     let Value::Integer(count @ 0..=0xffff_ffff_ffff) = row.value(1)? else {
-        return Err(Error::new(
-            ErrorKind::Broken,
-            "A count of rows is no whole number",
+        return Err(Error::malformed(
+            "The server answered with a number of rows that is none",
         ));
     };
     match counts.insert(day, count.cast_unsigned()) {
         None => Ok(Flow::Continue),
         // So no answer is endless.
-        Some(_) => Err(Error::new(
-            ErrorKind::Broken,
-            "The rows of one day were counted twice",
-        )),
+        Some(_) => Err(Error::malformed("The server counted the rows of one day twice")),
     }
 }
 

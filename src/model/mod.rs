@@ -7,6 +7,7 @@ pub mod column_digests;
 mod data_type;
 pub mod plan;
 pub mod row;
+pub mod survey;
 pub mod table;
 pub mod width;
 pub mod window;

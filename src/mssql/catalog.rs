@@ -60,7 +60,7 @@ const INDEXES: &str = "SELECT i.index_id, i.name AS [index_name], i.type, i.is_u
 const CLUSTERED: i64 = 1;
 const NONCLUSTERED: i64 = 2;
 /// The same of the two kinds that keep rows by columns.
-const COLUMNSTORES: [i64; 2] = [5, 6];
+pub(super) const COLUMNSTORES: [i64; 2] = [5, 6];
 
 /// The properties of a server, as it reports them, with their texts as [`shown`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,13 +90,10 @@ pub struct ServerInfo {
 pub async fn server(session: &mut Session) -> Result<ServerInfo> {
     let rows = session.rows(SERVER, &[]).await?;
     let row = rows.first().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Broken,
-            format!(
-                "The {} does not report its properties; check that it is a SQL Server",
-                session.place()
-            ),
-        )
+        Error::malformed(format_args!(
+            "The {} does not report its properties",
+            session.place()
+        ))
     })?;
     let text = |column: &str| {
         // The first line of `@@VERSION` is all that is told of it.
@@ -178,12 +175,7 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
         schema: identifier(row, "schema_name")?,
         name: identifier(row, "table_name")?,
     };
-    let object_id = i32::try_from(row.integer("object_id")?).map_err(|_| {
-        Error::new(
-            ErrorKind::Broken,
-            "The catalog gives an object_id that is not an int",
-        )
-    })?;
+    let object_id = object_id(row)?;
     let create_date = row.datetime("create_date")?;
     let id = [Value::Integer(i64::from(object_id))];
 
@@ -206,6 +198,11 @@ pub async fn describe(session: &mut Session, table: &TableName) -> Result<Option
     }))
 }
 
+pub(super) fn object_id(row: &Row) -> Result<i32> {
+    i32::try_from(row.integer("object_id")?)
+        .map_err(|_| Error::malformed("The server's catalog has an object_id that is not an int"))
+}
+
 /// The names of the columns that an INSERT into a table must name; none if the server does not tell.
 ///
 /// # Errors
@@ -219,7 +216,7 @@ pub async fn needed(session: &mut Session, table: &TableSchema) -> Result<Vec<Id
     }
 }
 
-fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
+pub(super) fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
     let mut columns = Vec::new();
     let mut refused = Vec::new();
     for row in described {
@@ -259,12 +256,7 @@ fn columns(described: &[Row]) -> Result<(Vec<Column>, Vec<RefusedColumn>)> {
 }
 
 fn data_type(name: &str, row: &Row) -> Result<Option<DataType>> {
-    let out_of_range = || {
-        Error::new(
-            ErrorKind::Broken,
-            "The catalog gives a length or scale out of range",
-        )
-    };
+    let out_of_range = || Error::malformed("The server's catalog has a length or scale out of range");
     let max_length = i16::try_from(row.integer("max_length")?).map_err(|_| out_of_range())?;
     let precision = u8::try_from(row.integer("precision")?).map_err(|_| out_of_range())?;
     let scale = u8::try_from(row.integer("scale")?).map_err(|_| out_of_range())?;
@@ -307,7 +299,7 @@ fn collation(row: &Row) -> Result<Option<String>> {
     ))
 }
 
-fn identifier(row: &Row, column: &str) -> Result<Identifier> {
+pub(super) fn identifier(row: &Row, column: &str) -> Result<Identifier> {
     let name = row.text(column)?;
     Identifier::new(name).map_err(|error| {
         Error::new(
@@ -321,7 +313,7 @@ fn identifier(row: &Row, column: &str) -> Result<Identifier> {
     })
 }
 
-fn indexes(rows: &[Row]) -> Result<Vec<Index>> {
+pub(super) fn indexes(rows: &[Row]) -> Result<Vec<Index>> {
     let mut indexes: Vec<Index> = Vec::new();
     let mut last_id = None;
     for row in rows {

@@ -9,7 +9,7 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, Result};
 use crate::model::row::{Value, printed_milliseconds};
 use crate::model::table::{Column, DataType};
 use crate::mssql::Row;
@@ -80,13 +80,10 @@ pub(crate) fn object<'a>(row: &Row, columns: &'a [Column]) -> Result<Object<'a>>
     let cells = columns.iter().enumerate().map(|(position, column)| {
         let value = row.value(position)?;
         let json = json(value, column.data_type).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Broken,
-                format!(
-                    "Column {} holds a value that is no {}",
-                    column.name, column.data_type
-                ),
-            )
+            Error::malformed(format_args!(
+                "The server answered with a value in column {} that is no {}",
+                column.name, column.data_type
+            ))
         })?;
         Ok((column.name.as_str(), json))
     });

@@ -29,6 +29,7 @@ mod refusal;
 mod rows;
 pub mod shape;
 mod socket;
+pub mod tables;
 pub mod value;
 
 pub use bound::row_bytes_max;
@@ -42,3 +43,4 @@ pub use guard::{Guard, Proof, predicate, unproven};
 pub use protection::{Encrypted, Protection};
 pub use query::{Flow, Session, more_than_asked, other_columns};
 pub use rows::{Row, RowReader};
+pub use tables::Listed;

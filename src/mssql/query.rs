@@ -366,20 +366,14 @@ impl Session {
 
 /// The error for an answer with more rows than its statement asked for.
 pub fn more_than_asked() -> Error {
-    Error::new(
-        ErrorKind::Broken,
-        "The server answered with more rows than it was asked for; check that it is a SQL Server",
-    )
+    Error::malformed("The server answered with more rows than it was asked for")
 }
 
 /// The error for an answer with other columns than the `count` that its statement asked for.
 pub fn other_columns(count: usize) -> Error {
-    Error::new(
-        ErrorKind::Broken,
-        format!(
-            "The server answered with other columns than the {count} it was asked for; check that it is a SQL Server"
-        ),
-    )
+    Error::malformed(format_args!(
+        "The server answered with other columns than the {count} it was asked for"
+    ))
 }
 
 fn sent<'a>(params: &[Value<'a>]) -> Result<Vec<ColumnData<'a>>> {
@@ -491,12 +485,9 @@ async fn pass_rows(
 impl Passed {
     fn take(&mut self, item: QueryItem, each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>) {
         let flow = match item {
-            QueryItem::Metadata(meta) if meta.result_index() > 0 && self.results == Results::One => {
-                Err(Error::new(
-                    ErrorKind::Broken,
-                    "The server answered with two results where one was asked for; check that it is a SQL Server",
-                ))
-            }
+            QueryItem::Metadata(meta) if meta.result_index() > 0 && self.results == Results::One => Err(
+                Error::malformed("The server answered with two results where one was asked for"),
+            ),
             QueryItem::Metadata(meta) => {
                 self.count.get_or_insert(0);
                 check_columns(meta.columns()).map(|()| Flow::Continue)

@@ -14,7 +14,7 @@ fn meaning(state: u8) -> (&'static str, &'static str) {
     match state {
         2 | 5 => (
             "there is no such login",
-            "correct the user, or make the login (migrations/admin has the scripts)",
+            "correct the user, or have an administrator make the login: `sync migrate --admin reader` or `etl-user` prints the script",
         ),
         6 => (
             "a Windows login cannot log in with a password here",
@@ -22,32 +22,32 @@ fn meaning(state: u8) -> (&'static str, &'static str) {
         ),
         7 => (
             "the login is disabled, and the password is wrong",
-            "migrations/admin/fix_login.sql enables it and sets the password",
+            "the script that `sync migrate --admin fix-login` prints enables it and sets the password",
         ),
         8 => (
             "the password is wrong",
-            "correct it in .env, or set it with migrations/admin/fix_login.sql",
+            "correct it in .env, or set it by the script that `sync migrate --admin fix-login` prints",
         ),
         9 => (
             "the password is not a valid one",
-            "set another with migrations/admin/fix_login.sql",
+            "set another by the script that `sync migrate --admin fix-login` prints",
         ),
         11 | 12 => (
             "the login is valid but may not connect to this server",
-            "GRANT CONNECT SQL to it, as migrations/admin/fix_login.sql does",
+            "GRANT CONNECT SQL to it, as the script does that `sync migrate --admin fix-login` prints",
         ),
         13 => ("the server's service is paused", "resume the service"),
         18 => (
             "the password must be changed first",
-            "set it with migrations/admin/fix_login.sql",
+            "set it by the script that `sync migrate --admin fix-login` prints",
         ),
         38 | 46 => (
             "the database was not found, or the login may not open it",
-            "correct the database's name, or map the login to a user of it (migrations/admin/fix_login.sql)",
+            "correct the database's name, or map the login to a user of it by the script that `sync migrate --admin fix-login` prints",
         ),
         40 => (
             "the login's default database cannot be opened",
-            "migrations/admin/fix_login.sql sets another",
+            "the script that `sync migrate --admin fix-login` prints sets another",
         ),
         58 => (
             "the server takes Windows logins only: mixed mode is off, or its service was not restarted since it was \
@@ -80,18 +80,21 @@ pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
                     "it is not one of a trusted domain",
                     "give a SQL Server login, and check that the server accepts them (mixed mode)",
                 ),
-                18470 => ("it is disabled", "migrations/admin/fix_login.sql enables it"),
+                18470 => (
+                    "it is disabled",
+                    "the script that `sync migrate --admin fix-login` prints enables it",
+                ),
                 18486 => (
                     "it is locked, after too many wrong passwords",
-                    "migrations/admin/fix_login.sql unlocks it",
+                    "the script that `sync migrate --admin fix-login` prints unlocks it",
                 ),
                 18487 => (
                     "its password has expired",
-                    "set a new one with migrations/admin/fix_login.sql",
+                    "set a new one by the script that `sync migrate --admin fix-login` prints",
                 ),
                 _ => (
                     "its password must be changed first",
-                    "set it with migrations/admin/fix_login.sql",
+                    "set it by the script that `sync migrate --admin fix-login` prints",
                 ),
             };
             let text = format!("The {place} refused the login {user} (error {number}): {what}; {fix}");
@@ -100,7 +103,7 @@ pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
         4060 => {
             let text = format!(
                 "The {place} has no database {database} that the login {user} may open (error 4060); check the \
-                 database's name, its state and the login's user in it (migrations/admin/fix_login.sql maps it)"
+                 database's name, its state and the login's user in it (the script that `sync migrate --admin fix-login` prints maps it)"
             );
             // Azure SQL also answers this while it moves a database.
             let kind = if is_azure(&endpoint.host) {

@@ -6,7 +6,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use tiberius::{ColumnData, ColumnType};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::text::shown;
+use crate::base::text::{counted, shown};
 use crate::model::row::{Value, encode, printed_milliseconds};
 use crate::mssql::value::canonical;
 
@@ -78,8 +78,9 @@ impl Row {
     pub fn count(&self, column: impl ColumnIndex) -> Result<u64> {
         let count = u64::try_from(self.integer(column)?).ok();
         count.filter(|count| *count <= ROWS_MAX).ok_or_else(|| {
-            let text = format!("Column {column} of a result is no number of rows");
-            Error::new(ErrorKind::Broken, text)
+            Error::malformed(format_args!(
+                "The server answered with no number of rows in column {column}"
+            ))
         })
     }
 
@@ -184,10 +185,9 @@ fn misfit(column: impl ColumnIndex, wanted: &str, found: Value<'_>) -> Error {
         | Value::DateTime { .. }
         | Value::DateTimeOffset { .. } => "a date or time",
     };
-    Error::new(
-        ErrorKind::Broken,
-        format!("Column {column} of a result is {found} where {wanted} was expected"),
-    )
+    Error::malformed(format_args!(
+        "The server answered with {found} in column {column}, where {wanted} was expected"
+    ))
 }
 
 fn cell(row: &tiberius::Row, column: usize) -> Result<&ColumnData<'static>> {
@@ -196,10 +196,10 @@ fn cell(row: &tiberius::Row, column: usize) -> Result<&ColumnData<'static>> {
 }
 
 fn no_such_column(column: impl ColumnIndex, count: usize) -> Error {
-    Error::new(
-        ErrorKind::Broken,
-        format!("A result has no column {column}; it has {count}"),
-    )
+    Error::malformed(format_args!(
+        "The server answered with {}, of which none is {column}",
+        counted(count as u64, "column")
+    ))
 }
 
 /// A row of a stream, which ends with the call that it is given to.
@@ -321,7 +321,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Column 0 of a result is a text where an integer was expected"
+            "The server answered with a text in column 0, where an integer was expected; check that it is a SQL Server"
         );
         assert_eq!(row(ColumnData::I64(Some(7))).count(0).unwrap(), 7);
         for count in [-1, i64::MAX] {
@@ -343,7 +343,10 @@ mod tests {
         assert_eq!(row.integer("A").unwrap(), 7);
         let error = row.integer("row_count").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Broken);
-        assert_eq!(error.to_string(), "A result has no column row_count; it has 1");
+        assert_eq!(
+            error.to_string(),
+            "The server answered with 1 column, of which none is row_count; check that it is a SQL Server"
+        );
     }
 
     #[test]

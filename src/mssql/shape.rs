@@ -255,7 +255,7 @@ pub async fn shape(session: &mut Session, table: &TableSchema) -> Result<Shape> 
             Err(error) if error.kind() == ErrorKind::Statement && !has_view(session, sql).await? => {}
             Err(error) if error.kind().is_of_the_statement() => {
                 shape.obstacles.push(format!(
-                    "{what}, which this login may not see (migrations/admin/setup_etl_user.sql grants that)"
+                    "{what}, which this login may not see (the script that `sync migrate --admin etl-user` prints grants that)"
                 ));
             }
             Err(error) => return Err(error),

@@ -207,9 +207,8 @@ impl Accounting<'_> {
         source
             .stream(SourceQuery::new(select, params), |row| {
                 let Value::Integer(number) = row.value(0)? else {
-                    return Err(Error::new(
-                        ErrorKind::Broken,
-                        "The number of a key is no whole number",
+                    return Err(Error::malformed(
+                        "The source answered with a key that it was not asked for",
                     ));
                 };
                 rows += 1;

@@ -23,13 +23,7 @@ use crate::target::receipt::{self, Incarnation, Receipt, Recorded};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rebuilt {
     /// Tables of the configuration that the target knows.
-    pub tables: u64,
-    /// Their windows.
-    pub windows: u64,
-    /// Chunks that have a receipt.
-    pub chunks: u64,
-    /// Their rows.
-    pub rows: u64,
+    pub tables: Vec<RebuiltTable>,
     /// The path of the old store, if there was one.
     pub aside: Option<PathBuf>,
     /// Target tables with receipts that the configuration does not name. The rebuild leaves them out.
@@ -39,13 +33,65 @@ pub struct Rebuilt {
     pub untold: Vec<String>,
 }
 
+/// A table of a rebuild.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RebuiltTable {
+    /// Its name in the configuration.
+    pub name: String,
+    /// How it is copied.
+    pub mode: Mode,
+    /// Its windows that have receipts.
+    pub windows: Vec<RebuiltWindow>,
+}
+
+/// A window of a rebuild.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RebuiltWindow {
+    /// Its identity.
+    pub window: Window,
+    /// Whether it is complete.
+    pub complete: bool,
+    /// Its chunks that have a receipt.
+    pub chunks: u64,
+    /// Their rows.
+    pub rows: u64,
+}
+
+impl Rebuilt {
+    /// The windows of all tables.
+    pub fn windows(&self) -> impl Iterator<Item = &RebuiltWindow> {
+        self.tables.iter().flat_map(|table| &table.windows)
+    }
+}
+
 /// Rebuilds the store at `path` from the receipts in the target of `config`.
 ///
 /// # Errors
 /// `Busy` when a run has the store; `State` when it cannot be made or the target is of a newer version; those
-/// of the session. The file at `path` stays as it is then.
+/// of the session. The file at `path` stays as it is then, and no part of a new one is left beside it.
 pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Result<Rebuilt> {
+    // Nothing is made for a target that is not there.
+    let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
     let replacement = Replacement::begin(path)?;
+    match fill(config, &replacement, &mut session, clock).await {
+        Ok(mut rebuilt) => {
+            rebuilt.aside = replacement.place(clock.now())?;
+            Ok(rebuilt)
+        }
+        Err(error) => {
+            replacement.discard();
+            Err(error)
+        }
+    }
+}
+
+/// Fills the new store with what the target proves.
+async fn fill(
+    config: &Config,
+    replacement: &Replacement,
+    session: &mut Session,
+    clock: &SharedClock,
+) -> Result<Rebuilt> {
     // An interrupted `forget` is kept, if the old store is readable.
     let tombstones = replacement.old().and_then(|old| match old {
         Some(old) => old.view()?.tombstones(),
@@ -55,10 +101,9 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
         let changes: Vec<Change> = tombstones.into_iter().map(Change::Forget).collect();
         replacement.commit(&changes)?;
     }
-    let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
     let mut rebuilt = Rebuilt::default();
-    if migrate::version(&mut session).await? > 0 {
-        let mut loaded = receipt::tables(&mut session).await?;
+    if migrate::version(session).await? > 0 {
+        let mut loaded = receipt::tables(session).await?;
         for table in &config.tables {
             let target = config.target_table(table);
             let (name, full) = (table.name.as_str(), target.exact());
@@ -66,15 +111,13 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
             loaded.retain(|loaded| {
                 !loaded.eq_ignore_ascii_case(&full) && !loaded.eq_ignore_ascii_case(&shadow.exact())
             });
-            let Some((recorded, unfollowed)) = recorded(&mut session, &replacement, name, &target).await?
-            else {
-                if receipt::is_loaded(&mut session, std::slice::from_ref(&target)).await? {
+            let Some((recorded, unfollowed)) = recorded(session, replacement, name, &target).await? else {
+                if receipt::is_loaded(session, std::slice::from_ref(&target)).await? {
                     rebuilt.untold.push(full);
                 }
                 continue;
             };
             let (access_path, fingerprint) = (recorded.access_path, recorded.fingerprint);
-            rebuilt.tables += 1;
             let source = receipt::source_table(&fingerprint).unwrap_or_default().to_owned();
             replacement.commit(&[
                 Change::Unfollowed {
@@ -91,25 +134,30 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
                 }),
             ])?;
             // If a refresh was cut short, the lost store had the chunks of the shadow table.
-            let left = receipt::left_shadow(&mut session, &target).await?.is_some();
+            let left = receipt::left_shadow(session, &target).await?.is_some();
             let beside = match left && table.mode == Mode::Full {
-                true => receipt::windows(&mut session, &shadow).await?,
+                true => receipt::windows(session, &shadow).await?,
                 false => Vec::new(),
             };
             let (place, windows) = match beside {
                 windows if !windows.is_empty() => (&shadow, windows),
-                _ => (&target, receipt::windows(&mut session, &target).await?),
+                _ => (&target, receipt::windows(session, &target).await?),
             };
             // Asked before the receipts: those of earlier epochs are all there then.
-            let epoch = lease::epoch_of(&mut session, &target).await?;
-            let (mut newest, mut seals) = (Vec::new(), Vec::new());
+            let epoch = lease::epoch_of(session, &target).await?;
+            let (mut newest, mut seals, mut told) = (Vec::new(), Vec::new(), Vec::new());
             for window in windows {
-                let receipts = receipt::read(&mut session, place, window).await?;
+                let receipts = receipt::read(session, place, window).await?;
                 seals.extend(receipts.iter().map(|receipt| receipt.seal));
                 newest.extend(receipts.iter().max_by_key(|receipt| receipt.epoch).cloned());
-                let changes = of_window(receipts, place == &shadow, name, window, clock, &mut rebuilt);
+                let changes = of_window(receipts, place == &shadow, name, window, clock, &mut told);
                 replacement.commit(&changes)?;
             }
+            rebuilt.tables.push(RebuiltTable {
+                name: name.to_owned(),
+                mode: table.mode,
+                windows: told,
+            });
             receipt::refuse_other_key(place, seals)?;
             let newest = newest.into_iter().max_by_key(|receipt| receipt.epoch);
             let incarnation = newest.map(|receipt| receipt.incarnation);
@@ -130,7 +178,6 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
         }
         rebuilt.left_out = loaded.iter().map(|name| harmless_text(name)).collect();
     }
-    rebuilt.aside = replacement.place(clock.now())?;
     Ok(rebuilt)
 }
 
@@ -169,16 +216,20 @@ fn of_window(
     name: &str,
     window: Window,
     clock: &SharedClock,
-    rebuilt: &mut Rebuilt,
+    told: &mut Vec<RebuiltWindow>,
 ) -> Vec<Change> {
     let chunks: Vec<_> = receipts.into_iter().map(|receipt| receipt.chunk).collect();
-    rebuilt.windows += 1;
-    rebuilt.chunks += chunks.len() as u64;
-    rebuilt.rows += chunks.iter().map(|chunk| chunk.tally.row_count).sum::<u64>();
+    // Nobody sees the rows of a shadow table before the cutover.
+    let complete = is_complete(&chunks) && !is_shadow;
+    told.push(RebuiltWindow {
+        window,
+        complete,
+        chunks: chunks.len() as u64,
+        rows: chunks.iter().map(|chunk| chunk.tally.row_count).sum(),
+    });
     let record = WindowRecord {
         window,
-        // Nobody sees the rows of a shadow table before the cutover.
-        state: if is_complete(&chunks) && !is_shadow {
+        state: if complete {
             WindowState::Complete
         } else {
             WindowState::Planned

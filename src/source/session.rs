@@ -7,10 +7,10 @@
 
 use crate::base::error::Result;
 use crate::model::row::Value;
-use crate::model::table::{TableName, TableSchema};
+use crate::model::table::{Identifier, TableName, TableSchema};
 use crate::mssql::{
-    Database, Endpoint, Flow, Guard, Row, RowReader, ServerInfo, Session, Timeouts, catalog, predicate,
-    unproven,
+    Database, Endpoint, Flow, Guard, Listed, Row, RowReader, ServerInfo, Session, Timeouts, catalog,
+    predicate, tables, unproven,
 };
 
 /// One read of the source: a SELECT and the values of its parameters `@P1`, `@P2`, ….
@@ -187,6 +187,14 @@ impl SourceSession {
     /// As [`catalog::describe`].
     pub async fn describe(&mut self, table: &TableName) -> Result<Option<TableSchema>> {
         catalog::describe(&mut self.session, table).await
+    }
+
+    /// All tables of a schema that this login sees, as the catalog describes them.
+    ///
+    /// # Errors
+    /// As [`tables::tables`].
+    pub async fn tables(&mut self, schema: &Identifier) -> Result<Vec<Listed>> {
+        tables::tables(&mut self.session, schema).await
     }
 
     /// The number of rows of a table, as far as the server knows without counting.

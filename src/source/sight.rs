@@ -8,7 +8,8 @@
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::shown;
 use crate::model::row::Value;
-use crate::model::table::{RefusedColumn, TableName, TableSchema};
+use crate::model::table::{Identifier, RefusedColumn, TableName, TableSchema};
+use crate::mssql::{Listed, Row};
 use crate::source::session::{Policies, Sights, SourceQuery, SourceSession};
 
 /// The features of the server and the rights of the login: one query a session. `COL_LENGTH` and `OBJECT_ID`
@@ -26,6 +27,14 @@ const COLUMNS: &str = "SELECT c.name AS [column_name], c.is_masked, c.encryption
     HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK'), HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) AS [unmask] \
     FROM sys.columns AS c WHERE c.object_id = @P1 AND (c.is_masked = 1 OR c.encryption_type IS NOT NULL) \
     ORDER BY c.column_id";
+
+/// The same of all tables of a schema.
+const COLUMNS_OF_SCHEMA: &str = "SELECT c.object_id, c.name AS [column_name], c.is_masked, c.encryption_type, \
+    COALESCE(HAS_PERMS_BY_NAME(QUOTENAME(s.name) + N'.' + QUOTENAME(t.name), N'OBJECT', N'UNMASK', c.name, N'COLUMN'), \
+    HAS_PERMS_BY_NAME(QUOTENAME(s.name) + N'.' + QUOTENAME(t.name), N'OBJECT', N'UNMASK'), \
+    HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) AS [unmask] \
+    FROM sys.columns AS c JOIN sys.tables AS t ON t.object_id = c.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
+    WHERE s.name = @P1 AND (c.is_masked = 1 OR c.encryption_type IS NOT NULL) ORDER BY c.object_id, c.column_id";
 
 /// The policies that filter the rows of a table. Predicate type 0 is FILTER.
 const FILTERS: &str = "SELECT DISTINCT SCHEMA_NAME(p.schema_id) AS [schema_name], p.name AS [policy_name] FROM sys.security_predicates AS d \
@@ -64,6 +73,45 @@ pub async fn examine(session: &mut SourceSession, schema: &mut TableSchema) -> R
         .collect()
 }
 
+/// The tables of a schema that this login sees. Those that it cannot copy have an error in the place of their description:
+/// that it may not read them, or reads masks. Reads no row.
+///
+/// # Errors
+/// Those of [`SourceSession::tables`].
+pub async fn tables(session: &mut SourceSession, schema: &Identifier) -> Result<Vec<Listed>> {
+    let mut listed = session.tables(schema).await?;
+    let hidden = if sights(session).await?.columns {
+        let name = [Value::Text(schema.as_str())];
+        session.session.many_rows(COLUMNS_OF_SCHEMA, &name).await?
+    } else {
+        Vec::new()
+    };
+    for table in &mut listed {
+        let Ok(described) = &mut table.schema else {
+            continue;
+        };
+        let mut own = Vec::new();
+        for row in &hidden {
+            if row.integer("object_id")? == i64::from(described.object_id) {
+                own.push(row);
+            }
+        }
+        let name = described.name.clone();
+        let refused = match hide(described, own) {
+            _ if !table.may_read => Some(Error::new(ErrorKind::Preflight, may_not_read(&name))),
+            Err(error) if error.kind() == ErrorKind::Preflight => Some(error),
+            hidden => {
+                hidden?;
+                None
+            }
+        };
+        if let Some(error) = refused {
+            table.schema = Err(error);
+        }
+    }
+    Ok(listed)
+}
+
 /// The warning for an operator if the login may not see the source's security policies.
 ///
 /// # Errors
@@ -72,7 +120,7 @@ pub async fn unseen(session: &mut SourceSession) -> Result<Option<&'static str>>
     Ok((sights(session).await?.policies == Policies::Hidden).then_some(
         "Whether row-level security keeps rows from this login could not be checked: it may not see the \
          security policies of the source; GRANT VIEW DEFINITION on the database to it \
-         (migrations/admin/setup_reader.sql)",
+         (as the script does that `sync migrate --admin reader` prints)",
     ))
 }
 
@@ -93,14 +141,18 @@ pub fn filtered(policies: &[String]) -> Option<String> {
 pub fn unreadable(error: Error, table: &TableName) -> Error {
     match error.number() {
         Some(number) if NO_SELECT.contains(&number) => {
-            let text = format!(
-                "The login may not read {table} (error {number}); GRANT SELECT on it or on its schema \
-                 (migrations/admin/setup_reader.sql), and REVOKE any DENY"
-            );
+            let text = may_not_read(format_args!("{table} (error {number})"));
             Error::new(ErrorKind::Preflight, text).with_number(number)
         }
         _ => error,
     }
+}
+
+fn may_not_read(table: impl std::fmt::Display) -> String {
+    format!(
+        "The login may not read {table}; GRANT SELECT on it or on its schema (as the script does that \
+         `sync migrate --admin reader` prints), and REVOKE any DENY"
+    )
 }
 
 /// Refuses a table that returns a column which the catalog does not show.
@@ -128,7 +180,7 @@ async fn returned(session: &mut SourceSession, schema: &TableSchema) -> Result<(
             ErrorKind::Preflight,
             format!(
                 "Table {} returns {} that its catalog does not show to this login; GRANT VIEW DEFINITION on the \
-                 table and its schema to it (migrations/admin/setup_reader.sql)",
+                 table and its schema to it (as the script does that `sync migrate --admin reader` prints)",
                 schema.name,
                 listed(columns)
             ),
@@ -154,8 +206,14 @@ fn undescribed<'a>(returned: &'a [String], schema: &TableSchema) -> Vec<&'a str>
 async fn hidden_values(session: &mut SourceSession, schema: &mut TableSchema) -> Result<()> {
     let quoted = schema.name.quoted();
     let params = [Value::Integer(i64::from(schema.object_id)), Value::Text(&quoted)];
+    let rows = session.session.rows(COLUMNS, &params).await?;
+    hide(schema, &rows)
+}
+
+/// The same, from the rows of [`COLUMNS`] about the table.
+fn hide<'a>(schema: &mut TableSchema, rows: impl IntoIterator<Item = &'a Row>) -> Result<()> {
     let mut masked = Vec::new();
-    for row in session.session.rows(COLUMNS, &params).await? {
+    for row in rows {
         let name = row.text("column_name")?;
         let Some(at) = schema
             .columns
@@ -245,7 +303,7 @@ async fn sights(session: &mut SourceSession) -> Result<Sights> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::table::{Column, DataType, Identifier};
+    use crate::model::table::{Column, DataType};
 
     #[test]
     fn a_column_that_the_catalog_does_not_show_is_found() {

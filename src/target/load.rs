@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, Result};
 use crate::base::failpoint;
 use crate::model::brake::{Brake, held};
 use crate::model::chunk::KeyRange;
@@ -285,7 +285,7 @@ impl Transaction<'_> {
         let rows = session.rows(&sql, &range.params).await?;
         let row = rows
             .first()
-            .ok_or_else(|| Error::new(ErrorKind::Broken, "A load's first statement gave no answer"))?;
+            .ok_or_else(|| Error::malformed("The target did not answer the first statement of a load"))?;
         if row.integer("fenced")? != 1 {
             return Err(lease::lost(&lease.table));
         }
@@ -497,6 +497,8 @@ async fn tally(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result
             Ok(Flow::Continue)
         })
         .await?
-        .ok_or_else(|| Error::new(ErrorKind::Broken, "Reading back gave no result set"))?;
+        .ok_or_else(|| {
+            Error::malformed("The target answered with no rows where those of a load were read back")
+        })?;
     Ok(tally)
 }

@@ -192,7 +192,7 @@ async fn recorded(session: &mut Session) -> Result<i32> {
     i32::try_from(version).map_err(|_| {
         Error::new(
             ErrorKind::State,
-            "Table [sync].[migration] of the target holds an invalid version; correct its rows",
+            "Table [sync].[migration] of the target has a version that is no number of a migration; delete that row, or put the table back from a backup",
         )
     })
 }

@@ -4,7 +4,7 @@
 //! A count of ranges is a scan. One statement counts several ranges, as long as few rows are expected in
 //! them, so that it neither takes longer than a server may take to answer nor has too many parameters.
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, Result};
 use crate::model::chunk::KeyRange;
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
@@ -115,12 +115,8 @@ impl<'a> Batch<'a> {
         if self.branches.is_empty() {
             return Ok(());
         }
-        let unexpected = || {
-            Error::new(
-                ErrorKind::Broken,
-                "A count of rows is of no range that was asked for",
-            )
-        };
+        let unexpected =
+            || Error::malformed("The target answered with a number of rows that it was not asked for");
         let mut left = self.branches.len();
         for row in session
             .rows(&self.branches.join(" UNION ALL "), &self.params)

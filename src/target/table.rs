@@ -157,8 +157,8 @@ impl Target {
     pub fn storage_note(&self, configured: usize) -> Option<String> {
         (self.chunk_rows(configured) > configured).then(|| {
             format!(
-                "{} is a columnstore, so chunks have up to {COLUMNSTORE_ROWS_MIN} rows, not {configured}: so many are \
-                 compressed as they are loaded. Raise chunk_bytes_max if it cuts them before",
+                "{} is a columnstore, so chunks have up to {COLUMNSTORE_ROWS_MIN} rows, not {configured}, because the \
+                 server compresses so many at once; raise chunk_bytes_max if it ends them before",
                 self.quoted
             )
         })

@@ -115,13 +115,13 @@ fn a_configuration_that_is_wrong_ends_with_2() {
     insta::assert_snapshot!(home.sync(&["doctor"]), @r"
     stdout:
     ✓ ok       configuration: There is no .env; variables come from the environment alone
-    ✗ failure  configuration: sync.toml, line 2: Unknown key `usr` in [source]; known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts
+    ✗ failure  configuration: sync.toml, line 2: Unknown key `usr` in [source]; did you mean `user`? The known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts
     1 failure, 0 warnings: correct the failures first.
     exit code: 2
     ");
     let said = Home::empty().sync(&["doctor"]);
     assert_eq!(said.code(), 2, "{said}");
-    assert!(said.stdout.contains("have `sync init` write one"), "{said}");
+    assert!(said.stdout.contains("write one with `sync init`"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 //! `cargo test --test it settle::` runs one topic.
 
 mod cli;
+mod command_line;
 mod counts;
 mod damage;
 mod damage_place;
@@ -16,6 +17,8 @@ mod fixtures;
 mod forget;
 mod hidden;
 mod hostile;
+mod init;
+mod json;
 mod kept_plan;
 mod lease;
 mod migrate;

@@ -98,7 +98,7 @@ async fn a_login_without_the_right_is_told_who_can_help() {
         .await
         .expect(7);
     for says in [
-        "setup_etl_user.sql",
+        "`sync migrate --admin etl-user` prints",
         "`sync migrate --print`",
         "CREATE TABLE permission denied",
     ] {

@@ -7,9 +7,11 @@ use std::path::Path;
 use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
-const COMMANDS: [&str; 13] = [
+/// All commands of the program.
+pub(crate) const COMMANDS: [&str; 17] = [
     "init",
     "doctor",
+    "tables",
     "plan",
     "run",
     "status",
@@ -21,6 +23,9 @@ const COMMANDS: [&str; 13] = [
     "forget",
     "demo",
     "emulator",
+    "docs",
+    "man",
+    "completions",
 ];
 
 /// Each sentence of the page that names the exit code of a command, by words of its own; the test that holds the

@@ -172,6 +172,12 @@ async fn without_the_target_the_old_file_stays() {
         assert_eq!(now, b"damage", "{ended:?}");
         assert!(project.asides().is_empty(), "{ended:?}");
     }
+    std::fs::remove_dir_all(project.home.path("state")).expect("it was there");
+    project.sync(&["rebuild"]).await.expect(7);
+    assert!(
+        !project.home.path("state").exists(),
+        "nothing is made for a target that is away"
+    );
     project.home.write("sync.toml", text);
     project.sync(&["rebuild"]).await.expect(0);
     job::heal(&server, &project, [0, 0], [0, 0]).await;
@@ -184,6 +190,7 @@ async fn cut_short_it_leaves_the_old_file() {
     };
     let project = job::finished(&server).await;
     std::fs::write(project.state(), "damage").expect("it is written");
+    let rest = project.home.path("state/checkpoints.redb.rebuilt");
     // The receipts of the third window: a part of the new store is there.
     for action in [Action::Drop, Action::Stall] {
         let asked =
@@ -195,6 +202,7 @@ async fn cut_short_it_leaves_the_old_file() {
             child.kill().await.expect("the rebuild is killed");
         } else {
             Ended::of(child).await.expect(7);
+            assert!(!rest.exists(), "nothing of a rebuild that failed is left");
         }
         server.faults().clear();
         let now = std::fs::read(project.state()).expect("it is there");
@@ -203,7 +211,6 @@ async fn cut_short_it_leaves_the_old_file() {
         project.sync(&["status"]).await.expect(6);
     }
     project.sync(&["rebuild"]).await.expect(0);
-    let rest = project.home.path("state/checkpoints.redb.rebuilt");
     assert!(!rest.exists(), "what was left of the attempts is gone");
     assert_eq!(proven(&project.state()).chunks.len() as u32, job::ALL_CHUNKS);
     job::heal(&server, &project, [0, 0], [0, 0]).await;

@@ -136,6 +136,7 @@ async fn tell(told: &mut Told) {
     told.sync(&["doctor"]).await;
     told.done(&["migrate", "--print"]).await;
     told.done(&["migrate"]).await;
+    told.done(&["tables"]).await;
     told.done(&PLAN).await;
     told.done(&RUN).await;
     for command in [

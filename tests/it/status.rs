@@ -141,7 +141,7 @@ async fn what_is_missing_is_named() {
     let said = text(&project, &[]).await;
     assert_has(
         &said,
-        &["Not loaded: PAYMENT: nothing of it is loaded", "· not loaded"],
+        &["Not loaded: PAYMENT: nothing is loaded", "· not loaded"],
     );
     assert!(!said.contains("Not loaded: SALES"), "{said}");
     let status = project.status().await;
@@ -192,7 +192,7 @@ async fn what_was_refused_is_told_until_it_is_put_right() {
         &said,
         &[
             "Refused: LATER: Source database",
-            "Not loaded: LATER: nothing of it is loaded",
+            "Not loaded: LATER: nothing is loaded",
         ],
     );
     let failed = text(&project, &["--failed"]).await;

@@ -100,7 +100,7 @@ async fn a_chunk_that_the_target_does_not_take_is_given_up_in_time() {
     // Nobody lets the target go on: the run ends by itself.
     let ended = Ended::of(child).await.expect(4);
     let last = ended.stderr.lines().last().unwrap_or_default();
-    assert!(last.contains("run the same command again to go on"), "{last}");
+    assert!(last.contains("run the same command again to resume"), "{last}");
     assert_eq!(server.receipts().await.len(), 2, "the third chunk is rolled back");
     let status = project.status().await;
     assert_eq!(status["run"]["exit_code"], 4, "its end is recorded: {status}");

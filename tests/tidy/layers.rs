@@ -37,7 +37,7 @@ fn each_folder_imports_only_from_those_below_it() {
     let mut faults = Vec::new();
     for (module, imports) in Crate::read("src").imports() {
         for import in imports {
-            // The root, main.rs and lib.rs, is above all of them.
+            // The root, main.rs, lib.rs and bin/, is above all of them.
             if let (Some(from), Some(to)) = (layer_of_file(&module, layer), layer_of_file(&import, layer))
                 && to < from
             {
@@ -49,7 +49,10 @@ fn each_folder_imports_only_from_those_below_it() {
 }
 
 fn layer_of_file(module: &Module, layer: impl Fn(&Module) -> Option<usize>) -> Option<usize> {
-    if module.first().is_some_and(|first| first == "main") {
+    if module
+        .first()
+        .is_some_and(|first| ["main", "bin"].contains(&first.as_str()))
+    {
         return None;
     }
     layer(module)

@@ -66,11 +66,23 @@ impl Home {
 
     /// Runs it with environment variables. What it prints is as any machine has it in any run.
     pub fn sync_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ended {
-        let mut command = Command::new(program::path());
+        self.run(&program::path(), args, variables)
+    }
+
+    /// Runs it by its second name.
+    pub fn mssql_sync(&self, args: &[&str]) -> Ended {
+        let name = format!("mssql-sync{}", std::env::consts::EXE_SUFFIX);
+        self.run(&program::path().with_file_name(name), args, &[])
+    }
+
+    fn run(&self, program: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ended {
+        let mut command = Command::new(program);
         command
             .current_dir(self.directory())
             .env_remove("SOURCE_PASSWORD")
             .env_remove("TARGET_PASSWORD")
+            // The width of the terminal that the tests are run in.
+            .env_remove("COLUMNS")
             .envs(variables.iter().copied())
             .args(args)
             .stdin(Stdio::null())

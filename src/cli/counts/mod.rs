@@ -482,6 +482,7 @@ fn are_equal(counts: &[Count]) -> Option<bool> {
 
 /// The counts as JSON.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct CountsView<'a> {
     equal: Option<bool>,
     tables: Vec<LineView<'a>>,
@@ -489,6 +490,7 @@ struct CountsView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LineView<'a> {
     equal: Option<bool>,
     name: &'a str,
@@ -500,6 +502,7 @@ struct LineView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TotalView {
     source: u64,
     target: u64,

@@ -69,6 +69,7 @@ fn a_difference_is_marked_and_ends_with_3() {
     assert_eq!(exit_of(&counts), ExitCode::Mismatch);
     insta::assert_snapshot!(json(&CountsView::of(&counts[..2])), @r#"
     {
+      "schema_version": 1,
       "equal": false,
       "tables": [
         {
@@ -119,6 +120,7 @@ fn a_table_of_which_nothing_is_loaded_is_neither_equal_nor_empty() {
     assert_eq!(are_equal(&counts[1..]), None);
     insta::assert_snapshot!(json(&CountsView::of(&counts[1..2])), @r#"
     {
+      "schema_version": 1,
       "equal": null,
       "tables": [
         {
@@ -164,6 +166,7 @@ fn a_line_a_window() {
     );
     insta::assert_snapshot!(json(&CountsView::of(&counts[..1])), @r#"
     {
+      "schema_version": 1,
       "equal": true,
       "tables": [
         {
@@ -197,4 +200,9 @@ fn windows_that_touch_are_one() {
         joined(windows.into_iter().chain([Window::Undated])),
         [dates(1, 5), dates(7, 8), Extent::Undated]
     );
+}
+
+#[test]
+fn the_schema_is_kept() {
+    crate::cli::schema::assert_kept::<CountsView<'_>>("counts");
 }

@@ -1,7 +1,12 @@
-//! `sync init` writes the files to start from, for two real servers.
+//! `sync init` writes the files to start from, for two real servers; with `--from-source`, with the tables that the
+//! source has.
 //!
 //! It never overwrites a file: an existing file belongs to its user. Each file is its owner's alone, as it is to hold
 //! passwords, and a kill leaves a whole file or none.
+
+mod from_source;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
@@ -11,182 +16,102 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::private;
 use crate::cli::context::{Context, result};
+use crate::config::FILE_DEFAULT;
+use from_source::SourceArgs;
 
-/// Each file's name and text.
-const FILES: [(&str, &str); 2] = [
-    ("sync.toml", include_str!("sync.toml")),
-    (".env.example", include_str!("env.example")),
-];
+const TEMPLATE: &str = include_str!("sync.toml");
+const ENV_EXAMPLE: &str = include_str!("env.example");
+
+/// The name of the example of variables, beside the configuration.
+const ENV_EXAMPLE_NAME: &str = ".env.example";
 
 /// Arguments of `sync init`.
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
     /// Directory of the files; created if it does not exist
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Read the source's catalog, and write its tables with their date columns, keys and sizes; with a configuration that
+    /// exists, print them
+    #[arg(long)]
+    from_source: bool,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
-pub(super) fn run(context: &Context, args: &InitArgs) -> Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: InitArgs) -> Result<ExitCode> {
     // Files of the current directory are shown without a leading `./`.
-    let directory = if args.dir == Path::new(".") {
-        Path::new("")
-    } else {
-        &args.dir
+    let path: PathBuf = match &args.dir {
+        Some(directory) => directory.components().as_path().join(&context.config),
+        None => context.config.clone(),
     };
+    let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
+    if args.from_source {
+        return from_source::run(context, &path, &args.source).await;
+    }
+    write(context, &path, TEMPLATE, ENV_EXAMPLE, "")?;
+    Ok(ExitCode::Done)
+}
+
+/// Writes the configuration and the example of its variables, and says what comes next.
+fn write(context: &Context, path: &Path, config: &str, env: &str, about: &str) -> Result<()> {
     let mut text = String::new();
-    for (name, content) in FILES {
-        let path = directory.join(name);
-        if write_new(&args.dir, &path, content)? {
-            text.push_str(&format!("Wrote {}\n", path.display()));
+    let example = path.with_file_name(ENV_EXAMPLE_NAME);
+    for (path, content, about) in [(path, config, about), (&example, env, "")] {
+        if write_new(path, content)? {
+            text.push_str(&format!("Wrote {}{about}\n", path.display()));
         } else {
             context
                 .voice
                 .say(&format!("note: {} exists and is left unchanged", path.display()));
         }
     }
-    text.push_str(&next(directory));
-    result(&text)?;
-    Ok(ExitCode::Done)
+    text.push_str(&next(path));
+    result(&text)
 }
 
 /// The next steps, for stdout.
-fn next(directory: &Path) -> String {
-    let config = directory.join("sync.toml");
-    let flag = if directory == Path::new("") {
+fn next(config: &Path) -> String {
+    let flag = if config == Path::new(FILE_DEFAULT) {
         String::new()
     } else {
-        format!(" --config {}", config.display())
+        format!(" --config {}", typed(config))
     };
     format!(
         "Next:\n  \
          1. Edit {}: servers, databases, users, and the tables to copy.\n  \
          2. Copy {} to .env beside it, and put the two passwords in; keep it out of git.\n  \
-         3. sync doctor{flag}    checks all of it, and says what is wrong and how to put it right\n  \
-         4. sync plan{flag}    says what a run would do; writes nothing\n  \
-         5. sync run{flag} --start-date 2025-10-01 --end-date 2025-11-30\n",
+         3. sync doctor{flag}\n     \
+         checks all of it, and says what is wrong and how to correct it\n  \
+         4. sync plan{flag} --from 2025-10-01 --to 2025-11-30\n     \
+         says what a run would do; writes nothing\n  \
+         5. sync run{flag} --from 2025-10-01 --to 2025-11-30\n     \
+         copies these days; run it again after an interruption\n",
         config.display(),
-        directory.join(".env.example").display()
+        config.with_file_name(ENV_EXAMPLE_NAME).display()
     )
 }
 
+/// A path as a shell takes it.
+fn typed(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains(char::is_whitespace) {
+        format!("\"{text}\"")
+    } else {
+        text
+    }
+}
+
 /// Writes a file unless it exists; returns whether it was written.
-fn write_new(directory: &Path, path: &Path, content: &str) -> Result<bool> {
+fn write_new(path: &Path, content: &str) -> Result<bool> {
     let failed = |error: std::io::Error| {
         let text = format!(
-            "Cannot write {}; give a --dir that can be written",
+            "Cannot write {}; name a place that can be written by --dir or --config",
             path.display()
         );
         Error::new(ErrorKind::Usage, text).with_source(error)
     };
-    private::directory(directory)
+    private::directory(&path.with_file_name(""))
         .and_then(|()| private::write_new(path, content.as_bytes()))
         .map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Config, Mode};
-
-    fn written() -> (tempfile::TempDir, PathBuf) {
-        let directory = tempfile::tempdir().unwrap();
-        for (name, content) in FILES {
-            let path = directory.path().join(name);
-            assert!(write_new(directory.path(), &path, content).unwrap());
-        }
-        let config = directory.path().join("sync.toml");
-        (directory, config)
-    }
-
-    #[test]
-    fn the_configuration_needs_servers_and_passwords_only() {
-        let (directory, path) = written();
-        std::fs::rename(
-            directory.path().join(".env.example"),
-            directory.path().join(".env"),
-        )
-        .unwrap();
-        let config = Config::load(&path, &|_| None).unwrap();
-        assert!(config.source.require_replica && config.source.endpoint.encrypt);
-        // Any certificate is accepted on this machine alone, and who names another server is told.
-        assert!(config.source.endpoint.protection().verified);
-        assert!(!config.target.endpoint.protected().1);
-        let elsewhere = std::fs::read_to_string(&path).unwrap();
-        let elsewhere = elsewhere.replace("\"127.0.0.1\"", "\"warehouse.example\"");
-        std::fs::write(&path, elsewhere).unwrap();
-        let moved = Config::load(&path, &|_| None).unwrap();
-        assert!(moved.target.endpoint.protected().1);
-        assert_eq!(config.target.table_prefix, "com_5013_");
-        let of_mode = |mode| {
-            config
-                .tables
-                .iter()
-                .filter(|table| table.mode == mode)
-                .map(|table| table.name.as_str())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            of_mode(Mode::Full),
-            [
-                "APP_4_CASHIER_DRAWER",
-                "APP_4_CUSTOMER",
-                "APP_4_EXTENDEDSALESITEM",
-                "APP_4_ITEM",
-                "APP_4_POINTRECORD",
-                "APP_4_SALESDELIVERY",
-                "APP_4_STOCK",
-                "APP_4_VOUCHER_MASTER",
-                "LOCATION_DETAIL"
-            ]
-        );
-        assert_eq!(of_mode(Mode::Monthly).len(), 10);
-    }
-
-    #[cfg(feature = "emulator")]
-    #[test]
-    fn its_tables_are_those_of_the_demo() {
-        let (_directory, path) = written();
-        let config = Config::load(&path, &|_| Some("x".to_owned())).unwrap();
-        let tables: Vec<_> = config
-            .tables
-            .iter()
-            .map(|table| {
-                let date = table.date_column.as_ref().map(|date| date.as_str());
-                (table.name.as_str(), date)
-            })
-            .collect();
-        let demo: Vec<_> = crate::cli::demo::tables().collect();
-        assert_eq!(tables, demo);
-    }
-
-    #[test]
-    fn what_is_commented_out_is_configuration_too() {
-        // An unknown key in a comment would teach an error.
-        let (directory, path) = written();
-        let text: String = std::fs::read_to_string(&path)
-            .unwrap()
-            .lines()
-            .filter(|line| !line.starts_with("replica_proof") && !line.contains("ca_file"))
-            .map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line)))
-            .collect();
-        std::fs::write(&path, text).unwrap();
-        let config = Config::load(&path, &|_| Some("as long as a key must be".to_owned())).unwrap();
-        assert_eq!(config.source.guard.refuse_names, ["POSPROD01"]);
-        assert_eq!(config.run.settle_minutes, 60);
-        assert_eq!(config.run.leaving_rows_max_percent, 10);
-        drop(directory);
-    }
-
-    #[test]
-    fn a_file_that_is_there_stays() {
-        let (directory, path) = written();
-        std::fs::write(&path, "mine").unwrap();
-        assert!(!write_new(directory.path(), &path, "ours").unwrap());
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
-        assert_eq!(
-            std::fs::read_dir(directory.path()).unwrap().count(),
-            2,
-            "nothing else is left behind"
-        );
-    }
 }

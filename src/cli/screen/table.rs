@@ -146,9 +146,18 @@ impl Table {
         text
     }
 
-    /// The table as Markdown, with all texts whole.
+    /// The table for a terminal, and as Markdown where there is none.
+    pub fn shown(&self, screen: &Screen) -> String {
+        match screen.width {
+            Some(_) => self.text(screen),
+            None => self.markdown(),
+        }
+    }
+
+    /// The table as Markdown, with all texts whole and strong ones between stars.
     pub fn markdown(&self) -> String {
-        let widths = self.natural();
+        let starred = self.starred();
+        let widths = starred.natural();
         let mut text = String::new();
         let plain = Screen {
             width: None,
@@ -166,10 +175,21 @@ impl Table {
                 })
                 .collect(),
         );
-        for line in &self.lines {
+        for line in &starred.lines {
             push(self.cells(line, &widths, &plain));
         }
         text
+    }
+
+    /// The table with stars around its strong texts.
+    fn starred(&self) -> Table {
+        let mut table = self.clone();
+        for cell in table.lines.iter_mut().flatten() {
+            if cell.tone == Tone::Strong && !cell.text.is_empty() {
+                cell.text = format!("**{}**", cell.text);
+            }
+        }
+        table
     }
 
     fn titles(&self) -> Vec<Cell> {
@@ -388,7 +408,16 @@ mod tests {
         ]);
         table.line(["SALES".into(), 1000_u64.into(), Cell::from("✗").tone(Tone::Bad)]);
         table.line(["A".into(), 5_u64.into(), LONG.into()]);
+        table.line([
+            Cell::from("TOTAL").tone(Tone::Strong),
+            Cell::from(1005_u64).tone(Tone::Strong),
+            "".into(),
+        ]);
         assert!(table.markdown().contains(LONG));
+        assert!(table.markdown().contains("| **TOTAL** | **1,005** |  "));
+        assert!(!table.text(&Screen::wide(80)).contains('*'));
+        assert_eq!(table.shown(&Screen::none()), table.markdown());
+        assert_eq!(table.shown(&Screen::wide(80)), table.text(&Screen::wide(80)));
         insta::assert_snapshot!(table.markdown().lines().take(3).collect::<Vec<_>>().join("\n"), @r"
         | Table |  Rows | Status                                                                                                              |
         | ----- | ----: | ------------------------------------------------------------------------------------------------------------------- |

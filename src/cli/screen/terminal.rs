@@ -11,11 +11,10 @@ const COLUMNS_DEFAULT: usize = 100;
 /// The value of `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal that shows colours, unless NO_COLOR is set
+    // On a terminal that shows colours, unless NO_COLOR is set. No help of its own: see the test of the help.
     Auto,
-    /// Always, also to a file or a pipe
+    // Also to a file or a pipe.
     Always,
-    /// Never
     Never,
 }
 

@@ -110,7 +110,7 @@ fn missing_of(status: &Status, table: &TableStatus) -> Vec<String> {
         texts.push(format!("{} forgotten", months(&forgotten)));
     }
     if table.windows.is_empty() && forgotten.is_empty() && !status.is_asked_now(table) {
-        texts.push("nothing of it is loaded".to_owned());
+        texts.push("nothing is loaded".to_owned());
     } else if !others.is_empty() {
         texts.push(months(&others));
     }

@@ -10,126 +10,192 @@ use crate::model::window::Window;
 use crate::progress::last_day;
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct View<'a> {
-    schema_version: u32,
     /// The passes of `sync reconcile` before the last one that are kept.
     earlier_reconciles: Vec<PassView<'a>>,
+    /// What an interrupted `sync forget` has left to do.
     forgetting: Vec<ForgettingView<'a>>,
+    /// The last pass of `sync reconcile`; `null` without one.
     reconcile: Option<PassView<'a>>,
+    /// The run that began last; `null` without one.
     run: Option<RunView<'a>>,
+    /// The tables of the configuration in their order, then others that the state file knows.
     tables: Vec<TableView<'a>>,
+    /// The sums over all tables shown.
     totals: TotalsView,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PassView<'a> {
+    /// The chunks and windows that differed and were not repaired.
     differing: u64,
-    /// The last day, included; `None` for all dates.
+    /// The last day, included; `null` for all dates.
     end_date: Option<NaiveDate>,
+    /// `null` while it is under way, or after it was cut short.
     ended_at: Option<DateTime<Utc>>,
+    /// The tables that could not be compared.
     left_out: u64,
+    /// The chunks and windows that differed and were repaired.
     repaired: u64,
     /// Those of `differing` that a run has loaded again since.
     repaired_since: u64,
+    /// The chunks that were the same.
     same: u64,
+    /// Whether it compared the source, too.
     source: bool,
+    /// The first day; `null` for all dates.
     start_date: Option<NaiveDate>,
+    /// The start of the pass.
     started_at: DateTime<Utc>,
-    /// `None` for all tables.
+    /// `null` for all tables.
     tables: Option<&'a [String]>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RunView<'a> {
     /// The last day, included.
     end_date: Option<NaiveDate>,
+    /// `null` while it is going, and of a run that was killed.
     ended_at: Option<DateTime<Utc>>,
+    /// The error that ended or refused it.
     error: Option<&'a str>,
+    /// `null` while it is going, and of a run that was killed.
     exit_code: Option<u8>,
+    /// The machine.
     host: &'a str,
+    /// The process.
     pid: u32,
     /// How far it has come with the table that it loads, while it is going.
     progress: Option<ProgressView<'a>>,
     /// 32 hexadecimal digits.
     run_id: String,
+    /// Whether it is going.
     running: bool,
+    /// The first day.
     start_date: NaiveDate,
+    /// The start of the run.
     started_at: DateTime<Utc>,
-    /// The tables that it was asked for, in the order of work; `None` if an earlier program began it.
+    /// The tables that it was asked for, in the order of work; `null` if an earlier program began it.
     tables: Option<&'a [String]>,
+    /// The server that it waits for; `null` without one.
     waiting: Option<WaitingView<'a>>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ProgressView<'a> {
     /// The place of the table among those of the run, from 1.
     number: usize,
+    /// The verified rows of the dates of the run.
     rows: u64,
+    /// All rows of these dates, about, as far as the loaded ones tell.
     rows_expected: Option<u64>,
+    /// The name of the table.
     table: &'a str,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WaitingView<'a> {
+    /// The last error.
     error: &'a str,
+    /// The time of the next attempt.
     next_try_at: DateTime<Utc>,
+    /// The start of the outage.
     since: DateTime<Utc>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TableView<'a> {
     /// The months that were loaded and then forgotten.
     forgotten: Vec<String>,
+    /// `monthly` or `full`.
     mode: &'a str,
+    /// Its name in the configuration.
     name: &'a str,
     /// The days that no window covers, within those of the table and of the last run.
     not_loaded: Vec<DaysView>,
+    /// What an operator should know.
     notes: &'a [String],
+    /// Why the last run that came to it could not finish it; `null` if it could.
     refused: Option<RefusedView<'a>>,
+    /// The verified rows.
     rows: u64,
+    /// The rows that a reference table will have, by the source's estimate, while it is loaded.
     rows_expected: Option<u64>,
+    /// The worst state of its windows; `not loaded` without any.
     state: &'static str,
+    /// Rows that left the target and could not be followed.
     unfollowed_rows: u64,
+    /// Its windows, by date.
     windows: Vec<WindowView<'a>>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct DaysView {
     /// The day after the last.
     end: NaiveDate,
+    /// The first day.
     start: NaiveDate,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RefusedView<'a> {
+    /// The time.
     at: DateTime<Utc>,
+    /// The error.
     error: &'a str,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WindowView<'a> {
+    /// The chunks so far, of any state.
     chunks: u64,
     /// The day after the last.
     end: Option<NaiveDate>,
+    /// The error that it failed with, or the difference.
     error: Option<&'a str>,
+    /// The failed chunks.
     failed: u64,
+    /// The chunks whose rows differed when they were read back.
     mismatched: u64,
+    /// The rows of the verified chunks.
     rows: u64,
+    /// The rows that it will have, about; `null` if nothing tells.
     rows_expected: Option<u64>,
+    /// The chunks that are to be loaded again.
     stale: u64,
+    /// The first day; `null` without dates.
     start: Option<NaiveDate>,
+    /// `complete`, `open`, `planned`, `loading`, `stale`, `failed` or `mismatched`.
     state: &'static str,
+    /// The verified chunks.
     verified: u64,
+    /// Its name: a month, a part of one, `undated` or `all`.
     window: String,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TotalsView {
+    /// The chunks so far, of any state.
     chunks: u64,
+    /// The failed chunks.
     failed: u64,
+    /// The mismatched chunks.
     mismatched: u64,
+    /// The rows of the verified chunks.
     rows: u64,
+    /// The stale chunks.
     stale: u64,
+    /// The verified chunks.
     verified: u64,
 }
 
@@ -140,7 +206,6 @@ impl View<'_> {
             None => (None, &[][..]),
         };
         View {
-            schema_version: 1,
             earlier_reconciles: earlier.iter().map(PassView::of).collect(),
             forgetting: status.forgetting.iter().map(ForgettingView::of).collect(),
             reconcile: last.map(PassView::of),

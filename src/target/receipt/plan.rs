@@ -51,7 +51,11 @@ pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<Rec
     let unreadable = || {
         Error::new(
             ErrorKind::State,
-            format!("The plan of target table {name} in [sync].[plan] is not as this version writes it"),
+            format!(
+                "The plan of target table {name} in [sync].[plan] is not as this version writes it; it was changed by hand \
+                 or by another version; put the row back from a backup, or run `sync forget` for the table, which is then \
+                 loaded anew"
+            ),
         )
     };
     let access_path = AccessPath::named(row.text("access_path")?).ok_or_else(unreadable)?;

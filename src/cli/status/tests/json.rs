@@ -203,3 +203,8 @@ fn an_empty_status_as_json() {
     }
     "#);
 }
+
+#[test]
+fn the_schema_is_kept() {
+    crate::cli::schema::assert_kept::<View<'_>>("status");
+}

@@ -161,7 +161,7 @@ fn a_run_that_is_going() {
 
     Total: 22,867 rows verified, 77 of 78 chunks so far, 1 stale
     Not loaded: SALES: 2024-11 forgotten
-    Not loaded: VOID: nothing of it is loaded
+    Not loaded: VOID: nothing is loaded
     Refused: PAYMENT: the target has no column AMOUNT; add it
     Running: 2025-09-01 to 2025-11-30, started 2025-11-20 12:00:00 UTC as process 7 on till
       table 1 of 2, SALES: 6 chunks so far, about 447 of 1,220 rows
@@ -184,7 +184,7 @@ fn a_run_that_has_ended_with_faults() {
     Not loaded: SALES: 2024-11 forgotten
     Not loaded: SALES: 2025-10, 2025-11-01 to 2025-11-20
     Not loaded: PAYMENT: 2025-09
-    Not loaded: VOID: nothing of it is loaded
+    Not loaded: VOID: nothing is loaded
     Refused: PAYMENT: the target has no column AMOUNT; add it
     Last run: 2025-09-01 to 2025-11-30, started 2025-11-20 12:00:00 UTC as process 7
       on till, ended 2025-11-20 13:00:00 UTC with exit code 4

@@ -1,0 +1,141 @@
+//! The part of a configuration about the source: parsed with the whole, and alone for commands that read its catalog.
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::parse::{endpoint, identifier, opened, read, run, section};
+use super::section::{File, Section};
+use super::server;
+use super::values::{Source, SourceConfig};
+use crate::base::error::Result;
+use crate::mssql::{Guard, Proof};
+
+const SOURCE_KEYS: &[&str] = &[
+    "server",
+    "port",
+    "database",
+    "user",
+    "password",
+    "schema",
+    "encrypt",
+    "trust_server_certificate",
+    "ca_file",
+    "require_replica",
+    "replica_proof",
+    "replica_names",
+    "refuse_names",
+    "redirect_hosts",
+];
+
+impl SourceConfig {
+    /// Reads the file at `path`, of which only [source] and [run] need to be whole.
+    ///
+    /// # Errors
+    /// As [`super::Config::load`].
+    pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<SourceConfig> {
+        SourceConfig::of(path, &read(path)?, environment)
+    }
+
+    /// The same of a text that is to become the file at `path`.
+    ///
+    /// # Errors
+    /// As [`super::Config::load`].
+    pub fn of(path: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<SourceConfig> {
+        opened(path, text, environment, |file, root| {
+            Ok(SourceConfig {
+                source: source(file, root)?,
+                timeouts: run(file, root)?.timeouts,
+                tables: names(root),
+                path: path.to_owned(),
+            })
+        })
+    }
+}
+
+/// The names of the tables, as far as they can be read.
+fn names(root: &Section<'_>) -> Vec<String> {
+    let tables = root.value("table").and_then(|tables| tables.get_ref().as_array());
+    let name = |table: &Spanned<DeValue<'_>>| {
+        let name = table.get_ref().as_table()?.get("name")?;
+        name.get_ref().as_str().map(str::to_owned)
+    };
+    tables
+        .into_iter()
+        .flat_map(|tables| tables.iter().filter_map(name))
+        .collect()
+}
+
+pub(super) fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
+    let section = section(file, root, "source", "[source]", SOURCE_KEYS)?;
+    let (mut endpoint, embedded) = endpoint(file, &section, "source")?;
+    endpoint.redirect_hosts = redirect_hosts(file, &section)?;
+    let require_replica = section.boolean("require_replica")?.unwrap_or(true);
+    let names = section.strings("replica_names")?;
+    let by_name = match section.optional("replica_proof")? {
+        None => false,
+        Some(proof) => match proof.value.as_str() {
+            "read_only" => false,
+            "named" => true,
+            _ => return Err(file.error(proof.at, "`replica_proof` must be \"read_only\" or \"named\"")),
+        },
+    };
+    let names = match (by_name, names) {
+        (false, None) => Vec::new(),
+        (false, Some(list)) => {
+            let text =
+                "`replica_names` counts only with replica_proof = \"named\"; set that, or remove the names";
+            return Err(file.error(list.at, text));
+        }
+        (true, Some(list)) if !list.value.is_empty() => list.value,
+        (true, _) => {
+            let text = "replica_proof = \"named\" needs the names: add replica_names = [\"SERVER/DATABASE\"]";
+            return Err(section.error(text));
+        }
+    };
+    if let Some(name) = names.iter().find(|name| !is_server_and_database(&name.value)) {
+        return Err(file.error(
+            name.at,
+            "A name in `replica_names` must be SERVER/DATABASE, as in \"POSREPL01/POS\"",
+        ));
+    }
+    let proof = if !require_replica {
+        Proof::None
+    } else if by_name {
+        Proof::Named(names.into_iter().map(|name| name.value).collect())
+    } else {
+        Proof::ReadOnly
+    };
+    let refuse_names = section
+        .strings("refuse_names")?
+        .map_or_else(Vec::new, |list| list.value);
+    Ok(Source {
+        endpoint,
+        schema: identifier(file, section.required("schema", "dbo")?)?,
+        require_replica,
+        guard: Guard {
+            proof,
+            refuse_names: refuse_names.into_iter().map(|name| name.value).collect(),
+        },
+        embedded,
+    })
+}
+
+/// The hosts that the source may send a login on to.
+fn redirect_hosts(file: &File<'_>, section: &Section<'_>) -> Result<Vec<String>> {
+    let listed = section.strings("redirect_hosts")?;
+    let hosts = listed.map_or_else(Vec::new, |list| list.value);
+    match hosts.iter().find(|host| !server::is_host(&host.value)) {
+        None => Ok(hosts.into_iter().map(|host| host.value).collect()),
+        Some(host) => Err(file.error(
+            host.at,
+            "A host in `redirect_hosts` must be a name or an address without a port, as in \"node2.example.com\"",
+        )),
+    }
+}
+
+fn is_server_and_database(name: &str) -> bool {
+    name.split_once('/')
+        .is_some_and(|(server, database)| !server.trim().is_empty() && !database.trim().is_empty())
+}
