@@ -179,7 +179,7 @@ fn status_before_anything_ran() {
     let home = Home::empty();
     insta::assert_snapshot!(home.sync(&["status"]), @r"
     stdout:
-    Total: 0 rows verified, 0 of 0 chunks
+    Total: 0 rows verified, 0 chunks
     stderr:
     note: there is no state file state/checkpoints.redb: no run has been here, or it was lost; a run or `sync rebuild` makes it from what the target proves
     exit code: 0

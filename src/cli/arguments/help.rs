@@ -84,6 +84,8 @@ const EXAMPLES: &[(&str, &str)] = &[
         "status",
         "
   sync status
+  sync status --failed                               # and the command that puts each right
+  sync status --watch
   sync status --json",
     ),
     (
