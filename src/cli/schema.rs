@@ -2,6 +2,8 @@
 //!
 //! The documentation of a view's field is its description there.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 use schemars::JsonSchema;

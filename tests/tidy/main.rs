@@ -12,7 +12,7 @@ use source::{files, is_tests};
 
 /// The part of a file before its tests; nothing of a file that is all tests.
 fn product<'a>(path: &str, text: &'a str) -> &'a str {
-    if is_tests(path) {
+    if is_tests(path) || text.contains("#![cfg(test)]") {
         ""
     } else {
         text.split("#[cfg(test)]").next().unwrap_or(text)

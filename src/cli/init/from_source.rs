@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{ENV_EXAMPLE, TEMPLATE, write};
+use super::files::{ENV_EXAMPLE, TEMPLATE, write};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, harmless_text, rows};
