@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::embedded::Embedded;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
+use crate::base::program;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, rows};
 use crate::checkpoint::{Reader, Tombstone, View};
@@ -415,7 +416,8 @@ impl ToForget {
             (_, _, Some(Mode::Full)) => String::new(),
             _ => " --start-date FIRST --end-date LAST".to_owned(),
         };
-        format!("sync run{dates} --tables {}", self.subject.name)
+        let program = program::name();
+        format!("{program} run{dates} --tables {}", self.subject.name)
     }
 
     fn text(&self, outcome: Outcome) -> String {
@@ -570,6 +572,11 @@ mod tests {
         let loaded: Vec<Window> = range.windows.keys().copied().collect();
         let never = found(Some(("2024-01", "2024-01")), &[]).never_loaded(loaded);
         insta::assert_snapshot!(never.to_string(), @"Table SALES: 2024-01 was never loaded or is forgotten already; loaded are 2025-09 to 2025-10 (2 months)");
+    }
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<ForgetView<'_>>("forget");
     }
 
     #[test]
