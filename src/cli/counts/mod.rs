@@ -51,9 +51,8 @@ pub(super) struct CountsArgs {
 /// The form of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Aligned columns that fit the terminal
+    // No help of its own: see the test of the help.
     Text,
-    /// A Markdown table
     Markdown,
 }
 
