@@ -787,6 +787,20 @@ SELECT c.name AS [column_name], c.is_masked, c.encryption_type, COALESCE(HAS_PER
     ORDER BY c.column_id
 GO
 
+-- at the source: SELECT sys.columns, sys.tables, …
+SELECT c.object_id, c.name AS [column_name], c.is_masked, c.encryption_type, COALESCE(HAS_PERMS_BY_NAME(QUOTENAME(s.name) + N'.' + QUOTENAME(t.name), N'OBJECT', N'UNMASK', c.name, N'COLUMN'), HAS_PERMS_BY_NAME(QUOTENAME(s.name) + N'.' + QUOTENAME(t.name), N'OBJECT', N'UNMASK'), HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'UNMASK'), 0) AS [unmask]
+    FROM sys.columns AS c JOIN sys.tables AS t ON t.object_id = c.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id
+    WHERE s.name = @P1 AND (c.is_masked = 1 OR c.encryption_type IS NOT NULL)
+    ORDER BY c.object_id, c.column_id
+GO
+
+-- at the source: SELECT sys.columns, sys.tables, …
+SELECT c.object_id, c.name AS [column_name], ty.name AS [type_name], ty.is_user_defined, c.max_length, c.precision, c.scale, c.is_nullable, c.is_identity, c.is_computed, c.collation_name, base.name AS [base_type_name]
+    FROM sys.columns AS c JOIN sys.tables AS t ON t.object_id = c.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id LEFT JOIN sys.types AS ty ON ty.user_type_id = c.user_type_id LEFT JOIN sys.types AS base ON base.user_type_id = c.system_type_id
+    WHERE s.name = @P1
+    ORDER BY c.object_id, c.column_id
+GO
+
 -- at the source: SELECT sys.columns, sys.types
 SELECT c.name AS [column_name], ty.name AS [type_name], ty.is_user_defined, c.max_length, c.precision, c.scale, c.is_nullable, c.is_identity, c.is_computed, c.collation_name, base.name AS [base_type_name]
     FROM sys.columns AS c LEFT JOIN sys.types AS ty ON ty.user_type_id = c.user_type_id LEFT JOIN sys.types AS base ON base.user_type_id = c.system_type_id
@@ -815,10 +829,23 @@ SELECT i.index_id, i.name AS [index_name], i.type, i.is_unique, i.is_primary_key
     ORDER BY i.index_id, ic.key_ordinal, ic.index_column_id
 GO
 
+-- at the source: SELECT sys.indexes, sys.index_columns, …
+SELECT i.object_id, i.index_id, i.name AS [index_name], i.type, i.is_unique, i.is_primary_key, i.has_filter, i.is_disabled, ic.is_descending_key, ic.key_ordinal, ic.partition_ordinal, c.name AS [column_name]
+    FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id JOIN sys.tables AS t ON t.object_id = i.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id
+    WHERE s.name = @P1 AND i.is_hypothetical = 0
+    ORDER BY i.object_id, i.index_id, ic.key_ordinal, ic.index_column_id
+GO
+
 -- at the source: SELECT sys.partitions
 SELECT SUM(p.rows) AS [row_count]
     FROM sys.partitions AS p
     WHERE p.object_id = @P1 AND p.index_id IN (0, 1)
+GO
+
+-- at the source: SELECT sys.partitions, sys.tables, …
+SELECT p.object_id, SUM(p.rows) AS [row_count]
+    FROM sys.partitions AS p JOIN sys.tables AS t ON t.object_id = p.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id
+    WHERE s.name = @P1 AND p.index_id IN (0, 1) GROUP BY p.object_id
 GO
 
 -- at the source: SELECT sys.security_predicates, sys.security_policies
@@ -831,6 +858,13 @@ GO
 SELECT t.object_id, t.create_date, s.name AS [schema_name], t.name AS [table_name]
     FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
     WHERE s.name = @P1 AND t.name = @P2
+GO
+
+-- at the source: SELECT sys.tables, sys.schemas
+SELECT t.object_id, t.create_date, t.name AS [table_name], HAS_PERMS_BY_NAME(QUOTENAME(s.name) + N'.' + QUOTENAME(t.name), N'OBJECT', N'SELECT') AS [may_select]
+    FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
+    WHERE s.name = @P1
+    ORDER BY t.name
 GO
 
 -- at the source: SET

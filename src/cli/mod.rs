@@ -32,6 +32,7 @@ mod status;
 mod tables;
 mod voice;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExitCode;
 
@@ -97,7 +98,7 @@ enum Command {
     Init(init::InitArgs),
     /// Check configuration, state, servers and every table
     Doctor(doctor::DoctorArgs),
-    /// List the tables of the source, and how each is copied or could be; read no row
+    /// List the source's tables, and how each is copied or could be
     Tables(tables::TablesArgs),
     /// Show the work of a run; write nothing
     Plan(plan::PlanArgs),
@@ -155,7 +156,8 @@ fn arguments_of(name: &'static str) -> clap::Command {
 fn command() -> ExitCode {
     program::called(std::env::args_os().next().as_deref());
     if std::env::args_os().len() < 2 {
-        eprint!("{}", first_steps(program::name()));
+        // A closed stderr changes nothing.
+        let _ = std::io::stderr().write_all(first_steps(program::name()).as_bytes());
         return ExitCode::Usage;
     }
     // For help or wrong arguments, clap prints and exits; its exit code 2 is also our code for usage errors.
@@ -201,7 +203,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
     match command {
         Command::Plan(args) => plan::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,
-        Command::Status(args) => status::run(context, args),
+        Command::Status(args) => status::run(context, args).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
         Command::Init(args) => init::run(context, args).await,

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
-
-use crate::base::text::thousands;
 use crate::cli::context::Context;
+use crate::cli::screen::{Cell, Color, Column, Screen, Table};
 use crate::config::Config;
 use crate::mssql::profile::{Kind, Profile};
 
@@ -46,41 +44,36 @@ pub(super) fn tell(context: &Context, profile: Option<&Profile>) {
             );
         }
     } else {
-        context.voice.say(&text(&kinds));
+        context.voice.say(&text(&kinds, &Screen::stderr(Color::Never)));
     }
 }
 
 /// The counts as a table, the longest first.
-fn text(kinds: &[Kind]) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN).set_header([
-        "End",
-        "Statement",
-        "Count",
-        "Seconds",
-        "ms each",
-        "Bytes sent",
-        "Bytes received",
+fn text(kinds: &[Kind], screen: &Screen) -> String {
+    let mut table = Table::new([
+        Column::name("End"),
+        Column::text("Statement"),
+        Column::number("Count"),
+        Column::number("Seconds"),
+        Column::number("ms each"),
+        Column::number("Bytes sent"),
+        Column::number("Bytes received"),
     ]);
-    for column in 2..=6 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
     for kind in &kinds[..kinds.len().min(LINES_MAX)] {
-        table.add_row(line(kind));
+        table.line(line(kind));
     }
     for end in ["source", "target"] {
         let rest = kinds.iter().skip(LINES_MAX).filter(|kind| kind.end == end);
         if let Some(rest) = sum(rest, end, "all others") {
-            table.add_row(line(&rest));
+            table.line(line(&rest));
         }
         if let Some(all) = sum(kinds.iter().filter(|kind| kind.end == end), end, "all") {
-            table.add_row(line(&all));
+            table.line(line(&all));
         }
     }
     format!(
-        "Statements, from request to the end of the answer; those of parallel connections overlap:\n{table}"
+        "Statements, from request to the end of the answer; those of parallel connections overlap:\n{}",
+        table.shown(screen).trim_end()
     )
 }
 
@@ -101,17 +94,17 @@ fn sum<'a>(kinds: impl Iterator<Item = &'a Kind>, end: &'static str, name: &str)
         })
 }
 
-fn line(kind: &Kind) -> [String; 7] {
+fn line(kind: &Kind) -> [Cell; 7] {
     let spent = kind.spent;
     let each = spent.elapsed.div_f64(spent.count.max(1) as f64);
     [
-        kind.end.to_owned(),
-        kind.statement.clone(),
-        thousands(spent.count),
-        format!("{:.2}", spent.elapsed.as_secs_f64()),
-        format!("{:.1}", milliseconds(each)),
-        thousands(spent.sent_bytes),
-        thousands(spent.received_bytes),
+        kind.end.into(),
+        kind.statement.as_str().into(),
+        spent.count.into(),
+        format!("{:.2}", spent.elapsed.as_secs_f64()).into(),
+        format!("{:.1}", milliseconds(each)).into(),
+        spent.sent_bytes.into(),
+        spent.received_bytes.into(),
     ]
 }
 
@@ -144,7 +137,7 @@ mod tests {
             kind("target", "INSERT BULK #load", 1200, 3000),
             kind("target", "COMMIT", 1200, 600),
         ];
-        insta::assert_snapshot!(text(&kinds), @r"
+        insta::assert_snapshot!(text(&kinds, &Screen::none()), @r"
         Statements, from request to the end of the answer; those of parallel connections overlap:
         | End    | Statement         | Count | Seconds | ms each | Bytes sent | Bytes received |
         |--------|-------------------|-------|---------|---------|------------|----------------|
@@ -160,7 +153,7 @@ mod tests {
     fn what_takes_no_time_is_summed_up() {
         let mut kinds = vec![kind("target", "COMMIT", 1, 10); LINES_MAX];
         kinds.extend([kind("target", "A", 1, 1), kind("target", "B", 2, 1)]);
-        let text = text(&kinds);
+        let text = text(&kinds, &Screen::none());
         let rest = text.lines().find(|line| line.contains("all others")).unwrap();
         assert!(rest.contains("|     3 |"), "{text}");
     }

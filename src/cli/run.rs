@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::embedded::Embedded;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, rows, thousands};
@@ -17,6 +17,7 @@ use crate::cli::profile;
 use crate::cli::shared::{heeding, identity, no_dates, open_store, table};
 use crate::config::Config;
 use crate::model::table::Identifier;
+use crate::model::window::DateRange;
 use crate::preflight::context::RunOptions;
 use crate::progress::{RunSummary, TableSummary};
 use crate::run;
@@ -55,13 +56,21 @@ pub(super) struct RunArgs {
 pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     // An invalid range is refused before the configuration is read.
     let asked = args.dates.range(&context.clock)?;
-    let mut config = context.load()?;
-    config.knows("--allow-deletes", &args.allow_deletes)?;
+    let today = context.clock.now().date_naive();
+    let dates = match asked {
+        Some(range) => range,
+        None => DateRange::inclusive(today, today)?,
+    };
+    let ready = context.load().and_then(|config| {
+        config.knows("--allow-deletes", &args.allow_deletes)?;
+        match asked {
+            Some(range) => Ok((config, range)),
+            None => no_dates(context, &config, args.tables.as_deref()).map(|range| (config, range)),
+        }
+    });
+    let (mut config, range) = ready.inspect_err(|error| refused(context, dates, error))?;
     let options = RunOptions {
-        range: match asked {
-            Some(range) => range,
-            None => no_dates(context, &config, args.tables.as_deref())?,
-        },
+        range,
         tables: args.tables,
         max_workers: args.max_workers.map(usize::from),
         chunk_rows: args.chunk_rows,
@@ -79,6 +88,19 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     let summary = ended?;
     result(&text(&summary))?;
     Ok(summary.exit)
+}
+
+/// Records a run that was refused before it began, if there is a state file to record it in: `sync status` then tells why
+/// nothing was loaded. Nobody who starts a run at night reads what it printed.
+fn refused(context: &Context, dates: DateRange, error: &Error) {
+    let path = context.state_of(&context.config);
+    if !path.is_file() {
+        return;
+    }
+    // The run's own error is the one to tell.
+    if let Ok(store) = Store::create_or_open(&path) {
+        let _ = run::record_refused(&store, &context.clock, dates, &identity(), error);
+    }
 }
 
 /// Runs the backfill until it ends or a signal stops it.

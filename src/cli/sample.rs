@@ -11,8 +11,8 @@ use super::embedded::Embedded;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::private;
-use crate::base::text::{markdown, thousands};
 use crate::cli::context::{Context, json, result};
+use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
@@ -61,7 +61,7 @@ pub(super) async fn run(context: &Context, args: SampleArgs) -> Result<ExitCode>
     result(&if args.json {
         json(&View::of(&sampled))
     } else {
-        text(&sampled)
+        text(&sampled, &context.screen)
     })?;
     Ok(if sampled.iter().all(|table| table.file.is_some()) {
         ExitCode::Done
@@ -258,22 +258,26 @@ impl Files {
     }
 }
 
-fn text(sampled: &[Sampled]) -> String {
-    let mut lines = vec![["Table", "Rows Exported", "File"].map(str::to_owned)];
+fn text(sampled: &[Sampled], screen: &Screen) -> String {
+    let mut lines = Table::new([
+        Column::name("Table"),
+        Column::number("Rows Exported"),
+        Column::text("File"),
+    ]);
     for table in sampled {
         let file = match &table.file {
             Some(file) => file.display().to_string(),
             None => "not at the target yet".to_owned(),
         };
-        lines.push([table.name.clone(), thousands(table.rows), file]);
+        lines.line([table.name.as_str().into(), table.rows.into(), file.into()]);
     }
-    let total = sampled.iter().map(|table| table.rows).sum();
-    lines.push([
-        "**TOTAL**".to_owned(),
-        format!("**{}**", thousands(total)),
-        String::new(),
+    let total: u64 = sampled.iter().map(|table| table.rows).sum();
+    lines.line([
+        Cell::from("TOTAL").tone(Tone::Strong),
+        Cell::from(total).tone(Tone::Strong),
+        "".into(),
     ]);
-    markdown(&lines)
+    lines.shown(screen)
 }
 
 /// The summary as JSON.

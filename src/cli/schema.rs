@@ -2,6 +2,8 @@
 //!
 //! The documentation of a view's field is its description there.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -58,6 +60,9 @@ fn strict(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             object.values_mut().for_each(strict);
+            if let Some(Value::String(description)) = object.get_mut("description") {
+                *description = description.replace("`None`", "`null`");
+            }
             if object.get("properties").is_some_and(Value::is_object) {
                 object.entry("additionalProperties").or_insert(Value::Bool(false));
             }

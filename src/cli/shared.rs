@@ -97,7 +97,7 @@ async fn heed_signals(context: &Context, stop: &StopSignal) -> std::convert::Inf
 }
 
 /// Ends when the process is asked to end; never ends if the system offers no such signal.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -164,9 +164,8 @@ impl Config {
         match names.iter().find(|name| !is_here(name)) {
             None => Ok(()),
             Some(name) => {
-                let known: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
-                let fix = match closest(name.as_str(), &known) {
-                    Some(meant) => format!("did you mean {}?", harmless_text(meant)),
+                let fix = match self.meant(name) {
+                    Some(meant) => format!("did you mean {meant}?"),
                     None => "correct the name, or add a [[table]] for it".to_owned(),
                 };
                 let path = self.path.display();
@@ -174,6 +173,12 @@ impl Config {
                 Err(Error::new(ErrorKind::Usage, text))
             }
         }
+    }
+
+    /// The table that was probably meant by the name of one that the configuration does not have.
+    pub fn meant(&self, name: &Identifier) -> Option<String> {
+        let known: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
+        closest(name.as_str(), &known).map(harmless_text)
     }
 
     /// A table's name at the source.

@@ -120,7 +120,7 @@ async fn described(
             place,
             format!(
                 "Database {} has no table {name} that this login may see; check its name and `schema`, or grant SELECT \
-                 and VIEW DEFINITION on it (migrations/admin/setup_reader.sql)",
+                 and VIEW DEFINITION on it (as the script does that `sync migrate --admin reader` prints)",
                 origin.database
             ),
         ),

@@ -24,7 +24,7 @@ const PLACE: &str = "target";
 const OWN_SCHEMA: &str = "sync";
 
 /// The fix for missing rights.
-const RIGHTS: &str = "migrations/admin/setup_etl_user.sql grants what is needed";
+const RIGHTS: &str = "the script that `sync migrate --admin etl-user` prints grants what is needed";
 
 /// The rights that a run needs on a target table.
 const TABLE_RIGHTS: [&str; 3] = ["SELECT", "INSERT", "DELETE"];

@@ -395,7 +395,7 @@ pub fn key_of(row: &[u8], positions: &[usize]) -> Result<Vec<u8>> {
     for &position in positions {
         let value = values
             .get(position)
-            .ok_or_else(|| Error::new(ErrorKind::Broken, "A key column is not among the columns read"))?;
+            .ok_or_else(|| Error::malformed("The source answered without a column of the key"))?;
         encode(*value, &mut key)?;
     }
     Ok(key)

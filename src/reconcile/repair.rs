@@ -174,7 +174,7 @@ fn stopped_by_the_brake(run: &RunContext<'_>, repair: &Repair<'_>, findings: &[F
             continue;
         }
         run.warn(&format!(
-            "Table {name}, window {window}: {} of {} at the target would leave, so nothing of it is loaded; \
+            "Table {name}, window {window}: {} of {} at the target would leave, so nothing is loaded; \
                  see why the source has so few rows, or let them go with `--allow-deletes {name}`",
             thousands(leaving),
             rows(of),

@@ -70,7 +70,7 @@ pub(super) async fn try_reconcile(
     };
     if known.receipted.is_empty() && known.bare.is_empty() {
         run.note(&format!(
-            "Table {}: nothing of it is loaded, so there is nothing to compare",
+            "Table {}: nothing is loaded, so there is nothing to compare",
             table.name
         ));
     } else {

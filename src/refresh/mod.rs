@@ -140,8 +140,8 @@ fn is_repeated(
 /// The warning about a table of which each copy had a value twice.
 fn doubled(plan: &TablePlan) -> String {
     format!(
-        "Table {}: in each of {} copies a unique index of target table {} met a value twice, and the old rows stay; if the \
-         source has it twice, drop the unique index, which `sync doctor` names, or correct the rows; if the source moves \
+        "Table {}: in each of {} copies a unique index of target table {} met a value twice; the old rows stay. If the \
+         source has the value twice, correct its rows, or drop the index, which `sync doctor` names. If rows exchange \
          values all the time, run again at a quieter hour",
         plan.name,
         ANEW_MAX + 1,

@@ -324,9 +324,9 @@ fn record(
 
 fn too_many(at: LoadTarget<'_>) -> Error {
     let text = format!(
-        "Table {}: its constraints refuse it chunk by chunk, and what is left of it is too much for one transaction, which \
-         takes at most {CHUNKS_MAX} chunks and {CHUNK_BYTES_MAX_FACTOR} times chunk_bytes_max; raise chunk_rows or \
-         chunk_bytes_max, or drop or disable the constraint while it is loaded",
+        "Table {}: a constraint refuses its chunks one by one, and the rest of it is too much for one transaction, which \
+         takes {CHUNKS_MAX} chunks and {CHUNK_BYTES_MAX_FACTOR} times chunk_bytes_max at most. Raise chunk_rows or \
+         chunk_bytes_max, or drop or disable the constraint while the table is loaded",
         at.plan.name
     );
     Error::new(ErrorKind::Statement, text)
@@ -344,9 +344,9 @@ fn differed(at: LoadTarget<'_>) -> Error {
 fn refused(at: LoadTarget<'_>, error: Error) -> Error {
     let (kind, number) = (error.kind(), error.number());
     let text = format!(
-        "Table {}: a constraint of target table {} refuses its rows, chunk by chunk and all that changed at once; a row that \
-         another table points at cannot leave, and two rows cannot have one value of a unique index: correct the rows that \
-         are in the way, or drop or disable the constraint while it is loaded",
+        "Table {}: a constraint of target table {} refuses its rows, chunk by chunk and all that changed at once. A row that \
+         another table points at cannot leave, and two rows cannot have one value of a unique index. Correct the rows \
+         that are in the way, or drop or disable the constraint while the table is loaded",
         at.plan.name, at.plan.target
     );
     let refused = Error::new(kind, text).with_source(error);

@@ -24,8 +24,9 @@ pub async fn missing(session: &mut SourceSession) -> Result<Option<&'static str>
         Err(error) => return Err(error),
     };
     Ok(locking.then_some(
-        "The source's database keeps no row versions for its readers, so that a read waits for writers, and a row \
-         that moves in its index during a read may be missed or seen twice: read a replica, or ask for ALTER DATABASE \
-         … SET ALLOW_SNAPSHOT_ISOLATION ON or, if it has memory-optimized tables, READ_COMMITTED_SNAPSHOT ON; `sync reconcile --source` finds such rows",
+        "The source's database keeps no row versions for its readers. A read waits for writers, and a row that moves in \
+         its index meanwhile may be missed or seen twice; `sync reconcile --source` finds such rows. Read a replica, or \
+         ask for ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON (READ_COMMITTED_SNAPSHOT ON, if the database has \
+         memory-optimized tables)",
     ))
 }

@@ -179,7 +179,7 @@ fn status_before_anything_ran() {
     let home = Home::empty();
     insta::assert_snapshot!(home.sync(&["status"]), @r"
     stdout:
-    Total: 0 rows verified, 0 of 0 chunks
+    Total: 0 rows verified, 0 chunks
     stderr:
     note: there is no state file state/checkpoints.redb: no run has been here, or it was lost; a run or `sync rebuild` makes it from what the target proves
     exit code: 0
@@ -256,9 +256,12 @@ fn init_writes_what_to_start_from_and_overwrites_nothing() {
     Next:
       1. Edit new/sync.toml: servers, databases, users, and the tables to copy.
       2. Copy new/.env.example to .env beside it, and put the two passwords in; keep it out of git.
-      3. sync doctor --config new/sync.toml    checks all of it, and says what is wrong and how to put it right
-      4. sync plan --config new/sync.toml    says what a run would do; writes nothing
-      5. sync run --config new/sync.toml --start-date 2025-10-01 --end-date 2025-11-30
+      3. sync doctor --config new/sync.toml
+         checks all of it, and says what is wrong and how to correct it
+      4. sync plan --config new/sync.toml --from 2025-10-01 --to 2025-11-30
+         says what a run would do; writes nothing
+      5. sync run --config new/sync.toml --from 2025-10-01 --to 2025-11-30
+         copies these days; run it again after an interruption
     exit code: 0
     ");
     let config = std::fs::read_to_string(home.path("new/sync.toml")).expect("it was written");
@@ -273,7 +276,7 @@ fn init_writes_what_to_start_from_and_overwrites_nothing() {
     // In the directory at hand it is what every other command reads.
     let said = home.sync(&["init"]);
     assert!(said.stdout.starts_with("Wrote sync.toml\n"), "{said}");
-    assert!(said.stdout.contains("sync doctor    checks"), "{said}");
+    assert!(said.stdout.contains("3. sync doctor\n"), "{said}");
     assert_eq!(
         std::fs::read_to_string(home.path("sync.toml")).expect("it was written"),
         config

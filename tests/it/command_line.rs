@@ -54,6 +54,7 @@ fn the_help_of_the_program() {
 
     Set up:
       init         Write a commented sync.toml and .env.example to start from
+      tables       List the source's tables, and how each is copied or could be
       doctor       Check configuration, state, servers and every table
       migrate      Prepare the target's schema [sync]; a run does so by itself
 

@@ -183,7 +183,8 @@ fn every_command_works_in_its_directory() {
     );
     let said = sync(&["status"]);
     assert!(
-        said.stdout.contains("APP_4_SALESITEM (monthly): 2,274 rows\n"),
+        said.stdout
+            .contains("APP_4_SALESITEM                     ■■    2,274\n"),
         "{said}"
     );
     assert!(said.stdout.contains("Total: 8,757 rows verified, "), "{said}");

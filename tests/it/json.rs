@@ -148,7 +148,7 @@ fn shape(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     found.insert(format!("{path}: {kind}"));
 }
 
-/// A result in which each list has only the items that show something new. `shown` is what is known so far.
+/// A result in which each list of objects has only its first one and those that show something new. `shown` is what is known so far.
 fn reduced(value: &Value, shown: &mut BTreeSet<String>, path: &str) -> Value {
     match value {
         Value::Array(items) => {
@@ -157,7 +157,8 @@ fn reduced(value: &Value, shown: &mut BTreeSet<String>, path: &str) -> Value {
             for item in items {
                 let mut seen = BTreeSet::new();
                 shape(item, &path, &mut seen);
-                if !seen.is_subset(shown) {
+                // A list that has something is not shown as one that has nothing.
+                if kept.is_empty() || !item.is_object() || !seen.is_subset(shown) {
                     kept.push(reduced(item, shown, &path));
                     shown.extend(seen);
                 }

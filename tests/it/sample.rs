@@ -68,11 +68,11 @@ async fn rows_in_key_order_with_columns_in_table_order() {
     assert_eq!(
         ended.stdout.replace('\\', "/"),
         "| Table     | Rows Exported | File                                    |\n\
-         | --------- | ------------- | --------------------------------------- |\n\
-         | SALES     | 2             | exports/sample_data/sales/SALES.json    |\n\
-         | EMPTY     | 0             | exports/sample_data/sales/EMPTY.json    |\n\
-         | ITEM      | 3             | exports/sample_data/reference/ITEM.json |\n\
-         | **TOTAL** | **5**         |                                         |\n"
+         | --------- | ------------: | --------------------------------------- |\n\
+         | SALES     |             2 | exports/sample_data/sales/SALES.json    |\n\
+         | EMPTY     |             0 | exports/sample_data/sales/EMPTY.json    |\n\
+         | ITEM      |             3 | exports/sample_data/reference/ITEM.json |\n\
+         | **TOTAL** |         **5** |                                         |\n"
     );
     if server.has_log() {
         let asked = server.emulator().log().since(mark);

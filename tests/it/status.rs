@@ -1,7 +1,41 @@
-//! `sync status` from another process: while a run is going, and right after it was killed.
+//! `sync status` from another process: while a run is going, right after it was killed, and of what is missing.
 
-use testkit::project::T_MONTHLY;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::project::{T_MONTHLY, monthly};
 use testkit::{Project, Server, job, tables};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+
+/// What `sync status` prints.
+async fn text(project: &Project, more: &[&str]) -> String {
+    project.sync(&[&["status"], more].concat()).await.expect(0).stdout
+}
+
+fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+}
+
+/// Reads what a child prints up to a line that begins like this.
+async fn read_to(child: &mut Child, beginning: &str) -> Vec<String> {
+    let stdout = child.stdout.as_mut().expect("it is piped");
+    let mut lines = BufReader::with_capacity(1, stdout).lines();
+    let mut read = Vec::new();
+    let reading = async {
+        while let Some(line) = lines.next_line().await.expect("it is text") {
+            read.push(line);
+            if read.last().is_some_and(|line| line.starts_with(beginning)) {
+                break;
+            }
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(60), reading).await;
+    assert!(ended.is_ok(), "no {beginning:?} in {read:#?}");
+    read
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_run_is_going_and_right_after_a_kill() {
@@ -28,7 +62,38 @@ async fn while_a_run_is_going_and_right_after_a_kill() {
     assert_eq!(during["totals"]["rows"], 200, "{during}");
     assert_eq!(during["tables"][0]["name"], "T");
     assert_eq!(during["tables"][0]["windows"][0]["state"], "loading");
-    project.sync(&["status"]).await.expect(0);
+    assert_eq!(during["run"]["progress"]["number"], 1, "{during}");
+    assert_eq!(during["tables"][0]["state"], "loading", "{during}");
+    // The rows of the first chunks and their dates tell about how many there will be.
+    let expected = during["tables"][0]["windows"][0]["rows_expected"].as_u64();
+    assert!(
+        expected.is_some_and(|rows| (400..600).contains(&rows)),
+        "{during}"
+    );
+    let said = text(&project, &[]).await;
+    let so_far = format!(
+        "table 1 of 1, T: 4 chunks so far, about 200 of {} rows",
+        expected.unwrap()
+    );
+    assert_has(
+        &said,
+        &[
+            "Total: 200 rows verified, 4 chunks so far\n",
+            &so_far,
+            "Running: 2025-10-01 to 2025-10-31",
+            "► loading",
+        ],
+    );
+    assert_has(
+        &text(&project, &["--windows"]).await,
+        &["4 so far", "about 200 of"],
+    );
+
+    let mut watch = project.spawn(&["status", "--watch=1"]);
+    read_to(&mut watch, "Every 1 s").await;
+    read_to(&mut watch, "Rate: not known yet").await;
+    let frame = read_to(&mut watch, "Rate: 0 rows/s over the last minute").await;
+    assert_has(&frame.join("\n"), &["Every 1 s", &so_far]);
 
     let second = project.run("2025-10-01", "2025-10-31", &[]).await.expect(5);
     let pid = child.id().expect("it runs").to_string();
@@ -42,6 +107,16 @@ async fn while_a_run_is_going_and_right_after_a_kill() {
     let after = project.status().await;
     assert_eq!(after["run"]["running"], false, "{after}");
     assert_eq!(after["totals"]["verified"], 4, "{after}");
+    assert_eq!(after["tables"][0]["windows"][0]["state"], "planned", "{after}");
+    assert_has(
+        &text(&project, &[]).await,
+        &[
+            "was killed or crashed; run again to resume",
+            "The next run resumes 1 unfinished window (T 2025-10)",
+        ],
+    );
+    read_to(&mut watch, "No run is going.").await;
+    watch.kill().await.expect("the watch is killed");
 
     server.faults().clear();
     project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
@@ -49,4 +124,158 @@ async fn while_a_run_is_going_and_right_after_a_kill() {
     assert_eq!(done["totals"]["rows"], 500, "{done}");
     assert_eq!(done["tables"][0]["windows"][0]["state"], "complete");
     server.assert_equal("dbo.T", "dbo.t_T").await;
+}
+
+/// Tables that were never loaded, months that were forgotten, and dates that a run was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_named() {
+    let Some(server) = Server::start_emulator("what_is_missing_is_named").await else {
+        return;
+    };
+    job::fill(&server).await;
+    let project = job::project(&server);
+    project
+        .run(job::FIRST, job::LAST, &["--tables", "SALES"])
+        .await
+        .expect(0);
+    let said = text(&project, &[]).await;
+    assert_has(&said, &["Not loaded: PAYMENT: nothing is loaded", "· not loaded"]);
+    assert!(!said.contains("Not loaded: SALES"), "{said}");
+    let status = project.status().await;
+    assert_eq!(status["tables"][1]["name"], "PAYMENT", "{status}");
+    assert_eq!(status["tables"][1]["state"], "not loaded", "{status}");
+    assert_eq!(status["tables"][1]["windows"], json!([]), "{status}");
+    assert_eq!(status["run"]["tables"], json!(["SALES"]), "{status}");
+
+    let forget = ["forget", "--table", "SALES", "--month", "2025-10"];
+    project.sync(&forget).await.expect(0);
+    assert_has(
+        &text(&project, &[]).await,
+        &["Not loaded: SALES: 2025-10 forgotten"],
+    );
+    let status = project.status().await;
+    assert_eq!(status["tables"][0]["forgotten"], json!(["2025-10"]), "{status}");
+    assert_eq!(
+        status["tables"][0]["not_loaded"],
+        json!([{"end": "2025-11-01", "start": "2025-10-01"}]),
+        "{status}"
+    );
+
+    job::run(&project).await.expect(0);
+    let said = text(&project, &[]).await;
+    assert!(!said.contains("Not loaded"), "{said}");
+    assert_eq!(project.status().await["tables"][0]["forgotten"], json!([]));
+
+    let only = text(&project, &["--tables", "payment"]).await;
+    assert!(only.contains("PAYMENT") && !only.contains("SALES"), "{only}");
+    let unknown = project.sync(&["status", "--tables", "NONE"]).await.expect(2);
+    assert_has(&unknown.stderr, &["--tables names NONE"]);
+}
+
+/// A table that the last run refused, with why; and a run that was refused as a whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_told_until_it_is_put_right() {
+    let Some(server) = Server::start_emulator("what_was_refused_is_told_until_it_is_put_right").await else {
+        return;
+    };
+    tables::dated("T")
+        .rows(tables::october(20))
+        .at_source(&server)
+        .await;
+    let project = Project::new(&server, &[T_MONTHLY, &monthly("LATER", "D")].concat());
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
+    let said = text(&project, &[]).await;
+    assert_has(
+        &said,
+        &[
+            "Refused: LATER: Source database",
+            "Not loaded: LATER: nothing is loaded",
+        ],
+    );
+    let failed = text(&project, &["--failed"]).await;
+    assert_has(
+        &failed,
+        &[
+            "LATER: refused at ",
+            "sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables LATER\n",
+        ],
+    );
+    let status = project.status().await;
+    let error = status["tables"][1]["refused"]["error"].as_str();
+    assert!(
+        error.is_some_and(|error| error.contains("has no table dbo.LATER")),
+        "{status}"
+    );
+
+    // A run of other tables says nothing about it.
+    project
+        .run("2025-10-01", "2025-10-31", &["--tables", "T"])
+        .await
+        .expect(0);
+    assert_has(&text(&project, &[]).await, &["Refused: LATER: "]);
+    tables::dated("LATER")
+        .rows(tables::october(5))
+        .at_source(&server)
+        .await;
+    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    let said = text(&project, &[]).await;
+    assert!(!said.contains("Refused"), "{said}");
+    assert_eq!(
+        text(&project, &["--failed"]).await,
+        "Nothing is failed, mismatched, stale or refused.\n"
+    );
+
+    // Refused before it began: without dates, and by a configuration that is wrong.
+    project.sync(&["run"]).await.expect(2);
+    assert_has(
+        &text(&project, &[]).await,
+        &[" with exit code 2\n", "--start-date"],
+    );
+    project.configure("[run]", "[run]\nmax_wrokers = 2");
+    project
+        .sync(&["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"])
+        .await
+        .expect(2);
+    let status = project.status().await;
+    assert_eq!(status["run"]["exit_code"], 2, "{status}");
+    let error = status["run"]["error"].as_str();
+    assert!(
+        error.is_some_and(|error| error.contains("max_wrokers")),
+        "{status}"
+    );
+    assert_eq!(status["totals"]["rows"], 25, "{status}");
+}
+
+/// Differences that a run has loaded again are told as such, and the last comparison with the source stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reconcile_with_the_source_survives_and_knows_what_a_run_repaired() {
+    let name = "a_reconcile_with_the_source_survives_and_knows_what_a_run_repaired";
+    let Some(server) = Server::start_emulator(name).await else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    project
+        .sync(&["reconcile", "--source", "--tables", "SALES"])
+        .await
+        .expect(0);
+    job::take_back(&server, "dbo.t_PAYMENT", 10, 0).await;
+    project.sync(&["reconcile"]).await.expect(3);
+    let status = project.status().await;
+    assert_eq!(status["earlier_reconciles"][0]["source"], true, "{status}");
+    let [differing, since] = ["differing", "repaired_since"].map(|field| status["reconcile"][field].clone());
+    assert!(
+        differing.as_u64() > Some(0) && since == Value::from(0),
+        "{status}"
+    );
+    assert_has(
+        &text(&project, &[]).await,
+        &["Reconcile with the source, only SALES", "still differ"],
+    );
+
+    job::run(&project).await.expect(0);
+    let status = project.status().await;
+    assert_eq!(status["reconcile"]["repaired_since"], differing, "{status}");
+    let said = text(&project, &[]).await;
+    assert!(!said.contains("still differ"), "{said}");
+    assert_has(&said, &["that differed were loaded again by a run since"]);
 }

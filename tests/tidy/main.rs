@@ -12,7 +12,7 @@ use source::{files, is_tests};
 
 /// The part of a file before its tests; nothing of a file that is all tests.
 fn product<'a>(path: &str, text: &'a str) -> &'a str {
-    if is_tests(path) {
+    if is_tests(path) || text.contains("#![cfg(test)]") {
         ""
     } else {
         text.split("#[cfg(test)]").next().unwrap_or(text)
@@ -121,4 +121,24 @@ fn states_are_never_ordered() {
             assert!(!derived, "{name} in {} can be ordered", path);
         }
     }
+}
+
+/// Whoever has only the program has no file of the repository: a message names the command that prints it.
+#[test]
+fn messages_name_no_file_of_the_repository() {
+    let mut faults = Vec::new();
+    for (path, text) in files("src") {
+        for (number, line) in product(&path, &text).lines().enumerate() {
+            let is_text = !line.trim_start().starts_with("//") && !line.contains("include_str!");
+            // The pages' own names, by which they are printed.
+            let is_named = path == "src/cli/docs.rs";
+            let names = ["migrations/", "docs/", "tests/"]
+                .iter()
+                .any(|name| line.contains(name));
+            if is_text && names && !is_named {
+                faults.push(format!("{path}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
 }

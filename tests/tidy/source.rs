@@ -224,6 +224,9 @@ impl<'ast> Visit<'ast> for Paths {
         visit::visit_path(self, path);
     }
 
+    /// `pub(in crate::cli)` names a folder, and takes nothing from it.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         if !is_test_item(&item.attrs) {
             visit::visit_item_mod(self, item);

@@ -84,13 +84,15 @@ const EXAMPLES: &[(&str, &str)] = &[
         "status",
         "
   sync status
+  sync status --failed                               # and the command that puts each right
+  sync status --watch
   sync status --json",
     ),
     (
         "counts",
         "
   sync counts
-  sync counts --all",
+  sync counts --tables APP_4_SALES,APP_4_PAYMENT",
     ),
     (
         "reconcile",
@@ -113,7 +115,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "forget",
         "
-  sync forget --table APP_4_SALES --month 2025-10
+  sync forget --table APP_4_SALES --month 2025-10 --dry-run
+  sync forget --table APP_4_SALES --from 2025-01 --to 2025-06
   sync forget --table APP_4_ITEM",
     ),
     (
@@ -334,11 +337,16 @@ mod tests {
     /// says what they mean.
     #[test]
     fn help_is_the_same_in_both_forms() {
-        let mut program = arguments_of("sync");
-        program.build();
-        for command in program.get_subcommands_mut() {
-            let short = command.render_help().to_string();
-            assert_eq!(short, command.render_long_help().to_string());
+        let asked = |command: &str, form: &str| {
+            let words = ["sync", command, form];
+            let words = words.into_iter().filter(|word| !word.is_empty());
+            arguments_of("sync")
+                .try_get_matches_from(words)
+                .unwrap_err()
+                .to_string()
+        };
+        for command in commands().iter().map(String::as_str).chain([""]) {
+            assert_eq!(asked(command, "-h"), asked(command, "--help"));
         }
     }
 

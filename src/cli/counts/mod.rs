@@ -51,7 +51,7 @@ pub(super) struct CountsArgs {
 /// The form of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    // No help of its own: see the test of the help.
+    // Aligned columns that fit the terminal.
     Text,
     Markdown,
 }

@@ -38,7 +38,7 @@ use view::ForgetView;
 #[derive(Debug, Args)]
 pub(super) struct ForgetArgs {
     /// The table, by its name in the configuration
-    #[arg(long, value_name = "NAME", value_parser = table)]
+    #[arg(long, visible_alias = "tables", value_name = "NAME", value_parser = table)]
     table: Identifier,
     /// Only the windows of this month
     #[arg(long, value_name = "YYYY-MM", value_parser = month, conflicts_with_all = ["from", "to"])]
@@ -172,14 +172,14 @@ impl Subject {
             (_, Some(record)) => record.name,
             (Some(table), None) => table.name.as_str().to_owned(),
             (None, None) => {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    format!(
-                        "--table names {}, which neither {} nor the state file knows; correct the name",
-                        args.table,
-                        config.path.display()
-                    ),
-                ));
+                let fix = match config.meant(&args.table) {
+                    Some(meant) => format!("did you mean {meant}?"),
+                    None => "correct the name".to_owned(),
+                };
+                let (name, path) = (&args.table, config.path.display());
+                let text =
+                    format!("--table names {name}, which neither {path} nor the state file knows; {fix}");
+                return Err(Error::new(ErrorKind::Usage, text));
             }
         };
         Ok(Subject {

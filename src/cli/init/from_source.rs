@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{ENV_EXAMPLE, TEMPLATE, write};
+use super::files::{ENV_EXAMPLE, TEMPLATE, write};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, harmless_text, rows};
@@ -251,8 +251,9 @@ impl Sorted {
     /// The tables as the configuration has them.
     fn text(&self, place: &str, configured: &[String]) -> String {
         let mut text = format!(
-            "# The tables of {place}, in the order in which they are copied, one after another. The numbers of rows are the\n\
-             # server's estimates; which date cuts a table into months is a guess. Delete what you do not need.\n"
+            "# The tables of {place},\n\
+             # in the order in which they are copied, one after another. The numbers of rows are the server's estimates, and the\n\
+             # date that cuts a table into months is a guess. Delete what you do not need.\n"
         );
         let is_configured = |table: &Found| configured.iter().any(|name| table.is_named(name));
         for (heading, tables) in [
@@ -293,7 +294,12 @@ fn section(table: &Found, configured: bool) -> String {
     if let Ok(survey) = &table.survey {
         let others: Vec<String> = survey.other_dates().map(date).collect();
         if !others.is_empty() {
-            comments.push(format!("Other dates: {}", others.join(", ")));
+            let which = if matches!(table.way(), Ok(Some(_))) {
+                "Other dates"
+            } else {
+                "Its dates"
+            };
+            comments.push(format!("{which}: {}", others.join(", ")));
         }
         comments.extend(survey.notes.iter().cloned());
     }
@@ -318,12 +324,22 @@ fn about(table: &Found) -> String {
                 (Some(index), false) => format!("index {index} on {}", chosen.name),
                 (None, _) => format!("no index on {}", chosen.name),
             });
-        } else if survey.dates.is_empty() {
-            parts.push("no date column".to_owned());
+        } else {
+            parts.push(why_whole(survey).to_owned());
         }
         parts.push(key(survey));
     }
     parts.join("; ")
+}
+
+/// Why no date cuts a table into months.
+fn why_whole(survey: &Survey) -> &'static str {
+    match survey.dates.first() {
+        None => "no date column",
+        Some(_) if survey.key.is_empty() => "no key to tell rows of a date apart",
+        Some(best) if best.index.is_none() => "few enough to read whole, and no index begins with a date",
+        Some(_) => "few enough to read whole, and its dates may change",
+    }
 }
 
 fn key(survey: &Survey) -> String {

@@ -1,6 +1,8 @@
 //! The files of `sync init`, held to what the program reads.
 
-use super::*;
+use std::path::{Path, PathBuf};
+
+use super::files::{ENV_EXAMPLE, ENV_EXAMPLE_NAME, TEMPLATE, typed, write_new};
 use crate::config::{Config, Mode};
 
 /// A directory with the files, and the path of the configuration.

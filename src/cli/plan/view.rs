@@ -23,7 +23,7 @@ pub(super) struct View<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TotalsView {
     bytes_to_read: Option<u64>,
-    /// By the last run of this machine that loaded much; `None` without one.
+    /// By the last run of this machine that loaded much; `null` without one.
     rows_per_second: Option<u64>,
     rows_to_read: Option<u64>,
     seconds_to_read: Option<u64>,

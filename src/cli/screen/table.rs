@@ -17,7 +17,7 @@ const NAMED_MAX: usize = 3;
 
 /// A column's title and kind.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::cli) struct Column {
+pub struct Column {
     title: &'static str,
     kind: Kind,
 }
@@ -31,7 +31,7 @@ enum Kind {
 
 impl Column {
     /// Names and short words. They are cut only if there is no room otherwise.
-    pub(in crate::cli) fn name(title: &'static str) -> Column {
+    pub fn name(title: &'static str) -> Column {
         Column {
             title,
             kind: Kind::Name,
@@ -39,7 +39,7 @@ impl Column {
     }
 
     /// Numbers: at the right, never cut.
-    pub(in crate::cli) fn number(title: &'static str) -> Column {
+    pub fn number(title: &'static str) -> Column {
         Column {
             title,
             kind: Kind::Number,
@@ -47,7 +47,7 @@ impl Column {
     }
 
     /// Texts of any length, the first to be cut.
-    pub(in crate::cli) fn text(title: &'static str) -> Column {
+    pub fn text(title: &'static str) -> Column {
         Column {
             title,
             kind: Kind::Text,
@@ -57,14 +57,14 @@ impl Column {
 
 /// A cell: its text and its tone.
 #[derive(Debug, Clone, Default)]
-pub(in crate::cli) struct Cell {
+pub struct Cell {
     text: String,
     tone: Tone,
 }
 
 impl Cell {
     /// The cell in another tone.
-    pub(in crate::cli) fn tone(self, tone: Tone) -> Cell {
+    pub fn tone(self, tone: Tone) -> Cell {
         Cell { tone, ..self }
     }
 }
@@ -92,7 +92,7 @@ impl From<u64> for Cell {
 
 /// Lines of cells under the titles of their columns.
 #[derive(Debug, Clone)]
-pub(in crate::cli) struct Table {
+pub struct Table {
     columns: Vec<Column>,
     named_by: usize,
     lines: Vec<Vec<Cell>>,
@@ -100,7 +100,7 @@ pub(in crate::cli) struct Table {
 
 impl Table {
     /// A table without lines.
-    pub(in crate::cli) fn new(columns: impl Into<Vec<Column>>) -> Table {
+    pub fn new(columns: impl Into<Vec<Column>>) -> Table {
         Table {
             columns: columns.into(),
             named_by: 1,
@@ -109,24 +109,24 @@ impl Table {
     }
 
     /// The first `count` cells are the name of a line in the whole texts below; without this, the first cell is.
-    pub(in crate::cli) fn named_by(mut self, count: usize) -> Table {
+    pub fn named_by(mut self, count: usize) -> Table {
         self.named_by = count;
         self
     }
 
     /// Adds a line, with a cell for each column.
-    pub(in crate::cli) fn line<const N: usize>(&mut self, cells: [Cell; N]) {
+    pub fn line<const N: usize>(&mut self, cells: [Cell; N]) {
         assert_eq!(N, self.columns.len(), "a line has a cell for each column");
         self.lines.push(cells.into());
     }
 
     /// Whether the table has no lines.
-    pub(in crate::cli) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
     /// The table for people, as wide as the screen at most, and below it the texts that had to be cut.
-    pub(in crate::cli) fn text(&self, screen: &Screen) -> String {
+    pub fn text(&self, screen: &Screen) -> String {
         let widths = self.fitted(screen.columns());
         let rules = widths
             .iter()
@@ -146,9 +146,18 @@ impl Table {
         text
     }
 
-    /// The table as Markdown, with all texts whole.
-    pub(in crate::cli) fn markdown(&self) -> String {
-        let widths = self.natural();
+    /// The table for a terminal, and as Markdown where there is none.
+    pub fn shown(&self, screen: &Screen) -> String {
+        match screen.width {
+            Some(_) => self.text(screen),
+            None => self.markdown(),
+        }
+    }
+
+    /// The table as Markdown, with all texts whole and strong ones between stars.
+    pub fn markdown(&self) -> String {
+        let starred = self.starred();
+        let widths = starred.natural();
         let mut text = String::new();
         let plain = Screen {
             width: None,
@@ -166,10 +175,21 @@ impl Table {
                 })
                 .collect(),
         );
-        for line in &self.lines {
+        for line in &starred.lines {
             push(self.cells(line, &widths, &plain));
         }
         text
+    }
+
+    /// The table with stars around its strong texts.
+    fn starred(&self) -> Table {
+        let mut table = self.clone();
+        for cell in table.lines.iter_mut().flatten() {
+            if cell.tone == Tone::Strong && !cell.text.is_empty() {
+                cell.text = format!("**{}**", cell.text);
+            }
+        }
+        table
     }
 
     fn titles(&self) -> Vec<Cell> {
@@ -388,7 +408,16 @@ mod tests {
         ]);
         table.line(["SALES".into(), 1000_u64.into(), Cell::from("✗").tone(Tone::Bad)]);
         table.line(["A".into(), 5_u64.into(), LONG.into()]);
+        table.line([
+            Cell::from("TOTAL").tone(Tone::Strong),
+            Cell::from(1005_u64).tone(Tone::Strong),
+            "".into(),
+        ]);
         assert!(table.markdown().contains(LONG));
+        assert!(table.markdown().contains("| **TOTAL** | **1,005** |  "));
+        assert!(!table.text(&Screen::wide(80)).contains('*'));
+        assert_eq!(table.shown(&Screen::none()), table.markdown());
+        assert_eq!(table.shown(&Screen::wide(80)), table.text(&Screen::wide(80)));
         insta::assert_snapshot!(table.markdown().lines().take(3).collect::<Vec<_>>().join("\n"), @r"
         | Table |  Rows | Status                                                                                                              |
         | ----- | ----: | ------------------------------------------------------------------------------------------------------------------- |

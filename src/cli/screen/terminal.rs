@@ -10,7 +10,7 @@ const COLUMNS_DEFAULT: usize = 100;
 
 /// The value of `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Color {
+pub enum Color {
     // On a terminal that shows colours, unless NO_COLOR is set. No help of its own: see the test of the help.
     Auto,
     // Also to a file or a pipe.
@@ -20,7 +20,7 @@ pub(in crate::cli) enum Color {
 
 /// The meaning of a text that may be coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::cli) enum Tone {
+pub enum Tone {
     /// As it should be, and all other text.
     #[default]
     Plain,
@@ -36,7 +36,7 @@ pub(in crate::cli) enum Tone {
 
 impl Tone {
     /// The character that says the same without colour; none for a text that is no judgement.
-    pub(in crate::cli) fn mark(self) -> &'static str {
+    pub fn mark(self) -> &'static str {
         match self {
             Tone::Plain => "✓",
             Tone::Attention => "!",
@@ -49,25 +49,25 @@ impl Tone {
 
 /// Where one stream of the program goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) struct Screen {
+pub struct Screen {
     /// Columns of the terminal; `None` if the stream is none.
-    pub(in crate::cli) width: Option<usize>,
+    pub width: Option<usize>,
     /// Lines of the terminal; `None` if the stream is none.
-    pub(in crate::cli) height: Option<usize>,
+    pub height: Option<usize>,
     /// Whether texts are coloured.
-    pub(in crate::cli) colour: bool,
+    pub colour: bool,
 }
 
 impl Screen {
     /// The screen of stdout.
-    pub(in crate::cli) fn stdout(color: Color) -> Screen {
+    pub fn stdout(color: Color) -> Screen {
         Screen::of(&Term::stdout(), color, &|name| {
             std::env::var_os(name).is_some_and(|value| !value.is_empty())
         })
     }
 
     /// The screen of stderr.
-    pub(in crate::cli) fn stderr(color: Color) -> Screen {
+    pub fn stderr(color: Color) -> Screen {
         Screen::of(&Term::stderr(), color, &|name| {
             std::env::var_os(name).is_some_and(|value| !value.is_empty())
         })
@@ -85,7 +85,7 @@ impl Screen {
     }
 
     /// The same stdout, of which the user may have changed the size.
-    pub(in crate::cli) fn measured_again(&self) -> Screen {
+    pub fn measured_again(&self) -> Screen {
         Screen {
             colour: self.colour,
             ..Screen::stdout(Color::Never)
@@ -94,7 +94,7 @@ impl Screen {
 
     /// A screen that is no terminal.
     #[cfg(test)]
-    pub(in crate::cli) fn none() -> Screen {
+    pub fn none() -> Screen {
         Screen {
             width: None,
             height: None,
@@ -104,7 +104,7 @@ impl Screen {
 
     /// A terminal without colours.
     #[cfg(test)]
-    pub(in crate::cli) fn wide(columns: usize) -> Screen {
+    pub fn wide(columns: usize) -> Screen {
         Screen {
             width: Some(columns),
             height: Some(40),
@@ -113,12 +113,12 @@ impl Screen {
     }
 
     /// The columns that a table may take.
-    pub(in crate::cli) fn columns(&self) -> usize {
+    pub fn columns(&self) -> usize {
         self.width.unwrap_or(COLUMNS_DEFAULT)
     }
 
     /// The text in the colour of its tone.
-    pub(in crate::cli) fn paint(&self, text: &str, tone: Tone) -> String {
+    pub fn paint(&self, text: &str, tone: Tone) -> String {
         let style = Style::new().force_styling(self.colour);
         let style = match tone {
             _ if text.is_empty() => return String::new(),
@@ -133,7 +133,7 @@ impl Screen {
 
     /// A sentence as lines that fit a terminal, each but the first indented; one line where there is none. Ends with a
     /// line break.
-    pub(in crate::cli) fn prose(&self, text: &str) -> String {
+    pub fn prose(&self, text: &str) -> String {
         match self.width {
             Some(columns) => wrapped(text, columns, "  "),
             None => format!("{text}\n"),

@@ -3,9 +3,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::facts::{RunStatus, Status, TableStatus, WindowStatus};
-use crate::checkpoint::{Counts, Pass, Waiting};
+use super::facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus};
+use crate::checkpoint::{Counts, Refusal, Waiting};
 use crate::cli::shared::ForgettingView;
+use crate::model::window::Window;
 use crate::progress::last_day;
 
 #[derive(Serialize)]
@@ -13,27 +14,42 @@ use crate::progress::last_day;
 pub(super) struct View<'a> {
     /// The passes of `sync reconcile` before the last one that are kept.
     earlier_reconciles: Vec<PassView<'a>>,
+    /// What an interrupted `sync forget` has left to do.
     forgetting: Vec<ForgettingView<'a>>,
+    /// The last pass of `sync reconcile`; `null` without one.
     reconcile: Option<PassView<'a>>,
+    /// The run that began last; `null` without one.
     run: Option<RunView<'a>>,
+    /// The tables of the configuration in their order, then others that the state file knows.
     tables: Vec<TableView<'a>>,
+    /// The sums over all tables shown.
     totals: TotalsView,
 }
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PassView<'a> {
+    /// The chunks and windows that differed and were not repaired.
     differing: u64,
-    /// The last day, included; `None` for all dates.
+    /// The last day, included; `null` for all dates.
     end_date: Option<NaiveDate>,
+    /// `null` while it is under way, or after it was cut short.
     ended_at: Option<DateTime<Utc>>,
+    /// The tables that could not be compared.
     left_out: u64,
+    /// The chunks and windows that differed and were repaired.
     repaired: u64,
+    /// Those of `differing` that a run has loaded again since.
+    repaired_since: u64,
+    /// The chunks that were the same.
     same: u64,
+    /// Whether it compared the source, too.
     source: bool,
+    /// The first day; `null` for all dates.
     start_date: Option<NaiveDate>,
+    /// The start of the pass.
     started_at: DateTime<Utc>,
-    /// `None` for all tables.
+    /// `null` for all tables.
     tables: Option<&'a [String]>,
 }
 
@@ -42,62 +58,144 @@ struct PassView<'a> {
 struct RunView<'a> {
     /// The last day, included.
     end_date: Option<NaiveDate>,
+    /// `null` while it is going, and of a run that was killed.
     ended_at: Option<DateTime<Utc>>,
+    /// The error that ended or refused it.
     error: Option<&'a str>,
+    /// `null` while it is going, and of a run that was killed.
     exit_code: Option<u8>,
+    /// The machine.
     host: &'a str,
+    /// The process.
     pid: u32,
+    /// How far it has come with the table that it loads, while it is going.
+    progress: Option<ProgressView<'a>>,
     /// 32 hexadecimal digits.
     run_id: String,
+    /// Whether it is going.
     running: bool,
+    /// The first day.
     start_date: NaiveDate,
+    /// The start of the run.
     started_at: DateTime<Utc>,
+    /// The tables that it was asked for, in the order of work; `null` if an earlier program began it.
+    tables: Option<&'a [String]>,
+    /// The server that it waits for; `null` without one.
     waiting: Option<WaitingView<'a>>,
 }
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ProgressView<'a> {
+    /// The place of the table among those of the run, from 1.
+    number: usize,
+    /// The verified rows of the dates of the run.
+    rows: u64,
+    /// All rows of these dates, about, as far as the loaded ones tell.
+    rows_expected: Option<u64>,
+    /// The name of the table.
+    table: &'a str,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WaitingView<'a> {
+    /// The last error.
     error: &'a str,
+    /// The time of the next attempt.
     next_try_at: DateTime<Utc>,
+    /// The start of the outage.
     since: DateTime<Utc>,
 }
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TableView<'a> {
+    /// The months that were loaded and then forgotten.
+    forgotten: Vec<String>,
+    /// `monthly` or `full`.
     mode: &'a str,
+    /// Its name in the configuration.
     name: &'a str,
+    /// The days that no window covers, within those of the table and of the last run.
+    not_loaded: Vec<DaysView>,
+    /// What an operator should know.
     notes: &'a [String],
+    /// Why the last run that came to it could not finish it; `null` if it could.
+    refused: Option<RefusedView<'a>>,
+    /// The verified rows.
     rows: u64,
+    /// The rows that a reference table will have, by the source's estimate, while it is loaded.
+    rows_expected: Option<u64>,
+    /// The worst state of its windows; `not loaded` without any.
+    state: &'static str,
+    /// Rows that left the target and could not be followed.
     unfollowed_rows: u64,
+    /// Its windows, by date.
     windows: Vec<WindowView<'a>>,
 }
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+struct DaysView {
+    /// The day after the last.
+    end: NaiveDate,
+    /// The first day.
+    start: NaiveDate,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct RefusedView<'a> {
+    /// The time.
+    at: DateTime<Utc>,
+    /// The error.
+    error: &'a str,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WindowView<'a> {
+    /// The chunks so far, of any state.
     chunks: u64,
-    end: Option<&'a str>,
+    /// The day after the last.
+    end: Option<NaiveDate>,
+    /// The error that it failed with, or the difference.
     error: Option<&'a str>,
+    /// The failed chunks.
     failed: u64,
+    /// The chunks whose rows differed when they were read back.
     mismatched: u64,
+    /// The rows of the verified chunks.
     rows: u64,
+    /// The rows that it will have, about; `null` if nothing tells.
+    rows_expected: Option<u64>,
+    /// The chunks that are to be loaded again.
     stale: u64,
-    start: Option<&'a str>,
+    /// The first day; `null` without dates.
+    start: Option<NaiveDate>,
+    /// `complete`, `open`, `planned`, `loading`, `stale`, `failed` or `mismatched`.
     state: &'static str,
+    /// The verified chunks.
     verified: u64,
-    window: &'a str,
+    /// Its name: a month, a part of one, `undated` or `all`.
+    window: String,
 }
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TotalsView {
+    /// The chunks so far, of any state.
     chunks: u64,
+    /// The failed chunks.
     failed: u64,
+    /// The mismatched chunks.
     mismatched: u64,
+    /// The rows of the verified chunks.
     rows: u64,
+    /// The stale chunks.
     stale: u64,
+    /// The verified chunks.
     verified: u64,
 }
 
@@ -111,15 +209,20 @@ impl View<'_> {
             earlier_reconciles: earlier.iter().map(PassView::of).collect(),
             forgetting: status.forgetting.iter().map(ForgettingView::of).collect(),
             reconcile: last.map(PassView::of),
-            run: status.run.as_ref().map(RunView::of),
-            tables: status.tables.iter().map(TableView::of).collect(),
+            run: status.run.as_ref().map(|run| RunView::of(run, status.progress())),
+            tables: status
+                .tables
+                .iter()
+                .map(|table| TableView::of(status, table))
+                .collect(),
             totals: TotalsView::of(status.totals()),
         }
     }
 }
 
 impl PassView<'_> {
-    fn of(pass: &Pass) -> PassView<'_> {
+    fn of(status: &PassStatus) -> PassView<'_> {
+        let pass = &status.pass;
         let range = pass.scope.range;
         PassView {
             differing: pass.differing,
@@ -127,6 +230,7 @@ impl PassView<'_> {
             ended_at: pass.ended_at,
             left_out: pass.left_out,
             repaired: pass.repaired,
+            repaired_since: status.repaired_since,
             same: pass.same,
             source: pass.source,
             start_date: range.map(|range| range.start),
@@ -136,8 +240,8 @@ impl PassView<'_> {
     }
 }
 
-impl RunView<'_> {
-    fn of(run: &RunStatus) -> RunView<'_> {
+impl<'a> RunView<'a> {
+    fn of(run: &'a RunStatus, progress: Option<Progress<'a>>) -> RunView<'a> {
         let record = &run.record;
         RunView {
             end_date: record.range.end.pred_opt(),
@@ -146,11 +250,33 @@ impl RunView<'_> {
             exit_code: record.exit_code,
             host: &record.host,
             pid: record.pid,
+            progress: progress.map(ProgressView::of),
             run_id: format!("{:032x}", record.run_id),
             running: run.running,
             start_date: record.range.start,
             started_at: record.started_at,
+            tables: run.tables.as_deref(),
             waiting: run.waiting.as_ref().map(WaitingView::of),
+        }
+    }
+}
+
+impl<'a> ProgressView<'a> {
+    fn of(progress: Progress<'a>) -> ProgressView<'a> {
+        ProgressView {
+            number: progress.number,
+            rows: progress.rows,
+            rows_expected: progress.rows_expected,
+            table: progress.table,
+        }
+    }
+}
+
+impl RefusedView<'_> {
+    fn of(refusal: &Refusal) -> RefusedView<'_> {
+        RefusedView {
+            at: refusal.at,
+            error: &refusal.error,
         }
     }
 }
@@ -165,13 +291,25 @@ impl WaitingView<'_> {
     }
 }
 
-impl TableView<'_> {
-    fn of(table: &TableStatus) -> TableView<'_> {
+impl<'a> TableView<'a> {
+    fn of(status: &Status, table: &'a TableStatus) -> TableView<'a> {
+        let days = status.not_loaded(table).into_iter().filter_map(Window::days);
+        let months = table.forgotten.iter();
         TableView {
+            forgotten: months.map(|month| month.format("%Y-%m").to_string()).collect(),
             mode: &table.mode,
             name: &table.name,
+            not_loaded: days
+                .map(|days| DaysView {
+                    end: days.end(),
+                    start: days.start(),
+                })
+                .collect(),
             notes: &table.notes,
+            refused: table.refused.as_ref().map(RefusedView::of),
             rows: table.counts().rows,
+            rows_expected: table.rows_expected(),
+            state: table.state().as_str(),
             unfollowed_rows: table.unfollowed,
             windows: table.windows.iter().map(WindowView::of).collect(),
         }
@@ -181,18 +319,20 @@ impl TableView<'_> {
 impl WindowView<'_> {
     fn of(window: &WindowStatus) -> WindowView<'_> {
         let counts = window.counts;
+        let days = window.window.days();
         WindowView {
             chunks: counts.chunks,
-            end: window.dates.as_ref().map(|(_, end)| end.as_str()),
+            end: days.map(|days| days.end()),
             error: window.error.as_deref(),
             failed: counts.failed,
             mismatched: counts.mismatched,
             rows: counts.rows,
+            rows_expected: window.rows_expected,
             stale: counts.stale,
-            start: window.dates.as_ref().map(|(start, _)| start.as_str()),
-            state: window.state,
+            start: days.map(|days| days.start()),
+            state: window.state.as_str(),
             verified: counts.verified,
-            window: &window.window,
+            window: window.window.to_string(),
         }
     }
 }
@@ -207,199 +347,5 @@ impl TotalsView {
             stale: totals.stale,
             verified: totals.verified,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::checkpoint::{PassScope, RunRecord, Tombstone};
-    use crate::cli::context::json;
-    use crate::model::window::DateRange;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn day(text: &str) -> NaiveDate {
-        text.parse().unwrap()
-    }
-
-    fn table() -> TableStatus {
-        let window = WindowStatus {
-            window: "2025-10".to_owned(),
-            dates: Some(("2025-10-01".to_owned(), "2025-11-01".to_owned())),
-            state: "complete",
-            error: None,
-            counts: Counts {
-                chunks: 3,
-                verified: 2,
-                stale: 1,
-                rows: 40,
-                ..Counts::default()
-            },
-        };
-        TableStatus {
-            name: "SALES".to_owned(),
-            mode: "monthly".to_owned(),
-            notes: vec!["noted".to_owned()],
-            unfollowed: 1,
-            windows: vec![window],
-        }
-    }
-
-    fn run() -> RunStatus {
-        RunStatus {
-            record: RunRecord {
-                run_id: 10,
-                pid: 7,
-                host: "till".to_owned(),
-                started_at: at("2025-11-02T03:04:05Z"),
-                ended_at: None,
-                exit_code: None,
-                range: DateRange::inclusive(day("2025-10-01"), day("2025-10-31")).unwrap(),
-                error: None,
-            },
-            running: true,
-            waiting: Some(Waiting {
-                since: at("2025-11-02T03:05:00.5Z"),
-                next_try_at: at("2025-11-02T03:06:00Z"),
-                error: "Nobody listens".to_owned(),
-            }),
-        }
-    }
-
-    fn status() -> Status {
-        Status {
-            tables: vec![table()],
-            run: Some(run()),
-            forgetting: vec![Tombstone {
-                table: "ITEM".to_owned(),
-                targets: vec!["t_ITEM".to_owned()],
-                month: Some(day("2025-09-01")),
-            }],
-            passes: vec![Pass {
-                id: 1,
-                source: true,
-                scope: PassScope {
-                    tables: Some(vec!["SALES".to_owned()]),
-                    range: Some(DateRange::inclusive(day("2025-10-01"), day("2025-10-31")).unwrap()),
-                },
-                started_at: at("2025-11-01T00:00:00Z"),
-                ended_at: None,
-                same: 5,
-                differing: 1,
-                repaired: 3,
-                left_out: 2,
-            }],
-        }
-    }
-
-    #[test]
-    fn a_status_as_json() {
-        insta::assert_snapshot!(json(&View::of(&status())), @r#"
-        {
-          "schema_version": 1,
-          "earlier_reconciles": [],
-          "forgetting": [
-            {
-              "month": "2025-09-01",
-              "table": "ITEM"
-            }
-          ],
-          "reconcile": {
-            "differing": 1,
-            "end_date": "2025-10-31",
-            "ended_at": null,
-            "left_out": 2,
-            "repaired": 3,
-            "same": 5,
-            "source": true,
-            "start_date": "2025-10-01",
-            "started_at": "2025-11-01T00:00:00Z",
-            "tables": [
-              "SALES"
-            ]
-          },
-          "run": {
-            "end_date": "2025-10-31",
-            "ended_at": null,
-            "error": null,
-            "exit_code": null,
-            "host": "till",
-            "pid": 7,
-            "run_id": "0000000000000000000000000000000a",
-            "running": true,
-            "start_date": "2025-10-01",
-            "started_at": "2025-11-02T03:04:05Z",
-            "waiting": {
-              "error": "Nobody listens",
-              "next_try_at": "2025-11-02T03:06:00Z",
-              "since": "2025-11-02T03:05:00.500Z"
-            }
-          },
-          "tables": [
-            {
-              "mode": "monthly",
-              "name": "SALES",
-              "notes": [
-                "noted"
-              ],
-              "rows": 40,
-              "unfollowed_rows": 1,
-              "windows": [
-                {
-                  "chunks": 3,
-                  "end": "2025-11-01",
-                  "error": null,
-                  "failed": 0,
-                  "mismatched": 0,
-                  "rows": 40,
-                  "stale": 1,
-                  "start": "2025-10-01",
-                  "state": "complete",
-                  "verified": 2,
-                  "window": "2025-10"
-                }
-              ]
-            }
-          ],
-          "totals": {
-            "chunks": 3,
-            "failed": 0,
-            "mismatched": 0,
-            "rows": 40,
-            "stale": 1,
-            "verified": 2
-          }
-        }
-        "#);
-    }
-
-    #[test]
-    fn an_empty_status_as_json() {
-        insta::assert_snapshot!(json(&View::of(&Status::default())), @r#"
-        {
-          "schema_version": 1,
-          "earlier_reconciles": [],
-          "forgetting": [],
-          "reconcile": null,
-          "run": null,
-          "tables": [],
-          "totals": {
-            "chunks": 0,
-            "failed": 0,
-            "mismatched": 0,
-            "rows": 0,
-            "stale": 0,
-            "verified": 0
-          }
-        }
-        "#);
-    }
-
-    #[test]
-    fn the_schema_is_kept() {
-        crate::cli::schema::assert_kept::<View<'_>>("status");
     }
 }

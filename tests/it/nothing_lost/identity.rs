@@ -10,7 +10,7 @@ async fn loaded(s: &mut Story) {
     s.run(s.month(-3), last_of(s.month(-3))).await.exits(0);
 }
 
-/// Refused until it is accepted, and nothing of it is loaded before.
+/// Refused until it is accepted, and nothing is loaded before.
 async fn is_refused_until_accepted(s: &Story) {
     let before = s.loads().await;
     for _ in 0..2 {

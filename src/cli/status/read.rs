@@ -1,0 +1,199 @@
+//! Reads the facts of `sync status` from the state file.
+
+use super::condition::Condition;
+use super::facts::{PassStatus, RunStatus, Status, TableStatus, WindowStatus, until, whole_of};
+use crate::base::error::Result;
+use crate::checkpoint::{Differing, Pass, Reader, RunRecord, TableRecord, View, WindowRecord, WindowState};
+use crate::config::{Config, Mode};
+use crate::model::chunk::{Chunk, ChunkState};
+use crate::model::plan::AccessPath;
+use crate::model::window::{Window, midnight};
+use crate::tsql::predicate::instant_of_key;
+
+/// Reads the state file. A readable `config` adds the tables that no run has reached yet.
+pub(super) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
+    let view = reader.view()?;
+    let run = last_run(reader, &view)?;
+    let begun = run.as_ref().map(|run| (&run.record, run.running));
+    let mut tables = Vec::new();
+    for record in view.tables()? {
+        tables.push(table(&view, record, begun)?);
+    }
+    tables = configured(tables, config);
+    for refusal in view.refused()? {
+        if let Some(table) = named(&mut tables, &refusal.table) {
+            table.refused = Some(refusal);
+        }
+    }
+    for forgotten in view.forgotten()? {
+        if let Some(table) = named(&mut tables, &forgotten.table) {
+            table.forgotten.push(forgotten.month);
+        }
+    }
+    let mut passes = Vec::new();
+    for pass in view.passes()? {
+        passes.push(of_pass(&view, pass)?);
+    }
+    Ok(Status {
+        is_kept: true,
+        tables,
+        run,
+        forgetting: view.tombstones()?,
+        passes,
+    })
+}
+
+/// The tables of a configuration in its order, known or not; those that are no longer configured come last.
+pub(super) fn configured(mut tables: Vec<TableStatus>, config: Option<&Config>) -> Vec<TableStatus> {
+    let Some(config) = config else {
+        return tables;
+    };
+    for configured in &config.tables {
+        let (mode, is_dated) = (configured.mode.to_string(), configured.mode == Mode::Monthly);
+        match tables
+            .iter_mut()
+            .find(|table| configured.name.same_as(&table.name))
+        {
+            Some(table) => (table.mode, table.is_dated) = (mode, is_dated),
+            None => tables.push(TableStatus {
+                name: configured.name.as_str().to_owned(),
+                mode,
+                is_dated,
+                ..TableStatus::default()
+            }),
+        }
+    }
+    let place = |table: &TableStatus| config.tables.iter().position(|of| of.name.same_as(&table.name));
+    tables.sort_by_key(|table| place(table).unwrap_or(usize::MAX));
+    tables
+}
+
+fn named<'a>(tables: &'a mut [TableStatus], name: &str) -> Option<&'a mut TableStatus> {
+    tables
+        .iter_mut()
+        .find(|table| table.name.to_lowercase() == name.to_lowercase())
+}
+
+fn last_run(reader: &Reader, view: &View<'_>) -> Result<Option<RunStatus>> {
+    // The lock is read before the record: a run that ends in between then counts as ended.
+    let written = reader.is_being_written();
+    let waiting = view.waiting()?;
+    // After a killed run, another command may hold the store.
+    let writer = view.writer()?;
+    let asked = view.asked()?;
+    Ok(view.last_run()?.map(|record| {
+        let running = written && record.ended_at.is_none() && writer == Some(record.pid);
+        let asked = asked.filter(|asked| asked.run_id == record.run_id);
+        RunStatus {
+            running,
+            record,
+            waiting: waiting.filter(|_| running),
+            tables: asked.map(|asked| asked.tables),
+        }
+    }))
+}
+
+fn table(view: &View<'_>, record: TableRecord, begun: Option<(&RunRecord, bool)>) -> Result<TableStatus> {
+    let name = record.name;
+    let mode = match record.access_path {
+        AccessPath::Key => Mode::Full,
+        AccessPath::Date | AccessPath::DayWalk | AccessPath::Walk => Mode::Monthly,
+    };
+    let by_date = matches!(record.access_path, AccessPath::Date | AccessPath::DayWalk);
+    let expected = view.expected(&name)?;
+    let mut windows = Vec::new();
+    for record in view.windows(&name)? {
+        let counts = view.counts(&name, record.window)?;
+        let state = condition(&record, counts.stale > 0, begun);
+        let is_begun = matches!(state, Condition::Loading | Condition::Planned);
+        // Rows that are to be loaded again are no part of the count.
+        let share = match is_begun && by_date && counts.stale == 0 {
+            true => view
+                .last_chunk(&name, record.window)?
+                .and_then(|chunk| share(&chunk, record.window, begun.map(|(run, _)| run))),
+            false => None,
+        };
+        let rows_expected = match record.window {
+            Window::All => expected
+                .filter(|_| is_begun)
+                .map(|expected| expected.max(counts.rows)),
+            _ => share.and_then(|share| whole_of(counts.rows, share)),
+        };
+        windows.push(WindowStatus {
+            window: record.window,
+            state,
+            error: record.error,
+            counts,
+            share,
+            rows_expected,
+        });
+    }
+    Ok(TableStatus {
+        mode: mode.to_string(),
+        is_dated: mode == Mode::Monthly,
+        notes: record.notes,
+        unfollowed: view.unfollowed(&name)?,
+        name,
+        windows,
+        ..TableStatus::default()
+    })
+}
+
+/// How a window stands. Only a run that is going loads one.
+fn condition(record: &WindowRecord, is_stale: bool, begun: Option<(&RunRecord, bool)>) -> Condition {
+    let is_loading = begun.is_some_and(|(run, running)| running && record.updated_at >= run.started_at);
+    match record.state {
+        WindowState::Mismatched => Condition::Mismatched,
+        WindowState::Failed => Condition::Failed,
+        WindowState::Loading if is_loading => Condition::Loading,
+        _ if is_stale => Condition::Stale,
+        WindowState::Loading | WindowState::Planned => Condition::Planned,
+        WindowState::Open => Condition::Open,
+        WindowState::Complete => Condition::Complete,
+    }
+}
+
+/// The part of a window's dates up to the end of its last chunk, of those that had begun when the run did.
+fn share(last: &Chunk, window: Window, run: Option<&RunRecord>) -> Option<f64> {
+    let days = window.days()?;
+    let reached = match last.state {
+        ChunkState::Verified if last.range.through.is_none() => return Some(1.0),
+        ChunkState::Verified => last.range.through.as_ref()?,
+        _ => last.range.after.as_ref()?,
+    };
+    let (start, end) = (midnight(days.start()), midnight(days.end()));
+    let end = run.map_or(end, |run| end.min(until(run.started_at)));
+    // A damaged key tells nothing; the next run finds it.
+    let reached = instant_of_key(reached).ok()??;
+    let whole = (end - start).as_seconds_f64();
+    (whole > 0.0).then(|| ((reached - start).as_seconds_f64() / whole).clamp(0.0, 1.0))
+}
+
+fn of_pass(view: &View<'_>, pass: Pass) -> Result<PassStatus> {
+    let mut repaired_since = 0;
+    for differing in view.differing(pass.id)? {
+        repaired_since += u64::from(is_repaired(view, &pass, &differing)?);
+    }
+    Ok(PassStatus { pass, repaired_since })
+}
+
+/// Whether a difference was loaded again after the pass. A chunk is then of another load; a window that was not whole was
+/// completed.
+fn is_repaired(view: &View<'_>, pass: &Pass, differing: &Differing) -> Result<bool> {
+    let Differing {
+        table,
+        window,
+        ordinal,
+        load_id,
+    } = differing;
+    if let Some(ordinal) = ordinal {
+        let chunk = view.chunk(table, *window, *ordinal)?;
+        return Ok(
+            chunk.is_some_and(|chunk| chunk.state == ChunkState::Verified && chunk.load_id != *load_id)
+        );
+    }
+    let windows = view.windows(table)?;
+    let mut windows = windows.iter().filter(|record| record.window.overlaps(*window));
+    let ended_at = pass.ended_at.unwrap_or(pass.started_at);
+    Ok(windows.any(|record| record.state == WindowState::Complete && record.updated_at > ended_at))
+}

@@ -1,0 +1,210 @@
+//! The status as JSON.
+
+use super::{at, day, month, range, run, window};
+use crate::checkpoint::{Pass, PassScope, Refusal, Tombstone, Waiting};
+use crate::cli::context::json;
+use crate::cli::status::condition::Condition;
+use crate::cli::status::facts::{PassStatus, Status, TableStatus};
+use crate::cli::status::view::View;
+
+fn small() -> Status {
+    let mut october = window(month("2025-10"), Condition::Stale, 40);
+    (october.counts.verified, october.counts.stale) = (2, 1);
+    let mut run = run(&["SALES", "ITEM"]);
+    run.record.started_at = at("2025-11-02T03:04:05Z");
+    run.record.range = range("2025-10-01", "2025-10-31");
+    run.waiting = Some(Waiting {
+        since: at("2025-11-02T03:05:00.5Z"),
+        next_try_at: at("2025-11-02T03:06:00Z"),
+        error: "Nobody listens".to_owned(),
+    });
+    Status {
+        is_kept: true,
+        tables: vec![TableStatus {
+            name: "SALES".to_owned(),
+            mode: "monthly".to_owned(),
+            is_dated: true,
+            notes: vec!["noted".to_owned()],
+            unfollowed: 1,
+            windows: vec![october, window(month("2025-12"), Condition::Loading, 3)],
+            forgotten: vec![day("2025-11-01")],
+            refused: Some(Refusal {
+                table: "SALES".to_owned(),
+                at: at("2025-11-01T03:04:05Z"),
+                error: "refused".to_owned(),
+            }),
+        }],
+        run: Some(run),
+        forgetting: vec![Tombstone {
+            table: "ITEM".to_owned(),
+            targets: vec!["t_ITEM".to_owned()],
+            month: Some(day("2025-09-01")),
+        }],
+        passes: vec![PassStatus {
+            pass: Pass {
+                id: 1,
+                source: true,
+                scope: PassScope {
+                    tables: Some(vec!["SALES".to_owned()]),
+                    range: Some(range("2025-10-01", "2025-10-31")),
+                },
+                started_at: at("2025-11-01T00:00:00Z"),
+                ended_at: None,
+                same: 5,
+                differing: 1,
+                repaired: 3,
+                left_out: 2,
+            },
+            repaired_since: 1,
+        }],
+    }
+}
+
+#[test]
+fn a_status_as_json() {
+    insta::assert_snapshot!(json(&View::of(&small())), @r#"
+    {
+      "schema_version": 1,
+      "earlier_reconciles": [],
+      "forgetting": [
+        {
+          "month": "2025-09-01",
+          "table": "ITEM"
+        }
+      ],
+      "reconcile": {
+        "differing": 1,
+        "end_date": "2025-10-31",
+        "ended_at": null,
+        "left_out": 2,
+        "repaired": 3,
+        "repaired_since": 1,
+        "same": 5,
+        "source": true,
+        "start_date": "2025-10-01",
+        "started_at": "2025-11-01T00:00:00Z",
+        "tables": [
+          "SALES"
+        ]
+      },
+      "run": {
+        "end_date": "2025-10-31",
+        "ended_at": null,
+        "error": null,
+        "exit_code": null,
+        "host": "till",
+        "pid": 7,
+        "progress": {
+          "number": 1,
+          "rows": 40,
+          "rows_expected": null,
+          "table": "SALES"
+        },
+        "run_id": "0000000000000000000000000000000a",
+        "running": true,
+        "start_date": "2025-10-01",
+        "started_at": "2025-11-02T03:04:05Z",
+        "tables": [
+          "SALES",
+          "ITEM"
+        ],
+        "waiting": {
+          "error": "Nobody listens",
+          "next_try_at": "2025-11-02T03:06:00Z",
+          "since": "2025-11-02T03:05:00.500Z"
+        }
+      },
+      "tables": [
+        {
+          "forgotten": [
+            "2025-11"
+          ],
+          "mode": "monthly",
+          "name": "SALES",
+          "not_loaded": [
+            {
+              "end": "2025-12-01",
+              "start": "2025-11-01"
+            }
+          ],
+          "notes": [
+            "noted"
+          ],
+          "refused": {
+            "at": "2025-11-01T03:04:05Z",
+            "error": "refused"
+          },
+          "rows": 43,
+          "rows_expected": null,
+          "state": "stale",
+          "unfollowed_rows": 1,
+          "windows": [
+            {
+              "chunks": 3,
+              "end": "2025-11-01",
+              "error": null,
+              "failed": 0,
+              "mismatched": 0,
+              "rows": 40,
+              "rows_expected": null,
+              "stale": 1,
+              "start": "2025-10-01",
+              "state": "stale",
+              "verified": 2,
+              "window": "2025-10"
+            },
+            {
+              "chunks": 3,
+              "end": "2026-01-01",
+              "error": null,
+              "failed": 0,
+              "mismatched": 0,
+              "rows": 3,
+              "rows_expected": null,
+              "stale": 0,
+              "start": "2025-12-01",
+              "state": "loading",
+              "verified": 3,
+              "window": "2025-12"
+            }
+          ]
+        }
+      ],
+      "totals": {
+        "chunks": 6,
+        "failed": 0,
+        "mismatched": 0,
+        "rows": 43,
+        "stale": 1,
+        "verified": 5
+      }
+    }
+    "#);
+}
+
+#[test]
+fn an_empty_status_as_json() {
+    insta::assert_snapshot!(json(&View::of(&Status::default())), @r#"
+    {
+      "schema_version": 1,
+      "earlier_reconciles": [],
+      "forgetting": [],
+      "reconcile": null,
+      "run": null,
+      "tables": [],
+      "totals": {
+        "chunks": 0,
+        "failed": 0,
+        "mismatched": 0,
+        "rows": 0,
+        "stale": 0,
+        "verified": 0
+      }
+    }
+    "#);
+}
+
+#[test]
+fn the_schema_is_kept() {
+    crate::cli::schema::assert_kept::<View<'_>>("status");
+}

@@ -1,0 +1,156 @@
+//! Lists of `sync status`: all windows, and those with a fault, each with the command that puts it right.
+
+use chrono::NaiveDate;
+
+use super::condition::Condition;
+use super::facts::{Status, TableStatus, WindowStatus, of_expected};
+use super::grid::{dates, months};
+use super::text::of_table;
+use crate::base::text::{counted, thousands};
+use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
+use crate::model::window::Window;
+use crate::progress::last_day;
+
+/// All windows of all tables, a line each.
+pub(super) fn windows(status: &Status, screen: &Screen) -> String {
+    let mut lines = Table::new([
+        Column::name("Table"),
+        Column::name("Window"),
+        Column::name("State"),
+        Column::number("Chunks"),
+        Column::number("Rows"),
+        Column::text("Error"),
+    ])
+    .named_by(2);
+    for table in &status.tables {
+        for window in &table.windows {
+            lines.line([
+                Cell::from(table.name.as_str()),
+                window.window.to_string().into(),
+                Cell::from(window.state.as_str()).tone(window.state.tone()),
+                chunks(window).into(),
+                match window.rows_expected {
+                    None => window.counts.rows.into(),
+                    expected => of_expected(window.counts.rows, expected).into(),
+                },
+                window
+                    .error
+                    .as_ref()
+                    .map_or("", |error| of_table(error, &table.name))
+                    .into(),
+            ]);
+        }
+    }
+    match lines.is_empty() {
+        true => "No window is known.\n".to_owned(),
+        false => lines.text(screen),
+    }
+}
+
+/// `22 so far` of a window that is not finished; `20 of 22` if some are not verified.
+fn chunks(window: &WindowStatus) -> String {
+    let counts = window.counts;
+    let chunks = match counts.verified == counts.chunks {
+        true => thousands(counts.chunks),
+        false => format!("{} of {}", thousands(counts.verified), thousands(counts.chunks)),
+    };
+    match window.is_unfinished() {
+        true => format!("{chunks} so far"),
+        false => chunks,
+    }
+}
+
+/// Windows of a table that share a fault.
+struct Fault<'a> {
+    table: &'a TableStatus,
+    state: Condition,
+    error: Option<&'a str>,
+    windows: Vec<Window>,
+    stale: u64,
+}
+
+/// What is failed, mismatched, stale or refused, with whole errors.
+pub(super) fn failed(status: &Status, screen: &Screen) -> String {
+    let mut text = String::new();
+    for table in &status.tables {
+        if let Some(refusal) = &table.refused {
+            let refused = screen.paint("refused", Tone::Bad);
+            let at = refusal.at.format("%Y-%m-%d %H:%M:%S UTC");
+            text.push_str(&format!("{}: {refused} at {at}\n", table.name));
+            text.push_str(&screen.prose(&format!("  {}", of_table(&refusal.error, &table.name))));
+            let run = status.run.as_ref().filter(|_| table.is_dated);
+            let dates = run.map(|run| (run.record.range.start, last_day(run.record.range)));
+            text.push_str("  Correct that, then run:\n");
+            text.push_str(&run_again(dates, table));
+        }
+        for fault in faults(table) {
+            text.push_str(&of_fault(&fault, screen));
+        }
+    }
+    match text.is_empty() {
+        true => "Nothing is failed, mismatched, stale or refused.\n".to_owned(),
+        false => text.trim_end().to_owned() + "\n",
+    }
+}
+
+fn faults(table: &TableStatus) -> Vec<Fault<'_>> {
+    let mut faults: Vec<Fault<'_>> = Vec::new();
+    for window in &table.windows {
+        let state = match window.state {
+            Condition::Failed | Condition::Mismatched | Condition::Stale => window.state,
+            _ if window.counts.stale > 0 => Condition::Stale,
+            _ => continue,
+        };
+        let error = window.error.as_deref();
+        let alike = faults
+            .iter_mut()
+            .find(|fault| (fault.state, fault.error) == (state, error));
+        match alike {
+            Some(fault) => {
+                fault.windows.push(window.window);
+                fault.stale += window.counts.stale;
+            }
+            None => faults.push(Fault {
+                table,
+                state,
+                error,
+                windows: vec![window.window],
+                stale: window.counts.stale,
+            }),
+        }
+    }
+    faults
+}
+
+fn of_fault(fault: &Fault<'_>, screen: &Screen) -> String {
+    let name = &fault.table.name;
+    let stale = match fault.stale {
+        0 => String::new(),
+        count => format!(", {} to load again", counted(count, "chunk")),
+    };
+    let state = screen.paint(fault.state.as_str(), fault.state.tone());
+    let head = format!("{name} {}: ", months(&fault.windows));
+    let mut text = format!("{head}{state}{stale}\n");
+    if let Some(error) = fault.error {
+        text.push_str(&screen.prose(&format!("  {}", of_table(error, name))));
+    }
+    let why = match fault.state {
+        Condition::Failed => "Correct that if it is still so, then run",
+        Condition::Mismatched => "Run again, and it is not committed until it is equal",
+        _ => "Run",
+    };
+    text.push_str(&screen.prose(&format!("  {why}:")));
+    text.push_str(&run_again(dates(&fault.windows), fault.table));
+    text
+}
+
+/// The command that loads these days of a table, on a line of its own, to be copied.
+fn run_again(dates: Option<(NaiveDate, NaiveDate)>, table: &TableStatus) -> String {
+    let dates = match dates {
+        Some((first, last)) => format!(" --start-date {first} --end-date {last}"),
+        // A run of a table with dates needs some; rows without a date come with any.
+        None if table.is_dated => " --start-date DAY --end-date DAY".to_owned(),
+        None => String::new(),
+    };
+    format!("    sync run{dates} --tables {}\n\n", table.name)
+}
