@@ -257,6 +257,8 @@ async fn tell(told: &mut Told) {
     told.result(&["status"], 0).await;
     told.result(&[&["plan"], &DATES[..]].concat(), 0).await;
 
+    told.example(&["forget", "--table", "SALES", "--dry-run"], 0)
+        .await;
     told.result(&["rebuild"], 0).await;
     told.example(&["rebuild"], 0).await;
 

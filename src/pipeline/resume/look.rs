@@ -85,26 +85,21 @@ pub(crate) async fn look(
     if let Some(view) = view.filter(|_| session.receipt_key().is_none()) {
         found.in_step = by_sums(view, plan, &sums)?;
     }
+    let has_key = session.receipt_key().is_some();
     let is_sound = |sums: &Sums| sums.verified == sums.chunks && sums.here == sums.chunks;
-    let is_read = |window: &Window, sums: &Sums| {
-        let is_news = view.is_some() || session.receipt_key().is_some();
-        is_news || window.is_asked(asked.range) || !is_sound(sums)
+    let is_read = |(window, sums): &(&Window, &Sums)| {
+        view.is_some() || has_key || window.is_asked(asked.range) || !is_sound(sums)
     };
-    let (unmatched, rest): (Vec<_>, Vec<_>) = sums
+    let (read, rest): (Vec<_>, Vec<_>) = sums
         .iter()
         .filter(|(window, _)| !found.in_step.contains_key(window))
-        .partition(|(window, sums)| is_read(window, sums));
-    let unmatched: Vec<(Window, u64)> = unmatched
-        .into_iter()
-        .map(|(window, sums)| (*window, sums.chunks))
+        .partition(is_read);
+    let read: Vec<(Window, u64)> = read
+        .iter()
+        .map(|(window, sums)| (**window, sums.chunks))
         .collect();
-    let mut looked = Looked {
-        receipted: sums.keys().copied().collect(),
-        rows: rest.iter().map(|(_, sums)| sums.rows).sum(),
-        bytes: sums.values().map(|sums| sums.bytes).sum(),
-        ..Looked::default()
-    };
-    read_unmatched(session, plan, incarnation, view, &unmatched, &mut found).await?;
+    let rows_unread: u64 = rest.iter().map(|(_, sums)| sums.rows).sum();
+    read_unmatched(session, plan, incarnation, view, &read, &mut found).await?;
     if let Some(view) = view {
         lost(view, plan, &sums, asked, &mut found)?;
     }
@@ -117,31 +112,40 @@ pub(crate) async fn look(
     found
         .unmatched
         .retain(|window, chunks| sums.contains_key(window) || !chunks.is_empty());
-    let name = plan.name.as_str();
-    looked.warnings = doubt::warnings(name, &found.doubts, "a run loads their rows again");
-    looked.warnings.extend(warnings(plan, found.foreign, 0, missing));
+    let mut told = doubt::warnings(plan.name.as_str(), &found.doubts, "a run loads their rows again");
+    told.extend(warnings(plan, found.foreign, 0, missing));
     if let Some(target) = target {
-        looked
-            .warnings
-            .extend(miscounted(session, plan, target, &sums).await?);
+        told.extend(miscounted(session, plan, target, &sums).await?);
     }
-    let unmatched = found
-        .unmatched
-        .into_iter()
-        .map(|(window, chunks)| (window, Reached::by(chunks)));
-    for (window, reached) in found.in_step.into_iter().chain(unmatched) {
-        looked.rows += reached.verified_rows;
-        let is_due = reached.next.is_some() && window.is_dated() && window.has_passed(asked.read_cutoff);
-        if window.is_asked(asked.range) || is_due || !reached.redo.is_empty() {
-            looked.windows.push(LookedAt {
-                window,
-                redo: reached.redo.len() as u64,
-                is_closed: reached.next.is_none(),
-                rows: reached.verified_rows,
-            });
+    let mut looked = Looked {
+        receipted: sums.keys().copied().collect(),
+        rows: rows_unread,
+        bytes: sums.values().map(|sums| sums.bytes).sum(),
+        warnings: told,
+        ..Looked::default()
+    };
+    looked.add(found, asked);
+    Ok(looked)
+}
+
+impl Looked {
+    /// Adds what was found, of which the windows are kept that a run works on.
+    fn add(&mut self, found: Found, asked: &Asked<'_>) {
+        let unmatched = found.unmatched.into_iter();
+        let unmatched = unmatched.map(|(window, chunks)| (window, Reached::by(chunks)));
+        for (window, reached) in found.in_step.into_iter().chain(unmatched) {
+            self.rows += reached.verified_rows;
+            let is_due = reached.next.is_some() && window.is_dated() && window.has_passed(asked.read_cutoff);
+            if window.is_asked(asked.range) || is_due || !reached.redo.is_empty() {
+                self.windows.push(LookedAt {
+                    window,
+                    redo: reached.redo.len() as u64,
+                    is_closed: reached.next.is_none(),
+                    rows: reached.verified_rows,
+                });
+            }
         }
     }
-    Ok(looked)
 }
 
 /// Adds the windows that the state file has loaded and the target has lost all receipts of.

@@ -2,16 +2,20 @@
 //!
 //! It looks first, and says what it would drop: a person is asked, a script is not.
 
+#[cfg(test)]
+mod tests;
+mod view;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
 
 use chrono::{Datelike, Months, NaiveDate};
 use clap::Args;
-use serde::Serialize;
 
 use super::embedded::Embedded;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
+use crate::base::program;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, rows};
 use crate::checkpoint::{Reader, Tombstone, View};
@@ -28,6 +32,7 @@ use crate::progress::Silent;
 use crate::target::lease::{self, Holder};
 use crate::target::migrate;
 use crate::target::receipt::{self, Incarnation};
+use view::ForgetView;
 
 /// Arguments of `sync forget`.
 #[derive(Debug, Args)]
@@ -415,7 +420,8 @@ impl ToForget {
             (_, _, Some(Mode::Full)) => String::new(),
             _ => " --start-date FIRST --end-date LAST".to_owned(),
         };
-        format!("sync run{dates} --tables {}", self.subject.name)
+        let program = program::name();
+        format!("{program} run{dates} --tables {}", self.subject.name)
     }
 
     fn text(&self, outcome: Outcome) -> String {
@@ -446,160 +452,5 @@ fn month_names((first, end): Span) -> String {
     ) {
         (first, last) if first == last => first,
         (first, last) => format!("{first} to {last}"),
-    }
-}
-
-/// What was forgotten, or would be, as JSON.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct ForgetView<'a> {
-    /// `forgotten`, `would forget` or `kept`.
-    outcome: &'static str,
-    /// The command that loads it again.
-    run_again: String,
-    tables: [TableView<'a>; 1],
-    totals: TotalsView,
-}
-
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct TableView<'a> {
-    chunks: u64,
-    mode: Option<String>,
-    name: &'a str,
-    rows: u64,
-    windows: Vec<WindowView>,
-}
-
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct WindowView {
-    chunks: u64,
-    rows: u64,
-    window: String,
-}
-
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct TotalsView {
-    chunks: u64,
-    rows: u64,
-    windows: u64,
-}
-
-impl ForgetView<'_> {
-    fn of(found: &ToForget, outcome: Outcome) -> ForgetView<'_> {
-        let Amount { chunks, rows } = found.sum();
-        let windows = found.windows.iter().map(|(window, amount)| WindowView {
-            chunks: amount.chunks,
-            rows: amount.rows,
-            window: window.to_string(),
-        });
-        ForgetView {
-            outcome: match outcome {
-                Outcome::Forgotten => "forgotten",
-                Outcome::WouldForget => "would forget",
-                Outcome::Kept => "kept",
-            },
-            run_again: found.run_line(),
-            tables: [TableView {
-                chunks,
-                mode: found.subject.mode.map(|mode| mode.to_string()),
-                name: &found.subject.name,
-                rows,
-                windows: windows.collect(),
-            }],
-            totals: TotalsView {
-                chunks,
-                rows,
-                windows: found.windows.len() as u64,
-            },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(months: Option<(&str, &str)>, windows: &[&str]) -> ToForget {
-        let of = |text: &str| {
-            let first = month(text).unwrap();
-            let window = Window::new(first, first + Months::new(1)).unwrap();
-            (window, Amount { chunks: 4, rows: 120 })
-        };
-        ToForget {
-            subject: Subject {
-                name: "SALES".to_owned(),
-                mode: Some(Mode::Monthly),
-                targets: vec!["dbo.t_SALES".to_owned()],
-            },
-            months: months
-                .map(|(first, last)| (month(first).unwrap(), month(last).unwrap() + Months::new(1))),
-            windows: windows.iter().map(|text| of(text)).collect(),
-        }
-    }
-
-    #[test]
-    fn months_are_iso_months() {
-        assert_eq!(month("2025-10").unwrap().to_string(), "2025-10-01");
-        for text in ["2025-13", "2025-1", "10/2025", "2025-10-01", ""] {
-            assert!(month(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn it_says_what_it_drops_and_what_loads_it_again() {
-        let range = found(Some(("2025-08", "2025-11")), &["2025-09", "2025-10"]);
-        insta::assert_snapshot!(range.question(), @"Forget 2025-09 to 2025-10 (2 months) of SALES: 8 chunks of 240 rows in 2 windows? The rows stay at the target until a run loads them again, which reads all of them from the source.");
-        insta::assert_snapshot!(range.text(Outcome::Forgotten), @r"
-        Forgot 2025-09 to 2025-10 (2 months) of SALES: 8 chunks of 240 rows in 2 windows. The rows at the target stay until a run loads them again:
-          sync run --start-date 2025-09-01 --end-date 2025-10-31 --tables SALES
-        ");
-        insta::assert_snapshot!(found(None, &["2025-10"]).text(Outcome::WouldForget), @r"
-        Would forget SALES: 4 chunks of 120 rows in 1 window. Nothing was forgotten. This would load it again:
-          sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables SALES
-        ");
-        insta::assert_snapshot!(found(None, &[]).text(Outcome::Forgotten), @"Nothing of SALES was loaded by a run, so there was nothing to forget.");
-        let months: Vec<_> = range
-            .tombstones()
-            .into_iter()
-            .map(|tombstone| tombstone.month)
-            .collect();
-        assert_eq!(months, [month("2025-09").ok(), month("2025-10").ok()]);
-        let loaded: Vec<Window> = range.windows.keys().copied().collect();
-        let never = found(Some(("2024-01", "2024-01")), &[]).never_loaded(loaded);
-        insta::assert_snapshot!(never.to_string(), @"Table SALES: 2024-01 was never loaded or is forgotten already; loaded are 2025-09 to 2025-10 (2 months)");
-    }
-
-    #[test]
-    fn what_is_forgotten_as_json() {
-        let found = found(Some(("2025-10", "2025-10")), &["2025-10"]);
-        insta::assert_snapshot!(json(&ForgetView::of(&found, Outcome::WouldForget)), @r#"
-        {
-          "outcome": "would forget",
-          "run_again": "sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables SALES",
-          "tables": [
-            {
-              "chunks": 4,
-              "mode": "monthly",
-              "name": "SALES",
-              "rows": 120,
-              "windows": [
-                {
-                  "chunks": 4,
-                  "rows": 120,
-                  "window": "2025-10"
-                }
-              ]
-            }
-          ],
-          "totals": {
-            "chunks": 4,
-            "rows": 120,
-            "windows": 1
-          }
-        }
-        "#);
     }
 }
