@@ -3,11 +3,13 @@
 //! Parsing refuses unknown keys, values out of range and variables that are not set; its errors name file, line and
 //! fix. Secrets are in [`crate::base::secret::Secret`] from the moment they are read. No error quotes a value.
 
+mod endpoint;
 mod env;
 mod parse;
 mod section;
 mod server;
 mod source;
+mod source_config;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -1,15 +1,15 @@
 //! Parses the text of `sync.toml` into a [`Config`]: defaults, ranges, and keys that exclude each other.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use toml::de::DeTable;
 use zeroize::Zeroizing;
 
+use super::endpoint::{endpoint, identifier, section};
 use super::env::Variables;
 use super::section::{At, File, Section};
-use super::server::{self, Server};
 use super::source::source;
 use super::values::{Config, ExcludedColumn, Mode, RunConfig, TableConfig, Target};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -17,14 +17,8 @@ use crate::base::secret::Secret;
 use crate::model::table::Identifier;
 use crate::mssql::{Endpoint, Timeouts, row_bytes_max};
 
-/// The program name of our sessions, as the server's administrator sees it.
-const APPLICATION: &str = "mssql-sync";
-
 /// The file that a command reads unless it is given another.
 pub const FILE_DEFAULT: &str = "sync.toml";
-
-/// SQL Server's registered port.
-const PORT_DEFAULT: u16 = 1433;
 
 /// Two windows at once kept a live point-of-sale server usable; four deadlocked at the target.
 const WORKERS_DEFAULT: u64 = 2;
@@ -97,17 +91,6 @@ const RUN_KEYS: &[&str] = &[
     "silence_max_seconds",
 ];
 const TABLE_KEYS: &[&str] = &["name", "mode", "date_column", "key", "exclude_columns"];
-
-/// Keys for reaching a server, which have no meaning for the embedded one.
-const ADDRESS_KEYS: &[&str] = &[
-    "port",
-    "user",
-    "password",
-    "encrypt",
-    "trust_server_certificate",
-    "ca_file",
-    "redirect_hosts",
-];
 
 impl Config {
     /// Reads and checks the file at `path`. `environment` answers for environment variables.
@@ -184,19 +167,6 @@ fn unread(path: &Path, error: std::io::Error) -> Error {
     Error::new(ErrorKind::Config, text)
 }
 
-pub(super) fn section<'a>(
-    file: &'a File<'a>,
-    root: &Section<'a>,
-    key: &str,
-    name: &'static str,
-    keys: &[&str],
-) -> Result<Section<'a>> {
-    let value = root
-        .value(key)
-        .ok_or_else(|| root.error(format_args!("There is no {name}; add the section")))?;
-    Section::open(file, name, value, keys)
-}
-
 fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
     let section = section(file, root, "target", "[target]", TARGET_KEYS)?;
     let (mut endpoint, embedded) = endpoint(file, &section, "target")?;
@@ -220,103 +190,6 @@ fn target<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Target> {
         table_prefix,
         embedded,
     })
-}
-
-pub(super) fn endpoint(
-    file: &File<'_>,
-    section: &Section<'_>,
-    label: &'static str,
-) -> Result<(Endpoint, bool)> {
-    let server = section.required("server", "HOST")?;
-    let parsed = server::parse(&server.value)
-        .map_err(|fault| file.error(server.at, format_args!("`server` {fault}")))?;
-    let database = section.required("database", "NAME")?;
-    let database = identifier(file, database)?.as_str().to_owned();
-    let read_only_intent = label == "source";
-    let Server::Address { host, instance, port } = parsed else {
-        section.refuse(ADDRESS_KEYS, "has no meaning with server = \"embedded\"")?;
-        let endpoint = Endpoint {
-            host: "127.0.0.1".to_owned(),
-            port: 0,
-            instance: None,
-            database,
-            user: String::new(),
-            password: Secret::new(""),
-            encrypt: false,
-            trust_server_certificate: false,
-            ca_file: None,
-            redirect_hosts: Vec::new(),
-            application: APPLICATION.to_owned(),
-            read_only_intent,
-            label,
-            receipt_key: None,
-            profile: None,
-        };
-        return Ok((endpoint, true));
-    };
-    let port = port_of(file, section, instance.as_deref(), port)?;
-    let trust_server_certificate = section.boolean("trust_server_certificate")?.unwrap_or(false);
-    if trust_server_certificate {
-        section.refuse(
-            &["ca_file"],
-            "has no meaning with trust_server_certificate = true",
-        )?;
-    }
-    let endpoint = Endpoint {
-        host,
-        port,
-        instance,
-        database,
-        user: section.required("user", "NAME")?.value,
-        password: section.secret("password", &format!("${{{}_PASSWORD}}", label.to_uppercase()))?,
-        encrypt: section.boolean("encrypt")?.unwrap_or(true),
-        trust_server_certificate,
-        ca_file: section
-            .optional("ca_file")?
-            .map(|path| ca_file(file, path))
-            .transpose()?,
-        redirect_hosts: Vec::new(),
-        application: APPLICATION.to_owned(),
-        read_only_intent,
-        label,
-        receipt_key: None,
-        profile: None,
-    };
-    Ok((endpoint, false))
-}
-
-fn port_of(
-    file: &File<'_>,
-    section: &Section<'_>,
-    instance: Option<&str>,
-    in_server: Option<u16>,
-) -> Result<u16> {
-    let key = section.integer("port", 1..=65_535)?;
-    match (key, in_server) {
-        (Some(key), Some(_)) => Err(file.error(
-            key.at,
-            "`server` gives a port already; remove `port`, or the port in `server`",
-        )),
-        (Some(key), None) if instance.is_some() => {
-            let text = "`server` names an instance, which has its own port; remove `port`, or the instance";
-            Err(file.error(key.at, text))
-        }
-        (Some(key), None) => Ok(u16::try_from(key.value).expect("the range was checked")),
-        (None, in_server) => Ok(in_server.unwrap_or(PORT_DEFAULT)),
-    }
-}
-
-fn ca_file(file: &File<'_>, path: At<String>) -> Result<PathBuf> {
-    let found = file.path.with_file_name(&path.value);
-    if found.is_file() {
-        Ok(found)
-    } else {
-        let text = format!(
-            "`ca_file`: there is no file {}; give the PEM file's path, from this file's directory",
-            found.display()
-        );
-        Err(file.error(path.at, text))
-    }
 }
 
 pub(super) fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfig> {
@@ -502,10 +375,6 @@ fn excluded(file: &File<'_>, table: &TableConfig, name: At<String>) -> Result<Ex
         line: file.line(at),
         name,
     })
-}
-
-pub(super) fn identifier(file: &File<'_>, name: At<String>) -> Result<Identifier> {
-    Identifier::new(name.value).map_err(|error| file.place(name.at, error))
 }
 
 /// Refuses a source that is its own target: a run would delete rows from it while reading.

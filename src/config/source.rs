@@ -1,14 +1,9 @@
-//! The part of a configuration about the source: parsed with the whole, and alone for commands that read its catalog.
+//! The section of a configuration about the source: its address, its proof, and whom it may send a login on to.
 
-use std::path::Path;
-
-use toml::Spanned;
-use toml::de::DeValue;
-
-use super::parse::{endpoint, identifier, opened, read, run, section};
+use super::endpoint::{endpoint, identifier, section};
 use super::section::{File, Section};
 use super::server;
-use super::values::{Source, SourceConfig};
+use super::values::Source;
 use crate::base::error::Result;
 use crate::mssql::{Guard, Proof};
 
@@ -28,44 +23,6 @@ const SOURCE_KEYS: &[&str] = &[
     "refuse_names",
     "redirect_hosts",
 ];
-
-impl SourceConfig {
-    /// Reads the file at `path`, of which only [source] and [run] need to be whole.
-    ///
-    /// # Errors
-    /// As [`super::Config::load`].
-    pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<SourceConfig> {
-        SourceConfig::of(path, &read(path)?, environment)
-    }
-
-    /// The same of a text that is to become the file at `path`.
-    ///
-    /// # Errors
-    /// As [`super::Config::load`].
-    pub fn of(path: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<SourceConfig> {
-        opened(path, text, environment, |file, root| {
-            Ok(SourceConfig {
-                source: source(file, root)?,
-                timeouts: run(file, root)?.timeouts,
-                tables: names(root),
-                path: path.to_owned(),
-            })
-        })
-    }
-}
-
-/// The names of the tables, as far as they can be read.
-fn names(root: &Section<'_>) -> Vec<String> {
-    let tables = root.value("table").and_then(|tables| tables.get_ref().as_array());
-    let name = |table: &Spanned<DeValue<'_>>| {
-        let name = table.get_ref().as_table()?.get("name")?;
-        name.get_ref().as_str().map(str::to_owned)
-    };
-    tables
-        .into_iter()
-        .flat_map(|tables| tables.iter().filter_map(name))
-        .collect()
-}
 
 pub(super) fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
     let section = section(file, root, "source", "[source]", SOURCE_KEYS)?;
