@@ -140,7 +140,7 @@ mod tests {
         insta::assert_snapshot!(text(&kinds, &Screen::none()), @r"
         Statements, from request to the end of the answer; those of parallel connections overlap:
         | End    | Statement         | Count | Seconds | ms each | Bytes sent | Bytes received |
-        |--------|-------------------|-------|---------|---------|------------|----------------|
+        | ------ | ----------------- | ----: | ------: | ------: | ---------: | -------------: |
         | source | SELECT dbo.SALES  | 1,200 |    6.00 |     5.0 |     12,000 |      1,200,000 |
         | target | INSERT BULK #load | 1,200 |    3.00 |     2.5 |     12,000 |      1,200,000 |
         | target | COMMIT            | 1,200 |    0.60 |     0.5 |     12,000 |      1,200,000 |

@@ -61,6 +61,7 @@ fn what_is_forgotten_as_json() {
     let found = found(Some(("2025-10", "2025-10")), &["2025-10"]);
     insta::assert_snapshot!(json(&ForgetView::of(&found, Outcome::WouldForget)), @r#"
     {
+      "schema_version": 1,
       "outcome": "would forget",
       "run_again": "sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables SALES",
       "tables": [

@@ -419,9 +419,9 @@ mod tests {
         assert_eq!(table.shown(&Screen::none()), table.markdown());
         assert_eq!(table.shown(&Screen::wide(80)), table.text(&Screen::wide(80)));
         insta::assert_snapshot!(table.markdown().lines().take(3).collect::<Vec<_>>().join("\n"), @r"
-        | Table |  Rows | Status                                                                                                              |
-        | ----- | ----: | ------------------------------------------------------------------------------------------------------------------- |
-        | SALES | 1,000 | ✗                                                                                                                   |
+        | Table     |      Rows | Status                                                                                                              |
+        | --------- | --------: | ------------------------------------------------------------------------------------------------------------------- |
+        | SALES     |     1,000 | ✗                                                                                                                   |
         ");
     }
 

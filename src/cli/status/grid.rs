@@ -57,9 +57,13 @@ impl<'a> Line<'a> {
                 .map(|window| window.state)
         };
         let is_empty = months.is_empty() && of(Window::Undated).is_none();
+        let nothing = match status.is_asked_now(table) {
+            true => Condition::Planned,
+            false => Condition::NotLoaded,
+        };
         Line {
             table,
-            whole: of(Window::All).or_else(|| is_empty.then_some(Condition::NotLoaded)),
+            whole: of(Window::All).or_else(|| is_empty.then_some(nothing)),
             undated: of(Window::Undated),
             months,
         }
@@ -76,7 +80,7 @@ impl<'a> Line<'a> {
         match (self.table.is_dated, self.whole) {
             (_, Some(Condition::NotLoaded)) => "not loaded",
             (false, _) => "whole table",
-            (true, _) => "",
+            (true, _) => "planned",
         }
     }
 }

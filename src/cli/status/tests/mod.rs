@@ -406,3 +406,19 @@ fn what_a_run_has_repaired_of_a_reconcile_is_told() {
     Reconcile with the source: began at 2025-11-01 00:00:00 UTC, 5 chunks compared, none differs
     ");
 }
+
+#[test]
+fn a_table_that_the_run_comes_to_is_planned() {
+    let item = TableStatus {
+        windows: Vec::new(),
+        ..reference("ITEM")
+    };
+    let status = Status {
+        tables: vec![item],
+        run: Some(run(&["ITEM"])),
+        ..Status::default()
+    };
+    let text = text::text(&status, &Screen::wide(80));
+    assert!(text.contains("ITEM   ○ whole table"), "{text}");
+    assert!(!text.contains("Not loaded"), "{text}");
+}
