@@ -285,13 +285,13 @@ async fn the_tables_of_the_source_are_listed() {
     server.assert_no_table_read(mark, &["[SALES]", "[PAYMENT]", "[ITEM]", "[CARD]"]);
     insta::assert_snapshot!(ended, @r#"
     stdout:
-    Table        Rows  Copied              Dates                           Key
-    ────────  ───────  ──────────────────  ──────────────────────────────  ─────────
-    SALES          40  monthly             SOLD_AT, BOOKED_AT? (no index)  ID
-    PAYMENT        30  monthly             PAID_AT (no index)              STORE, NO
+    Table        Rows  Copied              Date                Key
+    ────────  ───────  ──────────────────  ──────────────────  ─────────
+    SALES          40  monthly             SOLD_AT +1          ID
+    PAYMENT        30  monthly             PAID_AT (no index)  STORE, NO
     GONE      unknown  not there
     CARD            1  cannot be
-    ITEM            7  no (could be full)  UPDATED_AT?                     CODE
+    ITEM            7  no (could be full)  UPDATED_AT?         CODE
     NOTE "x"        1  no (could be full)
 
     ✗ GONE: It is not in the source's schema, or this login may not see it; correct its name, or GRANT SELECT on it

@@ -79,16 +79,13 @@ fn text(lines: &[Line<'_>], screen: &Screen) -> String {
         Column::name("Table"),
         Column::number("Rows"),
         Column::name("Copied"),
-        Column::text("Dates"),
+        Column::text("Date"),
         Column::text("Key"),
     ]);
     let mut below = String::new();
     for line in lines {
         let survey = line.found.and_then(|found| found.survey.as_ref().ok());
-        let dates: Vec<String> = survey
-            .iter()
-            .flat_map(|survey| survey.dates.iter().map(date))
-            .collect();
+        let date = survey.map_or_else(String::new, |survey| best_date(&survey.dates));
         let key: Vec<String> = survey
             .iter()
             .flat_map(|survey| survey.key.iter().map(ToString::to_string))
@@ -109,7 +106,7 @@ fn text(lines: &[Line<'_>], screen: &Screen) -> String {
             name.into(),
             line.rows().map_or_else(|| "unknown".into(), Cell::from),
             Cell::from(line.copied()).tone(tone),
-            dates.join(", ").into(),
+            date.into(),
             key.join(", ").into(),
         ]);
     }
@@ -124,15 +121,23 @@ fn text(lines: &[Line<'_>], screen: &Screen) -> String {
     format!("{}{gap}{below}\n{}", table.text(screen), screen.prose(&last))
 }
 
-/// A date column, with its marks: whether an index begins with it, and whether it may be NULL.
-fn date(date: &DateColumn) -> String {
-    let index = match (&date.index, date.clustered) {
+/// The best date column, with its marks: whether an index begins with it, and whether it may be NULL; and the number of
+/// the others.
+fn best_date(dates: &[DateColumn]) -> String {
+    let Some((best, others)) = dates.split_first() else {
+        return String::new();
+    };
+    let null = if best.nullable { "?" } else { "" };
+    let index = match (&best.index, best.clustered) {
         (None, _) => " (no index)",
         (Some(_), true) => " (clustered)",
         (Some(_), false) => "",
     };
-    let null = if date.nullable { "?" } else { "" };
-    format!("{}{null}{index}", date.name)
+    let more = match others.len() {
+        0 => String::new(),
+        count => format!(" +{count}"),
+    };
+    format!("{}{null}{index}{more}", best.name)
 }
 
 impl Line<'_> {
