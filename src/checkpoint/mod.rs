@@ -18,7 +18,7 @@ mod view;
 mod write;
 
 pub use record::{
-    Asked, Change, Counts, Differing, ForgottenMonth, FoundEqual, InStep, Pass, PassScope, Refusal,
+    Asked, Change, Counts, Differing, End, ForgottenMonth, FoundEqual, InStep, Pass, PassScope, Refusal,
     RunRecord, TableRecord, Tombstone, Waiting, WindowRecord, WindowState, mark,
 };
 pub use replace::Replacement;
