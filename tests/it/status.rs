@@ -139,10 +139,7 @@ async fn what_is_missing_is_named() {
         .await
         .expect(0);
     let said = text(&project, &[]).await;
-    assert_has(
-        &said,
-        &["Not loaded: PAYMENT: nothing is loaded", "· not loaded"],
-    );
+    assert_has(&said, &["Not loaded: PAYMENT: nothing is loaded", "· not loaded"]);
     assert!(!said.contains("Not loaded: SALES"), "{said}");
     let status = project.status().await;
     assert_eq!(status["tables"][1]["name"], "PAYMENT", "{status}");
