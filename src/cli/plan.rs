@@ -32,6 +32,13 @@ pub(super) struct PlanArgs {
     json: bool,
 }
 
+impl PlanArgs {
+    /// The plan of a run with these arguments.
+    pub(super) fn of_run(dates: Dates, tables: Option<Vec<Identifier>>, json: bool) -> PlanArgs {
+        PlanArgs { dates, tables, json }
+    }
+}
+
 pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<ExitCode> {
     let asked = args.dates.range(&context.clock)?;
     let mut config = context.load()?;
