@@ -11,6 +11,20 @@ use crate::mssql::{is_conflict, is_duplicate_key};
 pub trait Progress: Send + Sync {
     /// Receives one event.
     fn event(&self, event: Event<'_>);
+
+    /// Takes away what is drawn for as long as the work lasts. The work is over, or is given up.
+    fn close(&self) {}
+}
+
+/// The time that the stages of a chunk took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// The read of the source.
+    pub read: Duration,
+    /// The bulk load into the session's own table, in the attempt that succeeded.
+    pub stage: Duration,
+    /// The transaction, with the read back and the waits for other loads of the table; of failed attempts also all else.
+    pub load: Duration,
 }
 
 /// An event of a run.
@@ -20,8 +34,8 @@ pub enum Event<'a> {
     RunStarted {
         /// Its identity, as in its receipts.
         run_id: u128,
-        /// The requested dates.
-        range: DateRange,
+        /// The requested dates; `None` if it has reference tables alone.
+        range: Option<DateRange>,
         /// Number of tables.
         tables: usize,
         /// Number of parallel windows.
@@ -64,6 +78,8 @@ pub enum Event<'a> {
         /// The part of the window's dates that it covers, both ends from 0 to 1. The remaining time is judged by
         /// dates, because counting rows would cost the source a query.
         dates: (f64, f64),
+        /// The time that it took.
+        stages: Stages,
     },
     /// The comparison of a table's verified chunks begins.
     Comparing {
@@ -105,6 +121,16 @@ pub enum Event<'a> {
         /// The cause.
         error: &'a Error,
     },
+    /// A server that was away is back.
+    Back {
+        /// The length of its outage.
+        away: Duration,
+    },
+    /// The run was asked to stop, and finishes the chunks in flight.
+    Stopping {
+        /// Whether Ctrl-C was typed, which a terminal may have shown as `^C` beside the cursor.
+        typed: bool,
+    },
     /// All of a window is verified.
     WindowDone {
         /// Its table.
@@ -125,10 +151,8 @@ pub enum Event<'a> {
     },
     /// A table ended.
     TableDone {
-        /// Its name.
-        table: &'a str,
-        /// Rows loaded by this run.
-        rows: u64,
+        /// Its outcome.
+        summary: &'a TableSummary,
         /// How long it took.
         elapsed: Duration,
     },
@@ -148,6 +172,10 @@ pub struct RunSummary {
     pub tables: Vec<TableSummary>,
     /// The command's exit code.
     pub exit: ExitCode,
+    /// Whether the run was asked to stop.
+    pub is_stopped: bool,
+    /// Whether the clocks disagreed, so that windows stay open.
+    pub is_doubtful: bool,
 }
 
 impl RunSummary {
@@ -170,6 +198,10 @@ pub struct TableSummary {
     pub windows_failed: usize,
     /// Windows that the run left unfinished, or whose end lies in the future.
     pub windows_open: usize,
+    /// What constraints refused of a window whose chunks may yet be loaded together. It is told if they are not.
+    pub refusals: Vec<String>,
+    /// The first error that another run would meet again, unless somebody removes its cause.
+    pub lasting: Option<String>,
     /// The chunks that a unique index, a foreign key or a check of the target refused.
     pub refused: Refused,
     /// Chunks whose rows differed when read back.

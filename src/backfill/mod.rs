@@ -39,6 +39,8 @@ pub(crate) async fn load_windows(
 ) -> Result<()> {
     (summary.windows_failed, summary.mismatched, summary.held) = (0, 0, 0);
     summary.refused = Refused::default();
+    summary.refusals.clear();
+    summary.lasting = None;
     let mut passes = Passes {
         run,
         at,

@@ -113,6 +113,7 @@ impl PassOver {
         self.stale += ended.stale;
         self.unsure |= ended.unsure;
         summary.refused.add(ended.refused);
+        summary.refusals.extend(ended.refusals);
         if matches!(ended.outcome, Outcome::Mismatched(_) | Outcome::Failed(_)) {
             self.ended_badly.insert(ended.window);
         }
@@ -126,6 +127,9 @@ impl PassOver {
             }
             Outcome::Failed(error) => {
                 summary.windows_failed += 1;
+                if !error.kind().may_pass() {
+                    summary.lasting.get_or_insert(error.chain());
+                }
                 if ends_the_table(&error, at) {
                     self.given_up.get_or_insert(error);
                 }

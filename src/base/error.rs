@@ -90,6 +90,34 @@ impl ErrorKind {
         }
     }
 
+    /// Whether the same command, run again, may pass where it ended with this error, though nobody has changed anything.
+    pub fn may_pass(self) -> bool {
+        match self {
+            Self::Connection
+            | Self::Broken
+            | Self::OutcomeUnknown
+            | Self::Transient
+            | Self::Timeout
+            | Self::Outage
+            | Self::LoginAgain
+            | Self::Busy
+            | Self::Stopped => true,
+            Self::Usage
+            | Self::Config
+            | Self::Login
+            | Self::WrongServer
+            | Self::Preflight
+            | Self::TargetFull
+            | Self::Statement
+            | Self::TooLarge
+            | Self::Mismatch
+            | Self::Held
+            | Self::State
+            | Self::Plan
+            | Self::Internal => false,
+        }
+    }
+
     /// Whether a server refused the statement itself, for a lasting reason: it lacks what the statement names, or hides it.
     pub fn is_of_the_statement(self) -> bool {
         matches!(self, ErrorKind::Statement | ErrorKind::Preflight)
@@ -129,6 +157,7 @@ pub struct Error {
     number: Option<u32>,
     state: Option<u8>,
     given_up: bool,
+    end: Option<&'static str>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -141,6 +170,7 @@ impl Error {
             number: None,
             state: None,
             given_up: false,
+            end: None,
             source: None,
         }
     }
@@ -188,6 +218,17 @@ impl Error {
     pub fn of_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// Adds the end, `source` or `target`, whose server could not be worked with.
+    pub fn at_end(mut self, end: &'static str) -> Self {
+        self.end = Some(end);
+        self
+    }
+
+    /// The end whose server could not be worked with; `None` if that is not known.
+    pub fn end(&self) -> Option<&'static str> {
+        self.end
     }
 
     /// Marks that its work was tried as often as may be, so that nobody retries it on the way out.

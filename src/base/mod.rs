@@ -1,6 +1,7 @@
 //! The foundation of every layer; it depends on no other module.
 
 pub mod clock;
+pub mod disk;
 pub mod error;
 pub mod exit_code;
 pub mod failpoint;
@@ -10,4 +11,5 @@ pub mod program;
 pub mod retry;
 pub mod secret;
 pub mod stop;
+pub mod terminal;
 pub mod text;

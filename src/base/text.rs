@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `1234567` as `1,234,567`.
@@ -37,6 +38,25 @@ pub fn duration(time: Duration) -> String {
         3600..86_400 => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} d {:02} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
+}
+
+/// The longest beginning of an error's text that stands for it. With a place before it, it fits on a line of a terminal.
+const GIST_CHARS_MAX: usize = 60;
+
+/// The beginning of an error's text, as far as it says what happened, without advice and causes.
+pub fn gist(text: &str) -> String {
+    let end = text.find([';', ',', '(']).unwrap_or(text.len());
+    let end = text.find(": ").map_or(end, |colon| colon.min(end));
+    let gist = text[..end].trim_end();
+    match gist.char_indices().nth(GIST_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &gist[..at]),
+        None => gist.to_owned(),
+    }
+}
+
+/// The time that a line of a file begins with, in UTC as everywhere: `2026-11-29 03:12:44Z `.
+pub fn stamp(now: DateTime<Utc>) -> String {
+    now.format("%Y-%m-%d %H:%M:%SZ ").to_string()
 }
 
 /// The longest text of another that is shown: SQL Server's longest message.
@@ -191,6 +211,21 @@ mod tests {
         let long = shown(&"x".repeat(1_000_000));
         assert_eq!(long.chars().count(), SHOWN_CHARS_MAX + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn an_error_has_a_gist() {
+        for (text, short) in [
+            (
+                "Nobody listens at h:1 for the source; start SQL Server: Connection refused (os error 111)",
+                "Nobody listens at h:1 for the source",
+            ),
+            ("Deadlock: 1205", "Deadlock"),
+            ("x", "x"),
+        ] {
+            assert_eq!(gist(text), short);
+        }
+        assert_eq!(gist(&"x".repeat(99)).chars().count(), GIST_CHARS_MAX + 1);
     }
 
     #[test]

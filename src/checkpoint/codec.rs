@@ -169,7 +169,7 @@ pub(super) fn decode<T: DeserializeOwned>(path: &Path, key: &[u8], value: &[u8])
         Error::new(
             ErrorKind::State,
             format!(
-                "The checkpoint store {} is damaged ({what}); it is left as it is: {WAY_OUT}",
+                "The state file {} is damaged ({what}); it is left as it is: {WAY_OUT}",
                 path.display()
             ),
         )
@@ -189,7 +189,7 @@ pub(super) fn decode<T: DeserializeOwned>(path: &Path, key: &[u8], value: &[u8])
         return Err(Error::new(
             ErrorKind::State,
             format!(
-                "The checkpoint store {} has records of version {version}, this program knows {VERSION}; \
+                "The state file {} has records of version {version}, this program knows {VERSION}; \
                  use the program that wrote it, or {WAY_OUT}",
                 path.display()
             ),
@@ -210,7 +210,7 @@ fn not_known(path: &Path) -> Error {
     Error::new(
         ErrorKind::State,
         format!(
-            "The checkpoint store {} has a record that this program cannot read, although it is as it was written; \
+            "The state file {} has a record that this program cannot read, although it is as it was written; \
              use the program that wrote it, or {WAY_OUT}",
             path.display()
         ),

@@ -36,14 +36,19 @@ pub(super) const CHECKED: Bytes = TableDefinition::new("checked");
 /// Passes with their scopes. The first stores of this format lack it; they have the last pass in `meta`.
 pub(super) const PASSES: Bytes = TableDefinition::new("passes");
 
+/// The ends that the last run worked with, a row each. The first stores of this format lack it; they have the addresses
+/// alone in `meta`, as `reached`, which is no longer read: the same address may have another database or login by now.
+pub(super) const REACHED: Bytes = TableDefinition::new("reached_ends");
+
 /// Names of the tables that the first stores of this format lack.
-pub(super) const LATER: [&str; 6] = [
+pub(super) const LATER: [&str; 7] = [
     "chunk_marks",
     "tombstones",
     "found_equal",
     "unfollowed",
     "checked",
     "passes",
+    "reached_ends",
 ];
 
 /// Key in `meta` of the server that a run waits for.
@@ -51,9 +56,6 @@ pub(super) const WAITING_KEY: &[u8] = b"waiting";
 
 /// Key in `meta` of the last pass, in a store that no pass with a scope has begun in.
 pub(super) const PASS_KEY: &[u8] = b"pass";
-
-/// Key in `meta` of the two servers that a run has worked with.
-pub(super) const REACHED_KEY: &[u8] = b"reached";
 
 /// Key in `meta` of how fast this machine last loaded.
 pub(super) const LOAD_RATE_KEY: &[u8] = b"load rate";
@@ -75,7 +77,7 @@ pub(super) const FORGOTTEN: &[u8] = b"forgotten ";
 pub(super) const DIFFERING: &[u8] = b"differing ";
 
 /// All tables of a store, created with it.
-pub(super) const ALL: [Bytes; 12] = [
+pub(super) const ALL: [Bytes; 13] = [
     META,
     TABLES,
     WINDOWS,
@@ -88,6 +90,7 @@ pub(super) const ALL: [Bytes; 12] = [
     UNFOLLOWED,
     CHECKED,
     PASSES,
+    REACHED,
 ];
 
 /// The fix for a file that is no whole store, which is only a cache of the receipts.
@@ -97,7 +100,7 @@ pub(super) fn damaged(path: &Path, error: impl Into<redb::Error>) -> Error {
     Error::new(
         ErrorKind::State,
         format!(
-            "The checkpoint store {} is damaged; it is left as it is: {WAY_OUT}",
+            "The state file {} is damaged; it is left as it is: {WAY_OUT}",
             path.display()
         ),
     )

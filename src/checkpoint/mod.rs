@@ -18,8 +18,8 @@ mod view;
 mod write;
 
 pub use record::{
-    Asked, Change, Counts, Differing, ForgottenMonth, FoundEqual, InStep, LoadRate, Pass, PassScope, Refusal,
-    RunRecord, TableRecord, Tombstone, Waiting, WindowRecord, WindowState, mark,
+    Asked, Change, Counts, Differing, End, ForgottenMonth, FoundEqual, InStep, LoadRate, Pass, PassScope,
+    Refusal, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord, WindowState, mark,
 };
 pub use replace::Replacement;
 pub use store::{Reader, Store};

@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind as IoErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use redb::backends::FileBackend;
@@ -19,9 +20,10 @@ use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, ReadableDa
 use super::layout::{ALL, META, WAY_OUT, WRITER_KEY, damaged};
 use super::lock::{self, OPENING, OPENING_WAIT_MAX, PRESENCE, named};
 use super::rehearsal::Rehearsal;
-use super::store::{Reader, Store};
+use super::store::{Reader, Store, full_disk};
 use super::view::View;
 use super::{codec, v1};
+use crate::base::disk::full;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{failpoint, private, process};
 
@@ -92,6 +94,7 @@ pub(super) fn create_or_open(path: &Path) -> Result<Store> {
         path: path.to_owned(),
         presence,
         tightened,
+        full: OnceLock::new(),
     };
     store.sign()?;
     Ok(store)
@@ -115,6 +118,7 @@ pub(super) fn begin(path: &Path, new: &Path) -> Result<Store> {
         path: new.to_owned(),
         presence,
         tightened: tighten(path)?,
+        full: OnceLock::new(),
     })
 }
 
@@ -244,7 +248,7 @@ pub(super) fn resolved(path: &Path) -> Result<PathBuf> {
     let text = "its name is a link that leads to no end; name a file with --state";
     Err(Error::new(
         ErrorKind::State,
-        format!("The checkpoint store {} cannot be opened: {text}", path.display()),
+        format!("The state file {} cannot be opened: {text}", path.display()),
     ))
 }
 
@@ -261,13 +265,13 @@ fn inspect(path: &Path) -> Result<bool> {
     let fault = if metadata.is_dir() {
         "is a directory; name a file with --state".to_owned()
     } else if metadata.len() == 0 {
-        format!("is empty, which a checkpoint store never is; {WAY_OUT}")
+        format!("is empty, which a state file never is; {WAY_OUT}")
     } else {
         return Ok(true);
     };
     Err(Error::new(
         ErrorKind::State,
-        format!("The checkpoint store {} {fault}", path.display()),
+        format!("The state file {} {fault}", path.display()),
     ))
 }
 
@@ -306,14 +310,14 @@ fn remove(path: &Path) -> std::io::Result<()> {
 }
 
 fn unmade(path: &Path, error: redb::Error) -> Error {
-    Error::new(
-        ErrorKind::State,
-        format!(
-            "The checkpoint store {} cannot be created; see to the disk",
+    let text = match full_disk(path, &error) {
+        Some(full) => format!("The state file {full}"),
+        None => format!(
+            "The state file {} cannot be created; see to the disk",
             path.display()
         ),
-    )
-    .with_source(error)
+    };
+    Error::new(ErrorKind::State, text).with_source(error)
 }
 
 fn make(path: &Path) -> std::result::Result<(), redb::Error> {
@@ -332,7 +336,7 @@ fn check_format(database: &impl ReadableDatabase, path: &Path) -> Result<()> {
     let fault = |text: &str| Error::new(ErrorKind::State, format!("{} {text}", path.display()));
     let foreign = || {
         fault(&format!(
-            "is a redb file, but no checkpoint store of this program; name another file with --state, or \
+            "is a redb file, but no state file of this program; name another file with --state, or \
              {WAY_OUT}"
         ))
     };
@@ -347,7 +351,7 @@ fn check_format(database: &impl ReadableDatabase, path: &Path) -> Result<()> {
     match found {
         Some(found) if found == FORMAT => Ok(()),
         Some(_) => Err(fault(&format!(
-            "is a checkpoint store of another version; use the program that wrote it, or {WAY_OUT}"
+            "is a state file of another version; use the program that wrote it, or {WAY_OUT}"
         ))),
         None => Err(foreign()),
     }
@@ -395,7 +399,7 @@ fn busy(path: &Path) -> Error {
     Error::new(
         ErrorKind::Busy,
         format!(
-            "{who} has the checkpoint store {} open; wait for it to end, or stop it, then run again",
+            "{who} has the state file {} open; wait for it to end, or stop it, then run again",
             path.display()
         ),
     )
@@ -411,7 +415,7 @@ fn kept_out(path: &Path, waited: Duration) -> Error {
     Error::new(
         ErrorKind::Busy,
         format!(
-            "The checkpoint store {} cannot be opened: {who} has locked {} for {} s, which a command locks for a moment; \
+            "The state file {} cannot be opened: {who} has locked {} for {} s, which a command locks for a moment; \
              end that process, or have it leave the file alone, then run again",
             path.display(),
             file.display(),
@@ -449,7 +453,7 @@ fn refused(path: &Path, error: DatabaseError) -> Error {
         DatabaseError::RepairAborted => Error::new(
             ErrorKind::State,
             format!(
-                "The checkpoint store {} was left by a run that was killed, and cannot be repaired from here; run \
+                "The state file {} was left by a run that was killed, and cannot be repaired from here; run \
                  again as a user that may write it and its directory",
                 path.display()
             ),
@@ -467,14 +471,14 @@ fn refused(path: &Path, error: DatabaseError) -> Error {
 }
 
 fn unusable(path: &Path, error: std::io::Error) -> Error {
-    Error::new(
-        ErrorKind::State,
-        format!(
-            "The checkpoint store {} cannot be opened; see to its place, its permissions and the room on its disk",
+    let text = match full(path, &error) {
+        Some(full) => format!("The state file {full}"),
+        None => format!(
+            "The state file {} cannot be opened; see to its place, its permissions and the room on its disk",
             path.display()
         ),
-    )
-    .with_source(error)
+    };
+    Error::new(ErrorKind::State, text).with_source(error)
 }
 
 #[cfg(test)]
@@ -492,7 +496,7 @@ mod tests {
             error.to_string()
         };
         assert!(says(IoErrorKind::PermissionDenied).contains("cannot be opened; see to its place"));
-        assert!(says(IoErrorKind::StorageFull).contains("cannot be opened; see to its place"));
+        assert!(says(IoErrorKind::StorageFull).contains("the disk that it is on is full"));
         assert!(says(IoErrorKind::InvalidData).contains(WAY_OUT));
         assert!(says(IoErrorKind::UnexpectedEof).contains(WAY_OUT));
     }

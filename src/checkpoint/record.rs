@@ -181,6 +181,24 @@ pub struct Waiting {
     pub error: String,
 }
 
+/// One of the two ends of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The server that rows are read from.
+    Source,
+    /// The server that rows are written to.
+    Target,
+}
+
+impl End {
+    pub(super) fn key(self) -> &'static [u8] {
+        match self {
+            End::Source => b"source",
+            End::Target => b"target",
+        }
+    }
+}
+
 /// The finding that a window's row counts were equal at both ends. It holds as long as the sums of the window's
 /// receipts stay the same, so a reload of the window or a restored target ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -411,12 +429,12 @@ pub enum Change {
         /// The table.
         table: String,
     },
-    /// The two servers that a run has worked with.
+    /// An end that a run has worked with, which replaces the one before.
     Reached {
-        /// The address of the source.
-        source: String,
-        /// The address of the target.
-        target: String,
+        /// Which of the two.
+        end: End,
+        /// What identifies it: server, port, database and login.
+        fingerprint: [u8; 32],
     },
     /// The server that a run waits for; `None` ends the wait.
     Waiting(Option<Waiting>),

@@ -1,9 +1,11 @@
 //! The store, open for writing or for reading.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use redb::{Database, ReadOnlyDatabase};
 
+use crate::base::disk::full;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::checkpoint::record::{Change, TableRecord, WindowRecord};
@@ -21,6 +23,8 @@ pub struct Store {
     /// The file that is locked as long as the store is open. Its lock shows readers that a process writes.
     pub(super) presence: std::fs::File,
     pub(super) tightened: bool,
+    /// That its disk was full, and the way out, once it was.
+    pub(super) full: OnceLock<String>,
 }
 
 /// The store, open for reading, also while another process writes it.
@@ -64,14 +68,23 @@ impl Store {
     fn unwritten(&self, fault: Fault) -> Error {
         match fault {
             Fault::Ours(error) => error,
-            Fault::Redb(error) => Error::new(
-                ErrorKind::State,
-                format!(
-                    "The checkpoint store {} cannot be written; see to the disk, then run again",
-                    self.path.display()
-                ),
-            )
-            .with_source(error),
+            Fault::Redb(error) => {
+                // After its first error, redb says no more than that there was one.
+                let full = match full_disk(&self.path, &error) {
+                    Some(full) => Some(self.full.get_or_init(|| full).clone()),
+                    None => self.full.get().cloned(),
+                };
+                let text = match full {
+                    Some(full) => {
+                        format!("The state file {full}, then run again; what the target has is safe")
+                    }
+                    None => format!(
+                        "The state file {} cannot be written; see to the disk, then run again",
+                        self.path.display()
+                    ),
+                };
+                Error::new(ErrorKind::State, text).with_source(error)
+            }
         }
     }
 
@@ -128,5 +141,13 @@ impl Reader {
     /// `State` if the store cannot be read.
     pub fn view(&self) -> Result<View<'_>> {
         View::new(&self.database, &self.path)
+    }
+}
+
+/// The text for a store whose disk is full, if that is what redb met.
+pub(super) fn full_disk(path: &Path, error: &redb::Error) -> Option<String> {
+    match error {
+        redb::Error::Io(error) => full(path, error),
+        _ => None,
     }
 }

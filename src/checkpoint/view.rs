@@ -182,10 +182,10 @@ impl<'a> View<'a> {
         Ok(self.get::<v1::Writer>(META, WRITER_KEY)?.map(|writer| writer.pid))
     }
 
-    /// The addresses of the source and the target that the last run worked with.
-    pub fn reached(&self) -> Result<Option<(String, String)>> {
-        let reached = self.get::<v1::Reached>(META, REACHED_KEY)?;
-        Ok(reached.map(|reached| (reached.source, reached.target)))
+    /// What identifies the end that the last run worked with; `None` if none has.
+    pub fn reached(&self, end: End) -> Result<Option<[u8; 32]>> {
+        let reached = self.get::<v1::Reached>(REACHED, end.key())?;
+        Ok(reached.map(|reached| reached.fingerprint))
     }
 
     /// How fast the last run loaded that loaded much; `None` without one.

@@ -59,6 +59,7 @@ pub(super) struct Tables<'t> {
     unfollowed: Open<'t>,
     checked: Open<'t>,
     passes: Open<'t>,
+    reached: Open<'t>,
 }
 
 impl<'t> Tables<'t> {
@@ -77,6 +78,7 @@ impl<'t> Tables<'t> {
             unfollowed: transaction.open_table(UNFOLLOWED)?,
             checked: transaction.open_table(CHECKED)?,
             passes: transaction.open_table(PASSES)?,
+            reached: transaction.open_table(REACHED)?,
         })
     }
 
@@ -218,9 +220,9 @@ impl<'t> Tables<'t> {
                 put(&mut self.meta, &key, &v1::Refusal::from(refusal))
             }
             Change::Accepted { table } => self.remove_meta(&codec::about_key(REFUSED, table)),
-            Change::Reached { source, target } => {
-                let (source, target) = (source.clone(), target.clone());
-                put(&mut self.meta, REACHED_KEY, &v1::Reached { source, target })
+            Change::Reached { end, fingerprint } => {
+                let fingerprint = *fingerprint;
+                put(&mut self.reached, end.key(), &v1::Reached { fingerprint })
             }
             Change::Waiting(Some(waiting)) => put(&mut self.meta, WAITING_KEY, &v1::Waiting::from(waiting)),
             Change::Waiting(None) => {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::base::clock::SharedClock;
+use crate::base::disk::full;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::program;
 use crate::cli::screen::Screen;
@@ -56,7 +57,14 @@ pub(super) fn verbatim(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new(ErrorKind::Internal, "Cannot write the result to stdout").with_source(error))
+            let (kind, text) = match full(Path::new("The result on stdout"), &error) {
+                Some(full) => (ErrorKind::Usage, full),
+                None => (
+                    ErrorKind::Internal,
+                    "Cannot write the result to stdout".to_owned(),
+                ),
+            };
+            Err(Error::new(kind, text).with_source(error))
         }
         _ => Ok(()),
     }

@@ -25,7 +25,7 @@ const USER: &str = "sync";
 /// The running server of a command with an embedded end.
 pub(super) struct Embedded {
     #[cfg(feature = "emulator")]
-    emulator: Option<tds_emulator::Emulator>,
+    emulator: Option<(tds_emulator::Emulator, crate::cli::serving::Serving)>,
 }
 
 impl Embedded {
@@ -34,7 +34,7 @@ impl Embedded {
     ///
     /// # Errors
     /// `Config` when both ends are one database, or this build has no embedded server; `Preflight` when the
-    /// directory cannot be used.
+    /// directory cannot be used; `Busy` when `sync emulator` serves it.
     #[cfg(feature = "emulator")]
     pub(super) async fn start(config: &mut Config, clock: &SharedClock) -> Result<Embedded> {
         let (source, target) = (config.source.embedded, config.target.embedded);
@@ -62,7 +62,7 @@ impl Embedded {
         let source = &mut config.source;
         let ends = [(source.embedded, &mut source.endpoint)];
         let embedded = Embedded::serve(&directory, ends, clock).await?;
-        if let Some(emulator) = &embedded.emulator {
+        if let Some((emulator, _)) = &embedded.emulator {
             emulator.set_role(&source.endpoint.database, tds_emulator::Role::ReadableSecondary);
         }
         Ok(embedded)
@@ -76,18 +76,21 @@ impl Embedded {
         clock: &SharedClock,
     ) -> Result<Embedded> {
         use crate::base::secret::Secret;
+        use crate::cli::serving::Serving;
         use tds_emulator::{Emulator, EmulatorOptions, TlsMode};
 
         if !ends.iter().any(|(embedded, _)| *embedded) {
             return Ok(Embedded { emulator: None });
         }
+        let data = directory.join(DATA);
+        let serving = Serving::together(&data)?;
         let password = Secret::new(format!("{:032x}", clock.random()));
         let options = EmulatorOptions {
             server_name: SERVER_NAME.to_owned(),
             users: vec![(USER.to_owned(), password.expose().to_owned())],
             // Loopback traffic within one process needs no encryption.
             tls: TlsMode::Off,
-            ..EmulatorOptions::new(directory.join(DATA))
+            ..EmulatorOptions::new(data)
         };
         let emulator = Emulator::start(options).await.map_err(failed)?;
         for (_, endpoint) in ends.into_iter().filter(|(embedded, _)| *embedded) {
@@ -98,7 +101,7 @@ impl Embedded {
             endpoint.password = password.clone();
         }
         Ok(Embedded {
-            emulator: Some(emulator),
+            emulator: Some((emulator, serving)),
         })
     }
 
@@ -134,7 +137,7 @@ impl Embedded {
             Source::Replica => Role::ReadableSecondary,
             Source::Writable => Role::Primary,
         };
-        if let Some(emulator) = self.emulator.as_ref().filter(|_| config.source.embedded) {
+        if let Some((emulator, _)) = self.emulator.as_ref().filter(|_| config.source.embedded) {
             emulator.set_role(&config.source.endpoint.database, role);
         }
     }
@@ -142,7 +145,7 @@ impl Embedded {
     /// Stops the server once all its sessions have ended.
     pub(super) async fn stop(self) {
         #[cfg(feature = "emulator")]
-        if let Some(emulator) = self.emulator {
+        if let Some((emulator, _serving)) = self.emulator {
             emulator.stop().await;
         }
     }

@@ -10,6 +10,12 @@ use clap::{Args, ValueEnum};
 use tds_emulator::{Emulator, EmulatorOptions, LockMode, Role, TlsMode};
 use tds_emulator::{Rule, parse_role};
 
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::exit_code::ExitCode;
+use crate::cli::context::result;
+use crate::cli::serving::Serving;
+use crate::cli::signals::interrupted;
+
 /// Arguments of `sync emulator`.
 #[derive(Debug, Args)]
 pub struct EmulatorArgs {
@@ -63,22 +69,108 @@ fn database_role(text: &str) -> Result<(String, Role), String> {
 /// Serves until the process is interrupted.
 ///
 /// # Errors
-/// A text with the cause and the fix, if the endpoint cannot start.
-pub async fn run(args: EmulatorArgs) -> Result<(), String> {
-    let emulator = start(args).await?;
-    println!("Listening on {}", emulator.addr());
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(|error| format!("Waiting for an interrupt failed: {error}"))?;
+/// `Busy` if another server has the directory; else `Usage`, with the cause and the fix, if the endpoint cannot start.
+pub(super) async fn run(args: EmulatorArgs) -> Result<ExitCode> {
+    let data = args.data.clone();
+    let login = Login {
+        user: args.user.clone(),
+        password_env: args.password_env.clone(),
+        tls: args.tls,
+    };
+    let (emulator, serving) = start(args).await?;
+    let addr = emulator.addr();
+    serving.name(&data, &format!("process {} at {addr}", std::process::id()));
+    result(&announcement(addr, &login, &emulator.databases()))?;
+    interrupted().await;
     emulator.stop().await;
-    Ok(())
+    Ok(ExitCode::Done)
 }
 
-async fn start(args: EmulatorArgs) -> Result<Emulator, String> {
+/// Who is let in, and how.
+struct Login {
+    user: Option<String>,
+    password_env: Option<String>,
+    tls: Tls,
+}
+
+/// What is served, and a configuration that works with it.
+fn announcement(addr: SocketAddr, login: &Login, databases: &[(String, Role)]) -> String {
+    let mut text = format!("Listening on {addr}\n");
+    match databases {
+        [] => text.push_str("No databases: give --database NAME, or CREATE DATABASE there\n"),
+        databases => {
+            let told: Vec<String> = databases
+                .iter()
+                .map(|(name, role)| match role {
+                    Role::Primary => format!("{name} (primary)"),
+                    Role::ReadableSecondary => format!("{name} (readable secondary)"),
+                })
+                .collect();
+            text.push_str(&format!("Databases: {}\n", told.join(", ")));
+        }
+    }
+    match (&login.user, &login.password_env) {
+        (Some(user), Some(variable)) => {
+            text.push_str(&format!("Login: {user}, with the password in {variable}\n"));
+        }
+        _ => text.push_str("Login: any, with any password\n"),
+    }
+    text.push_str(&format!(
+        "Interrupt it to end it. A sync.toml that works with it, but for its tables:\n\n{}",
+        fragment(addr, login, databases)
+    ));
+    text
+}
+
+/// The beginning of a `sync.toml`: the source is a secondary, if there is one.
+fn fragment(addr: SocketAddr, login: &Login, databases: &[(String, Role)]) -> String {
+    let is_secondary = |(_, role): &&(String, Role)| *role == Role::ReadableSecondary;
+    let source = databases.iter().find(is_secondary).or(databases.first());
+    let source_name = source.map_or("SOURCE", |(name, _)| name);
+    let is_other = |(name, role): &&(String, Role)| *role == Role::Primary && name != source_name;
+    let target = databases.iter().find(is_other);
+    let target_name = target.map_or("WAREHOUSE", |(name, _)| name);
+    let host = match addr.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        ip => ip.to_string(),
+    };
+    let user = login.user.as_deref().unwrap_or("sync");
+    let password = login
+        .password_env
+        .as_ref()
+        .map_or_else(|| "any".to_owned(), |variable| format!("${{{variable}}}"));
+    let protection = match login.tls {
+        Tls::Required => "trust_server_certificate = true",
+        Tls::Off | Tls::Offered => "encrypt = false",
+    };
+    let end = |name: &str, database: &str| {
+        let database = toml::Value::from(database);
+        let (user, password) = (toml::Value::from(user), toml::Value::from(password.as_str()));
+        format!(
+            "[{name}]\nserver = \"{host}\"\nport = {}\ndatabase = {database}\nuser = {user}\npassword = {password}\n\
+             {protection}\nschema = \"dbo\"\n",
+            addr.port()
+        )
+    };
+    let proof = match source.is_some_and(|source| is_secondary(&source)) {
+        true => "",
+        false => "require_replica = false    # or start it with --role DATABASE=secondary\n",
+    };
+    format!(
+        "{}{proof}\n{}table_prefix = \"copy_\"\n\n[[table]]\nname = \"T\"\ndate_column = \"DAY\"\n",
+        end("source", source_name),
+        end("target", target_name)
+    )
+}
+
+async fn start(args: EmulatorArgs) -> Result<(Emulator, Serving)> {
     let users = match (args.user, args.password_env) {
         (Some(user), Some(variable)) => {
-            let password = std::env::var(&variable)
-                .map_err(|_| format!("Environment variable {variable} with the password is not set"))?;
+            let password = std::env::var(&variable).map_err(|_| {
+                usage(format!(
+                    "Environment variable {variable} with the password is not set"
+                ))
+            })?;
             vec![(user, password)]
         }
         _ => Vec::new(),
@@ -97,6 +189,8 @@ async fn start(args: EmulatorArgs) -> Result<Emulator, String> {
         },
         ..EmulatorOptions::new(args.data)
     };
+    options.check().map_err(describe)?;
+    let serving = Serving::alone(&options.data)?;
     let emulator = Emulator::start(options).await.map_err(describe)?;
     for database in &args.database {
         emulator.create_database(database).map_err(describe)?;
@@ -107,19 +201,23 @@ async fn start(args: EmulatorArgs) -> Result<Emulator, String> {
     for rule in args.fault {
         emulator.faults().add(rule);
     }
-    Ok(emulator)
+    Ok((emulator, serving))
 }
 
-fn describe(error: tds_emulator::Error) -> String {
+fn usage(text: String) -> Error {
+    Error::new(ErrorKind::Usage, text)
+}
+
+fn describe(error: tds_emulator::Error) -> Error {
     if matches!(error, tds_emulator::Error::Exposed { .. }) {
-        return format!(
+        return usage(format!(
             "{error}: give --user, --password-env with a password, and --tls required; or listen on 127.0.0.1"
-        );
+        ));
     }
-    match std::error::Error::source(&error) {
+    usage(match std::error::Error::source(&error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -133,7 +231,7 @@ mod tests {
         emulator: EmulatorArgs,
     }
 
-    fn parse(args: &[&str]) -> Result<EmulatorArgs, String> {
+    fn parse(args: &[&str]) -> std::result::Result<EmulatorArgs, String> {
         let args = ["emulator", "--data"].iter().chain(args);
         Cli::try_parse_from(args)
             .map(|cli| cli.emulator)
@@ -168,7 +266,7 @@ mod tests {
         let args = args.unwrap();
         assert_eq!(args.role, [("b".to_owned(), Role::ReadableSecondary)]);
         assert_eq!(args.fault, ["do=drop;at=after".parse().unwrap()]);
-        let emulator = start(args).await.unwrap();
+        let (emulator, _serving) = start(args).await.unwrap();
         assert!(emulator.addr().port() != 0);
         emulator.stop().await;
     }
@@ -186,7 +284,7 @@ mod tests {
         ] {
             let args = [&[data, "--listen", listen], flags].concat();
             let error = start(parse(&args).unwrap()).await.err();
-            let error = error.unwrap_or_else(|| panic!("{args:?} was served"));
+            let error = error.unwrap_or_else(|| panic!("{args:?} was served")).to_string();
             assert!(
                 error.contains("--user") && error.contains("--tls required"),
                 "{error}"
@@ -198,13 +296,70 @@ mod tests {
             &["--tls", "required"],
         ]
         .concat();
-        start(parse(&args).unwrap()).await.unwrap().stop().await;
+        start(parse(&args).unwrap()).await.unwrap().0.stop().await;
         let args = parse(&["x", "--user", "sa", "--password-env", "NO_SUCH_VARIABLE_AT_ALL"]).unwrap();
         let error = start(args).await.err().unwrap();
         assert_eq!(
-            error,
+            error.to_string(),
             "Environment variable NO_SUCH_VARIABLE_AT_ALL with the password is not set"
         );
+    }
+
+    #[test]
+    fn what_is_served_is_told() {
+        let databases = [
+            ("POS".to_owned(), Role::ReadableSecondary),
+            ("Ware\"house".to_owned(), Role::Primary),
+        ];
+        let login = Login {
+            user: Some("sa".to_owned()),
+            password_env: Some("PASSWORD".to_owned()),
+            tls: Tls::Required,
+        };
+        let addr: SocketAddr = "0.0.0.0:14330".parse().unwrap();
+        insta::assert_snapshot!(announcement(addr, &login, &databases), @r#"
+        Listening on 0.0.0.0:14330
+        Databases: POS (readable secondary), Ware"house (primary)
+        Login: sa, with the password in PASSWORD
+        Interrupt it to end it. A sync.toml that works with it, but for its tables:
+
+        [source]
+        server = "127.0.0.1"
+        port = 14330
+        database = "POS"
+        user = "sa"
+        password = "${PASSWORD}"
+        trust_server_certificate = true
+        schema = "dbo"
+
+        [target]
+        server = "127.0.0.1"
+        port = 14330
+        database = 'Ware"house'
+        user = "sa"
+        password = "${PASSWORD}"
+        trust_server_certificate = true
+        schema = "dbo"
+        table_prefix = "copy_"
+
+        [[table]]
+        name = "T"
+        date_column = "DAY"
+        "#);
+        let open = Login {
+            user: None,
+            password_env: None,
+            tls: Tls::Offered,
+        };
+        let text = announcement(addr, &open, &[]);
+        for says in [
+            "No databases",
+            "Login: any",
+            "encrypt = false",
+            "require_replica = false",
+        ] {
+            assert!(text.contains(says), "{text}");
+        }
     }
 
     #[test]

@@ -27,7 +27,10 @@ mod sample;
 #[cfg(test)]
 mod schema;
 mod screen;
+#[cfg(feature = "emulator")]
+mod serving;
 mod shared;
+mod signals;
 mod status;
 mod tables;
 mod voice;
@@ -219,10 +222,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         #[cfg(feature = "emulator")]
         Command::Demo(args) => demo::run(context, args).await,
         #[cfg(feature = "emulator")]
-        Command::Emulator(args) => match emulator::run(args).await {
-            Ok(()) => Ok(ExitCode::Done),
-            Err(text) => Err(Error::new(ErrorKind::Usage, text)),
-        },
+        Command::Emulator(args) => emulator::run(args).await,
     }
 }
 

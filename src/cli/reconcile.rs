@@ -1,6 +1,7 @@
 //! `sync reconcile` compares the verified chunks again and prints the findings.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -82,20 +83,20 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
 pub(super) async fn reconcile(
     context: &Context,
     config: &Config,
-    store: std::sync::Arc<Store>,
+    store: Arc<Store>,
     options: ReconcileOptions,
 ) -> Result<Reconciled> {
-    let stop = StopSignal::new();
+    let (stop, progress) = (StopSignal::new(), context.voice.progress());
     let running = crate::reconcile::reconcile(
         config,
         store,
         context.clock.clone(),
         options,
-        identity(),
-        context.voice.progress(),
+        identity(context),
+        Arc::clone(&progress),
         stop.clone(),
     );
-    heeding(context, &stop, running).await
+    heeding(progress.as_ref(), &stop, running).await
 }
 
 /// The findings, for stdout.

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::embedded::Embedded;
+use crate::base::disk::full;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::private;
@@ -233,10 +234,13 @@ impl Files {
     /// Writes a table's file.
     fn write(&mut self, path: &Path, table: &str, text: &[u8]) -> Result<()> {
         let failed = |error: std::io::Error| {
-            let text = format!(
-                "Cannot write {}; give an --output-dir that can be written",
-                path.display()
-            );
+            let text = match full(path, &error) {
+                Some(full) => format!("The sample {full}, or give another --output-dir"),
+                None => format!(
+                    "Cannot write {}; give an --output-dir that can be written",
+                    path.display()
+                ),
+            };
             Error::new(ErrorKind::Usage, text).with_source(error)
         };
         // The canonical path is the one that the file system keeps, and there is none before there is a file.

@@ -11,10 +11,12 @@ use crate::base::private;
 use crate::base::stop::StopSignal;
 use crate::checkpoint::{Store, Tombstone};
 use crate::cli::context::Context;
+use crate::cli::signals::{Signal, Signals};
 use crate::config::{Config, Mode};
 use crate::model::table::Identifier;
 use crate::model::window::DateRange;
 use crate::preflight::context::Identity;
+use crate::progress::{Event, Progress};
 
 pub(super) fn table(text: &str) -> Result<Identifier, String> {
     Identifier::new(text.trim()).map_err(|error| error.to_string())
@@ -68,71 +70,41 @@ pub(super) fn open_store(context: &Context, config: &Config) -> Result<Arc<Store
 }
 
 /// This process, for its records and leases.
-pub(super) fn identity() -> Identity {
+pub(super) fn identity(context: &Context) -> Identity {
     Identity {
+        run_id: context.voice.run_id(),
         host: host(),
         process_id: std::process::id(),
     }
 }
 
-/// Awaits `work`; a signal meanwhile asks it to stop.
-pub(super) async fn heeding<T>(context: &Context, stop: &StopSignal, work: impl Future<Output = T>) -> T {
-    tokio::select! {
+/// Awaits `work`, which tells `progress`; a signal meanwhile asks it to stop.
+pub(super) async fn heeding<T>(
+    progress: &dyn Progress,
+    stop: &StopSignal,
+    work: impl Future<Output = T>,
+) -> T {
+    let ended = tokio::select! {
         ended = work => ended,
         // This branch never ends: after the first signal the work ends by itself, the second ends the process.
-        never = heed_signals(context, stop) => match never {},
-    }
+        never = heed_signals(progress, stop) => match never {},
+    };
+    progress.close();
+    ended
 }
 
 /// The first Ctrl-C or SIGTERM asks the run to stop after the chunks in flight; the second stops it at once.
-async fn heed_signals(context: &Context, stop: &StopSignal) -> std::convert::Infallible {
-    interrupted().await;
-    context
-        .voice
-        .say("stopping: chunks in flight are finished first; interrupt again to stop at once");
+async fn heed_signals(progress: &dyn Progress, stop: &StopSignal) -> std::convert::Infallible {
+    let mut signals = Signals::listen();
+    let signal = signals.next().await;
+    progress.event(Event::Stopping {
+        typed: signal == Signal::Typed,
+    });
     stop.stop();
-    interrupted().await;
+    signals.next().await;
+    progress.close();
     // Nothing is lost: the target rolls back the chunks in flight, and the next run resumes there.
     std::process::exit(ExitCode::Incomplete as i32)
-}
-
-/// Ends when the process is asked to end; never ends if the system offers no such signal.
-pub(super) async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                heard = tokio::signal::ctrl_c() => if heard.is_ok() { return },
-            }
-        }
-    }
-    #[cfg(windows)]
-    {
-        use tokio::signal::windows;
-        // Ctrl-C, Ctrl-Break, a closed console window, a logoff, a shutdown.
-        if let (Ok(mut c), Ok(mut brk), Ok(mut close), Ok(mut logoff), Ok(mut shutdown)) = (
-            windows::ctrl_c(),
-            windows::ctrl_break(),
-            windows::ctrl_close(),
-            windows::ctrl_logoff(),
-            windows::ctrl_shutdown(),
-        ) {
-            tokio::select! {
-                _ = c.recv() => return,
-                _ = brk.recv() => return,
-                _ = close.recv() => return,
-                _ = logoff.recv() => return,
-                _ = shutdown.recv() => return,
-            }
-        }
-    }
-    #[cfg(not(any(unix, windows)))]
-    if tokio::signal::ctrl_c().await.is_ok() {
-        return;
-    }
-    std::future::pending().await
 }
 
 /// This machine's name, for the records of its runs.

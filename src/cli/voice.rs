@@ -1,6 +1,8 @@
 //! Output on stderr while a command works: bars on a terminal, lines elsewhere, JSON on request.
+//!
+//! A line of text has its time unless a person reads it on a terminal; a JSON object has its time and `run_id`.
 
-use std::io::IsTerminal;
+use std::io::Write;
 use std::sync::Arc;
 
 use tracing::Level;
@@ -12,17 +14,22 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::base::clock::SharedClock;
 use crate::base::error::Error;
 use crate::base::program;
+use crate::base::text::stamp;
 use crate::cli::screen::{Screen, Tone};
 use crate::progress::Progress;
-use crate::report::{Bars, Log, Plain};
+use crate::report::{Bars, Log, Plain, PlainOptions};
 
 /// Only this crate's log events are written: the driver's events hold rows and server texts.
 const TARGET: &str = "mssql_sync";
+
+/// How the line of an error begins.
+const ERROR: &str = "error:";
 
 /// Writes stderr in one of the forms of `--log`.
 pub(super) struct Voice {
     json: bool,
     verbose: bool,
+    run_id: u128,
     /// The screen of stderr.
     screen: Screen,
     clock: SharedClock,
@@ -38,11 +45,14 @@ impl Voice {
             // Progress carries all that a person must know; the log carries unforeseen errors.
             (false, 0) => Level::ERROR,
         };
+        let run_id = clock.random();
         let registry = tracing_subscriber::registry().with(Targets::new().with_target(TARGET, level));
         // An existing log, as in tests, stays.
         let _ = if json {
+            let head = format!("{{\"run_id\":\"{run_id:032x}\",");
+            let objects = fmt::layer().json();
             registry
-                .with(fmt::layer().json().with_writer(std::io::stderr))
+                .with(objects.with_writer(move || Objects { head: head.clone() }))
                 .try_init()
         } else {
             registry
@@ -57,6 +67,7 @@ impl Voice {
         Voice {
             json,
             verbose: verbosity > 0,
+            run_id,
             screen,
             clock,
         }
@@ -67,10 +78,14 @@ impl Voice {
         let clock = SharedClock::clone(&self.clock);
         if self.json {
             Arc::new(Log)
-        } else if std::io::stderr().is_terminal() && !self.verbose {
+        } else if self.is_terminal() && !self.verbose {
             Arc::new(Bars::stderr(clock))
         } else {
-            Arc::new(Plain::new(clock, std::io::stderr()))
+            let options = PlainOptions {
+                stamped: !self.is_terminal(),
+                verbose: self.verbose,
+            };
+            Arc::new(Plain::new(clock, options, std::io::stderr()))
         }
     }
 
@@ -79,13 +94,20 @@ impl Voice {
         self.json
     }
 
-    /// Writes a line that is no part of the result.
+    /// The id of this command, which a run has in its receipts.
+    pub(super) fn run_id(&self) -> u128 {
+        self.run_id
+    }
+
+    /// Writes lines that are no part of the result.
     pub(super) fn say(&self, text: &str) {
         let text = program::named(text);
         if self.json {
             tracing::info!("{text}");
-        } else {
-            eprintln!("{text}");
+            return;
+        }
+        for line in text.lines() {
+            self.line(line);
         }
     }
 
@@ -100,7 +122,54 @@ impl Voice {
                 "failed"
             );
         } else {
-            eprintln!("{} {}", self.screen.paint("error:", Tone::Bad), text);
+            let text = format!("error: {}", text);
+            self.line(self.screen.prose(&text).trim_end());
         }
+    }
+
+    fn is_terminal(&self) -> bool {
+        self.screen.width.is_some()
+    }
+
+    /// The screen of stderr.
+    pub(super) fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
+    fn line(&self, line: &str) {
+        let stamp = match self.is_terminal() || line.is_empty() {
+            true => String::new(),
+            false => stamp(self.clock.now()),
+        };
+        let line = match line.strip_prefix(ERROR) {
+            Some(rest) => format!("{}{rest}", self.screen.paint(ERROR, Tone::Bad)),
+            None => line.to_owned(),
+        };
+        // A closed stderr, or a full disk under it, must not end a working command.
+        let _ = writeln!(std::io::stderr(), "{stamp}{line}");
+    }
+}
+
+/// Writes JSON objects to stderr, each with a first field more. The log writes an object at once.
+struct Objects {
+    /// The opening brace and the field.
+    head: String,
+}
+
+impl Write for Objects {
+    fn write(&mut self, object: &[u8]) -> std::io::Result<usize> {
+        let mut line = Vec::with_capacity(self.head.len() + object.len());
+        match object.strip_prefix(b"{") {
+            Some(rest) => {
+                line.extend_from_slice(self.head.as_bytes());
+                line.extend_from_slice(rest);
+            }
+            None => line.extend_from_slice(object),
+        }
+        std::io::stderr().write_all(&line).map(|()| object.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
     }
 }

@@ -31,6 +31,28 @@ impl Endpoint {
         }
     }
 
+    /// What tells this end from others: server, port or instance, database and login. Without a secret.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for part in [
+            &self.host.to_lowercase(),
+            &self.port_or_instance(),
+            &self.database,
+            &self.user,
+        ] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    fn port_or_instance(&self) -> String {
+        self.instance
+            .clone()
+            .unwrap_or_else(|| self.port.to_string())
+            .to_lowercase()
+    }
+
     pub(super) fn place(&self) -> String {
         format!("{} at {}, database {}", self.label, self.address(), self.database)
     }
@@ -63,7 +85,7 @@ impl Session {
     /// # Errors
     /// `Connection` if the server cannot be reached or breaks off; `Login` if it refuses the login; `WrongServer` if
     /// the guard refuses the server, or it sends the login where the password may not go; `Preflight` if its certificate
-    /// is not trusted; `Config` if the endpoint's certificate file cannot be read.
+    /// is not trusted; `Config` if the endpoint's certificate file is none, or cannot be read.
     pub async fn open(endpoint: &Endpoint, guard: Option<&Guard>, timeouts: &Timeouts) -> Result<Session> {
         // A connection that breaks while it is opened means a server that cannot be reached.
         prepared(endpoint, guard, timeouts).await.map_err(|error| {
@@ -162,8 +184,18 @@ fn failed(error: tiberius::error::Error, endpoint: &Endpoint, host: &str, redire
         Some(to) => format!("{}, sent on to {to},", endpoint.place()),
         None => endpoint.place(),
     };
-    match error {
-        tiberius::error::Error::Io { kind, message }
+    match (error, &endpoint.ca_file) {
+        // The driver tells this by its text alone.
+        (tiberius::error::Error::Io { kind, message }, Some(path)) if message.contains("CA source") => {
+            let text = format!(
+                "The {}'s ca_file {} holds no certificate that can be read; give the PEM file of the authority that signed \
+                 the server's certificate",
+                endpoint.label,
+                path.display()
+            );
+            Error::new(ErrorKind::Config, text).with_source(fault::broken_by(kind, &message))
+        }
+        (tiberius::error::Error::Io { kind, message }, _)
             if endpoint.protection_at(host).encrypted != Encrypted::Nothing =>
         {
             let text = format!(
@@ -172,7 +204,7 @@ fn failed(error: tiberius::error::Error, endpoint: &Endpoint, host: &str, redire
             );
             Error::new(ErrorKind::Broken, text).with_source(fault::broken_by(kind, &message))
         }
-        other => fault::from_driver(other, &place, None).0,
+        (other, _) => fault::from_driver(other, &place, None).0,
     }
 }
 

@@ -102,8 +102,10 @@ pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
         }
         4060 => {
             let text = format!(
-                "The {place} has no database {database} that the login {user} may open (error 4060); check the \
-                 database's name, its state and the login's user in it (the script that `sync migrate --admin fix-login` prints maps it)"
+                "The {} at {} has no database {database} that the login {user} may open (error 4060); check the \
+                 database's name, its state and the login's user in it (the script that `sync migrate --admin fix-login` prints maps it)",
+                endpoint.label,
+                endpoint.address()
             );
             // Azure SQL also answers this while it moves a database.
             let kind = if is_azure(&endpoint.host) {

@@ -3,6 +3,9 @@
 //!
 //! A connection that was lost takes the idle ones with it: a server that restarted has ended them all, and each would
 //! cost the work that takes it an attempt.
+//!
+//! An end is known once a login to it was good, in this run or an earlier one. Only a known end is waited for: on a first
+//! contact an error of the connection is final, because a wrong name, port, certificate or login never comes right.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -157,9 +160,14 @@ impl<C: Connection> Pool<C> {
         }
     }
 
-    /// Records that an earlier run worked with this server, so that a refused login is retried.
+    /// Records that an earlier run worked with this end, so that it is waited for, and a refused login is retried.
     pub fn assume_known(&self) {
         self.known.store(true, Ordering::Relaxed);
+    }
+
+    /// What identifies this end: server, port, database and login.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.endpoint.fingerprint()
     }
 
     /// Whether a login was good before.
@@ -170,7 +178,7 @@ impl<C: Connection> Pool<C> {
     /// An idle connection, or a new one.
     ///
     /// # Errors
-    /// Those of [`Session::open`]. If a login was good before and is refused now, `LoginAgain`, and `Login`
+    /// Those of [`Session::open`]; on a first contact, nobody retries them. If a login was good before and is refused now, `LoginAgain`, and `Login`
     /// once that lasts too long; `Connection` for a database that cannot be opened.
     pub async fn take(&self) -> Result<Pooled<C>> {
         let idle = lock(&self.idle).pop();
@@ -192,7 +200,7 @@ impl<C: Connection> Pool<C> {
                 "The {} has just refused a login that was good before; it is retried later",
                 self.endpoint.label
             );
-            return Err(Error::new(ErrorKind::LoginAgain, text));
+            return Err(Error::new(ErrorKind::LoginAgain, text).at_end(self.endpoint.label));
         }
         match C::open(&self.endpoint, &self.proof, &self.timeouts).await {
             Ok(session) => {
@@ -200,8 +208,9 @@ impl<C: Connection> Pool<C> {
                 *lock(&self.refused) = None;
                 Ok(session)
             }
-            Err(error) if self.is_known() => Err(self.refused_again(error)),
-            Err(error) => Err(error),
+            Err(error) if self.is_known() => Err(self.refused_again(error).at_end(self.endpoint.label)),
+            // A first contact: what does not work may never work, and nobody waits for it.
+            Err(error) => Err(error.at_end(self.endpoint.label).given_up()),
         }
     }
 

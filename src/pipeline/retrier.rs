@@ -69,23 +69,7 @@ impl Retrier {
     /// # Errors
     /// The last error of `work`, once its kind is not retried or not retried any longer; those of
     /// [`Retrier::wait`].
-    pub async fn retry<T, F>(&self, place: Place<'_>, work: impl FnMut() -> F) -> Result<T>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        self.retry_if(place, || true, work).await
-    }
-
-    /// As [`Retrier::retry`], as long as `may_retry` holds.
-    ///
-    /// # Errors
-    /// As [`Retrier::retry`].
-    pub async fn retry_if<T, F>(
-        &self,
-        place: Place<'_>,
-        may_retry: impl Fn() -> bool,
-        mut work: impl FnMut() -> F,
-    ) -> Result<T>
+    pub async fn retry<T, F>(&self, place: Place<'_>, mut work: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
@@ -96,7 +80,6 @@ impl Retrier {
                     self.succeeded(&attempts)?;
                     return Ok(done);
                 }
-                Err(error) if !may_retry() => return Err(error),
                 Err(error) => self.wait(&mut attempts, error, place).await?,
             }
         }
@@ -158,6 +141,9 @@ impl Retrier {
     pub fn succeeded(&self, attempts: &Attempts) -> Result<()> {
         if attempts.waited_out() {
             self.store.commit(&[Change::Waiting(None)])?;
+            if let Some(away) = attempts.away() {
+                self.progress.event(Event::Back { away });
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::base::error::{Error, Result};
 use crate::base::text::harmless_text;
+use crate::checkpoint::{Change, End};
 use crate::config::{Config, TableConfig};
 use crate::model::brake::Brake;
 use crate::model::plan::TablePlan;
@@ -48,6 +49,8 @@ pub struct RunOptions {
 /// The identity of a run, for its record and its leases.
 #[derive(Debug, Clone)]
 pub struct Identity {
+    /// Its id, as in its receipts and on each line of its log.
+    pub run_id: u128,
     /// The machine.
     pub host: String,
     /// The process.
@@ -70,13 +73,7 @@ pub(crate) struct RunContext<'a> {
 
 impl<'a> RunContext<'a> {
     /// The context of a command. No connection is opened yet.
-    pub(crate) fn new(
-        config: &'a Config,
-        options: RunOptions,
-        identity: Identity,
-        run_id: u128,
-        retrier: Retrier,
-    ) -> Self {
+    pub(crate) fn new(config: &'a Config, options: RunOptions, identity: Identity, retrier: Retrier) -> Self {
         let timeouts = config.run.timeouts;
         let guard = config.source.guard.clone();
         let pools = Pools {
@@ -98,23 +95,51 @@ impl<'a> RunContext<'a> {
             options,
             pools,
             retrier,
-            run_id,
+            run_id: identity.run_id,
             told: Mutex::default(),
             identity,
             clocks: OnceCell::new(),
         }
     }
 
-    /// If an earlier run has worked with these very servers, this one waits for a server that is away, from its start.
+    /// If an earlier run has worked with this very end, server, database and login, this one waits for it from its start.
     ///
     /// # Errors
     /// `State` when the store cannot be read.
     pub(crate) fn assume_known(&self) -> Result<()> {
-        if self.retrier.store.view()?.reached()? == Some(self.addresses()) {
-            self.pools.source.assume_known();
-            self.pools.target.assume_known();
+        let view = self.retrier.store.view()?;
+        let (source, target) = (&self.pools.source, &self.pools.target);
+        if view.reached(End::Source)? == Some(source.fingerprint()) {
+            source.assume_known();
+        }
+        if view.reached(End::Target)? == Some(target.fingerprint()) {
+            target.assume_known();
         }
         Ok(())
+    }
+
+    /// Records the ends that this run has worked with, so that a later one waits for them.
+    ///
+    /// # Errors
+    /// `State` when the store cannot be read or written.
+    pub(crate) fn record_reached(&self) -> Result<()> {
+        let (source, target) = (&self.pools.source, &self.pools.target);
+        let ends = [
+            (End::Source, source.is_known(), source.fingerprint()),
+            (End::Target, target.is_known(), target.fingerprint()),
+        ];
+        let view = self.retrier.store.view()?;
+        let mut changes = Vec::new();
+        for (end, is_known, fingerprint) in ends {
+            if is_known && view.reached(end)? != Some(fingerprint) {
+                changes.push(Change::Reached { end, fingerprint });
+            }
+        }
+        drop(view);
+        match changes.is_empty() {
+            true => Ok(()),
+            false => self.retrier.store.commit(&changes),
+        }
     }
 
     /// Tells the user something. Statements that a text suggests hold names as the server has them.
@@ -143,12 +168,6 @@ impl<'a> RunContext<'a> {
     /// Whether the user has asked to stop.
     pub(crate) fn is_stopped(&self) -> bool {
         self.retrier.stop.is_stopped()
-    }
-
-    /// The addresses of source and target.
-    pub(crate) fn addresses(&self) -> (String, String) {
-        let config = self.config;
-        (config.source.endpoint.address(), config.target.endpoint.address())
     }
 
     /// The configured tables that the command works on, in the configuration's order.
@@ -184,7 +203,8 @@ impl<'a> RunContext<'a> {
     /// Waits for the applock of a target table, which the session then holds.
     pub(crate) async fn wait_turn(&self, session: &mut Session, target: &TableName) -> Result<()> {
         let retrier = &self.retrier;
-        lease::wait_turn(session, &target.exact(), &retrier.clock, &retrier.stop).await
+        let tell = |text: &str| self.note(text);
+        lease::wait_turn(session, &target.exact(), &retrier.clock, &retrier.stop, &tell).await
     }
 
     /// Raises the epoch of the lease of a table's target, whose applock the session holds, above all that the state file

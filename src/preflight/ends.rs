@@ -85,14 +85,13 @@ pub(crate) async fn refuse_once(run: &RunContext<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The same, repeated while a server is away that an earlier command has worked with.
+/// The same, repeated while a server is away that this command or an earlier one has worked with.
 ///
 /// # Errors
 /// As [`refuse_one_database`].
 pub(crate) async fn refuse(run: &RunContext<'_>) -> Result<()> {
-    let known = || run.pools.source.is_known() && run.pools.target.is_known();
     run.retrier
-        .retry_if(Place::of("preflight"), known, || refuse_once(run))
+        .retry(Place::of("preflight"), || refuse_once(run))
         .await
 }
 

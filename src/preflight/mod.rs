@@ -10,7 +10,6 @@ pub(crate) mod kept;
 pub mod plan;
 
 use crate::base::error::{ErrorKind, Result};
-use crate::checkpoint::Change;
 use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
 use crate::mssql::{Proof, catalog};
@@ -22,9 +21,8 @@ use crate::target::migrate::migrate;
 
 use context::RunContext;
 
-/// Proves the source, plans the tables and prepares the target. If an earlier run has worked with a server,
-/// the preflight is repeated while that server is away. A first run fails at once, because its configuration
-/// may name the wrong server.
+/// Proves the source, plans the tables and prepares the target. An end that this run or an earlier one has worked with is
+/// waited for. On a first contact an error of the connection is final, because the configuration may name the wrong server.
 ///
 /// A table that is not there, or not fit to be copied, has its error in place of a plan, as in a preview, and stops no
 /// other. If there is no other, nothing is asked of the target. The plans are those of tables that nothing is loaded of:
@@ -34,21 +32,32 @@ use context::RunContext;
 /// That of the table if there is only one; `WrongServer`; those of the sessions.
 pub(crate) async fn prepare(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let place = Place::of("preflight");
-    let plans = run
+    let plans = run.retrier.retry(place, || prepare_once(run, tables)).await;
+    run.record_reached()?;
+    plans
+}
+
+/// Connects to the target, and to the source if `source` is set, as [`prepare`] does, so that a command that
+/// works table by table meets an end that is not there before its first table, and once.
+///
+/// # Errors
+/// Those of the sessions.
+pub(crate) async fn contact(run: &RunContext<'_>, source: bool) -> Result<()> {
+    run.assume_known()?;
+    let contacted = run
         .retrier
-        .retry_if(
-            place,
-            || run.pools.source.is_known() && run.pools.target.is_known(),
-            || prepare_once(run, tables),
-        )
-        .await?;
-    let (source, target) = run.addresses();
-    let is_reached = plans.iter().any(Result::is_ok);
-    if is_reached && run.retrier.store.view()?.reached()?.as_ref() != Some(&(source.clone(), target.clone()))
-    {
-        run.retrier.store.commit(&[Change::Reached { source, target }])?;
-    }
-    Ok(plans)
+        .retry(Place::of("preflight"), || async move {
+            if source {
+                let session = run.pools.source.take().await?;
+                run.pools.source.put(session);
+            }
+            let session = run.pools.target.take().await?;
+            run.pools.target.put(session);
+            Ok(())
+        })
+        .await;
+    run.record_reached()?;
+    contacted
 }
 
 /// Tells what protects the connections, and on what the source is trusted if not on a READ_ONLY database.

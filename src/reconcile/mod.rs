@@ -24,7 +24,7 @@ use crate::config::{Config, TableConfig};
 use crate::model::window::DateRange;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::preflight::context::{Identity, RunContext, RunOptions};
-use crate::preflight::ends;
+use crate::preflight::{contact, ends};
 use crate::progress::Progress;
 pub use finding::{About, Finding, ReconcileOptions, Reconciled, TableCompared, TableState};
 
@@ -65,8 +65,8 @@ pub async fn reconcile(
         outage_max: config.run.outage_max,
         broke: Arc::default(),
     };
-    let run = RunContext::new(config, run_options, identity, clock.random(), retrier);
-    run.assume_known()?;
+    let run = RunContext::new(config, run_options, identity, retrier);
+    contact(&run, options.source || options.repair).await?;
     if options.source || options.repair {
         ends::refuse(&run).await?;
     }

@@ -11,7 +11,6 @@ pub mod together;
 use crate::backfill::{LoadTarget, announce, compare, load_windows};
 use crate::base::error::{ErrorKind, Result};
 use crate::base::stop::stopped;
-use crate::base::text::rows;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
 use crate::model::brake::held;
 use crate::model::chunk::{Chunk, ChunkState};
@@ -126,6 +125,7 @@ fn is_repeated(
         Refreshed::Doubled => {
             let text = doubled(plan);
             run.warn(&text);
+            summary.lasting.get_or_insert_with(|| text.clone());
             summary.error = Some(text);
             return false;
         }
@@ -183,8 +183,22 @@ async fn in_place(
     }
     receipt::mark_all_stale(lease_session, at.lease, Window::All, &differing).await?;
     load_windows(run, lease_session, at, summary).await?;
-    if !run.is_stopped() && together::may_help(lease_session, at, summary).await? {
+    let together = !run.is_stopped() && together::may_help(lease_session, at, summary).await?;
+    let refusals = std::mem::take(&mut summary.refusals);
+    if together {
+        run.note(&format!(
+            "Table {}: its constraints refuse {}; what is left is loaded together",
+            at.plan.name,
+            match refusals.len() {
+                1 => "a chunk by itself".to_owned(),
+                count => format!("{count} chunks one by one"),
+            }
+        ));
         together::load(run, lease_session, at, summary).await?;
+    } else {
+        for refusal in refusals {
+            run.warn(&refusal);
+        }
     }
     Ok(())
 }
@@ -357,11 +371,6 @@ async fn unchanged(
     announce(run, at.plan, &standing, None, summary)?;
     summary.windows_done = 1;
     summary.rows_total = chunks.iter().map(|chunk| chunk.tally.row_count).sum();
-    run.note(&format!(
-        "Table {}: the source's {} are those in place; nothing is written",
-        at.plan.name,
-        rows(summary.rows_total)
-    ));
     Ok(())
 }
 

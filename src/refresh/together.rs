@@ -17,7 +17,7 @@ use crate::mssql::{Session, is_conflict, is_duplicate_key};
 use crate::pipeline::resume::WindowWork;
 use crate::pipeline::retrier::Place;
 use crate::preflight::context::RunContext;
-use crate::progress::{Event, TableSummary};
+use crate::progress::{Event, Stages, TableSummary};
 use crate::source::extract::{Extracted, Limits, Request, extract};
 use crate::target::load::Loaded;
 use crate::target::receipt::{Receipt, Seal};
@@ -293,6 +293,7 @@ fn record(
             row_count: chunk.tally.row_count,
             byte_count: chunk.tally.byte_count,
             dates: (0.0, f64::from(u8::from(chunk.range.through.is_none()))),
+            stages: Stages::default(),
         });
         changes.push(Change::Chunk {
             table: table.to_owned(),
@@ -314,6 +315,7 @@ fn record(
     let chunks = store.chunks(table, Window::All)?;
     summary.rows_total = chunks.iter().map(|chunk| chunk.tally.row_count).sum();
     (summary.windows_failed, summary.windows_done) = (0, 1);
+    summary.lasting = None;
     run.retrier.progress.event(Event::WindowDone {
         table,
         window: Window::All,

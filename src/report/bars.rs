@@ -1,91 +1,165 @@
-//! Draws a run as bars on a terminal: one for the current table, with rows/s and ETA, and one for each window.
+//! Draws a run as bars on a terminal: one for the current table, with its share, rows/s and ETA, and one for each window.
+//!
+//! Whatever else is written while they are drawn goes through them, or the next drawing would cover it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 
 use super::pace::Pace;
-use super::plain::told;
+use super::told::Teller;
 use crate::base::clock::SharedClock;
-use crate::base::text::rows;
+use crate::base::program;
+use crate::base::terminal;
+use crate::base::text::{rows, wrapped};
 use crate::model::window::Window;
 use crate::progress::{Event, Progress};
 
-/// The spinner turns even if no event arrives, and so shows that the program lives.
+/// The bars are drawn anew even if no event arrives: the rate and the wait for a server change with time.
 const TICK: Duration = Duration::from_millis(250);
+
+/// A line that fills the last column makes some terminals begin another.
+const SPARE_COLUMNS: usize = 1;
+
+/// The terminal that the bars are drawn on.
+type Screen = Arc<dyn TermLike + Send + Sync>;
 
 /// Draws the bars of a run on stderr.
 pub struct Bars {
     clock: SharedClock,
-    screen: MultiProgress,
+    term: Screen,
+    drawn: MultiProgress,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    table: Option<(ProgressBar, Pace)>,
+    teller: Teller,
+    table: Option<(ProgressBar, Arc<Mutex<Pace>>)>,
     windows: HashMap<Window, (ProgressBar, u64)>,
     /// The bar of the table in comparison, and its rows compared so far.
     comparing: Option<(ProgressBar, u64)>,
+    is_stopping: bool,
 }
 
 impl Bars {
     /// Draws on stderr.
     pub fn stderr(clock: SharedClock) -> Self {
-        Bars::on(clock, ProgressDrawTarget::stderr())
+        Bars::on(clock, ProgressDrawTarget::stderr(), Arc::new(Term::stderr()))
     }
 
-    fn on(clock: SharedClock, target: ProgressDrawTarget) -> Self {
+    fn on(clock: SharedClock, target: ProgressDrawTarget, term: Screen) -> Self {
         Bars {
             clock,
-            screen: MultiProgress::with_draw_target(target),
+            term,
+            drawn: MultiProgress::with_draw_target(target),
             state: Mutex::new(State::default()),
         }
     }
 
-    /// Prints a permanent line above the bars.
-    fn say(&self, event: Event<'_>) {
-        if let Some(line) = told(event) {
+    fn width(&self) -> usize {
+        usize::from(self.term.width()).saturating_sub(SPARE_COLUMNS)
+    }
+
+    /// Prints the permanent lines of an event above the bars.
+    fn say(&self, state: &mut State, event: Event<'_>) {
+        for line in state.teller.tell(event) {
+            let line = wrapped(&program::named(&line), self.width(), "  ");
             // A closed terminal must not end a working run.
-            let _ = self.screen.println(line);
+            let _ = self.drawn.println(line);
         }
     }
 
-    fn bar(&self, length: Option<u64>, indent: &str) -> ProgressBar {
-        // The bar has a length only if it is known: an invented one would mislead.
-        let template = match length {
-            Some(_) => format!("{indent}{{prefix}} [{{bar:24}}] {{msg}}"),
-            None => format!("{indent}{{prefix}} {{spinner}} {{msg}}"),
+    /// The bar of a table: one line that is made anew for each drawing.
+    fn table_bar(&self, table: &str, pace: Pace) -> (ProgressBar, Arc<Mutex<Pace>>) {
+        let pace = Arc::new(Mutex::new(pace));
+        let (name, shared) = (table.to_owned(), Arc::clone(&pace));
+        let (clock, term) = (SharedClock::clone(&self.clock), Arc::clone(&self.term));
+        let line = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let width = usize::from(term.width()).saturating_sub(SPARE_COLUMNS);
+            let line = locked(&shared).line(&name, clock.monotonic(), width);
+            let _ = out.write_str(&line);
         };
-        let style = ProgressStyle::with_template(&template)
+        let style = ProgressStyle::with_template("{line}")
             .expect("the template is well formed")
-            .progress_chars("=> ");
-        let bar = self
-            .screen
-            .add(ProgressBar::new(length.unwrap_or(0)).with_style(style));
+            .with_key("line", line);
+        let bar = self.add(style);
+        redraw(&bar);
+        (bar, pace)
+    }
+
+    /// The bar of what has no known length: an invented one would mislead.
+    fn bar(&self, prefix: String) -> ProgressBar {
+        let style = ProgressStyle::with_template("{prefix} {spinner} {wide_msg}")
+            .expect("the template is well formed");
+        let bar = self.add(style);
+        bar.set_prefix(prefix);
+        bar
+    }
+
+    fn add(&self, style: ProgressStyle) -> ProgressBar {
+        let bar = self.drawn.add(ProgressBar::new(0).with_style(style));
         bar.enable_steady_tick(TICK);
         bar
     }
 
-    fn end_table(&self, state: &mut State) {
-        for (_, (bar, _)) in state.windows.drain() {
-            bar.finish_and_clear();
+    /// Moves the cursor back to where the bars have left it. A terminal shows `^C` behind the last bar, which fills its
+    /// line: so the cursor is a line below, and the next drawing would leave the first bar behind, dead.
+    fn step_back(&self) {
+        let _ = self
+            .term
+            .write_str("\r")
+            .and_then(|()| self.term.clear_line())
+            .and_then(|()| self.term.move_cursor_up(1))
+            .and_then(|()| self.term.flush());
+    }
+
+    fn stop(&self, state: &mut State) {
+        state.is_stopping = true;
+        paced(state, Pace::stops);
+        for (bar, _) in state.windows.values().chain(&state.comparing) {
+            bar.set_message("stopping");
         }
-        if let Some((bar, _)) = state.table.take() {
-            bar.finish_and_clear();
-        }
-        if let Some((bar, _)) = state.comparing.take() {
-            bar.finish_and_clear();
-        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does something with the pace of the current table, if there is one. The lock is not kept: a drawing takes it.
+fn paced(state: &State, with: impl FnOnce(&mut Pace)) {
+    if let Some((bar, pace)) = &state.table {
+        with(&mut locked(pace));
+        redraw(bar);
+    }
+}
+
+/// Draws a bar whose line is made anew. A bar that ticks by itself ignores `tick`, and draws for a new message.
+fn redraw(bar: &ProgressBar) {
+    bar.set_message("");
+}
+
+fn end_table(state: &mut State) {
+    for (_, (bar, _)) in state.windows.drain() {
+        bar.finish_and_clear();
+    }
+    if let Some((bar, _)) = state.table.take() {
+        bar.finish_and_clear();
+    }
+    if let Some((bar, _)) = state.comparing.take() {
+        bar.finish_and_clear();
     }
 }
 
 impl Progress for Bars {
     fn event(&self, event: Event<'_>) {
         let now = self.clock.monotonic();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
+        let state = &mut *state;
         match event {
             Event::TableStarted {
                 table,
@@ -93,18 +167,19 @@ impl Progress for Bars {
                 rows_done,
                 rows_expected,
             } => {
-                self.end_table(&mut state);
-                // Without an expected row count, the bar counts windows.
-                let bar = self.bar(Some(rows_expected.unwrap_or(windows as u64)), "");
-                bar.set_prefix(table.to_owned());
-                let pace = Pace::start(now, windows, rows_done, rows_expected);
-                show(&bar, &pace, now);
-                state.table = Some((bar, pace));
+                end_table(state);
+                let mut pace = Pace::start(now, windows, rows_done, rows_expected);
+                if state.is_stopping {
+                    pace.stops();
+                }
+                state.table = Some(self.table_bar(table, pace));
+                // The bar tells what there is to do.
+                let _ = state.teller.tell(event);
+                return;
             }
             Event::WindowStarted { window, .. } => {
-                let bar = self.bar(None, "  ");
-                bar.set_prefix(window.to_string());
-                state.windows.insert(window, (bar, 0));
+                paced(state, |pace| pace.window_begins(window));
+                state.windows.insert(window, (self.bar(format!("  {window}")), 0));
             }
             Event::ChunkVerified {
                 window,
@@ -112,105 +187,200 @@ impl Progress for Bars {
                 dates,
                 ..
             } => {
+                let is_stopping = state.is_stopping;
                 if let Some((bar, count)) = state.windows.get_mut(&window) {
                     *count += row_count;
-                    bar.set_position(*count);
-                    bar.set_message(rows(*count));
+                    if !is_stopping {
+                        bar.set_message(rows(*count));
+                    }
                 }
-                if let Some((bar, pace)) = &mut state.table {
-                    pace.add_rows(row_count);
-                    pace.add_dates(window, dates);
-                    show(bar, pace, now);
-                }
+                paced(state, |pace| pace.add(now, window, row_count, dates));
             }
             Event::WindowDone { window, .. } | Event::WindowFailed { window, .. } => {
                 if let Some((bar, _)) = state.windows.remove(&window) {
                     bar.finish_and_clear();
                 }
-                if let Some((bar, pace)) = &mut state.table {
-                    pace.window_over(window);
-                    show(bar, pace, now);
-                }
-                if matches!(event, Event::WindowFailed { .. }) {
-                    self.say(event);
+                paced(state, |pace| pace.window_over(window));
+                if matches!(event, Event::WindowDone { .. }) {
+                    return;
                 }
             }
             Event::Comparing { table } => {
-                self.end_table(&mut state);
-                let bar = self.bar(None, "");
-                bar.set_prefix(table.to_owned());
+                end_table(state);
+                let bar = self.bar(table.to_owned());
                 bar.set_message("comparing");
                 state.comparing = Some((bar, 0));
             }
             Event::ChunkCompared { row_count, .. } => {
-                if let Some((bar, count)) = &mut state.comparing {
+                let is_stopping = state.is_stopping;
+                if let Some((bar, count)) = state.comparing.as_mut().filter(|_| !is_stopping) {
                     *count += row_count;
                     bar.set_message(format!("{} compared", rows(*count)));
                 }
             }
-            Event::TableDone { .. } | Event::Compared { .. } => {
-                self.end_table(&mut state);
-                self.say(event);
+            Event::Retrying {
+                wait, away, error, ..
+            } => {
+                if away.is_some() {
+                    paced(state, |pace| pace.waits(now, wait, error.end()));
+                }
             }
-            Event::RunDone { .. } => self.end_table(&mut state),
-            Event::RunStarted { .. } | Event::Note(_) | Event::Warning(_) | Event::Retrying { .. } => {
-                self.say(event)
+            Event::Back { .. } => paced(state, |pace| pace.back(now)),
+            Event::Stopping { typed } => {
+                if typed && terminal::shows_interrupts() {
+                    self.step_back();
+                }
+                self.stop(state);
             }
+            Event::TableDone { .. } | Event::Compared { .. } | Event::RunDone { .. } => end_table(state),
+            Event::RunStarted { .. } | Event::Note(_) | Event::Warning(_) => {}
         }
+        self.say(state, event);
     }
-}
 
-fn show(bar: &ProgressBar, pace: &Pace, now: Duration) {
-    bar.set_position(pace.steps());
-    bar.set_message(pace.text(now));
+    fn close(&self) {
+        end_table(&mut locked(&self.state));
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use indicatif::InMemoryTerm;
+
     use super::*;
+    use crate::base::error::{Error, ErrorKind};
+    use crate::progress::{Stages, TableSummary};
     use crate::report::testing::{Hand, window};
 
-    #[test]
-    fn a_table_and_its_window_are_drawn_and_cleared() {
+    const TABLE: &str = "APP_4_SALES";
+
+    /// Bars on a terminal of this width, which is drawn at once.
+    fn bars(columns: u16) -> (Arc<Hand>, InMemoryTerm, Bars) {
         let clock = Hand::shared();
-        let bars = Bars::on(clock.clone(), ProgressDrawTarget::hidden());
-        let (table, window) = ("T", window());
+        let term = InMemoryTerm::new(20, columns);
+        let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
+        let bars = Bars::on(clock.clone(), target, Arc::new(term.clone()));
+        (clock, term, bars)
+    }
+
+    fn begin(bars: &Bars) {
         bars.event(Event::TableStarted {
-            table,
-            windows: 1,
+            table: TABLE,
+            windows: 2,
             rows_done: 0,
-            rows_expected: Some(200),
+            rows_expected: None,
         });
-        bars.event(Event::WindowStarted { table, window });
-        clock.advance(Duration::from_secs(2));
-        bars.event(Event::ChunkVerified {
-            table,
-            window,
+        bars.event(Event::WindowStarted {
+            table: TABLE,
+            window: window(),
+        });
+    }
+
+    fn chunk() -> Event<'static> {
+        Event::ChunkVerified {
+            table: TABLE,
+            window: window(),
             ordinal: 0,
             row_count: 100,
             byte_count: 1,
             dates: (0.0, 0.5),
-        });
-        let state = bars.state.lock().unwrap();
-        assert_eq!(state.windows[&window].0.message(), "100 rows");
-        let table_bar = &state.table.as_ref().unwrap().0;
-        assert_eq!((table_bar.position(), table_bar.length()), (100, Some(200)));
-        assert_eq!(
-            table_bar.message(),
-            "100 of about 200 rows, 0 of 1 windows, 50 rows/s, ETA 2.0 s"
+            stages: Stages::default(),
+        }
+    }
+
+    /// What the terminal shows, the frames of the spinner replaced.
+    fn screen(term: &InMemoryTerm) -> String {
+        let is_spinner = |c: char| "⠁⠂⠄⡀⢀⠠⠐⠈".contains(c);
+        term.contents().replace(is_spinner, "*")
+    }
+
+    #[test]
+    fn a_table_and_its_window_are_drawn_and_cleared() {
+        let (clock, term, bars) = bars(80);
+        begin(&bars);
+        clock.advance(Duration::from_secs(2));
+        bars.event(chunk());
+        let shown = screen(&term);
+        assert!(
+            shown.contains("APP_4_SALES [====>           ]  25 %  100 rows, 50 rows/s, ETA 6.0 s"),
+            "{shown}"
         );
-        drop(state);
+        assert!(shown.contains("2025-10 * 100 rows"), "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() < 80), "{shown}");
         bars.event(Event::WindowDone {
-            table,
-            window,
+            table: TABLE,
+            window: window(),
             rows: 100,
         });
         bars.event(Event::TableDone {
-            table,
-            rows: 100,
+            summary: &TableSummary {
+                name: TABLE.to_owned(),
+                rows_loaded: 100,
+                ..TableSummary::default()
+            },
             elapsed: Duration::from_secs(2),
         });
-        let state = bars.state.lock().unwrap();
-        assert!(state.table.is_none() && state.windows.is_empty());
+        assert_eq!(
+            screen(&term).trim_end(),
+            "APP_4_SALES: 100 rows in 2.0 s, 50 rows/s"
+        );
+    }
+
+    #[test]
+    fn an_outage_is_on_the_bar() {
+        let (clock, term, bars) = bars(100);
+        begin(&bars);
+        clock.advance(Duration::from_secs(2));
+        bars.event(chunk());
+        let error = Error::new(ErrorKind::Connection, "Nobody listens").at_end("source");
+        bars.event(Event::Retrying {
+            table: TABLE,
+            window: None,
+            attempt: 3,
+            wait: Duration::from_secs(6),
+            away: Some(Duration::from_secs(2)),
+            error: &error,
+        });
+        let shown = screen(&term);
+        assert!(shown.contains("waiting 6 s for the source"), "{shown}");
+        bars.event(Event::Back {
+            away: Duration::from_secs(8),
+        });
+        let shown = screen(&term);
+        assert!(!shown.contains("waiting"), "{shown}");
+        assert!(shown.contains("back after 8.0 s"), "{shown}");
+    }
+
+    /// The terminal shows `^C` behind the last bar, and with it moves the cursor to another line.
+    #[test]
+    fn an_interrupt_is_told_above_the_bars_and_leaves_none_behind() {
+        for typed in [false, true] {
+            let (clock, term, bars) = bars(80);
+            begin(&bars);
+            clock.advance(Duration::from_secs(2));
+            bars.event(chunk());
+            if typed {
+                term.write_str("^C").unwrap();
+                bars.step_back();
+            }
+            bars.event(Event::Stopping { typed: false });
+            let shown = screen(&term);
+            let lines: Vec<&str> = shown.lines().collect();
+            assert_eq!(lines.len(), 3, "{shown}");
+            assert!(
+                lines[0].starts_with("stopping: chunks in flight are finished"),
+                "{shown}"
+            );
+            assert!(
+                lines[1].starts_with(TABLE) && lines[1].contains("stopping"),
+                "{shown}"
+            );
+            assert_eq!(lines[2], "  2025-10 * stopping", "{shown}");
+            // The chunk in flight is finished, and the bars still say so.
+            bars.event(chunk());
+            assert!(screen(&term).contains("2025-10 * stopping"), "{}", screen(&term));
+            bars.close();
+            assert_eq!(screen(&term).lines().count(), 1, "{}", screen(&term));
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Writes a run as log events with fixed field names, for `--log json`.
 
+use std::time::Duration;
+
 use crate::progress::{Event, Progress, last_day};
 
 /// Hands every event to `tracing`.
@@ -15,8 +17,16 @@ impl Progress for Log {
                 tables,
                 max_workers,
             } => {
-                let (start, end) = (range.start, last_day(range));
-                tracing::info!(run_id = format!("{run_id:032x}"), %start, %end, tables, max_workers, "run started");
+                let start = range.map(|range| tracing::field::display(range.start));
+                let end = range.map(|range| tracing::field::display(last_day(range)));
+                tracing::info!(
+                    run_id = format!("{run_id:032x}"),
+                    start,
+                    end,
+                    tables,
+                    max_workers,
+                    "run started"
+                );
             }
             Event::Note(text) => tracing::info!("{text}"),
             Event::Warning(text) => tracing::warn!("{text}"),
@@ -34,7 +44,18 @@ impl Progress for Log {
                 row_count,
                 byte_count,
                 dates: _,
-            } => tracing::info!(table, %window, chunk = ordinal, row_count, byte_count, "chunk verified"),
+                stages,
+            } => tracing::info!(
+                table,
+                %window,
+                chunk = ordinal,
+                row_count,
+                byte_count,
+                read_ms = millis(stages.read),
+                stage_ms = millis(stages.stage),
+                load_ms = millis(stages.load),
+                "chunk verified"
+            ),
             Event::Comparing { table } => tracing::info!(table, "comparing"),
             Event::ChunkCompared {
                 table,
@@ -56,8 +77,7 @@ impl Progress for Log {
                 error,
             } => {
                 let window = window.map(tracing::field::display);
-                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                let away_ms = away.map(|away| u64::try_from(away.as_millis()).unwrap_or(u64::MAX));
+                let (wait_ms, away_ms) = (millis(wait), away.map(millis));
                 tracing::warn!(
                     table,
                     window,
@@ -74,14 +94,20 @@ impl Progress for Log {
             Event::WindowFailed { table, window, error } => {
                 tracing::error!(table, %window, error = error.chain(), "window failed");
             }
-            Event::TableDone { table, rows, elapsed } => {
-                let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-                tracing::info!(table, row_count = rows, elapsed_ms, "table done");
+            Event::Back { away } => tracing::info!(away_ms = millis(away), "back"),
+            Event::Stopping { .. } => tracing::info!("stopping"),
+            Event::TableDone { summary, elapsed } => {
+                let (table, row_count) = (&summary.name, summary.rows_loaded);
+                tracing::info!(table, row_count, elapsed_ms = millis(elapsed), "table done");
             }
             Event::RunDone { summary, elapsed } => {
-                let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+                let elapsed_ms = millis(elapsed);
                 tracing::info!(exit_code = summary.exit as u8, elapsed_ms, "run done");
             }
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,8 @@ mod pace;
 mod plain;
 #[cfg(test)]
 mod testing;
+mod told;
 
 pub use bars::Bars;
 pub use log::Log;
-pub use plain::Plain;
+pub use plain::{Plain, PlainOptions};

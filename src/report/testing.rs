@@ -45,3 +45,9 @@ pub(super) fn window() -> Window {
     let day = |text: &str| text.parse::<NaiveDate>().unwrap();
     Window::new(day("2025-10-01"), day("2025-11-01")).unwrap()
 }
+
+/// A month of 2025.
+pub(super) fn month(number: u32) -> Window {
+    let first = NaiveDate::from_ymd_opt(2025, number, 1).unwrap();
+    Window::new(first, first + chrono::Months::new(1)).unwrap()
+}

@@ -18,7 +18,7 @@ use crate::base::exit_code::ExitCode;
 use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
 use crate::checkpoint::{Asked, Change, LoadRate, Refusal, RunRecord, Store};
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::model::plan::TablePlan;
 use crate::model::window::DateRange;
 use crate::mssql::catalog;
@@ -60,7 +60,7 @@ pub async fn run(
 ) -> Result<RunSummary> {
     let started = clock.monotonic();
     let mut record = RunRecord {
-        run_id: clock.random(),
+        run_id: identity.run_id,
         pid: identity.process_id,
         host: identity.host.clone(),
         started_at: clock.now(),
@@ -87,7 +87,7 @@ pub async fn run(
         outage_max: config.run.outage_max,
         broke: Arc::default(),
     };
-    let run = RunContext::new(config, options, identity, record.run_id, retrier);
+    let run = RunContext::new(config, options, identity, retrier);
     let result = tokio::select! {
         result = all_tables(&run) => result,
         // Dropping the work under way also drops its connections, so the target rolls it back.
@@ -145,7 +145,7 @@ pub fn record_refused(
 ) -> Result<()> {
     let now = clock.now();
     store.commit(&[Change::Run(RunRecord {
-        run_id: clock.random(),
+        run_id: identity.run_id,
         pid: identity.process_id,
         host: identity.host.clone(),
         started_at: now,
@@ -167,7 +167,10 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
     let tables = run.chosen()?;
     run.retrier.progress.event(Event::RunStarted {
         run_id: run.run_id,
-        range: run.options.range,
+        range: tables
+            .iter()
+            .any(|table| table.mode == Mode::Monthly)
+            .then_some(run.options.range),
         tables: tables.len(),
         max_workers: run.max_workers(),
     });
@@ -204,6 +207,8 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
     Ok(RunSummary {
         tables: summaries,
         exit,
+        is_stopped: run.is_stopped(),
+        is_doubtful: doubtful,
     })
 }
 

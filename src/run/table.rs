@@ -50,6 +50,9 @@ pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<
         kind => {
             run.warn(&error.chain());
             summary.error = Some(error.chain());
+            if !kind.may_pass() {
+                summary.lasting.get_or_insert(error.chain());
+            }
             summary.preflight =
                 matches!(kind, ErrorKind::Preflight | ErrorKind::Plan).then(|| kind.exit_code());
             Ok(summary)
@@ -96,11 +99,7 @@ async fn run_once(run: &RunContext<'_>, fresh: &TablePlan, summary: &mut TableSu
         run.pools.target.put(lease_session);
     }
     let elapsed = run.retrier.clock.monotonic().saturating_sub(started);
-    run.retrier.progress.event(Event::TableDone {
-        table: plan.name.as_str(),
-        rows: summary.rows_loaded,
-        elapsed,
-    });
+    run.retrier.progress.event(Event::TableDone { summary, elapsed });
     Ok(())
 }
 

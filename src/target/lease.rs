@@ -16,9 +16,13 @@ use crate::model::row::Value;
 use crate::model::table::TableName;
 use crate::mssql::{Endpoint, Session, Timeouts};
 
-/// The time that one attempt at an applock waits at the server. A minute is four attempts: Babelfish 4.3 keeps each
-/// failed one in the session, and the sixth ends the whole server.
-const APPLOCK_TRY_MS: i64 = 15_000;
+/// The time that the first attempt at an applock waits at the server: longer than a run holds it between two tables, and
+/// short for a person who looks on, who is told whom the run waits for after it.
+const APPLOCK_FIRST_TRY_MS: i64 = 2_000;
+
+/// The same for each later attempt. A minute is four attempts: Babelfish 4.3 keeps each failed one in the session, and
+/// the sixth ends the whole server.
+pub const APPLOCK_TRY_MS: i64 = 20_000;
 
 /// The time that a command that only looks waits for a lock. A chunk's transaction takes a few seconds.
 const LOOK_LOCK_MS: u32 = 10_000;
@@ -63,12 +67,13 @@ pub async fn take(
     clock: &SharedClock,
     stop: &StopSignal,
 ) -> Result<Lease> {
-    wait_turn(session, table, clock, stop).await?;
+    wait_turn(session, table, clock, stop, &|_| {}).await?;
     raise(session, table, holder, 0).await
 }
 
 /// Waits up to a minute for another session to release a target table's applock, and takes it. It lasts as long as
-/// `session`. Nothing is written, so that a run that then finds a reason not to work takes nothing from another.
+/// `session`. Nothing is written, so that a run that then finds a reason not to work takes nothing from another. `tell`
+/// is told whom it waits for.
 ///
 /// # Errors
 /// `Busy`, naming the holder, if another run keeps it; `Stopped` if the run is asked to stop meanwhile; those
@@ -78,12 +83,15 @@ pub async fn wait_turn(
     table: &str,
     clock: &SharedClock,
     stop: &StopSignal,
+    tell: &(dyn Fn(&str) + Sync),
 ) -> Result<()> {
     let began = clock.monotonic();
+    let since = clock.now();
     let resource = resource(table);
+    let mut try_ms = APPLOCK_FIRST_TRY_MS;
     loop {
         let locked = tokio::select! {
-            locked = applock(session, &resource) => locked?,
+            locked = applock(session, &resource, try_ms) => locked?,
             () = stop.stopped() => return Err(stopped()),
         };
         if locked {
@@ -91,6 +99,16 @@ pub async fn wait_turn(
         }
         if clock.monotonic().saturating_sub(began) >= APPLOCK_WAIT {
             return Err(held_by_another(session, table).await);
+        }
+        if try_ms == APPLOCK_FIRST_TRY_MS {
+            try_ms = APPLOCK_TRY_MS;
+            let holder = holder_of(session, table).await?;
+            tell(&format!(
+                "Another run{} is loading target table {table}; it is waited for since {}, for up to {} s",
+                holder.map_or_else(String::new, |holder| format!(" ({holder})")),
+                since.format("%H:%M:%S UTC"),
+                APPLOCK_WAIT.as_secs()
+            ));
         }
     }
     failpoint::step("lease: after the applock");
@@ -185,15 +203,15 @@ pub async fn release_applock(session: &mut Session, resource: &str) -> Result<()
     session.rows(sql, &[Value::Text(resource)]).await.map(|_| ())
 }
 
-/// Asks once for a session-owned exclusive applock, for up to a quarter of a minute. Returns whether the session has it.
+/// Asks once for a session-owned exclusive applock, for up to `try_ms`. Returns whether the session has it.
 ///
 /// # Errors
 /// `Statement` if the login may not use applocks; those of [`Session::rows`].
-pub async fn applock(session: &mut Session, resource: &str) -> Result<bool> {
+pub async fn applock(session: &mut Session, resource: &str, try_ms: i64) -> Result<bool> {
     let sql = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = @P1, @LockMode = N'Exclusive', \
                @LockOwner = N'Session', @LockTimeout = @P2; SELECT @r AS [answer]";
     let rows = session
-        .rows(sql, &[Value::Text(resource), Value::Integer(APPLOCK_TRY_MS)])
+        .rows(sql, &[Value::Text(resource), Value::Integer(try_ms)])
         .await?;
     match rows.first().map(|row| row.integer("answer")).transpose()? {
         Some(0..) => Ok(true),
@@ -225,9 +243,7 @@ pub async fn with_holder(session: &mut Session, target: &TableName, error: Error
     if error.number() != Some(LOCK_TIMED_OUT) {
         return error;
     }
-    // While a chunk is loaded, the row of the lease is locked as well.
-    let level = |level: &str| format!("SET TRANSACTION ISOLATION LEVEL READ {level}");
-    if let Err(broken) = session.batch(&level("UNCOMMITTED")).await {
+    if let Err(broken) = session.batch(&isolation("UNCOMMITTED")).await {
         return broken;
     }
     let name = target.exact();
@@ -243,7 +259,7 @@ pub async fn with_holder(session: &mut Session, target: &TableName, error: Error
         ),
         Ok(true) | Err(_) => held_by_another(session, &name).await,
     };
-    match session.batch(&level("COMMITTED")).await {
+    match session.batch(&isolation("COMMITTED")).await {
         Ok(()) => busy.with_source(error),
         Err(broken) => broken,
     }
@@ -258,15 +274,36 @@ async fn is_held(session: &mut Session, name: &str) -> Result<bool> {
     Ok(free != Some(1))
 }
 
+/// The statement that has a session see rows that others are changing, or not any more. While a chunk is loaded, the row of
+/// the lease is locked as well.
+fn isolation(level: &str) -> String {
+    format!("SET TRANSACTION ISOLATION LEVEL READ {level}")
+}
+
+/// Who holds the lease of a target table, and since when it is known to: `process 7 on HOST, which last wrote at …`. `None`
+/// if nobody has. It does not wait for a load of the holder's.
+async fn holder_of(session: &mut Session, name: &str) -> Result<Option<String>> {
+    session.batch(&isolation("UNCOMMITTED")).await?;
+    let holder = holder(session, name).await;
+    session.batch(&isolation("COMMITTED")).await?;
+    Ok(holder)
+}
+
+async fn holder(session: &mut Session, name: &str) -> Option<String> {
+    let sql = "SELECT [host], [process_id], [renewed_at] FROM [sync].[lease] WHERE [table_name] = @P1";
+    let rows = session.rows(sql, &[Value::Text(name)]).await.ok()?;
+    let row = rows.first()?;
+    let (host, pid) = (shown(row.text("host").ok()?), row.integer("process_id").ok()?);
+    let wrote = row.datetime("renewed_at").map_or_else(
+        |_| String::new(),
+        |at| format!(", which last wrote at {} UTC", at.format("%Y-%m-%d %H:%M:%S")),
+    );
+    Some(format!("process {pid} on {host}{wrote}"))
+}
+
 async fn held_by_another(session: &mut Session, name: &str) -> Error {
-    let sql = "SELECT [host], [process_id] FROM [sync].[lease] WHERE [table_name] = @P1";
-    let holder = match session.rows(sql, &[Value::Text(name)]).await {
-        Ok(rows) => rows
-            .first()
-            .and_then(|row| Some((shown(row.text("host").ok()?), row.integer("process_id").ok()?))),
-        Err(_) => None,
-    };
-    let who = holder.map_or_else(String::new, |(host, pid)| format!(" (process {pid} on {host})"));
+    let holder = holder(session, name).await;
+    let who = holder.map_or_else(String::new, |holder| format!(" ({holder})"));
     Error::new(
         ErrorKind::Busy,
         format!(

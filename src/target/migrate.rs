@@ -7,7 +7,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failpoint;
 use crate::model::row::Value;
 use crate::mssql::{LOCK_TIMEOUT_MS, Session};
-use crate::target::lease::{applock, release_applock};
+use crate::target::lease::{APPLOCK_TRY_MS, applock, release_applock};
 
 /// Attempts at the applock, a quarter of a minute each: another run's migration takes moments.
 const APPLOCK_ATTEMPTS: u32 = 2;
@@ -59,7 +59,7 @@ pub async fn migrate(session: &mut Session) -> Result<Vec<&'static str>> {
         return Ok(Vec::new());
     }
     let mut attempts = 0;
-    while !applock(session, LOCK).await? {
+    while !applock(session, LOCK, APPLOCK_TRY_MS).await? {
         attempts += 1;
         if attempts == APPLOCK_ATTEMPTS {
             return Err(Error::new(

@@ -152,12 +152,12 @@ fn a_state_file_that_is_none() {
     );
     insta::assert_snapshot!(run(&home), @r"
     stderr:
-    error: The checkpoint store state/checkpoints.redb is damaged; it is left as it is: `sync rebuild` keeps it aside and makes it anew from the target's receipts: I/O error: Not a redb database: magic number mismatch
+    error: The state file state/checkpoints.redb is damaged; it is left as it is: `sync rebuild` keeps it aside and makes it anew from the target's receipts: I/O error: Not a redb database: magic number mismatch
     exit code: 6
     ");
     insta::assert_snapshot!(home.sync(&["status"]), @r"
     stderr:
-    error: The checkpoint store state/checkpoints.redb is damaged; it is left as it is: `sync rebuild` keeps it aside and makes it anew from the target's receipts: I/O error: Not a redb database: magic number mismatch
+    error: The state file state/checkpoints.redb is damaged; it is left as it is: `sync rebuild` keeps it aside and makes it anew from the target's receipts: I/O error: Not a redb database: magic number mismatch
     exit code: 6
     ");
 }

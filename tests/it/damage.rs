@@ -60,7 +60,7 @@ const DAMAGES: &[Damage] = &[
     Damage {
         name: "replaced by another redb file",
         make: |_| redb_file(None),
-        says: "no checkpoint store",
+        says: "no state file",
     },
     Damage {
         name: "replaced by a store of another version",

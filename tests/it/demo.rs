@@ -307,3 +307,47 @@ async fn killed_between_the_changes_and_the_mending_it_does_the_rest() {
     drop((source, target));
     emulator.stop().await;
 }
+
+/// Waits until the program has said a line with these words.
+fn hears(lines: &mut impl Iterator<Item = std::io::Result<String>>, words: &str) -> bool {
+    lines.any(|line| line.expect("it is text").contains(words))
+}
+
+#[test]
+#[cfg(unix)]
+fn a_demo_that_is_interrupted_while_it_fills_says_so_and_goes_on_in_its_directory() {
+    let home = Home::empty();
+    let mut command = Command::new(program::path());
+    command
+        .current_dir(home.directory())
+        .args(["demo", "--scale", "0.5", "--reference-scale", "0.001"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = program::start_blocking(&mut command).expect("sync starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
+    assert!(hears(&mut lines, "demo: filling "));
+    let pid = child.id().to_string();
+    let mut kill = Command::new("kill");
+    let sent = program::start_blocking(kill.args(["-INT", &pid])).and_then(|mut kill| kill.wait());
+    assert!(sent.expect("kill is there").success());
+    let said: Vec<String> = lines.map(|line| line.expect("it is text")).collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(4), "{said:?}");
+    let said = said.join("\n");
+    assert!(said.contains("demo: stopping"), "{said}");
+    assert!(said.contains("run the same command again to go on"), "{said}");
+
+    // In the directory that it made, the demo needs no --dir, and makes no other.
+    let mut command = Command::new(program::path());
+    command
+        .current_dir(home.path("demo"))
+        .args(["demo", "--scale", "0.5", "--reference-scale", "0.001"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = program::start_blocking(&mut command).expect("sync starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
+    assert!(hears(&mut lines, "going on with the demo in this directory"));
+    assert!(hears(&mut lines, "demo: filling "));
+    child.kill().expect("it is killed");
+    child.wait().expect("it ends");
+    assert!(!home.path("demo/demo").exists());
+}

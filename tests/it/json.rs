@@ -243,7 +243,7 @@ async fn tell(told: &mut Told) {
     told.example(&["migrate"], 0).await;
     told.result(&["migrate"], 0).await;
     told.example(&[&["plan"], &DATES[..]].concat(), 0).await;
-    told.project.run(job::FIRST, job::LAST, &[]).await.expect(0);
+    told.example(&[&["run"], &DATES[..]].concat(), 0).await;
     told.example(&["status"], 0).await;
     told.example(&["counts"], 0).await;
     told.result(&["counts", "--windows"], 0).await;

@@ -4,6 +4,7 @@
 
 mod cli;
 mod command_line;
+mod contact;
 mod counts;
 mod damage;
 mod damage_place;
@@ -11,6 +12,7 @@ mod demo;
 mod doctor;
 mod doctor_target;
 mod edges;
+mod emulator;
 mod exclude_columns;
 mod faults;
 mod fixtures;
@@ -25,6 +27,7 @@ mod migrate;
 mod mssql_connect;
 mod mssql_session;
 mod names;
+mod narrative;
 mod nothing_lost;
 mod operations;
 mod plan;

@@ -82,6 +82,21 @@ const ENDS: &[(&str, &str, &str)] = &[
         "expect(2)",
     ),
     (
+        "and so after one of these has changed, every command ends at once with exit code 7",
+        "what_never_worked_is_an_error_at_once_for_each_command",
+        "(7, \"Nobody listens\")",
+    ),
+    (
+        "Ctrl-C while it fills drops that table and ends with exit code 4",
+        "a_demo_that_is_interrupted_while_it_fills_says_so_and_goes_on_in_its_directory",
+        "Some(4)",
+    ),
+    (
+        "a command with an embedded end there, end with exit code 5",
+        "a_second_one_on_the_same_directory_is_refused_and_told_of_the_first",
+        "exits(5)",
+    ),
+    (
         "a closed console window or a shutdown stops a run with exit code 4",
         "a_chunk_in_flight_is_committed_first",
         "4)",
@@ -142,7 +157,7 @@ const ENDS: &[(&str, &str, &str)] = &[
         "job.run(4)",
     ),
     (
-        "The run stops with exit code 6. The chunks that the target has committed are safe",
+        "The run stops with exit code 6 and names the file. The chunks that the target has committed are safe",
         "the_disk_fills_up_while_a_run_is_going",
         "code(), 6",
     ),

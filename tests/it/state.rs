@@ -205,7 +205,7 @@ fn what_is_no_store_is_refused_and_left_as_it_is() {
         (Vec::new(), "empty"),
         (b"SQLite format 3\0 and so on".to_vec(), "damaged"),
         (vec![0; 100_000], "damaged"),
-        (std::fs::read(&foreign).unwrap(), "no checkpoint store"),
+        (std::fs::read(&foreign).unwrap(), "no state file"),
     ] {
         std::fs::write(&path, &bytes).unwrap();
         for error in [

@@ -70,6 +70,14 @@ impl EmulatorOptions {
             limits: Limits::default(),
         }
     }
+
+    /// Refuses what [`Emulator::start`] refuses before it makes anything.
+    ///
+    /// # Errors
+    /// When others than this machine can reach the address, and a login with a password and TLS are not both required.
+    pub fn check(&self) -> Result<(), Error> {
+        check_exposure(self)
+    }
 }
 
 /// The reason why an emulator could not start or carry out a call.
@@ -231,6 +239,13 @@ impl Emulator {
     /// The statements that its clients have sent.
     pub fn log(&self) -> &StatementLog {
         &self.server.log
+    }
+
+    /// The databases by name, without the server's own, and their roles.
+    pub fn databases(&self) -> Vec<(String, Role)> {
+        let mut databases = self.state.roles();
+        databases.retain(|(name, _)| name != "master");
+        databases
     }
 
     /// Changes a database's role for the statements that start from now on; sessions stay connected.

@@ -69,7 +69,7 @@ impl From<Output> for Ended {
         Ended {
             status: output.status,
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            stderr: unstamped(&String::from_utf8_lossy(&output.stderr)),
         }
     }
 }
@@ -145,4 +145,23 @@ impl fmt::Display for Ended {
         }
         write!(f, "exit code: {}", self.code())
     }
+}
+
+/// A narrative without the times of its lines, `2026-11-29 03:12:44Z `, which are of the clock.
+fn unstamped(stderr: &str) -> String {
+    let is_stamp = |text: &str| {
+        let shape = |(c, like): (char, char)| {
+            if like == '0' {
+                c.is_ascii_digit()
+            } else {
+                c == like
+            }
+        };
+        text.chars().zip("0000-00-00 00:00:00Z ".chars()).all(shape)
+    };
+    let bare = |line: &str| match line.get(..21) {
+        Some(stamp) if is_stamp(stamp) => line[21..].to_owned(),
+        _ => line.to_owned(),
+    };
+    stderr.split_inclusive('\n').map(bare).collect()
 }

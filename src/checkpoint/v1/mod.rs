@@ -192,11 +192,10 @@ pub(super) struct Unfollowed {
     pub(super) rows: u64,
 }
 
-/// The two servers that a run has worked with.
+/// An end that a run has worked with: what identifies its server, port, database and login.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Reached {
-    pub(super) source: String,
-    pub(super) target: String,
+    pub(super) fingerprint: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]

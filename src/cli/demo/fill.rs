@@ -83,6 +83,18 @@ pub(super) async fn fill(
     })
 }
 
+/// Drops tables that an interrupted fill has left.
+pub(super) async fn drop_unfilled(endpoint: &Endpoint, schema: &Identifier, recipe: Recipe) -> Result<()> {
+    let mut session = writer(endpoint).await?;
+    for rows in Rows::of_all(recipe) {
+        if recorded(&mut session, rows.table.name).await?.is_none() {
+            let name = rows.table.name_in(schema).quoted();
+            session.batch(&format!("DROP TABLE IF EXISTS {name}")).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Records that the demo's rows were changed and mended.
 pub(super) async fn mended(endpoint: &Endpoint, recipe: Recipe) -> Result<()> {
     record(&mut writer(endpoint).await?, MENDED, 0, recipe).await

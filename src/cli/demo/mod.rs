@@ -27,13 +27,16 @@ use super::{counts, reconcile, run};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::private;
+use crate::base::terminal;
 use crate::checkpoint::Store;
 use crate::cli::context::{Context, result};
 use crate::cli::shared::open_store;
+use crate::cli::signals::{Signal, interrupted};
 use crate::config::{Config, Mode};
 use crate::model::window::DateRange;
 use crate::preflight::context::RunOptions;
 use crate::reconcile::ReconcileOptions;
+use fill::Filled;
 use reference::REFERENCE;
 use rows::Recipe;
 use tables::TABLES;
@@ -44,9 +47,9 @@ const SCALE_MAX: f64 = 100.0;
 /// Arguments of `sync demo`.
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// Directory of the demo; created if it does not exist
-    #[arg(long, value_name = "DIR", default_value = "demo")]
-    dir: PathBuf,
+    /// Directory of the demo, created if it does not exist [default: demo, or the current directory if it is a demo's]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Rows of sales, as a factor of 392,704
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
     scale: f64,
@@ -78,8 +81,12 @@ fn factor(text: &str, max: f64) -> Result<f64, String> {
 }
 
 pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<ExitCode> {
-    let path = args.dir.join("sync.toml");
-    write_config(&args.dir, &path)?;
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => default_dir(context),
+    };
+    let path = dir.join("sync.toml");
+    write_config(&dir, &path)?;
     let mut config = Config::load(&path, &|name| std::env::var(name).ok())?;
     if !(config.source.embedded && config.target.embedded) {
         let text = format!(
@@ -120,9 +127,8 @@ impl Demo<'_> {
     async fn run(&self) -> Result<ExitCode> {
         let source = &self.config.source;
         let say = |text: &str| self.context.voice.say(text);
-        let filled = self
-            .at_the_source(fill::fill(&source.endpoint, &source.schema, self.recipe, &say))
-            .await?;
+        let filling = fill::fill(&source.endpoint, &source.schema, self.recipe, &say);
+        let filled = self.at_the_source(self.unless_stopped(filling)).await?;
         let exit = self.load().await?;
         if exit != ExitCode::Done || filled.was_mended {
             return Ok(exit);
@@ -141,6 +147,24 @@ impl Demo<'_> {
         ended
     }
 
+    /// Fills the source. A signal ends it, and nothing half is left there.
+    async fn unless_stopped(&self, filling: impl Future<Output = Result<Filled>>) -> Result<Filled> {
+        tokio::select! {
+            filled = filling => return filled,
+            signal = interrupted() => if signal == Signal::Typed && terminal::shows_interrupts() {
+                // Behind the `^C` on the terminal.
+                self.context.voice.say("\n");
+            }
+        }
+        self.context
+            .voice
+            .say("demo: stopping: the table that was being filled is dropped");
+        let source = &self.config.source;
+        fill::drop_unfilled(&source.endpoint, &source.schema, self.recipe).await?;
+        let text = "The demo was stopped while it filled its source; run the same command again to go on";
+        Err(Error::new(ErrorKind::Stopped, text))
+    }
+
     /// Does the work of `sync run`, then counts; with nothing to load, it does not count.
     async fn load(&self) -> Result<ExitCode> {
         let options = RunOptions {
@@ -155,10 +179,11 @@ impl Demo<'_> {
         };
         let summary = run::load(self.context, self.config, Arc::clone(&self.store), options).await?;
         if run::nothing_to_do(&summary) {
-            result(&run::text(&summary))?;
+            result(&run::text(&summary, &self.context.screen))?;
             return Ok(summary.exit);
         }
-        self.context.voice.say(run::text(&summary).trim_end());
+        let told = run::text(&summary, self.context.voice.screen());
+        self.context.voice.say(told.trim_end());
         if summary.exit != ExitCode::Done {
             return Ok(summary.exit);
         }
@@ -217,6 +242,23 @@ impl Demo<'_> {
         say("demo: both ends have the same rows again; the next time there is nothing to do");
         Ok(exit)
     }
+}
+
+/// The directory of a demo that names none: the current one, if a demo has made it, so that one can try on in it.
+fn default_dir(context: &Context) -> PathBuf {
+    if std::fs::read_to_string("sync.toml").is_ok_and(|text| is_demos(&text)) {
+        context
+            .voice
+            .say("demo: going on with the demo in this directory");
+        return PathBuf::from(".");
+    }
+    PathBuf::from("demo")
+}
+
+/// Whether a configuration is one that a demo wrote, changed or not.
+fn is_demos(config: &str) -> bool {
+    let first = |text: &str| text.lines().next().map(str::to_owned);
+    first(config) == first(&config_text())
 }
 
 fn two_months() -> Result<DateRange> {
@@ -313,6 +355,14 @@ mod tests {
             config.source.endpoint.password.expose(),
             "value of SOURCE_PASSWORD"
         );
+    }
+
+    #[test]
+    fn a_demos_directory_is_known_by_its_configuration() {
+        assert!(is_demos(
+            &config_text().replace("max_workers = 2", "max_workers = 1")
+        ));
+        assert!(!is_demos("[source]\nserver = \"embedded\"\n"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::base::exit_code::ExitCode;
 use crate::base::text::{duration, rows};
 use crate::cli::context::Context;
 use crate::cli::screen::{Screen, Tone};
-use crate::cli::shared::interrupted;
+use crate::cli::signals::interrupted;
 
 /// The time that a rate is taken over.
 const RATE_OVER: Duration = Duration::from_secs(60);
@@ -47,7 +47,7 @@ pub(super) async fn watch(
     };
     tokio::select! {
         ended = frames => ended,
-        () = interrupted() => Ok(ExitCode::Done),
+        _ = interrupted() => Ok(ExitCode::Done),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::mssql::Session;
 use crate::pipeline::moved_rows::Accounting;
 use crate::pipeline::retrier::Place;
 use crate::pipeline::window::{Read, Seen, Step, TableContext, WindowRun};
-use crate::progress::Event;
+use crate::progress::{Event, Stages};
 use crate::source::extract::Extracted;
 use crate::target::leaving::Accounted;
 use crate::target::load;
@@ -78,7 +78,7 @@ fn seen(table: &TableContext) -> MutexGuard<'_, Seen> {
 impl WindowRun {
     pub(super) async fn load(&mut self, step: &Step, read: Read) -> Result<()> {
         let table = Arc::clone(&self.table);
-        let extracted = read.rows;
+        let (extracted, began) = (read.rows, table.retrier.clock.monotonic());
         let closes = extracted.exhausted && !self.work.open;
         // What the source has shown to have nothing of after the last key is this load's to clear.
         let owned = if extracted.exhausted && self.work.open && step.again.is_none() {
@@ -110,6 +110,7 @@ impl WindowRun {
                     row_count: chunk.tally.row_count,
                     byte_count: chunk.tally.byte_count,
                     dates: self.share(&chunk.range)?,
+                    stages: self.stages(read.took, began),
                 });
                 Ok(())
             }
@@ -117,6 +118,17 @@ impl WindowRun {
                 self.record_failure(chunk, &error)?;
                 Err(error)
             }
+        }
+    }
+
+    /// What the stages of a chunk took whose load began at `began`.
+    fn stages(&self, read: Duration, began: Duration) -> Stages {
+        let stage = Duration::from_micros(self.staging.load(Ordering::Relaxed));
+        let all = self.table.retrier.clock.monotonic().saturating_sub(began);
+        Stages {
+            read,
+            stage,
+            load: all.saturating_sub(stage),
         }
     }
 
@@ -237,7 +249,11 @@ impl WindowRun {
         let table = &self.table;
         // Dropped on any error, which rolls back whatever it had open.
         let mut session = table.pools.target.take().await?;
+        let began = table.retrier.clock.monotonic();
         stage::stage(&mut session, &table.plan, rows.batch).await?;
+        let staging = table.retrier.clock.monotonic().saturating_sub(began);
+        let staging = u64::try_from(staging.as_micros()).unwrap_or(u64::MAX);
+        self.staging.store(staging, Ordering::Relaxed);
         if chunk.state == ChunkState::Extracted {
             chunk.state = next_state(chunk.state, ChunkEvent::Staged)?;
         }

@@ -9,7 +9,7 @@
 mod load;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -106,6 +106,8 @@ pub struct WindowResult {
     pub unsure: bool,
     /// The constraints that refused rows of it.
     pub refused: Refused,
+    /// What they refused, if it may yet be loaded together, and is not told before that was tried.
+    pub refusals: Vec<String>,
 }
 
 /// The next chunk to read.
@@ -119,10 +121,11 @@ struct Step {
     crowded: bool,
 }
 
-/// The rows that were read of a chunk, and the start of the read on the monotonic clock.
+/// The rows that were read of a chunk, the start of the read on the monotonic clock, and the time that it took.
 struct Read {
     rows: Extracted,
     began: Duration,
+    took: Duration,
 }
 
 /// Runs one window until it is done or the run stops.
@@ -135,6 +138,8 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         of: OnceLock::new(),
         unsure: AtomicBool::new(false),
         refused: Refused::default(),
+        refusals: Vec::new(),
+        staging: AtomicU64::new(0),
         rows: work.verified_rows,
         table,
         work,
@@ -158,6 +163,7 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         stale: turn.stale,
         unsure: turn.unsure.into_inner(),
         refused: turn.refused,
+        refusals: turn.refusals,
     }
 }
 
@@ -176,6 +182,10 @@ struct WindowRun {
     unsure: AtomicBool,
     /// The constraints that refused rows of chunks that it did not end with.
     refused: Refused,
+    /// What they refused, if it is not told yet.
+    refusals: Vec<String>,
+    /// The time that the last staging took, in microseconds.
+    staging: AtomicU64,
 }
 
 impl WindowRun {
@@ -239,6 +249,7 @@ impl WindowRun {
                     self.refused.add(Refused::by(&error));
                     match &refused {
                         None => refused = Some(error),
+                        Some(_) if self.may_be_loaded_together() => self.refusals.push(error.chain()),
                         Some(_) => {
                             let progress = &self.table.retrier.progress;
                             progress.event(Event::Warning(&error.chain()));
@@ -391,8 +402,8 @@ impl WindowRun {
     }
 
     /// Records the outcome of the window. A store that cannot be written turns any outcome into that failure.
-    fn record_end(&self, outcome: Outcome) -> Outcome {
-        let table = &self.table;
+    fn record_end(&mut self, outcome: Outcome) -> Outcome {
+        let table = Arc::clone(&self.table);
         let name = table.plan.name.as_str();
         let (state, error) = match &outcome {
             // Nobody sees the rows of a shadow table before the cutover.
@@ -414,6 +425,9 @@ impl WindowRun {
                     rows: self.rows,
                 });
             }
+            Outcome::Failed(error) if is_of_its_rows(error) && self.may_be_loaded_together() => {
+                self.refusals.insert(0, error.chain());
+            }
             Outcome::Mismatched(error) | Outcome::Failed(error) => {
                 table.retrier.progress.event(Event::WindowFailed {
                     table: name,
@@ -424,6 +438,13 @@ impl WindowRun {
             Outcome::Stopped => {}
         }
         outcome
+    }
+
+    /// Whether the chunks that constraints refused may be loaded in one transaction after this, as those of a reference
+    /// table in place are.
+    fn may_be_loaded_together(&self) -> bool {
+        let of_asked_dates = self.table.asked.is_some();
+        of_asked_dates && self.table.plan.is_full() && self.table.target.by_row
     }
 
     /// The part of the window's dates that a range covers, from and to a share between 0 and 1.
@@ -517,7 +538,11 @@ async fn read_with_retries(table: &TableContext, window: Window, request: &Reque
         let began = table.retrier.clock.monotonic();
         let read = try_read(table, request).await;
         match read {
-            Ok(rows) => Ok(Read { rows, began }),
+            Ok(rows) => Ok(Read {
+                rows,
+                began,
+                took: table.retrier.clock.monotonic().saturating_sub(began),
+            }),
             Err(error) => Err(error.within(format!("Table {name}, window {window}"))),
         }
     });

@@ -191,6 +191,13 @@ impl Database {
         Ok(())
     }
 
+    pub fn role(&self) -> Role {
+        match self.secondary.load(Ordering::SeqCst) {
+            true => Role::ReadableSecondary,
+            false => Role::Primary,
+        }
+    }
+
     pub fn set_role(&self, role: Role) {
         self.secondary
             .store(role == Role::ReadableSecondary, Ordering::SeqCst);

@@ -122,6 +122,15 @@ impl ServerState {
         Ok(true)
     }
 
+    /// The databases by name, and their roles.
+    pub(crate) fn roles(&self) -> Vec<(String, Role)> {
+        let databases = self.databases();
+        databases
+            .values()
+            .map(|database| (database.name.clone(), database.role()))
+            .collect()
+    }
+
     /// Changes a database's role for the statements that start from now on. A database that does not exist is
     /// ignored.
     pub fn set_role(&self, name: &str, role: Role) {

@@ -1,0 +1,152 @@
+//! `sync run` loads a range of dates and prints the outcome as a table, or as JSON.
+
+mod outcome;
+mod view;
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::embedded::Embedded;
+use crate::base::error::{Error, Result};
+use crate::base::exit_code::ExitCode;
+use crate::base::stop::StopSignal;
+use crate::checkpoint::Store;
+use crate::cli::arguments::Dates;
+use crate::cli::context::{Context, json, result};
+use crate::cli::plan;
+use crate::cli::profile;
+use crate::cli::shared::{heeding, identity, no_dates, open_store, table};
+use crate::config::Config;
+use crate::model::table::Identifier;
+use crate::model::window::DateRange;
+use crate::preflight::context::RunOptions;
+use crate::preflight::kept::OtherSource;
+use crate::progress::RunSummary;
+use crate::run;
+
+pub(super) use outcome::{nothing_to_do, text};
+use view::RunView;
+
+/// Arguments of `sync run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    dates: Dates,
+    /// Only these tables of the configuration
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
+    tables: Option<Vec<Identifier>>,
+    /// Parallel windows of a table, instead of the configuration's max_workers
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    max_workers: Option<u8>,
+    /// Most rows of a chunk, instead of the configuration's chunk_rows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    chunk_rows: Option<u32>,
+    /// Load reference tables again even if their rows are unchanged at the source
+    #[arg(long)]
+    force: bool,
+    /// Delete rows of these tables that the source no longer has, however many
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = table)]
+    allow_deletes: Vec<Identifier>,
+    /// Load although the source is another database than before; it must have the same data
+    #[arg(long)]
+    accept_source: bool,
+    /// Count the rows of every window at the target, even if the table has as many as expected
+    #[arg(long)]
+    recount: bool,
+    /// Print at the end how often each kind of statement ran at each server, its time and its bytes
+    #[arg(long)]
+    profile: bool,
+    /// Show the work of the run and write nothing, as `sync plan` does
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
+    if args.dry_run {
+        let asked = plan::Asked {
+            range: args.dates.range(&context.clock)?,
+            tables: args.tables,
+            other: match args.accept_source {
+                true => OtherSource::Accepted,
+                false => OtherSource::Refused,
+            },
+            json: args.json,
+        };
+        return plan::show(context, asked).await;
+    }
+    // An invalid range is refused before the configuration is read.
+    let asked = args.dates.range(&context.clock)?;
+    let today = context.clock.now().date_naive();
+    let dates = match asked {
+        Some(range) => range,
+        None => DateRange::inclusive(today, today)?,
+    };
+    let ready = context.load().and_then(|config| {
+        config.knows("--allow-deletes", &args.allow_deletes)?;
+        match asked {
+            Some(range) => Ok((config, range)),
+            None => no_dates(context, &config, args.tables.as_deref()).map(|range| (config, range)),
+        }
+    });
+    let (mut config, range) = ready.inspect_err(|error| refused(context, dates, error))?;
+    let options = RunOptions {
+        range,
+        tables: args.tables,
+        max_workers: args.max_workers.map(usize::from),
+        chunk_rows: args.chunk_rows,
+        force: args.force,
+        allow_deletes: args.allow_deletes,
+        accept_source: args.accept_source,
+        recount: args.recount,
+    };
+    let profile = profile::start(args.profile, context, &mut config);
+    let store = open_store(context, &config)?;
+    let embedded = Embedded::start(&mut config, &context.clock).await?;
+    let ended = load(context, &config, store, options).await;
+    embedded.stop().await;
+    profile::tell(context, profile.as_deref());
+    let summary = ended?;
+    result(&if args.json {
+        json(&RunView::of(&config, context.voice.run_id(), &summary))
+    } else {
+        text(&summary, &context.screen)
+    })?;
+    Ok(summary.exit)
+}
+
+/// Records a run that was refused before it began, if there is a state file to record it in: `sync status` then tells why
+/// nothing was loaded. Nobody who starts a run at night reads what it printed.
+fn refused(context: &Context, dates: DateRange, error: &Error) {
+    let path = context.state_of(&context.config);
+    if !path.is_file() {
+        return;
+    }
+    // The run's own error is the one to tell.
+    if let Ok(store) = Store::create_or_open(&path) {
+        let _ = run::record_refused(&store, &context.clock, dates, &identity(context), error);
+    }
+}
+
+/// Runs the backfill until it ends or a signal stops it.
+pub(super) async fn load(
+    context: &Context,
+    config: &Config,
+    store: Arc<Store>,
+    options: RunOptions,
+) -> Result<RunSummary> {
+    let (stop, progress) = (StopSignal::new(), context.voice.progress());
+    let running = run::run(
+        config,
+        store,
+        Arc::clone(&context.clock),
+        options,
+        identity(context),
+        Arc::clone(&progress),
+        stop.clone(),
+    );
+    heeding(progress.as_ref(), &stop, running).await
+}

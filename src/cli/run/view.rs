@@ -1,0 +1,149 @@
+//! The outcome of a run as JSON.
+
+use serde::Serialize;
+
+use crate::config::{Config, Mode};
+use crate::progress::{RunSummary, TableSummary};
+
+/// The outcome of a run.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RunView<'a> {
+    /// As the process's.
+    exit_code: u8,
+    /// Its id, as on each line of its log and in its receipts.
+    run_id: String,
+    /// Whether it was asked to stop.
+    stopped: bool,
+    tables: Vec<TableView<'a>>,
+    totals: Totals,
+}
+
+/// The outcome of a table.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TableView<'a> {
+    /// Why it was refused, or the part of it that is left out.
+    error: Option<&'a str>,
+    mode: &'static str,
+    name: &'a str,
+    /// Rows of the requested windows that this run or an earlier one verified.
+    rows: u64,
+    /// Rows of a reference table that were read and found unchanged.
+    rows_compared: u64,
+    /// Rows that this run loaded.
+    rows_loaded: u64,
+    /// `complete`, `open`, `failed`, `mismatched`, `held`, `refused`, or `planned` for one that it did not come to.
+    state: &'static str,
+    window_totals: WindowTotals,
+}
+
+/// Windows of a table, by their state.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WindowTotals {
+    complete: usize,
+    failed: usize,
+    held: usize,
+    open: usize,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Totals {
+    rows: u64,
+    rows_loaded: u64,
+}
+
+impl<'a> RunView<'a> {
+    pub(super) fn of(config: &Config, run_id: u128, summary: &'a RunSummary) -> RunView<'a> {
+        let tables = &summary.tables;
+        RunView {
+            exit_code: summary.exit as u8,
+            run_id: format!("{run_id:032x}"),
+            stopped: summary.is_stopped,
+            tables: tables.iter().map(|table| TableView::of(config, table)).collect(),
+            totals: Totals {
+                rows: tables.iter().map(|table| table.rows_total).sum(),
+                rows_loaded: tables.iter().map(|table| table.rows_loaded).sum(),
+            },
+        }
+    }
+}
+
+impl<'a> TableView<'a> {
+    fn of(config: &Config, table: &'a TableSummary) -> TableView<'a> {
+        let mut configured = config.tables.iter();
+        let configured = configured.find(|configured| configured.name.same_as(&table.name));
+        TableView {
+            error: table.error.as_deref(),
+            mode: match configured.map(|configured| configured.mode) {
+                Some(Mode::Full) => "full",
+                Some(Mode::Monthly) | None => "monthly",
+            },
+            name: &table.name,
+            rows: table.rows_total,
+            rows_compared: table.rows_compared,
+            rows_loaded: table.rows_loaded,
+            state: state(table),
+            window_totals: WindowTotals {
+                complete: table.windows_done,
+                failed: table.windows_failed,
+                held: table.held,
+                open: table.windows_open,
+            },
+        }
+    }
+}
+
+/// The state that a person should know first.
+fn state(table: &TableSummary) -> &'static str {
+    if table.preflight.is_some() {
+        "refused"
+    } else if table.mismatched > 0 {
+        "mismatched"
+    } else if table.held > 0 {
+        "held"
+    } else if table.windows_failed > 0 || table.error.is_some() {
+        "failed"
+    } else if !table.is_looked_at {
+        "planned"
+    } else if table.windows_open > 0 {
+        "open"
+    } else {
+        "complete"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_is_kept() {
+        crate::cli::schema::assert_kept::<RunView<'_>>("run");
+    }
+
+    #[test]
+    fn the_state_of_a_table_is_what_a_person_should_know_first() {
+        let whole = TableSummary {
+            is_looked_at: true,
+            ..TableSummary::default()
+        };
+        let but = |change: fn(&mut TableSummary)| {
+            let mut table = whole.clone();
+            change(&mut table);
+            state(&table)
+        };
+        assert_eq!(state(&whole), "complete");
+        assert_eq!(but(|table| table.is_looked_at = false), "planned");
+        assert_eq!(but(|table| table.windows_open = 1), "open");
+        assert_eq!(but(|table| table.error = Some(String::new())), "failed");
+        assert_eq!(but(|table| (table.windows_failed, table.held) = (1, 1)), "held");
+        assert_eq!(but(|table| (table.mismatched, table.held) = (1, 1)), "mismatched");
+        assert_eq!(
+            but(|table| table.preflight = Some(crate::base::exit_code::ExitCode::State)),
+            "refused"
+        );
+    }
+}
