@@ -20,6 +20,7 @@ use crate::base::stop::StopSignal;
 use crate::base::text::{counted, rows};
 use crate::checkpoint::{Reader, Tombstone, View};
 use crate::cli::context::{Context, json, result};
+use crate::cli::screen::Screen;
 use crate::cli::shared::{host, open_store, table};
 use crate::config::{Config, Mode};
 use crate::model::table::{Identifier, TableName};
@@ -95,7 +96,7 @@ async fn forget(context: &Context, config: &Config, args: &ForgetArgs) -> Result
     };
     result(&match args.json {
         true => json(&ForgetView::of(&found, outcome)),
-        false => found.text(outcome),
+        false => found.text(outcome, &context.screen),
     })?;
     Ok(match outcome {
         Outcome::Kept => ExitCode::Incomplete,
@@ -424,23 +425,25 @@ impl ToForget {
         format!("{program} run{dates} --tables {}", self.subject.name)
     }
 
-    fn text(&self, outcome: Outcome) -> String {
+    fn text(&self, outcome: Outcome, screen: &Screen) -> String {
         let what = self.what();
-        if self.is_empty() && self.sum() == Amount::default() && self.months.is_none() {
-            return format!("Nothing of {what} was loaded by a run, so there was nothing to forget.\n");
+        if self.is_empty() && self.months.is_none() {
+            let text = format!("Nothing of {what} was loaded by a run, so there was nothing to forget.");
+            return screen.prose(&text);
         }
-        let again = format!("  {}\n", self.run_line());
-        match outcome {
+        let said = match outcome {
             Outcome::Forgotten => format!(
-                "Forgot {what}: {}. The rows at the target stay until a run loads them again:\n{again}",
+                "Forgot {what}: {}. The rows at the target stay until a run loads them again:",
                 self.amount()
             ),
             Outcome::WouldForget => format!(
-                "Would forget {what}: {}. Nothing was forgotten. This would load it again:\n{again}",
+                "Would forget {what}: {}. Nothing was forgotten. This would load it again:",
                 self.amount()
             ),
-            Outcome::Kept => "Nothing was forgotten.\n".to_owned(),
-        }
+            Outcome::Kept => return "Nothing was forgotten.\n".to_owned(),
+        };
+        // A command to copy stays on one line.
+        format!("{}  {}\n", screen.prose(&said), self.run_line())
     }
 }
 
