@@ -125,6 +125,15 @@ pub struct Reconciled {
 }
 
 impl Reconciled {
+    /// Nothing is compared yet.
+    pub(super) fn begun(options: &ReconcileOptions) -> Reconciled {
+        Reconciled {
+            source: options.source,
+            is_whole: options.range.is_none(),
+            ..Reconciled::default()
+        }
+    }
+
     /// The exit code of the command.
     pub fn exit(&self) -> ExitCode {
         if self.findings.iter().any(|finding| !finding.repaired) {

@@ -71,11 +71,7 @@ pub async fn reconcile(
         ends::refuse(&run).await?;
     }
     let mut pass = begin(&run, &options)?;
-    let mut done = Reconciled {
-        source: options.source,
-        is_whole: options.range.is_none(),
-        ..Reconciled::default()
-    };
+    let mut done = Reconciled::begun(&options);
     for table in run.chosen()? {
         reconcile_table(&run, table, &options, pass.id, &mut done).await?;
         if run.is_stopped() {

@@ -214,9 +214,7 @@ async fn compare_known(
     let mut windows: BTreeSet<Window> = receipted.iter().chain(&bare).copied().collect();
     windows.retain(|window| options.range.is_none_or(|range| window.is_asked(range)));
     if windows.is_empty() {
-        run.note(&format!(
-            "Table {name}: nothing of these dates is loaded, so there is nothing to compare"
-        ));
+        note_nothing(run, name);
         return Ok(());
     }
     run.retrier.progress.event(Event::Comparing { table: name });
@@ -278,6 +276,12 @@ async fn compare_known(
         options,
     };
     repair::repair(run, lease_session, repair, done).await
+}
+
+fn note_nothing(run: &RunContext<'_>, name: &str) {
+    run.note(&format!(
+        "Table {name}: nothing of these dates is loaded, so there is nothing to compare"
+    ));
 }
 
 /// Refuses a `receipt_key` that fits none of the seals.

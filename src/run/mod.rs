@@ -106,21 +106,7 @@ pub async fn run(
     let elapsed = clock.monotonic().saturating_sub(started);
     let mut over = vec![Change::Waiting(None)];
     if let Ok(summary) = &result {
-        over.extend(summary.tables.iter().filter_map(|table| {
-            Some(Change::Refused(Refusal {
-                table: table.name.clone(),
-                at: clock.now(),
-                error: table.error.clone()?,
-            }))
-        }));
-        let rows = summary.rows_loaded();
-        over.extend((rows >= RATE_ROWS_MIN).then(|| {
-            Change::LoadRate(LoadRate {
-                at: clock.now(),
-                rows,
-                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            })
-        }));
+        over.extend(outcome(summary, &clock, elapsed));
     }
     over.push(Change::Run(record));
     store.commit(&over)?;
@@ -154,6 +140,26 @@ pub fn record_refused(
         range,
         error: Some(error.chain()),
     })])
+}
+
+/// What the state file keeps of a run that has ended: why tables could not be finished, and how fast it was.
+fn outcome(summary: &RunSummary, clock: &SharedClock, elapsed: Duration) -> Vec<Change> {
+    let refused = summary.tables.iter().filter_map(|table| {
+        Some(Change::Refused(Refusal {
+            table: table.name.clone(),
+            at: clock.now(),
+            error: table.error.clone()?,
+        }))
+    });
+    let rows = summary.rows_loaded();
+    let rate = (rows >= RATE_ROWS_MIN).then(|| {
+        Change::LoadRate(LoadRate {
+            at: clock.now(),
+            rows,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        })
+    });
+    refused.chain(rate).collect()
 }
 
 /// Returns after the run was asked to stop and the work under way had the time to finish.

@@ -268,14 +268,17 @@ impl Look<'_> {
             looked => looked?,
         };
         let plan = there.plan;
+        let windows = there.windows;
+        let works = windows.previews.iter().any(|window| window.work.reads());
+        let of_table = |text: String| format!("Table {}: {text}", plan.name);
+        // What it costs to read a table is told if it is read.
         let remarks = plan
             .lookups()
             .into_iter()
             .chain(there.storage)
             .chain(there.limits);
-        let remarks = remarks.map(|text| format!("Table {}: {text}", plan.name));
-        let windows = there.windows;
-        let works = windows.previews.iter().any(|window| window.work.reads());
+        let remarks = remarks.filter(|_| works).map(of_table);
+        let cost = plan.scans().map(of_table).filter(|_| !works);
         let rows_to_read = match (works, plan.is_full()) {
             (false, _) => Some(0),
             (true, true) => rows_estimated,
@@ -298,6 +301,7 @@ impl Look<'_> {
             notes: plan
                 .notes
                 .iter()
+                .filter(|note| Some(*note) != cost.as_ref())
                 .cloned()
                 .chain(remarks)
                 .chain(there.misfits)

@@ -94,6 +94,11 @@ async fn before_and_after_a_run_and_nothing_is_written() {
         "{}",
         done.stdout
     );
+    assert!(
+        !server.faithful || done.stdout.lines().count() == 5,
+        "a line for each table: {}",
+        done.stdout
+    );
     server
         .at_target("UPDATE [sync].[receipt] SET [state] = N'stale' WHERE [table_name] = N'dbo.t_SALES' AND [ordinal] = 1")
         .await;

@@ -8,6 +8,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Arc;
 
 use chrono::{Datelike, Months, NaiveDate};
 use clap::Args;
@@ -18,8 +19,9 @@ use crate::base::exit_code::ExitCode;
 use crate::base::program;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, rows};
-use crate::checkpoint::{Reader, Tombstone, View};
+use crate::checkpoint::{Reader, Store, Tombstone, View};
 use crate::cli::context::{Context, json, result};
+use crate::cli::screen::Screen;
 use crate::cli::shared::{host, open_store, table};
 use crate::config::{Config, Mode};
 use crate::model::table::{Identifier, TableName};
@@ -77,25 +79,31 @@ pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode>
 
 async fn forget(context: &Context, config: &Config, args: &ForgetArgs) -> Result<ExitCode> {
     let months = args.months()?;
+    // Nobody else changes what is loaded between what is told and what is dropped.
+    let (store, reader) = match args.dry_run {
+        true => (None, Reader::open(&context.state_of(&config.path))?),
+        false => (Some(open_store(context, config)?), None),
+    };
     let found = {
-        let reader = Reader::open(&context.state_of(&config.path))?;
-        let view = reader.as_ref().map(Reader::view).transpose()?;
+        let view = match (&store, &reader) {
+            (Some(store), _) => Some(store.view()?),
+            (None, reader) => reader.as_ref().map(Reader::view).transpose()?,
+        };
         let subject = Subject::of(config, view.as_ref(), args)?;
         look(config, view.as_ref(), subject, months).await?
     };
-    let asked =
-        !args.dry_run && !args.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let outcome = if args.dry_run {
-        Outcome::WouldForget
-    } else if asked && !found.is_empty() && !confirmed(&found.question())? {
-        Outcome::Kept
-    } else {
-        drop_all(context, config, &found).await?;
-        Outcome::Forgotten
+    let asked = !args.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let outcome = match store {
+        None => Outcome::WouldForget,
+        Some(_) if asked && !found.is_empty() && !confirmed(&found.question())? => Outcome::Kept,
+        Some(store) => {
+            drop_all(context, config, store, &found).await?;
+            Outcome::Forgotten
+        }
     };
     result(&match args.json {
         true => json(&ForgetView::of(&found, outcome)),
-        false => found.text(outcome),
+        false => found.text(outcome, &context.screen),
     })?;
     Ok(match outcome {
         Outcome::Kept => ExitCode::Incomplete,
@@ -298,15 +306,14 @@ fn confirmed(question: &str) -> Result<bool> {
 }
 
 /// Drops the receipts and checkpoints.
-async fn drop_all(context: &Context, config: &Config, found: &ToForget) -> Result<()> {
-    let store = open_store(context, config)?;
+async fn drop_all(context: &Context, config: &Config, store: Arc<Store>, found: &ToForget) -> Result<()> {
     let retrier = Retrier {
         clock: context.clock.clone(),
         stop: StopSignal::new(),
         store,
-        progress: std::sync::Arc::new(Silent),
+        progress: Arc::new(Silent),
         outage_max: config.run.outage_max,
-        broke: std::sync::Arc::default(),
+        broke: Arc::default(),
     };
     let holder = Holder {
         run_id: context.clock.random(),
@@ -424,23 +431,25 @@ impl ToForget {
         format!("{program} run{dates} --tables {}", self.subject.name)
     }
 
-    fn text(&self, outcome: Outcome) -> String {
+    fn text(&self, outcome: Outcome, screen: &Screen) -> String {
         let what = self.what();
-        if self.is_empty() && self.sum() == Amount::default() && self.months.is_none() {
-            return format!("Nothing of {what} was loaded by a run, so there was nothing to forget.\n");
+        if self.is_empty() && self.months.is_none() {
+            let text = format!("Nothing of {what} was loaded by a run, so there was nothing to forget.");
+            return screen.prose(&text);
         }
-        let again = format!("  {}\n", self.run_line());
-        match outcome {
+        let said = match outcome {
             Outcome::Forgotten => format!(
-                "Forgot {what}: {}. The rows at the target stay until a run loads them again:\n{again}",
+                "Forgot {what}: {}. The rows at the target stay until a run loads them again:",
                 self.amount()
             ),
             Outcome::WouldForget => format!(
-                "Would forget {what}: {}. Nothing was forgotten. This would load it again:\n{again}",
+                "Would forget {what}: {}. Nothing was forgotten. This would load it again:",
                 self.amount()
             ),
-            Outcome::Kept => "Nothing was forgotten.\n".to_owned(),
-        }
+            Outcome::Kept => return "Nothing was forgotten.\n".to_owned(),
+        };
+        // A command to copy stays on one line.
+        format!("{}  {}\n", screen.prose(&said), self.run_line())
     }
 }
 

@@ -31,15 +31,15 @@ fn months_are_iso_months() {
 fn it_says_what_it_drops_and_what_loads_it_again() {
     let range = found(Some(("2025-08", "2025-11")), &["2025-09", "2025-10"]);
     insta::assert_snapshot!(range.question(), @"Forget 2025-09 to 2025-10 (2 months) of SALES: 8 chunks of 240 rows in 2 windows? The rows stay at the target until a run loads them again, which reads all of them from the source.");
-    insta::assert_snapshot!(range.text(Outcome::Forgotten), @r"
+    insta::assert_snapshot!(range.text(Outcome::Forgotten, &Screen::none()), @r"
     Forgot 2025-09 to 2025-10 (2 months) of SALES: 8 chunks of 240 rows in 2 windows. The rows at the target stay until a run loads them again:
       sync run --start-date 2025-09-01 --end-date 2025-10-31 --tables SALES
     ");
-    insta::assert_snapshot!(found(None, &["2025-10"]).text(Outcome::WouldForget), @r"
+    insta::assert_snapshot!(found(None, &["2025-10"]).text(Outcome::WouldForget, &Screen::none()), @r"
     Would forget SALES: 4 chunks of 120 rows in 1 window. Nothing was forgotten. This would load it again:
       sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables SALES
     ");
-    insta::assert_snapshot!(found(None, &[]).text(Outcome::Forgotten), @"Nothing of SALES was loaded by a run, so there was nothing to forget.");
+    insta::assert_snapshot!(found(None, &[]).text(Outcome::Forgotten, &Screen::none()), @"Nothing of SALES was loaded by a run, so there was nothing to forget.");
     let months: Vec<_> = range
         .tombstones()
         .into_iter()

@@ -1,18 +1,17 @@
 //! `sync plan` shows the work of a run, the parts it leaves out, and the reasons. It writes nothing.
 
+mod estimate;
 #[cfg(test)]
 mod tests;
 mod text;
 mod view;
 
 use clap::Args;
-use indicatif::HumanBytes;
 
 use super::embedded::Embedded;
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
-use crate::base::text::{duration, rows};
-use crate::checkpoint::{LoadRate, Reader};
+use crate::checkpoint::Reader;
 use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::shared::{no_dates, table};
@@ -21,7 +20,8 @@ use crate::model::window::DateRange;
 use crate::preflight::kept::OtherSource;
 use crate::progress::Event;
 use crate::run;
-use crate::run::{Preview, TablePreview};
+use crate::run::Preview;
+use estimate::{Estimate, exit_of};
 use text::text;
 use view::View;
 
@@ -97,65 +97,4 @@ pub(super) async fn show(context: &Context, asked: Asked) -> Result<ExitCode> {
         text(&context.screen, &tables, &forgetting, &estimate)
     })?;
     Ok(exit_of(&tables))
-}
-
-/// About how much a run reads, and how long that takes.
-struct Estimate {
-    /// `None` if a table's rows are not known.
-    rows: Option<u64>,
-    bytes: Option<u64>,
-    /// How fast this machine last loaded, if it is known.
-    rate: Option<LoadRate>,
-}
-
-impl Estimate {
-    fn of(previews: &[TablePreview], rate: Option<LoadRate>) -> Estimate {
-        let found = || previews.iter().filter_map(|preview| preview.found.as_ref().ok());
-        Estimate {
-            rows: found().map(|found| found.rows_to_read).sum(),
-            bytes: found().map(|found| found.bytes_to_read).sum(),
-            rate: rate.filter(|rate| rate.rows > 0),
-        }
-    }
-
-    /// About the time that the rows take.
-    fn time(&self) -> Option<std::time::Duration> {
-        let (rows, rate) = (self.rows?, self.rate?);
-        let millis = u128::from(rows) * u128::from(rate.elapsed_ms) / u128::from(rate.rows);
-        Some(std::time::Duration::from_millis(
-            u64::try_from(millis).unwrap_or(u64::MAX),
-        ))
-    }
-
-    fn text(&self) -> String {
-        let (Some(count), Some(bytes)) = (self.rows, self.bytes) else {
-            return String::new();
-        };
-        if count == 0 {
-            return String::new();
-        }
-        let amount = format!("At most about {} ({})", rows(count), HumanBytes(bytes));
-        match (self.time(), self.rate) {
-            (Some(time), Some(rate)) => format!(
-                "{amount}, which take about {} at the rate of the run that ended on {} ({}/s).",
-                duration(time),
-                rate.at.format("%Y-%m-%d"),
-                rows(per_second(rate))
-            ),
-            _ => format!("{amount}."),
-        }
-    }
-}
-
-fn per_second(rate: LoadRate) -> u64 {
-    rate.rows.saturating_mul(1000) / rate.elapsed_ms.max(1)
-}
-
-/// The highest exit code: of a table that is missing or unfit and of one whose plan changed, the first.
-fn exit_of(previews: &[TablePreview]) -> ExitCode {
-    let errors = previews.iter().filter_map(|preview| preview.found.as_ref().err());
-    errors
-        .map(|error| error.kind().exit_code())
-        .max()
-        .unwrap_or(ExitCode::Done)
 }

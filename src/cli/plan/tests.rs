@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::base::error::{Error, ErrorKind};
-use crate::checkpoint::Tombstone;
+use crate::checkpoint::{LoadRate, Tombstone};
 use crate::cli::screen::Screen;
 use crate::config::Mode;
 use crate::model::plan::AccessPath;
 use crate::model::table::TableName;
 use crate::model::window::Window;
-use crate::run::{Found, RefreshWay, Undated, WindowPreview, Work};
+use crate::run::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work};
 
 fn preview(name: &str, mode: Mode, found: Result<Found>) -> TablePreview {
     let id = |name: &str| Identifier::new(name).unwrap();

@@ -1,6 +1,6 @@
 //! The plan for people: a line for a table with nothing to do, a block for any other, and the sum of all.
 
-use super::Estimate;
+use super::estimate::Estimate;
 use crate::base::text::{counted, rows, wrapped};
 use crate::checkpoint::Tombstone;
 use crate::cli::screen::Screen;

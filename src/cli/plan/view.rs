@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Estimate, exit_of, per_second};
+use super::estimate::{Estimate, exit_of, per_second};
 use crate::base::error::ErrorKind;
 use crate::checkpoint::Tombstone;
 use crate::cli::shared::ForgettingView;
