@@ -141,6 +141,8 @@ fn the_help_of_a_command() {
                                  many as expected
           --profile              Print at the end how often each kind of statement ran at each server,
                                  its time and its bytes
+          --dry-run              Show the work of the run and write nothing, as `sync plan` does
+          --json                 Print JSON
 
     Global options:
           --config <FILE>  Configuration file [default: sync.toml]
