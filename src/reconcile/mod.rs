@@ -95,12 +95,17 @@ pub async fn reconcile(
         pass.same = same;
         pass.ended_at = Some(clock.now());
     }
-    let mut changes = vec![Change::Waiting(None), differing(&store, pass.id, &done)?];
+    end(&store, pass, &done)?;
+    Ok(done)
+}
+
+/// Records what a pass came to.
+fn end(store: &Store, pass: Pass, done: &Reconciled) -> Result<()> {
+    let mut changes = vec![Change::Waiting(None), differing(store, pass.id, done)?];
     let passes = store.view()?.passes()?;
     changes.extend(refuted(&pass, &passes).map(|other| Change::RemovePass(other.id)));
     changes.push(Change::Pass(pass));
-    store.commit(&changes)?;
-    Ok(done)
+    store.commit(&changes)
 }
 
 /// The differences that are left, with the loads that they are of: a later load of them is a repair.

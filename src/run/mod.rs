@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, Result};
 use crate::base::exit_code::ExitCode;
@@ -70,15 +72,7 @@ pub async fn run(
         error: None,
     };
     failpoint::step("run: before its record");
-    let mut begun = vec![Change::Waiting(None), Change::Run(record.clone())];
-    if let Ok(tables) = config.chosen(options.tables.as_deref()) {
-        let tables = tables.iter().map(|table| table.name.as_str().to_owned());
-        begun.push(Change::Asked(Asked {
-            run_id: record.run_id,
-            tables: tables.collect(),
-        }));
-    }
-    store.commit(&begun)?;
+    store.commit(&begun(config, &options, &record))?;
     let retrier = Retrier {
         clock: Arc::clone(&clock),
         stop: stop.clone(),
@@ -104,11 +98,10 @@ pub async fn run(
     };
     record.exit_code = Some(exit as u8);
     let elapsed = clock.monotonic().saturating_sub(started);
-    let mut over = vec![Change::Waiting(None)];
+    let mut over = vec![Change::Waiting(None), Change::Run(record)];
     if let Ok(summary) = &result {
-        over.extend(outcome(summary, &clock, elapsed));
+        over.extend(told_by(summary, clock.now(), elapsed));
     }
-    over.push(Change::Run(record));
     store.commit(&over)?;
     let summary = result?;
     progress.event(Event::RunDone {
@@ -116,6 +109,40 @@ pub async fn run(
         elapsed,
     });
     Ok(summary)
+}
+
+/// The record of a run that begins, and of its tables.
+fn begun(config: &Config, options: &RunOptions, record: &RunRecord) -> Vec<Change> {
+    let mut changes = vec![Change::Waiting(None), Change::Run(record.clone())];
+    if let Ok(tables) = config.chosen(options.tables.as_deref()) {
+        let tables = tables.iter().map(|table| table.name.as_str().to_owned());
+        changes.push(Change::Asked(Asked {
+            run_id: record.run_id,
+            tables: tables.collect(),
+        }));
+    }
+    changes
+}
+
+/// What is recorded of a run that has ended: the tables that it could not finish, each with its error, and how fast it
+/// loaded.
+fn told_by(summary: &RunSummary, at: DateTime<Utc>, elapsed: Duration) -> Vec<Change> {
+    let refused = summary.tables.iter().filter_map(|table| {
+        Some(Change::Refused(Refusal {
+            table: table.name.clone(),
+            at,
+            error: table.error.clone()?,
+        }))
+    });
+    let rows = summary.rows_loaded();
+    let rate = (rows >= RATE_ROWS_MIN).then(|| {
+        Change::LoadRate(LoadRate {
+            at,
+            rows,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        })
+    });
+    refused.chain(rate).collect()
 }
 
 /// Records a run that was refused before it began, for `sync status` to tell.
@@ -140,26 +167,6 @@ pub fn record_refused(
         range,
         error: Some(error.chain()),
     })])
-}
-
-/// What the state file keeps of a run that has ended: why tables could not be finished, and how fast it was.
-fn outcome(summary: &RunSummary, clock: &SharedClock, elapsed: Duration) -> Vec<Change> {
-    let refused = summary.tables.iter().filter_map(|table| {
-        Some(Change::Refused(Refusal {
-            table: table.name.clone(),
-            at: clock.now(),
-            error: table.error.clone()?,
-        }))
-    });
-    let rows = summary.rows_loaded();
-    let rate = (rows >= RATE_ROWS_MIN).then(|| {
-        Change::LoadRate(LoadRate {
-            at: clock.now(),
-            rows,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        })
-    });
-    refused.chain(rate).collect()
 }
 
 /// Returns after the run was asked to stop and the work under way had the time to finish.
