@@ -150,7 +150,7 @@ impl Pace {
     fn measured(&self, now: Duration) -> Option<(f64, Sample)> {
         let first = self.samples.front()?;
         let elapsed = now.saturating_sub(first.at);
-        (elapsed >= RATE_FROM && self.rows_now > first.rows).then(|| (elapsed.as_secs_f64(), *first))
+        (elapsed >= RATE_FROM && self.rows_now > first.rows).then_some((elapsed.as_secs_f64(), *first))
     }
 
     /// Rows per second.
