@@ -70,9 +70,19 @@ impl Rebuilt {
 /// `Busy` when a run has the store; `State` when it cannot be made or the target is of a newer version; those
 /// of the session. The file at `path` stays as it is then, and no part of a new one is left beside it.
 pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Result<Rebuilt> {
-    // Nothing is made for a target that is not there.
-    let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
-    let replacement = Replacement::begin(path)?;
+    // A place that cannot be used is told before a server is asked. Where there is no file yet, nothing is made for a target
+    // that is not there.
+    let is_there = path.try_exists().unwrap_or(true);
+    let begun = is_there.then(|| Replacement::begin(path)).transpose()?;
+    let opened = Session::open(&config.target.endpoint, None, &config.run.timeouts).await;
+    let (mut session, replacement) = match (opened, begun) {
+        (Ok(session), Some(begun)) => (session, begun),
+        (Ok(session), None) => (session, Replacement::begin(path)?),
+        (Err(error), begun) => {
+            begun.into_iter().for_each(Replacement::discard);
+            return Err(error);
+        }
+    };
     match fill(config, &replacement, &mut session, clock).await {
         Ok(mut rebuilt) => {
             rebuilt.aside = replacement.place(clock.now())?;

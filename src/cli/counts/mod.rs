@@ -1,5 +1,6 @@
 //! `sync counts` prints the row counts of source and target side by side, one line per table, as in the work log.
 
+mod counted;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -26,6 +27,7 @@ use crate::pipeline::resume::read_cutoff;
 use crate::source::{SourceQuery, SourceSession};
 use crate::target::lease;
 use crate::tsql::predicate::Where;
+use counted::{Count, Counted, Rows};
 use view::{CountsView, markdown, tabled, text};
 
 /// Arguments of `sync counts`.
@@ -56,31 +58,6 @@ enum Format {
     Markdown,
 }
 
-/// The counts of one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Count {
-    table: String,
-    mode: Mode,
-    rows: Rows,
-    /// The windows by themselves, if that was asked for, and those that are not counted.
-    windows: Vec<(Window, Rows)>,
-}
-
-/// The rows of a table or window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rows {
-    /// Both ends were counted.
-    Counted {
-        source: u64,
-        /// `None` if the target has no such table.
-        target: Option<u64>,
-    },
-    /// No row of it is loaded, so nothing is counted.
-    NotLoaded,
-    /// Some chunks are loaded, or the window is open, and it is not complete.
-    NotComplete,
-}
-
 /// A table to count.
 #[derive(Debug)]
 struct Plan<'a> {
@@ -100,14 +77,6 @@ struct Left {
     rows: Rows,
     /// Whether it should be complete once its end has passed.
     is_owed: bool,
-}
-
-/// The outcome.
-#[derive(Debug, Default)]
-struct Counted {
-    counts: Vec<Count>,
-    /// Windows whose end has passed by the source's clock, and that are not loaded to their end.
-    unfinished: Vec<(String, Window, Rows)>,
 }
 
 pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode> {
@@ -496,48 +465,4 @@ fn count_where(name: &TableName, date: Option<&Column>, extent: Extent) -> (Stri
         format!("SELECT COUNT_BIG(*) FROM {}{filter}", name.quoted()),
         params,
     )
-}
-
-impl Counted {
-    /// Warns of windows that should be complete and are not.
-    fn warn(&self, voice: &Voice) {
-        let mut tables: Vec<&str> = self.unfinished.iter().map(|(table, ..)| table.as_str()).collect();
-        tables.dedup();
-        for table in tables {
-            for (rows, says) in [
-                (Rows::NotComplete, "has ended and is not complete"),
-                (Rows::NotLoaded, "is not loaded"),
-            ] {
-                let windows = self
-                    .unfinished
-                    .iter()
-                    .filter(|(of, _, found)| (of.as_str(), *found) == (table, rows));
-                let windows: Vec<Window> = windows.map(|(_, window, _)| *window).collect();
-                for span in spans(&windows) {
-                    voice.say(&format!(
-                        "warning: table {table}: window {span} {says}; `sync run` with its dates loads the rest"
-                    ));
-                }
-            }
-        }
-    }
-
-    /// A difference outranks tables and windows that could not be compared.
-    fn exit(&self) -> ExitCode {
-        let not_loaded = self.counts.iter().any(|count| count.rows == Rows::NotLoaded);
-        match self.are_equal() {
-            Some(false) => ExitCode::Mismatch,
-            _ if not_loaded || !self.unfinished.is_empty() => ExitCode::Incomplete,
-            _ => ExitCode::Done,
-        }
-    }
-
-    /// Whether all is loaded and equal, as far as it has to be; `None` if all that was counted is, but not all was.
-    fn are_equal(&self) -> Option<bool> {
-        let counted = self.counts.iter().filter_map(|count| count.rows.is_equal());
-        let equal = counted.reduce(|all, equal| all && equal);
-        let is_whole =
-            self.unfinished.is_empty() && self.counts.iter().all(|count| count.rows != Rows::NotLoaded);
-        equal.filter(|equal| is_whole || !equal)
-    }
 }

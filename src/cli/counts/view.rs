@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Count, Counted, Rows};
+use super::counted::{Count, Counted, Rows};
 use crate::base::text::{markdown as base_markdown, thousands};
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::model::window::{Window, spans};

@@ -1,6 +1,8 @@
 //! What a `forget` says.
 
 use super::*;
+use crate::cli::screen::Screen;
+use crate::config::Mode;
 
 fn found(months: Option<(&str, &str)>, windows: &[&str]) -> ToForget {
     let of = |text: &str| {

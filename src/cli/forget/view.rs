@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Amount, Outcome, ToForget};
+use super::subject::{Amount, Outcome, ToForget};
 
 /// What was forgotten, or would be, as JSON.
 #[derive(Serialize)]
