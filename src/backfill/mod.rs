@@ -254,7 +254,10 @@ pub(crate) fn announce(
     run.retrier.store.commit(&[
         Change::Waiting(None),
         record(plan),
-        Change::Accepted { table: table() },
+        Change::Accepted {
+            table: table(),
+            range: (!plan.is_full()).then_some(run.options.range),
+        },
         Change::Expected {
             table: table(),
             rows: rows_expected,

@@ -45,7 +45,14 @@ const GIST_CHARS_MAX: usize = 60;
 
 /// The beginning of an error's text, as far as it says what happened, without advice and causes.
 pub fn gist(text: &str) -> String {
-    let end = text.find([';', ',', '(']).unwrap_or(text.len());
+    // Of a server's error: who answered, and its number.
+    if let Some((place, rest)) = text.split_once(" answered error ") {
+        let who = place.split(" at ").next().unwrap_or(place);
+        let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        return format!("{who} answered error {number}");
+    }
+    let end = text.find([';', ',']).unwrap_or(text.len());
+    let end = text.find(" (").map_or(end, |at| at.min(end));
     let end = text.find(": ").map_or(end, |colon| colon.min(end));
     let gist = text[..end].trim_end();
     match gist.char_indices().nth(GIST_CHARS_MAX) {
@@ -221,6 +228,14 @@ mod tests {
                 "Nobody listens at h:1 for the source",
             ),
             ("Deadlock: 1205", "Deadlock"),
+            (
+                "The target at 127.0.0.1:24817, database W answered error 2601, state 1: Cannot insert",
+                "The target answered error 2601",
+            ),
+            (
+                "The column D is datetime2(3), which",
+                "The column D is datetime2(3)",
+            ),
             ("x", "x"),
         ] {
             assert_eq!(gist(text), short);

@@ -37,7 +37,7 @@ pub(super) const CHECKED: Bytes = TableDefinition::new("checked");
 pub(super) const PASSES: Bytes = TableDefinition::new("passes");
 
 /// The ends that the last run worked with, a row each. The first stores of this format lack it; they have the addresses
-/// alone in `meta`, as `reached`, which is no longer read: the same address may have another database or login by now.
+/// alone in `meta`, as `reached`.
 pub(super) const REACHED: Bytes = TableDefinition::new("reached_ends");
 
 /// Names of the tables that the first stores of this format lack.
@@ -56,6 +56,9 @@ pub(super) const WAITING_KEY: &[u8] = b"waiting";
 
 /// Key in `meta` of the last pass, in a store that no pass with a scope has begun in.
 pub(super) const PASS_KEY: &[u8] = b"pass";
+
+/// Key in `meta` of the addresses of both ends, in a store that no run of a later program has worked with.
+pub(super) const REACHED_KEY: &[u8] = b"reached";
 
 /// Key in `meta` of how fast this machine last loaded.
 pub(super) const LOAD_RATE_KEY: &[u8] = b"load rate";

@@ -288,6 +288,10 @@ pub struct Refusal {
     pub at: DateTime<Utc>,
     /// The error, without row values.
     pub error: String,
+    /// The first day that the run was asked for.
+    pub first: NaiveDate,
+    /// The day after the last one.
+    pub end: NaiveDate,
 }
 
 /// A month that was loaded and then forgotten, and that no run has come to since.
@@ -424,11 +428,15 @@ pub enum Change {
     },
     /// A run could not finish a table.
     Refused(Refusal),
-    /// A run has come to a table, and nothing speaks against it any more.
+    /// A run works on a table, and nothing speaks against it any more. What was refused of other dates stays to be told.
     Accepted {
         /// The table.
         table: String,
+        /// The dates of the run; `None` for a reference table.
+        range: Option<DateRange>,
     },
+    /// A month of a table was forgotten: of a store that is remade.
+    ForgottenMonth(ForgottenMonth),
     /// An end that a run has worked with, which replaces the one before.
     Reached {
         /// Which of the two.

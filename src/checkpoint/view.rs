@@ -188,6 +188,12 @@ impl<'a> View<'a> {
         Ok(reached.map(|reached| reached.fingerprint))
     }
 
+    /// The addresses of source and target that a run of an earlier program has worked with, which kept no more of them.
+    pub fn reached_addresses(&self) -> Result<Option<(String, String)>> {
+        let reached = self.get::<v1::ReachedAddresses>(META, REACHED_KEY)?;
+        Ok(reached.map(|reached| (reached.source, reached.target)))
+    }
+
     /// How fast the last run loaded that loaded much; `None` without one.
     pub fn load_rate(&self) -> Result<Option<LoadRate>> {
         let rate = self.get::<v1::LoadRate>(META, LOAD_RATE_KEY)?;

@@ -10,7 +10,7 @@ use super::record::*;
 use super::{codec, v1};
 use crate::base::error::Error;
 use crate::model::chunk::{Chunk, ChunkState};
-use crate::model::window::Window;
+use crate::model::window::{DateRange, Window, missing};
 
 /// The cause of a failed write: an error of the program, or one of redb.
 pub(super) enum Fault {
@@ -112,12 +112,9 @@ impl<'t> Tables<'t> {
                 put(&mut self.tables, &key, &v1::Table::from(record))
             }
             Change::Window { table, record } => {
-                if let Some(month) = month_of(record.window) {
-                    let key = codec::month_key(FORGOTTEN, table, month);
-                    self.meta.remove(key.as_slice())?;
-                }
                 let key = codec::window_key(table, record.window);
-                put(&mut self.windows, &key, &v1::Window::from(record))
+                put(&mut self.windows, &key, &v1::Window::from(record))?;
+                self.drop_forgotten(table, record.window)
             }
             Change::Chunk { table, window, chunk } => {
                 self.count(table, *window, chunk.ordinal, Some(chunk))?;
@@ -219,7 +216,11 @@ impl<'t> Tables<'t> {
                 let key = codec::about_key(REFUSED, &refusal.table);
                 put(&mut self.meta, &key, &v1::Refusal::from(refusal))
             }
-            Change::Accepted { table } => self.remove_meta(&codec::about_key(REFUSED, table)),
+            Change::Accepted { table, range } => self.accept(table, *range),
+            Change::ForgottenMonth(forgotten) => {
+                let key = codec::month_key(FORGOTTEN, &forgotten.table, forgotten.month);
+                put(&mut self.meta, &key, &v1::ForgottenMonth::from(forgotten))
+            }
             Change::Reached { end, fingerprint } => {
                 let fingerprint = *fingerprint;
                 put(&mut self.reached, end.key(), &v1::Reached { fingerprint })
@@ -288,16 +289,11 @@ impl<'t> Tables<'t> {
     /// Records the months that a tombstone takes, so that they are told from those that nobody has loaded.
     fn keep_forgotten(&mut self, tombstone: &Tombstone) -> Result<()> {
         let table = &tombstone.table;
-        let mut months = std::collections::BTreeSet::new();
-        for entry in self.windows.range(codec::prefix(table).as_slice()..)? {
-            let (key, value) = entry?;
-            if !key.value().starts_with(&codec::prefix(table)) {
-                break;
-            }
-            let record: WindowRecord =
-                codec::decode::<v1::Window>(self.path, key.value(), value.value())?.into();
-            months.extend(month_of(record.window).filter(|_| tombstone.covers(record.window)));
-        }
+        let windows = self.windows_of(table)?.into_iter();
+        let windows = windows.filter(|window| tombstone.covers(*window));
+        let mut months: std::collections::BTreeSet<_> = windows.filter_map(month_of).collect();
+        // The store may not know what the target has receipts of.
+        months.extend(tombstone.month);
         for month in months {
             let forgotten = ForgottenMonth {
                 table: table.clone(),
@@ -305,6 +301,54 @@ impl<'t> Tables<'t> {
             };
             let key = codec::month_key(FORGOTTEN, table, month);
             put(&mut self.meta, &key, &v1::ForgottenMonth::from(&forgotten))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the record of a forgotten month once windows cover all of it.
+    fn drop_forgotten(&mut self, table: &str, window: Window) -> Result<()> {
+        let Some(month) = month_of(window) else {
+            return Ok(());
+        };
+        let key = codec::month_key(FORGOTTEN, table, month);
+        if self.meta.get(key.as_slice())?.is_none() {
+            return Ok(());
+        }
+        let end = month.checked_add_months(chrono::Months::new(1)).unwrap_or(month);
+        let windows = self.windows_of(table)?;
+        if missing(DateRange { start: month, end }, &windows)?.is_empty() {
+            self.meta.remove(key.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// The windows of a table.
+    fn windows_of(&self, table: &str) -> Result<Vec<Window>> {
+        let prefix = codec::prefix(table);
+        let mut windows = Vec::new();
+        for entry in self.windows.range(prefix.as_slice()..)? {
+            let (key, value) = entry?;
+            if !key.value().starts_with(&prefix) {
+                break;
+            }
+            let record: WindowRecord =
+                codec::decode::<v1::Window>(self.path, key.value(), value.value())?.into();
+            windows.push(record.window);
+        }
+        Ok(windows)
+    }
+
+    /// Removes the refusal of a table if its dates are among those of the run that has accepted it.
+    fn accept(&mut self, table: &str, range: Option<DateRange>) -> Result<()> {
+        let key = codec::about_key(REFUSED, table);
+        let refused = match self.meta.get(key.as_slice())? {
+            None => return Ok(()),
+            Some(value) => codec::decode::<v1::Refusal>(self.path, &key, value.value())?,
+        };
+        let refused = Refusal::from(refused);
+        let is_asked = |range: DateRange| range.start <= refused.first && refused.end <= range.end;
+        if range.is_none_or(is_asked) {
+            self.meta.remove(key.as_slice())?;
         }
         Ok(())
     }

@@ -468,6 +468,7 @@ mod tests {
                 }),
                 keys: vec![key],
             },
+            load_id: Some(9),
             repaired: false,
         }
     }

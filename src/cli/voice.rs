@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::base::clock::SharedClock;
 use crate::base::error::Error;
 use crate::base::program;
-use crate::base::text::stamp;
+use crate::base::text::{stamp, wrapped};
 use crate::cli::screen::{Screen, Tone};
 use crate::progress::Progress;
 use crate::report::{Bars, Log, Plain, PlainOptions};
@@ -141,12 +141,16 @@ impl Voice {
             true => String::new(),
             false => stamp(self.clock.now()),
         };
-        let line = match line.strip_prefix(ERROR) {
+        let folded = match self.screen.width {
+            Some(columns) => wrapped(line, columns, "  "),
+            None => format!("{line}\n"),
+        };
+        let line = match folded.strip_prefix(ERROR) {
             Some(rest) => format!("{}{rest}", self.screen.paint(ERROR, Tone::Bad)),
-            None => line.to_owned(),
+            None => folded,
         };
         // A closed stderr, or a full disk under it, must not end a working command.
-        let _ = writeln!(std::io::stderr(), "{stamp}{line}");
+        let _ = write!(std::io::stderr(), "{stamp}{line}");
     }
 }
 

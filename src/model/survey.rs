@@ -3,6 +3,7 @@
 //! A guess from the catalog's answers alone. A date column is a good one if an index begins with it, every row has it,
 //! and its name does not say that it changes. The reasons are told, as an operator decides.
 
+use crate::base::error::Result;
 use crate::base::text::rows;
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::table::{Column, DataType, Identifier, Index, TableSchema};
@@ -97,11 +98,9 @@ impl Survey {
     fn note(&mut self, schema: &TableSchema, row_count: Option<u64>) {
         let large = row_count.is_some_and(|count| count > LARGE_ROWS);
         match &self.way {
-            Way::Monthly(name, path) => {
-                if !matches!(path, AccessPath::Date) && !schema.begins_with(name) {
-                    self.notes.push(format!(
-                        "No index begins with {name}: each month is a scan of the table; ask for an index on it"
-                    ));
+            Way::Monthly(name, _) => {
+                if let Ok(plan) = monthly(schema, name) {
+                    self.notes.extend(plan.scans().into_iter().chain(plan.lookups()));
                 }
                 let date = self.dates.iter().find(|date| &date.name == name);
                 if date.is_some_and(|date| date.nullable) {
@@ -136,7 +135,14 @@ fn way(schema: &TableSchema, row_count: Option<u64>, has_key: bool, dates: &[Dat
             .map(|column| format!("{} ({})", column.name, column.reason));
         return Way::Not(format!("None of its columns can be copied: {}", listed(refused)));
     }
-    let count = row_count.unwrap_or_default();
+    let best = dates.first();
+    let good = best.filter(|date| has_key && date.index.is_some() && !is_changing(&date.name));
+    let Some(count) = row_count.or(good.map(|_| 0)) else {
+        return Way::Not(
+            "The server does not tell its number of rows, and each run would read all of it: add it if it is small"
+                .to_owned(),
+        );
+    };
     if !has_key {
         if count <= KEYLESS_ROWS_MAX {
             return Way::Full;
@@ -147,24 +153,21 @@ fn way(schema: &TableSchema, row_count: Option<u64>, has_key: bool, dates: &[Dat
             rows(count)
         ));
     }
-    let Some(best) = dates.first() else {
+    let Some(best) = best else {
         return Way::Full;
     };
-    let is_good = best.index.is_some() && !is_changing(&best.name);
-    if !is_good && count <= LARGE_ROWS {
+    if good.is_none() && count <= LARGE_ROWS {
         return Way::Full;
     }
-    let plan = TablePlan::monthly(
-        &schema.name.name,
-        schema.clone(),
-        schema.name.clone(),
-        &best.name,
-        None,
-        "",
-    );
-    plan.map_or(Way::Full, |plan| {
+    monthly(schema, &best.name).map_or(Way::Full, |plan| {
         Way::Monthly(best.name.clone(), plan.access_path)
     })
+}
+
+/// The plan of a table that this date cuts into months.
+fn monthly(schema: &TableSchema, date: &Identifier) -> Result<TablePlan> {
+    let (table, target) = (&schema.name.name, schema.name.clone());
+    TablePlan::monthly(table, schema.clone(), target, date, None, "")
 }
 
 /// The date columns, the best first: of an index, of every row, of one that does not change, of the clustered index.
@@ -275,28 +278,28 @@ mod tests {
         }
     }
 
-    fn monthly(name: &str, path: AccessPath) -> Way {
+    fn by_month(name: &str, path: AccessPath) -> Way {
         Way::Monthly(id(name), path)
     }
 
     #[test]
     fn the_date_that_an_index_begins_with_cuts_the_months() {
         let survey = Survey::of(&table(&["BOOKED_AT", "SOLD_AT"], &["SOLD_AT"]), Some(10));
-        assert_eq!(survey.way, monthly("SOLD_AT", AccessPath::Date));
+        assert_eq!(survey.way, by_month("SOLD_AT", AccessPath::Date));
         assert_eq!(survey.key, [id("ID")]);
-        assert_eq!(survey.notes, [""; 0]);
+        assert!(survey.notes[0].starts_with("index IX_SOLD_AT delivers the order but not all"));
         let others: Vec<&str> = survey.other_dates().map(|date| date.name.as_str()).collect();
         assert_eq!(others, ["BOOKED_AT"]);
         // One that every row has wins, and then one that does not change.
         let survey = Survey::of(&table(&["A?", "B"], &["A", "B"]), None);
-        assert_eq!(survey.way, monthly("B", AccessPath::Date));
+        assert_eq!(survey.way, by_month("B", AccessPath::Date));
         let survey = Survey::of(
             &table(&["UPDATED_AT", "MADE_AT?"], &["UPDATED_AT", "MADE_AT"]),
             None,
         );
-        assert_eq!(survey.way, monthly("MADE_AT", AccessPath::Date));
+        assert_eq!(survey.way, by_month("MADE_AT", AccessPath::Date));
         assert_eq!(
-            survey.notes,
+            survey.notes[1..],
             ["MADE_AT may be NULL: such rows are a window of their own, `undated`"]
         );
     }
@@ -305,11 +308,11 @@ mod tests {
     fn a_date_without_an_index_cuts_large_tables_only() {
         let schema = table(&["SOLD_AT"], &[]);
         assert_eq!(Survey::of(&schema, Some(LARGE_ROWS)).way, Way::Full);
-        assert_eq!(Survey::of(&schema, None).way, Way::Full);
+        assert!(matches!(Survey::of(&schema, None).way, Way::Not(_)));
         let large = Survey::of(&schema, Some(LARGE_ROWS + 1));
-        assert_eq!(large.way, monthly("SOLD_AT", AccessPath::Walk));
+        assert_eq!(large.way, by_month("SOLD_AT", AccessPath::Walk));
         assert!(
-            large.notes[0].starts_with("No index begins with SOLD_AT"),
+            large.notes[0].starts_with("slow: no index on SOLD_AT"),
             "{large:?}"
         );
         // A date that changes moves rows from month to month.
@@ -317,7 +320,7 @@ mod tests {
         assert_eq!(Survey::of(&schema, Some(5)).way, Way::Full);
         assert_eq!(
             Survey::of(&schema, Some(LARGE_ROWS + 1)).way,
-            monthly("LAST_SEEN", AccessPath::Date)
+            by_month("LAST_SEEN", AccessPath::Date)
         );
     }
 

@@ -122,6 +122,11 @@ impl Session {
         &self.place
     }
 
+    /// How long a statement's answer may take to begin.
+    pub fn answer_max(&self) -> std::time::Duration {
+        self.timeouts.statement
+    }
+
     /// The key that seals receipts at this end.
     pub fn receipt_key(&self) -> Option<&Secret> {
         self.receipt_key.as_ref()

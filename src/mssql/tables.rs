@@ -10,10 +10,12 @@ use crate::model::table::{Identifier, TableName, TableSchema};
 use crate::mssql::catalog::{self, COLUMNSTORES};
 use crate::mssql::{Row, Session};
 
-/// The tables that the login sees, and whether it may read them: NULL if the server does not tell.
+/// The tables that the login sees, and whether it may read them: NULL if the server does not tell. Without those that the
+/// server has made for itself, as replication does, and those whose rows are on another server.
 const TABLES: &str = "SELECT t.object_id, t.create_date, t.name AS [table_name], \
     HAS_PERMS_BY_NAME(QUOTENAME(s.name) + N'.' + QUOTENAME(t.name), N'OBJECT', N'SELECT') AS [may_select] \
-    FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = @P1 ORDER BY t.name";
+    FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
+    WHERE s.name = @P1 AND t.is_ms_shipped = 0 AND t.is_external = 0 ORDER BY t.name";
 
 /// The number of rows of each table in the server's statistics: that of its heap or clustered index.
 const ROW_COUNTS: &str = "SELECT p.object_id, SUM(p.rows) AS [row_count] FROM sys.partitions AS p \
@@ -114,8 +116,8 @@ async fn row_counts(session: &mut Session, schema: &Identifier) -> Result<HashMa
     let name = [Value::Text(schema.as_str())];
     let rows = match session.many_rows(ROW_COUNTS, &name).await {
         Ok(rows) => rows,
-        Err(error) if session.is_broken() => return Err(error),
-        Err(_) => return Ok(HashMap::new()),
+        Err(error) if error.kind().is_of_the_statement() => return Ok(HashMap::new()),
+        Err(error) => return Err(error),
     };
     let mut counts = HashMap::new();
     for row in &rows {

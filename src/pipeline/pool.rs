@@ -209,6 +209,7 @@ impl<C: Connection> Pool<C> {
                 Ok(session)
             }
             Err(error) if self.is_known() => Err(self.refused_again(error).at_end(self.endpoint.label)),
+            Err(error) if is_there(&error) => Err(error.at_end(self.endpoint.label)),
             // A first contact: what does not work may never work, and nobody waits for it.
             Err(error) => Err(error.at_end(self.endpoint.label).given_up()),
         }
@@ -253,4 +254,11 @@ impl<C: Connection> Pool<C> {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether it is a server's own answer that it cannot be worked with for a while, such as that a database is being started:
+/// only the right server gives it.
+fn is_there(error: &Error) -> bool {
+    let is_passing = matches!(error.kind(), ErrorKind::Connection | ErrorKind::Transient);
+    is_passing && error.number().is_some_and(|number| number != NO_DATABASE)
 }

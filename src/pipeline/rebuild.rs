@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
 use crate::base::text::harmless_text;
-use crate::checkpoint::{Change, InStep, Replacement, TableRecord, WindowRecord, WindowState};
+use crate::checkpoint::{Change, End, InStep, Replacement, TableRecord, View, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
 use crate::model::table::TableName;
 use crate::model::window::Window;
@@ -95,6 +95,16 @@ pub async fn rebuild(config: &Config, path: &Path, clock: &SharedClock) -> Resul
     }
 }
 
+/// What a new store takes over of an old one.
+fn kept(old: &View<'_>) -> Result<Vec<Change>> {
+    let mut changes: Vec<Change> = old.tombstones()?.into_iter().map(Change::Forget).collect();
+    changes.extend(old.forgotten()?.into_iter().map(Change::ForgottenMonth));
+    let end = End::Source;
+    let reached = old.reached(end)?;
+    changes.extend(reached.map(|fingerprint| Change::Reached { end, fingerprint }));
+    Ok(changes)
+}
+
 /// Fills the new store with what the target proves.
 async fn fill(
     config: &Config,
@@ -102,15 +112,18 @@ async fn fill(
     session: &mut Session,
     clock: &SharedClock,
 ) -> Result<Rebuilt> {
-    // An interrupted `forget` is kept, if the old store is readable.
-    let tombstones = replacement.old().and_then(|old| match old {
-        Some(old) => old.view()?.tombstones(),
+    // What only the old store knows is kept, if that is readable: an interrupted `forget`, months that were forgotten, and
+    // the source that a run has worked with.
+    let kept = replacement.old().and_then(|old| match old {
+        Some(old) => kept(&old.view()?),
         None => Ok(Vec::new()),
     });
-    if let Ok(tombstones) = tombstones {
-        let changes: Vec<Change> = tombstones.into_iter().map(Change::Forget).collect();
-        replacement.commit(&changes)?;
-    }
+    let mut changes = kept.unwrap_or_default();
+    changes.push(Change::Reached {
+        end: End::Target,
+        fingerprint: config.target.endpoint.fingerprint(),
+    });
+    replacement.commit(&changes)?;
     let mut rebuilt = Rebuilt::default();
     if migrate::version(session).await? > 0 {
         let mut loaded = receipt::tables(session).await?;

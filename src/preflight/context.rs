@@ -2,6 +2,7 @@
 //! clocks, and the retrier.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::NaiveDateTime;
@@ -9,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::base::error::{Error, Result};
 use crate::base::text::harmless_text;
-use crate::checkpoint::{Change, End};
+use crate::checkpoint::{Change, End, Waiting};
 use crate::config::{Config, TableConfig};
 use crate::model::brake::Brake;
 use crate::model::plan::TablePlan;
@@ -109,11 +110,23 @@ impl<'a> RunContext<'a> {
     pub(crate) fn assume_known(&self) -> Result<()> {
         let view = self.retrier.store.view()?;
         let (source, target) = (&self.pools.source, &self.pools.target);
-        if view.reached(End::Source)? == Some(source.fingerprint()) {
-            source.assume_known();
+        // What a program before kept of both ends.
+        let old = match view.reached_addresses()? {
+            Some((of_source, of_target)) => [Some(of_source), Some(of_target)],
+            None => [None, None],
+        };
+        let config = self.config;
+        let addresses = [config.source.endpoint.address(), config.target.endpoint.address()];
+        let [from_source, from_target] = [0, 1].map(|end| old[end].as_ref() == Some(&addresses[end]));
+        match view.reached(End::Source)? {
+            Some(reached) if reached == source.fingerprint() => source.assume_known(),
+            None if from_source => source.assume_known(),
+            Some(_) | None => {}
         }
-        if view.reached(End::Target)? == Some(target.fingerprint()) {
-            target.assume_known();
+        match view.reached(End::Target)? {
+            Some(reached) if reached == target.fingerprint() => target.assume_known(),
+            None if from_target => target.assume_known(),
+            Some(_) | None => {}
         }
         Ok(())
     }
@@ -203,8 +216,24 @@ impl<'a> RunContext<'a> {
     /// Waits for the applock of a target table, which the session then holds.
     pub(crate) async fn wait_turn(&self, session: &mut Session, target: &TableName) -> Result<()> {
         let retrier = &self.retrier;
-        let tell = |text: &str| self.note(text);
-        lease::wait_turn(session, &target.exact(), &retrier.clock, &retrier.stop, &tell).await
+        let since = retrier.clock.now();
+        let told = AtomicBool::new(false);
+        let tell = |text: &str| {
+            self.note(text);
+            told.store(true, Ordering::Relaxed);
+            let waiting = Waiting {
+                since,
+                next_try_at: retrier.clock.now() + lease::APPLOCK_TRY,
+                error: harmless_text(text),
+            };
+            // It is for `sync status` alone, and the next write to the store tells what is wrong with it.
+            let _ = retrier.store.commit(&[Change::Waiting(Some(waiting))]);
+        };
+        let turn = lease::wait_turn(session, &target.exact(), &retrier.clock, &retrier.stop, &tell).await;
+        if told.load(Ordering::Relaxed) {
+            retrier.store.commit(&[Change::Waiting(None)])?;
+        }
+        turn
     }
 
     /// Raises the epoch of the lease of a table's target, whose applock the session holds, above all that the state file

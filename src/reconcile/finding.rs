@@ -52,6 +52,8 @@ pub struct Finding {
     pub about: About,
     /// Its difference.
     pub difference: Difference,
+    /// The load that the chunk's receipt is of; `None` without one.
+    pub load_id: Option<u128>,
     /// Whether it was loaded again and is verified now.
     pub repaired: bool,
 }

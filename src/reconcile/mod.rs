@@ -122,7 +122,10 @@ fn differing(store: &Store, pass: u128, done: &Reconciled) -> Result<Change> {
             table: table.clone(),
             window,
             ordinal: finding.ordinal,
-            load_id: chunk.map_or(0, |chunk| chunk.load_id),
+            load_id: finding
+                .load_id
+                .or(chunk.map(|chunk| chunk.load_id))
+                .unwrap_or_default(),
         });
     }
     Ok(Change::Differing { pass, all })

@@ -354,6 +354,7 @@ fn all_lost(
                     why: vec![NO_RECEIPT],
                     ..Difference::default()
                 },
+                load_id: None,
                 repaired: false,
             });
         }

@@ -225,7 +225,10 @@ async fn chunk_again(
     if let Some(difference) = difference {
         let rows = difference.target_rows;
         let about = (Some(chunk.ordinal), About::Chunk);
-        done.findings.push(finding(shared, window, about, difference));
+        done.findings.push(Finding {
+            load_id: Some(chunk.load_id),
+            ..finding(shared, window, about, difference)
+        });
         return Ok(rows);
     }
     let table = name.to_owned();
@@ -333,6 +336,7 @@ fn finding(
         ordinal,
         about,
         difference,
+        load_id: None,
         repaired: false,
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::base::clock::SharedClock;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
@@ -98,9 +98,10 @@ pub async fn run(
     };
     record.exit_code = Some(exit as u8);
     let elapsed = clock.monotonic().saturating_sub(started);
+    let range = record.range;
     let mut over = vec![Change::Waiting(None), Change::Run(record)];
     if let Ok(summary) = &result {
-        over.extend(told_by(summary, clock.now(), elapsed));
+        over.extend(told_by(summary, range, clock.now(), elapsed));
     }
     store.commit(&over)?;
     let summary = result?;
@@ -126,12 +127,14 @@ fn begun(config: &Config, options: &RunOptions, record: &RunRecord) -> Vec<Chang
 
 /// What is recorded of a run that has ended: the tables that it could not finish, each with its error, and how fast it
 /// loaded.
-fn told_by(summary: &RunSummary, at: DateTime<Utc>, elapsed: Duration) -> Vec<Change> {
+fn told_by(summary: &RunSummary, range: DateRange, at: DateTime<Utc>, elapsed: Duration) -> Vec<Change> {
     let refused = summary.tables.iter().filter_map(|table| {
         Some(Change::Refused(Refusal {
             table: table.name.clone(),
             at,
             error: table.error.clone()?,
+            first: range.start,
+            end: range.end,
         }))
     });
     let rows = summary.rows_loaded();
@@ -143,30 +146,6 @@ fn told_by(summary: &RunSummary, at: DateTime<Utc>, elapsed: Duration) -> Vec<Ch
         })
     });
     refused.chain(rate).collect()
-}
-
-/// Records a run that was refused before it began, for `sync status` to tell.
-///
-/// # Errors
-/// `State` if the store cannot be written.
-pub fn record_refused(
-    store: &Store,
-    clock: &SharedClock,
-    range: DateRange,
-    identity: &Identity,
-    error: &Error,
-) -> Result<()> {
-    let now = clock.now();
-    store.commit(&[Change::Run(RunRecord {
-        run_id: identity.run_id,
-        pid: identity.process_id,
-        host: identity.host.clone(),
-        started_at: now,
-        ended_at: Some(now),
-        exit_code: Some(error.kind().exit_code() as u8),
-        range,
-        error: Some(error.chain()),
-    })])
 }
 
 /// Returns after the run was asked to stop and the work under way had the time to finish.

@@ -6,7 +6,7 @@
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::harmless_text;
-use crate::checkpoint::Reader;
+use crate::checkpoint::{Reader, View};
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::plan::AccessPath;
 use crate::model::plan::{Origin, TablePlan};
@@ -442,6 +442,21 @@ impl Look<'_> {
             }
         }
         windows.previews.sort_by_key(|preview| preview.window);
+        // A run first finishes what is being forgotten.
+        for forgetting in view
+            .iter()
+            .map(View::tombstones)
+            .collect::<Result<Vec<_>>>()?
+            .concat()
+        {
+            let of_it = |preview: &&mut WindowPreview| {
+                forgetting.table == plan.name.as_str() && forgetting.covers(preview.window)
+            };
+            for preview in windows.previews.iter_mut().filter(of_it) {
+                windows.rows = windows.rows.saturating_sub(preview.rows);
+                (preview.work, preview.rows) = (Work::Load, 0);
+            }
+        }
         Ok(windows)
     }
 

@@ -24,6 +24,9 @@ const APPLOCK_FIRST_TRY_MS: i64 = 2_000;
 /// the sixth ends the whole server.
 pub const APPLOCK_TRY_MS: i64 = 20_000;
 
+/// The same as a time.
+pub const APPLOCK_TRY: Duration = Duration::from_millis(APPLOCK_TRY_MS.cast_unsigned());
+
 /// The time that a command that only looks waits for a lock. A chunk's transaction takes a few seconds.
 const LOOK_LOCK_MS: u32 = 10_000;
 
@@ -98,7 +101,8 @@ pub async fn wait_turn(
             break;
         }
         if clock.monotonic().saturating_sub(began) >= APPLOCK_WAIT {
-            return Err(held_by_another(session, table).await);
+            let holder = holder_of(session, table).await?;
+            return Err(held_by(holder, table));
         }
         if try_ms == APPLOCK_FIRST_TRY_MS {
             try_ms = APPLOCK_TRY_MS;
@@ -208,10 +212,13 @@ pub async fn release_applock(session: &mut Session, resource: &str) -> Result<()
 /// # Errors
 /// `Statement` if the login may not use applocks; those of [`Session::rows`].
 pub async fn applock(session: &mut Session, resource: &str, try_ms: i64) -> Result<bool> {
+    // Its answer comes before the wait for one ends.
+    let answer_ms = i64::try_from(session.answer_max().as_millis()).unwrap_or(i64::MAX);
+    let most = (answer_ms - 1_000).max(answer_ms / 2);
     let sql = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = @P1, @LockMode = N'Exclusive', \
                @LockOwner = N'Session', @LockTimeout = @P2; SELECT @r AS [answer]";
     let rows = session
-        .rows(sql, &[Value::Text(resource), Value::Integer(try_ms)])
+        .rows(sql, &[Value::Text(resource), Value::Integer(try_ms.min(most))])
         .await?;
     match rows.first().map(|row| row.integer("answer")).transpose()? {
         Some(0..) => Ok(true),
@@ -302,7 +309,10 @@ async fn holder(session: &mut Session, name: &str) -> Option<String> {
 }
 
 async fn held_by_another(session: &mut Session, name: &str) -> Error {
-    let holder = holder(session, name).await;
+    held_by(holder(session, name).await, name)
+}
+
+fn held_by(holder: Option<String>, name: &str) -> Error {
     let who = holder.map_or_else(String::new, |holder| format!(" ({holder})"));
     Error::new(
         ErrorKind::Busy,

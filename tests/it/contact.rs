@@ -146,3 +146,35 @@ async fn a_run_that_starts_before_its_servers_waits_for_them() {
     ended.says("Nobody listens").says("back after");
     server.assert_equal("dbo.T", "dbo.t_T").await;
 }
+
+/// Only the right server says that its database is being started.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_asks_for_patience_is_waited_for_on_a_first_contact() {
+    let test = "a_server_that_asks_for_patience_is_waited_for_on_a_first_contact";
+    let Some((server, project)) = begin(test, "chunk_rows = 50").await else {
+        return;
+    };
+    let rule = faults::at_login()
+        .of_the_program()
+        .times(1)
+        .does(&server, faults::error(40_613, 20));
+    project.sync(&RUN).await.expect(0);
+    assert_eq!(server.faults().fired(rule), 1);
+}
+
+/// A rebuild has worked with the target, and keeps what the old file knows of the source.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuilt_state_file_knows_both_ends() {
+    let Some((mut server, project)) =
+        begin("a_rebuilt_state_file_knows_both_ends", "outage_max_minutes = 0").await
+    else {
+        return;
+    };
+    project.sync(&RUN).await.expect(0);
+    project.sync(&["rebuild"]).await.expect(0);
+    server.stop_emulator().await;
+    for command in [&RUN[..], &["reconcile"]] {
+        let waited = "was away for longer than a run waits";
+        project.sync(command).await.expect(4).says(waited);
+    }
+}

@@ -288,6 +288,8 @@ async fn what_was_cut_short_is_finished_by_whoever_comes_next() {
         let plan = [&["plan"][..], &job::RUN_IN_TURN[1..5]].concat();
         let plan = project.sync(&plan).await.expect(0);
         assert!(plan.stdout.contains(line), "{plan:?}; {place}");
+        assert!(plan.stdout.contains("to be loaded: 2025-"), "{plan:?}; {place}");
+        project.sync(&["counts"]).await.expect(4);
         let status = project.status().await;
         let expected = serde_json::json!([{
             "table": "SALES",
@@ -428,4 +430,53 @@ async fn a_table_of_the_name_of_a_shadow_table_stays() {
     server.assert_equal("dbo.T__sync", "dbo.t_T__sync").await;
     let receipts = "SELECT COUNT_BIG(*) FROM [sync].[receipt] WHERE [table_name] = N'dbo.t_T__sync'";
     assert!(server.connect(&server.target).await.integer(receipts).await > 0);
+}
+
+/// A month that was forgotten is named until windows cover all of it, whatever becomes of the state file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_month_is_named_until_all_of_it_is_loaded() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    project.sync(&["counts"]).await.expect(0);
+    let forget = ["forget", "--table", "SALES", "--month", "2025-11"];
+    project.sync(&forget).await.expect(0);
+    project.sync(&["counts"]).await.expect(4);
+    project.sync(&["rebuild"]).await.expect(0);
+    project.sync(&["counts"]).await.expect(4);
+    project.run("2025-11-01", "2025-11-10", &[]).await.expect(0);
+    project.sync(&["counts"]).await.expect(4);
+    let status = project.status().await;
+    assert_eq!(
+        status["tables"][0]["forgotten"],
+        serde_json::json!(["2025-11"]),
+        "{status}"
+    );
+    job::run(&project).await.expect(0);
+    project.sync(&["counts"]).await.expect(0);
+    job::assert_equal(&server).await;
+}
+
+/// The state file was put back from before the month was loaded: the target tells what was forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_only_the_target_knows_is_forgotten_and_named() {
+    let server = Server::start().await;
+    job::fill(&server).await;
+    let project = job::project(&server);
+    project
+        .run(job::FIRST, job::FIRST_MONTH_LAST, &[])
+        .await
+        .expect(0);
+    let before = std::fs::read(project.state()).expect("it is there");
+    job::run(&project).await.expect(0);
+    std::fs::write(project.state(), before).expect("it is put back");
+    let forget = ["forget", "--table", "SALES", "--month", "2025-11"];
+    project.sync(&forget).await.expect(0);
+    let status = project.status().await;
+    assert_eq!(
+        status["tables"][0]["forgotten"],
+        serde_json::json!(["2025-11"]),
+        "{status}"
+    );
+    job::run(&project).await.expect(0);
+    job::assert_equal(&server).await;
 }

@@ -272,7 +272,7 @@ async fn a_run_that_holds_the_locks_is_named() {
     server
         .at_target("UPDATE [sync].[lease] SET [host] = N'elsewhere', [process_id] = 4711")
         .await;
-    let says = "Another run (process 4711 on elsewhere) is loading target table dbo.t_SALES";
+    let says = "Another run (process 4711 on elsewhere, which last wrote at ";
     let nobody = "A session that is no run of this program has locked target table dbo.t_SALES";
     let mut other = server.connect(&server.target).await;
     let lock = "EXEC sp_getapplock @Resource = N'sync:dbo.t_sales', @LockMode = N'Exclusive', @LockOwner = N'Session'";

@@ -278,7 +278,7 @@ mod unix {
         let open = open_to_others(&home);
         // The directory is the user's, and so is the configuration; the embedded server's directory may be shared.
         let left = |line: &String| {
-            ["/demo", "/demo/data", "/sync.toml"]
+            ["/demo", "/demo/data", "/emulator.lock", "/sync.toml"]
                 .iter()
                 .any(|end| line.ends_with(end))
         };

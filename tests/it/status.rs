@@ -217,6 +217,15 @@ async fn what_was_refused_is_told_until_it_is_put_right() {
         .rows(tables::october(5))
         .at_source(&server)
         .await;
+    // A run of a part of its dates leaves the rest to be told.
+    project
+        .run("2025-10-31", "2025-10-31", &["--tables", "LATER"])
+        .await
+        .expect(0);
+    assert_has(
+        &text(&project, &["--failed"]).await,
+        &["sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables LATER\n"],
+    );
     project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
     let said = text(&project, &[]).await;
     assert!(!said.contains("Refused"), "{said}");
@@ -225,24 +234,16 @@ async fn what_was_refused_is_told_until_it_is_put_right() {
         "Nothing is failed, mismatched, stale or refused.\n"
     );
 
-    // Refused before it began: without dates, and by a configuration that is wrong.
+    // A start that is refused takes nothing from what is known of the last run.
+    let before = project.status().await["run"].clone();
     project.sync(&["run"]).await.expect(2);
-    assert_has(
-        &text(&project, &[]).await,
-        &[" with exit code 2\n", "--start-date"],
-    );
     project.configure("[run]", "[run]\nmax_wrokers = 2");
     project
         .sync(&["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"])
         .await
         .expect(2);
     let status = project.status().await;
-    assert_eq!(status["run"]["exit_code"], 2, "{status}");
-    let error = status["run"]["error"].as_str();
-    assert!(
-        error.is_some_and(|error| error.contains("max_wrokers")),
-        "{status}"
-    );
+    assert_eq!(status["run"], before, "{status}");
     assert_eq!(status["totals"]["rows"], 25, "{status}");
 }
 
@@ -275,4 +276,14 @@ async fn a_reconcile_with_the_source_survives_and_knows_what_a_run_repaired() {
     let said = text(&project, &[]).await;
     assert!(!said.contains("still differ"), "{said}");
     assert_has(&said, &["that differed were loaded again by a run since"]);
+
+    // A run that has only learned of the loads again has loaded nothing.
+    std::fs::remove_file(project.state()).expect("it was there");
+    server
+        .at_target("UPDATE dbo.t_PAYMENT SET AMOUNT = AMOUNT + 1 WHERE NO = 1")
+        .await;
+    project.sync(&["reconcile"]).await.expect(3);
+    job::run(&project).await.expect(0);
+    let status = project.status().await;
+    assert_eq!(status["reconcile"]["repaired_since"], 0, "{status}");
 }

@@ -10,12 +10,21 @@ mod source;
 
 use source::{files, is_tests};
 
+const TESTS: &str = "#[cfg(test)]";
+
 /// The part of a file before its tests; nothing of a file that is all tests.
 fn product<'a>(path: &str, text: &'a str) -> &'a str {
     if is_tests(path) || text.contains("#![cfg(test)]") {
         ""
     } else {
-        text.split("#[cfg(test)]").next().unwrap_or(text)
+        // The declaration of a file of tests does not end the product.
+        let declares = |rest: &str| {
+            let item = rest.trim_start().lines().next().unwrap_or_default();
+            item.starts_with("mod ") && item.ends_with(';')
+        };
+        let mut tests = text.match_indices(TESTS);
+        let end = tests.find(|(at, _)| !declares(&text[at + TESTS.len()..]));
+        end.map_or(text, |(at, _)| &text[..at])
     }
 }
 

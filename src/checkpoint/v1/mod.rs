@@ -192,6 +192,13 @@ pub(super) struct Unfollowed {
     pub(super) rows: u64,
 }
 
+/// The addresses of the two ends that a run of an earlier program has worked with.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ReachedAddresses {
+    pub(super) source: String,
+    pub(super) target: String,
+}
+
 /// An end that a run has worked with: what identifies its server, port, database and login.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Reached {
@@ -240,6 +247,8 @@ pub(super) struct Refusal {
     table: String,
     at: DateTime<Utc>,
     error: String,
+    first: NaiveDate,
+    end: NaiveDate,
 }
 
 /// The number of rows that a table will have.
@@ -316,7 +325,7 @@ same_fields!(Waiting, since, next_try_at, error);
 same_fields!(FoundEqual, at, chunks, rows, marks);
 same_fields!(Tombstone, table, targets, month);
 same_fields!(Asked, run_id, tables);
-same_fields!(Refusal, table, at, error);
+same_fields!(Refusal, table, at, error, first, end);
 same_fields!(ForgottenMonth, table, month);
 
 impl From<&record::Differing> for Differing {

@@ -192,6 +192,21 @@ fn frozen_reached() {
     assert!(hex.starts_with(&format!("01{}", "ab".repeat(32))), "{hex}");
 }
 
+/// As programs before wrote it.
+#[test]
+fn frozen_reached_addresses() {
+    let reached = ReachedAddresses {
+        source: "a:1".to_owned(),
+        target: "b:2".to_owned(),
+    };
+    let value = codec::encode(b"k", &reached).unwrap();
+    let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(
+        hex.starts_with("010300000000000000613a310300000000000000623a32"),
+        "{hex}"
+    );
+}
+
 #[test]
 fn frozen_tombstone() {
     let tombstone = record::Tombstone {
@@ -273,13 +288,16 @@ fn frozen_refusal() {
         table: "T".to_owned(),
         at: noon(),
         error: "e".to_owned(),
+        first: window().stored_start(),
+        end: window().stored_start(),
     };
     frozen::<Refusal, _>(
         &refusal,
         concat!(
             "010100000000000000541800000000000000323032352d31302d30315431323a30303a30302e3235",
-            "305a010000000000000065",
-            " 463d894891037482e97f8c2f1067f8db7ff37723260deff1fdd8228c71c9a373"
+            "305a0100000000000000650a00000000000000323032352d31302d30310a00000000000000323032",
+            "352d31302d3031",
+            " e03040257690c1aae6f80a8644c53b60262184a93e06912d0ac9cf2b8d8bde20"
         ),
     );
 }

@@ -15,7 +15,7 @@ use super::voice::Voice;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::counted;
-use crate::checkpoint::{Reader, View, WindowState};
+use crate::checkpoint::{Reader, Tombstone, View, WindowState};
 use crate::cli::context::{Context, json, result};
 use crate::cli::shared::table;
 use crate::config::{Config, Mode, TableConfig};
@@ -149,10 +149,21 @@ pub(super) async fn of_loaded(
 fn loaded<'a>(table: &'a TableConfig, view: Option<&View<'_>>, by_window: bool) -> Result<Plan<'a>> {
     let name = table.name.as_str();
     let records = view.map_or_else(|| Ok(vec![]), |view| view.windows(name))?;
+    let forgetting = view.map_or_else(|| Ok(vec![]), View::tombstones)?;
     let (mut complete, mut left, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for record in records {
         let window = record.window;
         all.push(window);
+        // A run first finishes what is being forgotten.
+        let covers = |one: &&Tombstone| one.table == name && one.covers(window);
+        if forgetting.iter().any(|one| covers(&one)) {
+            left.push(Left {
+                window,
+                rows: Rows::NotLoaded,
+                is_owed: true,
+            });
+            continue;
+        }
         if record.state == WindowState::Complete {
             complete.push(window);
             continue;

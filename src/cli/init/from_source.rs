@@ -314,7 +314,7 @@ fn section(table: &Found, configured: bool) -> String {
 /// What decided how a table is copied.
 fn about(table: &Found) -> String {
     let mut parts = vec![table.rows.map_or_else(
-        || "this login cannot see its number of rows".to_owned(),
+        || "the server does not tell its number of rows".to_owned(),
         |count| format!("about {}", rows(count)),
     )];
     if let Ok(survey) = &table.survey {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::embedded::Embedded;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::checkpoint::Store;
@@ -19,7 +19,6 @@ use crate::cli::profile;
 use crate::cli::shared::{heeding, identity, no_dates, open_store, table};
 use crate::config::Config;
 use crate::model::table::Identifier;
-use crate::model::window::DateRange;
 use crate::preflight::context::RunOptions;
 use crate::preflight::kept::OtherSource;
 use crate::progress::RunSummary;
@@ -67,6 +66,7 @@ pub(super) struct RunArgs {
 
 pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     if args.dry_run {
+        context.load()?.knows("--allow-deletes", &args.allow_deletes)?;
         let asked = plan::Asked {
             range: args.dates.range(&context.clock)?,
             tables: args.tables,
@@ -80,19 +80,12 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     }
     // An invalid range is refused before the configuration is read.
     let asked = args.dates.range(&context.clock)?;
-    let today = context.clock.now().date_naive();
-    let dates = match asked {
+    let mut config = context.load()?;
+    config.knows("--allow-deletes", &args.allow_deletes)?;
+    let range = match asked {
         Some(range) => range,
-        None => DateRange::inclusive(today, today)?,
+        None => no_dates(context, &config, args.tables.as_deref())?,
     };
-    let ready = context.load().and_then(|config| {
-        config.knows("--allow-deletes", &args.allow_deletes)?;
-        match asked {
-            Some(range) => Ok((config, range)),
-            None => no_dates(context, &config, args.tables.as_deref()).map(|range| (config, range)),
-        }
-    });
-    let (mut config, range) = ready.inspect_err(|error| refused(context, dates, error))?;
     let options = RunOptions {
         range,
         tables: args.tables,
@@ -116,19 +109,6 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
         text(&summary, &context.screen)
     })?;
     Ok(summary.exit)
-}
-
-/// Records a run that was refused before it began, if there is a state file to record it in: `sync status` then tells why
-/// nothing was loaded. Nobody who starts a run at night reads what it printed.
-fn refused(context: &Context, dates: DateRange, error: &Error) {
-    let path = context.state_of(&context.config);
-    if !path.is_file() {
-        return;
-    }
-    // The run's own error is the one to tell.
-    if let Ok(store) = Store::create_or_open(&path) {
-        let _ = run::record_refused(&store, &context.clock, dates, &identity(context), error);
-    }
 }
 
 /// Runs the backfill until it ends or a signal stops it.

@@ -79,7 +79,7 @@ fn ending(summary: &RunSummary) -> String {
         }
         ExitCode::Incomplete => format!("Incomplete: {loaded} loaded now. {}", way_on(summary)),
         ExitCode::Internal | ExitCode::Usage | ExitCode::Busy | ExitCode::State | ExitCode::Preflight => {
-            let refused = summary.tables.iter().filter(|table| table.preflight.is_some());
+            let refused = summary.tables.iter().filter(|table| table.error.is_some());
             format!(
                 "{} of {} could not be loaded. {}",
                 refused.count(),
@@ -114,17 +114,33 @@ fn way_on(summary: &RunSummary) -> String {
     again
 }
 
-/// The advice to remove the first cause that another run would meet again; `None` without one.
+/// The causes that are named one by one.
+const CAUSES_MAX: usize = 3;
+
+/// The advice to remove what another run would meet again; `None` without any.
 fn cause(summary: &RunSummary) -> Option<String> {
-    let mut lasting = summary.tables.iter().filter_map(|table| {
+    let lasting = summary.tables.iter().filter_map(|table| {
         let refused = table.error.as_ref().filter(|_| table.preflight.is_some());
-        Some((&table.name, table.lasting.as_ref().or(refused)?))
+        Some(of_table(&table.name, table.lasting.as_ref().or(refused)?))
     });
-    let (name, error) = lasting.next()?;
-    let others = match lasting.count() {
+    let causes: Vec<String> = lasting.collect();
+    let more = match causes.len().saturating_sub(CAUSES_MAX) {
         0 => String::new(),
-        count => format!(" (and {})", counted(count as u64, "more table")),
+        more => format!(" And {}.", counted(more as u64, "more table")),
     };
+    let word = match causes.len() {
+        0 => return None,
+        1 => "cause",
+        _ => "causes",
+    };
+    let named = causes.into_iter().take(CAUSES_MAX).collect::<Vec<_>>().join(" ");
+    Some(format!(
+        "Fix the {word} above first, then run the same command again. {named}{more}"
+    ))
+}
+
+/// The gist of what a table met.
+fn of_table(name: &str, error: &str) -> String {
     let place = format!("Table {name}");
     let bare = match error.strip_prefix(&place).and_then(|rest| rest.split_once(": ")) {
         Some((_, bare)) => bare,
@@ -132,9 +148,7 @@ fn cause(summary: &RunSummary) -> Option<String> {
     };
     let gist = gist(bare);
     let stop = if gist.ends_with('…') { "" } else { "." };
-    Some(format!(
-        "Fix the cause above first, then run the same command again. {place}{others}: {gist}{stop}"
-    ))
+    format!("{place}: {gist}{stop}")
 }
 
 fn state(table: &TableSummary) -> (String, Tone) {
@@ -307,7 +321,7 @@ mod tests {
         ];
         insta::assert_snapshot!(endings.each_ref().map(ending).join("\n"), @r"
         Incomplete: 0 rows loaded now. Run the same command again to go on.
-        Incomplete: 0 rows loaded now. Fix the cause above first, then run the same command again. Table A (and 1 more table): The target answered error 1105.
+        Incomplete: 0 rows loaded now. Fix the causes above first, then run the same command again. Table A: The target answered error 1105. Table A: The target answered error 1105.
         Incomplete: 0 rows loaded now. Rows are dated beyond the source's clock: correct their dates there, or run again when that time has come.
         Incomplete: 0 rows loaded now. Rows that left the target could not be followed: `sync reconcile --source --repair` finds where they are.
         Incomplete: 0 rows loaded now. Set the clock that is wrong first, then run the same command again.

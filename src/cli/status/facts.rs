@@ -181,11 +181,19 @@ impl TableStatus {
             Condition::Complete => Some((window.counts.rows, window.days(until))),
             _ => Some((window.counts.rows, window.days(until) * window.share?)),
         });
-        let known = known.filter(|(_, days)| *days > 0.0);
-        let (known_rows, known_days) =
-            known.fold((0, 0.0), |(rows, days), (more, part)| (rows + more, days + part));
+        let known: Vec<(u64, f64)> = known.filter(|(_, days)| *days > 0.0).collect();
+        // Months before a shop opened tell nothing of those after.
+        let empty_days: f64 = known
+            .iter()
+            .filter(|(rows, _)| *rows == 0)
+            .map(|(_, days)| days)
+            .sum();
+        let (known_rows, known_days) = known
+            .iter()
+            .filter(|(rows, _)| *rows > 0)
+            .fold((0, 0.0), |(rows, days), (more, part)| (rows + more, days + part));
         let end = midnight(range.end).min(until);
-        let whole_days = (end - midnight(range.start)).as_seconds_f64() / 86_400.0;
+        let whole_days = (end - midnight(range.start)).as_seconds_f64() / 86_400.0 - empty_days;
         let whole = whole_of(known_rows, (known_days / whole_days).min(1.0));
         (rows, whole.map(|whole| whole.max(rows)))
     }
@@ -224,6 +232,16 @@ impl Status {
     /// The run, while it is going.
     pub(super) fn running(&self) -> Option<&RunStatus> {
         self.run.as_ref().filter(|run| run.running)
+    }
+
+    /// The dates that a run was asked for; `None` if all its tables are reference tables, which have none.
+    pub(super) fn dates_of(&self, run: &RunStatus) -> Option<DateRange> {
+        let asked = run.tables.as_deref().unwrap_or_default();
+        let is_dated = |name: &String| {
+            let known = self.tables.iter().find(|table| table.name == *name);
+            known.is_none_or(|table| table.is_dated)
+        };
+        (asked.is_empty() || asked.iter().any(is_dated)).then_some(run.record.range)
     }
 
     /// The days of a table that are not loaded: within its own dates, and of the last run if that was asked for it.

@@ -188,9 +188,9 @@ fn is_repaired(view: &View<'_>, pass: &Pass, differing: &Differing) -> Result<bo
     } = differing;
     if let Some(ordinal) = ordinal {
         let chunk = view.chunk(table, *window, *ordinal)?;
-        return Ok(
-            chunk.is_some_and(|chunk| chunk.state == ChunkState::Verified && chunk.load_id != *load_id)
-        );
+        // 0 is no load: nobody knows which one differed.
+        let is_another = |chunk: Chunk| chunk.state == ChunkState::Verified && chunk.load_id != *load_id;
+        return Ok(*load_id != 0 && chunk.is_some_and(is_another));
     }
     let windows = view.windows(table)?;
     let mut windows = windows.iter().filter(|record| record.window.overlaps(*window));

@@ -155,10 +155,12 @@ fn at(time: DateTime<Utc>) -> String {
 fn last_run(status: &Status, run: &RunStatus) -> Vec<String> {
     let record = &run.record;
     let word = if run.running { "Running" } else { "Last run" };
+    let dates = status.dates_of(run).map_or_else(
+        || "reference tables".to_owned(),
+        |range| format!("{} to {}", range.start, last_day(range)),
+    );
     let mut text = format!(
-        "{word}: {} to {}, started {} as process {} on {}",
-        record.range.start,
-        last_day(record.range),
+        "{word}: {dates}, started {} as process {} on {}",
         at(record.started_at),
         record.pid,
         record.host

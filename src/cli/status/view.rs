@@ -74,8 +74,8 @@ struct RunView<'a> {
     run_id: String,
     /// Whether it is going.
     running: bool,
-    /// The first day.
-    start_date: NaiveDate,
+    /// The first day; `null` for a run of reference tables alone, as is the last.
+    start_date: Option<NaiveDate>,
     /// The start of the run.
     started_at: DateTime<Utc>,
     /// The tables that it was asked for, in the order of work; `null` if an earlier program began it.
@@ -209,7 +209,7 @@ impl View<'_> {
             earlier_reconciles: earlier.iter().map(PassView::of).collect(),
             forgetting: status.forgetting.iter().map(ForgettingView::of).collect(),
             reconcile: last.map(PassView::of),
-            run: status.run.as_ref().map(|run| RunView::of(run, status.progress())),
+            run: status.run.as_ref().map(|run| RunView::of(status, run)),
             tables: status
                 .tables
                 .iter()
@@ -241,10 +241,11 @@ impl PassView<'_> {
 }
 
 impl<'a> RunView<'a> {
-    fn of(run: &'a RunStatus, progress: Option<Progress<'a>>) -> RunView<'a> {
+    fn of(status: &'a Status, run: &'a RunStatus) -> RunView<'a> {
         let record = &run.record;
+        let (dates, progress) = (status.dates_of(run), status.progress());
         RunView {
-            end_date: record.range.end.pred_opt(),
+            end_date: dates.map(last_day),
             ended_at: record.ended_at,
             error: record.error.as_deref(),
             exit_code: record.exit_code,
@@ -253,7 +254,7 @@ impl<'a> RunView<'a> {
             progress: progress.map(ProgressView::of),
             run_id: format!("{:032x}", record.run_id),
             running: run.running,
-            start_date: record.range.start,
+            start_date: dates.map(|range| range.start),
             started_at: record.started_at,
             tables: run.tables.as_deref(),
             waiting: run.waiting.as_ref().map(WaitingView::of),

@@ -1,5 +1,5 @@
-//! `sync status --watch` draws the status again and again, until it is interrupted: in place on a terminal, one below
-//! the other elsewhere. It asks no server.
+//! `sync status --watch` draws the status again and again: in place on a terminal, until it is interrupted; one below the
+//! other elsewhere, while a run is going. It asks no server.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +19,8 @@ use crate::cli::signals::interrupted;
 /// The time that a rate is taken over.
 const RATE_OVER: Duration = Duration::from_secs(60);
 
-/// Draws a frame each `period`, from what `read` finds, until the process is interrupted or nobody reads on.
+/// Draws a frame each `period`, from what `read` finds, until the process is interrupted or nobody reads on; where no terminal
+/// is, until no run is going.
 pub(super) async fn watch(
     context: &Context,
     period: Duration,
@@ -41,6 +42,10 @@ pub(super) async fn watch(
                     let text = "Cannot write the status to stdout";
                     return Err(Error::new(ErrorKind::Internal, text).with_source(error));
                 }
+            }
+            // What a pipe is read from ends with the run.
+            if screen.width.is_none() && status.running().is_none() {
+                return Ok(ExitCode::Done);
             }
             context.clock.sleep(period).await;
         }

@@ -6,10 +6,10 @@ use super::condition::Condition;
 use super::facts::{Status, TableStatus, WindowStatus, of_expected};
 use super::grid::{dates, months};
 use super::text::of_table;
+use crate::base::program;
 use crate::base::text::{counted, thousands};
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::model::window::Window;
-use crate::progress::last_day;
 
 /// All windows of all tables, a line each.
 pub(super) fn windows(status: &Status, screen: &Screen) -> String {
@@ -78,8 +78,8 @@ pub(super) fn failed(status: &Status, screen: &Screen) -> String {
             let at = refusal.at.format("%Y-%m-%d %H:%M:%S UTC");
             text.push_str(&format!("{}: {refused} at {at}\n", table.name));
             text.push_str(&screen.prose(&format!("  {}", of_table(&refusal.error, &table.name))));
-            let run = status.run.as_ref().filter(|_| table.is_dated);
-            let dates = run.map(|run| (run.record.range.start, last_day(run.record.range)));
+            let last = refusal.end.pred_opt().unwrap_or(refusal.end);
+            let dates = table.is_dated.then_some((refusal.first, last));
             text.push_str("  Correct that, then run:\n");
             text.push_str(&run_again(dates, table));
         }
@@ -144,6 +144,14 @@ fn of_fault(fault: &Fault<'_>, screen: &Screen) -> String {
     text
 }
 
+/// A name as a shell takes it for one argument.
+fn argument(name: &str) -> String {
+    match name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)) {
+        true => name.to_owned(),
+        false => format!("\"{name}\""),
+    }
+}
+
 /// The command that loads these days of a table, on a line of its own, to be copied.
 fn run_again(dates: Option<(NaiveDate, NaiveDate)>, table: &TableStatus) -> String {
     let dates = match dates {
@@ -152,5 +160,9 @@ fn run_again(dates: Option<(NaiveDate, NaiveDate)>, table: &TableStatus) -> Stri
         None if table.is_dated => " --start-date DAY --end-date DAY".to_owned(),
         None => String::new(),
     };
-    format!("    sync run{dates} --tables {}\n\n", table.name)
+    format!(
+        "    {} run{dates} --tables {}\n\n",
+        program::name(),
+        argument(&table.name)
+    )
 }

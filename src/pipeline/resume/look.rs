@@ -13,7 +13,7 @@ use super::owed::{self, Owed};
 use super::reached::{Reached, in_step, without_receipts};
 use super::trim::{Trimmed, trim_to_gapless};
 use crate::base::error::Result;
-use crate::base::text::rows;
+use crate::base::text::{counted, rows};
 use crate::checkpoint::View;
 use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
 use crate::model::plan::TablePlan;
@@ -283,19 +283,22 @@ pub(super) fn warnings(plan: &TablePlan, foreign: usize, recounted: usize, lost:
     if foreign > 0 {
         warnings.push(format!(
             "Table {name}: target table {target} was dropped and made anew since it was loaded; \
-             its {foreign} chunks are loaded again"
+             what was loaded of it ({}) is loaded again",
+            counted(foreign as u64, "chunk")
         ));
     }
     if recounted > 0 {
         warnings.push(format!(
-            "Table {name}: target table {target} no longer holds the rows of {recounted} verified chunks \
-             (truncated, restored or changed); they are loaded again"
+            "Table {name}: target table {target} no longer holds the rows of {} \
+             (truncated, restored or changed); they are loaded again",
+            counted(recounted as u64, "verified chunk")
         ));
     }
     if lost > 0 {
         warnings.push(format!(
-            "Table {name}: the target has no receipts of {lost} chunks that were recorded as verified \
-             (an older backup was restored?); they are loaded again"
+            "Table {name}: the target has no receipts of {} that were recorded as verified \
+             (an older backup was restored?); they are loaded again",
+            counted(lost as u64, "chunk")
         ));
     }
     warnings

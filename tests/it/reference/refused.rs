@@ -64,7 +64,7 @@ async fn a_value_that_is_twice_at_the_source_is_told_and_leaves_no_copy() {
         let mark = server.mark();
         let said = run(&project).await.expect(4);
         assert!(
-            said.stderr.contains("260") && said.stderr.contains("drop the unique index"),
+            said.stderr.contains("260") && said.stderr.contains("drop the index, which `sync doctor` names"),
             "{}",
             said.stderr
         );
@@ -256,7 +256,7 @@ async fn what_cannot_be_loaded_together_is_told() {
     assert!(doctor.stdout.contains(says), "{}", doctor.stdout);
     let said = run(&project).await.expect(4);
     assert!(
-        said.stderr.contains(says) && said.stderr.contains("raise chunk_rows"),
+        said.stderr.contains("takes 32 chunks and ") && said.stderr.contains("Raise chunk_rows"),
         "{}",
         said.stderr
     );

@@ -356,20 +356,20 @@ pub(crate) enum DatabaseOption {
 /// A SET statement that changes the session.
 #[derive(Debug, Clone)]
 pub(crate) enum SetOption {
-    Switches {
-        names: Vec<String>,
-        on: bool,
-    },
-    IdentityInsert {
-        table: ObjectName,
-        on: bool,
-    },
-    /// Whether the level is SNAPSHOT.
-    IsolationLevel {
-        snapshot: bool,
-    },
-    Value {
-        name: String,
-        value: Box<Expr>,
-    },
+    Switches { names: Vec<String>, on: bool },
+    IdentityInsert { table: ObjectName, on: bool },
+    IsolationLevel(IsolationLevel),
+    Value { name: String, value: Box<Expr> },
+}
+
+/// How a session reads rows that others change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum IsolationLevel {
+    /// It waits for writers: READ COMMITTED and those above it.
+    #[default]
+    Waiting,
+    /// It takes no locks on rows, and waits for none: READ UNCOMMITTED.
+    Uncommitted,
+    /// It reads by row versions.
+    Snapshot,
 }

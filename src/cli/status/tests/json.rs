@@ -31,6 +31,8 @@ fn small() -> Status {
             refused: Some(Refusal {
                 table: "SALES".to_owned(),
                 at: at("2025-11-01T03:04:05Z"),
+                first: "2025-10-01".parse().unwrap(),
+                end: "2025-11-01".parse().unwrap(),
                 error: "refused".to_owned(),
             }),
         }],

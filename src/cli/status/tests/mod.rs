@@ -118,6 +118,8 @@ fn going() -> Status {
     payment.refused = Some(Refusal {
         table: "PAYMENT".to_owned(),
         at: at("2025-11-19T01:00:00Z"),
+        first: "2025-10-01".parse().unwrap(),
+        end: "2025-11-01".parse().unwrap(),
         error: "Table PAYMENT: the target has no column AMOUNT; add it".to_owned(),
     });
     let void = TableStatus {
@@ -350,7 +352,7 @@ fn what_is_failed_and_what_puts_it_right() {
     PAYMENT: refused at 2025-11-19 01:00:00 UTC
       the target has no column AMOUNT; add it
       Correct that, then run:
-        sync run --start-date 2025-09-01 --end-date 2025-11-30 --tables PAYMENT
+        sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables PAYMENT
     ");
     assert_eq!(
         failed(&Status::default(), &Screen::none()),

@@ -4,7 +4,7 @@ use sqlparser::ast::{DataType, Expr};
 use sqlparser::tokenizer::Token;
 
 use super::reader::{Failure, Parsed, Reader};
-use crate::sql::ast::{Argument, Declaration, SetOption, Stmt};
+use crate::sql::ast::{Argument, Declaration, IsolationLevel, SetOption, Stmt};
 use crate::types::SqlError;
 
 /// SET options that are on or off. The emulator works that way anyway, or the session keeps the setting.
@@ -138,9 +138,7 @@ impl Reader<'_> {
             "TRANSACTION" => {
                 self.expect("ISOLATION")?;
                 self.expect("LEVEL")?;
-                SetOption::IsolationLevel {
-                    snapshot: self.isolation_level()?,
-                }
+                SetOption::IsolationLevel(self.isolation_level()?)
             }
             name if SWITCHES.contains(&name) => {
                 let mut names = vec![word.clone()];
@@ -200,19 +198,25 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether the level is SNAPSHOT.
-    fn isolation_level(&mut self) -> Parsed<bool> {
+    fn isolation_level(&mut self) -> Parsed<IsolationLevel> {
         if self.take("SNAPSHOT") {
-            return Ok(true);
+            return Ok(IsolationLevel::Snapshot);
         }
         let known = if self.take("READ") {
-            self.take_one(&["COMMITTED", "UNCOMMITTED"])
+            if self.take("UNCOMMITTED") {
+                return Ok(IsolationLevel::Uncommitted);
+            }
+            self.take("COMMITTED")
         } else if self.take("REPEATABLE") {
             self.take("READ")
         } else {
             self.take("SERIALIZABLE")
         };
-        if known { Ok(false) } else { Err(self.near()) }
+        if known {
+            Ok(IsolationLevel::Waiting)
+        } else {
+            Err(self.near())
+        }
     }
 
     pub(super) fn exec(&mut self) -> Parsed<Stmt> {

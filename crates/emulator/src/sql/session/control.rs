@@ -343,7 +343,7 @@ impl SqlSession {
                 }
             }
             // At every level but SNAPSHOT, readers see the last commit, or wait for writers in strict mode.
-            SetOption::IsolationLevel { snapshot } => self.settings.snapshot = *snapshot,
+            SetOption::IsolationLevel(level) => self.settings.isolation = *level,
             SetOption::Value { name, value } => self.set_value(batch, id, name, value)?,
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::load::{Load, Pending};
-use crate::sql::ast;
+use crate::sql::ast::{self, IsolationLevel};
 use crate::sql::bind::dml::Change;
 use crate::sql::bind::{Parameter, Uses};
 use crate::sql::core::{Core, Temp};
@@ -52,8 +52,7 @@ pub(super) struct Settings {
     pub(super) lock_timeout: Option<Duration>,
     /// The table whose identity column may be given a value.
     pub(super) identity_insert: Option<i32>,
-    /// The isolation level SNAPSHOT.
-    pub(super) snapshot: bool,
+    pub(super) isolation: IsolationLevel,
 }
 
 /// A variable's type and value.

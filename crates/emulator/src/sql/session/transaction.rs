@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::state::{Ran, SqlSession, Stop, sent};
+use crate::sql::ast::IsolationLevel;
 use crate::sql::core::{TableRef, Temp};
 use crate::sql::errors::{self, error};
 use crate::store::LockMode;
@@ -170,12 +171,13 @@ impl SqlSession {
     pub(super) fn wait_for_tables(&self, reads: &[(i32, i32)]) -> Result<bool, SqlError> {
         let mut later = false;
         for (database, table) in reads {
-            if self.settings.snapshot {
+            if self.settings.isolation == IsolationLevel::Snapshot {
                 self.check_snapshot(*database)?;
-                // A writer keeps no reader out that reads by row versions.
-                if self.core.server.lock_mode == LockMode::Strict {
-                    continue;
-                }
+            }
+            // A writer keeps no reader out that reads by row versions, or what is not committed.
+            let waits = self.settings.isolation == IsolationLevel::Waiting;
+            if !waits && self.core.server.lock_mode == LockMode::Strict {
+                continue;
             }
             let wait = self
                 .core
