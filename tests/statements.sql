@@ -863,7 +863,7 @@ GO
 -- at the source: SELECT sys.tables, sys.schemas
 SELECT t.object_id, t.create_date, t.name AS [table_name], HAS_PERMS_BY_NAME(QUOTENAME(s.name) + N'.' + QUOTENAME(t.name), N'OBJECT', N'SELECT') AS [may_select]
     FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
-    WHERE s.name = @P1
+    WHERE s.name = @P1 AND t.is_ms_shipped = 0 AND t.is_external = 0
     ORDER BY t.name
 GO
 

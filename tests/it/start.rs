@@ -125,7 +125,7 @@ async fn rows_that_are_gone_or_came_change_the_number_and_are_noticed() {
         server.at_target(damage).await;
         let mark = server.mark();
         let healed = run(&project, MONTHS, &[]).await;
-        let text = format!("no longer holds the rows of {chunks} verified chunks");
+        let text = format!("no longer holds the rows of {chunks} verified chunk");
         assert!(healed.stderr.contains(&text), "{damage}: {healed:?}");
         if server.has_log() {
             // The rows of the other table are where they were.
@@ -153,7 +153,7 @@ async fn a_target_that_was_restored_counts_only_what_its_receipts_do_not_add_up_
     let mark = server.mark();
     let healed = run(&project, MONTHS, &[]).await;
     assert!(
-        healed.stderr.contains("the target has no receipts of 1 chunks"),
+        healed.stderr.contains("the target has no receipts of 1 chunk "),
         "{healed:?}"
     );
     assert_eq!(counts(&server, mark), [""; 0]);

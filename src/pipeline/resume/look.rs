@@ -296,7 +296,7 @@ pub(super) fn warnings(plan: &TablePlan, foreign: usize, recounted: usize, lost:
     }
     if lost > 0 {
         warnings.push(format!(
-            "Table {name}: the target has no receipts of {} that were recorded as verified \
+            "Table {name}: the target has no receipts of {} recorded as verified \
              (an older backup was restored?); they are loaded again",
             counted(lost as u64, "chunk")
         ));
