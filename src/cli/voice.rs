@@ -132,6 +132,7 @@ impl Voice {
     }
 
     /// The screen of stderr.
+    #[cfg(feature = "emulator")]
     pub(super) fn screen(&self) -> &Screen {
         &self.screen
     }

@@ -12,7 +12,7 @@ use super::values::SourceConfig;
 use crate::base::error::Result;
 
 impl SourceConfig {
-    /// Reads the file at `path`, of which only [source] and [run] need to be whole.
+    /// Reads the file at `path`, of which only `[source]` and `[run]` need to be whole.
     ///
     /// # Errors
     /// As [`super::Config::load`].

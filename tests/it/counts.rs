@@ -32,7 +32,7 @@ async fn a_table_of_which_nothing_is_loaded_is_named() {
     let some = counts(&project, 4).await;
     assert_eq!(
         some["tables"][1],
-        json!({"name": "PAYMENT", "mode": "monthly", "source": null, "target": null, "state": "not loaded", "equal": null,
+        json!({"name": "PAYMENT", "error": null, "mode": "monthly", "source": null, "target": null, "state": "not loaded", "equal": null,
                "windows": []}),
         "{some}"
     );
@@ -135,7 +135,7 @@ async fn a_table_of_which_only_rows_without_a_date_are_loaded_is_not_empty() {
     let none = counts(&project, 4).await;
     assert_eq!(
         none["tables"],
-        json!([{"name": "T", "mode": "monthly", "source": null, "target": null, "state": "not loaded", "equal": null,
+        json!([{"name": "T", "error": null, "mode": "monthly", "source": null, "target": null, "state": "not loaded", "equal": null,
                 "windows": [{"window": "2025-10", "source": null, "target": null, "state": "not loaded", "equal": null}]}]),
         "{none}"
     );
@@ -199,4 +199,27 @@ async fn a_month_that_is_not_loaded_is_named() {
     assert_eq!(none["tables"][0]["state"], "not loaded", "{none}");
     project.run("2025-08-01", "2025-11-30", &[]).await.expect(0);
     assert_eq!(counts(&project, 0).await["equal"], true);
+}
+
+/// A table that cannot be counted hides no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_cannot_be_counted_hides_no_other() {
+    let server = Server::start().await;
+    let project = job::finished(&server).await;
+    server.at_source("DROP TABLE dbo.PAYMENT").await;
+    let told = project.sync(&["counts"]).await.expect(7);
+    assert!(told.stdout.contains("| SALES "), "{told:?}");
+    assert!(told.stdout.contains("failed"), "{told:?}");
+    assert!(told.stderr.contains("PAYMENT"), "{told:?}");
+    let told = counts(&project, 7).await;
+    assert_eq!(told["tables"][0]["state"], "equal", "{told}");
+    assert_eq!(told["tables"][1]["state"], "failed", "{told}");
+    assert_eq!(told["equal"], Value::Null, "{told}");
+    assert!(
+        told["tables"][1]["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("PAYMENT"))
+    );
+    // Alone, it is the error of the command.
+    project.sync(&["counts", "--tables", "PAYMENT"]).await.expect(7);
 }

@@ -1,5 +1,6 @@
 //! The rows that were counted, and what they say.
 
+use crate::base::error::Error;
 use crate::base::exit_code::ExitCode;
 use crate::cli::voice::Voice;
 use crate::config::Mode;
@@ -28,6 +29,8 @@ pub(super) enum Rows {
     NotLoaded,
     /// Some chunks are loaded, or the window is open, and it is not complete.
     NotComplete,
+    /// It cannot be counted at one of the ends.
+    Failed,
 }
 
 /// The outcome.
@@ -36,11 +39,16 @@ pub(super) struct Counted {
     pub(super) counts: Vec<Count>,
     /// Windows whose end has passed by the source's clock, and that are not loaded to their end.
     pub(super) unfinished: Vec<(String, Window, Rows)>,
+    /// Tables that cannot be counted, with why.
+    pub(super) errors: Vec<(String, Error)>,
 }
 
 impl Counted {
-    /// Warns of windows that should be complete and are not.
+    /// Tells of tables that cannot be counted, and of windows that should be complete and are not.
     pub(super) fn warn(&self, voice: &Voice) {
+        for (_, error) in &self.errors {
+            voice.error(error);
+        }
         let mut tables: Vec<&str> = self.unfinished.iter().map(|(table, ..)| table.as_str()).collect();
         tables.dedup();
         for table in tables {
@@ -67,6 +75,7 @@ impl Counted {
         let not_loaded = self.counts.iter().any(|count| count.rows == Rows::NotLoaded);
         match self.are_equal() {
             Some(false) => ExitCode::Mismatch,
+            _ if !self.errors.is_empty() => self.errors[0].1.kind().exit_code(),
             _ if not_loaded || !self.unfinished.is_empty() => ExitCode::Incomplete,
             _ => ExitCode::Done,
         }
@@ -76,8 +85,8 @@ impl Counted {
     pub(super) fn are_equal(&self) -> Option<bool> {
         let counted = self.counts.iter().filter_map(|count| count.rows.is_equal());
         let equal = counted.reduce(|all, equal| all && equal);
-        let is_whole =
-            self.unfinished.is_empty() && self.counts.iter().all(|count| count.rows != Rows::NotLoaded);
+        let is_left = |count: &Count| matches!(count.rows, Rows::NotLoaded | Rows::Failed);
+        let is_whole = self.unfinished.is_empty() && !self.counts.iter().any(is_left);
         equal.filter(|equal| is_whole || !equal)
     }
 }

@@ -297,10 +297,22 @@ async fn count(config: &Config, plans: &[Plan<'_>]) -> Result<Counted> {
     let mut counted = Counted::default();
     for plan in plans {
         let counts = match plan.extents.is_empty() {
-            true => Vec::new(),
-            false => count_table(config, plan, &mut source, &mut target).await?,
+            true => Ok(Vec::new()),
+            false => count_table(config, plan, &mut source, &mut target).await,
         };
-        counted.counts.push(plan.counted(counts));
+        match counts {
+            Ok(counts) => counted.counts.push(plan.counted(counts)),
+            // A table that cannot be counted hides no other.
+            Err(error)
+                if plans.len() > 1
+                    && is_of_the_table(error.kind())
+                    && !(source.is_broken() || target.is_broken()) =>
+            {
+                counted.counts.push(plan.failed());
+                counted.errors.push((plan.table.name.to_string(), error));
+            }
+            Err(error) => return Err(error),
+        }
     }
     counted.unfinished = unfinished(config, &mut source, plans).await?;
     Ok(counted)
@@ -329,7 +341,22 @@ async fn count_table(
     Ok(there.into_iter().zip(here).collect())
 }
 
+/// Whether an error is about a table alone.
+fn is_of_the_table(kind: ErrorKind) -> bool {
+    kind.is_of_the_statement() || matches!(kind, ErrorKind::Usage | ErrorKind::Config)
+}
+
 impl Plan<'_> {
+    /// A table that cannot be counted.
+    fn failed(&self) -> Count {
+        Count {
+            table: self.table.name.as_str().to_owned(),
+            mode: self.table.mode,
+            rows: Rows::Failed,
+            windows: Vec::new(),
+        }
+    }
+
     /// The counts of the table, of whose extents `counts` are.
     fn counted(&self, counts: Vec<(u64, Option<u64>)>) -> Count {
         let source: u64 = counts.iter().map(|(source, _)| source).sum();

@@ -26,6 +26,7 @@ fn all(counts: &[Count]) -> Counted {
     Counted {
         counts: counts.to_vec(),
         unfinished: Vec::new(),
+        errors: Vec::new(),
     }
 }
 
@@ -90,6 +91,7 @@ fn a_difference_is_marked_and_ends_with_3() {
       "tables": [
         {
           "equal": false,
+          "error": null,
           "mode": "monthly",
           "name": "A",
           "source": 10,
@@ -99,6 +101,7 @@ fn a_difference_is_marked_and_ends_with_3() {
         },
         {
           "equal": true,
+          "error": null,
           "mode": "monthly",
           "name": "B",
           "source": 0,
@@ -146,6 +149,7 @@ fn a_table_of_which_nothing_is_loaded_is_neither_equal_nor_empty() {
       "tables": [
         {
           "equal": null,
+          "error": null,
           "mode": "monthly",
           "name": "B",
           "source": null,
@@ -193,6 +197,7 @@ fn a_line_a_window() {
       "tables": [
         {
           "equal": true,
+          "error": null,
           "mode": "monthly",
           "name": "A",
           "source": 15,

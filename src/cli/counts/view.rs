@@ -11,14 +11,14 @@ impl Rows {
     pub(super) fn source(self) -> Option<u64> {
         match self {
             Rows::Counted { source, .. } => Some(source),
-            Rows::NotLoaded | Rows::NotComplete => None,
+            Rows::NotLoaded | Rows::NotComplete | Rows::Failed => None,
         }
     }
 
     pub(super) fn target(self) -> Option<u64> {
         match self {
             Rows::Counted { target, .. } => target,
-            Rows::NotLoaded | Rows::NotComplete => None,
+            Rows::NotLoaded | Rows::NotComplete | Rows::Failed => None,
         }
     }
 
@@ -31,6 +31,7 @@ impl Rows {
         match self {
             Rows::NotLoaded => "not loaded",
             Rows::NotComplete => "not complete",
+            Rows::Failed => "failed",
             Rows::Counted { source, target } if target.unwrap_or(0) != source => "different",
             Rows::Counted { source: 0, .. } => "empty",
             Rows::Counted { .. } => "equal",
@@ -41,7 +42,7 @@ impl Rows {
     fn number(self) -> String {
         match self {
             Rows::Counted { target, .. } => thousands(target.unwrap_or(0)),
-            Rows::NotLoaded | Rows::NotComplete => "–".to_owned(),
+            Rows::NotLoaded | Rows::NotComplete | Rows::Failed => "–".to_owned(),
         }
     }
 
@@ -57,7 +58,7 @@ impl Rows {
         match self.state() {
             "equal" => Tone::Plain,
             "empty" => Tone::Faint,
-            "different" => Tone::Bad,
+            "different" | "failed" => Tone::Bad,
             _ => Tone::Attention,
         }
     }
@@ -149,10 +150,12 @@ pub(super) struct CountsView<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TableView<'a> {
     equal: Option<bool>,
+    /// Why it cannot be counted.
+    error: Option<String>,
     mode: String,
     name: &'a str,
     source: Option<u64>,
-    /// `equal`, `empty`, `different`, `not loaded` or `not complete`.
+    /// `equal`, `empty`, `different`, `not loaded`, `not complete` or `failed`.
     state: &'static str,
     target: Option<u64>,
     /// With `--windows` all of them, else those that are not counted.
@@ -181,6 +184,11 @@ impl CountsView<'_> {
         let counts = &counted.counts;
         let tables = counts.iter().map(|count| TableView {
             equal: count.rows.is_equal(),
+            error: counted
+                .errors
+                .iter()
+                .find(|(table, _)| *table == count.table)
+                .map(|(_, error)| error.chain()),
             mode: count.mode.to_string(),
             name: &count.table,
             source: count.rows.source(),

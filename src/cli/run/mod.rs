@@ -24,7 +24,9 @@ use crate::preflight::kept::OtherSource;
 use crate::progress::RunSummary;
 use crate::run;
 
-pub(super) use outcome::{nothing_to_do, text};
+#[cfg(feature = "emulator")]
+pub(super) use outcome::nothing_to_do;
+pub(super) use outcome::text;
 use view::RunView;
 
 /// Arguments of `sync run`.
