@@ -338,7 +338,7 @@ impl<'t> Tables<'t> {
         Ok(windows)
     }
 
-    /// Removes the refusal of a table if its dates are among those of the run that has accepted it.
+    /// Removes the refusal of a table if windows have its dates, or the run that has accepted it is asked for the rest.
     fn accept(&mut self, table: &str, range: Option<DateRange>) -> Result<()> {
         let key = codec::about_key(REFUSED, table);
         let refused = match self.meta.get(key.as_slice())? {
@@ -346,8 +346,20 @@ impl<'t> Tables<'t> {
             Some(value) => codec::decode::<v1::Refusal>(self.path, &key, value.value())?,
         };
         let refused = Refusal::from(refused);
-        let is_asked = |range: DateRange| range.start <= refused.first && refused.end <= range.end;
-        if range.is_none_or(is_asked) {
+        let dates = DateRange {
+            start: refused.first,
+            end: refused.end,
+        };
+        let rest = match range {
+            Some(_) => missing(dates, &self.windows_of(table)?)?,
+            None => Vec::new(),
+        };
+        let is_asked = |rest: &Window| {
+            rest.days()
+                .zip(range)
+                .is_none_or(|(days, range)| range.start <= days.start() && days.end() <= range.end)
+        };
+        if rest.iter().all(is_asked) {
             self.meta.remove(key.as_slice())?;
         }
         Ok(())

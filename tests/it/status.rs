@@ -172,7 +172,7 @@ async fn what_is_missing_is_named() {
     assert_has(&unknown.stderr, &["--tables names NONE"]);
 }
 
-/// A table that the last run refused, with why; and a run that was refused as a whole.
+/// A table that a run refused, with why, until a run comes to the dates of it that nobody has loaded.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_refused_is_told_until_it_is_put_right() {
     let Some(server) = Server::start_emulator("what_was_refused_is_told_until_it_is_put_right").await else {
@@ -226,7 +226,7 @@ async fn what_was_refused_is_told_until_it_is_put_right() {
         &text(&project, &["--failed"]).await,
         &["sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables LATER\n"],
     );
-    project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
+    project.run("2025-10-01", "2025-10-30", &[]).await.expect(0);
     let said = text(&project, &[]).await;
     assert!(!said.contains("Refused"), "{said}");
     assert_eq!(
