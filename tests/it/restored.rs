@@ -73,7 +73,7 @@ async fn a_target_of_last_night_gets_what_it_lacks() {
     job::take_back(&server, "dbo.t_PAYMENT", 11, 3).await;
     let said = job::heal(&server, &project, chunks(6), chunks(1)).await;
     for (table, count) in [("SALES", 6), ("PAYMENT", 1)] {
-        let text = format!("Table {table}: the target has no receipts of {count} chunks");
+        let text = format!("Table {table}: the target has no receipts of {count} chunk");
         assert!(said.contains(&text), "{said}");
     }
     assert!(said.contains("an older backup was restored"), "{said}");

@@ -283,8 +283,11 @@ pub(super) fn warnings(plan: &TablePlan, foreign: usize, recounted: usize, lost:
     if foreign > 0 {
         warnings.push(format!(
             "Table {name}: target table {target} was dropped and made anew since it was loaded; \
-             what was loaded of it ({}) is loaded again",
-            counted(foreign as u64, "chunk")
+             its {} loaded again",
+            match foreign {
+                1 => "chunk is".to_owned(),
+                count => format!("{count} chunks are"),
+            }
         ));
     }
     if recounted > 0 {
