@@ -191,6 +191,11 @@ impl Life<'_> {
             assert!(unrepaired.all(|young| young), "{}", ended.stdout);
             return End::Done;
         }
+        if matches!(command, Command::Forget(Some(_))) && ended.code() == 2 {
+            // There was nothing to forget.
+            assert!(ended.stderr.contains("was never loaded"), "{}", ended.stderr);
+            return End::Done;
+        }
         ended.expect(0);
         if let Some((first, last)) = self.asked(command) {
             self.loaded = true;
