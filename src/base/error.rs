@@ -123,6 +123,11 @@ impl ErrorKind {
         matches!(self, ErrorKind::Statement | ErrorKind::Preflight)
     }
 
+    /// Whether an error is about the table alone and lasting, so that other tables are worked on all the same.
+    pub fn is_of_the_table(self) -> bool {
+        self.is_of_the_statement() || matches!(self, ErrorKind::Usage | ErrorKind::Config)
+    }
+
     /// The exit code of a command that ends with this error.
     pub fn exit_code(self) -> ExitCode {
         match self {

@@ -16,7 +16,7 @@ use crate::model::brake::Brake;
 use crate::model::plan::TablePlan;
 use crate::model::table::{DataType, Identifier, TableName};
 use crate::model::window::DateRange;
-use crate::mssql::{Session, catalog};
+use crate::mssql::{Endpoint, Session, catalog};
 use crate::pipeline::pool::{Pool, Pools};
 use crate::pipeline::resume::doubt::epoch_seen;
 use crate::pipeline::resume::read_cutoff;
@@ -109,24 +109,19 @@ impl<'a> RunContext<'a> {
     /// `State` when the store cannot be read.
     pub(crate) fn assume_known(&self) -> Result<()> {
         let view = self.retrier.store.view()?;
-        let (source, target) = (&self.pools.source, &self.pools.target);
         // What a program before kept of both ends.
-        let old = match view.reached_addresses()? {
-            Some((of_source, of_target)) => [Some(of_source), Some(of_target)],
-            None => [None, None],
+        let (old_source, old_target) = view.reached_addresses()?.unzip();
+        let is_known = |end, endpoint: &Endpoint, old: Option<String>| -> Result<bool> {
+            Ok(match view.reached(end)? {
+                Some(reached) => reached == endpoint.fingerprint(),
+                None => old.is_some_and(|old| old == endpoint.address()),
+            })
         };
-        let config = self.config;
-        let addresses = [config.source.endpoint.address(), config.target.endpoint.address()];
-        let [from_source, from_target] = [0, 1].map(|end| old[end].as_ref() == Some(&addresses[end]));
-        match view.reached(End::Source)? {
-            Some(reached) if reached == source.fingerprint() => source.assume_known(),
-            None if from_source => source.assume_known(),
-            Some(_) | None => {}
+        if is_known(End::Source, &self.config.source.endpoint, old_source)? {
+            self.pools.source.assume_known();
         }
-        match view.reached(End::Target)? {
-            Some(reached) if reached == target.fingerprint() => target.assume_known(),
-            None if from_target => target.assume_known(),
-            Some(_) | None => {}
+        if is_known(End::Target, &self.config.target.endpoint, old_target)? {
+            self.pools.target.assume_known();
         }
         Ok(())
     }

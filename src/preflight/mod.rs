@@ -9,7 +9,7 @@ pub(crate) mod ends;
 pub(crate) mod kept;
 pub mod plan;
 
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::Result;
 use crate::config::TableConfig;
 use crate::model::plan::TablePlan;
 use crate::mssql::{Proof, catalog};
@@ -84,11 +84,6 @@ pub(crate) fn left_forgetting(table: &str) -> String {
     )
 }
 
-/// Whether an error is about the table alone and lasting, so that other tables are copied all the same.
-fn is_of_the_table(kind: ErrorKind) -> bool {
-    kind.is_of_the_statement() || matches!(kind, ErrorKind::Usage | ErrorKind::Config)
-}
-
 async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<Vec<Result<TablePlan>>> {
     let mut source = run.pools.source.take().await?;
     let origin = plan::origin(run.config, &mut source).await?;
@@ -101,7 +96,7 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     let mut plans = Vec::new();
     for table in tables {
         match plan::of_source(run.config, &mut source, table, &origin).await {
-            Err(error) if source.is_broken() || !is_of_the_table(error.kind()) => return Err(error),
+            Err(error) if source.is_broken() || !error.kind().is_of_the_table() => return Err(error),
             planned => plans.push(planned.and_then(|plan| {
                 refuse_dates(&plan, run.options.range)?;
                 Ok(plan)

@@ -305,7 +305,7 @@ async fn count(config: &Config, plans: &[Plan<'_>]) -> Result<Counted> {
             // A table that cannot be counted hides no other.
             Err(error)
                 if plans.len() > 1
-                    && is_of_the_table(error.kind())
+                    && error.kind().is_of_the_table()
                     && !(source.is_broken() || target.is_broken()) =>
             {
                 counted.counts.push(plan.failed());
@@ -339,11 +339,6 @@ async fn count_table(
         |counts| counts.into_iter().map(Some).collect(),
     );
     Ok(there.into_iter().zip(here).collect())
-}
-
-/// Whether an error is about a table alone.
-fn is_of_the_table(kind: ErrorKind) -> bool {
-    kind.is_of_the_statement() || matches!(kind, ErrorKind::Usage | ErrorKind::Config)
 }
 
 impl Plan<'_> {

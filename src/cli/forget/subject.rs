@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Datelike, Months, NaiveDate};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::program;
 use crate::base::text::{counted, rows};
 use crate::checkpoint::{Tombstone, View};
 use crate::cli::screen::Screen;
+use crate::cli::shared::run_line;
 use crate::config::{Config, Mode};
 use crate::model::table::Identifier;
 use crate::model::window::{Window, spans};
@@ -185,13 +185,11 @@ impl ToForget {
         let days = self.windows.keys().filter_map(|window| window.days());
         let first = days.clone().map(|days| days.start()).min();
         let last = days.filter_map(|days| days.end().pred_opt()).max();
-        let dates = match (first, last, self.subject.mode) {
-            (Some(first), Some(last), _) => format!(" --start-date {first} --end-date {last}"),
-            (_, _, Some(Mode::Full)) => String::new(),
-            _ => " --start-date FIRST --end-date LAST".to_owned(),
+        let otherwise = match self.subject.mode {
+            Some(Mode::Full) => "",
+            Some(Mode::Monthly) | None => " --start-date FIRST --end-date LAST",
         };
-        let program = program::name();
-        format!("{program} run{dates} --tables {}", self.subject.name)
+        run_line(first.zip(last), otherwise, &self.subject.name)
     }
 
     pub(super) fn text(&self, outcome: Outcome, screen: &Screen) -> String {

@@ -6,9 +6,9 @@ use super::condition::Condition;
 use super::facts::{Status, TableStatus, WindowStatus, of_expected};
 use super::grid::{dates, months};
 use super::text::of_table;
-use crate::base::program;
 use crate::base::text::{counted, thousands};
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
+use crate::cli::shared::run_line;
 use crate::model::window::Window;
 
 /// All windows of all tables, a line each.
@@ -144,25 +144,13 @@ fn of_fault(fault: &Fault<'_>, screen: &Screen) -> String {
     text
 }
 
-/// A name as a shell takes it for one argument.
-fn argument(name: &str) -> String {
-    match name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)) {
-        true => name.to_owned(),
-        false => format!("\"{name}\""),
-    }
-}
-
 /// The command that loads these days of a table, on a line of its own, to be copied.
 fn run_again(dates: Option<(NaiveDate, NaiveDate)>, table: &TableStatus) -> String {
-    let dates = match dates {
-        Some((first, last)) => format!(" --start-date {first} --end-date {last}"),
-        // A run of a table with dates needs some; rows without a date come with any.
-        None if table.is_dated => " --start-date DAY --end-date DAY".to_owned(),
-        None => String::new(),
+    // A run of a table with dates needs some; rows without a date come with any.
+    let otherwise = if table.is_dated {
+        " --start-date DAY --end-date DAY"
+    } else {
+        ""
     };
-    format!(
-        "    {} run{dates} --tables {}\n\n",
-        program::name(),
-        argument(&table.name)
-    )
+    format!("    {}\n\n", run_line(dates, otherwise, &table.name))
 }
