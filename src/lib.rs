@@ -34,6 +34,8 @@ pub mod preflight;
 pub mod pipeline;
 
 /// Reads of the source.
+pub mod governor;
+
 pub mod source;
 
 /// Writes to the target: staging, merge, load, receipt, lease, migrations.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::error::Error;
 use crate::base::exit_code::ExitCode;
+use crate::model::pace::{Cause, Decision, Hold};
 use crate::model::window::{DateRange, Window};
 use crate::mssql::{is_conflict, is_duplicate_key};
 
@@ -125,6 +126,23 @@ pub enum Event<'a> {
     Back {
         /// The length of its outage.
         away: Duration,
+    },
+    /// All reads of the source wait, for longer than a moment; or wait for something else from now on.
+    Held {
+        /// What for, and until when.
+        hold: &'a Hold,
+    },
+    /// The wait is over.
+    Released {
+        /// What was waited for.
+        cause: Cause,
+        /// The time that it took.
+        waited: Duration,
+    },
+    /// The governor decided something.
+    Decided {
+        /// What, and why.
+        decision: &'a Decision,
     },
     /// The run was asked to stop, and finishes the chunks in flight.
     Stopping {

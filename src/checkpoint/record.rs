@@ -3,6 +3,7 @@
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, Utc};
 
 use crate::model::chunk::{Chunk, ChunkState};
+use crate::model::pace::{Decision, Hold};
 use crate::model::plan::AccessPath;
 use crate::model::window::{DateRange, Window};
 
@@ -446,6 +447,10 @@ pub enum Change {
     },
     /// The server that a run waits for; `None` ends the wait.
     Waiting(Option<Waiting>),
+    /// What all reads of the source wait for; `None` ends the wait.
+    Held(Option<Hold>),
+    /// A decision of the governor, of which the last ones are kept.
+    Decided(Decision),
     /// The intent to forget a table, or a month of it.
     Forget(Tombstone),
     /// The end of a `forget`: removes the chunks, the windows and the tombstone, and for a whole table its record.

@@ -230,6 +230,8 @@ impl<'t> Tables<'t> {
                 self.meta.remove(WAITING_KEY)?;
                 Ok(())
             }
+            // Nothing of it is kept yet.
+            Change::Held(_) | Change::Decided(_) => Ok(()),
             Change::Forget(tombstone) => {
                 let key = codec::tombstone_key(tombstone);
                 put(&mut self.tombstones, &key, &v1::Tombstone::from(tombstone))

@@ -70,6 +70,7 @@ pub(super) fn endpoint(
             label,
             receipt_key: None,
             profile: None,
+            meter: None,
         };
         return Ok((endpoint, true));
     };
@@ -100,6 +101,7 @@ pub(super) fn endpoint(
         label,
         receipt_key: None,
         profile: None,
+        meter: None,
     };
     Ok((endpoint, false))
 }

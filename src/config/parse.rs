@@ -89,6 +89,8 @@ const RUN_KEYS: &[&str] = &[
     "outage_max_minutes",
     "answer_max_seconds",
     "silence_max_seconds",
+    "source_rows_max",
+    "source_bytes_max",
 ];
 const TABLE_KEYS: &[&str] = &["name", "mode", "date_column", "key", "exclude_columns"];
 
@@ -204,6 +206,12 @@ pub(super) fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfi
             .transpose()?;
         Ok(found.flatten().map_or(default, |found| found.value))
     };
+    let optional = |key: &str| -> Result<Option<u64>> {
+        let found = section
+            .as_ref()
+            .map(|section| section.integer(key, 1..=i64::MAX as u64));
+        Ok(found.transpose()?.flatten().map(|found| found.value))
+    };
     let narrow = |number: u64| u32::try_from(number).expect("the range was checked");
     let max_workers = number("max_workers", 1..=WORKERS_MAX, WORKERS_DEFAULT)?;
     let chunk_bytes_max = number("chunk_bytes_max", CHUNK_BYTES, CHUNK_BYTES_DEFAULT)?;
@@ -239,6 +247,8 @@ pub(super) fn run<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<RunConfi
         )?)
         .expect("the range was checked"),
         outage_max: Duration::from_secs(60 * outage_minutes),
+        source_rows_max: optional("source_rows_max")?,
+        source_bytes_max: optional("source_bytes_max")?,
         timeouts,
     })
 }

@@ -1,11 +1,23 @@
 //! The section of a configuration about the source: its address, its proof, and whom it may send a login on to.
 
+use std::time::Duration;
+
 use super::endpoint::{endpoint, identifier, section};
 use super::section::{File, Section};
 use super::server;
 use super::values::Source;
 use crate::base::error::Result;
+use crate::model::pace::{Ceilings, QUERY_TARGET};
 use crate::mssql::{Guard, Proof};
+
+/// A shorter query costs the source more to compile than to read; a longer one than a minute is no short one.
+const QUERY_MS: std::ops::RangeInclusive<u64> = 50..=60_000;
+
+/// More than any server delivers.
+const CEILING_MAX: u64 = 1 << 40;
+
+/// A week: a replica that is further behind is not one that is kept.
+const LAG_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 
 const SOURCE_KEYS: &[&str] = &[
     "server",
@@ -22,6 +34,11 @@ const SOURCE_KEYS: &[&str] = &[
     "replica_names",
     "refuse_names",
     "redirect_hosts",
+    "rows_per_second",
+    "mib_per_second",
+    "queries_per_second",
+    "query_ms_target",
+    "replica_lag_max_seconds",
 ];
 
 pub(super) fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
@@ -75,7 +92,24 @@ pub(super) fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Sourc
             proof,
             refuse_names: refuse_names.into_iter().map(|name| name.value).collect(),
         },
+        ceilings: ceilings(&section)?,
         embedded,
+    })
+}
+
+/// The ceilings of the reads.
+fn ceilings(section: &Section<'_>) -> Result<Ceilings> {
+    let number = |key: &str, range| -> Result<Option<u64>> {
+        Ok(section.integer(key, range)?.map(|found| found.value))
+    };
+    let query_ms = number("query_ms_target", QUERY_MS)?;
+    let lag_seconds = number("replica_lag_max_seconds", 1..=LAG_SECONDS_MAX)?;
+    Ok(Ceilings {
+        rows_per_second: number("rows_per_second", 1..=CEILING_MAX)?,
+        bytes_per_second: number("mib_per_second", 1..=CEILING_MAX >> 20)?.map(|mib| mib << 20),
+        queries_per_second: number("queries_per_second", 1..=CEILING_MAX)?,
+        query_target: query_ms.map_or(QUERY_TARGET, Duration::from_millis),
+        lag_max: lag_seconds.map(Duration::from_secs),
     })
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::{closest, harmless_text};
+use crate::model::pace::Ceilings;
 use crate::model::table::{Identifier, TableName};
 use crate::mssql::{Endpoint, Guard, Timeouts};
 
@@ -34,6 +35,8 @@ pub struct Source {
     pub require_replica: bool,
     /// The proof that every connection gives before it reads.
     pub guard: Guard,
+    /// How fast it may be read.
+    pub ceilings: Ceilings,
     /// Whether `server = "embedded"`; then the endpoint has no address until the embedded server starts.
     pub embedded: bool,
 }
@@ -92,6 +95,10 @@ pub struct RunConfig {
     pub leaving_rows_max_percent: u8,
     /// The longest outage of either end that a run waits out; after it the run ends as incomplete.
     pub outage_max: Duration,
+    /// The rows and bytes that a run may read of the source, after which it ends as incomplete; `None` for any.
+    pub source_rows_max: Option<u64>,
+    /// See `source_rows_max`.
+    pub source_bytes_max: Option<u64>,
     /// The time limits of a server's answers.
     pub timeouts: Timeouts,
 }

@@ -5,6 +5,7 @@ pub mod chunk;
 mod code_page;
 pub mod column_digests;
 mod data_type;
+pub mod pace;
 pub mod plan;
 pub mod row;
 pub mod survey;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::base::secret::Secret;
 use crate::mssql::bound::{Bound, COLLECTED_BYTES_MAX, LOGIN_BYTES_MAX, MANY_BYTES_MAX, row_bytes_max};
+use crate::mssql::meter::Meter;
 use crate::mssql::profile::Profile;
 
 /// The time that a statement waits for a lock before the server ends it with error 1222. A chunk's transaction takes
@@ -45,6 +46,8 @@ pub struct Endpoint {
     pub receipt_key: Option<Secret>,
     /// The counts of statements that sessions of this endpoint add to; `None` if nobody asked for them.
     pub profile: Option<Arc<Profile>>,
+    /// What sessions of this endpoint add to; `None` if nobody counts.
+    pub meter: Option<Arc<Meter>>,
 }
 
 /// The limits of all waits for a server, and of what it answers.

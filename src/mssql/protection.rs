@@ -151,6 +151,7 @@ mod tests {
             label: "source",
             receipt_key: None,
             profile: None,
+            meter: None,
         }
     }
 

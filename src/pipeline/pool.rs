@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::governor::Throttle;
 use crate::mssql::{Endpoint, Guard, Session, Timeouts};
 use crate::source::SourceSession;
 
@@ -42,12 +43,14 @@ struct Refused {
 }
 
 /// The pools of a run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pools {
     /// Connections to the source. Each has proven that the server may be read.
     pub source: Arc<Pool<SourceSession>>,
     /// Connections to the target.
     pub target: Arc<Pool<Session>>,
+    /// The gate that each read of the source passes.
+    pub throttle: Arc<Throttle>,
 }
 
 /// A connection that a pool can hold.

@@ -12,11 +12,12 @@ use crate::base::error::{Error, Result};
 use crate::base::text::harmless_text;
 use crate::checkpoint::{Change, End, Waiting};
 use crate::config::{Config, TableConfig};
+use crate::governor::{Parts, Throttle};
 use crate::model::brake::Brake;
 use crate::model::plan::TablePlan;
 use crate::model::table::{DataType, Identifier, TableName};
 use crate::model::window::DateRange;
-use crate::mssql::{Endpoint, Session, catalog};
+use crate::mssql::{Endpoint, Meter, Session, catalog};
 use crate::pipeline::pool::{Pool, Pools};
 use crate::pipeline::resume::doubt::epoch_seen;
 use crate::pipeline::resume::read_cutoff;
@@ -77,13 +78,24 @@ impl<'a> RunContext<'a> {
     pub(crate) fn new(config: &'a Config, options: RunOptions, identity: Identity, retrier: Retrier) -> Self {
         let timeouts = config.run.timeouts;
         let guard = config.source.guard.clone();
+        let meter = Arc::new(Meter::default());
+        let source = Endpoint {
+            meter: Some(Arc::clone(&meter)),
+            ..config.source.endpoint.clone()
+        };
+        let throttle = Throttle::new(Parts {
+            clock: Arc::clone(&retrier.clock),
+            stop: retrier.stop.clone(),
+            store: Arc::clone(&retrier.store),
+            progress: Arc::clone(&retrier.progress),
+            meter,
+            ceilings: config.source.ceilings,
+            max_workers: options.max_workers.unwrap_or(config.run.max_workers),
+            chunk_rows: options.chunk_rows.unwrap_or(config.run.chunk_rows) as usize,
+        });
         let pools = Pools {
-            source: Arc::new(Pool::new(
-                config.source.endpoint.clone(),
-                guard,
-                timeouts,
-                &retrier.clock,
-            )),
+            throttle: Arc::new(throttle),
+            source: Arc::new(Pool::new(source, guard, timeouts, &retrier.clock)),
             target: Arc::new(Pool::new(
                 config.target.endpoint.clone(),
                 (),
@@ -185,7 +197,7 @@ impl<'a> RunContext<'a> {
 
     /// The number of parallel windows.
     pub(crate) fn max_workers(&self) -> usize {
-        self.options.max_workers.unwrap_or(self.config.run.max_workers)
+        self.pools.throttle.max_workers()
     }
 
     /// The number of rows a chunk.

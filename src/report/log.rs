@@ -95,6 +95,7 @@ impl Progress for Log {
                 tracing::error!(table, %window, error = error.chain(), "window failed");
             }
             Event::Back { away } => tracing::info!(away_ms = millis(away), "back"),
+            Event::Held { .. } | Event::Released { .. } | Event::Decided { .. } => {}
             Event::Stopping { .. } => tracing::info!("stopping"),
             Event::TableDone { summary, elapsed } => {
                 let (table, row_count) = (&summary.name, summary.rows_loaded);

@@ -161,7 +161,10 @@ impl Teller {
                 let was_idle = std::mem::take(&mut self.is_idle);
                 done(summary, elapsed, was_idle)
             }
-            Event::Comparing { .. }
+            Event::Held { .. }
+            | Event::Released { .. }
+            | Event::Decided { .. }
+            | Event::Comparing { .. }
             | Event::WindowStarted { .. }
             | Event::ChunkVerified { .. }
             | Event::ChunkCompared { .. }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::{Crate, Module};
 
 /// The folders of `src/`, from the command line down.
-const LAYERS: [&str; 19] = [
+const LAYERS: [&str; 21] = [
     "cli",
+    "control",
     "report",
     "doctor",
     "run",
@@ -16,6 +17,7 @@ const LAYERS: [&str; 19] = [
     "late_rows",
     "preflight",
     "pipeline",
+    "governor",
     "source",
     "target",
     "checkpoint",

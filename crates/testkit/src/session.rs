@@ -26,6 +26,7 @@ pub fn endpoint(host: &str, port: u16, user: &str, password: &str, database: &st
         label: "source",
         receipt_key: None,
         profile: None,
+        meter: None,
     }
 }
 
