@@ -168,28 +168,6 @@ pub fn wrapped(text: &str, columns: usize, indent: &str) -> String {
     format!("{lines}{line}\n")
 }
 
-/// A Markdown table with aligned columns. The first line is its head.
-pub fn markdown<const N: usize>(lines: &[[String; N]]) -> String {
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        let widths = lines.iter().map(|line| line[column].chars().count());
-        widths.max().unwrap_or(0)
-    });
-    let mut text = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        let cells: Vec<String> = line
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
-        if number == 0 {
-            let rules = widths.map(|width| "-".repeat(width));
-            text.push_str(&format!("| {} |\n", rules.join(" | ")));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use super::embedded::Embedded;
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
-use crate::base::text::{counted, harmless_text, markdown, rows};
+use crate::base::text::{counted, harmless_text, rows};
 use crate::checkpoint::Store;
 use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
@@ -111,7 +111,6 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool, screen: &Screen) -> Stri
             Column::name("State"),
         ])
         .named_by(3);
-        let mut cells = vec![["Table", "Window", "Chunk", "Found", "State"].map(str::to_owned)];
         for finding in &reconciled.findings {
             let (state, tone) = match finding.repaired {
                 true => ("repaired", Tone::Plain),
@@ -121,20 +120,15 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool, screen: &Screen) -> Stri
                 .ordinal
                 .map_or_else(|| "all".to_owned(), |n| n.to_string());
             let line = [
-                finding.table.clone(),
-                finding.window.to_string(),
-                chunk,
-                found(finding),
-                state.to_owned(),
+                finding.table.as_str().into(),
+                finding.window.to_string().into(),
+                chunk.into(),
+                found(finding).into(),
+                Cell::from(state).tone(tone),
             ];
-            let [name, window, chunk, found, state] = line.clone().map(Cell::from);
-            table.line([name, window, chunk, found, state.tone(tone)]);
-            cells.push(line);
+            table.line(line);
         }
-        text.push_str(&match screen.width {
-            Some(_) => table.text(screen),
-            None => markdown(&cells),
-        });
+        text.push_str(&table.shown(screen));
         text.push('\n');
         if keys {
             text.push_str(&named(&reconciled.findings, screen));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::counted::{Count, Counted, Rows};
-use crate::base::text::{markdown as base_markdown, thousands};
+use crate::base::text::thousands;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::model::window::{Window, spans};
 
@@ -122,17 +122,22 @@ pub(super) fn text(lines: &Lines, screen: &Screen) -> String {
     table.text(screen)
 }
 
-/// The counts as an aligned Markdown table.
+/// The counts as an aligned Markdown table, with numbers at the left as in the tables that it replaces.
 pub(super) fn markdown(lines: &Lines) -> String {
-    let mut cells = vec![["Table".to_owned(), "Row Count".to_owned(), "Status".to_owned()]];
+    let head = ["Table", "Row Count", "Status"].map(str::to_owned);
     let of = lines.lines.iter();
-    cells.extend(of.map(|(name, rows)| [name.clone(), rows.number(), rows.mark()]));
-    cells.push([
-        "**TOTAL**".to_owned(),
-        format!("**{}**", thousands(lines.total)),
-        String::new(),
-    ]);
-    base_markdown(&cells)
+    let of = of.map(|(name, rows)| [name.clone(), rows.number(), rows.mark()]);
+    let total = format!("**{}**", thousands(lines.total));
+    let total = ["**TOTAL**".to_owned(), total, String::new()];
+    let mut cells: Vec<[String; 3]> = std::iter::once(head).chain(of).chain([total]).collect();
+    let width = |column: usize| cells.iter().map(|line| line[column].chars().count()).max();
+    let widths = [0, 1, 2].map(|column| width(column).unwrap_or(0));
+    cells.insert(1, widths.map(|width| "-".repeat(width)));
+    let [first, second, third] = widths;
+    let line = |[name, number, status]: &[String; 3]| {
+        format!("| {name:first$} | {number:second$} | {status:third$} |\n")
+    };
+    cells.iter().map(line).collect()
 }
 
 /// The counts as JSON.
