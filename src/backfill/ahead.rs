@@ -8,6 +8,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use crate::base::error::Result;
 use crate::base::text::rows;
+use crate::governor::Ask;
 use crate::model::plan::TablePlan;
 use crate::model::window::{Bounds, Extent, midnight};
 use crate::preflight::context::RunContext;
@@ -40,6 +41,7 @@ pub(crate) async fn count_ahead(
     run.clocks().await?;
     let mut source = run.pools.source.take().await?;
     let now = run.source_now(plan, &mut source).await?;
+    run.pools.source.put(source);
     let range = run.options.range;
     let bounds = Bounds {
         start: (now + AHEAD_MIN).max(midnight(range.start)),
@@ -47,11 +49,11 @@ pub(crate) async fn count_ahead(
     };
     let name = &plan.name;
     if bounds.start >= bounds.end {
-        run.pools.source.put(source);
         return Ok(());
     }
-    let found = ahead(plan, &mut source, bounds).await?;
-    run.pools.source.put(source);
+    let mut turn = run.pools.turn(Ask::Whole { rows: 0 }).await?;
+    let found = ahead(plan, &mut turn.session, bounds).await?;
+    run.pools.end(turn);
     if let Some(found) = found {
         summary.rows_ahead = found.count;
         run.warn(&format!(

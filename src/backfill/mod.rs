@@ -163,6 +163,7 @@ impl Passes<'_> {
         let clocks = run.clocks().await?;
         let mut source = run.pools.source.take().await?;
         let now = run.source_now(at.plan, &mut source).await?;
+        run.pools.source.put(source);
         let settling = Settling {
             plan: at.plan,
             target: at.target,
@@ -176,8 +177,7 @@ impl Passes<'_> {
             brake: run.brake(at.plan),
         };
         let concerned = |window| which(window) && !self.left.contains(&window);
-        let settled = settling.run(&mut source, lease_session, concerned).await?;
-        run.pools.source.put(source);
+        let settled = settling.run(&run.pools, lease_session, concerned).await?;
         for text in &settled.said {
             run.warn(text);
         }

@@ -44,9 +44,14 @@ pub(super) async fn run_windows(
             let Some(work) = waiting.pop_front() else { break };
             running.spawn(run_window(Arc::clone(&context), work));
         }
-        let Some(ended) = running.join_next().await else {
-            break;
+        let under_way = running.len();
+        let begins_more = !waiting.is_empty() && fatal.is_none() && over.given_up.is_none();
+        let ended = tokio::select! {
+            ended = running.join_next() => ended,
+            // A person lets it have more.
+            () = run.pools.throttle.more_workers_than(under_way), if begins_more && !run.is_stopped() => continue,
         };
+        let Some(ended) = ended else { break };
         let ended: WindowResult = ended.map_err(|error| {
             Error::new(
                 ErrorKind::Internal,

@@ -14,15 +14,17 @@ use chrono::{Days, NaiveDate, NaiveDateTime};
 use crate::base::error::{Error, Result};
 use crate::base::text::counted as counted_text;
 use crate::checkpoint::{Change, FoundEqual, Store};
+use crate::governor::Ask;
 use crate::model::brake::{Brake, held};
 use crate::model::chunk::{ChunkState, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::window::{Extent, Window};
 use crate::mssql::{Flow, RowReader, Session};
+use crate::pipeline::pool::Pools;
 use crate::pipeline::resume::is_complete;
+use crate::source::SourceQuery;
 use crate::source::extract;
-use crate::source::{SourceQuery, SourceSession};
 use crate::target::lease::Lease;
 use crate::target::receipt;
 use crate::target::receipt::{Receipt, Sums};
@@ -89,7 +91,7 @@ impl Settling<'_> {
     /// lost; those of the sessions.
     pub async fn run(
         &self,
-        source: &mut SourceSession,
+        pools: &Pools,
         target: &mut Session,
         concerned: impl Fn(Window) -> bool,
     ) -> Result<Settled> {
@@ -113,7 +115,7 @@ impl Settling<'_> {
             };
             let part = (self.counted(window, &range), &range);
             let compared = Compared {
-                there: self.count_source(source, part).await?,
+                there: self.count_source(pools, part).await?,
                 here: self.count_target(target, part).await?,
             };
             if compared.differing().is_empty() {
@@ -274,11 +276,7 @@ impl Settling<'_> {
         }
     }
 
-    async fn count_source(
-        &self,
-        session: &mut SourceSession,
-        (extent, range): (Extent, &KeyRange),
-    ) -> Result<Counts> {
+    async fn count_source(&self, pools: &Pools, (extent, range): (Extent, &KeyRange)) -> Result<Counts> {
         let range = extract::seeks(self.plan, extent, range, Vec::new(), false)?;
         let date = self.plan.date();
         let from = range.from(
@@ -289,7 +287,9 @@ impl Settling<'_> {
         let day = date.map(|date| read_expression(date, date.data_type));
         let mut counts = Counts::new();
         let query = SourceQuery::new(by_day(day, extent, &from), range.params);
-        session.stream(query, |row| add(&mut counts, row)).await?;
+        let mut turn = pools.turn(Ask::Whole { rows: 0 }).await?;
+        turn.session.stream(query, |row| add(&mut counts, row)).await?;
+        pools.end(turn);
         Ok(counts)
     }
 

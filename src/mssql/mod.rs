@@ -43,6 +43,6 @@ pub use fault::{is_conflict, is_duplicate_key, is_without_value};
 pub use guard::{Guard, Proof, predicate, unproven};
 pub use meter::Meter;
 pub use protection::{Encrypted, Protection};
-pub use query::{Flow, Session, more_than_asked, other_columns};
+pub use query::{Flow, Session, Streamed, more_than_asked, other_columns};
 pub use rows::{Row, RowReader};
 pub use tables::Listed;

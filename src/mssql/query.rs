@@ -38,6 +38,15 @@ pub enum Flow {
     Stop,
 }
 
+/// What a stream came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streamed {
+    /// Rows given out; `None` without any result set so far.
+    pub count: Option<u64>,
+    /// Whether it was cut, so that nothing is known of what else there is.
+    pub cut: bool,
+}
+
 /// One connection in its own database, with its session options set.
 pub struct Session {
     pub(super) client: tiberius::Client<Socket>,
@@ -209,7 +218,24 @@ impl Session {
         params: &[Value<'_>],
         each: impl FnMut(RowReader<'_>) -> Result<Flow>,
     ) -> Result<Option<u64>> {
-        self.pass(sql, params, Results::One, each).await
+        let never = std::future::pending();
+        let streamed = self.pass(sql, params, (Results::One, never), each).await?;
+        Ok(streamed.count)
+    }
+
+    /// The same, but that it ends once `over` comes. The statement is then cancelled at the server, as far as the server
+    /// still listens, and the session is broken, because the driver may have been in the middle of a row.
+    ///
+    /// # Errors
+    /// Those of [`Session::stream`].
+    pub async fn stream_until(
+        &mut self,
+        sql: &str,
+        params: &[Value<'_>],
+        over: impl Future<Output = ()>,
+        each: impl FnMut(RowReader<'_>) -> Result<Flow>,
+    ) -> Result<Streamed> {
+        self.pass(sql, params, (Results::One, over), each).await
     }
 
     /// The same for a batch that changes rows first, so that triggers may return results of their own.
@@ -223,20 +249,46 @@ impl Session {
         params: &[Value<'_>],
         each: impl FnMut(RowReader<'_>) -> Result<Flow>,
     ) -> Result<Option<u64>> {
-        self.pass(sql, params, Results::Several, each).await
+        let never = std::future::pending();
+        let streamed = self.pass(sql, params, (Results::Several, never), each).await?;
+        Ok(streamed.count)
     }
 
     async fn pass(
         &mut self,
         sql: &str,
         params: &[Value<'_>],
-        results: Results,
+        (results, over): (Results, impl Future<Output = ()>),
         mut each: impl FnMut(RowReader<'_>) -> Result<Flow>,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Streamed> {
         let params = sent(params)?;
         self.start(sql, self.timeouts.rows())?;
-        let passed = pass_rows(&mut self.client, &self.watch, sql, &params, results, &mut each).await;
+        let mut passed = Passed {
+            results,
+            count: None,
+            end: End::All,
+            rest: Ok(Rest::None),
+        };
+        let passing = pass_rows(
+            (&mut self.client, &self.watch),
+            sql,
+            &params,
+            &mut passed,
+            &mut each,
+        );
+        let is_over = tokio::select! {
+            biased;
+            () = passing => false,
+            () = over => true,
+        };
+        if is_over {
+            self.cancel().await;
+            // The driver may have been in the middle of a row, and then what it took for the answer to the cancellation
+            // may be none.
+            self.broken = true;
+        }
         match passed.rest {
+            _ if is_over => {}
             Ok(Rest::None) => self.broken = false,
             Ok(Rest::Some) => self.cancel().await,
             Err(error) => {
@@ -249,9 +301,13 @@ impl Session {
             }
         }
         self.count();
+        let cut = is_over && matches!(passed.end, End::All);
         match passed.end {
             End::Refused(refused) => Err(refused),
-            End::All | End::Stopped => Ok(passed.count),
+            End::All | End::Stopped => Ok(Streamed {
+                count: passed.count,
+                cut,
+            }),
         }
     }
 
@@ -439,37 +495,30 @@ async fn first_names(
     Ok(names)
 }
 
-/// Gives rows to `each` until it stops the stream or the rows end.
+/// Gives rows to `each` until it stops the stream or the rows end. What has passed is known wherever this is dropped.
 async fn pass_rows(
-    client: &mut tiberius::Client<Socket>,
-    watch: &Watch,
+    (client, watch): (&mut tiberius::Client<Socket>, &Watch),
     sql: &str,
     params: &[ColumnData<'_>],
-    results: Results,
+    passed: &mut Passed,
     each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>,
-) -> Passed {
-    let mut passed = Passed {
-        results,
-        count: None,
-        end: End::All,
-        rest: Ok(Rest::None),
-    };
+) {
     let params = borrowed(params);
     let mut items = match caught(client.query(sql, &params)).await {
         Ok(items) => items,
         Err(error) => {
             passed.rest = Err(error);
-            return passed;
+            return;
         }
     };
     let mut stopped_at = 0;
     loop {
         let item = match caught(items.try_next()).await {
             Ok(Some(item)) => item,
-            Ok(None) => return passed,
+            Ok(None) => return,
             Err(error) => {
                 passed.rest = Err(error);
-                return passed;
+                return;
             }
         };
         watch.expect_rows();
@@ -482,7 +531,7 @@ async fn pass_rows(
             stopped_at = received;
         } else if received - stopped_at > STOPPED_BYTES_MAX {
             passed.rest = Ok(Rest::Some);
-            return passed;
+            return;
         }
     }
 }

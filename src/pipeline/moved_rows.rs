@@ -11,14 +11,15 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::governor::Ask;
 use crate::model::chunk::{KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::row::{Value, Values, key_of};
 use crate::model::window::Extent;
 use crate::model::window::Window;
 use crate::mssql::{Flow, Session, more_than_asked};
-use crate::pipeline::pool::Pool;
-use crate::source::{SourceQuery, SourceSession};
+use crate::pipeline::pool::Pools;
+use crate::source::SourceQuery;
 use crate::target::leaving::{self, Accounted, HASHED};
 use crate::target::table::Target;
 use crate::tsql::predicate::{Where, date_of};
@@ -30,14 +31,14 @@ const PAGE_KEYS: i64 = 5_000;
 const KEYS_AT_ONCE: usize = 50;
 
 /// The context of looking for the leaving rows of a load.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Accounting<'a> {
     /// The plan.
     pub plan: &'a TablePlan,
     /// Its target.
     pub target: &'a Target,
     /// Connections to the source.
-    pub sources: &'a Pool<SourceSession>,
+    pub pools: &'a Pools,
 }
 
 impl Accounting<'_> {
@@ -203,8 +204,9 @@ impl Accounting<'_> {
         );
         let mut rows = 0;
         let mut found: BTreeMap<i64, Vec<Option<NaiveDate>>> = BTreeMap::new();
-        let mut source = self.sources.take().await?;
-        source
+        // The chunk whose rows these were is under way.
+        let mut turn = self.pools.turn(Ask::Part).await?;
+        turn.session
             .stream(SourceQuery::new(select, params), |row| {
                 let Value::Integer(number) = row.value(0)? else {
                     return Err(Error::malformed(
@@ -222,7 +224,7 @@ impl Accounting<'_> {
                 Ok(Flow::Continue)
             })
             .await?;
-        self.sources.put(source);
+        self.pools.end(turn);
         for days in found.values() {
             let [day] = days.as_slice() else {
                 accounted.unfollowed += 1;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::governor::Throttle;
+use crate::governor::{Ask, Permit, Throttle};
 use crate::mssql::{Endpoint, Guard, Session, Timeouts};
 use crate::source::SourceSession;
 
@@ -51,6 +51,35 @@ pub struct Pools {
     pub target: Arc<Pool<Session>>,
     /// The gate that each read of the source passes.
     pub throttle: Arc<Throttle>,
+}
+
+/// The leave to read the source once, and the connection to do it by. It is closed when this is dropped;
+/// [`Pools::end`] hands it back instead.
+#[derive(Debug)]
+pub struct Turn {
+    /// The connection.
+    pub session: Pooled<SourceSession>,
+    /// The leave. It is given back after the connection, so that a held run keeps none open.
+    pub permit: Permit,
+}
+
+impl Pools {
+    /// Waits until the source may be read, and takes a connection to it. Every read of rows begins here, so that none is
+    /// forgotten; what is read of the catalog and of clocks is not held.
+    ///
+    /// # Errors
+    /// Those of [`Throttle::admit`] and of [`Pool::take`].
+    pub async fn turn(&self, ask: Ask) -> Result<Turn> {
+        let permit = self.throttle.admit(ask, || self.source.close_idle()).await?;
+        let session = self.source.take().await?;
+        Ok(Turn { session, permit })
+    }
+
+    /// Ends a read: its connection is handed back, and another read may begin.
+    pub fn end(&self, turn: Turn) {
+        self.source.put(turn.session);
+        drop(turn.permit);
+    }
 }
 
 /// A connection that a pool can hold.
@@ -243,6 +272,11 @@ impl<C: Connection> Pool<C> {
             }
             _ => error,
         }
+    }
+
+    /// Closes the connections that nobody uses.
+    pub fn close_idle(&self) {
+        lock(&self.idle).clear();
     }
 
     /// Hands a connection back; a broken one is dropped.

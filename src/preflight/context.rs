@@ -92,6 +92,7 @@ impl<'a> RunContext<'a> {
             ceilings: config.source.ceilings,
             max_workers: options.max_workers.unwrap_or(config.run.max_workers),
             chunk_rows: options.chunk_rows.unwrap_or(config.run.chunk_rows) as usize,
+            closed_until: None,
         });
         let pools = Pools {
             throttle: Arc::new(throttle),
@@ -202,7 +203,7 @@ impl<'a> RunContext<'a> {
 
     /// The number of rows a chunk.
     pub(crate) fn chunk_rows(&self) -> usize {
-        self.options.chunk_rows.unwrap_or(self.config.run.chunk_rows) as usize
+        self.pools.throttle.chunk_rows()
     }
 
     /// The holder of the leases that this run takes.

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use crate::base::error::Result;
+use crate::governor::Ask;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::TablePlan;
 use crate::model::row::{Digest, Tally, Values, key_of};
@@ -14,7 +15,7 @@ use crate::model::window::Extent;
 use crate::model::window::Window;
 use crate::mssql::cell;
 use crate::mssql::{Flow, Session};
-use crate::source::SourceSession;
+use crate::pipeline::pool::Pools;
 use crate::source::count::count;
 use crate::source::extract::{Limits, Request, compare, extract};
 use crate::target::load::read_back;
@@ -138,13 +139,23 @@ impl Subject<'_> {
         Ok((!difference.why.is_empty()).then_some(difference))
     }
 
+    /// A read of all of the chunk at the source.
+    fn ask(&self) -> Ask {
+        Ask::Whole {
+            rows: self.receipt.chunk.tally.row_count,
+        }
+    }
+
     /// Whether the source's rows of the chunk are those of its receipt. Reads at most one row more than the
     /// chunk has.
     ///
     /// # Errors
     /// As [`extract`].
-    pub async fn is_same_at_source(&self, source: &mut SourceSession) -> Result<bool> {
-        let compared = compare(source, self.plan, self.readable, &self.receipt.chunk).await?;
+    pub async fn is_same_at_source(&self, pools: &Pools) -> Result<bool> {
+        let mut turn = pools.turn(self.ask()).await?;
+        let at = (&mut *turn.session, &mut turn.permit);
+        let compared = compare(at, self.plan, self.readable, &self.receipt.chunk).await?;
+        pools.end(turn);
         Ok(compared.same)
     }
 
@@ -155,7 +166,7 @@ impl Subject<'_> {
     /// As [`extract`].
     pub async fn compare_rows(
         &self,
-        source: &mut SourceSession,
+        pools: &Pools,
         target: &mut Session,
         bytes_max: usize,
     ) -> Result<Difference> {
@@ -163,11 +174,19 @@ impl Subject<'_> {
             rows: usize::MAX,
             bytes: bytes_max,
         };
-        let extracted = extract(source, self.plan, &self.request(limits)).await?;
+        let mut turn = pools.turn(self.ask()).await?;
+        let (plan, request) = (self.plan, self.request(limits));
+        let extracted = extract(&mut turn.session, plan, &request, &mut turn.permit).await?;
+        pools.end(turn);
         // The rows that were read are not all that are there, and no more than these may be taken to have left.
         let source_rows = match extracted.exhausted {
             true => extracted.batch.row_count() as u64,
-            false => count(source, self.plan, self.readable, &self.receipt.chunk.range).await?,
+            false => {
+                let mut turn = pools.turn(Ask::Whole { rows: 0 }).await?;
+                let rows = count(&mut turn.session, plan, self.readable, &self.receipt.chunk.range).await?;
+                pools.end(turn);
+                rows
+            }
         };
         let order = self.plan.key.order(self.extent().kind());
         let mut there: HashMap<Vec<u8>, Digest> = HashMap::new();

@@ -397,11 +397,9 @@ async fn compare(shared: &Shared, subject: &Subject<'_>) -> Result<Option<Differ
     let mut target = shared.pools.target.take().await?;
     let mut difference = subject.compare_target(&mut target).await?;
     if shared.read_cutoff.is_some() {
-        let mut source = shared.pools.source.take().await?;
-        if difference.is_some() || !subject.is_same_at_source(&mut source).await? {
-            let rows = subject
-                .compare_rows(&mut source, &mut target, shared.bytes_max)
-                .await?;
+        let pools = &shared.pools;
+        if difference.is_some() || !subject.is_same_at_source(pools).await? {
+            let rows = subject.compare_rows(pools, &mut target, shared.bytes_max).await?;
             let mut found = difference.take().unwrap_or_default();
             found.why.extend(rows.why.iter().copied());
             difference = Some(Difference {
@@ -409,7 +407,6 @@ async fn compare(shared: &Shared, subject: &Subject<'_>) -> Result<Option<Differ
                 ..rows
             });
         }
-        shared.pools.source.put(source);
     }
     shared.pools.target.put(target);
     Ok(difference)

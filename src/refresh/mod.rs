@@ -12,6 +12,7 @@ use crate::backfill::{LoadTarget, announce, compare, load_windows};
 use crate::base::error::{ErrorKind, Result};
 use crate::base::stop::stopped;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
+use crate::governor::Ask;
 use crate::model::brake::held;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::TablePlan;
@@ -405,9 +406,13 @@ async fn compared(
         if run.is_stopped() {
             return Err(stopped());
         }
-        let mut session = run.pools.source.take().await?;
-        let mut compared = extract::compare(&mut session, plan, Extent::All, chunk).await?;
-        run.pools.source.put(session);
+        let ask = Ask::Whole {
+            rows: chunk.tally.row_count,
+        };
+        let mut turn = run.pools.turn(ask).await?;
+        let at = (&mut *turn.session, &mut turn.permit);
+        let mut compared = extract::compare(at, plan, Extent::All, chunk).await?;
+        run.pools.end(turn);
         if compared.same {
             // Somebody may have changed a row of the target by hand.
             let mut session = run.pools.target.take().await?;
@@ -437,9 +442,9 @@ async fn counted(run: &RunContext<'_>, plan: &TablePlan, chunk: &Chunk) -> Resul
         if run.is_stopped() {
             return Err(stopped());
         }
-        let mut session = run.pools.source.take().await?;
-        let rows = count(&mut session, plan, Extent::All, &chunk.range).await?;
-        run.pools.source.put(session);
+        let mut turn = run.pools.turn(Ask::Whole { rows: 0 }).await?;
+        let rows = count(&mut turn.session, plan, Extent::All, &chunk.range).await?;
+        run.pools.end(turn);
         Ok(rows)
     });
     counted.await

@@ -7,6 +7,7 @@ use crate::backfill::{LoadTarget, compare};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::stop::stopped;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
+use crate::governor::Ask;
 use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyBytes, KeyRange, next_state};
 use crate::model::plan::TablePlan;
 use crate::model::row::Batch;
@@ -18,7 +19,7 @@ use crate::pipeline::resume::WindowWork;
 use crate::pipeline::retrier::Place;
 use crate::preflight::context::RunContext;
 use crate::progress::{Event, Stages, TableSummary};
-use crate::source::extract::{Extracted, Limits, Request, extract};
+use crate::source::extract::{Extracted, Limits, Request, cut_short, extract};
 use crate::target::load::Loaded;
 use crate::target::receipt::{Receipt, Seal};
 use crate::target::stage;
@@ -208,10 +209,14 @@ async fn extracted(run: &RunContext<'_>, at: LoadTarget<'_>, request: &Request) 
         if run.is_stopped() {
             return Err(stopped());
         }
-        let mut session = run.pools.source.take().await?;
-        let extracted = extract(&mut session, at.plan, request).await?;
-        run.pools.source.put(session);
-        Ok(extracted)
+        // All of it is loaded in one transaction, so that fewer rows at a time would be as many in memory.
+        let mut turn = run.pools.turn(Ask::Whole { rows: 0 }).await?;
+        let extracted = extract(&mut turn.session, at.plan, request, &mut turn.permit).await?;
+        run.pools.end(turn);
+        match extracted.cut {
+            true => Err(cut_short()),
+            false => Ok(extracted),
+        }
     });
     read.await
 }

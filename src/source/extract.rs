@@ -10,6 +10,7 @@ use crate::model::row::{Batch, Value};
 use crate::model::table::Column;
 use crate::model::window::{Bounds, Extent, midnight};
 use crate::mssql::{Flow, more_than_asked, other_columns};
+use crate::source::pace::{Brought, Pace};
 use crate::source::session::{SourceQuery, SourceSession};
 use crate::tsql::expression::select_list;
 use crate::tsql::predicate::{instant_of_key, next_midnight};
@@ -46,29 +47,45 @@ pub struct Extracted {
     pub last_key: Option<KeyBytes>,
     /// Whether nothing is left after it.
     pub exhausted: bool,
+    /// Whether the read was cut, because a query took longer than it may. Its rows are all that there are up to the last.
+    pub cut: bool,
 }
 
 /// Reads one chunk.
 ///
 /// # Errors
-/// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
-pub async fn extract(session: &mut SourceSession, plan: &TablePlan, request: &Request) -> Result<Extracted> {
-    let mut batch = Batch::default();
-    let exhausted = match (plan.access_path, request.extent) {
-        (AccessPath::DayWalk, Extent::Dates(bounds)) => {
-            walk(session, plan, request, bounds, &mut batch).await?
-        }
-        (_, extent) if extent.is_empty() => true,
-        (_, extent) => read(session, plan, request, extent, &mut batch).await?,
+/// `WrongServer` when the server no longer proves to be the one that may be read; those of the session and of the pace.
+pub async fn extract(
+    session: &mut SourceSession,
+    plan: &TablePlan,
+    request: &Request,
+    pace: &mut impl Pace,
+) -> Result<Extracted> {
+    let mut reading = Reading {
+        session,
+        plan,
+        request,
+        pace,
+        batch: Batch::default(),
+        cut: false,
     };
+    let exhausted = match (plan.access_path, request.extent) {
+        (AccessPath::DayWalk, Extent::Dates(bounds)) => reading.walk(bounds).await?,
+        (_, extent) if extent.is_empty() => true,
+        (_, extent) => reading.read(extent).await?,
+    };
+    let Reading { batch, cut, .. } = reading;
     let last_key = match plan.key.order(request.extent.kind()) {
         order if order.is_empty() => None,
         order => batch.last_key(&order)?.map(KeyBytes),
     };
+    // A read that was cut right behind the last key of its range has read all of it: the rows come in the order of the key.
+    let is_at_end = cut && last_key.is_some() && last_key == request.range.through;
     Ok(Extracted {
         batch,
         last_key,
-        exhausted,
+        exhausted: exhausted || is_at_end,
+        cut,
     })
 }
 
@@ -85,10 +102,12 @@ pub struct Compared {
 /// Compares the source's rows in a chunk's range with the chunk. Reads at most as many rows as the chunk has, and one,
 /// and at most a row more than its bytes.
 ///
+/// The pace must let its query take its time: a part of a chunk has no tally that it could be compared with.
+///
 /// # Errors
-/// As [`extract`].
+/// As [`extract`]; `Internal` if the read was cut.
 pub async fn compare(
-    session: &mut SourceSession,
+    (session, pace): (&mut SourceSession, &mut impl Pace),
     plan: &TablePlan,
     extent: Extent,
     chunk: &Chunk,
@@ -103,7 +122,10 @@ pub async fn compare(
         },
         in_pieces: true,
     };
-    let extracted = extract(session, plan, &request).await?;
+    let extracted = extract(session, plan, &request, pace).await?;
+    if extracted.cut {
+        return Err(cut_short());
+    }
     let read = extracted.batch.row_count() as u64;
     Ok(Compared {
         same: extracted.exhausted && extracted.batch.tally() == tally,
@@ -111,38 +133,22 @@ pub async fn compare(
     })
 }
 
-/// Reads day after day; returns whether all of it fitted.
-async fn walk(
-    session: &mut SourceSession,
-    plan: &TablePlan,
-    request: &Request,
-    bounds: Bounds,
-    batch: &mut Batch,
-) -> Result<bool> {
-    let mut rest = bounds;
-    // A walk starts at the day of the last key: days before it hold nothing after it.
-    if let Some(key) = &request.range.after
-        && let Some(at) = instant_of_key(key)?
-    {
-        rest.start = rest.start.max(midnight(at.date()));
-    }
-    // It ends with the day of the last key, if that is known.
-    if let Some(key) = &request.range.through
-        && let Some(at) = instant_of_key(key)?
-    {
-        rest.end = rest.end.min(next_midnight(at.date()));
-    }
-    while rest.start < rest.end {
-        let day = Bounds {
-            start: rest.start,
-            end: next_midnight(rest.start.date()).min(rest.end),
-        };
-        if !read(session, plan, request, Extent::Dates(day), batch).await? {
-            return Ok(false);
-        }
-        rest.start = day.end;
-    }
-    Ok(true)
+/// The error for a read that was cut where only all of it is of use.
+pub fn cut_short() -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "A read was cut that must not be; run again, and report this",
+    )
+}
+
+/// A read under way.
+struct Reading<'a, P> {
+    session: &'a mut SourceSession,
+    plan: &'a TablePlan,
+    request: &'a Request,
+    pace: &'a mut P,
+    batch: Batch,
+    cut: bool,
 }
 
 /// The rows of a key range at the source, for a statement that has `params` already: as one condition, or `in_pieces`.
@@ -200,45 +206,79 @@ fn query<'a>(plan: &TablePlan, request: &'a Request, part: Extent, ask: i64) -> 
     })
 }
 
-/// Reads `part` into the batch; returns whether all of it fitted.
-async fn read(
-    session: &mut SourceSession,
-    plan: &TablePlan,
-    request: &Request,
-    part: Extent,
-    batch: &mut Batch,
-) -> Result<bool> {
-    let limits = request.limits;
-    // One more row than fits shows whether rows are left, and avoids an empty chunk at the end.
-    let ask = i64::try_from(limits.rows.saturating_sub(batch.row_count()))
-        .unwrap_or(i64::MAX)
-        .saturating_add(1);
-    let query = query(plan, request, part, ask)?;
-    let mut fitted = true;
-    let columns = plan.columns().len();
-    session
-        .stream(query, |row| {
-            if row.column_count() != columns {
-                return Err(other_columns(columns));
+impl<P: Pace> Reading<'_, P> {
+    /// Reads day after day; returns whether all of it fitted.
+    async fn walk(&mut self, bounds: Bounds) -> Result<bool> {
+        let mut rest = bounds;
+        // A walk starts at the day of the last key: days before it hold nothing after it.
+        if let Some(key) = &self.request.range.after
+            && let Some(at) = instant_of_key(key)?
+        {
+            rest.start = rest.start.max(midnight(at.date()));
+        }
+        // It ends with the day of the last key, if that is known.
+        if let Some(key) = &self.request.range.through
+            && let Some(at) = instant_of_key(key)?
+        {
+            rest.end = rest.end.min(next_midnight(at.date()));
+        }
+        while rest.start < rest.end {
+            let day = Bounds {
+                start: rest.start,
+                end: next_midnight(rest.start.date()).min(rest.end),
+            };
+            if !self.read(Extent::Dates(day)).await? {
+                return Ok(false);
             }
-            if batch.row_count() >= limits.rows {
-                if !fitted {
-                    return Err(more_than_asked());
+            rest.start = day.end;
+        }
+        Ok(true)
+    }
+
+    /// Reads `part` into the batch; returns whether all of it fitted. What was cut did not fit.
+    async fn read(&mut self, part: Extent) -> Result<bool> {
+        let (limits, columns) = (self.request.limits, self.plan.columns().len());
+        let batch = &mut self.batch;
+        let before = (batch.row_count(), batch.byte_count());
+        // One more row than fits shows whether rows are left, and avoids an empty chunk at the end.
+        let ask = i64::try_from(limits.rows.saturating_sub(before.0))
+            .unwrap_or(i64::MAX)
+            .saturating_add(1);
+        let query = query(self.plan, self.request, part, ask)?;
+        self.pace.begin().await?;
+        let mut fitted = true;
+        let cut = self
+            .session
+            .stream_until(query, self.pace.over(), |row| {
+                if row.column_count() != columns {
+                    return Err(other_columns(columns));
                 }
-                // This is the one more row, and the query ends after it.
-                fitted = false;
-                return Ok(Flow::Continue);
-            }
-            if batch.byte_count() >= limits.bytes {
-                fitted = false;
-                return Ok(Flow::Stop);
-            }
-            batch.push(|out| row.encode(out))?;
-            Ok(Flow::Continue)
-        })
-        .await
-        .map_err(|error| naming_columns(error, plan.columns()))?;
-    Ok(fitted)
+                if batch.row_count() >= limits.rows {
+                    if !fitted {
+                        return Err(more_than_asked());
+                    }
+                    // This is the one more row, and the query ends after it.
+                    fitted = false;
+                    return Ok(Flow::Continue);
+                }
+                if batch.byte_count() >= limits.bytes {
+                    fitted = false;
+                    return Ok(Flow::Stop);
+                }
+                batch.push(|out| row.encode(out))?;
+                Ok(Flow::Continue)
+            })
+            .await
+            .map_err(|error| naming_columns(error, self.plan.columns()))?;
+        self.cut |= cut;
+        self.pace.ended(Brought {
+            rows: (batch.row_count() - before.0) as u64,
+            bytes: (batch.byte_count() - before.1) as u64,
+            full: cut || !fitted,
+            cut,
+        })?;
+        Ok(fitted && !cut)
+    }
 }
 
 /// Adds the columns that can make a row too large to be read: others have a declared length, and fit.

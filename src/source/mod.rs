@@ -2,6 +2,7 @@
 
 pub mod count;
 pub mod extract;
+pub mod pace;
 pub mod session;
 pub mod sight;
 pub mod versions;

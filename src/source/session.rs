@@ -9,8 +9,8 @@ use crate::base::error::Result;
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
 use crate::mssql::{
-    Database, Endpoint, Flow, Guard, Listed, Row, RowReader, ServerInfo, Session, Timeouts, catalog,
-    predicate, tables, unproven,
+    Database, Endpoint, Flow, Guard, Listed, Row, RowReader, ServerInfo, Session, Streamed, Timeouts,
+    catalog, predicate, tables, unproven,
 };
 
 /// One read of the source: a SELECT and the values of its parameters `@P1`, `@P2`, ….
@@ -137,13 +137,32 @@ impl SourceSession {
         query: SourceQuery<'_>,
         each: impl FnMut(RowReader<'_>) -> Result<Flow>,
     ) -> Result<()> {
+        let never = std::future::pending();
+        self.stream_until(query, never, each).await.map(|_| ())
+    }
+
+    /// The same, but that it ends once `over` comes: the statement is cancelled at the server, and the connection is
+    /// broken. Returns whether that happened. A query that was cut says nothing of what else there is.
+    ///
+    /// # Errors
+    /// Those of [`SourceSession::stream`].
+    pub async fn stream_until(
+        &mut self,
+        query: SourceQuery<'_>,
+        over: impl Future<Output = ()>,
+        each: impl FnMut(RowReader<'_>) -> Result<Flow>,
+    ) -> Result<bool> {
         let proof = predicate(&self.guard, query.params.len() + 1);
         if query.pauses {
             self.session.let_next_pause();
         }
         let (sql, params) = query.behind(&proof);
-        let rows = self.session.stream(&sql, &params, each).await?;
-        rows.map(|_| ()).ok_or_else(unproven)
+        let streamed = self.session.stream_until(&sql, &params, over, each).await?;
+        match streamed {
+            // Without an answer so far, nothing is proven, and nothing was read.
+            Streamed { cut: true, .. } => Ok(true),
+            Streamed { count, .. } => count.map(|_| false).ok_or_else(unproven),
+        }
     }
 
     /// The names of a query's columns. Give it a query of no rows.

@@ -17,6 +17,7 @@ mod exclude_columns;
 mod faults;
 mod fixtures;
 mod forget;
+mod governor;
 mod hidden;
 mod hostile;
 mod init;

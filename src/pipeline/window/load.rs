@@ -407,7 +407,7 @@ impl WindowRun {
         let accounting = Accounting {
             plan: &table.plan,
             target: &table.target,
-            sources: &table.pools.source,
+            pools: &table.pools,
         };
         let accounted = accounting.of(session, self.work.window, extent, range).await?;
         // Rows of these days that were read before now may lack the moved ones.

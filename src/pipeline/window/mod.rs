@@ -7,6 +7,7 @@
 //! fails between the two, the next run relies on the receipt.
 
 mod load;
+mod read;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -30,7 +31,7 @@ use crate::pipeline::pool::Pools;
 use crate::pipeline::resume::WindowWork;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::progress::{Event, Refused};
-use crate::source::extract::{Extracted, Limits, Request, extract};
+use crate::source::extract::{Extracted, Limits, Request};
 use crate::target::lease::Lease;
 use crate::target::receipt::{self, Receipt, Seal};
 use crate::target::table::Target;
@@ -284,6 +285,7 @@ impl WindowRun {
         let table = Arc::clone(&self.table);
         let window = self.work.window;
         let again = step.again.is_some();
+        let expected = step.again.as_ref().map(|chunk| chunk.tally.row_count);
         let request = Request {
             extent: if again {
                 self.chunk_extent()
@@ -304,12 +306,15 @@ impl WindowRun {
                     rows: usize::MAX,
                     ..table.limits
                 },
-                false => table.limits,
+                false => Limits {
+                    rows: table.target.chunk_rows(table.pools.throttle.chunk_rows()),
+                    ..table.limits
+                },
             },
             in_pieces: again || step.crowded,
         };
         AbortOnDropHandle::new(tokio::spawn(async move {
-            read_with_retries(&table, window, &request).await
+            table.read(window, &request, expected).await
         }))
     }
 
@@ -530,28 +535,4 @@ fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step
         }),
         None => following.take(),
     }
-}
-
-async fn read_with_retries(table: &TableContext, window: Window, request: &Request) -> Result<Read> {
-    let name = table.plan.name.as_str();
-    let read = table.retrier.retry(Place::window(name, window), || async move {
-        let began = table.retrier.clock.monotonic();
-        let read = try_read(table, request).await;
-        match read {
-            Ok(rows) => Ok(Read {
-                rows,
-                began,
-                took: table.retrier.clock.monotonic().saturating_sub(began),
-            }),
-            Err(error) => Err(error.within(format!("Table {name}, window {window}"))),
-        }
-    });
-    read.await
-}
-
-async fn try_read(table: &TableContext, request: &Request) -> Result<Extracted> {
-    let mut session = table.pools.source.take().await?;
-    let extracted = extract(&mut session, &table.plan, request).await?;
-    table.pools.source.put(session);
-    Ok(extracted)
 }

@@ -8,7 +8,8 @@ mod rule;
 mod spec;
 
 use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -39,9 +40,14 @@ struct State {
     fired: HashMap<RuleId, u64>,
 }
 
+/// What lets time pass.
+type Passing = Arc<dyn Fn(Duration) + Send + Sync>;
+
 /// The faults of a server.
 pub struct Faults {
     state: Mutex<State>,
+    /// What passes the time of slow requests, if it is not the machine's.
+    passing: Mutex<Option<Passing>>,
     /// Something has happened that a stalled request may be waiting for.
     woken: Condvar,
     /// Changes whenever a rule fires.
@@ -52,6 +58,7 @@ impl Default for Faults {
     fn default() -> Self {
         Faults {
             state: Mutex::default(),
+            passing: Mutex::default(),
             woken: Condvar::new(),
             firings: watch::Sender::new(0),
         }
@@ -146,6 +153,27 @@ impl Faults {
                 .any(|active| active.id == id && !active.released)
         {
             state = self.woken.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets `passing` pass the time of slow requests from now on, so that a test need not wait for it.
+    pub fn pass_time_by(&self, passing: impl Fn(Duration) + Send + Sync + 'static) {
+        *self.passing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(passing));
+    }
+
+    /// Lets time pass for a slow request, or as much of it as there is before `ended` says that nobody waits any more.
+    pub(crate) fn pass(&self, time: Duration, ended: impl Fn() -> bool) {
+        let passing = self
+            .passing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match passing {
+            Some(passing) => passing(time),
+            None => {
+                let waited = self.woken.wait_timeout_while(self.lock(), time, |_| !ended());
+                drop(waited.unwrap_or_else(PoisonError::into_inner));
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! A fault rule: the requests it is about, the point at which it fires, and its action.
 
+use std::time::Duration;
+
 use crate::store::Role;
 
 /// A fault and the requests that meet it. See [`Rule::from_str`](#method.from_str) for its form on the command
@@ -94,6 +96,8 @@ pub enum Action {
     },
     /// Waits until [`crate::Faults::release`], the rule's removal, an attention, or the end of the connection.
     Stall,
+    /// Takes so much longer for each row of the answer from there on, in the time of [`crate::Faults::pass_time_by`].
+    Slow(Duration),
     /// Runs SQL in the same session and transaction. If the session is busy at the rule's point, the SQL runs at
     /// the end of the request. Its results are thrown away; its error fails the request.
     Run(String),

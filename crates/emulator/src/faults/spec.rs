@@ -1,6 +1,7 @@
 //! A fault rule as text, for the command line.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::rule::{Action, At, Match, Rule};
 use crate::store::Role;
@@ -18,7 +19,7 @@ const LOGIN_CLASS: u8 = 14;
 ///
 /// | key | value |
 /// |---|---|
-/// | `do` | `drop`, `stall`, `refuse-login[:STATE]`, `error:NUMBER[:TEXT]`, `run:SQL`, `role:DATABASE=primary` or `role:DATABASE=secondary` |
+/// | `do` | `drop`, `stall`, `slow:MICROSECONDS` (a row), `refuse-login[:STATE]`, `error:NUMBER[:TEXT]`, `run:SQL`, `role:DATABASE=primary` or `role:DATABASE=secondary` |
 /// | `at` | `before` (default), `after`, `rows:N`, `packets-out:N`, `packets-in:N`, `bulk-rows:N`, `login` |
 /// | `statement` | text that the request contains, in any case |
 /// | `database` | the session's current database |
@@ -133,6 +134,7 @@ fn parse_action(value: &str) -> Result<Action, String> {
     match (name.trim(), rest) {
         ("drop", None) => Ok(Action::Drop),
         ("stall", None) => Ok(Action::Stall),
+        ("slow", n) => count(n.unwrap_or_default()).map(|a_row| Action::Slow(Duration::from_micros(a_row))),
         ("refuse-login", None) => Ok(Action::RefuseLogin),
         ("refuse-login", Some(state)) => Ok(Action::Error {
             number: LOGIN_FAILED,
@@ -242,6 +244,10 @@ mod tests {
             "do=stall;at=packets-out:5".parse::<Rule>().unwrap().at,
             At::AfterPacketsOut(5)
         );
+        assert_eq!(
+            "do=slow:250;times=all".parse::<Rule>().unwrap().action,
+            Action::Slow(Duration::from_micros(250))
+        );
         let rule: Rule = "do=error:50000;class=20".parse().unwrap();
         assert!(matches!(rule.action, Action::Error { class: 20, .. }));
     }
@@ -258,6 +264,7 @@ mod tests {
             ("do=drop;when=now", "Unknown key 'when' in a fault rule"),
             ("do=drop;statement", "Expected key=value, found 'statement'"),
             ("do=refuse-login:x", "Expected a state from 0 to 255, found 'x'"),
+            ("do=slow", "Expected a count from 1, found ''"),
             ("do=error:x", "Expected an error number, found 'x'"),
             (
                 "do=error:1;class=5",

@@ -66,6 +66,8 @@ pub(crate) struct Answer<'a> {
     status: Option<i32>,
     values: Vec<(String, SqlType, OwnedCell)>,
     packets_max: Option<u64>,
+    /// The time that each row takes beside its own.
+    slow: std::time::Duration,
 }
 
 impl<'a> Answer<'a> {
@@ -91,6 +93,7 @@ impl<'a> Answer<'a> {
             status: None,
             values: Vec::new(),
             packets_max: None,
+            slow: std::time::Duration::ZERO,
         }
     }
 
@@ -104,6 +107,7 @@ impl<'a> Answer<'a> {
             })
             .min();
         self.armed = armed;
+        self.slow = std::time::Duration::ZERO;
         self.in_procedure = in_procedure;
         self.outcome = Outcome::default();
         (self.failed, self.in_result_set, self.last_error) = (false, false, None);
@@ -316,6 +320,7 @@ impl<'a> Answer<'a> {
                 let link = self.wire.link.clone();
                 self.faults.stall(armed.id, || link.is_cancelled());
             }
+            Action::Slow(a_row) => self.slow = a_row,
             Action::SetRole(database, role) => (self.roles)(&database, role),
             Action::Run(_) => {}
         }
@@ -366,6 +371,10 @@ impl Sink for Answer<'_> {
         );
         token::row(&mut self.wire.writer.payload, &self.columns, cells)?;
         self.outcome.rows_sent += 1;
+        if !self.slow.is_zero() {
+            let link = self.wire.link.clone();
+            self.faults.pass(self.slow, || link.is_cancelled());
+        }
         if self.wire.writer.is_full() {
             self.send_full();
         }
