@@ -8,13 +8,14 @@ use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
 /// All commands of the program.
-pub(crate) const COMMANDS: [&str; 17] = [
+pub(crate) const COMMANDS: [&str; 18] = [
     "init",
     "doctor",
     "tables",
     "plan",
     "run",
     "status",
+    "runs",
     "reconcile",
     "counts",
     "migrate",

@@ -3,10 +3,13 @@
 //! A choice may get one more number at its end, which no byte that was written before has. An older program refuses a
 //! value with that number.
 
+mod account;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::record;
+pub(super) use account::Account;
 use crate::model::chunk;
 use crate::model::chunk::{ChunkState, KeyBytes, KeyRange};
 use crate::model::row::{Digest, Tally};

@@ -273,10 +273,12 @@ impl WindowRun {
     async fn load_or_sweep(&mut self, step: &Step, read: Read) -> Result<()> {
         let nothing_yet = self.work.open && step.again.is_none() && read.rows.batch.row_count() == 0;
         if nothing_yet {
-            self.sweep(step).await
+            self.sweep(step).await?;
         } else {
-            self.load(step, read).await
+            self.load(step, read).await?;
         }
+        self.table.retrier.meter.committed((self.work.window, &step.after));
+        Ok(())
     }
 
     /// Starts reading a chunk, on a task of its own that is aborted with the window.
@@ -501,6 +503,17 @@ impl WindowRun {
         }
     }
 
+    /// What is asked of the source for the table so far, so that a killed run has an account as well. A repair is no run.
+    fn account_change(&self) -> Option<Change> {
+        self.table.asked?;
+        let (number, account) = self.table.retrier.meter.current();
+        Some(Change::Account {
+            run_id: self.table.lease.run_id,
+            number,
+            account,
+        })
+    }
+
     fn window_change(&self, state: WindowState, error: Option<String>) -> Change {
         Change::Window {
             table: self.table.plan.name.as_str().to_owned(),
@@ -536,7 +549,7 @@ async fn read_with_retries(table: &TableContext, window: Window, request: &Reque
     let name = table.plan.name.as_str();
     let read = table.retrier.retry(Place::window(name, window), || async move {
         let began = table.retrier.clock.monotonic();
-        let read = try_read(table, request).await;
+        let read = try_read(table, window, request).await;
         match read {
             Ok(rows) => Ok(Read {
                 rows,
@@ -549,8 +562,12 @@ async fn read_with_retries(table: &TableContext, window: Window, request: &Reque
     read.await
 }
 
-async fn try_read(table: &TableContext, request: &Request) -> Result<Extracted> {
+async fn try_read(table: &TableContext, window: Window, request: &Request) -> Result<Extracted> {
+    if !table.retrier.meter.lets_read() {
+        return Err(stopped());
+    }
     let mut session = table.pools.source.take().await?;
+    table.retrier.meter.asks((window, &request.range.after));
     let extracted = extract(&mut session, &table.plan, request).await?;
     table.pools.source.put(session);
     Ok(extracted)
