@@ -507,6 +507,7 @@ mod tests {
         insta::assert_snapshot!(json(&View::of(&reconciled)), @r#"
         {
           "schema_version": 1,
+          "account": null,
           "chunks": 4,
           "chunks_before": 0,
           "chunks_before_since": null,

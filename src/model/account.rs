@@ -143,7 +143,10 @@ impl Account {
 
     fn took(&mut self, query: Option<&LongestQuery>) {
         if let Some(query) = query
-            && self.longest.as_ref().is_none_or(|longest| longest.took < query.took)
+            && self
+                .longest
+                .as_ref()
+                .is_none_or(|longest| longest.took < query.took)
         {
             self.longest = Some(query.clone());
         }
@@ -188,7 +191,10 @@ mod tests {
         assert_eq!(total.reading, Duration::from_secs(14));
         assert_eq!((total.connections_opened, total.connections_most), (4, 3));
         assert_eq!(total.longest.unwrap().statement, "SELECT dbo.B");
-        assert_eq!(total.isolation, [Isolation::ReadCommitted, Isolation::Snapshot].into());
+        assert_eq!(
+            total.isolation,
+            [Isolation::ReadCommitted, Isolation::Snapshot].into()
+        );
         assert_eq!(total.read_again, 2);
         let waits: Vec<_> = total.waits.iter().filter(|(_, time)| !time.is_zero()).collect();
         assert_eq!(

@@ -32,13 +32,20 @@ mod tests {
         assert_eq!(application(None, ""), format!("sync/{version}"));
         let run = Some(0x1a2b_3c4d << 96 | 7);
         assert_eq!(application(run, ""), format!("sync/{version} run 1a2b3c4d"));
-        assert_eq!(application(Some(7), "SALES"), format!("sync/{version} run 00000000 SALES"));
+        assert_eq!(
+            application(Some(7), "SALES"),
+            format!("sync/{version} run 00000000 SALES")
+        );
     }
 
     #[test]
     fn a_name_is_no_longer_than_tds_carries_and_controls_nothing() {
         let name = application(Some(7), &"é".repeat(128));
         assert_eq!(name.chars().count(), CHARS_MAX);
-        assert!(!application(Some(7), "A\u{1b}[2J\r\nB").chars().any(char::is_control));
+        assert!(
+            !application(Some(7), "A\u{1b}[2J\r\nB")
+                .chars()
+                .any(char::is_control)
+        );
     }
 }

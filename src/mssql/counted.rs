@@ -104,7 +104,11 @@ impl Counted {
         };
         let sql = &self.statement;
         if let Some(profile) = &self.profile {
-            let label = if exchange.is_login { LOGIN.to_owned() } else { label(sql) };
+            let label = if exchange.is_login {
+                LOGIN.to_owned()
+            } else {
+                label(sql)
+            };
             profile.add(self.end, label, &spent);
         }
         match &self.meter {
@@ -175,17 +179,25 @@ mod tests {
         };
         let (mut source, watch_source) = session("source");
         let (mut target, watch_target) = session("target");
-        for (counted, watch, sql) in [
-            (&mut source, &watch_source, "SELECT [A] FROM [dbo].[T] WHERE [A] > 1"),
-            (&mut source, &watch_source, "SELECT [A] FROM [dbo].[T] WHERE [A] > 2"),
-            (&mut target, &watch_target, "SELECT [A] FROM [dbo].[T]"),
-        ] {
+        let send = |counted: &mut Counted, watch: &Watch, sql| {
             counted.start(sql);
             watch.add_bytes(10, 100);
             counted.rows += 5;
             counted.finish();
+            // An answer ends once.
             counted.finish();
-        }
+        };
+        send(
+            &mut source,
+            &watch_source,
+            "SELECT [A] FROM [dbo].[T] WHERE [A] > 1",
+        );
+        send(
+            &mut source,
+            &watch_source,
+            "SELECT [A] FROM [dbo].[T] WHERE [A] > 2",
+        );
+        send(&mut target, &watch_target, "SELECT [A] FROM [dbo].[T]");
         // One that is left in the middle of an answer.
         source.start("SELECT [A] FROM [dbo].[T]");
         watch_source.add_bytes(10, 100);
@@ -197,7 +209,13 @@ mod tests {
             .into_iter()
             .map(|kind| {
                 let spent = kind.spent;
-                (kind.end, kind.statement, spent.count, spent.sent_bytes, spent.received_bytes)
+                (
+                    kind.end,
+                    kind.statement,
+                    spent.count,
+                    spent.sent_bytes,
+                    spent.received_bytes,
+                )
             })
             .collect();
         kinds.sort_unstable();

@@ -309,7 +309,11 @@ mod tests {
         assert_eq!(longest.statement, "SELECT dbo.SALES");
         assert_eq!(longest.window.as_deref(), Some("2025-10"));
         assert_eq!(item.connections_most, 0);
-        assert!(item.waits.iter().any(|wait| wait == (Cause::Outage, Duration::from_secs(5))));
+        assert!(
+            item.waits
+                .iter()
+                .any(|wait| wait == (Cause::Outage, Duration::from_secs(5)))
+        );
         assert_eq!(meter.connections(), 0);
         assert_eq!(meter.current().0, 1);
     }
@@ -323,7 +327,11 @@ mod tests {
         assert_eq!(meter.current().1.read_again, 0);
         meter.committed(("2025-10", 0));
         meter.asks(("2025-10", 0));
-        assert_eq!(meter.current().1.read_again, 0, "it was loaded, and is loaded again");
+        assert_eq!(
+            meter.current().1.read_again,
+            0,
+            "it was loaded, and is loaded again"
+        );
         meter.asks(("2025-11", 0));
         assert_eq!(meter.current().1.read_again, 1);
         meter.begin("ITEM");
@@ -336,7 +344,10 @@ mod tests {
         let meter = Meter::default();
         meter.limit([Limit::Rows(5), Limit::Bytes(1_000)]);
         meter.add(READ, 50, &spent(0), None);
-        assert!(meter.lets_read(), "what came before the first chunk keeps no run from it");
+        assert!(
+            meter.lets_read(),
+            "what came before the first chunk keeps no run from it"
+        );
         assert_eq!(meter.reached(), None);
         assert!(!meter.lets_read());
         assert_eq!(meter.reached(), Some(Limit::Rows(5)));

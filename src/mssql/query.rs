@@ -172,7 +172,14 @@ impl Session {
     async fn collect(&mut self, sql: &str, params: &[Value<'_>], bound: Bound) -> Result<Vec<Row>> {
         let params = sent(params)?;
         self.start(sql, bound)?;
-        let result = first_result(&mut self.client, &self.watch, sql, &params, &mut self.counted.rows).await;
+        let result = first_result(
+            &mut self.client,
+            &self.watch,
+            sql,
+            &params,
+            &mut self.counted.rows,
+        )
+        .await;
         self.finish(result)
     }
 

@@ -175,7 +175,9 @@ impl<'a> RunContext<'a> {
         self.retrier.meter.begin("");
         // A comparison of receipts with the target asks the source nothing.
         if account.queries > 0 {
-            self.retrier.progress.event(Event::Accounted { account: &account });
+            self.retrier
+                .progress
+                .event(Event::Accounted { account: &account });
         }
     }
 

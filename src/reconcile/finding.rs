@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::model::account::Account;
 use crate::base::exit_code::ExitCode;
+use crate::model::account::Account;
 use crate::model::table::Identifier;
 use crate::model::window::{DateRange, Window};
 use crate::reconcile::compare::Difference;

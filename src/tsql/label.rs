@@ -402,7 +402,10 @@ mod tests {
     fn a_remark_is_found_again_and_ends_nowhere_else() {
         assert_eq!(remarked("2025-10", "SELECT 1"), "/* 2025-10 */ SELECT 1");
         assert_eq!(remark("/* 2025-10 */ SELECT 1"), Some("2025-10"));
-        assert_eq!(remark(&remarked("a */ DROP TABLE t; /*", "SELECT 1")), Some("a  DROP TABLE t; /*"));
+        assert_eq!(
+            remark(&remarked("a */ DROP TABLE t; /*", "SELECT 1")),
+            Some("a  DROP TABLE t; /*")
+        );
         assert_eq!(remark("SELECT 1 /* not in front */"), None);
     }
 }

@@ -61,7 +61,10 @@ async fn the_account_is_what_the_server_has_counted() {
     let account = &run["account"];
     Asked::of(&server, mark).assert_is(account);
     // What every session may read, the rows of the catalog, and one row more a chunk.
-    assert!(account["rows"].as_u64() > Some(u64::from(job::ALL_ROWS)), "{account}");
+    assert!(
+        account["rows"].as_u64() > Some(u64::from(job::ALL_ROWS)),
+        "{account}"
+    );
     assert!(account["received_bytes"].as_u64() > Some(10_000), "{account}");
     assert!(account["connections_most"].as_u64() <= Some(3), "{account}");
     assert_eq!(account["read_again"], 0);
@@ -89,7 +92,8 @@ async fn the_account_is_what_the_server_has_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_breaks_off_counts_and_is_counted_as_read_again() {
-    let Some(server) = Server::start_emulator("a_read_that_breaks_off_counts_and_is_counted_as_read_again").await
+    let Some(server) =
+        Server::start_emulator("a_read_that_breaks_off_counts_and_is_counted_as_read_again").await
     else {
         return;
     };
@@ -114,7 +118,10 @@ async fn the_log_has_a_record_a_table_and_one_of_the_run() {
     };
     job::fill(&server).await;
     let project = job::project(&server);
-    let ended = project.run(FIRST, LAST, &["--json", "--log", "json"]).await.expect(0);
+    let ended = project
+        .run(FIRST, LAST, &["--json", "--log", "json"])
+        .await
+        .expect(0);
     let records: Vec<Value> = ended
         .stderr
         .lines()
@@ -128,7 +135,10 @@ async fn the_log_has_a_record_a_table_and_one_of_the_run() {
     assert_eq!(names, ["SALES", "PAYMENT", ""]);
     let run = ended.json();
     assert_eq!(records[2]["fields"]["queries"], run["account"]["queries"]);
-    assert_eq!(records[0]["fields"]["row_count"], run["tables"][0]["account"]["rows"]);
+    assert_eq!(
+        records[0]["fields"]["row_count"],
+        run["tables"][0]["account"]["rows"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,12 +150,23 @@ async fn a_killed_run_has_an_account() {
     let project = job::project(&server);
     job::kill_at_chunk(&server, &project, 3).await;
     let run = runs(&project).await[0].take();
-    assert_eq!((&run["killed"], &run["running"]), (&true.into(), &false.into()), "{run}");
+    assert_eq!(
+        (&run["killed"], &run["running"]),
+        (&true.into(), &false.into()),
+        "{run}"
+    );
     assert_eq!(run["rows_loaded"], 2 * job::CHUNK_ROWS, "{run}");
     assert!(run["tables"][0]["account"]["queries"].as_u64() > Some(2), "{run}");
     let text = project.sync(&["runs"]).await.expect(0).stdout;
     assert!(text.contains("killed"), "{text}");
-    assert!(project.sync(&["status"]).await.expect(0).stdout.contains("Source: "));
+    assert!(
+        project
+            .sync(&["status"])
+            .await
+            .expect(0)
+            .stdout
+            .contains("Source: ")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,9 +176,14 @@ async fn a_limit_ends_a_run_politely_and_each_run_comes_further() {
         return;
     };
     job::fill(&server).await;
-    for (key, most) in [("source_rows_max", 1), ("source_bytes_max", 200_000)] {
-        server.at_target("DROP TABLE IF EXISTS dbo.t_SALES, dbo.t_PAYMENT").await;
-        let keys = format!("chunk_rows = {}\nmax_workers = 1\n{key} = {most}", job::CHUNK_ROWS);
+    for (key, most) in [("source_rows_max", 1), ("source_bytes_max", 15_000)] {
+        server
+            .at_target("DROP TABLE IF EXISTS dbo.t_SALES, dbo.t_PAYMENT")
+            .await;
+        let keys = format!(
+            "chunk_rows = {}\nmax_workers = 1\n{key} = {most}",
+            job::CHUNK_ROWS
+        );
         let project = Project::tuned(&server, &keys, job::TABLES);
         let mut loaded = 0;
         let mut ended = 0;
@@ -172,8 +198,15 @@ async fn a_limit_ends_a_run_politely_and_each_run_comes_further() {
             }
             ended += 1;
             assert_eq!(told["exit_code"], 4, "{run:?}");
-            assert_eq!((&told["limit"], &told["stopped"]), (&key.into(), &true.into()), "{run:?}");
-            assert!(run.stderr.contains(&format!("{key} = {most} is reached")), "{run:?}");
+            assert_eq!(
+                (&told["limit"], &told["stopped"]),
+                (&key.into(), &true.into()),
+                "{run:?}"
+            );
+            assert!(
+                run.stderr.contains(&format!("{key} = {most} is reached")),
+                "{run:?}"
+            );
             assert!(now > 0, "each run loads a chunk at least: {run:?}");
             // No chunk was read that is not loaded, and of those after it none.
             let reads: usize = job::SOURCES
@@ -193,7 +226,9 @@ async fn a_limit_ends_a_run_politely_and_each_run_comes_further() {
     server.at_target("DROP TABLE dbo.t_SALES").await;
     let text = job::run(&project).await.expect(4).stdout;
     assert!(
-        text.contains("It has read what one run may, source_rows_max = 1. Run the same command again to go on."),
+        text.contains(
+            "It has read what one run may, source_rows_max = 1. Run the same command again to go on."
+        ),
         "{text}"
     );
 }
@@ -201,7 +236,8 @@ async fn a_limit_ends_a_run_politely_and_each_run_comes_further() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_named_after_its_run_and_table_and_a_read_after_its_window() {
     let Some(server) =
-        Server::start_emulator("a_session_is_named_after_its_run_and_table_and_a_read_after_its_window").await
+        Server::start_emulator("a_session_is_named_after_its_run_and_table_and_a_read_after_its_window")
+            .await
     else {
         return;
     };
@@ -223,7 +259,10 @@ async fn a_session_is_named_after_its_run_and_table_and_a_read_after_its_window(
         assert_eq!(statement.application, name, "{}", statement.text);
     }
     // One login a worker and table, and one before the tables.
-    assert!(run["account"]["connections_opened"].as_u64() <= Some(1 + 2 * 2 + 2), "{run}");
+    assert!(
+        run["account"]["connections_opened"].as_u64() <= Some(1 + 2 * 2 + 2),
+        "{run}"
+    );
     let reads = server.source_reads(mark, "[SALES]");
     assert!(!reads.is_empty());
     for read in &reads {
@@ -244,7 +283,11 @@ async fn a_comparison_with_the_source_has_an_account_and_one_without_has_none() 
     assert!(without["account"].is_null(), "{without}");
     server.emulator().log().clear();
     let mark = server.mark();
-    let with = project.sync(&["reconcile", "--source", "--json"]).await.expect(0).json();
+    let with = project
+        .sync(&["reconcile", "--source", "--json"])
+        .await
+        .expect(0)
+        .json();
     Asked::of(&server, mark).assert_is(&with["account"]);
     let text = project.sync(&["reconcile", "--source"]).await.expect(0).stdout;
     assert!(text.contains("\nSource: "), "{text}");

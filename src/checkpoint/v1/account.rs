@@ -15,13 +15,13 @@ pub(in crate::checkpoint) struct Account {
     rows: u64,
     received_bytes: u64,
     sent_bytes: u64,
-    reading_us: u64,
+    reading_ns: u64,
     longest: Option<LongestQuery>,
     connections_opened: u64,
     connections_most: u64,
     /// Names of levels. One that is not known is passed over.
     isolation: Vec<String>,
-    /// Names of causes, with microseconds. One that is not known is passed over.
+    /// Names of causes, with nanoseconds. One that is not known is passed over.
     waits: Vec<(String, u64)>,
     read_again: u64,
     rows_loaded: u64,
@@ -31,11 +31,11 @@ pub(in crate::checkpoint) struct Account {
 struct LongestQuery {
     statement: String,
     window: Option<String>,
-    took_us: u64,
+    took_ns: u64,
 }
 
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl From<&account::Account> for Account {
@@ -44,19 +44,23 @@ impl From<&account::Account> for Account {
         let waits = account.waits.iter().filter(|(_, time)| !time.is_zero());
         Account {
             waits: waits
-                .map(|(cause, time)| (cause.as_str().to_owned(), micros(time)))
+                .map(|(cause, time)| (cause.as_str().to_owned(), nanos(time)))
                 .collect(),
-            isolation: account.isolation.iter().map(|level| level.as_str().to_owned()).collect(),
+            isolation: account
+                .isolation
+                .iter()
+                .map(|level| level.as_str().to_owned())
+                .collect(),
             table: account.table,
             queries: account.queries,
             rows: account.rows,
             received_bytes: account.received_bytes,
             sent_bytes: account.sent_bytes,
-            reading_us: micros(account.reading),
+            reading_ns: nanos(account.reading),
             longest: account.longest.map(|longest| LongestQuery {
                 statement: longest.statement,
                 window: longest.window,
-                took_us: micros(longest.took),
+                took_ns: nanos(longest.took),
             }),
             connections_opened: account.connections_opened,
             connections_most: account.connections_most,
@@ -69,9 +73,9 @@ impl From<&account::Account> for Account {
 impl From<Account> for account::Account {
     fn from(stored: Account) -> Self {
         let mut waits = account::Waits::default();
-        for (name, time_us) in stored.waits {
+        for (name, time_ns) in stored.waits {
             if let Some(cause) = Cause::ALL.into_iter().find(|cause| cause.as_str() == name) {
-                waits.add(cause, Duration::from_micros(time_us));
+                waits.add(cause, Duration::from_nanos(time_ns));
             }
         }
         account::Account {
@@ -79,16 +83,20 @@ impl From<Account> for account::Account {
             rows: stored.rows,
             received_bytes: stored.received_bytes,
             sent_bytes: stored.sent_bytes,
-            reading: Duration::from_micros(stored.reading_us),
+            reading: Duration::from_nanos(stored.reading_ns),
             longest: stored.longest.map(|longest| account::LongestQuery {
                 statement: longest.statement,
                 table: stored.table.clone(),
                 window: longest.window,
-                took: Duration::from_micros(longest.took_us),
+                took: Duration::from_nanos(longest.took_ns),
             }),
             connections_opened: stored.connections_opened,
             connections_most: stored.connections_most,
-            isolation: stored.isolation.iter().filter_map(|name| Isolation::named(name)).collect(),
+            isolation: stored
+                .isolation
+                .iter()
+                .filter_map(|name| Isolation::named(name))
+                .collect(),
             waits,
             table: stored.table,
             read_again: stored.read_again,

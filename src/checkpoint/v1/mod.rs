@@ -9,11 +9,11 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::record;
-pub(super) use account::Account;
 use crate::model::chunk;
 use crate::model::chunk::{ChunkState, KeyBytes, KeyRange};
 use crate::model::row::{Digest, Tally};
 use crate::model::window::DateRange;
+pub(super) use account::Account;
 
 #[derive(Serialize, Deserialize)]
 enum AccessPath {

@@ -73,7 +73,10 @@ impl<'a> RunView<'a> {
             limit: summary.limit.map(Limit::key),
             run_id: format!("{run_id:032x}"),
             stopped: summary.is_stopped,
-            tables: tables.iter().map(|table| TableView::of(config, summary, table)).collect(),
+            tables: tables
+                .iter()
+                .map(|table| TableView::of(config, summary, table))
+                .collect(),
             totals: Totals {
                 rows: tables.iter().map(|table| table.rows_total).sum(),
                 rows_loaded: tables.iter().map(|table| table.rows_loaded).sum(),

@@ -277,7 +277,10 @@ impl WindowRun {
         } else {
             self.load(step, read).await?;
         }
-        self.table.retrier.meter.committed((self.work.window, &step.after));
+        self.table
+            .retrier
+            .meter
+            .committed((self.work.window, &step.after));
         Ok(())
     }
 
