@@ -2,7 +2,10 @@
 //! sessions.
 
 use serde_json::Value;
+use tds_emulator::At;
 use testkit::job::{self, FIRST, LAST};
+use testkit::project::T_MONTHLY;
+use testkit::tables::Table;
 use testkit::{APPLICATION, Ended, Project, Server, faults};
 
 /// What the server has counted of the program's sessions at the source since `mark`. Connections are all that there were.
@@ -109,6 +112,54 @@ async fn a_read_that_breaks_off_counts_and_is_counted_as_read_again() {
     Asked::of(&server, mark).assert_is(account);
     assert_eq!(account["read_again"], 1, "{ended:?}");
     server.assert_equal("dbo.SALES", "dbo.t_SALES").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_goes_away_is_waited_for_and_the_wait_is_told() {
+    let Some(server) =
+        Server::start_emulator("a_source_that_goes_away_is_waited_for_and_the_wait_is_told").await
+    else {
+        return;
+    };
+    job::fill(&server).await;
+    let project = job::project(&server);
+    let mark = server.mark();
+    faults::anywhere()
+        .of_the_program()
+        .in_database(&server.source)
+        .nth(2)
+        .point(At::AtLogin)
+        .drops(&server);
+    let account = run_json(&project).await.expect(0).json()["account"].take();
+    Asked::of(&server, mark).assert_is(&account);
+    assert!(account["waits_ms"]["outage"].as_u64() > Some(0), "{account}");
+    assert_eq!(account["read_again"], 0, "the source was not asked for a chunk");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_cancelled_counts_and_of_its_rows_those_that_came() {
+    let Some(server) =
+        Server::start_emulator("a_query_that_is_cancelled_counts_and_of_its_rows_those_that_came").await
+    else {
+        return;
+    };
+    let rows = (0..50).map(|n| format!("({n}, '2025-10-01T00:00:00', REPLICATE(N'x', 4000))"));
+    Table::new("T", "ID int NOT NULL, D datetime NULL, NOTE nvarchar(4000) NULL")
+        .indexed("D")
+        .rows(rows)
+        .at_source(&server)
+        .await;
+    let project = Project::tuned(&server, "chunk_bytes_max = 4096\nmax_workers = 1", T_MONTHLY);
+    let mark = server.mark();
+    let account = run_json(&project).await.expect(0).json()["account"].take();
+    let asked = Asked::of(&server, mark);
+    assert_eq!(account["queries"], asked.queries, "{account}");
+    let rows = account["rows"].as_u64().expect("a number");
+    assert!(
+        rows > 50 * 2 && rows <= asked.rows,
+        "{rows} of {} rows",
+        asked.rows
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
