@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::base::error::Error;
 use crate::base::exit_code::ExitCode;
+use crate::model::account::Account;
 use crate::model::pace::{Cause, Decision, Hold};
 use crate::model::window::{DateRange, Window};
-use crate::mssql::{is_conflict, is_duplicate_key};
+use crate::mssql::{Limit, is_conflict, is_duplicate_key};
 
 /// Receives the events of a run. Its workers call it, so it must not block.
 pub trait Progress: Send + Sync {
@@ -174,6 +175,11 @@ pub enum Event<'a> {
         /// How long it took.
         elapsed: Duration,
     },
+    /// Work on a table, or a command, is over: what it asked of the source.
+    Accounted {
+        /// The account; of no table for that of the whole command.
+        account: &'a Account,
+    },
     /// The run ended.
     RunDone {
         /// Its outcome.
@@ -194,6 +200,10 @@ pub struct RunSummary {
     pub is_stopped: bool,
     /// Whether the clocks disagreed, so that windows stay open.
     pub is_doubtful: bool,
+    /// The limit of what a run may read, if that ended it.
+    pub limit: Option<Limit>,
+    /// What it asked of the source, a table; the first entry is of no table.
+    pub accounts: Vec<Account>,
 }
 
 impl RunSummary {

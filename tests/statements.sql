@@ -279,7 +279,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.ITEM
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [CODE], [NAME]
     FROM [dbo].[ITEM]
     WHERE 1 = 1
@@ -288,7 +288,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.ITEM
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [CODE], [NAME]
     FROM [dbo].[ITEM]
     WHERE [CODE] <= CAST(@P2 COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)) COLLATE SQL_Latin1_General_CP1_CI_AS
@@ -297,7 +297,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.ITEM
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [CODE], [NAME]
     FROM [dbo].[ITEM]
     WHERE [CODE] > CAST(@P2 COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)) COLLATE SQL_Latin1_General_CP1_CI_AS
@@ -306,7 +306,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.KIND
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [CODE], [NAME]
     FROM [dbo].[KIND]
     WHERE 1 = 1
@@ -315,7 +315,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.KIND
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [CODE], [NAME]
     FROM [dbo].[KIND]
     WHERE [CODE] <= CAST(@P2 COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)) COLLATE SQL_Latin1_General_CP1_CI_AS
@@ -324,7 +324,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.KIND
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [CODE], [NAME]
     FROM [dbo].[KIND]
     WHERE [CODE] > CAST(@P2 COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20)) COLLATE SQL_Latin1_General_CP1_CI_AS
@@ -333,7 +333,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.NODE
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [ID], [PARENT], [NAME]
     FROM [dbo].[NODE]
     WHERE 1 = 1
@@ -342,7 +342,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.NODE
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [ID], [PARENT], [NAME]
     FROM [dbo].[NODE]
     WHERE [ID] <= CAST(@P2 AS int)
@@ -351,7 +351,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.NODE
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [ID], [PARENT], [NAME]
     FROM [dbo].[NODE]
     WHERE [ID] > CAST(@P2 AS int)
@@ -360,7 +360,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.NOKEY
-IF 1 = 1
+/* all */ IF 1 = 1
     SELECT TOP (@P1) [A]
     FROM [dbo].[NOKEY]
     WHERE 1 = 1
@@ -368,7 +368,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.PAYMENT
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) CAST([STORE] AS nvarchar(10)), [NO], [PAID_AT], [AMOUNT]
     FROM (SELECT [STORE], [NO], [PAID_AT], [AMOUNT]
     FROM (SELECT TOP (@P1) [STORE], [NO], [PAID_AT], [AMOUNT]
@@ -392,7 +392,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.PAYMENT
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) CAST([STORE] AS nvarchar(10)), [NO], [PAID_AT], [AMOUNT]
     FROM (SELECT [STORE], [NO], [PAID_AT], [AMOUNT]
     FROM (SELECT TOP (@P1) [STORE], [NO], [PAID_AT], [AMOUNT]
@@ -410,7 +410,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.PAYMENT
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) CAST([STORE] AS nvarchar(10)), [NO], [PAID_AT], [AMOUNT]
     FROM (SELECT [STORE], [NO], [PAID_AT], [AMOUNT]
     FROM (SELECT TOP (@P1) [STORE], [NO], [PAID_AT], [AMOUNT]
@@ -428,7 +428,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.PAYMENT
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) CAST([STORE] AS nvarchar(10)), [NO], [PAID_AT], [AMOUNT]
     FROM [dbo].[PAYMENT]
     WHERE CASE WHEN [PAID_AT] >= CAST(@P2 AS datetime2(3)) AND [PAID_AT] < CAST(@P3 AS datetime2(3)) THEN 1 ELSE 0 END = 1 AND [STORE] = CAST(@P4 COLLATE SQL_Latin1_General_CP1_CI_AS AS varchar(10)) COLLATE SQL_Latin1_General_CP1_CI_AS AND [NO] > CAST(@P5 AS int) AND [NO] <= CAST(@P7 AS int)
@@ -437,7 +437,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.PAYMENT
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) CAST([STORE] AS nvarchar(10)), [NO], [PAID_AT], [AMOUNT]
     FROM [dbo].[PAYMENT]
     WHERE [PAID_AT] >= CAST(@P2 AS datetime2(3)) AND [PAID_AT] < CAST(@P3 AS datetime2(3)) AND [STORE] >= CAST(@P4 COLLATE SQL_Latin1_General_CP1_CI_AS AS varchar(10)) COLLATE SQL_Latin1_General_CP1_CI_AS AND ([STORE] > CAST(@P4 COLLATE SQL_Latin1_General_CP1_CI_AS AS varchar(10)) COLLATE SQL_Latin1_General_CP1_CI_AS OR ([STORE] = CAST(@P4 COLLATE SQL_Latin1_General_CP1_CI_AS AS varchar(10)) COLLATE SQL_Latin1_General_CP1_CI_AS AND [NO] > CAST(@P5 AS int)))
@@ -446,7 +446,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.PAYMENT
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) CAST([STORE] AS nvarchar(10)), [NO], [PAID_AT], [AMOUNT]
     FROM [dbo].[PAYMENT]
     WHERE [PAID_AT] >= CAST(@P2 AS datetime2(3)) AND [PAID_AT] < CAST(@P3 AS datetime2(3))
@@ -455,7 +455,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.SALES
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [SOLD_AT], [BOOKED_AT], [CODE], CAST([AMOUNT] AS decimal(19,4)), [NOTE]
     FROM (SELECT [ID], [SOLD_AT], [BOOKED_AT], [CODE], [AMOUNT], [NOTE]
     FROM (SELECT TOP (@P1) [ID], [SOLD_AT], [BOOKED_AT], [CODE], [AMOUNT], [NOTE]
@@ -479,7 +479,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.SALES
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [SOLD_AT], [BOOKED_AT], [CODE], CAST([AMOUNT] AS decimal(19,4)), [NOTE]
     FROM (SELECT [ID], [SOLD_AT], [BOOKED_AT], [CODE], [AMOUNT], [NOTE]
     FROM (SELECT TOP (@P1) [ID], [SOLD_AT], [BOOKED_AT], [CODE], [AMOUNT], [NOTE]
@@ -497,7 +497,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.SALES
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [SOLD_AT], [BOOKED_AT], [CODE], CAST([AMOUNT] AS decimal(19,4)), [NOTE]
     FROM (SELECT [ID], [SOLD_AT], [BOOKED_AT], [CODE], [AMOUNT], [NOTE]
     FROM (SELECT TOP (@P1) [ID], [SOLD_AT], [BOOKED_AT], [CODE], [AMOUNT], [NOTE]
@@ -515,7 +515,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.SALES
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [SOLD_AT], [BOOKED_AT], [CODE], CAST([AMOUNT] AS decimal(19,4)), [NOTE]
     FROM [dbo].[SALES]
     WHERE [SOLD_AT] >= CAST(@P2 AS datetime) AND [SOLD_AT] < CAST(@P3 AS datetime)
@@ -524,7 +524,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.SALES
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [SOLD_AT], [BOOKED_AT], [CODE], CAST([AMOUNT] AS decimal(19,4)), [NOTE]
     FROM [dbo].[SALES]
     WHERE [SOLD_AT] >= CAST(@P3 AS datetime) AND ([SOLD_AT] > CAST(@P3 AS datetime) OR ([SOLD_AT] = CAST(@P3 AS datetime) AND [ID] > CAST(@P4 AS int))) AND [SOLD_AT] < CAST(@P2 AS datetime)
@@ -667,7 +667,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.T
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [D], [NOTE]
     FROM (SELECT [ID], [D], [NOTE]
     FROM (SELECT TOP (@P1) [ID], [D], [NOTE]
@@ -691,7 +691,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.T
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [D], [NOTE]
     FROM (SELECT [ID], [D], [NOTE]
     FROM (SELECT TOP (@P1) [ID], [D], [NOTE]
@@ -709,7 +709,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.T
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [D], [NOTE]
     FROM (SELECT [ID], [D], [NOTE]
     FROM (SELECT TOP (@P1) [ID], [D], [NOTE]
@@ -727,7 +727,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.T
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [D], [NOTE]
     FROM [dbo].[T]
     WHERE [D] >= CAST(@P2 AS datetime) AND [D] < CAST(@P3 AS datetime)
@@ -736,7 +736,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.T
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [D], [NOTE]
     FROM [dbo].[T]
     WHERE [D] >= CAST(@P3 AS datetime) AND ([D] > CAST(@P3 AS datetime) OR ([D] = CAST(@P3 AS datetime) AND [ID] > CAST(@P4 AS int))) AND [D] < CAST(@P2 AS datetime)
@@ -745,7 +745,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.T
-IF 1 = 1
+/* undated */ IF 1 = 1
     SELECT TOP (@P1) [ID], [D], [NOTE]
     FROM [dbo].[T]
     WHERE [D] IS NULL
@@ -754,7 +754,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.TILL
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [D]
     FROM [dbo].[TILL]
     WHERE [D] >= CAST(@P2 AS datetime) AND [D] < CAST(@P3 AS datetime)
@@ -763,7 +763,7 @@ IF 1 = 1
 GO
 
 -- at the source: SELECT dbo.TILL
-IF 1 = 1
+/* 2025-10 */ IF 1 = 1
     SELECT TOP (@P1) [ID], [D]
     FROM [dbo].[TILL]
     WHERE [D] >= CAST(@P3 AS datetime) AND ([D] > CAST(@P3 AS datetime) OR ([D] = CAST(@P3 AS datetime) AND [ID] > CAST(@P4 AS int))) AND [D] < CAST(@P2 AS datetime)
@@ -854,6 +854,14 @@ SELECT DISTINCT SCHEMA_NAME(p.schema_id) AS [schema_name], p.name AS [policy_nam
     WHERE d.target_object_id = @P1 AND d.predicate_type = 0 AND p.is_enabled = 1
 GO
 
+-- at the source: SELECT sys.tables, sys.databases
+SELECT CAST(snapshot_isolation_state AS int) AS [snapshot], CAST(is_read_committed_snapshot_on AS int) AS [committed_snapshot], (SELECT COUNT(*)
+    FROM sys.tables
+    WHERE is_memory_optimized = 1) AS [memory_optimized]
+    FROM sys.databases
+    WHERE name = DB_NAME()
+GO
+
 -- at the source: SELECT sys.tables, sys.schemas
 SELECT t.object_id, t.create_date, s.name AS [schema_name], t.name AS [table_name]
     FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
@@ -885,14 +893,6 @@ SET IMPLICIT_TRANSACTIONS OFF;
 SET LANGUAGE us_english;
 SET DATEFORMAT ymd;
 SET TRANSACTION ISOLATION LEVEL READ COMMITTED
-GO
-
--- at the source: other sys.databases, sys.tables
-IF EXISTS (SELECT 1
-    FROM sys.databases
-    WHERE name = DB_NAME() AND snapshot_isolation_state = 1 AND is_read_committed_snapshot_on = 0) AND NOT EXISTS (SELECT 1
-    FROM sys.tables
-    WHERE is_memory_optimized = 1) SET TRANSACTION ISOLATION LEVEL SNAPSHOT
 GO
 
 -- at the target: ALTER dbo.t_ITEM__sync

@@ -131,6 +131,16 @@ pub(super) fn checked_key(table: &str, window: Window, ordinal: u32, pass: u128)
     key
 }
 
+/// Prefix of the keys of a run's accounts.
+pub(super) fn accounts_prefix(run_id: u128) -> [u8; 16] {
+    run_id.to_be_bytes()
+}
+
+/// Key of an account: the run, and the number among the run's.
+pub(super) fn account_key(run_id: u128, number: u32) -> Vec<u8> {
+    [&accounts_prefix(run_id)[..], &number.to_be_bytes()].concat()
+}
+
 /// Key of a run: its start in milliseconds, then its identity.
 pub(super) fn run_key(run: &RunRecord) -> Vec<u8> {
     let mut key = (run.started_at.timestamp_millis().cast_unsigned() ^ (1 << 63))

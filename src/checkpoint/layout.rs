@@ -40,8 +40,11 @@ pub(super) const PASSES: Bytes = TableDefinition::new("passes");
 /// alone in `meta`, as `reached`.
 pub(super) const REACHED: Bytes = TableDefinition::new("reached_ends");
 
+/// What runs asked of their source, a table. The first stores of this format lack it.
+pub(super) const ACCOUNTS: Bytes = TableDefinition::new("accounts");
+
 /// Names of the tables that the first stores of this format lack.
-pub(super) const LATER: [&str; 7] = [
+pub(super) const LATER: [&str; 8] = [
     "chunk_marks",
     "tombstones",
     "found_equal",
@@ -49,6 +52,7 @@ pub(super) const LATER: [&str; 7] = [
     "checked",
     "passes",
     "reached_ends",
+    "accounts",
 ];
 
 /// Key in `meta` of the server that a run waits for.
@@ -80,7 +84,7 @@ pub(super) const FORGOTTEN: &[u8] = b"forgotten ";
 pub(super) const DIFFERING: &[u8] = b"differing ";
 
 /// All tables of a store, created with it.
-pub(super) const ALL: [Bytes; 13] = [
+pub(super) const ALL: [Bytes; 14] = [
     META,
     TABLES,
     WINDOWS,
@@ -94,6 +98,7 @@ pub(super) const ALL: [Bytes; 13] = [
     CHECKED,
     PASSES,
     REACHED,
+    ACCOUNTS,
 ];
 
 /// The fix for a file that is no whole store, which is only a cache of the receipts.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, Utc};
 
+use crate::model::account::Account;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::pace::{Decision, Hold};
 use crate::model::plan::AccessPath;
@@ -416,6 +417,16 @@ pub enum Change {
     },
     /// A run, which replaces the one of its identity.
     Run(RunRecord),
+    /// What a run asked of its source for a table, which replaces what was kept of it. The accounts of the last runs are
+    /// kept.
+    Account {
+        /// The run.
+        run_id: u128,
+        /// The number of the account among those of the run. 0 is of no table.
+        number: u32,
+        /// The account.
+        account: Account,
+    },
     /// How fast the last run loaded that loaded much.
     LoadRate(LoadRate),
     /// The tables that the last run was asked for.

@@ -9,6 +9,7 @@ use crate::checkpoint::codec;
 use crate::checkpoint::layout::*;
 use crate::checkpoint::record::*;
 use crate::checkpoint::v1;
+use crate::model::account::Account;
 use crate::model::chunk::Chunk;
 use crate::model::window::Window;
 
@@ -207,15 +208,26 @@ impl<'a> View<'a> {
 
     /// The run that began last.
     pub fn last_run(&self) -> Result<Option<RunRecord>> {
+        Ok(self.last_runs(1)?.pop())
+    }
+
+    /// The last runs, at most `count`, the latest first.
+    pub fn last_runs(&self, count: usize) -> Result<Vec<RunRecord>> {
         let Some(runs) = self.open(RUNS)? else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        match runs.last().map_err(|error| damaged(self.path, error))? {
-            Some((key, value)) => Ok(Some(
-                codec::decode::<v1::Run>(self.path, key.value(), value.value())?.into(),
-            )),
-            None => Ok(None),
+        let mut records = Vec::new();
+        let all = runs.iter().map_err(|error| damaged(self.path, error))?;
+        for entry in all.rev().take(count) {
+            let (key, value) = entry.map_err(|error| damaged(self.path, error))?;
+            records.push(codec::decode::<v1::Run>(self.path, key.value(), value.value())?.into());
         }
+        Ok(records)
+    }
+
+    /// What a run asked of its source, a table; none for a run of an earlier program, and for one before the last hundred.
+    pub fn accounts(&self, run_id: u128) -> Result<Vec<Account>> {
+        self.scan::<v1::Account, Account>(ACCOUNTS, &codec::accounts_prefix(run_id))
     }
 
     /// A table of the store; `None` if the store is older than that table.

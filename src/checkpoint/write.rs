@@ -45,6 +45,9 @@ impl From<redb::TableError> for Fault {
 type Result<T, E = Fault> = std::result::Result<T, E>;
 type Open<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
+/// The runs whose accounts are kept: three months of nightly runs, some hundred bytes a table and run.
+const ACCOUNTED_RUNS_MAX: usize = 100;
+
 pub(super) struct Tables<'t> {
     path: &'t Path,
     meta: Open<'t>,
@@ -60,6 +63,7 @@ pub(super) struct Tables<'t> {
     checked: Open<'t>,
     passes: Open<'t>,
     reached: Open<'t>,
+    accounts: Open<'t>,
 }
 
 impl<'t> Tables<'t> {
@@ -79,6 +83,7 @@ impl<'t> Tables<'t> {
             checked: transaction.open_table(CHECKED)?,
             passes: transaction.open_table(PASSES)?,
             reached: transaction.open_table(REACHED)?,
+            accounts: transaction.open_table(ACCOUNTS)?,
         })
     }
 
@@ -202,7 +207,21 @@ impl<'t> Tables<'t> {
                 let key = codec::checked_key(table, *window, *ordinal, pass);
                 put(&mut self.checked, &key, &v1::Checked { pass, load_id })
             }
-            Change::Run(record) => put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record)),
+            Change::Run(record) => {
+                put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record))?;
+                match record.ended_at {
+                    None => self.drop_accounts(),
+                    Some(_) => Ok(()),
+                }
+            }
+            Change::Account {
+                run_id,
+                number,
+                account,
+            } => {
+                let key = codec::account_key(*run_id, *number);
+                put(&mut self.accounts, &key, &v1::Account::from(account))
+            }
             Change::LoadRate(rate) => put(&mut self.meta, LOAD_RATE_KEY, &v1::LoadRate::from(rate)),
             Change::Asked(asked) => put(&mut self.meta, ASKED_KEY, &v1::Asked::from(asked)),
             Change::Expected { table, rows } => {
@@ -238,6 +257,19 @@ impl<'t> Tables<'t> {
             }
             Change::Forgotten(tombstone) => self.forget(tombstone),
         }
+    }
+
+    /// Removes the accounts of all but the last runs.
+    fn drop_accounts(&mut self) -> Result<()> {
+        let mut kept = Vec::new();
+        for entry in self.runs.iter()?.rev().take(ACCOUNTED_RUNS_MAX) {
+            let (key, value) = entry?;
+            let run: RunRecord = codec::decode::<v1::Run>(self.path, key.value(), value.value())?.into();
+            kept.push(codec::accounts_prefix(run.run_id));
+        }
+        self.accounts
+            .retain(|key, _| kept.iter().any(|run| key.starts_with(run)))?;
+        Ok(())
     }
 
     /// Removes the marks of a pass that nobody resumes.

@@ -3,6 +3,7 @@
 //! stdout carries the result only; notes, progress and errors go to stderr. Outside the tests, only this module
 //! names the emulator.
 
+mod account;
 mod arguments;
 mod completions;
 mod context;
@@ -23,6 +24,7 @@ mod profile;
 mod rebuild;
 mod reconcile;
 mod run;
+mod runs;
 mod sample;
 #[cfg(test)]
 mod schema;
@@ -109,6 +111,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show where every table stands, also during a run
     Status(status::StatusArgs),
+    /// List the last runs, and what each asked of the source
+    Runs(runs::RunsArgs),
     /// Compare again what was verified; repair what differs
     Reconcile(reconcile::ReconcileArgs),
     /// Compare the row counts of source and target
@@ -207,6 +211,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Plan(args) => plan::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
+        Command::Runs(args) => runs::run(context, args).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
         Command::Init(args) => init::run(context, args).await,

@@ -13,12 +13,15 @@ use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::base::text::{counted, harmless_text, rows};
 use crate::checkpoint::Store;
+use crate::cli::account;
+use crate::cli::account::AccountView;
 use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::cli::shared::{heeding, identity, open_store, repairing, table};
 use crate::config::Config;
+use crate::model::account::Account;
 use crate::model::table::Identifier;
 use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled, TableState};
 
@@ -74,7 +77,8 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     result(&if args.json {
         json(&View::of(&reconciled))
     } else {
-        text(&reconciled, args.rows, &context.screen)
+        let told = account::told(&reconciled.accounts, &context.screen);
+        text(&reconciled, args.rows, &context.screen) + &told
     })?;
     Ok(reconciled.exit())
 }
@@ -312,6 +316,8 @@ fn place(finding: &Finding) -> String {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct View<'a> {
+    /// What was asked of the source; `null` if nothing was.
+    account: Option<AccountView>,
     chunks: u64,
     chunks_before: u64,
     /// The chunks before were compared at this time or later.
@@ -378,7 +384,9 @@ impl View<'_> {
             rows: table.rows,
             state: table.state.as_str(),
         });
+        let account = Account::total(&reconciled.accounts);
         View {
+            account: (account.queries > 0).then(|| AccountView::of(&account)),
             chunks: reconciled.chunks,
             chunks_before: reconciled.chunks_before,
             chunks_before_since: reconciled.since,
@@ -493,6 +501,7 @@ mod tests {
         insta::assert_snapshot!(json(&View::of(&reconciled)), @r#"
         {
           "schema_version": 1,
+          "account": null,
           "chunks": 4,
           "chunks_before": 0,
           "chunks_before_since": null,

@@ -7,10 +7,7 @@ use super::server::{self, Server};
 use crate::base::error::Result;
 use crate::base::secret::Secret;
 use crate::model::table::Identifier;
-use crate::mssql::Endpoint;
-
-/// The program name of our sessions, as the server's administrator sees it.
-const APPLICATION: &str = "mssql-sync";
+use crate::mssql::{Endpoint, application};
 
 /// SQL Server's registered port.
 const PORT_DEFAULT: u16 = 1433;
@@ -65,7 +62,7 @@ pub(super) fn endpoint(
             trust_server_certificate: false,
             ca_file: None,
             redirect_hosts: Vec::new(),
-            application: APPLICATION.to_owned(),
+            application: application(None, ""),
             read_only_intent,
             label,
             receipt_key: None,
@@ -96,7 +93,7 @@ pub(super) fn endpoint(
             .map(|path| ca_file(file, path))
             .transpose()?,
         redirect_hosts: Vec::new(),
-        application: APPLICATION.to_owned(),
+        application: application(None, ""),
         read_only_intent,
         label,
         receipt_key: None,

@@ -1,5 +1,6 @@
 //! Tables, windows, chunks, rows and plans, without I/O and without a clock.
 
+pub mod account;
 pub mod brake;
 pub mod chunk;
 mod code_page;

@@ -13,7 +13,9 @@ use tokio::net::TcpStream;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::shown;
+use crate::model::account::Isolation;
 use crate::mssql::caught::caught;
+use crate::mssql::counted::Counted;
 use crate::mssql::protection::Encrypted;
 use crate::mssql::socket::{Socket, Stall, Watch};
 use crate::mssql::{Endpoint, Guard, LOCK_TIMEOUT_MS, Session, Timeouts, browser, fault, guard, refusal};
@@ -73,10 +75,14 @@ fn session_options() -> String {
 /// Reads of a source see each row once, as it was when the statement began, where its database keeps row versions:
 /// under locks, a row that moves in its index meanwhile is missed or seen twice. READ COMMITTED reads versions itself if
 /// READ_COMMITTED_SNAPSHOT is on. A memory-optimized table keeps versions, and is refused to a session under SNAPSHOT.
-const BY_VERSIONS: &str = "IF EXISTS (SELECT 1 FROM sys.databases WHERE name = DB_NAME() \
-    AND snapshot_isolation_state = 1 AND is_read_committed_snapshot_on = 0) \
-    AND NOT EXISTS (SELECT 1 FROM sys.tables WHERE is_memory_optimized = 1) \
-    SET TRANSACTION ISOLATION LEVEL SNAPSHOT";
+const VERSIONS: &str = "SELECT CAST(snapshot_isolation_state AS int) AS [snapshot], \
+    CAST(is_read_committed_snapshot_on AS int) AS [committed_snapshot], \
+    (SELECT COUNT(*) FROM sys.tables WHERE is_memory_optimized = 1) AS [memory_optimized] \
+    FROM sys.databases WHERE name = DB_NAME()";
+
+/// The level that a session reads by where the database allows it. The batch lasts as long as the session, which a
+/// statement with parameters does not.
+const BY_VERSIONS: &str = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT";
 
 impl Session {
     /// Opens a connection, logs in, sets the session options and, with a guard, proves it (G5). A session that was
@@ -112,13 +118,30 @@ async fn set_up(session: &mut Session, endpoint: &Endpoint, guard: Option<&Guard
     session.batch(&session_options()).await?;
     if let Some(guard) = guard {
         guard::prove(session, endpoint, guard).await?;
-        match session.batch(BY_VERSIONS).await {
+        match read_by_versions(session).await {
             // Another vendor's server, which reads as it does.
             Err(error) if error.kind().is_of_the_statement() => {}
-            set => set?,
+            level => session.counted.isolation = Some(level?),
         }
     }
     Ok(())
+}
+
+/// Has the session read row versions where its database keeps them, and returns how it reads.
+async fn read_by_versions(session: &mut Session) -> Result<Isolation> {
+    let rows = session.rows(VERSIONS, &[]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(Isolation::ReadCommitted);
+    };
+    if row.flag("committed_snapshot")? {
+        return Ok(Isolation::ReadCommittedSnapshot);
+    }
+    // 1 is ON; 2 and 3 are on the way to another state.
+    if row.integer("snapshot")? != 1 || row.flag("memory_optimized")? {
+        return Ok(Isolation::ReadCommitted);
+    }
+    session.batch(BY_VERSIONS).await?;
+    Ok(Isolation::Snapshot)
 }
 
 /// The TCP port of an endpoint: its own, or the port that the machine's SQL Server Browser reports for its instance.
@@ -136,10 +159,11 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
     let mut host = endpoint.host.clone();
     let mut port = port_of(endpoint, timeouts).await?;
     let mut redirected = None;
-    let login = endpoint.profile.as_ref().map(|profile| profile.start_login());
     loop {
         let watch = Watch::new(timeouts.handshake, timeouts.handshake, timeouts.login());
+        let mut counted = Counted::new(endpoint, &watch);
         let stream = reach(endpoint, &host, port, timeouts).await?;
+        counted.connected();
         let socket = Socket::new(stream, watch.clone());
         let config = driver_config(endpoint, &host, port)?;
         // Its future is as large as all others of a command together, and each of these would hold one.
@@ -148,10 +172,8 @@ async fn log_in(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Session> {
         let error = match connected {
             Ok(Ok(client)) => {
                 watch.set_rest(timeouts.liveness);
-                if let (Some(profile), Some(login)) = (&endpoint.profile, login) {
-                    profile.count(endpoint.label, login, &watch);
-                }
-                let mut session = session(client, watch, endpoint, timeouts);
+                counted.finish();
+                let mut session = session(client, watch, counted, endpoint, timeouts);
                 session.redirected = redirected;
                 return Ok(session);
             }
@@ -208,15 +230,19 @@ fn failed(error: tiberius::error::Error, endpoint: &Endpoint, host: &str, redire
     }
 }
 
-fn session(client: Client<Socket>, watch: Arc<Watch>, endpoint: &Endpoint, timeouts: &Timeouts) -> Session {
+fn session(
+    client: Client<Socket>,
+    watch: Arc<Watch>,
+    counted: Counted,
+    endpoint: &Endpoint,
+    timeouts: &Timeouts,
+) -> Session {
     Session {
         client,
         watch,
         timeouts: *timeouts,
-        profile: endpoint.profile.clone().map(|profile| (profile, endpoint.label)),
-        exchange: None,
+        counted,
         place: endpoint.place(),
-        statement: String::new(),
         broken: false,
         lost: false,
         receipt_key: endpoint.receipt_key.clone(),

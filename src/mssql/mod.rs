@@ -10,6 +10,7 @@
 //! - a session that was left in the middle of an exchange, or whose server broke the protocol, reports itself broken;
 //! - a text of the server is shown only after the values in it are removed, and what could control a terminal.
 
+mod application;
 mod bound;
 mod browser;
 pub mod bulk;
@@ -17,6 +18,7 @@ pub mod catalog;
 mod caught;
 pub(crate) mod cell;
 pub mod connect;
+mod counted;
 mod database;
 mod endpoint;
 mod fault;
@@ -33,6 +35,7 @@ mod socket;
 pub mod tables;
 pub mod value;
 
+pub use application::application;
 pub use bound::row_bytes_max;
 pub use bulk::StageColumn;
 pub use catalog::ServerInfo;
@@ -41,7 +44,7 @@ pub use database::Database;
 pub use endpoint::{Endpoint, LOCK_TIMEOUT_MS, Timeouts};
 pub use fault::{is_conflict, is_duplicate_key, is_without_value};
 pub use guard::{Guard, Proof, predicate, unproven};
-pub use meter::Meter;
+pub use meter::{Limit, Meter};
 pub use protection::{Encrypted, Protection};
 pub use query::{Flow, Session, Streamed, more_than_asked, other_columns};
 pub use rows::{Row, RowReader};

@@ -9,8 +9,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::clock::SharedClock;
-use crate::mssql::socket::Watch;
-use crate::tsql::label::label;
 
 /// The label of a login, with the connection and its encryption.
 pub(super) const LOGIN: &str = "log in";
@@ -47,15 +45,6 @@ pub struct Kind {
     pub spent: Spent,
 }
 
-/// A statement under way.
-#[derive(Debug)]
-pub(super) struct Exchange {
-    statement: String,
-    started: Duration,
-    /// Bytes of the connection before it, sent and received.
-    before: (u64, u64),
-}
-
 /// Two profiles are equal if they are the same one.
 impl PartialEq for Profile {
     fn eq(&self, other: &Profile) -> bool {
@@ -89,87 +78,17 @@ impl Profile {
         kinds
     }
 
-    /// Starts a statement.
-    pub(super) fn start(&self, sql: &str, watch: &Watch) -> Exchange {
-        Exchange {
-            statement: label(sql),
-            started: self.clock.monotonic(),
-            before: watch.bytes(),
-        }
+    pub(super) fn clock(&self) -> &SharedClock {
+        &self.clock
     }
 
-    /// Starts a login. Its connection has no bytes yet.
-    pub(super) fn start_login(&self) -> Exchange {
-        Exchange {
-            statement: LOGIN.to_owned(),
-            started: self.clock.monotonic(),
-            before: (0, 0),
-        }
-    }
-
-    /// Counts a statement whose answer has ended, or failed.
-    pub(super) fn count(&self, end: &'static str, exchange: Exchange, watch: &Watch) {
-        let elapsed = self.clock.monotonic().saturating_sub(exchange.started);
-        let (sent, received) = watch.bytes();
+    /// Adds a statement whose answer has ended, or failed.
+    pub(super) fn add(&self, end: &'static str, label: String, spent: &Spent) {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        let spent = kinds.entry((end, exchange.statement)).or_default();
-        spent.count += 1;
-        spent.elapsed += elapsed;
-        spent.sent_bytes += sent.saturating_sub(exchange.before.0);
-        spent.received_bytes += received.saturating_sub(exchange.before.1);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::clock::SystemClock;
-
-    #[test]
-    fn statements_of_one_kind_add_up_and_ends_are_apart() {
-        let profile = Profile::new(SystemClock::shared());
-        let bound = crate::mssql::bound::Bound {
-            bytes: 1 << 20,
-            whole: Duration::from_secs(1),
-        };
-        let watch = Watch::new(Duration::ZERO, Duration::ZERO, bound);
-        for (end, sql) in [
-            ("source", "SELECT [A] FROM [dbo].[T] WHERE [A] > 1"),
-            ("source", "SELECT [A] FROM [dbo].[T] WHERE [A] > 2"),
-            ("target", "SELECT [A] FROM [dbo].[T]"),
-        ] {
-            let exchange = profile.start(sql, &watch);
-            watch.add_bytes(10, 100);
-            profile.count(end, exchange, &watch);
-        }
-        profile.count("target", profile.start_login(), &watch);
-        let mut kinds: Vec<_> = profile
-            .kinds()
-            .into_iter()
-            .map(
-                |Kind {
-                     end,
-                     statement,
-                     spent,
-                 }| {
-                    (
-                        end,
-                        statement,
-                        spent.count,
-                        spent.sent_bytes,
-                        spent.received_bytes,
-                    )
-                },
-            )
-            .collect();
-        kinds.sort_unstable();
-        assert_eq!(
-            kinds,
-            [
-                ("source", "SELECT dbo.T".to_owned(), 2, 20, 200),
-                ("target", "SELECT dbo.T".to_owned(), 1, 10, 100),
-                ("target", LOGIN.to_owned(), 1, 30, 300),
-            ]
-        );
+        let sum = kinds.entry((end, label)).or_default();
+        sum.count += spent.count;
+        sum.elapsed += spent.elapsed;
+        sum.sent_bytes += spent.sent_bytes;
+        sum.received_bytes += spent.received_bytes;
     }
 }

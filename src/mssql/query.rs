@@ -18,7 +18,7 @@ use crate::base::secret::Secret;
 use crate::model::row::Value;
 use crate::mssql::bound::{Bound, weight};
 use crate::mssql::caught::caught;
-use crate::mssql::profile::{Exchange, Profile};
+use crate::mssql::counted::Counted;
 use crate::mssql::rows::check_columns;
 use crate::mssql::socket::{Socket, Stall, Watch};
 use crate::mssql::value::parameter;
@@ -52,14 +52,10 @@ pub struct Session {
     pub(super) client: tiberius::Client<Socket>,
     pub(super) watch: std::sync::Arc<Watch>,
     pub(super) timeouts: Timeouts,
-    /// The counts of statements, and the end that they are counted for; `None` if nobody asked.
-    pub(super) profile: Option<(std::sync::Arc<Profile>, &'static str)>,
-    /// The statement under way, if it is counted.
-    pub(super) exchange: Option<Exchange>,
+    /// What is counted of its statements, and the text of the last one.
+    pub(super) counted: Counted,
     /// `source at host:1433, database POS`, for errors.
     pub(super) place: String,
-    /// The text of the last statement, for errors. Values are its parameters, so it has none.
-    pub(super) statement: String,
     pub(super) broken: bool,
     pub(super) lost: bool,
     /// The key that seals receipts at this end, if there is one.
@@ -149,7 +145,7 @@ impl Session {
     /// began in time.
     pub async fn batch(&mut self, sql: &str) -> Result<()> {
         self.start(sql, self.timeouts.rows())?;
-        let result = drain(&mut self.client, sql).await;
+        let result = drain(&mut self.client, sql, &mut self.counted.rows).await;
         self.finish(result)
     }
 
@@ -185,7 +181,14 @@ impl Session {
     async fn collect(&mut self, sql: &str, params: &[Value<'_>], bound: Bound) -> Result<Vec<Row>> {
         let params = sent(params)?;
         self.start(sql, bound)?;
-        let result = first_result(&mut self.client, &self.watch, sql, &params).await;
+        let result = first_result(
+            &mut self.client,
+            &self.watch,
+            sql,
+            &params,
+            &mut self.counted.rows,
+        )
+        .await;
         self.finish(result)
     }
 
@@ -197,7 +200,7 @@ impl Session {
     pub async fn column_names(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Option<Vec<String>>> {
         let params = sent(params)?;
         self.start(sql, self.timeouts.collected())?;
-        let result = first_names(&mut self.client, sql, &params).await;
+        let result = first_names(&mut self.client, sql, &params, &mut self.counted.rows).await;
         self.finish(result)
     }
 
@@ -269,13 +272,12 @@ impl Session {
             end: End::All,
             rest: Ok(Rest::None),
         };
-        let passing = pass_rows(
-            (&mut self.client, &self.watch),
-            sql,
-            &params,
-            &mut passed,
-            &mut each,
-        );
+        let mut wire = Wire {
+            client: &mut self.client,
+            watch: &self.watch,
+            received: &mut self.counted.rows,
+        };
+        let passing = pass_rows(&mut wire, sql, &params, &mut passed, &mut each);
         let is_over = tokio::select! {
             biased;
             () = passing => false,
@@ -300,7 +302,7 @@ impl Session {
                 };
             }
         }
-        self.count();
+        self.counted.finish();
         let cut = is_over && matches!(passed.end, End::All);
         match passed.end {
             End::Refused(refused) => Err(refused),
@@ -376,23 +378,14 @@ impl Session {
         self.usable()?;
         self.tell(sql);
         self.broken = true;
-        sql.clone_into(&mut self.statement);
         self.watch.expect(self.timeouts.statement, bound);
-        let profile = self.profile.as_ref();
-        self.exchange = profile.map(|(profile, _)| profile.start(sql, &self.watch));
+        self.counted.start(sql);
         Ok(())
-    }
-
-    /// Counts the statement under way, if statements are counted.
-    fn count(&mut self) {
-        if let (Some((profile, end)), Some(exchange)) = (&self.profile, self.exchange.take()) {
-            profile.count(end, exchange, &self.watch);
-        }
     }
 
     /// Ends an exchange: the answer was read to its end, or it failed.
     pub(super) fn finish<T>(&mut self, result: Result<T, DriverError>) -> Result<T> {
-        self.count();
+        self.counted.finish();
         match result {
             Ok(value) => {
                 self.broken = false;
@@ -402,10 +395,14 @@ impl Session {
                 let stall = self.watch.stall();
                 let (error, broken) = fault::from_driver(error, &self.place, stall);
                 self.broken = broken;
+                let error = match broken {
+                    true => error.at_end(self.counted.end()),
+                    false => error,
+                };
                 self.lost = broken && matches!(error.kind(), ErrorKind::Broken | ErrorKind::Connection);
                 Err(match stall {
                     Some(Stall::Endless(_) | Stall::LargeRow(_) | Stall::Slow(_)) => {
-                        error.within(label(&self.statement))
+                        error.within(label(&self.counted.statement))
                     }
                     _ => error,
                 })
@@ -452,9 +449,15 @@ pub(super) fn total(rows_affected: &[u64]) -> u64 {
         .fold(0, |sum, count| sum.saturating_add(*count))
 }
 
-async fn drain(client: &mut tiberius::Client<Socket>, sql: &str) -> Result<(), DriverError> {
+async fn drain(
+    client: &mut tiberius::Client<Socket>,
+    sql: &str,
+    received: &mut u64,
+) -> Result<(), DriverError> {
     let mut items = caught(client.simple_query(sql)).await?;
-    while caught(items.try_next()).await?.is_some() {}
+    while let Some(item) = caught(items.try_next()).await? {
+        *received += u64::from(matches!(item, QueryItem::Row(_)));
+    }
     Ok(())
 }
 
@@ -463,16 +466,18 @@ async fn first_result(
     watch: &Watch,
     sql: &str,
     params: &[ColumnData<'_>],
+    received: &mut u64,
 ) -> Result<Vec<Row>, DriverError> {
     let params = borrowed(params);
     let mut items = caught(client.query(sql, &params)).await?;
     let mut rows = Vec::new();
     while let Some(item) = caught(items.try_next()).await? {
-        if let QueryItem::Row(row) = item
-            && row.result_index() == 0
-        {
-            watch.charge(weight(&row))?;
-            rows.push(Row(row));
+        if let QueryItem::Row(row) = item {
+            *received += 1;
+            if row.result_index() == 0 {
+                watch.charge(weight(&row))?;
+                rows.push(Row(row));
+            }
         }
     }
     Ok(rows)
@@ -482,29 +487,43 @@ async fn first_names(
     client: &mut tiberius::Client<Socket>,
     sql: &str,
     params: &[ColumnData<'_>],
+    received: &mut u64,
 ) -> Result<Option<Vec<String>>, DriverError> {
     let params = borrowed(params);
     let mut items = caught(client.query(sql, &params)).await?;
     let mut names = None;
     while let Some(item) = caught(items.try_next()).await? {
-        if let (QueryItem::Metadata(meta), None) = (item, &names) {
-            let columns = meta.columns().iter();
-            names = Some(columns.map(|column| column.name().to_owned()).collect());
+        match (item, &names) {
+            (QueryItem::Metadata(meta), None) => {
+                let columns = meta.columns().iter();
+                names = Some(columns.map(|column| column.name().to_owned()).collect());
+            }
+            (QueryItem::Metadata(_), Some(_)) => {}
+            (QueryItem::Row(_), _) => *received += 1,
         }
     }
     Ok(names)
 }
 
+/// The parts of a session that a stream reads by.
+struct Wire<'a> {
+    client: &'a mut tiberius::Client<Socket>,
+    watch: &'a Watch,
+    /// The rows that arrived, given out or not.
+    received: &'a mut u64,
+}
+
 /// Gives rows to `each` until it stops the stream or the rows end. What has passed is known wherever this is dropped.
 async fn pass_rows(
-    (client, watch): (&mut tiberius::Client<Socket>, &Watch),
+    wire: &mut Wire<'_>,
     sql: &str,
     params: &[ColumnData<'_>],
     passed: &mut Passed,
     each: &mut impl FnMut(RowReader<'_>) -> Result<Flow>,
 ) {
     let params = borrowed(params);
-    let mut items = match caught(client.query(sql, &params)).await {
+    let watch = wire.watch;
+    let mut items = match caught(wire.client.query(sql, &params)).await {
         Ok(items) => items,
         Err(error) => {
             passed.rest = Err(error);
@@ -523,6 +542,7 @@ async fn pass_rows(
         };
         watch.expect_rows();
         if let QueryItem::Row(_) = item {
+            *wire.received += 1;
             watch.renew();
         }
         let (_, received) = watch.bytes();

@@ -169,6 +169,8 @@ impl<C: Connection> Drop for Pooled<C> {
 #[derive(Debug)]
 pub struct Pool<C: Connection> {
     endpoint: Endpoint,
+    /// The name of the next connections, if it is not the endpoint's.
+    named: Mutex<Option<String>>,
     proof: C::Proof,
     timeouts: Timeouts,
     idle: Idle<C>,
@@ -183,6 +185,7 @@ impl<C: Connection> Pool<C> {
     pub fn new(endpoint: Endpoint, proof: C::Proof, timeouts: Timeouts, clock: &SharedClock) -> Self {
         Pool {
             endpoint,
+            named: Mutex::default(),
             proof,
             timeouts,
             idle: Idle::default(),
@@ -205,6 +208,16 @@ impl<C: Connection> Pool<C> {
     /// Whether a login was good before.
     pub fn is_known(&self) -> bool {
         self.known.load(Ordering::Relaxed)
+    }
+
+    /// Names the connections that are opened from now on, and drops the idle ones of another name: a session keeps the
+    /// name that it logged in by.
+    pub fn name(&self, application: String) {
+        let mut named = lock(&self.named);
+        if named.as_ref() != Some(&application) {
+            lock(&self.idle).clear();
+            *named = Some(application);
+        }
     }
 
     /// An idle connection, or a new one.
@@ -234,7 +247,11 @@ impl<C: Connection> Pool<C> {
             );
             return Err(Error::new(ErrorKind::LoginAgain, text).at_end(self.endpoint.label));
         }
-        match C::open(&self.endpoint, &self.proof, &self.timeouts).await {
+        let mut endpoint = self.endpoint.clone();
+        if let Some(name) = &*lock(&self.named) {
+            endpoint.application.clone_from(name);
+        }
+        match C::open(&endpoint, &self.proof, &self.timeouts).await {
             Ok(session) => {
                 self.assume_known();
                 *lock(&self.refused) = None;

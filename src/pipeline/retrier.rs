@@ -14,7 +14,9 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::retry::{Attempts, Verdict};
 use crate::base::stop::{StopSignal, stopped};
 use crate::checkpoint::{Change, Store, Waiting};
+use crate::model::pace::Cause;
 use crate::model::window::Window;
+use crate::mssql::Meter;
 use crate::progress::{Event, Progress};
 
 /// The context that all attempts of a run share.
@@ -30,6 +32,8 @@ pub struct Retrier {
     pub progress: Arc<dyn Progress>,
     /// The longest outage that the run waits out.
     pub outage_max: Duration,
+    /// What is counted of the source, to which it adds the waits for it.
+    pub meter: Arc<Meter>,
     /// Whether a connection has broken: a server that failed over may have lost what it had committed.
     pub broke: Arc<AtomicBool>,
 }
@@ -128,9 +132,18 @@ impl Retrier {
             away,
             error: &error,
         });
-        tokio::select! {
-            () = self.clock.sleep(wait) => Ok(()),
-            () = self.stop.stopped() => Err(stopped().with_source(error)),
+        let began = self.clock.monotonic();
+        let slept = tokio::select! {
+            () = self.clock.sleep(wait) => true,
+            () = self.stop.stopped() => false,
+        };
+        if away.is_some() && error.end() == Some("source") {
+            let waited = self.clock.monotonic().saturating_sub(began);
+            self.meter.waited(Cause::Outage, waited);
+        }
+        match slept {
+            true => Ok(()),
+            false => Err(stopped().with_source(error)),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::model::brake::Brake;
 use crate::model::plan::TablePlan;
 use crate::model::table::{DataType, Identifier, TableName};
 use crate::model::window::DateRange;
-use crate::mssql::{Endpoint, Meter, Session, catalog};
+use crate::mssql::{Endpoint, Limit, Session, application, catalog};
 use crate::pipeline::pool::{Pool, Pools};
 use crate::pipeline::resume::doubt::epoch_seen;
 use crate::pipeline::resume::read_cutoff;
@@ -78,10 +78,16 @@ impl<'a> RunContext<'a> {
     pub(crate) fn new(config: &'a Config, options: RunOptions, identity: Identity, retrier: Retrier) -> Self {
         let timeouts = config.run.timeouts;
         let guard = config.source.guard.clone();
-        let meter = Arc::new(Meter::default());
+        let meter = Arc::clone(&retrier.meter);
+        let name = application(Some(identity.run_id), "");
         let source = Endpoint {
             meter: Some(Arc::clone(&meter)),
+            application: name.clone(),
             ..config.source.endpoint.clone()
+        };
+        let target = Endpoint {
+            application: name,
+            ..config.target.endpoint.clone()
         };
         let throttle = Throttle::new(Parts {
             clock: Arc::clone(&retrier.clock),
@@ -97,12 +103,7 @@ impl<'a> RunContext<'a> {
         let pools = Pools {
             throttle: Arc::new(throttle),
             source: Arc::new(Pool::new(source, guard, timeouts, &retrier.clock)),
-            target: Arc::new(Pool::new(
-                config.target.endpoint.clone(),
-                (),
-                timeouts,
-                &retrier.clock,
-            )),
+            target: Arc::new(Pool::new(target, (), timeouts, &retrier.clock)),
         };
         RunContext {
             config,
@@ -163,6 +164,40 @@ impl<'a> RunContext<'a> {
         }
     }
 
+    /// Work on a table begins: what is counted and opened from now on is for it.
+    pub(crate) fn begin_table(&self, table: &str) {
+        self.retrier.meter.begin(table);
+        self.pools.source.name(application(Some(self.run_id), table));
+    }
+
+    /// Work on a table is over, and its account is told.
+    pub(crate) fn end_table(&self) {
+        let (_, account) = self.retrier.meter.current();
+        self.retrier.meter.begin("");
+        // A comparison of receipts with the target asks the source nothing.
+        if account.queries > 0 {
+            self.retrier
+                .progress
+                .event(Event::Accounted { account: &account });
+        }
+    }
+
+    /// What the store keeps of what was asked of the source so far.
+    pub(crate) fn accounts(&self) -> Vec<Change> {
+        let numbered = (0..).zip(self.retrier.meter.accounts());
+        let change = |(number, account)| Change::Account {
+            run_id: self.run_id,
+            number,
+            account,
+        };
+        numbered.map(change).collect()
+    }
+
+    /// The limit of what a run may read, once it was reached.
+    pub(crate) fn limit_reached(&self) -> Option<Limit> {
+        self.retrier.meter.reached()
+    }
+
     /// Tells the user something. Statements that a text suggests hold names as the server has them.
     pub(crate) fn note(&self, text: &str) {
         self.retrier.progress.event(Event::Note(&harmless_text(text)));
@@ -186,9 +221,9 @@ impl<'a> RunContext<'a> {
         self.retrier.progress.event(Event::Warning(&harmless_text(text)));
     }
 
-    /// Whether the user has asked to stop.
+    /// Whether nothing new is begun: the user has asked to stop, or the run has read as much as it may.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.retrier.stop.is_stopped()
+        self.retrier.stop.is_stopped() || self.limit_reached().is_some()
     }
 
     /// The configured tables that the command works on, in the configuration's order.

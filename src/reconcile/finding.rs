@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::base::exit_code::ExitCode;
+use crate::model::account::Account;
 use crate::model::table::Identifier;
 use crate::model::window::{DateRange, Window};
 use crate::reconcile::compare::Difference;
@@ -124,6 +125,8 @@ pub struct Reconciled {
     pub has_changed: bool,
     /// Whether the command was asked to stop.
     pub stopped: bool,
+    /// What was asked of the source, a table; the first entry is of no table.
+    pub accounts: Vec<Account>,
 }
 
 impl Reconciled {

@@ -21,11 +21,13 @@ use crate::base::error::{ErrorKind, Result};
 use crate::base::stop::StopSignal;
 use crate::checkpoint::{Change, Differing, Pass, PassScope, Store};
 use crate::config::{Config, TableConfig};
+use crate::model::account::Account;
 use crate::model::window::DateRange;
+use crate::mssql::Meter;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::preflight::context::{Identity, RunContext, RunOptions};
 use crate::preflight::{contact, ends};
-use crate::progress::Progress;
+use crate::progress::{Event, Progress};
 pub use finding::{About, Finding, ReconcileOptions, Reconciled, TableCompared, TableState};
 
 /// A pass that was cut short is resumed for a week. Then its first results are too old to count.
@@ -63,6 +65,7 @@ pub async fn reconcile(
         store: Arc::clone(&store),
         progress,
         outage_max: config.run.outage_max,
+        meter: Arc::new(Meter::new(&clock)),
         broke: Arc::default(),
     };
     let run = RunContext::new(config, run_options, identity, retrier);
@@ -73,7 +76,10 @@ pub async fn reconcile(
     let mut pass = begin(&run, &options)?;
     let mut done = Reconciled::begun(&options);
     for table in run.chosen()? {
-        reconcile_table(&run, table, &options, pass.id, &mut done).await?;
+        run.begin_table(table.name.as_str());
+        let compared = reconcile_table(&run, table, &options, pass.id, &mut done).await;
+        run.end_table();
+        compared?;
         if run.is_stopped() {
             done.stopped = true;
             break;
@@ -96,6 +102,9 @@ pub async fn reconcile(
         pass.ended_at = Some(clock.now());
     }
     end(&store, pass, &done)?;
+    done.accounts = run.retrier.meter.accounts();
+    let total = Account::total(&done.accounts);
+    run.retrier.progress.event(Event::Accounted { account: &total });
     Ok(done)
 }
 

@@ -472,6 +472,7 @@ async fn carry(
         };
         run.pools.target.put(session);
         summary.rows_loaded += chunk.tally.row_count;
+        run.retrier.meter.loaded(chunk.tally.row_count);
         run.retrier.store.commit(&[Change::Chunk {
             table: at.plan.name.as_str().to_owned(),
             window: Window::All,

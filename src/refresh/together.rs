@@ -291,6 +291,7 @@ fn record(
     let mut changes = Vec::new();
     for chunk in chunks {
         summary.rows_loaded += chunk.tally.row_count;
+        run.retrier.meter.loaded(chunk.tally.row_count);
         run.retrier.progress.event(Event::ChunkVerified {
             table,
             window: Window::All,

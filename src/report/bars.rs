@@ -233,7 +233,9 @@ impl Progress for Bars {
                 self.stop(state);
             }
             Event::TableDone { .. } | Event::Compared { .. } | Event::RunDone { .. } => end_table(state),
-            Event::Held { .. } | Event::Released { .. } | Event::Decided { .. } => return,
+            Event::Held { .. } | Event::Released { .. } | Event::Decided { .. } | Event::Accounted { .. } => {
+                return;
+            }
             Event::RunStarted { .. } | Event::Note(_) | Event::Warning(_) => {}
         }
         self.say(state, event);

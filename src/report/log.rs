@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::account::Account;
 use crate::progress::{Event, Progress, last_day};
 
 /// Hands every event to `tracing`.
@@ -101,12 +102,43 @@ impl Progress for Log {
                 let (table, row_count) = (&summary.name, summary.rows_loaded);
                 tracing::info!(table, row_count, elapsed_ms = millis(elapsed), "table done");
             }
+            Event::Accounted { account } => accounted(account),
             Event::RunDone { summary, elapsed } => {
                 let elapsed_ms = millis(elapsed);
                 tracing::info!(exit_code = summary.exit as u8, elapsed_ms, "run done");
             }
         }
     }
+}
+
+/// A record of a table, or of the whole command, in which no table is named.
+fn accounted(account: &Account) {
+    let table = (!account.table.is_empty()).then_some(account.table.as_str());
+    let longest = account.longest.as_ref();
+    let isolation: Vec<_> = account.isolation.iter().map(|level| level.as_str()).collect();
+    let waits: Vec<_> = account
+        .waits
+        .iter()
+        .filter(|(_, time)| !time.is_zero())
+        .map(|(cause, time)| format!("{} {} ms", cause.as_str(), millis(time)))
+        .collect();
+    tracing::info!(
+        table,
+        queries = account.queries,
+        row_count = account.rows,
+        received_bytes = account.received_bytes,
+        sent_bytes = account.sent_bytes,
+        reading_ms = millis(account.reading),
+        longest_ms = longest.map(|longest| millis(longest.took)),
+        longest_statement = longest.map(|longest| longest.statement.as_str()),
+        longest_window = longest.and_then(|longest| longest.window.as_deref()),
+        connections_opened = account.connections_opened,
+        connections_most = account.connections_most,
+        isolation = isolation.join(", "),
+        waits = waits.join(", "),
+        read_again = account.read_again,
+        "source account"
+    );
 }
 
 fn millis(time: Duration) -> u64 {

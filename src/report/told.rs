@@ -168,6 +168,7 @@ impl Teller {
             | Event::WindowStarted { .. }
             | Event::ChunkVerified { .. }
             | Event::ChunkCompared { .. }
+            | Event::Accounted { .. }
             | Event::RunDone { .. } => return None,
         })
     }

@@ -21,9 +21,10 @@ use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
 use crate::checkpoint::{Asked, Change, LoadRate, Refusal, RunRecord, Store};
 use crate::config::{Config, Mode};
+use crate::model::account::Account;
 use crate::model::plan::TablePlan;
 use crate::model::window::DateRange;
-use crate::mssql::catalog;
+use crate::mssql::{Limit, Meter, catalog};
 use crate::pipeline::resume::is_in_step;
 use crate::pipeline::retrier::{Place, Retrier};
 use crate::preflight;
@@ -79,8 +80,14 @@ pub async fn run(
         store: Arc::clone(&store),
         progress: Arc::clone(&progress),
         outage_max: config.run.outage_max,
+        meter: Arc::new(Meter::new(&clock)),
         broke: Arc::default(),
     };
+    let limits = [
+        config.run.source_rows_max.map(Limit::Rows),
+        config.run.source_bytes_max.map(Limit::Bytes),
+    ];
+    retrier.meter.limit(limits.into_iter().flatten());
     let run = RunContext::new(config, options, identity, retrier);
     let result = tokio::select! {
         result = all_tables(&run) => result,
@@ -100,10 +107,13 @@ pub async fn run(
     let elapsed = clock.monotonic().saturating_sub(started);
     let range = record.range;
     let mut over = vec![Change::Waiting(None), Change::Run(record)];
+    over.extend(run.accounts());
     if let Ok(summary) = &result {
         over.extend(told_by(summary, range, clock.now(), elapsed));
     }
     store.commit(&over)?;
+    let total = Account::total(&run.retrier.meter.accounts());
+    progress.event(Event::Accounted { account: &total });
     let summary = result?;
     progress.event(Event::RunDone {
         summary: &summary,
@@ -194,6 +204,13 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
     look_back(run, &plans, &mut summaries).await?;
     let place = |summary: &TableSummary| tables.iter().position(|table| table.name.same_as(&summary.name));
     summaries.sort_by_key(place);
+    if let Some(limit) = run.limit_reached() {
+        run.note(&format!(
+            "{} = {} is reached, so no further chunk is read; run the same command again to go on",
+            limit.key(),
+            limit.most()
+        ));
+    }
     let doubtful = dated && !run.clocks().await?.agree();
     let exit = exit_of(&summaries, run.is_stopped() || doubtful);
     Ok(RunSummary {
@@ -201,6 +218,8 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
         exit,
         is_stopped: run.is_stopped(),
         is_doubtful: doubtful,
+        limit: run.limit_reached(),
+        accounts: run.retrier.meter.accounts(),
     })
 }
 

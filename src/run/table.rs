@@ -17,10 +17,20 @@ use crate::target::lease;
 use crate::target::receipt;
 use crate::target::table::Target;
 
+/// Runs a table, with an account of its own.
+pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<TableSummary> {
+    run.begin_table(plan.name.as_str());
+    let ended = try_table(run, plan).await;
+    run.end_table();
+    // A killed run has an account of the tables before.
+    run.retrier.store.commit(&run.accounts())?;
+    ended
+}
+
 /// Runs a table, and repeats that when a connection breaks outside of its windows. If a table cannot be
 /// worked on, the user is told and the summary records it. Its error ends the run only if the other tables
 /// would fail the same way.
-pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<TableSummary> {
+async fn try_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<TableSummary> {
     let name = plan.name.as_str();
     let mut attempts = run.retrier.attempts();
     let mut summary = TableSummary {

@@ -8,7 +8,7 @@ use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::row::{Batch, Value};
 use crate::model::table::Column;
-use crate::model::window::{Bounds, Extent, midnight};
+use crate::model::window::{Bounds, Extent, Window, midnight};
 use crate::mssql::{Flow, more_than_asked, other_columns};
 use crate::source::pace::{Brought, Pace};
 use crate::source::session::{SourceQuery, SourceSession};
@@ -199,11 +199,20 @@ fn query<'a>(plan: &TablePlan, request: &'a Request, part: Extent, ask: i64) -> 
         "SELECT TOP (@P1) {} FROM {from}{order}",
         select_list(plan.columns())
     );
-    let query = SourceQuery::recompiled(select, params);
+    let query = SourceQuery::recompiled(select, params).about(about(part));
     Ok(match plan.access_path {
         AccessPath::Walk => query.pausing(),
         AccessPath::Date | AccessPath::DayWalk | AccessPath::Key => query,
     })
+}
+
+/// The window that an extent is of, for who looks at the server's requests: windows are parts of months.
+fn about(extent: Extent) -> String {
+    match extent {
+        Extent::Dates(bounds) => bounds.start.format("%Y-%m").to_string(),
+        Extent::All => Window::All.to_string(),
+        Extent::Undated => Window::Undated.to_string(),
+    }
 }
 
 impl<P: Pace> Reading<'_, P> {

@@ -12,6 +12,7 @@ use crate::mssql::{
     Database, Endpoint, Flow, Guard, Listed, Row, RowReader, ServerInfo, Session, Streamed, Timeouts,
     catalog, predicate, tables, unproven,
 };
+use crate::tsql::label::remarked;
 
 /// One read of the source: a SELECT and the values of its parameters `@P1`, `@P2`, ….
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct SourceQuery<'a> {
     hints: &'static str,
     /// Whether the server may send nothing for long in the middle of the answer, because it looks for rows.
     pauses: bool,
+    /// What it is about, as the server's administrator sees it.
+    about: Option<String>,
     params: Vec<Value<'a>>,
 }
 
@@ -30,6 +33,7 @@ impl<'a> SourceQuery<'a> {
             select,
             hints: "MAXDOP 1",
             pauses: false,
+            about: None,
             params,
         }
     }
@@ -41,6 +45,7 @@ impl<'a> SourceQuery<'a> {
             select,
             hints: "MAXDOP 1, RECOMPILE",
             pauses: false,
+            about: None,
             params,
         }
     }
@@ -51,12 +56,26 @@ impl<'a> SourceQuery<'a> {
         SourceQuery { pauses: true, ..self }
     }
 
+    /// The same query with a remark in front of it, which tells the server's administrator, and the account, the window
+    /// that it reads. Only a query that is compiled for its own values may have one: the server would keep a plan for each
+    /// remark of another.
+    pub fn about(self, window: String) -> Self {
+        SourceQuery {
+            about: Some(window),
+            ..self
+        }
+    }
+
     /// The statement with the proof in front of it. The proof's parameters come after the query's own.
     fn behind<'b>(self, (proof, names): &'b (String, Vec<String>)) -> (String, Vec<Value<'b>>)
     where
         'a: 'b,
     {
         let sql = format!("IF {proof} {} OPTION ({})", self.select, self.hints);
+        let sql = match &self.about {
+            Some(window) => remarked(window, &sql),
+            None => sql,
+        };
         let mut params: Vec<Value<'b>> = self.params;
         params.extend(names.iter().map(|name| Value::Text(name)));
         (sql, params)

@@ -29,6 +29,18 @@ pub fn verbs_and_tables(sql: &str) -> (Vec<&'static str>, Vec<String>) {
     (verbs(&tokens), tables(&tokens))
 }
 
+/// A statement with a remark in front of it, which the server's administrator sees. The text is made of names and dates of
+/// this program, and ends no comment.
+pub fn remarked(remark: &str, sql: &str) -> String {
+    format!("/* {} */ {sql}", remark.replace("*/", ""))
+}
+
+/// The remark in front of a statement; `None` without one.
+pub fn remark(sql: &str) -> Option<&str> {
+    let (remark, _) = sql.strip_prefix("/* ")?.split_once(" */")?;
+    Some(remark)
+}
+
 /// The label of a statement or a batch.
 pub fn label(sql: &str) -> String {
     let (verbs, tables) = verbs_and_tables(sql);
@@ -242,6 +254,12 @@ impl<'a> Iterator for Tokens<'a> {
 
     fn next(&mut self) -> Option<Token<'a>> {
         self.rest = self.rest.trim_start();
+        // What a remark says is no part of the statement.
+        while self.rest.starts_with("/*") {
+            let end = self.rest.find("*/").map_or(self.rest.len(), |at| at + 2);
+            self.take(end);
+            self.rest = self.rest.trim_start();
+        }
         let first = self.rest.chars().next()?;
         let in_word = |character: char| character.is_alphanumeric() || "_#@$".contains(character);
         Some(match first {
@@ -297,6 +315,10 @@ mod tests {
                 "IF UPPER(CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256))) IN (UPPER(@P1)) \
                  SELECT CAST([D] AS date), COUNT_BIG(*) FROM [dbo].[SALES] WHERE [D] >= @P2 GROUP BY CAST([D] AS date)",
                 "SELECT COUNT dbo.SALES",
+            ),
+            (
+                "/* 2025-10 FROM x */ IF 1 = 1 SELECT [A] FROM [dbo].[SALES] /* of y",
+                "SELECT dbo.SALES",
             ),
             (
                 "SELECT TOP (0) [A] FROM [dbo].[SALES]",
@@ -374,5 +396,16 @@ mod tests {
         assert_eq!(label(&long).chars().count(), LABEL_CHARS_MAX);
         assert_eq!(label("SELECT 1 FROM [dbo].[王]"), "SELECT dbo.王");
         assert_eq!(label("SELECT 1 FROM [never closed"), "SELECT");
+    }
+
+    #[test]
+    fn a_remark_is_found_again_and_ends_nowhere_else() {
+        assert_eq!(remarked("2025-10", "SELECT 1"), "/* 2025-10 */ SELECT 1");
+        assert_eq!(remark("/* 2025-10 */ SELECT 1"), Some("2025-10"));
+        assert_eq!(
+            remark(&remarked("a */ DROP TABLE t; /*", "SELECT 1")),
+            Some("a  DROP TABLE t; /*")
+        );
+        assert_eq!(remark("SELECT 1 /* not in front */"), None);
     }
 }

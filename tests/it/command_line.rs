@@ -62,6 +62,7 @@ fn the_help_of_the_program() {
       plan         Show the work of a run; write nothing
       run          Load the rows of a range of dates; resume where it stopped
       status       Show where every table stands, also during a run
+      runs         List the last runs, and what each asked of the source
 
     Verify:
       counts       Compare the row counts of source and target

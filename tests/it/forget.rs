@@ -374,6 +374,7 @@ async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
         store: Arc::clone(&store),
         progress: Arc::new(Silent),
         outage_max: Duration::from_secs(1),
+        meter: Arc::default(),
         broke: Arc::default(),
     };
     let holder = Holder {

@@ -245,6 +245,7 @@ async fn tell(told: &mut Told) {
     told.example(&[&["plan"], &DATES[..]].concat(), 0).await;
     told.example(&[&["run"], &DATES[..]].concat(), 0).await;
     told.example(&["status"], 0).await;
+    told.example(&["runs"], 0).await;
     told.example(&["counts"], 0).await;
     told.result(&["counts", "--windows"], 0).await;
     told.result(&["counts", "--all"], 0).await;

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --test it settle::` runs one topic.
 
+mod account;
 mod cli;
 mod command_line;
 mod contact;

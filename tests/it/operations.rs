@@ -8,13 +8,14 @@ use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
 /// All commands of the program.
-pub(crate) const COMMANDS: [&str; 17] = [
+pub(crate) const COMMANDS: [&str; 18] = [
     "init",
     "doctor",
     "tables",
     "plan",
     "run",
     "status",
+    "runs",
     "reconcile",
     "counts",
     "migrate",
@@ -31,6 +32,11 @@ pub(crate) const COMMANDS: [&str; 17] = [
 /// Each sentence of the page that names the exit code of a command, by words of its own; the test that holds the
 /// program to it, and the words by which it does.
 const ENDS: &[(&str, &str, &str)] = &[
+    (
+        "those in flight are loaded, and the run ends with exit code 4",
+        "a_limit_ends_a_run_politely_and_each_run_comes_further",
+        "[\"exit_code\"], 4",
+    ),
     (
         "If both ends are one database then, the command writes nothing and ends with exit code 7",
         "a_table_that_is_its_own_target_under_another_name_of_the_server",

@@ -130,6 +130,8 @@ async fn a_source_is_read_by_row_versions_where_its_database_keeps_them() {
     let says = "keeps no row versions for its readers";
     let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(0);
     assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    let isolation = async || project.status().await["run"]["account"]["isolation"].take();
+    assert_eq!(isolation().await, serde_json::json!(["READ COMMITTED"]));
     let ended = project.sync(&["doctor"]).await.expect(0);
     assert!(ended.stdout.contains(says), "{}", ended.stdout);
     // Another month, one row of which is written and not committed: a reader under locks would wait for it.
@@ -145,6 +147,15 @@ async fn a_source_is_read_by_row_versions_where_its_database_keeps_them() {
         .await;
     let ended = project.run("2025-10-01", "2025-11-30", &[]).await.expect(0);
     assert!(!ended.stderr.contains(says), "{}", ended.stderr);
+    let levels = isolation().await;
+    // A session proves the server before it knows how it may read.
+    assert!(
+        levels
+            .as_array()
+            .is_some_and(|levels| levels.contains(&"SNAPSHOT".into())),
+        "{levels}"
+    );
+    assert!(!levels.to_string().contains("READ COMMITTED"), "{levels}");
     let doctor = project.sync(&["doctor"]).await.expect(0);
     assert!(!doctor.stdout.contains(says), "{}", doctor.stdout);
     writer.run("ROLLBACK TRANSACTION").await;

@@ -21,6 +21,6 @@ mod wire;
 pub use emulator::{Emulator, EmulatorOptions, Error};
 pub use faults::{Action, At, Faults, Match, Rule, RuleId, parse_role};
 pub use limits::Limits;
-pub use log::{Statement, StatementLog};
+pub use log::{Connection, Statement, StatementLog};
 pub use store::{LockMode, Role};
 pub use wire::prelogin::TlsMode;

@@ -45,6 +45,19 @@ pub struct Statement {
     pub ended: Option<u64>,
 }
 
+/// A login of a client that was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// The session's `@@SPID`.
+    pub spid: i16,
+    /// The login's name.
+    pub login: String,
+    /// The client's name for itself.
+    pub application: String,
+    /// The database that it asked for.
+    pub database: String,
+}
+
 /// The outcome of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Outcome {
@@ -58,6 +71,7 @@ pub(crate) struct Outcome {
 struct State {
     last: u64,
     entries: VecDeque<Statement>,
+    connections: VecDeque<Connection>,
 }
 
 impl State {
@@ -96,7 +110,23 @@ impl StatementLog {
 
     /// Forgets all entries. Sequence numbers go on.
     pub fn clear(&self) {
-        self.lock().entries.clear();
+        let mut state = self.lock();
+        state.entries.clear();
+        state.connections.clear();
+    }
+
+    /// The connections that were let in, in their order. As many are kept as there are entries.
+    pub fn connections(&self) -> Vec<Connection> {
+        self.lock().connections.iter().cloned().collect()
+    }
+
+    /// Records a connection.
+    pub(crate) fn connected(&self, connection: Connection) {
+        let mut state = self.lock();
+        if state.connections.len() == ENTRIES_MAX {
+            state.connections.pop_front();
+        }
+        state.connections.push_back(connection);
     }
 
     /// Records a request that starts now and returns its sequence number. `statement` holds everything but the

@@ -8,8 +8,8 @@ use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use tokio::process::{Child, Command};
 
-/// What the program under test calls itself at a server.
-pub const APPLICATION: &str = "mssql-sync";
+/// What the name begins with that the program under test gives itself at a server.
+pub const APPLICATION: &str = "sync/";
 
 /// Taken by whoever starts a process, and alone by who needs that nobody does.
 static STARTS: RwLock<()> = RwLock::new(());

@@ -66,7 +66,9 @@ pub fn is_listed(sql: &str) -> bool {
 pub(crate) fn assert_listed(statements: &[Statement]) {
     let unlisted: BTreeSet<&str> = statements
         .iter()
-        .filter(|statement| statement.application == APPLICATION && statement.text.len() < WHOLE_BYTES)
+        .filter(|statement| {
+            statement.application.starts_with(APPLICATION) && statement.text.len() < WHOLE_BYTES
+        })
         .map(|statement| statement.text.as_str())
         .filter(|text| !is_listed(text))
         .collect();

@@ -3,6 +3,8 @@
 //! A choice may get one more number at its end, which no byte that was written before has. An older program refuses a
 //! value with that number.
 
+mod account;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,7 @@ use crate::model::chunk;
 use crate::model::chunk::{ChunkState, KeyBytes, KeyRange};
 use crate::model::row::{Digest, Tally};
 use crate::model::window::DateRange;
+pub(super) use account::Account;
 
 #[derive(Serialize, Deserialize)]
 enum AccessPath {

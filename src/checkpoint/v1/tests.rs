@@ -334,3 +334,42 @@ fn frozen_differing() {
         ),
     );
 }
+
+#[test]
+fn frozen_account() {
+    use crate::model::account::{Account as Record, Isolation, LongestQuery};
+    use crate::model::pace::Cause;
+    use std::time::Duration;
+
+    let mut record = Record {
+        queries: 1,
+        rows: 2,
+        received_bytes: 3,
+        sent_bytes: 4,
+        reading: Duration::from_nanos(5),
+        longest: Some(LongestQuery {
+            statement: "SELECT T".to_owned(),
+            table: "T".to_owned(),
+            window: Some("2025-10".to_owned()),
+            took: Duration::from_nanos(6),
+        }),
+        connections_opened: 7,
+        connections_most: 8,
+        isolation: [Isolation::Snapshot].into(),
+        read_again: 9,
+        rows_loaded: 10,
+        ..Record::of("T")
+    };
+    record.waits.add(Cause::Lag, Duration::from_nanos(11));
+    frozen::<Account, _>(
+        &record,
+        concat!(
+            "01010000000000000054010000000000000002000000000000000300000000000000040000000000",
+            "0000050000000000000001080000000000000053454c454354205401070000000000000032303235",
+            "2d313006000000000000000700000000000000080000000000000001000000000000000800000000",
+            "000000534e415053484f54010000000000000003000000000000006c61670b000000000000000900",
+            "0000000000000a00000000000000",
+            " 7afe095c6d5521c12fac1043ea925c73f1faa5da78479ecefb256f6c20cc8172"
+        ),
+    );
+}

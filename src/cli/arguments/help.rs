@@ -11,7 +11,7 @@ const NAME_WIDTH: usize = 11;
 /// The commands, by what they are for. One that a build does not have is left out.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Set up", &["init", "tables", "doctor", "migrate"]),
-    ("Copy", &["plan", "run", "status"]),
+    ("Copy", &["plan", "run", "status", "runs"]),
     ("Verify", &["counts", "reconcile", "sample"]),
     ("Repair", &["rebuild", "forget"]),
     ("Try out", &["demo", "emulator"]),
@@ -87,6 +87,12 @@ const EXAMPLES: &[(&str, &str)] = &[
   sync status --failed                               # and the command that puts each right
   sync status --watch
   sync status --json",
+    ),
+    (
+        "runs",
+        "
+  sync runs
+  sync runs --last 100 --json",
     ),
     (
         "counts",

@@ -229,6 +229,7 @@ async fn drop_all(context: &Context, config: &Config, store: Arc<Store>, found: 
         store,
         progress: Arc::new(Silent),
         outage_max: config.run.outage_max,
+        meter: Arc::default(),
         broke: Arc::default(),
     };
     let holder = Holder {

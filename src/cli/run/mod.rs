@@ -14,9 +14,9 @@ use crate::base::stop::StopSignal;
 use crate::checkpoint::Store;
 use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
-use crate::cli::plan;
 use crate::cli::profile;
 use crate::cli::shared::{heeding, identity, no_dates, open_store, table};
+use crate::cli::{account, plan};
 use crate::config::Config;
 use crate::model::table::Identifier;
 use crate::preflight::context::RunOptions;
@@ -108,7 +108,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     result(&if args.json {
         json(&RunView::of(&config, context.voice.run_id(), &summary))
     } else {
-        text(&summary, &context.screen)
+        text(&summary, &context.screen) + &account::told(&summary.accounts, &context.screen)
     })?;
     Ok(summary.exit)
 }

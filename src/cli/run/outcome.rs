@@ -1,7 +1,7 @@
 //! The outcome of a run as text: a line for each table, and what to do next.
 
 use crate::base::exit_code::ExitCode;
-use crate::base::text::{counted, gist, rows};
+use crate::base::text::{counted, gist, rows, thousands};
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::progress::{RunSummary, TableSummary};
 
@@ -96,6 +96,13 @@ fn way_on(summary: &RunSummary) -> String {
     let again = "Run the same command again to go on.".to_owned();
     if let Some(cause) = cause(summary) {
         return cause;
+    }
+    if let Some(limit) = summary.limit {
+        return format!(
+            "It has read what one run may, {} = {}. {again}",
+            limit.key(),
+            thousands(limit.most())
+        );
     }
     if summary.is_stopped || some(TableSummary::is_unfinished) {
         return again;
@@ -210,6 +217,8 @@ mod tests {
             exit,
             is_stopped: false,
             is_doubtful: false,
+            limit: None,
+            accounts: Vec::new(),
         }
     }
 

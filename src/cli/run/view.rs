@@ -2,15 +2,22 @@
 
 use serde::Serialize;
 
+use crate::cli::account::AccountView;
 use crate::config::{Config, Mode};
+use crate::model::account::Account;
+use crate::mssql::Limit;
 use crate::progress::{RunSummary, TableSummary};
 
 /// The outcome of a run.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RunView<'a> {
+    /// What it asked of the source.
+    account: AccountView,
     /// As the process's.
     exit_code: u8,
+    /// The limit that ended it, `source_rows_max` or `source_bytes_max`; `null` without one.
+    limit: Option<&'static str>,
     /// Its id, as on each line of its log and in its receipts.
     run_id: String,
     /// Whether it was asked to stop.
@@ -23,6 +30,8 @@ pub(super) struct RunView<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TableView<'a> {
+    /// What was asked of the source for it; `null` if nothing was.
+    account: Option<AccountView>,
     /// Why it was refused, or the part of it that is left out.
     error: Option<&'a str>,
     mode: &'static str,
@@ -59,10 +68,15 @@ impl<'a> RunView<'a> {
     pub(super) fn of(config: &Config, run_id: u128, summary: &'a RunSummary) -> RunView<'a> {
         let tables = &summary.tables;
         RunView {
+            account: AccountView::of(&Account::total(&summary.accounts)),
             exit_code: summary.exit as u8,
+            limit: summary.limit.map(Limit::key),
             run_id: format!("{run_id:032x}"),
             stopped: summary.is_stopped,
-            tables: tables.iter().map(|table| TableView::of(config, table)).collect(),
+            tables: tables
+                .iter()
+                .map(|table| TableView::of(config, summary, table))
+                .collect(),
             totals: Totals {
                 rows: tables.iter().map(|table| table.rows_total).sum(),
                 rows_loaded: tables.iter().map(|table| table.rows_loaded).sum(),
@@ -72,10 +86,11 @@ impl<'a> RunView<'a> {
 }
 
 impl<'a> TableView<'a> {
-    fn of(config: &Config, table: &'a TableSummary) -> TableView<'a> {
+    fn of(config: &Config, summary: &RunSummary, table: &'a TableSummary) -> TableView<'a> {
         let mut configured = config.tables.iter();
         let configured = configured.find(|configured| configured.name.same_as(&table.name));
         TableView {
+            account: AccountView::of_table(&summary.accounts, &table.name),
             error: table.error.as_deref(),
             mode: match configured.map(|configured| configured.mode) {
                 Some(Mode::Full) => "full",

@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use super::condition::Condition;
 use crate::base::text::counted;
 use crate::checkpoint::{Counts, Pass, Refusal, RunRecord, Tombstone, Waiting};
+use crate::model::account::Account;
 use crate::model::window::{DateRange, Window, midnight, missing};
 
 /// The smallest part of a window of which the rest is inferred.
@@ -59,6 +60,8 @@ pub(super) struct RunStatus {
     pub(super) waiting: Option<Waiting>,
     /// The tables that it was asked for; `None` if an earlier program began it.
     pub(super) tables: Option<Vec<String>>,
+    /// What it asked of the source; `None` if that is not kept.
+    pub(super) account: Option<Account>,
 }
 
 /// A pass of `sync reconcile`.

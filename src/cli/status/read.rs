@@ -5,6 +5,7 @@ use super::facts::{PassStatus, RunStatus, Status, TableStatus, WindowStatus, unt
 use crate::base::error::Result;
 use crate::checkpoint::{Differing, Pass, Reader, RunRecord, TableRecord, View, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
+use crate::model::account::Account;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::AccessPath;
 use crate::model::window::{Window, midnight};
@@ -81,7 +82,11 @@ fn last_run(reader: &Reader, view: &View<'_>) -> Result<Option<RunStatus>> {
     // After a killed run, another command may hold the store.
     let writer = view.writer()?;
     let asked = view.asked()?;
-    Ok(view.last_run()?.map(|record| {
+    let Some(record) = view.last_run()? else {
+        return Ok(None);
+    };
+    let accounts = view.accounts(record.run_id)?;
+    Ok(Some({
         let running = written && record.ended_at.is_none() && writer == Some(record.pid);
         let asked = asked.filter(|asked| asked.run_id == record.run_id);
         RunStatus {
@@ -89,6 +94,7 @@ fn last_run(reader: &Reader, view: &View<'_>) -> Result<Option<RunStatus>> {
             record,
             waiting: waiting.filter(|_| running),
             tables: asked.map(|asked| asked.tables),
+            account: (!accounts.is_empty()).then(|| Account::total(&accounts)),
         }
     }))
 }

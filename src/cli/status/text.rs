@@ -7,6 +7,7 @@ use super::facts::{PassStatus, RunStatus, Status, TableStatus, WindowStatus};
 use super::grid::{grid, months};
 use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::PassScope;
+use crate::cli::account;
 use crate::cli::screen::Screen;
 use crate::cli::shared::{being_forgotten, repairing};
 use crate::model::window::Window;
@@ -173,6 +174,10 @@ fn last_run(status: &Status, run: &RunStatus) -> Vec<String> {
     let mut lines = vec![text];
     if let Some(progress) = status.progress() {
         lines.push(format!("  {}", progress.text()));
+    }
+    let account = run.account.as_ref().map(account::line).unwrap_or_default();
+    if !account.is_empty() {
+        lines.push(format!("  {account}"));
     }
     if let Some(error) = &record.error {
         lines.push(format!("  {error}"));

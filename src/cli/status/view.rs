@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus};
 use crate::checkpoint::{Counts, Refusal, Waiting};
+use crate::cli::account::AccountView;
 use crate::cli::shared::ForgettingView;
 use crate::model::window::Window;
 use crate::progress::last_day;
@@ -56,6 +57,8 @@ struct PassView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RunView<'a> {
+    /// What it has asked of the source so far; `null` if that is not kept.
+    account: Option<AccountView>,
     /// The last day, included.
     end_date: Option<NaiveDate>,
     /// `null` while it is going, and of a run that was killed.
@@ -245,6 +248,7 @@ impl<'a> RunView<'a> {
         let record = &run.record;
         let (dates, progress) = (status.dates_of(run), status.progress());
         RunView {
+            account: run.account.as_ref().map(AccountView::of),
             end_date: dates.map(last_day),
             ended_at: record.ended_at,
             error: record.error.as_deref(),

@@ -99,10 +99,13 @@ impl WindowRun {
                 self.account(&done);
                 self.rows += chunk.tally.row_count;
                 self.rows_loaded += chunk.tally.row_count;
-                table.retrier.store.commit(&[
+                table.retrier.meter.loaded(chunk.tally.row_count);
+                let mut changes = vec![
                     self.chunk_change(&chunk),
                     self.window_change(WindowState::Loading, None),
-                ])?;
+                ];
+                changes.extend(self.account_change());
+                table.retrier.store.commit(&changes)?;
                 table.retrier.progress.event(Event::ChunkVerified {
                     table: table.plan.name.as_str(),
                     window: self.work.window,

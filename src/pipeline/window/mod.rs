@@ -274,10 +274,15 @@ impl WindowRun {
     async fn load_or_sweep(&mut self, step: &Step, read: Read) -> Result<()> {
         let nothing_yet = self.work.open && step.again.is_none() && read.rows.batch.row_count() == 0;
         if nothing_yet {
-            self.sweep(step).await
+            self.sweep(step).await?;
         } else {
-            self.load(step, read).await
+            self.load(step, read).await?;
         }
+        self.table
+            .retrier
+            .meter
+            .committed((self.work.window, &step.after));
+        Ok(())
     }
 
     /// Starts reading a chunk, on a task of its own that is aborted with the window.
@@ -504,6 +509,17 @@ impl WindowRun {
             window: self.work.window,
             chunk: chunk.clone(),
         }
+    }
+
+    /// What is asked of the source for the table so far, so that a killed run has an account as well. A repair is no run.
+    fn account_change(&self) -> Option<Change> {
+        self.table.asked?;
+        let (number, account) = self.table.retrier.meter.current();
+        Some(Change::Account {
+            run_id: self.table.lease.run_id,
+            number,
+            account,
+        })
     }
 
     fn window_change(&self, state: WindowState, error: Option<String>) -> Change {

@@ -4,6 +4,7 @@
 //! never taken for the end of a window.
 
 use crate::base::error::Result;
+use crate::base::stop::stopped;
 use crate::governor::{Ask, LEAST_ROWS};
 use crate::model::window::Window;
 use crate::pipeline::retrier::Place;
@@ -23,7 +24,7 @@ impl TableContext {
     ) -> Result<Read> {
         let name = self.plan.name.as_str();
         let read = self.retrier.retry(Place::window(name, window), || async move {
-            match self.try_read(request, expected).await {
+            match self.try_read(window, request, expected).await {
                 Ok(read) => Ok(read),
                 Err(error) => Err(error.within(format!("Table {name}, window {window}"))),
             }
@@ -32,7 +33,7 @@ impl TableContext {
     }
 
     /// If the source sends no row of a chunk in time, it is asked for fewer, and at last for as long as it takes.
-    async fn try_read(&self, request: &Request, expected: Option<u64>) -> Result<Read> {
+    async fn try_read(&self, window: Window, request: &Request, expected: Option<u64>) -> Result<Read> {
         let plan = &self.plan;
         let ask = match (expected, plan.has_key()) {
             (_, false) => Ask::Whole {
@@ -50,6 +51,9 @@ impl TableContext {
         let mut request = request.clone();
         let mut is_lifted = false;
         loop {
+            if !self.retrier.meter.lets_read() {
+                return Err(stopped());
+            }
             let mut turn = self.pools.turn(ask).await?;
             if is_lifted {
                 turn.permit.lift_budget();
@@ -57,6 +61,7 @@ impl TableContext {
             request.limits.rows = request.limits.rows.min(turn.permit.rows);
             let clock = &self.retrier.clock;
             let began = clock.monotonic();
+            self.retrier.meter.asks((window, &request.range.after));
             let rows = extract(&mut turn.session, plan, &request, &mut turn.permit).await?;
             let took = clock.monotonic().saturating_sub(began);
             self.pools.end(turn);

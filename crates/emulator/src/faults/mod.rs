@@ -245,6 +245,11 @@ mod tests {
             application: "tsql",
         };
         assert_eq!(faults.arm(&other).len(), 0);
+        let more = Subject {
+            application: "sync/1.0 run 7",
+            ..other
+        };
+        assert_eq!(faults.arm(&more).len(), 1);
     }
 
     #[test]

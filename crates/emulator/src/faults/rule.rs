@@ -27,7 +27,7 @@ pub struct Match {
     pub statement_contains: Option<String>,
     /// The session's current database has this name, in any case.
     pub database: Option<String>,
-    /// The client called itself this, in any case.
+    /// The client's name for itself begins with this, in any case: clients add what tells their sessions apart.
     pub application: Option<String>,
     /// The first request to fire for, counted from 1 among those that match.
     pub nth: u64,
@@ -133,9 +133,14 @@ impl Rule {
                 .as_ref()
                 .is_none_or(|wanted| wanted.to_lowercase() == is.to_lowercase())
         };
+        let begins = |wanted: &Option<String>, is: &str| {
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| is.to_lowercase().starts_with(&wanted.to_lowercase()))
+        };
         statement
             && same(&self.when.database, subject.database)
-            && same(&self.when.application, subject.application)
+            && begins(&self.when.application, subject.application)
     }
 }
 

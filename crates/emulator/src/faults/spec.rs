@@ -23,7 +23,7 @@ const LOGIN_CLASS: u8 = 14;
 /// | `at` | `before` (default), `after`, `rows:N`, `packets-out:N`, `packets-in:N`, `bulk-rows:N`, `login` |
 /// | `statement` | text that the request contains, in any case |
 /// | `database` | the session's current database |
-/// | `application` | the client's name for itself |
+/// | `application` | the beginning of the client's name for itself |
 /// | `nth` | the first matching request to fire for, from 1 (default 1) |
 /// | `times` | for how many requests, a number (default 1) or `all` |
 /// | `class` | severity of the error, 11 to 25 (default 16; 13 for 1205) |

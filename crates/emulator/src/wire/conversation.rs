@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::faults::{Action, At, Subject};
 use crate::limits::Share;
+use crate::log::Connection;
 use crate::types::{Session, SessionOptions, SqlError};
 use crate::value::collation;
 use crate::wire::answer::{Answer, Stop, Wire};
@@ -77,6 +78,12 @@ pub(crate) fn run(server: &Server, login: &Login, spid: i16, lines: Lines) {
         Ok(session) => session,
         Err(error) => return refused(&[error, login_failed(&login.user)]),
     };
+    server.log.connected(Connection {
+        spid,
+        login: login.user.clone(),
+        application: login.application.clone(),
+        database: database.to_owned(),
+    });
     let mut conversation = Conversation {
         server,
         peer: Peer {

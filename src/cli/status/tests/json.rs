@@ -90,6 +90,7 @@ fn a_status_as_json() {
         ]
       },
       "run": {
+        "account": null,
         "end_date": "2025-10-31",
         "ended_at": null,
         "error": null,

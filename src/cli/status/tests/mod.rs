@@ -89,6 +89,7 @@ fn run(tables: &[&str]) -> RunStatus {
         running: true,
         waiting: None,
         tables: Some(tables.iter().map(|name| (*name).to_owned()).collect()),
+        account: None,
     }
 }
 

@@ -1,0 +1,248 @@
+//! The account of what was asked of the source: as a line for people, and as JSON.
+
+use std::time::Duration;
+
+use indicatif::HumanBytes;
+use serde::Serialize;
+
+use crate::base::text::{counted, duration, rows, thousands};
+use crate::cli::screen::Screen;
+use crate::model::account::{Account, LongestQuery};
+use crate::model::pace::Cause;
+
+/// The account in a sentence; empty if the source was asked nothing.
+pub(super) fn line(account: &Account) -> String {
+    if account.queries == 0 && account.connections_opened == 0 {
+        return String::new();
+    }
+    let mut text = format!(
+        "Source: {}, {}, {} in {}",
+        match account.queries {
+            1 => "1 query".to_owned(),
+            count => format!("{} queries", thousands(count)),
+        },
+        rows(account.rows),
+        HumanBytes(account.received_bytes),
+        duration(account.reading)
+    );
+    if let Some(longest) = &account.longest {
+        text.push_str(&format!(
+            "; longest {} ({})",
+            duration(longest.took),
+            place_of(longest)
+        ));
+    }
+    text.push_str(&format!(
+        "; at most {} at once",
+        counted(account.connections_most, "connection")
+    ));
+    for level in &account.isolation {
+        text.push_str(&format!(", {}", level.as_str()));
+    }
+    let waits: Vec<String> = account
+        .waits
+        .iter()
+        .filter(|(_, time)| *time >= TOLD_MIN)
+        .map(|(cause, time)| format!("{} {}", duration(time), why(cause)))
+        .collect();
+    if !waits.is_empty() {
+        text.push_str(&format!("; waited {}", waits.join(", ")));
+    }
+    if account.read_again > 0 {
+        text.push_str(&format!("; {} read again", counted(account.read_again, "chunk")));
+    }
+    text.push('.');
+    text
+}
+
+/// The sum of accounts in a line, for stdout; nothing if the source was asked nothing.
+pub(super) fn told(accounts: &[Account], screen: &Screen) -> String {
+    match line(&Account::total(accounts)) {
+        line if line.is_empty() => line,
+        line => screen.prose(&line),
+    }
+}
+
+/// The shortest wait that a person is told. Less is no wait.
+const TOLD_MIN: Duration = Duration::from_millis(100);
+
+/// What a wait was for.
+fn why(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Pace => "to keep the pace",
+        Cause::Latency => "because it answered slowly",
+        Cause::Lag => "for the replica to catch up",
+        Cause::Hours => "for its hours",
+        Cause::Pause => "while paused",
+        Cause::Outage => "because it was away",
+    }
+}
+
+/// What the query read, as far as it is known: `SALES 2025-03`, or its kind.
+fn place_of(longest: &LongestQuery) -> String {
+    match (longest.table.as_str(), &longest.window) {
+        ("", _) | (_, None) => longest.statement.clone(),
+        (table, Some(window)) => format!("{table} {window}"),
+    }
+}
+
+/// What was asked of the source. Times of parallel connections add up, and so do their waits.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct AccountView {
+    /// The most connections that were open at once.
+    connections_most: u64,
+    /// Connections opened.
+    connections_opened: u64,
+    /// How the sessions read: `SNAPSHOT`, `READ COMMITTED SNAPSHOT` or `READ COMMITTED`.
+    isolation: Vec<&'static str>,
+    /// The query that took longest.
+    longest: Option<LongestView>,
+    /// Statements sent, also those that open a session.
+    queries: u64,
+    /// Chunks that the source was asked for again.
+    read_again: u64,
+    /// Time from requests to the ends of their answers.
+    reading_ms: u64,
+    /// Bytes received on the wire.
+    received_bytes: u64,
+    /// Rows received.
+    rows: u64,
+    /// Bytes sent.
+    sent_bytes: u64,
+    /// Times waited, by cause.
+    waits_ms: WaitsView,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct LongestView {
+    /// Its kind, such as `SELECT dbo.SALES`.
+    statement: String,
+    /// The table that was worked on; empty outside of tables.
+    table: String,
+    took_ms: u64,
+    /// The window that it read; empty if it read none.
+    window: String,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WaitsView {
+    /// For the hours in which the source may be read.
+    hours: u64,
+    /// For a replica that was behind its primary.
+    lag: u64,
+    /// Because the source answered slowly.
+    latency: u64,
+    /// For a source that was away.
+    outage: u64,
+    /// To keep a ceiling of rows, bytes or queries a second.
+    pace: u64,
+    /// While a person had paused the run.
+    pause: u64,
+}
+
+impl AccountView {
+    pub(super) fn of(account: &Account) -> AccountView {
+        let mut waits = WaitsView::default();
+        for (cause, time) in account.waits.iter() {
+            let of = match cause {
+                Cause::Pace => &mut waits.pace,
+                Cause::Latency => &mut waits.latency,
+                Cause::Lag => &mut waits.lag,
+                Cause::Hours => &mut waits.hours,
+                Cause::Pause => &mut waits.pause,
+                Cause::Outage => &mut waits.outage,
+            };
+            *of = millis(time);
+        }
+        AccountView {
+            connections_most: account.connections_most,
+            connections_opened: account.connections_opened,
+            isolation: account.isolation.iter().map(|level| level.as_str()).collect(),
+            longest: account.longest.as_ref().map(|longest| LongestView {
+                statement: longest.statement.clone(),
+                table: longest.table.clone(),
+                took_ms: millis(longest.took),
+                window: longest.window.clone().unwrap_or_default(),
+            }),
+            queries: account.queries,
+            read_again: account.read_again,
+            reading_ms: millis(account.reading),
+            received_bytes: account.received_bytes,
+            rows: account.rows,
+            sent_bytes: account.sent_bytes,
+            waits_ms: waits,
+        }
+    }
+
+    /// The account of a table among all; `None` if the source was asked nothing for it.
+    pub(super) fn of_table(accounts: &[Account], table: &str) -> Option<AccountView> {
+        let account = accounts.iter().find(|account| account.table == table)?;
+        (!table.is_empty()).then(|| AccountView::of(account))
+    }
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::model::account::Isolation;
+
+    /// An account with an entry of each kind.
+    pub(in crate::cli) fn account() -> Account {
+        let mut account = Account {
+            queries: 1204,
+            rows: 3_400_112,
+            received_bytes: 512 << 20,
+            sent_bytes: 400_000,
+            reading: Duration::from_secs(14 * 60),
+            longest: Some(LongestQuery {
+                statement: "SELECT dbo.SALES".to_owned(),
+                table: "SALES".to_owned(),
+                window: Some("2025-03".to_owned()),
+                took: Duration::from_millis(3_100),
+            }),
+            connections_opened: 3,
+            connections_most: 2,
+            isolation: [Isolation::ReadCommitted].into(),
+            read_again: 1,
+            rows_loaded: 3_399_000,
+            ..Account::of("SALES")
+        };
+        account.waits.add(Cause::Hours, Duration::from_secs(120));
+        account.waits.add(Cause::Pace, Duration::from_millis(1));
+        account
+    }
+
+    #[test]
+    fn an_account_is_a_sentence() {
+        assert_eq!(
+            line(&account()),
+            "Source: 1,204 queries, 3,400,112 rows, 512.00 MiB in 14 min 00 s; longest 3.1 s (SALES 2025-03); \
+             at most 2 connections at once, READ COMMITTED; waited 2 min 00 s for its hours; 1 chunk read again."
+        );
+        assert_eq!(line(&Account::default()), "");
+    }
+
+    #[test]
+    fn a_query_outside_of_windows_is_named_by_its_kind() {
+        let mut account = account();
+        let longest = account.longest.as_mut().unwrap();
+        (longest.window, longest.statement) = (None, "SELECT COUNT dbo.SALES".to_owned());
+        assert!(line(&account).contains("(SELECT COUNT dbo.SALES)"));
+    }
+
+    #[test]
+    fn each_wait_is_in_its_field() {
+        let json = serde_json::to_value(AccountView::of(&account())).unwrap();
+        assert_eq!(json["waits_ms"]["hours"], 120_000);
+        assert_eq!(json["waits_ms"]["pace"], 1);
+        assert_eq!(json["waits_ms"]["outage"], 0);
+        assert_eq!(json["longest"]["window"], "2025-03");
+    }
+}
