@@ -51,7 +51,7 @@ pub struct Extracted {
 /// Reads one chunk.
 ///
 /// # Errors
-/// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
+/// `FailedOver` when the server no longer proves to be the one that may be read; those of the session.
 pub async fn extract(session: &mut SourceSession, plan: &TablePlan, request: &Request) -> Result<Extracted> {
     let mut batch = Batch::default();
     let exhausted = match (plan.access_path, request.extent) {

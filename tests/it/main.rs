@@ -14,6 +14,7 @@ mod doctor_target;
 mod edges;
 mod emulator;
 mod exclude_columns;
+mod failover;
 mod faults;
 mod fixtures;
 mod forget;

@@ -2,11 +2,11 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use mssql_sync::base::clock::{Clock, SharedClock};
+use mssql_sync::base::clock::{Clock, SharedClock, SystemClock};
 
 /// A clock whose every look is a step later than the one before.
 #[derive(Debug)]
@@ -38,5 +38,51 @@ impl Clock for Leaping {
 
     fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {})
+    }
+}
+
+/// A clock on which time passes by waiting alone, and whose waits are over at once.
+struct Waiting {
+    /// For the hour, which a run compares with those of its servers.
+    machine: SharedClock,
+    waited_ms: AtomicU64,
+    each: Box<dyn Fn(Duration) + Send + Sync>,
+}
+
+/// A clock on which time passes by waiting alone. A wait is over at once, after `each` was called with the time that was
+/// waited in all, this wait included.
+pub fn waiting(each: impl Fn(Duration) + Send + Sync + 'static) -> SharedClock {
+    Arc::new(Waiting {
+        machine: SystemClock::shared(),
+        waited_ms: AtomicU64::new(0),
+        each: Box::new(each),
+    })
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").finish_non_exhaustive()
+    }
+}
+
+impl Clock for Waiting {
+    fn now(&self) -> DateTime<Utc> {
+        self.machine.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.waited_ms.load(Ordering::SeqCst))
+    }
+
+    fn random(&self) -> u128 {
+        self.machine.random()
+    }
+
+    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            let before = self.waited_ms.fetch_add(ms, Ordering::SeqCst);
+            (self.each)(Duration::from_millis(before + ms));
+        })
     }
 }
