@@ -1,14 +1,18 @@
 //! The gate that each read of the source passes, shared by all workers of a run.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
 use crate::base::stop::StopSignal;
 use crate::checkpoint::Store;
-use crate::model::pace::{Ceilings, Figures, Tuning};
+use crate::model::pace::{Ceilings, Figures, Signs, Tuning};
 use crate::mssql::Meter;
 use crate::progress::Progress;
+
+/// The time between two looks at the source's signs: they are averages of seconds, and a look costs the source a statement.
+const LOOKS_APART: Duration = Duration::from_secs(10);
 
 /// The gate of a run. All workers share it.
 pub struct Throttle {
@@ -22,6 +26,10 @@ pub struct Throttle {
     pub progress: Arc<dyn Progress>,
     /// What is counted of the source, to which it adds the waits.
     pub meter: Arc<Meter>,
+    /// How far a replica may be behind.
+    pub lag_max: Option<Duration>,
+    /// The time of the last look at the source's signs.
+    looked_at: Mutex<Option<Duration>>,
     state: Mutex<Figures>,
 }
 
@@ -61,6 +69,8 @@ impl Throttle {
             store: parts.store,
             progress: parts.progress,
             meter: parts.meter,
+            lag_max: parts.ceilings.lag_max,
+            looked_at: Mutex::new(None),
             state: Mutex::new(Figures {
                 workers: parts.max_workers,
                 max_workers: parts.max_workers,
@@ -105,6 +115,22 @@ impl Throttle {
         if let Some(workers) = tuning.max_workers {
             state.max_workers = workers;
         }
+    }
+
+    /// Whether it is time for a look at the source's signs. Whoever is told so looks, and nobody else for a while.
+    pub fn wants_signs(&self) -> bool {
+        let now = self.clock.monotonic();
+        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let wants = looked_at.is_none_or(|at| now.saturating_sub(at) >= LOOKS_APART);
+        if wants {
+            *looked_at = Some(now);
+        }
+        wants
+    }
+
+    /// Takes note of what a look has shown.
+    pub fn seen(&self, signs: Signs) {
+        self.state().signs = Some(signs);
     }
 
     /// The most windows of a table at once, as set now.

@@ -20,7 +20,9 @@ use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::governor::Throttle;
 use crate::mssql::{Endpoint, Guard, Session, Timeouts};
+use crate::progress::Event;
 use crate::source::SourceSession;
+use crate::source::signs::Prober;
 
 /// The error for a database that this login may not open. The server also gives it while the database
 /// recovers.
@@ -55,6 +57,28 @@ pub struct Pools {
     pub target: Arc<Pool<Session>>,
     /// The gate that each read of the source passes.
     pub throttle: Arc<Throttle>,
+    /// What can be seen of the source's state.
+    pub prober: Arc<Prober>,
+}
+
+impl Pools {
+    /// Looks at the source's signs by a connection in hand, if the governor asks for them.
+    ///
+    /// # Errors
+    /// Those of a connection that breaks.
+    pub async fn look(&self, session: &mut SourceSession) -> Result<()> {
+        if !self.throttle.wants_signs() {
+            return Ok(());
+        }
+        let signs = self.prober.look(session).await?;
+        if self.throttle.lag_max.is_some()
+            && let Some(text) = self.prober.without_lag(&signs)
+        {
+            self.throttle.progress.event(Event::Warning(text));
+        }
+        self.throttle.seen(signs);
+        Ok(())
+    }
 }
 
 /// A connection that a pool can hold.

@@ -4,6 +4,8 @@ pub mod count;
 pub mod extract;
 pub mod session;
 pub mod sight;
+pub mod signs;
+pub mod standing;
 pub mod versions;
 
 pub use session::{SourceQuery, SourceSession};
