@@ -9,7 +9,7 @@ use mssql_sync::base::clock::SharedClock;
 use mssql_sync::base::error::{ErrorKind, Result};
 use mssql_sync::base::exit_code::ExitCode;
 use mssql_sync::base::stop::StopSignal;
-use mssql_sync::checkpoint::Store;
+use mssql_sync::checkpoint::{Reader, Store};
 use mssql_sync::config::Config;
 use mssql_sync::model::window::DateRange;
 use mssql_sync::mssql::{Guard, Proof, Timeouts};
@@ -171,12 +171,29 @@ async fn a_run_waits_for_a_replica_and_reads_nothing_of_the_primary() {
     };
     let project = Project::with(&server, REPLICA, RUN, T_MONTHLY);
     let rule = fail_over_after(&server, 4);
-    let (clock, waits) = back_after(&server, 5);
+    let (there, state) = (Arc::clone(&server), project.state());
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&shown);
+    let clock = clock::waiting(move |_| {
+        // What `sync status` reads of a run that is going.
+        let reader = Reader::open(&state).expect("a state file").expect("it is there");
+        let waiting = reader.view().expect("a view").waiting().expect("it is read");
+        let mut seen = seen.lock().expect("nobody panicked");
+        seen.push(waiting.expect("the run waits").error);
+        if seen.len() == 5 {
+            there.set_source_role(Role::ReadableSecondary);
+        }
+    });
     let told = Arc::new(Told::default());
     let summary = run_here(&project, &clock, &told).await.expect("it ends well");
     assert_eq!(summary.exit, ExitCode::Done);
     assert_eq!(server.faults().fired(rule), 1);
-    assert_eq!(waits.load(Ordering::SeqCst), 5);
+    let shown = shown.lock().expect("nobody panicked").clone();
+    assert_eq!(shown.len(), 5);
+    assert!(
+        shown[4].contains("has failed over, and is waited for"),
+        "{shown:#?}"
+    );
 
     // Five chunks of 50 rows and one more were read; the next read met the primary, and was answered without a result.
     // Connections that were opened meanwhile did not come to a read. So there is one read more than there are chunks.
