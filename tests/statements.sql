@@ -14,6 +14,10 @@ GO
 SELECT COL_LENGTH(N'sys.columns', N'is_masked') AS [masks], COL_LENGTH(N'sys.columns', N'encryption_type') AS [encryption], OBJECT_ID(N'sys.security_predicates') AS [predicates], OBJECT_ID(N'sys.security_policies') AS [policies], CASE WHEN USER_NAME() = N'dbo' THEN 1 ELSE HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'VIEW DEFINITION') END AS [view_definition], HAS_PERMS_BY_NAME(NULL, N'DATABASE', N'ALTER ANY SECURITY POLICY') AS [alter_policy]
 GO
 
+-- at the source: SELECT
+SELECT OBJECT_ID(N'sys.dm_exec_requests') AS [requests], OBJECT_ID(N'sys.dm_os_wait_stats') AS [waits], OBJECT_ID(N'sys.dm_hadr_database_replica_states') AS [replica], HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE') AS [state], HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER PERFORMANCE STATE') AS [performance]
+GO
+
 -- at the source: SELECT COUNT dbo.ITEM
 IF 1 = 1
     SELECT COUNT_BIG(*)
@@ -814,12 +818,52 @@ SELECT create_date, CAST(service_broker_guid AS nvarchar(36)) AS [guid]
     WHERE name = DB_NAME()
 GO
 
+-- at the source: SELECT sys.databases
+SELECT is_in_standby, source_database_id, snapshot_isolation_state, is_read_committed_snapshot_on
+    FROM sys.databases
+    WHERE name = DB_NAME()
+GO
+
 -- at the source: SELECT sys.databases, sys.tables
 SELECT 1 AS [locking]
     FROM sys.databases
     WHERE name = DB_NAME() AND (snapshot_isolation_state <> 1 OR EXISTS (SELECT 1
     FROM sys.tables
     WHERE is_memory_optimized = 1)) AND is_read_committed_snapshot_on = 0 AND CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) = N'READ_WRITE'
+GO
+
+-- at the source: SELECT sys.dm_exec_requests, sys.dm_exec_sessions
+SELECT b.[blocked]
+    FROM (SELECT 1 AS [one]) AS [one] CROSS JOIN (SELECT COUNT_BIG(*) AS [blocked]
+    FROM sys.dm_exec_requests AS r JOIN sys.dm_exec_sessions AS o ON o.session_id = r.blocking_session_id JOIN sys.dm_exec_sessions AS w ON w.session_id = r.session_id
+    WHERE LEFT(o.program_name, CHARINDEX(N'/', o.program_name + N'/') - 1) = LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1) AND LEFT(COALESCE(w.program_name, N''), CHARINDEX(N'/', COALESCE(w.program_name, N'') + N'/') - 1) <> LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1)) AS b
+GO
+
+-- at the source: SELECT sys.dm_exec_requests, sys.dm_exec_sessions, …
+SELECT b.[blocked], CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)) AS [server_name], w.[page_count], w.[page_ms], w.[log_count], w.[log_ms], w.[starved], h.[is_primary_replica], h.[synchronization_state], h.[is_suspended], h.[secondary_lag_seconds], h.[redo_queue_size], h.[log_send_queue_size], h.[last_received_time], SYSDATETIME() AS [now]
+    FROM (SELECT 1 AS [one]) AS [one] CROSS JOIN (SELECT COUNT_BIG(*) AS [blocked]
+    FROM sys.dm_exec_requests AS r JOIN sys.dm_exec_sessions AS o ON o.session_id = r.blocking_session_id JOIN sys.dm_exec_sessions AS w ON w.session_id = r.session_id
+    WHERE LEFT(o.program_name, CHARINDEX(N'/', o.program_name + N'/') - 1) = LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1) AND LEFT(COALESCE(w.program_name, N''), CHARINDEX(N'/', COALESCE(w.program_name, N'') + N'/') - 1) <> LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1)) AS b CROSS JOIN (SELECT SUM(CASE WHEN wait_type LIKE N'PAGEIOLATCH%' THEN waiting_tasks_count ELSE 0 END) AS [page_count], SUM(CASE WHEN wait_type LIKE N'PAGEIOLATCH%' THEN wait_time_ms ELSE 0 END) AS [page_ms], SUM(CASE WHEN wait_type = N'WRITELOG' THEN waiting_tasks_count ELSE 0 END) AS [log_count], SUM(CASE WHEN wait_type = N'WRITELOG' THEN wait_time_ms ELSE 0 END) AS [log_ms], SUM(CASE WHEN wait_type IN (N'THREADPOOL', N'RESOURCE_SEMAPHORE') THEN waiting_tasks_count ELSE 0 END) AS [starved]
+    FROM sys.dm_os_wait_stats
+    WHERE wait_type IN (N'PAGEIOLATCH_DT', N'PAGEIOLATCH_EX', N'PAGEIOLATCH_KP', N'PAGEIOLATCH_NL', N'PAGEIOLATCH_SH', N'PAGEIOLATCH_UP', N'WRITELOG', N'THREADPOOL', N'RESOURCE_SEMAPHORE')) AS w LEFT JOIN sys.dm_hadr_database_replica_states AS h ON h.database_id = DB_ID() AND h.is_local = 1
+GO
+
+-- at the source: SELECT sys.dm_hadr_database_replica_states
+SELECT h.[is_primary_replica], h.[synchronization_state], h.[is_suspended], h.[secondary_lag_seconds], h.[redo_queue_size], h.[log_send_queue_size], h.[last_received_time], SYSDATETIME() AS [now]
+    FROM (SELECT 1 AS [one]) AS [one] LEFT JOIN sys.dm_hadr_database_replica_states AS h ON h.database_id = DB_ID() AND h.is_local = 1
+GO
+
+-- at the source: SELECT sys.dm_hadr_database_replica_states, sys.dm_hadr_availability_replica_states, …
+SELECT g.name AS [group_name], s.role_desc, r.availability_mode, r.secondary_role_allow_connections_desc, d.synchronization_state_desc, d.is_suspended
+    FROM sys.dm_hadr_database_replica_states AS d LEFT JOIN sys.dm_hadr_availability_replica_states AS s ON s.replica_id = d.replica_id AND s.is_local = 1 LEFT JOIN sys.availability_replicas AS r ON r.replica_id = d.replica_id LEFT JOIN sys.availability_groups AS g ON g.group_id = d.group_id
+    WHERE d.database_id = DB_ID() AND d.is_local = 1
+GO
+
+-- at the source: SELECT sys.dm_os_wait_stats
+SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)) AS [server_name], w.[page_count], w.[page_ms], w.[log_count], w.[log_ms], w.[starved]
+    FROM (SELECT 1 AS [one]) AS [one] CROSS JOIN (SELECT SUM(CASE WHEN wait_type LIKE N'PAGEIOLATCH%' THEN waiting_tasks_count ELSE 0 END) AS [page_count], SUM(CASE WHEN wait_type LIKE N'PAGEIOLATCH%' THEN wait_time_ms ELSE 0 END) AS [page_ms], SUM(CASE WHEN wait_type = N'WRITELOG' THEN waiting_tasks_count ELSE 0 END) AS [log_count], SUM(CASE WHEN wait_type = N'WRITELOG' THEN wait_time_ms ELSE 0 END) AS [log_ms], SUM(CASE WHEN wait_type IN (N'THREADPOOL', N'RESOURCE_SEMAPHORE') THEN waiting_tasks_count ELSE 0 END) AS [starved]
+    FROM sys.dm_os_wait_stats
+    WHERE wait_type IN (N'PAGEIOLATCH_DT', N'PAGEIOLATCH_EX', N'PAGEIOLATCH_KP', N'PAGEIOLATCH_NL', N'PAGEIOLATCH_SH', N'PAGEIOLATCH_UP', N'WRITELOG', N'THREADPOOL', N'RESOURCE_SEMAPHORE')) AS w
 GO
 
 -- at the source: SELECT sys.indexes, sys.index_columns, …

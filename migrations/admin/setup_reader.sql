@@ -59,6 +59,9 @@ SET @sql = N'GRANT VIEW DEFINITION TO ' + QUOTENAME(@user);
 EXEC sys.sp_executesql @sql;
 -- If columns are masked, this login needs UNMASK as well. The owner of the data decides that:
 --   GRANT UNMASK TO [reader];
+-- VIEW SERVER STATE lets `sync` see whether somebody waits for it, how the disks do, and how far a replica is behind.
+-- It shows what all sessions run, so the owner of the server decides, at each replica:
+--   USE [master]; GRANT VIEW SERVER STATE TO [reader];
 PRINT N'User ' + @user + N' may read schema ' + @schema + N' of ' + DB_NAME() + N'; SID of its login: '
     + CONVERT(nvarchar(200), SUSER_SID(@user), 1);
 GO

@@ -37,6 +37,8 @@ pub enum ErrorKind {
     LoginAgain,
     /// The server, database or role is not the one that is required (G5).
     WrongServer,
+    /// The source has proven itself in this command, and does not any more: it failed over.
+    FailedOver,
     /// A table, column, index or permission that the work needs is missing or unfit.
     Preflight,
     /// The target cannot take more: disk or log full.
@@ -66,6 +68,7 @@ impl ErrorKind {
     pub fn ends_the_run(self) -> bool {
         match self {
             Self::WrongServer
+            | Self::FailedOver
             | Self::Login
             | Self::LoginAgain
             | Self::Outage
@@ -99,6 +102,7 @@ impl ErrorKind {
             | Self::Transient
             | Self::Timeout
             | Self::Outage
+            | Self::FailedOver
             | Self::LoginAgain
             | Self::Busy
             | Self::Stopped => true,
@@ -137,6 +141,7 @@ impl ErrorKind {
             | ErrorKind::Login
             | ErrorKind::LoginAgain
             | ErrorKind::WrongServer
+            | ErrorKind::FailedOver
             | ErrorKind::Preflight
             | ErrorKind::TooLarge => ExitCode::Preflight,
             ErrorKind::OutcomeUnknown

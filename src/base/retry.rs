@@ -6,6 +6,7 @@
 //! | Broken | retry some times | a new connection is enough, or fails, which is an outage; a statement may break every connection, so retries are limited |
 //! | OutcomeUnknown | retry some times | the next attempt looks for the receipt before it writes anything |
 //! | Transient | retry some times | deadlocks, lock timeouts, shortages of memory and lost row versions pass |
+//! | FailedOver | wait the outage out | the replica comes back, or the listener leads to another one; nothing is read meanwhile |
 //! | LoginAgain | wait it out | a server that starts refuses logins for a minute; the pool decides when that is over |
 //! | Timeout | retry a few times | the server may have been busy, but a slow statement is expensive |
 //! | Outage | give up | the run has waited as long as it may |
@@ -46,7 +47,7 @@ enum Policy {
 
 fn policy(kind: ErrorKind) -> Policy {
     match kind {
-        ErrorKind::Connection | ErrorKind::LoginAgain => Policy::WaitOut,
+        ErrorKind::Connection | ErrorKind::FailedOver | ErrorKind::LoginAgain => Policy::WaitOut,
         ErrorKind::Broken | ErrorKind::OutcomeUnknown | ErrorKind::Transient => Policy::Again(ATTEMPTS_MAX),
         ErrorKind::Timeout => Policy::Again(TIMEOUT_ATTEMPTS_MAX),
         ErrorKind::Outage
@@ -262,6 +263,20 @@ mod tests {
         assert!(matches!(attempts.after(ErrorKind::Connection), Verdict::Again(_)));
         clock.seconds.store(60, Ordering::Relaxed);
         assert_eq!(attempts.after(ErrorKind::Connection), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_failover_is_one_outage_with_the_time_that_nobody_listened() {
+        let clock = Arc::new(TestClock::default());
+        let shared: SharedClock = clock.clone();
+        let mut attempts = Attempts::new(&shared, Duration::from_secs(60));
+        for (seconds, kind) in [(0, ErrorKind::FailedOver), (30, ErrorKind::Connection)] {
+            clock.seconds.store(seconds, Ordering::Relaxed);
+            assert!(matches!(attempts.after(kind), Verdict::Again(_)));
+        }
+        clock.seconds.store(60, Ordering::Relaxed);
+        assert_eq!(attempts.away(), Some(Duration::from_secs(60)));
+        assert_eq!(attempts.after(ErrorKind::FailedOver), Verdict::GiveUp);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::base::text::{counted, wrapped};
 use crate::cli::context::{Context, json, result};
 use crate::cli::screen::{Screen, Tone};
 use crate::config::Config;
-use crate::doctor::{Check, Level, Report, configuration, servers, state};
+use crate::doctor::{Check, Level, Report, SourceFacts, configuration, servers, state};
 
 /// Arguments of `sync doctor`.
 #[derive(Debug, Args)]
@@ -100,6 +100,8 @@ struct View<'a> {
     checks: &'a [Check],
     exit_code: u8,
     failures: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a SourceFacts>,
     warnings: usize,
 }
 
@@ -109,6 +111,7 @@ impl View<'_> {
             checks: &report.checks,
             exit_code: exit as u8,
             failures: report.count(Level::Failure),
+            source: report.source.as_ref(),
             warnings: report.count(Level::Warning),
         }
     }

@@ -8,6 +8,7 @@ mod files;
 mod reach;
 mod report;
 mod source;
+mod standing;
 mod subject;
 mod tables;
 mod target;
@@ -27,6 +28,7 @@ use subject::{Records, Subject};
 
 pub use files::{configuration, state};
 pub use report::{Check, Level, Report};
+pub use standing::SourceFacts;
 
 /// The longest time of a statement: all are small, and a person waits for the answer.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::standing::SourceFacts;
 use crate::base::error::{Error, Result};
 use crate::base::text::harmless_text;
 use crate::config::TableConfig;
@@ -53,6 +54,8 @@ pub struct Check {
 pub struct Report {
     /// The checks.
     pub checks: Vec<Check>,
+    /// What was found at the source.
+    pub source: Option<SourceFacts>,
 }
 
 /// The connection is lost, and with it the server's remaining checks. The report has the error.

@@ -2,7 +2,7 @@
 
 use super::report::{Found, Lost, Report, introduce, protected};
 use super::subject::{Records, Subject};
-use super::{reach, tables};
+use super::{reach, standing, tables};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Origin, TablePlan};
 use crate::model::row::Value;
@@ -33,6 +33,9 @@ pub(super) async fn examine(
         Ok(session) => session,
         Err(error) => {
             report.error(PLACE, &error);
+            if error.kind() == ErrorKind::WrongServer {
+                standing::examine_refused(report, config, timeouts).await;
+            }
             return Err(Lost);
         }
     };
@@ -57,6 +60,7 @@ pub(super) async fn examine(
              connection prove that it is a replica",
         ),
     }
+    standing::examine(report, config, &mut session, &server).await?;
     let unseen = sight::unseen(&mut session).await;
     warn_of(report, &session, "Whether rows are kept from this login", unseen)?;
     let missing = versions::missing(&mut session).await;

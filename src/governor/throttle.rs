@@ -49,6 +49,8 @@ pub struct Throttle {
     pub progress: Arc<dyn Progress>,
     /// What is counted of the source, to which it adds the waits.
     pub meter: Arc<Meter>,
+    /// How far the replica may be behind its primary.
+    pub lag_max: Option<Duration>,
     closed_until: Option<ClosedUntil>,
     state: Mutex<State>,
     /// The hold that was told. It is locked while it is told, so that what is kept is what was told last.
@@ -139,6 +141,7 @@ impl Throttle {
             store: parts.store,
             progress: parts.progress,
             meter: parts.meter,
+            lag_max: parts.ceilings.lag_max,
             closed_until: parts.closed_until,
             state: Mutex::new(State {
                 table: String::new(),

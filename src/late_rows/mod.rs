@@ -87,7 +87,7 @@ impl Settling<'_> {
     /// marks the chunks that differ.
     ///
     /// # Errors
-    /// `WrongServer` when the source does not prove to be the one that may be read; `Busy` when the lease was
+    /// `FailedOver` when the source does not prove to be the one that may be read; `Busy` when the lease was
     /// lost; those of the sessions.
     pub async fn run(
         &self,

@@ -78,7 +78,8 @@ fn lists(names: &[String], first_param: usize, values: &mut Vec<String>, operato
 /// Proves the guard on a connection that has read nothing yet.
 ///
 /// # Errors
-/// `WrongServer` if the server proves nothing; those of [`Session::rows`].
+/// `WrongServer` if the server proves nothing, given up if it is one of those that are refused by name: no failover makes
+/// such a server one that may be read; those of [`Session::rows`].
 pub(super) async fn prove(session: &mut Session, endpoint: &Endpoint, guard: &Guard) -> Result<ServerInfo> {
     let server = catalog::server(session).await?;
     let (predicate, names) = predicate(guard, 1);
@@ -95,10 +96,11 @@ pub(super) async fn prove(session: &mut Session, endpoint: &Endpoint, guard: &Gu
 /// The error for a statement whose proof failed, so that it has no result set.
 pub fn unproven() -> Error {
     Error::new(
-        ErrorKind::WrongServer,
+        ErrorKind::FailedOver,
         "The source no longer proves to be the server that may be read (it changed its role or its name), \
          so nothing is read from it; point [source] at the replica, or wait until it is one again",
     )
+    .at_end("source")
 }
 
 fn refusal(server: &ServerInfo, endpoint: &Endpoint, guard: &Guard) -> Error {
@@ -106,8 +108,9 @@ fn refusal(server: &ServerInfo, endpoint: &Endpoint, guard: &Guard) -> Error {
         Some((name, database)) => same(name, &server.server_name) && same(database, &server.database),
         None => same(name, &server.server_name),
     };
+    let is_refused = guard.refuse_names.iter().any(is_this);
     let why =
-        if guard.refuse_names.iter().any(is_this) {
+        if is_refused {
             "refuse_names forbids it; point the connection at the replica".to_owned()
         } else {
             match &guard.proof {
@@ -119,7 +122,7 @@ fn refusal(server: &ServerInfo, endpoint: &Endpoint, guard: &Guard) -> Error {
                 .to_owned(),
         }
         };
-    Error::new(
+    let error = Error::new(
         ErrorKind::WrongServer,
         format!(
             "The {} at {} is server {}, database {}, {}: {why}",
@@ -129,7 +132,8 @@ fn refusal(server: &ServerInfo, endpoint: &Endpoint, guard: &Guard) -> Error {
             server.database,
             server.updateability
         ),
-    )
+    );
+    if is_refused { error.given_up() } else { error }
 }
 
 fn same(a: &str, b: &str) -> bool {

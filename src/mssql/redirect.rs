@@ -17,7 +17,7 @@ impl Endpoint {
     /// The host of a redirect to `to`, which may name an instance behind a backslash.
     ///
     /// # Errors
-    /// `WrongServer` if the login's password may not go there.
+    /// `WrongServer` if the login's password may not go there, which no wait changes.
     pub(super) fn redirected(&self, to: &str, port: u16) -> Result<String> {
         // The port suffices without an instance's name after the host.
         let host = to.split('\\').next().unwrap_or_default();
@@ -36,7 +36,8 @@ impl Endpoint {
                  so no login was sent there; if that is the right server, {fix}",
                 self.place()
             ),
-        ))
+        )
+        .given_up())
     }
 }
 

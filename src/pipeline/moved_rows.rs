@@ -46,7 +46,7 @@ impl Accounting<'_> {
     /// in `session`.
     ///
     /// # Errors
-    /// `WrongServer` when the source does not prove to be the one that may be read; those of the sessions.
+    /// `FailedOver` when the source does not prove to be the one that may be read; those of the sessions.
     pub async fn of(
         &self,
         session: &mut Session,

@@ -6,6 +6,10 @@
 //!
 //! An end is known once a login to it was good, in this run or an earlier one. Only a known end is waited for: on a first
 //! contact an error of the connection is final, because a wrong name, port, certificate or login never comes right.
+//!
+//! The same goes for the proof, within one run: a source that has proven itself and does not any more has failed over, and is
+//! waited for. One that does not prove itself at the first contact of a run is the wrong server, which a person set or has
+//! to know of, whatever earlier runs found there.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +20,9 @@ use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::governor::{Ask, Permit, Throttle};
 use crate::mssql::{Endpoint, Guard, Session, Timeouts};
+use crate::progress::Event;
 use crate::source::SourceSession;
+use crate::source::signs::Prober;
 
 /// The error for a database that this login may not open. The server also gives it while the database
 /// recovers.
@@ -51,6 +57,28 @@ pub struct Pools {
     pub target: Arc<Pool<Session>>,
     /// The gate that each read of the source passes.
     pub throttle: Arc<Throttle>,
+    /// What can be seen of the source's state.
+    pub prober: Arc<Prober>,
+}
+
+impl Pools {
+    /// Looks at the source's signs by a connection in hand, if the governor asks for them. Returns false if a read that was
+    /// admitted has to wait after all.
+    ///
+    /// # Errors
+    /// Those of a connection that breaks.
+    pub async fn look(&self, session: &mut SourceSession) -> Result<bool> {
+        if !self.throttle.wants_signs() {
+            return Ok(true);
+        }
+        let signs = self.prober.look(session).await?;
+        if self.throttle.lag_max.is_some()
+            && let Some(text) = self.prober.without_lag(&signs)
+        {
+            self.throttle.progress.event(Event::Warning(text));
+        }
+        Ok(self.throttle.seen(signs))
+    }
 }
 
 /// The leave to read the source once, and the connection to do it by. It is closed when this is dropped;
@@ -70,9 +98,15 @@ impl Pools {
     /// # Errors
     /// Those of [`Throttle::admit`] and of [`Pool::take`].
     pub async fn turn(&self, ask: Ask) -> Result<Turn> {
-        let permit = self.throttle.admit(ask, || self.source.close_idle()).await?;
-        let session = self.source.take().await?;
-        Ok(Turn { session, permit })
+        loop {
+            let permit = self.throttle.admit(ask, || self.source.close_idle()).await?;
+            let mut session = self.source.take().await?;
+            // A part of what is under way is not held, so that no look could hold it.
+            if ask == Ask::Part || self.look(&mut session).await? {
+                return Ok(Turn { session, permit });
+            }
+            self.source.put(session);
+        }
     }
 
     /// Ends a read: its connection is handed back, and another read may begin.
@@ -176,6 +210,8 @@ pub struct Pool<C: Connection> {
     idle: Idle<C>,
     /// Whether this login was good on this server before, in this run or an earlier one.
     known: AtomicBool,
+    /// Whether a connection was opened in this run, and so has proven itself.
+    proven: AtomicBool,
     refused: Mutex<Option<Refused>>,
     clock: SharedClock,
 }
@@ -190,6 +226,7 @@ impl<C: Connection> Pool<C> {
             timeouts,
             idle: Idle::default(),
             known: AtomicBool::new(false),
+            proven: AtomicBool::new(false),
             refused: Mutex::new(None),
             clock: SharedClock::clone(clock),
         }
@@ -223,7 +260,8 @@ impl<C: Connection> Pool<C> {
     /// An idle connection, or a new one.
     ///
     /// # Errors
-    /// Those of [`Session::open`]; on a first contact, nobody retries them. If a login was good before and is refused now, `LoginAgain`, and `Login`
+    /// Those of [`Session::open`]; on a first contact, nobody retries them. `FailedOver` if the server has proven itself in this run
+    /// and does not any more. If a login was good before and is refused now, `LoginAgain`, and `Login`
     /// once that lasts too long; `Connection` for a database that cannot be opened.
     pub async fn take(&self) -> Result<Pooled<C>> {
         let idle = lock(&self.idle).pop();
@@ -254,14 +292,26 @@ impl<C: Connection> Pool<C> {
         match C::open(&endpoint, &self.proof, &self.timeouts).await {
             Ok(session) => {
                 self.assume_known();
+                self.proven.store(true, Ordering::Relaxed);
                 *lock(&self.refused) = None;
                 Ok(session)
+            }
+            Err(error) if self.has_failed_over(&error) => {
+                let error = error.within("The source has failed over, and is waited for");
+                Err(error.of_kind(ErrorKind::FailedOver).at_end(self.endpoint.label))
             }
             Err(error) if self.is_known() => Err(self.refused_again(error).at_end(self.endpoint.label)),
             Err(error) if is_there(&error) => Err(error.at_end(self.endpoint.label)),
             // A first contact: what does not work may never work, and nobody waits for it.
             Err(error) => Err(error.at_end(self.endpoint.label).given_up()),
         }
+    }
+
+    /// Whether the proof failed that a connection has given in this run. A server that is refused by its name, and a host
+    /// that the password may not go to, are no replica that comes back: such an error is given up already.
+    fn has_failed_over(&self, error: &Error) -> bool {
+        let of_proof = error.kind() == ErrorKind::WrongServer && !error.is_given_up();
+        of_proof && self.proven.load(Ordering::Relaxed)
     }
 
     /// The meaning of a refusal if the login was good before: most likely the server or the database is

@@ -112,6 +112,10 @@ impl Retrier {
                     "The server was away for longer than a run waits; run again to go on when it is back";
                 return Err(Error::new(ErrorKind::Outage, text).with_source(error));
             }
+            Verdict::GiveUp if error.kind() == ErrorKind::FailedOver => {
+                let text = "The source did not prove to be a replica again for as long as a run waits; run again when it is one";
+                return Err(Error::new(ErrorKind::Outage, text).with_source(error));
+            }
             Verdict::GiveUp => return Err(error.given_up()),
         };
         let away = attempts.away();

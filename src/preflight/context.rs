@@ -102,6 +102,7 @@ impl<'a> RunContext<'a> {
         });
         let pools = Pools {
             throttle: Arc::new(throttle),
+            prober: Arc::default(),
             source: Arc::new(Pool::new(source, guard, timeouts, &retrier.clock)),
             target: Arc::new(Pool::new(target, (), timeouts, &retrier.clock)),
         };

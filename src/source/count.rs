@@ -11,7 +11,7 @@ use crate::source::session::{SourceQuery, SourceSession};
 /// The number of the source's present rows in a key range.
 ///
 /// # Errors
-/// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
+/// `FailedOver` when the server no longer proves to be the one that may be read; those of the session.
 pub async fn count(
     session: &mut SourceSession,
     plan: &TablePlan,

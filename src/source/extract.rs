@@ -54,7 +54,7 @@ pub struct Extracted {
 /// Reads one chunk.
 ///
 /// # Errors
-/// `WrongServer` when the server no longer proves to be the one that may be read; those of the session and of the pace.
+/// `FailedOver` when the server no longer proves to be the one that may be read; those of the session and of the pace.
 pub async fn extract(
     session: &mut SourceSession,
     plan: &TablePlan,

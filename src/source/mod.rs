@@ -5,6 +5,8 @@ pub mod extract;
 pub mod pace;
 pub mod session;
 pub mod sight;
+pub mod signs;
+pub mod standing;
 pub mod versions;
 
 pub use session::{SourceQuery, SourceSession};

@@ -106,6 +106,8 @@ pub struct SourceSession {
     /// The features of the server that may hide values or rows, once asked.
     pub(super) sights: Option<Sights>,
     guard: Guard,
+    /// Whether the proof has failed since the connection was opened. Then it is not used again.
+    unproven: bool,
 }
 
 impl SourceSession {
@@ -118,17 +120,25 @@ impl SourceSession {
             session: Session::open(endpoint, Some(guard), timeouts).await?,
             sights: None,
             guard: guard.clone(),
+            unproven: false,
         })
     }
 
     /// Whether the connection cannot be used any more.
     pub fn is_broken(&self) -> bool {
-        self.session.is_broken()
+        self.session.is_broken() || self.unproven
     }
 
-    /// Whether the connection itself has ended, as [`Session::is_lost`] says.
+    /// Whether the connection itself has ended, as [`Session::is_lost`] says, or leads to a server that does not prove
+    /// itself any more: so may those that were opened before it.
     pub fn is_lost(&self) -> bool {
-        self.session.is_lost()
+        self.session.is_lost() || self.unproven
+    }
+
+    /// What came of a statement behind the proof: nothing at all if the proof failed.
+    fn proven<T>(&mut self, result: Option<T>) -> Result<T> {
+        self.unproven |= result.is_none();
+        result.ok_or_else(unproven)
     }
 
     /// The server that the connection was sent on to, as [`Session::redirected`] says.
@@ -139,18 +149,18 @@ impl SourceSession {
     /// The one row of an aggregate.
     ///
     /// # Errors
-    /// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
+    /// `FailedOver` when the server no longer proves to be the one that may be read; those of the session.
     pub async fn row(&mut self, query: SourceQuery<'_>) -> Result<Row> {
         let proof = predicate(&self.guard, query.params.len() + 1);
         let (sql, params) = query.behind(&proof);
         let rows = self.session.rows(&sql, &params).await?;
-        rows.into_iter().next().ok_or_else(unproven)
+        self.proven(rows.into_iter().next())
     }
 
     /// Streams the rows of a query into `each` as they arrive, as [`Session::stream`] does.
     ///
     /// # Errors
-    /// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
+    /// `FailedOver` when the server no longer proves to be the one that may be read; those of the session.
     pub async fn stream(
         &mut self,
         query: SourceQuery<'_>,
@@ -180,19 +190,19 @@ impl SourceSession {
         match streamed {
             // Without an answer so far, nothing is proven, and nothing was read.
             Streamed { cut: true, .. } => Ok(true),
-            Streamed { count, .. } => count.map(|_| false).ok_or_else(unproven),
+            Streamed { count, .. } => self.proven(count).map(|_| false),
         }
     }
 
     /// The names of a query's columns. Give it a query of no rows.
     ///
     /// # Errors
-    /// `WrongServer` when the server no longer proves to be the one that may be read; those of the session.
+    /// `FailedOver` when the server no longer proves to be the one that may be read; those of the session.
     pub async fn column_names(&mut self, query: SourceQuery<'_>) -> Result<Vec<String>> {
         let proof = predicate(&self.guard, query.params.len() + 1);
         let (sql, params) = query.behind(&proof);
         let columns = self.session.column_names(&sql, &params).await?;
-        columns.ok_or_else(unproven)
+        self.proven(columns)
     }
 
     /// The server, as it names itself.

@@ -153,9 +153,14 @@ const ENDS: &[(&str, &str, &str)] = &[
         "expect(4)",
     ),
     (
-        "A run whose connection ended on the primary ends with exit code 7",
-        "a_failover_while_a_run_reads_ends_it_before_the_next_row",
-        "7)",
+        "After `outage_max_minutes` the run ends with exit code 4",
+        "a_primary_that_stays_one_ends_the_run_in_time_and_is_refused_by_the_next",
+        "ExitCode::Incomplete",
+    ),
+    (
+        "A run that meets a primary at its first contact is refused with exit code 7",
+        "a_primary_that_stays_one_ends_the_run_in_time_and_is_refused_by_the_next",
+        "expect(7)",
     ),
     (
         "The run stops at once with the server's own words and exit code 4",

@@ -14,7 +14,7 @@ use crate::limits::{Holder, Limits};
 use crate::listen;
 use crate::log::StatementLog;
 use crate::sql;
-use crate::store::{LockMode, Role, ServerConfig, ServerState, VERSION_TEXT};
+use crate::store::{LockMode, Role, ServerConfig, ServerState, Signs, VERSION_TEXT};
 use crate::types::{Session, SessionOptions, SqlError};
 use crate::wire::prelogin::TlsMode;
 use crate::wire::server::{Backend, Server};
@@ -147,6 +147,23 @@ impl Backend for Store {
     }
 }
 
+/// A session, as it is between two requests or in one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSession {
+    /// The client's name for itself.
+    pub application: String,
+    /// Its current database.
+    pub database: String,
+    /// `@@TRANCOUNT` after its last request.
+    pub transactions: u32,
+    /// The number of its temp tables after its last request.
+    pub temps: usize,
+    /// How long it waits for a lock, in milliseconds; -1 for ever.
+    pub lock_timeout_ms: i64,
+    /// Whether a request runs.
+    pub is_running: bool,
+}
+
 /// A running server. See the [crate](crate).
 pub struct Emulator {
     addr: SocketAddr,
@@ -251,6 +268,27 @@ impl Emulator {
     /// Changes a database's role for the statements that start from now on; sessions stay connected.
     pub fn set_role(&self, database: &str, role: Role) {
         self.state.set_role(database, role);
+    }
+
+    /// Sets what the views of the server's state show from now on: waits, and the availability group.
+    pub fn set_signs(&self, signs: Signs) {
+        self.state.set_signs(signs);
+    }
+
+    /// The sessions there are now, by the application that each names, with what each has left open: the number of its open
+    /// transactions and of its temp tables, its lock timeout in milliseconds, and whether it runs a request.
+    pub fn sessions(&self) -> Vec<OpenSession> {
+        let sessions = self.state.live.list().into_iter();
+        sessions
+            .map(|(_, session)| OpenSession {
+                application: session.application,
+                database: self.state.database_name(session.database),
+                transactions: session.transactions,
+                temps: session.temps,
+                lock_timeout_ms: session.lock_timeout,
+                is_running: session.request.is_some(),
+            })
+            .collect()
     }
 
     /// Sets a database's clock ahead of the machine's by so many seconds, or behind it by a negative number.

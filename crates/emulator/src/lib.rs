@@ -18,9 +18,9 @@ mod types;
 mod value;
 mod wire;
 
-pub use emulator::{Emulator, EmulatorOptions, Error};
+pub use emulator::{Emulator, EmulatorOptions, Error, OpenSession};
 pub use faults::{Action, At, Faults, Match, Rule, RuleId, parse_role};
 pub use limits::Limits;
 pub use log::{Connection, Statement, StatementLog};
-pub use store::{LockMode, Role};
+pub use store::{GroupSigns, LockMode, Role, Signs};
 pub use wire::prelogin::TlsMode;

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -95,6 +95,52 @@ impl Clock for Passing {
             let mut passed = self.passed.subscribe();
             // The sender is in `self`, so waiting cannot fail.
             let _ = passed.wait_for(|passed| *passed >= until).await;
+        })
+    }
+}
+
+/// A clock on which time passes by waiting alone, and whose waits are over at once.
+struct Waiting {
+    /// For the hour, which a run compares with those of its servers.
+    machine: SharedClock,
+    waited_ms: AtomicU64,
+    each: Box<dyn Fn(Duration) + Send + Sync>,
+}
+
+/// A clock on which time passes by waiting alone. A wait is over at once, after `each` was called with the time that was
+/// waited in all, this wait included.
+pub fn waiting(each: impl Fn(Duration) + Send + Sync + 'static) -> SharedClock {
+    Arc::new(Waiting {
+        machine: SystemClock::shared(),
+        waited_ms: AtomicU64::new(0),
+        each: Box::new(each),
+    })
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").finish_non_exhaustive()
+    }
+}
+
+impl Clock for Waiting {
+    fn now(&self) -> DateTime<Utc> {
+        self.machine.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.waited_ms.load(Ordering::SeqCst))
+    }
+
+    fn random(&self) -> u128 {
+        self.machine.random()
+    }
+
+    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            let before = self.waited_ms.fetch_add(ms, Ordering::SeqCst);
+            (self.each)(Duration::from_millis(before + ms));
         })
     }
 }

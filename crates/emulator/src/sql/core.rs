@@ -15,6 +15,7 @@ use super::sqlite;
 use super::views::{self, Context, View};
 use crate::store::catalog::{Catalog, TableDef};
 use crate::store::database::{Database, session_connection};
+use crate::store::live::LiveSession;
 use crate::store::{ServerState, fold};
 use crate::types::{SessionOptions, SqlError};
 
@@ -120,6 +121,21 @@ impl Core {
         };
         let database = Arc::clone(&core.current);
         core.attach(&database)?;
+        let options = &core.options;
+        let live = LiveSession {
+            spid: options.spid,
+            login: options.login.clone(),
+            application: options.application.clone(),
+            host: options.host.clone(),
+            since: core.server.now_datetime(),
+            database: database.id,
+            transactions: 0,
+            temps: 0,
+            lock_timeout: -1,
+            isolation: 2,
+            request: None,
+        };
+        core.server.live.begin(session, live);
         Ok(core)
     }
 
@@ -135,6 +151,9 @@ impl Core {
         self.attach(&database)?;
         database.users.fetch_add(1, Ordering::SeqCst);
         self.current.users.fetch_sub(1, Ordering::SeqCst);
+        self.server
+            .live
+            .change(self.session, |live| live.database = database.id);
         self.current = database;
         Ok(())
     }
@@ -268,6 +287,7 @@ impl Core {
             catalog,
             server: &self.server,
             login: &self.options.login,
+            session: self.session,
             count: &count,
         })
     }
@@ -361,6 +381,7 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        self.server.live.end(self.session);
         self.current.users.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -32,6 +32,9 @@ pub(crate) enum Permission {
     AlterAnySecurityPolicy,
     Unmask,
     ViewAnySensitivityClassification,
+    /// Of the server, as is the next one.
+    ViewServerState,
+    ViewAnyDefinition,
 }
 
 impl Permission {
@@ -39,7 +42,8 @@ impl Permission {
     pub fn named(name: &str) -> Option<Permission> {
         use Permission::{
             Alter, AlterAnySchema, AlterAnySecurityPolicy, CreateSchema, CreateTable, Delete, Insert, Select,
-            Unmask, Update, ViewAnySensitivityClassification, ViewDefinition,
+            Unmask, Update, ViewAnyDefinition, ViewAnySensitivityClassification, ViewDefinition,
+            ViewServerState,
         };
         let all = [
             Select,
@@ -54,6 +58,8 @@ impl Permission {
             AlterAnySecurityPolicy,
             Unmask,
             ViewAnySensitivityClassification,
+            ViewServerState,
+            ViewAnyDefinition,
         ];
         all.into_iter().find(|p| p.name().eq_ignore_ascii_case(name))
     }
@@ -73,6 +79,8 @@ impl Permission {
             Permission::AlterAnySecurityPolicy => "ALTER ANY SECURITY POLICY",
             Permission::Unmask => "UNMASK",
             Permission::ViewAnySensitivityClassification => "VIEW ANY SENSITIVITY CLASSIFICATION",
+            Permission::ViewServerState => "VIEW SERVER STATE",
+            Permission::ViewAnyDefinition => "VIEW ANY DEFINITION",
         }
     }
 
@@ -91,7 +99,14 @@ impl Permission {
             Permission::AlterAnySecurityPolicy => "ALSP",
             Permission::Unmask => "UMSK",
             Permission::ViewAnySensitivityClassification => "VASC",
+            Permission::ViewServerState => "VWSS",
+            Permission::ViewAnyDefinition => "VWAD",
         }
+    }
+
+    /// Whether it is a permission on the server.
+    pub fn is_of_server(self) -> bool {
+        matches!(self, Permission::ViewServerState | Permission::ViewAnyDefinition)
     }
 
     /// Whether it is a permission on a database only. UNMASK is one up to SQL Server 2019 ("Dynamic Data Masking").

@@ -297,6 +297,11 @@ impl LockManager {
         self.changed.notify_all();
     }
 
+    /// The sessions that each session waits for now.
+    pub fn waits(&self) -> HashMap<u64, Vec<u64>> {
+        self.state().waits.clone()
+    }
+
     /// The number of sessions that wait for something now.
     #[cfg(test)]
     pub fn waiting(&self) -> usize {

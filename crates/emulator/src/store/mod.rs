@@ -9,10 +9,12 @@ pub(crate) mod access;
 pub(crate) mod catalog;
 pub(crate) mod database;
 pub(crate) mod declared;
+pub(crate) mod live;
 pub(crate) mod lock;
 mod name;
 mod private;
 mod role;
+mod signs;
 pub(crate) mod type_code;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,7 @@ use lock::LockManager;
 
 pub(crate) use name::fold;
 pub use role::{LockMode, Role};
+pub use signs::{GroupSigns, Signs};
 
 /// The answer to `@@VERSION`: a build of SQL Server 2019, the newest whose behaviour the emulator follows.
 pub(crate) const VERSION_TEXT: &str = "Microsoft SQL Server 2019 (RTM) - 15.0.2000.5 (X64) \n\tSep 24 2019 13:48:23 \n\tEmulated by mssql-sync over SQLite\n\tDeveloper Edition (64-bit)";
@@ -64,6 +67,11 @@ pub(crate) struct ServerState {
     /// The passwords of the logins that sessions have made.
     passwords: Mutex<BTreeMap<String, String>>,
     next_session: AtomicU64,
+    /// The permissions on the server that logins were granted (true) or denied.
+    permissions: Mutex<BTreeMap<(String, &'static str), bool>>,
+    /// The sessions that there are.
+    pub(crate) live: live::Sessions,
+    signs: Mutex<Signs>,
 }
 
 impl ServerState {
@@ -85,6 +93,9 @@ impl ServerState {
             logins: Mutex::default(),
             passwords: Mutex::default(),
             next_session: AtomicU64::new(1),
+            permissions: Mutex::default(),
+            live: live::Sessions::default(),
+            signs: Mutex::default(),
         };
         state.create_database("master")?;
         Ok(Arc::new(state))
@@ -152,6 +163,13 @@ impl ServerState {
         self.databases().get(&fold(name)).cloned()
     }
 
+    /// The name of the database with that id; empty without one.
+    pub(crate) fn database_name(&self, id: i32) -> String {
+        let all = self.databases();
+        let found = all.values().find(|database| database.id == id);
+        found.map_or_else(String::new, |database| database.name.clone())
+    }
+
     /// Every database, in order of their ids.
     pub(crate) fn all_databases(&self) -> Vec<Arc<Database>> {
         let mut all: Vec<_> = self.databases().values().cloned().collect();
@@ -184,6 +202,34 @@ impl ServerState {
         if !logins.iter().any(|l| fold(l) == fold(login)) {
             logins.push(login.to_owned());
         }
+    }
+
+    /// Grants a permission on the server, denies it, or takes either back.
+    pub(crate) fn permit(&self, login: &str, permission: access::Permission, state: Option<bool>) {
+        let mut permissions = self.permissions.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (fold(login), permission.name());
+        match state {
+            Some(granted) => permissions.insert(key, granted),
+            None => permissions.remove(&key),
+        };
+    }
+
+    /// Whether a login has a permission on the server. One that was made here needs a grant, and any other a denial not to
+    /// have it. `sa` is never checked.
+    pub(crate) fn permits(&self, login: &str, permission: access::Permission) -> bool {
+        let permissions = self.permissions.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = permissions.get(&(fold(login), permission.name())).copied();
+        access::is_owner(login) || state.unwrap_or_else(|| !self.has_login(login))
+    }
+
+    /// What the server shows of its state beyond what it knows itself.
+    pub(crate) fn signs(&self) -> Signs {
+        self.signs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets it.
+    pub(crate) fn set_signs(&self, signs: Signs) {
+        *self.signs.lock().unwrap_or_else(PoisonError::into_inner) = signs;
     }
 
     /// Whether CREATE LOGIN, or a contained user, has made a login.

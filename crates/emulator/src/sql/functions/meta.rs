@@ -173,7 +173,7 @@ fn object_id(names: &Names, name: Option<&str>, kind: Option<&str>) -> Result<Op
         .map(|c| c.0))
 }
 
-/// Whether the login has a permission. It is NULL if the securable does not exist. Nothing is denied at the server.
+/// Whether the login has a permission. It is NULL if the securable does not exist.
 fn has_permission(
     names: &Names,
     securable: Option<&str>,
@@ -183,9 +183,19 @@ fn has_permission(
     let Some(permission) = permission else {
         return Ok(None);
     };
+    // SQL Server 2022 has divided VIEW SERVER STATE. Earlier ones do not know the parts ("HAS_PERMS_BY_NAME (Transact-SQL)").
+    if permission
+        .trim()
+        .eq_ignore_ascii_case("VIEW SERVER PERFORMANCE STATE")
+    {
+        return Ok(None);
+    }
     let permission = Permission::named(permission.trim());
     let (securable, class) = match (securable, class) {
-        (None, None) => return Ok(Some(true)),
+        (None, None) => {
+            let asked = permission.filter(|p| p.is_of_server()).zip(names.server.as_ref());
+            return Ok(Some(asked.is_none_or(|(p, s)| s.permits(&names.login, p))));
+        }
         // For a database, no name means the current one ("HAS_PERMS_BY_NAME (Transact-SQL)").
         (None, Some(class)) if class.trim().eq_ignore_ascii_case("DATABASE") => {
             let denied = permission.is_some_and(|p| names.catalog.denies_in_database(&names.login, p));

@@ -139,8 +139,12 @@ impl Reader<'_> {
     fn permission_change(&mut self, verb: PermissionVerb, revoked: bool) -> Parsed<PermissionChange> {
         let permissions = self.list(Self::permission)?;
         let on = self.securable()?;
-        let of_database = permissions.iter().any(|p| p.is_of_database());
-        if of_database && !matches!(on, Securable::Database) {
+        let of_whole = permissions.iter().any(|p| p.is_of_database() || p.is_of_server());
+        let of_server = permissions.iter().filter(|p| p.is_of_server()).count();
+        if of_server > 0 && of_server < permissions.len() {
+            return Err(self.near());
+        }
+        if of_whole && !matches!(on, Securable::Database) {
             return Err(self.near());
         }
         if !(self.take("TO") || revoked && self.take("FROM")) {

@@ -26,6 +26,8 @@ use std::sync::{Arc, Mutex};
 use super::core::Core;
 use super::errors::error;
 use super::parse;
+use crate::sql::ast::IsolationLevel;
+use crate::store::live::LiveRequest;
 use crate::store::{ServerState, fold};
 use crate::types::{
     BulkTarget, Cell, Column, Param, Session, SessionOptions, Sink, SqlError, SqlType, TransactionRequest,
@@ -155,8 +157,43 @@ impl SqlSession {
         }
     }
 
+    /// Begins a request, whose end [`SqlSession::finish`] is.
+    fn start(&mut self, text: &str) {
+        let since = self.core.server.now_datetime();
+        let command: String = text
+            .trim_start()
+            .chars()
+            .take_while(char::is_ascii_alphabetic)
+            .collect();
+        let request = LiveRequest {
+            since,
+            command: command.to_ascii_uppercase(),
+        };
+        self.core
+            .server
+            .live
+            .change(self.core.session, |live| live.request = Some(request));
+    }
+
     /// Ends a request. The sink has been told every error except that its own client has left.
     fn finish(&mut self, ran: Ran<()>, sink: &mut dyn Sink) -> Result<(), SqlError> {
+        let ended = self.end_request(ran, sink);
+        let (transactions, temps) = (self.transaction.count, self.core.temps.len());
+        let lock_timeout = self.settings.lock_timeout;
+        let isolation = match self.settings.isolation {
+            IsolationLevel::Uncommitted => 1,
+            IsolationLevel::Waiting => 2,
+            IsolationLevel::Snapshot => 5,
+        };
+        self.core.server.live.change(self.core.session, |live| {
+            live.request = None;
+            (live.transactions, live.temps, live.isolation) = (transactions, temps, isolation);
+            live.lock_timeout = lock_timeout.map_or(-1, |t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
+        });
+        ended
+    }
+
+    fn end_request(&mut self, ran: Ran<()>, sink: &mut dyn Sink) -> Result<(), SqlError> {
         self.tries = 0;
         self.caught.clear();
         let ended = match ran {
@@ -182,6 +219,7 @@ impl SqlSession {
 
 impl Session for SqlSession {
     fn batch(&mut self, sql: &str, sink: &mut dyn Sink) -> Result<(), SqlError> {
+        self.start(sql);
         self.variables.clear();
         self.pending_bulk = None;
         let ran = self.run_text(sql, sink);
@@ -189,6 +227,7 @@ impl Session for SqlSession {
     }
 
     fn execute_sql(&mut self, sql: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Result<(), SqlError> {
+        self.start(sql);
         self.variables.clear();
         self.pending_bulk = None;
         if params.len() > PARAMETERS_MAX {
@@ -229,6 +268,7 @@ impl Session for SqlSession {
     }
 
     fn call(&mut self, procedure: &str, params: Vec<Param>, sink: &mut dyn Sink) -> Result<(), SqlError> {
+        self.start("EXECUTE");
         self.variables.clear();
         let ran = self.call_procedure(procedure, params, sink);
         self.finish(ran, sink)

@@ -20,6 +20,13 @@ use crate::types::SqlError;
 impl SqlSession {
     /// GRANT, DENY or REVOKE.
     pub(super) fn change_permissions(&mut self, change: &PermissionChange) -> Result<(), SqlError> {
+        if change
+            .permissions
+            .iter()
+            .any(|permission| permission.is_of_server())
+        {
+            return self.change_server_permissions(change);
+        }
         let database = match &change.on {
             Securable::Object(name) => self.granted_object(name)?.0,
             Securable::Schema(_) | Securable::Type(_) | Securable::Database => None,
@@ -63,6 +70,27 @@ impl SqlSession {
             }
             Ok(())
         })
+    }
+
+    /// GRANT, DENY or REVOKE of permissions on the server ("GRANT Server Permissions (Transact-SQL)").
+    fn change_server_permissions(&mut self, change: &PermissionChange) -> Result<(), SqlError> {
+        if fold(&self.core.current.name) != "master" {
+            let text =
+                "Permissions at the server scope can only be granted when the current database is master.";
+            return Err(error(4621, 16, 10, text));
+        }
+        let state = match change.verb {
+            PermissionVerb::Grant | PermissionVerb::GrantWithOption => Some(true),
+            PermissionVerb::Deny => Some(false),
+            PermissionVerb::Revoke => None,
+        };
+        for principal in &change.principals {
+            refuse_owner(principal)?;
+            for permission in &change.permissions {
+                self.core.server.permit(&principal.value, *permission, state);
+            }
+        }
+        Ok(())
     }
 
     /// The database and the id of a table or a catalog view.

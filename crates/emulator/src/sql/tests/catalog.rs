@@ -193,7 +193,7 @@ fn the_other_views_answer_a_table_s_constraints_rows_and_columns() {
         ]
     );
     assert_eq!(fails(&mut s, "DELETE FROM sys.tables").number, 259);
-    assert_eq!(fails(&mut s, "SELECT * FROM sys.dm_exec_sessions").number, 208);
+    assert_eq!(fails(&mut s, "SELECT * FROM sys.dm_exec_connections").number, 208);
 }
 
 #[test]

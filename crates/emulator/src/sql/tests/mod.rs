@@ -10,6 +10,7 @@ mod hidden;
 mod plans;
 mod relations;
 mod rename;
+mod state;
 mod statements;
 mod transactions;
 mod types;

@@ -7,6 +7,7 @@ mod more;
 mod objects;
 mod rows;
 mod security;
+mod state;
 mod view;
 
 pub(crate) use view::{Context, View};
@@ -24,5 +25,9 @@ pub(crate) fn object_id(schema: &str, name: &str) -> Option<i32> {
 }
 
 fn all() -> impl Iterator<Item = &'static View> {
-    objects::VIEWS.iter().chain(more::VIEWS).chain(security::VIEWS)
+    objects::VIEWS
+        .iter()
+        .chain(more::VIEWS)
+        .chain(security::VIEWS)
+        .chain(state::VIEWS)
 }

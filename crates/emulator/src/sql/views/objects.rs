@@ -204,6 +204,7 @@ pub(super) const VIEWS: &[View] = &[
         columns: &[
             ("name", NAME, false),
             ("database_id", INT, false),
+            ("source_database_id", INT, true),
             ("create_date", TIME, false),
             ("compatibility_level", TINY, false),
             ("collation_name", NAME, true),
@@ -212,6 +213,7 @@ pub(super) const VIEWS: &[View] = &[
             ("is_read_only", BIT, true),
             ("state", TINY, true),
             ("state_desc", DESC, true),
+            ("is_in_standby", BIT, true),
             ("snapshot_isolation_state", TINY, true),
             ("is_read_committed_snapshot_on", BIT, true),
             ("recovery_model", TINY, true),

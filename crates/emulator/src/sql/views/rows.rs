@@ -422,6 +422,7 @@ pub(super) fn partitions(context: &Context<'_>) -> Rows {
 }
 
 pub(super) fn databases(context: &Context<'_>) -> Rows {
+    let signs = context.server.signs();
     let row = |d: &Arc<crate::store::database::Database>| {
         let (access, access_name) = if d.is_single_user() {
             (1, "SINGLE_USER")
@@ -433,6 +434,7 @@ pub(super) fn databases(context: &Context<'_>) -> Rows {
         json!([
             d.name,
             d.id,
+            signs.snapshot_of.filter(|of| *of != d.id),
             d.create_date,
             150,
             DEFAULT_COLLATION,
@@ -441,6 +443,7 @@ pub(super) fn databases(context: &Context<'_>) -> Rows {
             i32::from(d.is_read_only()),
             0,
             "ONLINE",
+            i32::from(signs.standby),
             i32::from(d.allows_snapshot()),
             d.setting(Setting::ReadCommittedSnapshot)
                 .unwrap_or(u8::from(context.server.lock_mode == LockMode::Versioned)),

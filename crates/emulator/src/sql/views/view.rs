@@ -16,6 +16,8 @@ pub(crate) struct Context<'a> {
     pub catalog: Arc<Catalog>,
     pub server: &'a ServerState,
     pub login: &'a str,
+    /// The session, as locks know it.
+    pub session: u64,
     /// Counts a table's rows.
     pub count: &'a dyn Fn(&TableDef) -> Result<i64, SqlError>,
 }
