@@ -5,4 +5,4 @@
 
 mod throttle;
 
-pub use throttle::{Parts, Permit, Throttle};
+pub use throttle::{ClosedUntil, Parts, Permit, Throttle};

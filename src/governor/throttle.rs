@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
 use crate::base::stop::StopSignal;
@@ -9,6 +11,9 @@ use crate::checkpoint::Store;
 use crate::model::pace::{Ceilings, Figures, Tuning};
 use crate::mssql::Meter;
 use crate::progress::Progress;
+
+/// Tells until when the source may not be read, if it may not at an instant.
+pub type ClosedUntil = Arc<dyn Fn(DateTime<Utc>) -> Option<DateTime<Utc>> + Send + Sync>;
 
 /// The gate of a run. All workers share it.
 pub struct Throttle {
@@ -22,6 +27,7 @@ pub struct Throttle {
     pub progress: Arc<dyn Progress>,
     /// What is counted of the source, to which it adds the waits.
     pub meter: Arc<Meter>,
+    closed_until: Option<ClosedUntil>,
     state: Mutex<Figures>,
 }
 
@@ -50,6 +56,10 @@ pub struct Parts {
     pub max_workers: usize,
     /// The most rows of a chunk.
     pub chunk_rows: usize,
+    /// The hours in which the source may be read; `None` for any.
+    pub closed_until: Option<ClosedUntil>,
+    /// Whether they are ignored from the start.
+    pub ignores_hours: bool,
 }
 
 impl Throttle {
@@ -61,12 +71,14 @@ impl Throttle {
             store: parts.store,
             progress: parts.progress,
             meter: parts.meter,
+            closed_until: parts.closed_until,
             state: Mutex::new(Figures {
                 workers: parts.max_workers,
                 max_workers: parts.max_workers,
                 chunk_rows: parts.chunk_rows as u64,
                 chunk_rows_max: parts.chunk_rows as u64,
                 rows_per_second: parts.ceilings.rows_per_second,
+                ignores_hours: parts.ignores_hours,
                 ..Figures::default()
             }),
         }
@@ -82,6 +94,15 @@ impl Throttle {
         Ok(Permit {
             rows: usize::try_from(rows).unwrap_or(usize::MAX),
         })
+    }
+
+    /// Until when the source may not be read, by its hours; `None` if it may be, or if they are ignored.
+    pub fn closed_until(&self) -> Option<DateTime<Utc>> {
+        let closed_until = self.closed_until.as_ref()?;
+        match self.state().ignores_hours {
+            true => None,
+            false => closed_until(self.clock.now()),
+        }
     }
 
     /// A table begins: what was learnt of the one before says nothing of it.

@@ -3,6 +3,8 @@
 //! A choice may get one more number at its end, which no byte that was written before has. An older program refuses a
 //! value with that number.
 
+mod pace;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,7 @@ use crate::model::chunk;
 use crate::model::chunk::{ChunkState, KeyBytes, KeyRange};
 use crate::model::row::{Digest, Tally};
 use crate::model::window::DateRange;
+pub(super) use pace::{Decision, Hold};
 
 #[derive(Serialize, Deserialize)]
 enum AccessPath {
@@ -279,6 +282,8 @@ macro_rules! same_variants {
         }
     };
 }
+
+use same_variants;
 
 same_variants!(
     AccessPath,
