@@ -15,6 +15,7 @@ mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod forget;
+mod hours;
 mod init;
 mod man;
 mod migrate;
