@@ -1,16 +1,20 @@
 //! The gate that each read of the source passes, shared by all workers of a run.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
-use crate::base::stop::StopSignal;
-use crate::checkpoint::Store;
-use crate::model::pace::{Ceilings, Figures, Tuning};
+use crate::base::stop::{StopSignal, stopped};
+use crate::checkpoint::{Change, Store};
+use crate::model::pace::{Cause, Ceilings, Figures, Hold, Tuning};
 use crate::mssql::Meter;
-use crate::progress::Progress;
+use crate::progress::{Event, Progress};
+
+/// The longest sleep before the hours are looked at again: the clock of a machine that slept or was set leaps.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Tells until when the source may not be read, if it may not at an instant.
 pub type ClosedUntil = Arc<dyn Fn(DateTime<Utc>) -> Option<DateTime<Utc>> + Send + Sync>;
@@ -88,8 +92,34 @@ impl Throttle {
     ///
     /// # Errors
     /// `Stopped` if the run is asked to stop meanwhile.
-    #[expect(clippy::unused_async, reason = "it waits once there is something to wait for")]
     pub async fn admit(&self) -> Result<Permit> {
+        let (since, began) = (self.clock.now(), self.clock.monotonic());
+        let mut is_held = false;
+        while let Some(until) = self.closed_until() {
+            let hold = Hold {
+                cause: Cause::Hours,
+                since,
+                until: Some(until),
+                detail: "it is outside of the hours of the source".to_owned(),
+            };
+            self.progress.event(Event::Held { hold: &hold });
+            self.store.commit(&[Change::Held(Some(hold))])?;
+            is_held = true;
+            let left = (until - self.clock.now()).to_std().unwrap_or_default();
+            tokio::select! {
+                () = self.clock.sleep(left.min(LOOK_AGAIN)) => {}
+                () = self.stop.stopped() => return Err(stopped()),
+            }
+        }
+        if is_held {
+            let waited = self.clock.monotonic().saturating_sub(began);
+            self.meter.waited(Cause::Hours, waited);
+            self.store.commit(&[Change::Held(None)])?;
+            self.progress.event(Event::Released {
+                cause: Cause::Hours,
+                waited,
+            });
+        }
         let rows = self.figures().chunk_rows_max;
         Ok(Permit {
             rows: usize::try_from(rows).unwrap_or(usize::MAX),
