@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::base::error::Error;
 use crate::base::exit_code::ExitCode;
 use crate::model::account::Account;
+use crate::model::hours::Wall;
 use crate::model::pace::{Cause, Decision, Hold};
 use crate::model::window::{DateRange, Window};
 use crate::mssql::{Limit, is_conflict, is_duplicate_key};
@@ -128,7 +129,15 @@ pub enum Event<'a> {
         /// The length of its outage.
         away: Duration,
     },
-    /// All reads of the source wait, for longer than a moment; or wait for something else from now on.
+    /// The clock that a person reads times of the source by.
+    Wall(Wall),
+    /// The ceiling of the rows that are read a second from now on.
+    Paced {
+        /// `None` for any number.
+        rows_per_second: Option<u64>,
+    },
+    /// All reads of the source wait, for longer than a moment; or wait for something else from now on. It comes again now
+    /// and then, as long as the wait lasts.
     Held {
         /// What for, and until when.
         hold: &'a Hold,

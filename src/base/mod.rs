@@ -13,3 +13,4 @@ pub mod secret;
 pub mod stop;
 pub mod terminal;
 pub mod text;
+pub mod zone;

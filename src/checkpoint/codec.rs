@@ -8,7 +8,7 @@ use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::layout::WAY_OUT;
+use super::layout::{DECIDED, WAY_OUT};
 use super::record::{RunRecord, Tombstone};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::window::Window;
@@ -122,6 +122,17 @@ pub(super) fn month_key(prefix: &[u8], table: &str, month: NaiveDate) -> Vec<u8>
 /// Key in `meta` of something about a pass: a prefix, and the pass.
 pub(super) fn of_pass_key(prefix: &[u8], pass: u128) -> Vec<u8> {
     [prefix, &pass_key(pass)].concat()
+}
+
+/// Key in `meta` of a decision: its number.
+pub(super) fn decided_key(number: u64) -> Vec<u8> {
+    [DECIDED, &number.to_be_bytes()].concat()
+}
+
+/// The number of a decision, of its key.
+pub(super) fn number_of_decision(key: &[u8]) -> Option<u64> {
+    let number = key.strip_prefix(DECIDED)?.try_into().ok()?;
+    Some(u64::from_be_bytes(number))
 }
 
 /// Key of a chunk that a pass compared: the chunk's, then the pass's.

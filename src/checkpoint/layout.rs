@@ -58,6 +58,15 @@ pub(super) const LATER: [&str; 8] = [
 /// Key in `meta` of the server that a run waits for.
 pub(super) const WAITING_KEY: &[u8] = b"waiting";
 
+/// Key in `meta` of what all reads of the source wait for. Absent in a store of an earlier program, as are decisions.
+pub(super) const HELD_KEY: &[u8] = b"held";
+
+/// Prefix of the keys in `meta` of the governor's last decisions: each has the next number.
+pub(super) const DECIDED: &[u8] = b"decided ";
+
+/// So many decisions are kept: as many as a person looks through, and those of a bad night.
+pub(super) const DECISIONS_MAX: u64 = 50;
+
 /// Key in `meta` of the last pass, in a store that no pass with a scope has begun in.
 pub(super) const PASS_KEY: &[u8] = b"pass";
 

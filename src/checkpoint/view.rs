@@ -11,6 +11,7 @@ use crate::checkpoint::record::*;
 use crate::checkpoint::v1;
 use crate::model::account::Account;
 use crate::model::chunk::Chunk;
+use crate::model::pace::{Decision, Hold};
 use crate::model::window::Window;
 
 /// One consistent view of a store.
@@ -204,6 +205,16 @@ impl<'a> View<'a> {
     /// The server that a run waits for; `None` without one.
     pub fn waiting(&self) -> Result<Option<Waiting>> {
         Ok(self.get::<v1::Waiting>(META, WAITING_KEY)?.map(Into::into))
+    }
+
+    /// What all reads of the source wait for, as its writer left it; `None` if for nothing.
+    pub fn held(&self) -> Result<Option<Hold>> {
+        Ok(self.get::<v1::Hold>(META, HELD_KEY)?.map(Into::into))
+    }
+
+    /// The last decisions of the governor, in their order.
+    pub fn decisions(&self) -> Result<Vec<Decision>> {
+        self.scan::<v1::Decision, Decision>(META, DECIDED)
     }
 
     /// The run that began last.

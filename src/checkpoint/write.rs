@@ -10,6 +10,7 @@ use super::record::*;
 use super::{codec, v1};
 use crate::base::error::Error;
 use crate::model::chunk::{Chunk, ChunkState};
+use crate::model::pace::Decision;
 use crate::model::window::{DateRange, Window, missing};
 
 /// The cause of a failed write: an error of the program, or one of redb.
@@ -87,9 +88,38 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// Records the process that writes the store.
+    /// Records the process that writes the store. What a killed one waited for, nobody waits for.
     pub(super) fn sign(&mut self, writer: &v1::Writer) -> Result<()> {
+        self.release()?;
         put(&mut self.meta, WRITER_KEY, writer)
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.meta.remove(HELD_KEY)?;
+        Ok(())
+    }
+
+    /// Keeps a decision, and as many of those before it as are kept.
+    fn decide(&mut self, decision: &Decision) -> Result<()> {
+        let all = codec::decided_key(0)..=codec::decided_key(u64::MAX);
+        let last = match self
+            .meta
+            .range(all.start().as_slice()..=all.end().as_slice())?
+            .next_back()
+        {
+            Some(entry) => codec::number_of_decision(entry?.0.value()),
+            None => None,
+        };
+        let number = last.map_or(0, |last| last.saturating_add(1));
+        put(
+            &mut self.meta,
+            &codec::decided_key(number),
+            &v1::Decision::from(decision),
+        )?;
+        if let Some(old) = number.checked_sub(DECISIONS_MAX) {
+            self.meta.remove(codec::decided_key(old).as_slice())?;
+        }
+        Ok(())
     }
 
     /// Sums up the marks of all chunks, in a store that is older than the marks.
@@ -249,8 +279,9 @@ impl<'t> Tables<'t> {
                 self.meta.remove(WAITING_KEY)?;
                 Ok(())
             }
-            // Nothing of it is kept yet.
-            Change::Held(_) | Change::Decided(_) => Ok(()),
+            Change::Held(Some(hold)) => put(&mut self.meta, HELD_KEY, &v1::Hold::from(hold)),
+            Change::Held(None) => self.release(),
+            Change::Decided(decision) => self.decide(decision),
             Change::Forget(tombstone) => {
                 let key = codec::tombstone_key(tombstone);
                 put(&mut self.tombstones, &key, &v1::Tombstone::from(tombstone))

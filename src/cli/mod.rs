@@ -16,6 +16,7 @@ mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod forget;
+mod hours;
 mod init;
 mod man;
 mod migrate;

@@ -48,6 +48,9 @@ pub(super) struct ReconcileArgs {
     /// Parallel windows of a table, instead of the configuration's max_workers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     max_workers: Option<u8>,
+    /// Read the source at once, outside of its hours, too
+    #[arg(long)]
+    ignore_hours: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -65,6 +68,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
         tables: args.tables,
         allow_deletes: args.allow_deletes,
         max_workers: args.max_workers.map(usize::from),
+        ignore_hours: args.ignore_hours,
     };
     let mut config = context.load()?;
     let profile = profile::start(args.profile, context, &mut config);

@@ -5,6 +5,7 @@
 
 mod endpoint;
 mod env;
+mod hours;
 mod parse;
 mod section;
 mod server;

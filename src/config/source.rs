@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::endpoint::{endpoint, identifier, section};
+use super::hours::hours;
 use super::section::{File, Section};
 use super::server;
 use super::values::Source;
@@ -39,6 +40,7 @@ const SOURCE_KEYS: &[&str] = &[
     "queries_per_second",
     "query_ms_target",
     "replica_lag_max_seconds",
+    "hours",
 ];
 
 pub(super) fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Source> {
@@ -84,6 +86,7 @@ pub(super) fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Sourc
     let refuse_names = section
         .strings("refuse_names")?
         .map_or_else(Vec::new, |list| list.value);
+    let (hours, wall) = hours(file, &section)?;
     Ok(Source {
         endpoint,
         schema: identifier(file, section.required("schema", "dbo")?)?,
@@ -93,6 +96,8 @@ pub(super) fn source<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Sourc
             refuse_names: refuse_names.into_iter().map(|name| name.value).collect(),
         },
         ceilings: ceilings(&section)?,
+        hours,
+        wall,
         embedded,
     })
 }

@@ -97,6 +97,57 @@ fn a_good_file_is_read() {
 }
 
 #[test]
+fn hours_have_a_clock_and_each_fault_its_line() {
+    let hours = |lines: &str| with("[target]", &format!("[source.hours]\n{lines}\n\n[target]"));
+    let config = load(&hours(
+        "allow = [\"22:00-07:00\", \"Sat,Sun 00:00-24:00\"]\ntime_zone = \"Asia/Kuala_Lumpur\"",
+    ));
+    let source = config.unwrap().source;
+    let found = source.hours.expect("they are there");
+    assert_eq!(
+        found.texts().collect::<Vec<_>>(),
+        ["22:00-07:00", "Sat,Sun 00:00-24:00"]
+    );
+    assert_eq!(found.wall().zone().name(), "Asia/Kuala_Lumpur");
+    assert_eq!(found.wall(), source.wall);
+    assert_eq!(load(GOOD).unwrap().source.hours, None);
+    for (lines, wanted) in [
+        (
+            "",
+            ", line 8: [source.hours] has no `allow`; add allow = [\"22:00-07:00\"",
+        ),
+        (
+            "allow = []",
+            ", line 9: `allow` in [source.hours] is empty, so nothing could ever be read",
+        ),
+        (
+            "allow = [\"\"]",
+            ", line 9: `allow` in [source.hours] is empty; give it a value",
+        ),
+        (
+            "allow = [\"22:00-07:00\",\n  \"25:00-07:00\"]",
+            ", line 10: Interval 2 of `allow` in [source.hours] has a time that is none",
+        ),
+        (
+            "allow = \"22:00-07:00\"",
+            ", line 9: `allow` in [source.hours] must be a list of strings",
+        ),
+        (
+            "alow = []",
+            ", line 9: Unknown key `alow` in [source.hours]; did you mean `allow`?",
+        ),
+        (
+            "allow = [\"22:00-07:00\"]\ntime_zone = \"Asia/Kuala_Lumpor\"",
+            ", line 10: `time_zone` in [source.hours] is no time zone of the IANA database, as \"Asia/Kuala_Lumpur\" \
+             is; did you mean \"Asia/Kuala_Lumpur\"?",
+        ),
+    ] {
+        let error = refused(&hours(lines));
+        assert!(error.starts_with(wanted), "{lines}: {error}");
+    }
+}
+
+#[test]
 fn columns_that_are_excluded_have_their_line() {
     let table = |to: &str| load(&with("\"SALES_DATE\"", to)).unwrap().tables.remove(0);
     assert_eq!(table("\"SALES_DATE\"\nexclude_columns = []").exclude_columns, []);
@@ -157,7 +208,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "user",
         "usr",
-        ", line 4: Unknown key `usr` in [source]; did you mean `user`? The known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts",
+        ", line 4: Unknown key `usr` in [source]; did you mean `user`? The known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts, rows_per_second, mib_per_second, queries_per_second, query_ms_target, replica_lag_max_seconds, hours",
     ),
     (
         "mode = \"full\"\n",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::{closest, harmless_text};
+use crate::model::hours::{Hours, Wall};
 use crate::model::pace::Ceilings;
 use crate::model::table::{Identifier, TableName};
 use crate::mssql::{Endpoint, Guard, Timeouts};
@@ -37,6 +38,10 @@ pub struct Source {
     pub guard: Guard,
     /// How fast it may be read.
     pub ceilings: Ceilings,
+    /// The hours in which it may be read; `None` for any.
+    pub hours: Option<Hours>,
+    /// The clock that a person reads times by: that of the hours, or else the machine's.
+    pub wall: Wall,
     /// Whether `server = "embedded"`; then the endpoint has no address until the embedded server starts.
     pub embedded: bool,
 }

@@ -85,6 +85,8 @@ pub struct Parts {
     pub chunk_rows: usize,
     /// The hours in which the source may be read; `None` for any.
     pub closed_until: Option<ClosedUntil>,
+    /// Whether they are ignored from the start.
+    pub ignores_hours: bool,
 }
 
 struct State {
@@ -146,7 +148,7 @@ impl Throttle {
             state: Mutex::new(State {
                 table: String::new(),
                 governor,
-                ignores_hours: false,
+                ignores_hours: parts.ignores_hours,
                 signs: None,
                 next_look: Duration::ZERO,
                 recent: VecDeque::new(),

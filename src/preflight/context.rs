@@ -11,9 +11,10 @@ use tokio::sync::OnceCell;
 use crate::base::error::{Error, Result};
 use crate::base::text::harmless_text;
 use crate::checkpoint::{Change, End, Waiting};
-use crate::config::{Config, TableConfig};
-use crate::governor::{Parts, Throttle};
+use crate::config::{Config, Source, TableConfig};
+use crate::governor::{ClosedUntil, Parts, Throttle};
 use crate::model::brake::Brake;
+use crate::model::hours::{Hours, State};
 use crate::model::plan::TablePlan;
 use crate::model::table::{DataType, Identifier, TableName};
 use crate::model::window::DateRange;
@@ -46,6 +47,8 @@ pub struct RunOptions {
     pub accept_source: bool,
     /// Whether the rows of each window are counted at the target, even if the table's own number is as expected.
     pub recount: bool,
+    /// Whether the source is read outside of its hours, too.
+    pub ignore_hours: bool,
 }
 
 /// The identity of a run, for its record and its leases.
@@ -73,6 +76,29 @@ pub(crate) struct RunContext<'a> {
     clocks: OnceCell<Clocks>,
 }
 
+/// Until when the source may not be read, by its hours.
+fn closed_until(hours: Hours) -> ClosedUntil {
+    Arc::new(move |at| match hours.state(at) {
+        State::Open { .. } => None,
+        State::Closed { until } => Some(until),
+    })
+}
+
+/// Tells how the source is read, before anything is read of it.
+fn tell_pace(source: &Source, options: &RunOptions, retrier: &Retrier) {
+    let progress = &retrier.progress;
+    progress.event(Event::Wall(source.wall));
+    progress.event(Event::Paced {
+        rows_per_second: source.ceilings.rows_per_second,
+    });
+    let is_closed = |hours: &Hours| matches!(hours.state(retrier.clock.now()), State::Closed { .. });
+    if options.ignore_hours && source.hours.as_ref().is_some_and(is_closed) {
+        progress.event(Event::Note(
+            "--ignore-hours: the source is read outside of its hours",
+        ));
+    }
+}
+
 impl<'a> RunContext<'a> {
     /// The context of a command. No connection is opened yet.
     pub(crate) fn new(config: &'a Config, options: RunOptions, identity: Identity, retrier: Retrier) -> Self {
@@ -96,10 +122,12 @@ impl<'a> RunContext<'a> {
             progress: Arc::clone(&retrier.progress),
             meter,
             ceilings: config.source.ceilings,
+            closed_until: config.source.hours.clone().map(closed_until),
+            ignores_hours: options.ignore_hours,
             max_workers: options.max_workers.unwrap_or(config.run.max_workers),
             chunk_rows: options.chunk_rows.unwrap_or(config.run.chunk_rows) as usize,
-            closed_until: None,
         });
+        tell_pace(&config.source, &options, &retrier);
         let pools = Pools {
             throttle: Arc::new(throttle),
             prober: Arc::default(),

@@ -23,6 +23,8 @@ pub struct ReconcileOptions {
     pub allow_deletes: Vec<Identifier>,
     /// The number of parallel windows, instead of the configuration's.
     pub max_workers: Option<usize>,
+    /// Whether the source is read outside of its hours, too.
+    pub ignore_hours: bool,
 }
 
 /// The subject of a finding.

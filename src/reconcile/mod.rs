@@ -58,6 +58,7 @@ pub async fn reconcile(
         allow_deletes: options.allow_deletes.clone(),
         accept_source: false,
         recount: false,
+        ignore_hours: options.ignore_hours,
     };
     let retrier = Retrier {
         clock: Arc::clone(&clock),
@@ -110,7 +111,11 @@ pub async fn reconcile(
 
 /// Records what a pass came to.
 fn end(store: &Store, pass: Pass, done: &Reconciled) -> Result<()> {
-    let mut changes = vec![Change::Waiting(None), differing(store, pass.id, done)?];
+    let mut changes = vec![
+        Change::Waiting(None),
+        Change::Held(None),
+        differing(store, pass.id, done)?,
+    ];
     let passes = store.view()?.passes()?;
     changes.extend(refuted(&pass, &passes).map(|other| Change::RemovePass(other.id)));
     changes.push(Change::Pass(pass));

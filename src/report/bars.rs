@@ -66,7 +66,7 @@ impl Bars {
 
     /// Prints the permanent lines of an event above the bars.
     fn say(&self, state: &mut State, event: Event<'_>) {
-        for line in state.teller.tell(event) {
+        for line in state.teller.tell(event, self.clock.now()) {
             let line = wrapped(&program::named(&line), self.width(), "  ");
             // A closed terminal must not end a working run.
             let _ = self.drawn.println(line);
@@ -115,6 +115,18 @@ impl Bars {
             .and_then(|()| self.term.clear_line())
             .and_then(|()| self.term.move_cursor_up(1))
             .and_then(|()| self.term.flush());
+    }
+
+    /// Shows on the bars what reads of the source wait for, and their ceiling.
+    fn show_hold(&self, state: &mut State, now: Duration) {
+        let held = state.teller.held(self.clock.now());
+        paced(state, |pace| {
+            pace.held(now, held.as_deref());
+            pace.paced(state.teller.at_most());
+        });
+        if let Some((bar, count)) = state.comparing.as_ref().filter(|_| !state.is_stopping) {
+            bar.set_message(held.unwrap_or_else(|| format!("{} compared", rows(*count))));
+        }
     }
 
     fn stop(&self, state: &mut State) {
@@ -172,9 +184,11 @@ impl Progress for Bars {
                 if state.is_stopping {
                     pace.stops();
                 }
+                pace.held(now, state.teller.held(self.clock.now()).as_deref());
+                pace.paced(state.teller.at_most());
                 state.table = Some(self.table_bar(table, pace));
                 // The bar tells what there is to do.
-                let _ = state.teller.tell(event);
+                let _ = state.teller.tell(event, self.clock.now());
                 return;
             }
             Event::WindowStarted { window, .. } => {
@@ -233,10 +247,17 @@ impl Progress for Bars {
                 self.stop(state);
             }
             Event::TableDone { .. } | Event::Compared { .. } | Event::RunDone { .. } => end_table(state),
-            Event::Held { .. } | Event::Released { .. } | Event::Decided { .. } | Event::Accounted { .. } => {
+            Event::Accounted { .. } => return,
+            Event::Held { .. } | Event::Released { .. } | Event::Paced { .. } => {
+                self.say(state, event);
+                self.show_hold(state, now);
                 return;
             }
-            Event::RunStarted { .. } | Event::Note(_) | Event::Warning(_) => {}
+            Event::Wall(_)
+            | Event::Decided { .. }
+            | Event::RunStarted { .. }
+            | Event::Note(_)
+            | Event::Warning(_) => {}
         }
         self.say(state, event);
     }
@@ -252,8 +273,9 @@ mod tests {
 
     use super::*;
     use crate::base::error::{Error, ErrorKind};
+    use crate::model::pace::Cause;
     use crate::progress::{Stages, TableSummary};
-    use crate::report::testing::{Hand, window};
+    use crate::report::testing::{Hand, holds, wall, window};
 
     const TABLE: &str = "APP_4_SALES";
 
@@ -385,5 +407,79 @@ mod tests {
             bars.close();
             assert_eq!(screen(&term).lines().count(), 1, "{}", screen(&term));
         }
+    }
+
+    #[test]
+    fn a_paced_a_waiting_and_a_paused_run() {
+        let mut shown = String::new();
+        for columns in [80, 160] {
+            let (clock, term, bars) = bars(columns);
+            bars.event(Event::Wall(wall()));
+            bars.event(Event::Paced {
+                rows_per_second: Some(5_000),
+            });
+            begin(&bars);
+            clock.advance(Duration::from_secs(2));
+            bars.event(chunk());
+            let table = |shown: &mut String| {
+                let screen = screen(&term);
+                let line = screen.lines().find(|line| line.starts_with("APP_4_SALES ["));
+                let line = line.unwrap_or_default().to_owned();
+                assert!(line.chars().count() < usize::from(columns), "{line}");
+                shown.push_str(&format!("{line}\n"));
+            };
+            table(&mut shown);
+            for hold in holds() {
+                bars.event(Event::Held { hold: &hold });
+                table(&mut shown);
+            }
+            bars.event(Event::Released {
+                cause: Cause::Lag,
+                waited: Duration::from_secs(30),
+            });
+            // Nothing was read meanwhile, and that tells no rate.
+            table(&mut shown);
+            // A table that begins during a wait shows it as well.
+            bars.event(Event::Held { hold: &holds()[0] });
+            begin(&bars);
+            table(&mut shown);
+        }
+        insta::assert_snapshot!(shown, @r"
+        APP_4_SALES [====>           ]  25 %  50 of at most 5,000 rows/s, ETA 6.0 s
+        APP_4_SALES [==>       ]  25 %  waiting until 22:00 for the source's hours
+        APP_4_SALES [====>           ]  25 %  100 rows, 0 of 2 windows, paused
+        APP_4_SALES [====>           ]  25 %  100 rows, the replica is 95 s behind
+        APP_4_SALES [====>           ]  25 %  100 rows, at most 5,000 rows/s
+        APP_4_SALES [>         ]   0 %  waiting until 22:00 for the source's hours
+        APP_4_SALES [======>                 ]  25 %  100 rows, 0 of 2 windows, 50 of at most 5,000 rows/s, ETA 6.0 s
+        APP_4_SALES [======>                 ]  25 %  100 rows, 0 of 2 windows, waiting until 22:00 for the source's hours
+        APP_4_SALES [======>                 ]  25 %  100 rows, 0 of 2 windows, paused
+        APP_4_SALES [======>                 ]  25 %  100 rows, 0 of 2 windows, the replica is 95 s behind
+        APP_4_SALES [======>                 ]  25 %  100 rows, 0 of 2 windows, at most 5,000 rows/s
+        APP_4_SALES [>                       ]   0 %  0 rows, 0 of 2 windows, waiting until 22:00 for the source's hours
+        ");
+    }
+
+    #[test]
+    fn a_comparison_that_waits_says_so_in_its_place() {
+        let (_, term, bars) = bars(80);
+        bars.event(Event::Wall(wall()));
+        bars.event(Event::Comparing { table: TABLE });
+        bars.event(Event::Held { hold: &holds()[0] });
+        let shown = screen(&term);
+        assert!(
+            shown.contains("APP_4_SALES * waiting until 22:00 for the source's hours"),
+            "{shown}"
+        );
+        bars.event(Event::Released {
+            cause: Cause::Hours,
+            waited: Duration::from_secs(3_600),
+        });
+        let shown = screen(&term);
+        assert!(shown.contains("APP_4_SALES * 0 rows compared"), "{shown}");
+        assert!(
+            shown.contains("the source is read again: waited 1 h 00 min for its hours"),
+            "{shown}"
+        );
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use crate::model::account::Account;
+use crate::model::pace::Cause;
 use crate::progress::{Event, Progress, last_day};
 
 /// Hands every event to `tracing`.
@@ -96,7 +99,34 @@ impl Progress for Log {
                 tracing::error!(table, %window, error = error.chain(), "window failed");
             }
             Event::Back { away } => tracing::info!(away_ms = millis(away), "back"),
-            Event::Held { .. } | Event::Released { .. } | Event::Decided { .. } => {}
+            Event::Wall(_) => {}
+            Event::Paced { rows_per_second } => tracing::info!(rows_per_second, "paced"),
+            Event::Held { hold } => {
+                let until = hold.until.map(|until| tracing::field::display(time(until)));
+                tracing::info!(
+                    cause = hold.cause.as_str(),
+                    since = %time(hold.since),
+                    until,
+                    why = hold.detail,
+                    "held"
+                );
+            }
+            Event::Released { cause, waited } => {
+                tracing::info!(cause = cause.as_str(), waited_ms = millis(waited), "released");
+            }
+            Event::Decided { decision } => {
+                let (from, to) = decision.action.numbers().unzip();
+                let cause = decision.action.cause().map(Cause::as_str);
+                tracing::info!(
+                    table = decision.table,
+                    action = decision.action.as_str(),
+                    from,
+                    to,
+                    cause,
+                    why = decision.why,
+                    "decided"
+                );
+            }
             Event::Stopping { .. } => tracing::info!("stopping"),
             Event::TableDone { summary, elapsed } => {
                 let (table, row_count) = (&summary.name, summary.rows_loaded);
@@ -139,6 +169,10 @@ fn accounted(account: &Account) {
         read_again = account.read_again,
         "source account"
     );
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn millis(time: Duration) -> u64 {

@@ -7,6 +7,7 @@ mod plain;
 #[cfg(test)]
 mod testing;
 mod told;
+mod waits;
 
 pub use bars::Bars;
 pub use log::Log;

@@ -21,6 +21,9 @@ const SAMPLES_MIN: usize = 4;
 /// Chunks that come faster than this share a sample, which bounds their number.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
+/// A narrower bar tells little.
+const BAR_COLUMNS_MIN: usize = 10;
+
 /// What was done at a time.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
@@ -50,6 +53,10 @@ pub(super) struct Pace {
     reached: BTreeMap<Window, f64>,
     samples: VecDeque<Sample>,
     wait: Option<Wait>,
+    /// What all reads of the source wait for, in words.
+    hold: Option<String>,
+    /// The ceiling of rows a second.
+    at_most: Option<u64>,
     is_stopping: bool,
 }
 
@@ -71,6 +78,8 @@ impl Pace {
             reached: BTreeMap::new(),
             samples: VecDeque::from([sample]),
             wait: None,
+            hold: None,
+            at_most: None,
             is_stopping: false,
         }
     }
@@ -122,6 +131,20 @@ impl Pace {
             self.samples.clear();
             self.sample(now);
         }
+    }
+
+    /// All reads of the source wait. The end of the wait lets the rates begin anew, as after an outage.
+    pub(super) fn held(&mut self, now: Duration, words: Option<&str>) {
+        if words.is_none() && self.hold.is_some() {
+            self.samples.clear();
+            self.sample(now);
+        }
+        self.hold = words.map(str::to_owned);
+    }
+
+    /// The ceiling of rows a second from now on.
+    pub(super) fn paced(&mut self, at_most: Option<u64>) {
+        self.at_most = at_most;
     }
 
     /// The run was asked to stop.
@@ -201,10 +224,16 @@ impl Pace {
             };
             return vec![format!("waiting{left} for the {end}")];
         }
-        let rate = self.rate(now).map(|rate| match rate.round() as u64 {
-            0 => format!("{rate:.1} rows/s"),
-            rate => format!("{}/s", rows(rate)),
-        });
+        if let Some(hold) = &self.hold {
+            return vec![hold.clone()];
+        }
+        let at_most = self.at_most.map(|most| format!("at most {}/s", rows(most)));
+        let rate = match (self.rate(now), at_most) {
+            (Some(rate), Some(at_most)) => Some(format!("{} of {at_most}", thousands(rate.round() as u64))),
+            (Some(rate), None) if rate < 0.5 => Some(format!("{rate:.1} rows/s")),
+            (Some(rate), None) => Some(format!("{}/s", rows(rate.round() as u64))),
+            (None, at_most) => at_most,
+        };
         let eta = self.eta(now).map(|eta| format!("ETA {}", duration(eta)));
         rate.into_iter().chain(eta).collect()
     }
@@ -238,29 +267,35 @@ impl Pace {
     pub(super) fn line(&self, name: &str, now: Duration, width: usize) -> String {
         let name = cut(name, width / 3);
         let bar_width = match width {
-            0..60 => 10,
+            0..60 => BAR_COLUMNS_MIN,
             60..100 => 16,
             _ => 24,
         };
-        let mut line = name;
-        if let Some(share) = self.share() {
-            let percent = self.percent().unwrap_or_default();
-            line.push_str(&format!(" {} {percent:>5}", bar(share, bar_width)));
-        }
         let mut parts = self.parts(now);
-        // Windows go first, then rows; what the run does now stays.
+        let mut line = self.drawn(&name, bar_width, &parts);
+        // Windows go first, then rows, then the bar; what the run does now stays.
         for gone in [1, 0] {
-            let text = parts.join(", ");
-            if columns_of(&line) + 2 + columns_of(&text) <= width {
-                break;
-            }
-            if parts.len() > 1 && gone < parts.len() {
+            if columns_of(&line) > width && parts.len() > 1 && gone < parts.len() {
                 parts.remove(gone);
+                line = self.drawn(&name, bar_width, &parts);
             }
         }
-        line.push_str("  ");
-        line.push_str(&parts.join(", "));
+        for narrower in [BAR_COLUMNS_MIN, 0] {
+            if columns_of(&line) > width && self.hold.is_some() {
+                line = self.drawn(&name, narrower, &parts);
+            }
+        }
         cut(&line, width)
+    }
+
+    fn drawn(&self, name: &str, bar_width: usize, parts: &[String]) -> String {
+        let percent = self.percent().unwrap_or_default();
+        let bar = match (self.share(), bar_width) {
+            (None, _) => String::new(),
+            (Some(_), 0) => format!(" {percent:>5}"),
+            (Some(share), width) => format!(" {} {percent:>5}", bar(share, width)),
+        };
+        format!("{name}{bar}  {}", parts.join(", "))
     }
 }
 

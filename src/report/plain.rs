@@ -65,7 +65,14 @@ impl<W: Write + Send> Progress for Plain<W> {
         let now = self.clock.monotonic();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let of_pace = state.count(event, now, self.options.verbose);
-        let told = state.teller.tell(event);
+        let wall = self.clock.now();
+        let told = state.teller.tell(event, wall);
+        if matches!(event, Event::Held { .. } | Event::Released { .. }) {
+            let held = state.teller.held(wall);
+            if let Some(pace) = &mut state.pace {
+                pace.held(now, held.as_deref());
+            }
+        }
         for line in of_pace.into_iter().chain(told) {
             let stamp = match self.options.stamped {
                 true => stamp(self.clock.now()),
@@ -139,6 +146,11 @@ impl<W> State<W> {
                     pace.window_over(window);
                 }
             }
+            Event::Decided { decision } if verbose && !decision.action.is_told() => {
+                // Waits have lines of their own.
+                let is_size = decision.action.numbers().is_some();
+                return is_size.then(|| format!("{}: {}: {}", decision.table, decision.action, decision.why));
+            }
             Event::TableDone { .. } => self.pace = None,
             Event::Comparing { .. } => {
                 self.compared = 0;
@@ -161,9 +173,10 @@ impl<W> State<W> {
 mod tests {
     use super::*;
     use crate::base::error::{Error, ErrorKind};
+    use crate::model::pace::{Action, Cause};
     use crate::model::window::{DateRange, Window};
     use crate::progress::{Stages, TableSummary};
-    use crate::report::testing::{Hand, month, window};
+    use crate::report::testing::{Hand, decision, holds, month, wall, window};
 
     const TABLE: &str = "T";
 
@@ -408,5 +421,82 @@ mod tests {
             said,
             "run 00000000000000000000000000000001: 2 tables, 1 window at once\n"
         );
+    }
+
+    #[test]
+    fn a_wait_is_said_when_it_begins_now_and_then_and_when_it_ends() {
+        let said = told(PlainOptions::default(), |plain, clock| {
+            plain.event(Event::Wall(wall()));
+            plain.event(Event::Paced {
+                rows_per_second: Some(5_000),
+            });
+            let [hours, pause, lag] = holds();
+            // The gate looks again each minute, for three quarters of an hour.
+            for _ in 0..45 {
+                plain.event(Event::Held { hold: &hours });
+                clock.advance(Duration::from_secs(60));
+            }
+            plain.event(Event::Held { hold: &pause });
+            plain.event(Event::Released {
+                cause: Cause::Pause,
+                waited: Duration::from_secs(2_700),
+            });
+            plain.event(Event::Held { hold: &lag });
+            plain.event(Event::Released {
+                cause: Cause::Lag,
+                waited: Duration::from_secs(30),
+            });
+        });
+        insta::assert_snapshot!(said, @r"
+        at most 5,000 rows/s are read
+        waiting until 22:00 for the source's hours; `sync tune --ignore-hours` reads at once
+        waiting until 22:00 for the source's hours; `sync tune --ignore-hours` reads at once
+        paused: no further read of the source begins; `sync resume` ends it
+        resumed after a pause of 45 min 00 s
+        waiting: the replica is 95 s behind, more than replica_lag_max_seconds = 60; looked at again at 07:00:30
+        the replica is near enough to its primary again, after 30 s
+        ");
+    }
+
+    #[test]
+    fn decisions_that_change_much_are_said_and_all_of_them_where_lines_are_verbose() {
+        for verbose in [false, true] {
+            let options = PlainOptions {
+                verbose,
+                ..PlainOptions::default()
+            };
+            let said = told(options, |plain, _| {
+                for (action, why) in [
+                    (
+                        Action::ChunkRows {
+                            from: 20_000,
+                            to: 8_000,
+                        },
+                        "20,000 rows took 4.1 s",
+                    ),
+                    (
+                        Action::PauseMs { from: 0, to: 250 },
+                        "two reads took 3 times as long",
+                    ),
+                    (
+                        Action::Workers { from: 2, to: 1 },
+                        "two reads took 3 times as long",
+                    ),
+                    (Action::Held(Cause::Hours), "outside"),
+                    (Action::Tuned, "max_workers 2 to 1"),
+                ] {
+                    let decision = decision(action, why);
+                    plain.event(Event::Decided { decision: &decision });
+                }
+            });
+            let less = "SALES: 1 worker, from 2: two reads took 3 times as long\n\
+                        SALES: settings changed: max_workers 2 to 1\n";
+            let more = "SALES: chunks of 8,000 rows, from 20,000: 20,000 rows took 4.1 s\n\
+                        SALES: pause of 250 ms, from 0 ms: two reads took 3 times as long\n";
+            match verbose {
+                true => assert_eq!(said, format!("{more}{less}")),
+                false => assert_eq!(said, less),
+            }
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::base::clock::Clock;
+use crate::model::hours::Wall;
+use crate::model::pace::{Action, Cause, Decision, Hold};
 use crate::model::window::Window;
 
 #[derive(Debug, Default)]
@@ -50,4 +52,44 @@ pub(super) fn window() -> Window {
 pub(super) fn month(number: u32) -> Window {
     let first = NaiveDate::from_ymd_opt(2025, number, 1).unwrap();
     Window::new(first, first + chrono::Months::new(1)).unwrap()
+}
+
+/// The wall clock of Bangkok, seven hours ahead then as today, on a machine that is there.
+pub(super) fn wall() -> Wall {
+    let zone = "Asia/Bangkok".parse().unwrap();
+    Wall::new(zone, Some(zone))
+}
+
+/// A wait that began with the clock, at 07:00 in Bangkok.
+pub(super) fn hold(cause: Cause, until: Option<Duration>, detail: &str) -> Hold {
+    Hold {
+        cause,
+        since: DateTime::UNIX_EPOCH,
+        until: until.map(|until| DateTime::UNIX_EPOCH + until),
+        detail: detail.to_owned(),
+    }
+}
+
+/// The waits of a run: for hours until 22:00, for a person, and for a replica.
+pub(super) fn holds() -> [Hold; 3] {
+    let hour = |hours: u64| Some(Duration::from_secs(hours * 60 * 60));
+    [
+        hold(Cause::Hours, hour(15), "outside of the hours"),
+        hold(Cause::Pause, None, "a person paused the run"),
+        hold(
+            Cause::Lag,
+            Some(Duration::from_secs(30)),
+            "the replica is 95 s behind, more than replica_lag_max_seconds = 60",
+        ),
+    ]
+}
+
+/// A decision about the table SALES.
+pub(super) fn decision(action: Action, why: &str) -> Decision {
+    Decision {
+        at: DateTime::UNIX_EPOCH,
+        table: "SALES".to_owned(),
+        action,
+        why: why.to_owned(),
+    }
 }

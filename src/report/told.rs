@@ -4,6 +4,9 @@
 
 use std::collections::VecDeque;
 
+use chrono::{DateTime, Utc};
+
+use super::waits::Waits;
 use crate::base::error::Error;
 use crate::base::text::{counted, duration, gist, rows, thousands};
 use crate::model::window::Window;
@@ -19,6 +22,8 @@ pub(super) struct Teller {
     errors: VecDeque<String>,
     /// Whether a table has begun that has nothing to do.
     is_idle: bool,
+    /// What reads of the source wait for.
+    waits: Waits,
     /// Windows that were found without rows, since the last line.
     empty: Empty,
 }
@@ -54,7 +59,7 @@ impl Empty {
 
 impl Teller {
     /// The lines of an event: none for those that are only counted or come together later.
-    pub(super) fn tell(&mut self, event: Event<'_>) -> Vec<String> {
+    pub(super) fn tell(&mut self, event: Event<'_>, now: DateTime<Utc>) -> Vec<String> {
         if let Event::WindowDone {
             table,
             window,
@@ -64,10 +69,20 @@ impl Teller {
             self.empty.add(table, window);
             return Vec::new();
         }
-        let told = self.line(event);
+        let told = self.waits.line(event, now).or_else(|| self.line(event));
         // What came before is said before.
         let before = told.as_ref().and_then(|_| self.empty.line());
         before.into_iter().chain(told).collect()
+    }
+
+    /// What reads of the source wait for, as short as a bar has room for.
+    pub(super) fn held(&self, now: DateTime<Utc>) -> Option<String> {
+        self.waits.short(now)
+    }
+
+    /// The ceiling of rows a second.
+    pub(super) fn at_most(&self) -> Option<u64> {
+        self.waits.at_most()
     }
 
     fn line(&mut self, event: Event<'_>) -> Option<String> {
@@ -161,7 +176,9 @@ impl Teller {
                 let was_idle = std::mem::take(&mut self.is_idle);
                 done(summary, elapsed, was_idle)
             }
-            Event::Held { .. }
+            Event::Wall(_)
+            | Event::Paced { .. }
+            | Event::Held { .. }
             | Event::Released { .. }
             | Event::Decided { .. }
             | Event::Comparing { .. }

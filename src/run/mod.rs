@@ -106,7 +106,7 @@ pub async fn run(
     record.exit_code = Some(exit as u8);
     let elapsed = clock.monotonic().saturating_sub(started);
     let range = record.range;
-    let mut over = vec![Change::Waiting(None), Change::Run(record)];
+    let mut over = vec![Change::Waiting(None), Change::Held(None), Change::Run(record)];
     over.extend(run.accounts());
     if let Ok(summary) = &result {
         over.extend(told_by(summary, range, clock.now(), elapsed));
@@ -124,7 +124,11 @@ pub async fn run(
 
 /// The record of a run that begins, and of its tables.
 fn begun(config: &Config, options: &RunOptions, record: &RunRecord) -> Vec<Change> {
-    let mut changes = vec![Change::Waiting(None), Change::Run(record.clone())];
+    let mut changes = vec![
+        Change::Waiting(None),
+        Change::Held(None),
+        Change::Run(record.clone()),
+    ];
     if let Ok(tables) = config.chosen(options.tables.as_deref()) {
         let tables = tables.iter().map(|table| table.name.as_str().to_owned());
         changes.push(Change::Asked(Asked {

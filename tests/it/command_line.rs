@@ -140,6 +140,7 @@ fn the_help_of_a_command() {
                                  the same data
           --recount              Count the rows of every window at the target, even if the table has as
                                  many as expected
+          --ignore-hours         Read the source at once, outside of its hours, too
           --profile              Print at the end how often each kind of statement ran at each server,
                                  its time and its bytes
           --dry-run              Show the work of the run and write nothing, as `sync plan` does

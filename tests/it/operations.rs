@@ -38,6 +38,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "[\"exit_code\"], 4",
     ),
     (
+        "A run that waits ends at once by Ctrl-C, with exit code 4",
+        "the_program_says_until_when_it_waits_and_stops_at_once",
+        "Some(4)",
+    ),
+    (
         "If both ends are one database then, the command writes nothing and ends with exit code 7",
         "a_table_that_is_its_own_target_under_another_name_of_the_server",
         "7)",
@@ -342,8 +347,9 @@ async fn every_flag_is_told_and_every_flag_that_is_told_is_there() {
 async fn every_key_of_the_configuration_is_told() {
     let server = Server::start().await;
     let mut known = BTreeSet::new();
-    for section in ["[source]", "[target]", "[run]", "[[table]]"] {
-        let project = Project::new(&server, "[[table]]\nname = \"T\"\n");
+    for section in ["[source]", "[source.hours]", "[target]", "[run]", "[[table]]"] {
+        let hours = "[source.hours]\nallow = [\"22:00-07:00\"]";
+        let project = Project::with(&server, hours, "", "[[table]]\nname = \"T\"\n");
         project.configure(&format!("{section}\n"), &format!("{section}\nno_such_key = 1\n"));
         let refused = project.sync(&["doctor"]).await.expect(2);
         let said = refused.said();

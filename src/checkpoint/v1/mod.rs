@@ -4,6 +4,7 @@
 //! value with that number.
 
 mod account;
+mod pace;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::model::chunk::{ChunkState, KeyBytes, KeyRange};
 use crate::model::row::{Digest, Tally};
 use crate::model::window::DateRange;
 pub(super) use account::Account;
+pub(super) use pace::{Decision, Hold};
 
 #[derive(Serialize, Deserialize)]
 enum AccessPath {
@@ -282,6 +284,8 @@ macro_rules! same_variants {
         }
     };
 }
+
+use same_variants;
 
 same_variants!(
     AccessPath,

@@ -373,3 +373,76 @@ fn frozen_account() {
         ),
     );
 }
+
+#[test]
+fn frozen_hold() {
+    use crate::model::pace;
+    frozen::<Hold, _>(
+        &pace::Hold {
+            cause: pace::Cause::Hours,
+            since: noon(),
+            until: None,
+            detail: "d".to_owned(),
+        },
+        concat!(
+            "01030000001800000000000000323032352d31302d30315431323a30303a30302e3235305a000100",
+            "00000000000064",
+            " 4b4fb42bfb8c645457e763140a3bfea902a409ac47017f92f86c25e6b9bdf7aa"
+        ),
+    );
+}
+
+#[test]
+fn frozen_decisions() {
+    use crate::model::pace;
+    use pace::Action;
+    let first = pace::Decision {
+        at: noon(),
+        table: "T".to_owned(),
+        action: Action::ChunkRows { from: 2, to: 1 },
+        why: "w".to_owned(),
+    };
+    frozen::<Decision, _>(
+        &first,
+        concat!(
+            "011800000000000000323032352d31302d30315431323a30303a30302e3235305a01000000000000",
+            "00540000000002000000000000000100000000000000010000000000000077",
+            " d775876b832b324860a39e332080ba5db4cdae305f348ddec3010795dddf276d"
+        ),
+    );
+    // Of the others, the action alone differs.
+    for (action, wanted) in [
+        (
+            Action::Workers { from: 2, to: 1 },
+            "0100000002000000000000000100000000000000",
+        ),
+        (
+            Action::PauseMs { from: 0, to: 250 },
+            "020000000000000000000000fa00000000000000",
+        ),
+        (Action::Held(pace::Cause::Outage), "0300000005000000"),
+        (Action::Released(pace::Cause::Pace), "0400000000000000"),
+        (Action::Held(pace::Cause::Latency), "0300000001000000"),
+        (Action::Held(pace::Cause::Lag), "0300000002000000"),
+        (Action::Held(pace::Cause::Hours), "0300000003000000"),
+        (Action::Held(pace::Cause::Pause), "0300000004000000"),
+        (
+            Action::Cancelled { rows: 3, took_ms: 4 },
+            "0500000003000000000000000400000000000000",
+        ),
+        (Action::Tuned, "06000000"),
+    ] {
+        let decision = pace::Decision {
+            action,
+            ..first.clone()
+        };
+        let value = codec::encode(b"k", &Decision::from(&decision)).unwrap();
+        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        let framed = format!("010000000000000054{wanted}010000000000000077");
+        assert!(hex.contains(&framed), "{action:?}: {hex}");
+        let read: pace::Decision = codec::decode::<Decision>(Path::new("store"), b"k", &value)
+            .unwrap()
+            .into();
+        assert_eq!(read, decision);
+    }
+}

@@ -176,6 +176,7 @@ impl Demo<'_> {
             allow_deletes: Vec::new(),
             accept_source: false,
             recount: false,
+            ignore_hours: false,
         };
         let summary = run::load(self.context, self.config, Arc::clone(&self.store), options).await?;
         if run::nothing_to_do(&summary) {
@@ -222,6 +223,7 @@ impl Demo<'_> {
             tables: None,
             allow_deletes: Vec::new(),
             max_workers: None,
+            ignore_hours: false,
         };
         let store = Arc::clone(&self.store);
         let reconciled = reconcile::reconcile(self.context, self.config, store, options).await?;

@@ -91,10 +91,15 @@ pub(super) async fn show(context: &Context, asked: Asked) -> Result<ExitCode> {
         progress.event(Event::Note(text));
     }
     let estimate = Estimate::of(&tables, rate);
+    let hours = config
+        .source
+        .hours
+        .as_ref()
+        .map(|hours| (hours, context.clock.now()));
     result(&if asked.json {
-        json(&View::of(&tables, &forgetting, &estimate))
+        json(&View::of(&tables, &forgetting, &estimate, hours))
     } else {
-        text(&context.screen, &tables, &forgetting, &estimate)
+        text(&context.screen, &tables, &forgetting, &estimate, hours)
     })?;
     Ok(exit_of(&tables))
 }

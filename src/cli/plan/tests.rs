@@ -74,7 +74,7 @@ fn a_plan_as_json() {
         month: Some("2025-10-01".parse().unwrap()),
     };
     let estimate = Estimate::of(&previews, RATE);
-    insta::assert_snapshot!(json(&View::of(&previews, &[tombstone], &estimate)), @r#"
+    insta::assert_snapshot!(json(&View::of(&previews, &[tombstone], &estimate, None)), @r#"
     {
       "schema_version": 1,
       "exit_code": 6,
@@ -84,6 +84,7 @@ fn a_plan_as_json() {
           "table": "SALES"
         }
       ],
+      "hours": null,
       "tables": [
         {
           "access_path": "key",
@@ -168,8 +169,9 @@ fn a_plan_as_text() {
         preview("ITEM", Mode::Full, Ok(missing)),
         preview("VOID", Mode::Monthly, Err(refused())),
     ];
-    let told =
-        |previews: &[TablePreview], rate, screen| text(&screen, previews, &[], &Estimate::of(previews, rate));
+    let told = |previews: &[TablePreview], rate, screen| {
+        text(&screen, previews, &[], &Estimate::of(previews, rate), None)
+    };
     insta::assert_snapshot!(told(&previews, RATE, Screen::none()), @r"
     DONE (monthly) into dbo.t_DONE: complete 2025-09 to 2025-10 (2 months), 30 rows verified
     SALES (monthly) into dbo.t_SALES: there already

@@ -1,10 +1,14 @@
 //! The plan for people: a line for a table with nothing to do, a block for any other, and the sum of all.
 
+use chrono::{DateTime, Utc};
+
 use super::estimate::Estimate;
 use crate::base::text::{counted, rows, wrapped};
 use crate::checkpoint::Tombstone;
+use crate::cli::hours::{sentence, waits};
 use crate::cli::screen::Screen;
 use crate::cli::shared::being_forgotten;
+use crate::model::hours::Hours;
 use crate::model::window::{Window, spans};
 use crate::run::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work};
 
@@ -16,6 +20,7 @@ pub(super) fn text(
     previews: &[TablePreview],
     forgetting: &[Tombstone],
     estimate: &Estimate,
+    hours: Option<(&Hours, DateTime<Utc>)>,
 ) -> String {
     let mut lines = Vec::new();
     for preview in previews {
@@ -34,6 +39,10 @@ pub(super) fn text(
     let forgetting = forgetting.iter().map(being_forgotten);
     lines.extend(forgetting.map(|line| line.trim_end().to_owned()));
     lines.push(String::new());
+    if let Some((hours, now)) = hours {
+        let waits = waits(hours, now).map_or_else(String::new, |waits| format!("; {waits}"));
+        lines.push(format!("Hours of the source: {}{waits}", sentence(hours, now)));
+    }
     lines.extend(ending(previews, estimate));
     lines.iter().map(|line| folded(screen, line)).collect()
 }

@@ -1,11 +1,14 @@
 //! The plan as JSON.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::estimate::{Estimate, exit_of, per_second};
 use crate::base::error::ErrorKind;
 use crate::checkpoint::Tombstone;
+use crate::cli::hours::HoursView;
 use crate::cli::shared::ForgettingView;
+use crate::model::hours::Hours;
 use crate::run::{Found, RefreshWay, TablePreview, Undated, Work};
 
 /// The previews as JSON.
@@ -14,6 +17,9 @@ use crate::run::{Found, RefreshWay, TablePreview, Undated, Work};
 pub(super) struct View<'a> {
     exit_code: u8,
     forgetting: Vec<ForgettingView<'a>>,
+    /// The hours of the source; `null` without any. A run that is started while they are closed begins to read at their
+    /// end.
+    hours: Option<HoursView<'a>>,
     tables: Vec<TableView<'a>>,
     totals: TotalsView,
 }
@@ -89,6 +95,7 @@ impl View<'_> {
         previews: &'a [TablePreview],
         forgetting: &'a [Tombstone],
         estimate: &Estimate,
+        hours: Option<(&'a Hours, DateTime<Utc>)>,
     ) -> View<'a> {
         let tables = previews.iter().map(|preview| match &preview.found {
             Ok(found) => TableView::Found(FoundView::of(preview, found)),
@@ -107,6 +114,7 @@ impl View<'_> {
         View {
             exit_code: exit_of(previews) as u8,
             forgetting: forgetting.iter().map(ForgettingView::of).collect(),
+            hours: hours.map(|(hours, now)| HoursView::of(hours, now)),
             tables: tables.collect(),
             totals: TotalsView {
                 bytes_to_read: estimate.bytes,

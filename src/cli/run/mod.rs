@@ -55,6 +55,9 @@ pub(super) struct RunArgs {
     /// Count the rows of every window at the target, even if the table has as many as expected
     #[arg(long)]
     recount: bool,
+    /// Read the source at once, outside of its hours, too
+    #[arg(long)]
+    ignore_hours: bool,
     /// Print at the end how often each kind of statement ran at each server, its time and its bytes
     #[arg(long)]
     profile: bool,
@@ -97,6 +100,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
         allow_deletes: args.allow_deletes,
         accept_source: args.accept_source,
         recount: args.recount,
+        ignore_hours: args.ignore_hours,
     };
     let profile = profile::start(args.profile, context, &mut config);
     let store = open_store(context, &config)?;

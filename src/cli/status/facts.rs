@@ -3,9 +3,11 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use super::condition::Condition;
+use super::pace::PaceStatus;
 use crate::base::text::counted;
 use crate::checkpoint::{Counts, Pass, Refusal, RunRecord, Tombstone, Waiting};
 use crate::model::account::Account;
+use crate::model::pace::Figures;
 use crate::model::window::{DateRange, Window, midnight, missing};
 
 /// The smallest part of a window of which the rest is inferred.
@@ -18,6 +20,10 @@ pub(super) struct Status {
     pub(super) is_kept: bool,
     pub(super) tables: Vec<TableStatus>,
     pub(super) run: Option<RunStatus>,
+    /// The reads of the run that is going, as it tells them; `None` if it does not.
+    pub(super) figures: Option<Figures>,
+    /// The hours of the source, what is waited for, and what the governor decided.
+    pub(super) pace: PaceStatus,
     /// What an interrupted `sync forget` has left to do.
     pub(super) forgetting: Vec<Tombstone>,
     /// The passes of `sync reconcile` that are kept, the latest last.

@@ -5,6 +5,8 @@
 mod condition;
 mod facts;
 mod grid;
+mod pace;
+mod pace_view;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,9 @@ pub(super) struct StatusArgs {
     /// List only what is failed, mismatched, stale or refused, with whole errors and the command for each
     #[arg(long, conflicts_with_all = ["watch", "json"])]
     failed: bool,
+    /// List what the governor of the source's reads has come to, and its last decisions
+    #[arg(long, conflicts_with_all = ["windows", "failed", "watch", "json"])]
+    governor: bool,
     /// Draw the status again every 2 seconds, or every SECONDS, with the rate of the run; Ctrl-C ends it
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2",
           value_parser = clap::value_parser!(u32).range(1..=3600), conflicts_with = "json")]
@@ -66,6 +71,7 @@ pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode>
     result(&match () {
         () if args.json => json(&View::of(&status)),
         () if args.windows => windows::windows(&status, screen),
+        () if args.governor => pace::governor(&status, screen),
         () if args.failed => windows::failed(&status, screen),
         () => text::text(&status, screen),
     })?;
@@ -83,6 +89,10 @@ fn facts(context: &Context, path: &Path, tables: Option<&[Identifier]>) -> Resul
             ..Status::default()
         },
     };
+    status.pace.now = context.clock.now();
+    if let Some(source) = config.map(|config| config.source) {
+        (status.pace.hours, status.pace.wall) = (source.hours, source.wall);
+    }
     let Some(tables) = tables else {
         return Ok(status);
     };

@@ -2,6 +2,7 @@
 
 use super::condition::Condition;
 use super::facts::{PassStatus, RunStatus, Status, TableStatus, WindowStatus, until, whole_of};
+use super::pace::PaceStatus;
 use crate::base::error::Result;
 use crate::checkpoint::{Differing, Pass, Reader, RunRecord, TableRecord, View, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
@@ -13,6 +14,7 @@ use crate::tsql::predicate::instant_of_key;
 
 /// Reads the state file. A readable `config` adds the tables that no run has reached yet.
 pub(super) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
+    let is_written = reader.is_being_written();
     let view = reader.view()?;
     let run = last_run(reader, &view)?;
     let begun = run.as_ref().map(|run| (&run.record, run.running));
@@ -39,6 +41,13 @@ pub(super) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         is_kept: true,
         tables,
         run,
+        figures: None,
+        pace: PaceStatus {
+            // What a killed process waited for, nobody waits for.
+            held: view.held()?.filter(|_| is_written),
+            decisions: view.decisions()?,
+            ..PaceStatus::default()
+        },
         forgetting: view.tombstones()?,
         passes,
     })

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::condition::Condition;
 use super::facts::{PassStatus, RunStatus, Status, TableStatus, WindowStatus};
 use super::grid::{grid, months};
+use super::pace::{of_hours, of_work};
 use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::PassScope;
 use crate::cli::account;
@@ -49,6 +50,8 @@ pub(super) fn lines(status: &Status) -> Vec<String> {
     if let Some(run) = &status.run {
         lines.extend(last_run(status, run));
     }
+    lines.extend(of_work(status));
+    lines.extend(of_hours(status));
     lines.extend(next_run(status));
     lines.extend(status.passes.iter().map(of_pass));
     lines

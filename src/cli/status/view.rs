@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus};
+use super::pace_view::PaceView;
 use crate::checkpoint::{Counts, Refusal, Waiting};
 use crate::cli::account::AccountView;
 use crate::cli::shared::ForgettingView;
@@ -17,6 +18,8 @@ pub(super) struct View<'a> {
     earlier_reconciles: Vec<PassView<'a>>,
     /// What an interrupted `sync forget` has left to do.
     forgetting: Vec<ForgettingView<'a>>,
+    /// How the source is read.
+    pace: PaceView<'a>,
     /// The last pass of `sync reconcile`; `null` without one.
     reconcile: Option<PassView<'a>>,
     /// The run that began last; `null` without one.
@@ -211,6 +214,7 @@ impl View<'_> {
         View {
             earlier_reconciles: earlier.iter().map(PassView::of).collect(),
             forgetting: status.forgetting.iter().map(ForgettingView::of).collect(),
+            pace: PaceView::of(status),
             reconcile: last.map(PassView::of),
             run: status.run.as_ref().map(|run| RunView::of(status, run)),
             tables: status

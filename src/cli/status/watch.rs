@@ -117,10 +117,12 @@ fn frame(status: &Status, screen: &Screen, pace: &Pace, (now, period): (DateTime
         now.format("%Y-%m-%d %H:%M:%S UTC")
     );
     let text = text(status, screen);
-    let going = screen.prose(&match status.running() {
-        None => "No run is going.".to_owned(),
-        Some(_) => rate(pace.rows_per_second(), status.progress().as_ref()),
-    });
+    let going = match status.running() {
+        None => screen.prose("No run is going."),
+        // The lines above say what is waited for; a rate of nothing says less.
+        Some(_) if status.held().is_some() => String::new(),
+        Some(_) => screen.prose(&rate(pace.rows_per_second(), status.progress().as_ref())),
+    };
     format!("{}\n\n{text}{going}", screen.paint(&head, Tone::Faint))
 }
 

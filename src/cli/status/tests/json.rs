@@ -1,6 +1,6 @@
 //! The status as JSON.
 
-use super::{at, day, month, range, run, window};
+use super::{at, day, month, pace, range, run, window};
 use crate::checkpoint::{Pass, PassScope, Refusal, Tombstone, Waiting};
 use crate::cli::context::json;
 use crate::cli::status::condition::Condition;
@@ -37,6 +37,8 @@ fn small() -> Status {
             }),
         }],
         run: Some(run),
+        figures: Some(pace::figures()),
+        pace: pace::pace(),
         forgetting: vec![Tombstone {
             table: "ITEM".to_owned(),
             targets: vec!["t_ITEM".to_owned()],
@@ -74,6 +76,81 @@ fn a_status_as_json() {
           "table": "ITEM"
         }
       ],
+      "pace": {
+        "decisions": [
+          {
+            "action": "workers",
+            "at": "2025-11-19T15:00:00Z",
+            "cause": null,
+            "from": 2,
+            "rows": null,
+            "table": "SALES",
+            "to": 1,
+            "took_ms": null,
+            "why": "of a run before"
+          },
+          {
+            "action": "chunk_rows",
+            "at": "2025-11-20T12:01:05Z",
+            "cause": null,
+            "from": 20000,
+            "rows": null,
+            "table": "SALES",
+            "to": 8000,
+            "took_ms": null,
+            "why": "20,000 rows took 4.1 s, more than query_ms_target = 2000"
+          },
+          {
+            "action": "held",
+            "at": "2025-11-20T12:03:00Z",
+            "cause": "hours",
+            "from": null,
+            "rows": null,
+            "table": "SALES",
+            "to": null,
+            "took_ms": null,
+            "why": "outside"
+          }
+        ],
+        "figures": {
+          "chunk_rows": 8000,
+          "chunk_rows_max": 20000,
+          "connections": 2,
+          "ignores_hours": true,
+          "max_workers": 2,
+          "pause_ms": 500,
+          "paused": true,
+          "reading": 1,
+          "rows_per_second": 5000,
+          "rows_read_per_second": 4812.4,
+          "signs": {
+            "blocked_by_us": 0,
+            "lag_ms": 12000,
+            "log_write_ms": null,
+            "page_read_ms": 8.4,
+            "redo_queue_kib": 2048,
+            "send_queue_kib": null,
+            "starved": null
+          },
+          "table": "SALES",
+          "workers": 1
+        },
+        "held": {
+          "cause": "pause",
+          "detail": "a person paused the run",
+          "since": "2025-11-20T12:03:00Z",
+          "until": null
+        },
+        "hours": {
+          "allow": [
+            "22:00-07:00",
+            "Sat,Sun 00:00-24:00"
+          ],
+          "open": false,
+          "time_zone": "Asia/Kuala_Lumpur",
+          "until": "2025-11-20T14:00:00Z"
+        }
+      },
       "reconcile": {
         "differing": 1,
         "end_date": "2025-10-31",
@@ -192,6 +269,12 @@ fn an_empty_status_as_json() {
       "schema_version": 1,
       "earlier_reconciles": [],
       "forgetting": [],
+      "pace": {
+        "decisions": [],
+        "figures": null,
+        "held": null,
+        "hours": null
+      },
       "reconcile": null,
       "run": null,
       "tables": [],

@@ -1,6 +1,7 @@
 //! The status of made-up state files, on screens of several widths.
 
 mod json;
+mod pace;
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
 
