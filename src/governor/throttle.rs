@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
-use crate::base::stop::StopSignal;
+use crate::base::stop::{StopSignal, stopped};
 use crate::checkpoint::Store;
 use crate::model::pace::{Ceilings, Figures, Tuning};
 use crate::mssql::Meter;
@@ -23,6 +25,8 @@ pub struct Throttle {
     /// What is counted of the source, to which it adds the waits.
     pub meter: Arc<Meter>,
     state: Mutex<Figures>,
+    /// Wakes those that wait for the end of a pause.
+    resumed: Notify,
 }
 
 /// The leave to read once. It ends when it is dropped.
@@ -69,6 +73,7 @@ impl Throttle {
                 rows_per_second: parts.ceilings.rows_per_second,
                 ..Figures::default()
             }),
+            resumed: Notify::new(),
         }
     }
 
@@ -76,9 +81,22 @@ impl Throttle {
     ///
     /// # Errors
     /// `Stopped` if the run is asked to stop meanwhile.
-    #[expect(clippy::unused_async, reason = "it waits once there is something to wait for")]
     pub async fn admit(&self) -> Result<Permit> {
-        let rows = self.figures().chunk_rows_max;
+        let rows = loop {
+            // Before the look, so that no resume after it is missed.
+            let resumed = self.resumed.notified();
+            if self.stop.is_stopped() {
+                return Err(stopped());
+            }
+            let figures = self.figures();
+            if !figures.is_paused {
+                break figures.chunk_rows_max;
+            }
+            tokio::select! {
+                () = resumed => {}
+                () = self.stop.stopped() => {}
+            }
+        };
         Ok(Permit {
             rows: usize::try_from(rows).unwrap_or(usize::MAX),
         })
@@ -96,7 +114,9 @@ impl Throttle {
 
     /// Lets reads begin again. Returns whether it was paused.
     pub fn resume(&self) -> bool {
-        std::mem::replace(&mut self.state().is_paused, false)
+        let was_paused = std::mem::replace(&mut self.state().is_paused, false);
+        self.resumed.notify_waiters();
+        was_paused
     }
 
     /// Changes the settings of the run.
@@ -104,6 +124,15 @@ impl Throttle {
         let mut state = self.state();
         if let Some(workers) = tuning.max_workers {
             state.max_workers = workers;
+        }
+        if let Some(rows) = tuning.rows_per_second {
+            state.rows_per_second = (rows > 0).then_some(rows);
+        }
+        if let Some(rows) = tuning.chunk_rows {
+            state.chunk_rows_max = rows as u64;
+        }
+        if let Some(ignored) = tuning.ignore_hours {
+            state.ignores_hours = ignored;
         }
     }
 

@@ -550,6 +550,7 @@ async fn read_with_retries(table: &TableContext, window: Window, request: &Reque
 }
 
 async fn try_read(table: &TableContext, request: &Request) -> Result<Extracted> {
+    let _permit = table.pools.throttle.admit().await?;
     let mut session = table.pools.source.take().await?;
     let extracted = extract(&mut session, &table.plan, request).await?;
     table.pools.source.put(session);
