@@ -6,6 +6,7 @@
 mod arguments;
 mod completions;
 mod context;
+mod control;
 mod counts;
 #[cfg(feature = "emulator")]
 mod demo;
@@ -32,6 +33,7 @@ mod serving;
 mod shared;
 mod signals;
 mod status;
+mod steered;
 mod tables;
 mod voice;
 
@@ -109,6 +111,14 @@ enum Command {
     Run(run::RunArgs),
     /// Show where every table stands, also during a run
     Status(status::StatusArgs),
+    /// Have the run that is going read nothing more of the source, until it is resumed
+    Pause(control::PauseArgs),
+    /// Have a paused run go on
+    Resume(control::ResumeArgs),
+    /// Have the run that is going end after the chunks in flight
+    Stop(control::StopArgs),
+    /// Change the pace of the run that is going
+    Tune(control::TuneArgs),
     /// Compare again what was verified; repair what differs
     Reconcile(reconcile::ReconcileArgs),
     /// Compare the row counts of source and target
@@ -207,6 +217,10 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Plan(args) => plan::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
+        Command::Pause(args) => control::pause(context, args).await,
+        Command::Resume(args) => control::resume(context, args).await,
+        Command::Stop(args) => control::stop(context, args).await,
+        Command::Tune(args) => control::tune(context, args).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
         Command::Init(args) => init::run(context, args).await,

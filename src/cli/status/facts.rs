@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use super::condition::Condition;
 use crate::base::text::counted;
 use crate::checkpoint::{Counts, Pass, Refusal, RunRecord, Tombstone, Waiting};
+use crate::model::pace::Figures;
 use crate::model::window::{DateRange, Window, midnight, missing};
 
 /// The smallest part of a window of which the rest is inferred.
@@ -17,6 +18,8 @@ pub(super) struct Status {
     pub(super) is_kept: bool,
     pub(super) tables: Vec<TableStatus>,
     pub(super) run: Option<RunStatus>,
+    /// The reads of the run that is going, as it tells them; `None` if it does not.
+    pub(super) figures: Option<Figures>,
     /// What an interrupted `sync forget` has left to do.
     pub(super) forgetting: Vec<Tombstone>,
     /// The passes of `sync reconcile` that are kept, the latest last.

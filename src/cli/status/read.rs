@@ -38,6 +38,7 @@ pub(super) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         is_kept: true,
         tables,
         run,
+        figures: None,
         forgetting: view.tombstones()?,
         passes,
     })
