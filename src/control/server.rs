@@ -129,8 +129,17 @@ fn act(ask: Ask, desk: &Desk, throttle: &Throttle) -> Done {
         Ask::Tune(tuning) => {
             throttle.tune(tuning);
             let (was, is) = (&before, throttle.figures());
-            (was.max_workers, was.chunk_rows_max, was.rows_per_second, was.ignores_hours)
-                != (is.max_workers, is.chunk_rows_max, is.rows_per_second, is.ignores_hours)
+            (
+                was.max_workers,
+                was.chunk_rows_max,
+                was.rows_per_second,
+                was.ignores_hours,
+            ) != (
+                is.max_workers,
+                is.chunk_rows_max,
+                is.rows_per_second,
+                is.ignores_hours,
+            )
         }
     };
     Done {

@@ -200,10 +200,7 @@ mod tests {
         assert!(may_ask(&server) && is_believed(&client));
         drop(place);
         assert!(!path.exists());
-        assert_eq!(
-            connect(&state).await.unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
+        assert_eq!(connect(&state).await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[tokio::test]

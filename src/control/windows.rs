@@ -94,9 +94,6 @@ mod tests {
         assert!(Listener::bind(&state).is_err());
         let (client, server) = tokio::join!(connect(&state), listener.accept());
         drop((client.unwrap(), server.unwrap(), listener));
-        assert_eq!(
-            connect(&state).await.unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
+        assert_eq!(connect(&state).await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

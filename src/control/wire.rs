@@ -147,7 +147,8 @@ fn check(tuning: Tuning) -> Result<(), String> {
     if tuning == Tuning::default() {
         return Err("It changes nothing".to_owned());
     }
-    let within = |value: Option<u64>, least: u64, most: u64| value.is_none_or(|n| (least..=most).contains(&n));
+    let within =
+        |value: Option<u64>, least: u64, most: u64| value.is_none_or(|n| (least..=most).contains(&n));
     let number = |value: Option<usize>| value.map(|n| n as u64);
     if !within(number(tuning.max_workers), 1, WORKERS_MAX) {
         return Err(format!("max_workers is a number from 1 to {WORKERS_MAX}"));
@@ -234,7 +235,13 @@ mod tests {
 
     #[test]
     fn what_is_said_is_understood() {
-        for ask in [Ask::Figures, Ask::Pause, Ask::Resume, Ask::Stop, Ask::Tune(tuning())] {
+        for ask in [
+            Ask::Figures,
+            Ask::Pause,
+            Ask::Resume,
+            Ask::Stop,
+            Ask::Tune(tuning()),
+        ] {
             let line = request(ask);
             assert!(line.len() as u64 * 10 < REQUEST_BYTES_MAX);
             assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
@@ -275,7 +282,10 @@ mod tests {
             ..Tuning::default()
         };
         assert!(refused(paced(u64::MAX)).contains("rows_per_second"));
-        assert!(parse(&request(Ask::Tune(paced(0)))).is_ok(), "0 lifts the ceiling");
+        assert!(
+            parse(&request(Ask::Tune(paced(0)))).is_ok(),
+            "0 lifts the ceiling"
+        );
     }
 
     #[test]
@@ -306,7 +316,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_has_an_end_and_no_more_bytes_than_it_may() {
-        assert_eq!(read_line(&b"one\ntwo\n"[..], 100).await.unwrap().unwrap(), b"one\n");
+        assert_eq!(
+            read_line(&b"one\ntwo\n"[..], 100).await.unwrap().unwrap(),
+            b"one\n"
+        );
         assert_eq!(read_line(&b"no end"[..], 100).await.unwrap(), None);
         assert_eq!(read_line(&b""[..], 100).await.unwrap(), None);
         assert_eq!(read_line(&b"too long\n"[..], 8).await.unwrap(), None);

@@ -5,6 +5,7 @@
 mod cli;
 mod command_line;
 mod contact;
+mod control;
 mod counts;
 mod damage;
 mod damage_place;

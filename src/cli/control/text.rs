@@ -56,10 +56,18 @@ fn tuned(done: &Done) -> String {
         [
             ("max_workers", figures.max_workers.to_string()),
             ("chunk_rows", thousands(figures.chunk_rows_max)),
-            ("rows_per_second", rate.map_or_else(|| "any number".to_owned(), thousands)),
+            (
+                "rows_per_second",
+                rate.map_or_else(|| "any number".to_owned(), thousands),
+            ),
             (
                 "the hours of the source",
-                if figures.ignores_hours { "ignored" } else { "heeded" }.to_owned(),
+                if figures.ignores_hours {
+                    "ignored"
+                } else {
+                    "heeded"
+                }
+                .to_owned(),
             ),
         ]
     };
@@ -135,10 +143,7 @@ mod tests {
     fn settings_are_told_as_they_were_and_are() {
         let mut done = done(true);
         let tune = Ask::Tune(Tuning::default());
-        assert_eq!(
-            text(tune, &done),
-            "Nothing has changed: it was set so already."
-        );
+        assert_eq!(text(tune, &done), "Nothing has changed: it was set so already.");
         done.before.max_workers = 2;
         done.now.max_workers = 1;
         done.now.rows_per_second = Some(5_000);

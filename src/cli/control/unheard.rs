@@ -26,7 +26,10 @@ pub(super) fn error(path: &Path, why: Unheard) -> Error {
         ),
         Unheard::Refused(text) => (
             ErrorKind::Usage,
-            format!("The run that has the state file {state} refused the request: {}", shown(&text)),
+            format!(
+                "The run that has the state file {state} refused the request: {}",
+                shown(&text)
+            ),
         ),
         Unheard::Ended => (
             ErrorKind::Usage,
