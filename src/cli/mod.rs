@@ -111,11 +111,11 @@ enum Command {
     Run(run::RunArgs),
     /// Show where every table stands, also during a run
     Status(status::StatusArgs),
-    /// Have the run that is going read nothing more of the source, until it is resumed
+    /// Hold the run that is going after the chunks in flight
     Pause(control::PauseArgs),
-    /// Have a paused run go on
+    /// Let a paused run go on
     Resume(control::ResumeArgs),
-    /// Have the run that is going end after the chunks in flight
+    /// End the run that is going after the chunks in flight
     Stop(control::StopArgs),
     /// Change the pace of the run that is going
     Tune(control::TuneArgs),

@@ -63,6 +63,12 @@ fn the_help_of_the_program() {
       run          Load the rows of a range of dates; resume where it stopped
       status       Show where every table stands, also during a run
 
+    Control a run:
+      pause        Hold the run that is going after the chunks in flight
+      resume       Let a paused run go on
+      stop         End the run that is going after the chunks in flight
+      tune         Change the pace of the run that is going
+
     Verify:
       counts       Compare the row counts of source and target
       reconcile    Compare again what was verified; repair what differs

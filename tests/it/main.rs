@@ -6,6 +6,7 @@ mod cli;
 mod command_line;
 mod contact;
 mod control;
+mod control_limits;
 mod counts;
 mod damage;
 mod damage_place;

@@ -84,3 +84,50 @@ fn nobody(path: &Path) -> Error {
     };
     Error::new(ErrorKind::Usage, text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::exit_code::ExitCode;
+
+    #[test]
+    fn what_may_yet_be_done_is_told_from_what_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let code = |why| error(&path, why).kind().exit_code();
+        assert_eq!(code(Unheard::Silent), ExitCode::Incomplete);
+        for why in [
+            Unheard::Nobody,
+            Unheard::AnotherUser,
+            Unheard::Version("9".to_owned()),
+            Unheard::Refused("no".to_owned()),
+            Unheard::Ended,
+            Unheard::Garbage,
+            Unheard::Unreachable(std::io::Error::other("no way")),
+        ] {
+            assert_eq!(code(why), ExitCode::Usage);
+        }
+        assert!(!directory.path().join("store.lock").exists(), "nothing is made");
+    }
+
+    #[test]
+    fn a_state_file_that_nobody_has_open_belongs_to_no_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let store = crate::checkpoint::Store::create_or_open(&path).unwrap();
+        let text = error(&path, Unheard::Nobody).to_string();
+        assert!(
+            text.contains("takes no requests") && text.contains(&std::process::id().to_string()),
+            "{text}"
+        );
+        drop(store);
+        let text = error(&path, Unheard::Nobody).to_string();
+        assert!(text.starts_with("No run is going"), "{text}");
+    }
+
+    #[test]
+    fn what_another_program_says_controls_no_terminal() {
+        let text = error(Path::new("s"), Unheard::Version("1\u{1b}[2J".to_owned())).to_string();
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+}

@@ -37,6 +37,7 @@ fn small() -> Status {
             }),
         }],
         run: Some(run),
+        figures: None,
         forgetting: vec![Tombstone {
             table: "ITEM".to_owned(),
             targets: vec!["t_ITEM".to_owned()],
