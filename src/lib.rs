@@ -6,6 +6,9 @@
 /// The commands, one file or folder each.
 pub mod cli;
 
+/// A local socket beside the state file, by which other commands speak to the run that is going.
+pub mod control;
+
 /// Renders the events of a run: bars, plain lines, log records.
 pub mod report;
 
@@ -33,9 +36,10 @@ pub mod preflight;
 /// One window: read ahead, load, checkpoint; resume; retries; connection pools.
 pub mod pipeline;
 
-/// Reads of the source.
+/// Paces the reads of the source.
 pub mod governor;
 
+/// Reads of the source.
 pub mod source;
 
 /// Writes to the target: staging, merge, load, receipt, lease, migrations.

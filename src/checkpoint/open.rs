@@ -236,7 +236,7 @@ fn for_writing(path: &Path) -> Result<File> {
 ///
 /// # Errors
 /// `State` for links that lead to no end.
-pub(super) fn resolved(path: &Path) -> Result<PathBuf> {
+pub fn resolved(path: &Path) -> Result<PathBuf> {
     let mut place = path.to_owned();
     for _ in 0..LINKS_MAX {
         match fs::read_link(&place) {
@@ -375,16 +375,38 @@ fn directory(path: &Path) -> Option<&Path> {
         .filter(|directory| !directory.as_os_str().is_empty())
 }
 
-/// The error for a store that another process has: its run as the store has recorded it, if that process is the one, or
-/// the process that the system names.
+/// Who has the store at `path` open for writing, as the beginning of a sentence: `Another run (process 4711 on vm)`;
+/// `None` if nobody has.
+///
+/// # Errors
+/// `State` for a name that leads to no file.
+pub fn holder(path: &Path) -> Result<Option<String>> {
+    let path = &resolved(path)?;
+    Ok(is_being_written(path).then(|| who(path)))
+}
+
+/// The error for a store that another process has.
 fn busy(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Busy,
+        format!(
+            "{} has the state file {} open; wait for it to end, or stop it, then run again",
+            who(path),
+            path.display()
+        ),
+    )
+}
+
+/// The process that has a store: its run as the store has recorded it, if that process is the one, or the process that
+/// the system names.
+fn who(path: &Path) -> String {
     let mut holders = lock::holders(&named(path, PRESENCE));
     holders.extend(lock::holders(path));
     let recorded = open_read_only(path)
         .ok()
         .and_then(std::result::Result::ok)
         .and_then(|database| recorded(&View::new(&database, path).ok()?));
-    let who = match recorded {
+    match recorded {
         Some((pid, run)) if holders.contains(&pid) => format!("Another run (process {pid}{run})"),
         _ if !holders.is_empty() => format!("Another program ({})", processes(&holders)),
         Some((pid, run)) => match process::is_alive(pid) {
@@ -395,14 +417,7 @@ fn busy(path: &Path) -> Error {
             None => format!("Another run (the last one there was process {pid}{run})"),
         },
         None => "Another run".to_owned(),
-    };
-    Error::new(
-        ErrorKind::Busy,
-        format!(
-            "{who} has the state file {} open; wait for it to end, or stop it, then run again",
-            path.display()
-        ),
-    )
+    }
 }
 
 /// The error for a lock of openings that is not given up: no opening takes that long.

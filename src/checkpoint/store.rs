@@ -34,6 +34,11 @@ pub struct Reader {
 }
 
 impl Store {
+    /// Its place. This process is its only writer as long as the value lives.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether others than its owner could read the file until this process opened it.
     pub fn was_open_to_others(&self) -> bool {
         self.tightened

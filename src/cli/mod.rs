@@ -7,6 +7,7 @@ mod account;
 mod arguments;
 mod completions;
 mod context;
+mod control;
 mod counts;
 #[cfg(feature = "emulator")]
 mod demo;
@@ -35,6 +36,7 @@ mod serving;
 mod shared;
 mod signals;
 mod status;
+mod steered;
 mod tables;
 mod voice;
 
@@ -114,6 +116,14 @@ enum Command {
     Status(status::StatusArgs),
     /// List the last runs, and what each asked of the source
     Runs(runs::RunsArgs),
+    /// Hold the run that is going after the chunks in flight
+    Pause(control::PauseArgs),
+    /// Let a paused run go on
+    Resume(control::ResumeArgs),
+    /// End the run that is going after the chunks in flight
+    Stop(control::StopArgs),
+    /// Change the pace of the run that is going
+    Tune(control::TuneArgs),
     /// Compare again what was verified; repair what differs
     Reconcile(reconcile::ReconcileArgs),
     /// Compare the row counts of source and target
@@ -213,6 +223,10 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
         Command::Runs(args) => runs::run(context, args).await,
+        Command::Pause(args) => control::pause(context, args).await,
+        Command::Resume(args) => control::resume(context, args).await,
+        Command::Stop(args) => control::stop(context, args).await,
+        Command::Tune(args) => control::tune(context, args).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
         Command::Init(args) => init::run(context, args).await,

@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::embedded::Embedded;
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
-use crate::base::stop::StopSignal;
 use crate::base::text::{counted, harmless_text, rows};
 use crate::checkpoint::Store;
 use crate::cli::account;
@@ -19,7 +18,8 @@ use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
-use crate::cli::shared::{heeding, identity, open_store, repairing, table};
+use crate::cli::shared::{identity, open_store, repairing, table};
+use crate::cli::steered::Steered;
 use crate::config::Config;
 use crate::model::account::Account;
 use crate::model::table::Identifier;
@@ -87,24 +87,24 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     Ok(reconciled.exit())
 }
 
-/// Compares until it ends or a signal stops it.
+/// Compares until it ends or is stopped.
 pub(super) async fn reconcile(
     context: &Context,
     config: &Config,
     store: Arc<Store>,
     options: ReconcileOptions,
 ) -> Result<Reconciled> {
-    let (stop, progress) = (StopSignal::new(), context.voice.progress());
+    let steered = Steered::new(context, "reconcile", options.source || options.repair);
     let running = crate::reconcile::reconcile(
         config,
-        store,
+        Arc::clone(&store),
         context.clock.clone(),
         options,
         identity(context),
-        Arc::clone(&progress),
-        stop.clone(),
+        Arc::clone(&steered.progress),
+        steered.reins.clone(),
     );
-    heeding(progress.as_ref(), &stop, running).await
+    steered.until_it_ends(store, running).await
 }
 
 /// The findings, for stdout.

@@ -1,4 +1,4 @@
-//! Parts that several commands share: argument parsers, the store, and the handling of signals.
+//! Parts that several commands share: argument parsers, the store, and lines that they all say.
 
 use std::sync::Arc;
 
@@ -6,17 +6,13 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::exit_code::ExitCode;
-use crate::base::stop::StopSignal;
 use crate::base::{private, program};
 use crate::checkpoint::{Store, Tombstone};
 use crate::cli::context::Context;
-use crate::cli::signals::{Signal, Signals};
 use crate::config::{Config, Mode};
 use crate::model::table::Identifier;
 use crate::model::window::DateRange;
 use crate::preflight::context::Identity;
-use crate::progress::{Event, Progress};
 
 pub(super) fn table(text: &str) -> Result<Identifier, String> {
     Identifier::new(text.trim()).map_err(|error| error.to_string())
@@ -76,35 +72,6 @@ pub(super) fn identity(context: &Context) -> Identity {
         host: host(),
         process_id: std::process::id(),
     }
-}
-
-/// Awaits `work`, which tells `progress`; a signal meanwhile asks it to stop.
-pub(super) async fn heeding<T>(
-    progress: &dyn Progress,
-    stop: &StopSignal,
-    work: impl Future<Output = T>,
-) -> T {
-    let ended = tokio::select! {
-        ended = work => ended,
-        // This branch never ends: after the first signal the work ends by itself, the second ends the process.
-        never = heed_signals(progress, stop) => match never {},
-    };
-    progress.close();
-    ended
-}
-
-/// The first Ctrl-C or SIGTERM asks the run to stop after the chunks in flight; the second stops it at once.
-async fn heed_signals(progress: &dyn Progress, stop: &StopSignal) -> std::convert::Infallible {
-    let mut signals = Signals::listen();
-    let signal = signals.next().await;
-    progress.event(Event::Stopping {
-        typed: signal == Signal::Typed,
-    });
-    stop.stop();
-    signals.next().await;
-    progress.close();
-    // Nothing is lost: the target rolls back the chunks in flight, and the next run resumes there.
-    std::process::exit(ExitCode::Incomplete as i32)
 }
 
 /// This machine's name, for the records of its runs.

@@ -16,5 +16,6 @@ mod tests;
 mod values;
 
 pub use env::{Origins, origins};
-pub use parse::FILE_DEFAULT;
+pub use parse::{CHUNK_ROWS_MAX, FILE_DEFAULT, WORKERS_MAX};
+pub use source::CEILING_MAX;
 pub use values::{Config, ExcludedColumn, Mode, RunConfig, Source, SourceConfig, TableConfig, Target};

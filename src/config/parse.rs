@@ -24,13 +24,13 @@ pub const FILE_DEFAULT: &str = "sync.toml";
 const WORKERS_DEFAULT: u64 = 2;
 
 /// More connections are a load that no source's owner agreed to.
-const WORKERS_MAX: u64 = 16;
+pub const WORKERS_MAX: u64 = 16;
 
 /// A few seconds of reading: a short query at the source, and little work to repeat after a crash.
 const CHUNK_ROWS_DEFAULT: u64 = 20_000;
 
 /// With more rows, a chunk's target transaction locks and logs for minutes.
-const CHUNK_ROWS_MAX: u64 = 1_000_000;
+pub const CHUNK_ROWS_MAX: u64 = 1_000_000;
 
 /// Bounds memory at `workers x 2 x 16 MiB`: 64 MiB with the default two workers.
 const CHUNK_BYTES_DEFAULT: u64 = 16 << 20;

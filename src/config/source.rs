@@ -15,7 +15,7 @@ use crate::mssql::{Guard, Proof};
 const QUERY_MS: std::ops::RangeInclusive<u64> = 50..=60_000;
 
 /// More than any server delivers.
-const CEILING_MAX: u64 = 1 << 40;
+pub const CEILING_MAX: u64 = 1 << 40;
 
 /// A week: a replica that is further behind is not one that is kept.
 const LAG_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;

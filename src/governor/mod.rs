@@ -9,6 +9,7 @@ mod debt;
 mod decide;
 mod permit;
 mod pressure;
+mod reins;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -16,5 +17,6 @@ mod throttle;
 
 pub use decide::{Ask, Measured};
 pub use permit::Permit;
+pub use reins::Reins;
 pub use size::LEAST_ROWS;
 pub use throttle::{ClosedUntil, Parts, Throttle};

@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 /// What reads of the source wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// A ceiling of rows, bytes or queries a second.
     Pace,
@@ -49,7 +50,7 @@ impl Cause {
 }
 
 /// A wait of all reads that lasts longer than a moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// What is waited for.
     pub cause: Cause,
@@ -114,7 +115,8 @@ pub struct Decision {
 }
 
 /// What a person asks of a run that is going. Absent settings stay as they are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tuning {
     /// The most windows of a table at once.
     pub max_workers: Option<usize>,
@@ -157,7 +159,7 @@ impl Default for Ceilings {
 }
 
 /// What a server shows of its state. A sign that its login may not see, or that it does not have, is `None`.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Signs {
     /// Requests that wait for a lock of one of this program's sessions.
     pub blocked_by_us: Option<u64>,
@@ -176,7 +178,7 @@ pub struct Signs {
 }
 
 /// The state of the reads of a run that is going.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// The table that is read; empty outside of tables.
     pub table: String,

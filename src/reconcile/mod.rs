@@ -18,9 +18,9 @@ use chrono::TimeDelta;
 
 use crate::base::clock::SharedClock;
 use crate::base::error::{ErrorKind, Result};
-use crate::base::stop::StopSignal;
 use crate::checkpoint::{Change, Differing, Pass, PassScope, Store};
 use crate::config::{Config, TableConfig};
+use crate::governor::Reins;
 use crate::model::account::Account;
 use crate::model::window::DateRange;
 use crate::mssql::Meter;
@@ -44,7 +44,7 @@ pub async fn reconcile(
     options: ReconcileOptions,
     identity: Identity,
     progress: Arc<dyn Progress>,
-    stop: StopSignal,
+    reins: Reins,
 ) -> Result<Reconciled> {
     config.knows("--allow-deletes", &options.allow_deletes)?;
     let today = clock.now().date_naive();
@@ -62,7 +62,7 @@ pub async fn reconcile(
     };
     let retrier = Retrier {
         clock: Arc::clone(&clock),
-        stop,
+        stop: reins.stop.clone(),
         store: Arc::clone(&store),
         progress,
         outage_max: config.run.outage_max,
@@ -70,6 +70,7 @@ pub async fn reconcile(
         broke: Arc::default(),
     };
     let run = RunContext::new(config, run_options, identity, retrier);
+    reins.give(&run.pools.throttle);
     contact(&run, options.source || options.repair).await?;
     if options.source || options.repair {
         ends::refuse(&run).await?;

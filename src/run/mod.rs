@@ -21,6 +21,7 @@ use crate::base::failpoint;
 use crate::base::stop::{StopSignal, stopped};
 use crate::checkpoint::{Asked, Change, LoadRate, Refusal, RunRecord, Store};
 use crate::config::{Config, Mode};
+use crate::governor::Reins;
 use crate::model::account::Account;
 use crate::model::plan::TablePlan;
 use crate::model::window::DateRange;
@@ -59,7 +60,7 @@ pub async fn run(
     options: RunOptions,
     identity: Identity,
     progress: Arc<dyn Progress>,
-    stop: StopSignal,
+    reins: Reins,
 ) -> Result<RunSummary> {
     let started = clock.monotonic();
     let mut record = RunRecord {
@@ -76,7 +77,7 @@ pub async fn run(
     store.commit(&begun(config, &options, &record))?;
     let retrier = Retrier {
         clock: Arc::clone(&clock),
-        stop: stop.clone(),
+        stop: reins.stop.clone(),
         store: Arc::clone(&store),
         progress: Arc::clone(&progress),
         outage_max: config.run.outage_max,
@@ -89,10 +90,11 @@ pub async fn run(
     ];
     retrier.meter.limit(limits.into_iter().flatten());
     let run = RunContext::new(config, options, identity, retrier);
+    reins.give(&run.pools.throttle);
     let result = tokio::select! {
         result = all_tables(&run) => result,
         // Dropping the work under way also drops its connections, so the target rolls it back.
-        () = grace(&clock, &stop) => Err(stopped()),
+        () = grace(&clock, &reins.stop) => Err(stopped()),
     };
     failpoint::step("run: before its end");
     record.ended_at = Some(clock.now());

@@ -64,6 +64,12 @@ fn the_help_of_the_program() {
       status       Show where every table stands, also during a run
       runs         List the last runs, and what each asked of the source
 
+    Control a run:
+      pause        Hold the run that is going after the chunks in flight
+      resume       Let a paused run go on
+      stop         End the run that is going after the chunks in flight
+      tune         Change the pace of the run that is going
+
     Verify:
       counts       Compare the row counts of source and target
       reconcile    Compare again what was verified; repair what differs

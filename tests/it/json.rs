@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use testkit::project::{full, monthly};
 use testkit::tables::{self, Table};
-use testkit::{Ended, Project, Server, job};
+use testkit::{Ended, Project, Server, faults, job};
 
 use crate::operations::COMMANDS;
 
@@ -251,6 +251,7 @@ async fn tell(told: &mut Told) {
     told.result(&["counts", "--all"], 0).await;
     told.example(&["sample"], 0).await;
     told.result(&["reconcile", "--source"], 0).await;
+    steer(told).await;
 
     let sql = "UPDATE dbo.t_SALES SET AMOUNT = 0 WHERE ID = 2";
     told.server.at_target(sql).await;
@@ -268,6 +269,23 @@ async fn tell(told: &mut Told) {
     told.result(&[&["plan"], &DATES[..]].concat(), 7).await;
     told.result(&["doctor"], 7).await;
     told.result(&["sample"], 4).await;
+}
+
+/// The commands that speak to a run, while a comparison stands still that reads nothing of the source: so nothing of it depends
+/// on how far it has come.
+async fn steer(told: &mut Told) {
+    let place = faults::at("FROM [dbo].[t_SALES] WHERE").of_the_program();
+    let rule = place.stalls(&told.server);
+    let child = told.project.spawn(&["reconcile"]);
+    told.server.faults().wait_fired(rule, 1).await;
+    told.example(&["tune", "--rows-per-second", "5000"], 0).await;
+    told.example(&["pause"], 0).await;
+    told.example(&["resume"], 0).await;
+    told.example(&["stop"], 0).await;
+    told.server.faults().remove(rule);
+    Ended::of(child).await.expect(4);
+    // What was cut short would be resumed by the next one.
+    told.project.sync(&["reconcile"]).await.expect(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

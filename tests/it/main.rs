@@ -6,6 +6,8 @@ mod account;
 mod cli;
 mod command_line;
 mod contact;
+mod control;
+mod control_limits;
 mod counts;
 mod damage;
 mod damage_place;

@@ -8,7 +8,7 @@ use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
 /// All commands of the program.
-pub(crate) const COMMANDS: [&str; 18] = [
+pub(crate) const COMMANDS: [&str; 22] = [
     "init",
     "doctor",
     "tables",
@@ -16,6 +16,10 @@ pub(crate) const COMMANDS: [&str; 18] = [
     "run",
     "status",
     "runs",
+    "pause",
+    "resume",
+    "stop",
+    "tune",
     "reconcile",
     "counts",
     "migrate",
@@ -111,6 +115,16 @@ const ENDS: &[(&str, &str, &str)] = &[
         "a closed console window or a shutdown stops a run with exit code 4",
         "a_chunk_in_flight_is_committed_first",
         "4)",
+    ),
+    (
+        "finishes its chunks in flight and ends with exit code 4",
+        "a_pause_survives_no_end_and_a_stop_ends_a_paused_run",
+        "expect(4)",
+    ),
+    (
+        "A request that reaches no run ends with exit code 2",
+        "without_a_run_it_is_said",
+        "expect(2)",
     ),
     (
         "refused because a run is loading the table (exit code 5)",

@@ -30,12 +30,16 @@ fn product<'a>(path: &str, text: &'a str) -> &'a str {
 
 #[test]
 fn each_library_is_named_where_it_belongs() {
-    let places: [(&str, &[&str]); 6] = [
+    let places: [(&str, &[&str]); 7] = [
         ("tiberius::", &["src/mssql/"]),
         ("redb::", &["src/checkpoint"]),
         ("bincode::", &["src/checkpoint/codec.rs"]),
         ("backoff::", &["src/base/retry.rs"]),
-        ("rustix::", &["src/base/", "src/checkpoint/lock.rs"]),
+        (
+            "rustix::",
+            &["src/base/", "src/checkpoint/lock.rs", "src/control/unix.rs"],
+        ),
+        ("interprocess::", &["src/control/windows.rs"]),
         ("tds_emulator", &["src/cli/"]),
     ];
     let mut faults = Vec::new();

@@ -9,9 +9,10 @@ use clap::builder::StyledStr;
 const NAME_WIDTH: usize = 11;
 
 /// The commands, by what they are for. One that a build does not have is left out.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Set up", &["init", "tables", "doctor", "migrate"]),
     ("Copy", &["plan", "run", "status", "runs"]),
+    ("Control a run", &["pause", "resume", "stop", "tune"]),
     ("Verify", &["counts", "reconcile", "sample"]),
     ("Repair", &["rebuild", "forget"]),
     ("Try out", &["demo", "emulator"]),
@@ -93,6 +94,30 @@ const EXAMPLES: &[(&str, &str)] = &[
         "
   sync runs
   sync runs --last 100 --json",
+    ),
+    (
+        "pause",
+        "
+  sync pause
+  sync pause --config jobs/pos.toml",
+    ),
+    (
+        "resume",
+        "
+  sync resume",
+    ),
+    (
+        "stop",
+        "
+  sync stop
+  sync stop --wait",
+    ),
+    (
+        "tune",
+        "
+  sync tune --max-workers 1 --rows-per-second 5000
+  sync tune --rows-per-second 0                      # as fast as it may again
+  sync tune --ignore-hours",
     ),
     (
         "counts",

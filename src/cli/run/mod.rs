@@ -10,12 +10,12 @@ use clap::Args;
 use super::embedded::Embedded;
 use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
-use crate::base::stop::StopSignal;
 use crate::checkpoint::Store;
 use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
-use crate::cli::shared::{heeding, identity, no_dates, open_store, table};
+use crate::cli::shared::{identity, no_dates, open_store, table};
+use crate::cli::steered::Steered;
 use crate::cli::{account, plan};
 use crate::config::Config;
 use crate::model::table::Identifier;
@@ -117,22 +117,22 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     Ok(summary.exit)
 }
 
-/// Runs the backfill until it ends or a signal stops it.
+/// Runs the backfill until it ends or is stopped.
 pub(super) async fn load(
     context: &Context,
     config: &Config,
     store: Arc<Store>,
     options: RunOptions,
 ) -> Result<RunSummary> {
-    let (stop, progress) = (StopSignal::new(), context.voice.progress());
+    let steered = Steered::new(context, "run", true);
     let running = run::run(
         config,
-        store,
+        Arc::clone(&store),
         Arc::clone(&context.clock),
         options,
         identity(context),
-        Arc::clone(&progress),
-        stop.clone(),
+        Arc::clone(&steered.progress),
+        steered.reins.clone(),
     );
-    heeding(progress.as_ref(), &stop, running).await
+    steered.until_it_ends(store, running).await
 }

@@ -1,4 +1,5 @@
-//! `sync status` shows the state of every table and window from the state file alone.
+//! `sync status` shows the state of every table and window from the state file, and the reads of a run that is going as that
+//! run tells them, if it does.
 //!
 //! It asks no server. It therefore answers during a run, after a killed run, and when no server is reachable.
 
@@ -25,6 +26,7 @@ use crate::base::exit_code::ExitCode;
 use crate::checkpoint::Reader;
 use crate::cli::context::{Context, json, result};
 use crate::cli::shared::table;
+use crate::control;
 use crate::model::table::Identifier;
 use facts::Status;
 use view::View;
@@ -55,11 +57,11 @@ pub(super) struct StatusArgs {
 
 pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode> {
     let path = context.state_of(&context.config);
-    let facts = || facts(context, &path, args.tables.as_deref());
+    let facts = async || facts(context, &path, args.tables.as_deref()).await;
     if let Some(seconds) = args.watch {
         return watch::watch(context, Duration::from_secs(seconds.into()), facts).await;
     }
-    let status = facts()?;
+    let status = facts().await?;
     if !status.is_kept {
         context.voice.say(&format!(
             "note: there is no state file {}: no run has been here, or it was lost; a run or `sync rebuild` makes it \
@@ -79,7 +81,7 @@ pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode>
 }
 
 /// The facts of the tables that are asked for; all tables without a list.
-fn facts(context: &Context, path: &Path, tables: Option<&[Identifier]>) -> Result<Status> {
+async fn facts(context: &Context, path: &Path, tables: Option<&[Identifier]>) -> Result<Status> {
     // A configuration that cannot be read keeps nobody from what the state file has.
     let config = context.load().ok();
     let mut status = match Reader::open(path)? {
@@ -89,6 +91,9 @@ fn facts(context: &Context, path: &Path, tables: Option<&[Identifier]>) -> Resul
             ..Status::default()
         },
     };
+    if status.running().is_some() {
+        status.figures = control::figures(path, &context.clock).await;
+    }
     status.pace.now = context.clock.now();
     if let Some(source) = config.map(|config| config.source) {
         (status.pace.hours, status.pace.wall) = (source.hours, source.wall);

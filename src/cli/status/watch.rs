@@ -24,14 +24,14 @@ const RATE_OVER: Duration = Duration::from_secs(60);
 pub(super) async fn watch(
     context: &Context,
     period: Duration,
-    read: impl Fn() -> Result<Status>,
+    read: impl AsyncFn() -> Result<Status>,
 ) -> Result<ExitCode> {
     let frames = async {
         let term = Term::buffered_stdout();
         let mut pace = Pace::default();
         let mut drawn = 0;
         loop {
-            let status = read()?;
+            let status = read().await?;
             let screen = context.screen.measured_again();
             pace.add(context.clock.monotonic(), status.totals().rows);
             let frame = frame(&status, &screen, &pace, (context.clock.now(), period));
