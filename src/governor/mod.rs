@@ -14,7 +14,7 @@ mod size;
 mod tests;
 mod throttle;
 
-pub use decide::{Ask, Measured};
+pub use decide::{Ask, Found, Measured};
 pub use permit::Permit;
 pub use size::LEAST_ROWS;
 pub use throttle::{ClosedUntil, Parts, Throttle};
