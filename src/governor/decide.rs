@@ -18,6 +18,17 @@ const BUDGET_FACTOR: u32 = 10;
 /// The time between two looks at a replica that is too far behind.
 pub(super) const LAG_LOOK: Duration = Duration::from_secs(30);
 
+/// How the source finds the rows of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// By an index, so that fewer rows take less time.
+    ByIndex,
+    /// By a walk that passes rows of other dates, for as long as there are some.
+    ByWalk,
+    /// By a scan, whatever their number.
+    ByScan,
+}
+
 /// A read that asks to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
@@ -25,15 +36,15 @@ pub enum Ask {
     Chunk {
         /// The most that its caller takes.
         rows: u64,
-        /// Whether an index finds its rows, so that fewer rows take less time.
-        sought: bool,
+        /// How its rows are found.
+        found: Found,
     },
     /// A chunk that was read before, of about so many rows. It keeps its range, or is split.
     Again {
         /// The rows that are expected.
         rows: u64,
-        /// Whether an index finds them.
-        sought: bool,
+        /// How they are found.
+        found: Found,
     },
     /// Another read, of about so many rows: it is what it is, and takes its time.
     Whole {
@@ -47,10 +58,10 @@ pub enum Ask {
 impl Ask {
     /// Whether an index finds its rows, so that its time tells something of its source.
     fn is_sought(self) -> bool {
-        matches!(
-            self,
-            Ask::Chunk { sought: true, .. } | Ask::Again { sought: true, .. }
-        )
+        let (Ask::Chunk { found, .. } | Ask::Again { found, .. }) = self else {
+            return false;
+        };
+        found == Found::ByIndex
     }
 }
 
@@ -74,6 +85,8 @@ pub struct Measured {
 pub(super) struct Grant {
     /// The most rows.
     pub(super) rows: u64,
+    /// The most bytes of a new chunk.
+    pub(super) bytes: u64,
     /// What was taken of the ceiling of rows.
     pub(super) reserved: u64,
     /// The time that a query of it may take, if fewer rows can help.
@@ -106,7 +119,7 @@ pub(super) enum Answer {
 pub(super) type Decided = (Action, String);
 
 /// The state of the reads of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Governor {
     pub(super) query_target: Duration,
     lag_max: Option<Duration>,
@@ -232,13 +245,13 @@ impl Governor {
 
     fn begin(&mut self, now: Duration, ask: Ask, is_probe: bool) -> Grant {
         let (rows, reserved) = match ask {
-            Ask::Chunk { rows, sought } => {
+            Ask::Chunk { rows, found } => {
                 self.size.fit(rows);
-                let decided = match (is_probe, sought) {
-                    (true, _) => self.size.least(),
-                    (false, true) => self.size.rows(),
-                    // Without an index each chunk is a scan, and smaller ones are more of them.
-                    (false, false) => self.size.max(),
+                let decided = match found {
+                    // Smaller ones are more scans.
+                    Found::ByScan => self.size.max(),
+                    Found::ByIndex | Found::ByWalk if is_probe => self.size.least(),
+                    Found::ByIndex | Found::ByWalk => self.size.rows(),
                 };
                 // A second's worth at a time, so that there is no burst; but no query for a handful of rows.
                 let at_once = self
@@ -257,8 +270,13 @@ impl Governor {
         if is_probe {
             self.pressure.probe(true);
         }
+        let bytes = match ask {
+            Ask::Chunk { .. } => self.bytes.per_second().unwrap_or(u64::MAX),
+            Ask::Again { .. } | Ask::Whole { .. } | Ask::Part => u64::MAX,
+        };
         Grant {
             rows,
+            bytes,
             reserved,
             budget: ask
                 .is_sought()
@@ -276,28 +294,27 @@ impl Governor {
             None => self.rows.give_back(reserved - read.rows),
         }
         self.bytes.take(now, read.bytes);
-        if !ask.is_sought() {
-            // Its time depends on more than its rows.
-            return self.went_well(std::mem::take(&mut grant.is_probe));
-        }
         let (rows, took) = (read.rows, read.took);
-        let resized = match read.cut && rows == 0 {
-            true => self.size.cancelled(grant.rows),
-            false => self.size.follow(
-                Sized {
-                    rows,
-                    took,
-                    full: read.full,
-                },
-                self.query_target,
-            ),
-        };
         let why = format!(
             "{} took {}, and query_ms_target is {}",
             counted_rows(rows),
             seconds(took),
             self.query_target.as_millis()
         );
+        let resized = match ask {
+            Ask::Chunk { found, .. } | Ask::Again { found, .. } if found != Found::ByScan => {
+                let sized = Sized {
+                    rows,
+                    took,
+                    full: read.full,
+                };
+                match read.cut && rows == 0 {
+                    true => self.size.cancelled(grant.rows),
+                    false => self.size.follow(sized, self.query_target),
+                }
+            }
+            _ => None,
+        };
         if read.cut {
             let action = Action::Cancelled {
                 rows: grant.rows,
@@ -308,6 +325,10 @@ impl Governor {
         }
         if let Some((from, to)) = resized {
             self.decided.push((Action::ChunkRows { from, to }, why));
+        }
+        if !ask.is_sought() {
+            // Its time depends on more than its rows, and says nothing of the state of its source.
+            return self.went_well(std::mem::take(&mut grant.is_probe));
         }
         let expected = self.baseline.expected(rows);
         let is_trouble = read.cut || self.baseline.is_trouble(rows, took, self.query_target);
@@ -351,13 +372,14 @@ impl Governor {
         }
     }
 
-    /// What the source shows. Returns whether a read may go on that waited for it.
+    /// What the source shows. Returns whether a read may go on whose connection it was seen by.
     pub(super) fn seen(&mut self, now: Duration, signs: &Signs) -> bool {
         self.lag = match (signs.lag, self.lag_max) {
             (Some(behind), Some(most)) if behind > most => Some((behind, now.saturating_add(LAG_LOOK))),
             // A replica whose lag nobody can see is not held for it: that was said when the run began.
             _ => None,
         };
+        let mut is_critical = false;
         match weather(signs) {
             Weather::Calm => {}
             Weather::Trouble(why) if !self.pressure.is_asleep() => {
@@ -365,11 +387,12 @@ impl Governor {
                 self.decide(action, why);
             }
             Weather::Trouble(why) | Weather::Critical(why) => {
+                is_critical = true;
                 let action = self.pressure.critical(now);
                 self.decide(Some(action), why);
             }
         }
-        self.lag.is_none()
+        self.lag.is_none() && !is_critical
     }
 
     /// A person changes settings.

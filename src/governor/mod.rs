@@ -15,7 +15,7 @@ mod size;
 mod tests;
 mod throttle;
 
-pub use decide::{Ask, Measured};
+pub use decide::{Ask, Found, Measured};
 pub use permit::Permit;
 pub use reins::Reins;
 pub use size::LEAST_ROWS;

@@ -1,11 +1,12 @@
-//! The leave to read once, which tells the throttle what each query of the read took.
+//! The leave to read once: how a read waits for it, and how it tells the throttle what each of its queries took.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::error::Result;
-use crate::governor::decide::{Ask, Grant, Measured};
-use crate::governor::throttle::Throttle;
+use crate::base::stop::stopped;
+use crate::governor::decide::{Answer, Ask, Grant, Measured};
+use crate::governor::throttle::{HOLD_MIN, Throttle, Waiting};
 use crate::source::pace::{Brought, Over, Pace};
 
 /// The leave to read once. The read is over when it is dropped.
@@ -13,6 +14,8 @@ use crate::source::pace::{Brought, Over, Pace};
 pub struct Permit {
     /// The most rows of a new chunk.
     pub rows: usize,
+    /// The most bytes of a new chunk.
+    pub bytes: usize,
     throttle: Arc<Throttle>,
     ask: Ask,
     grant: Grant,
@@ -21,10 +24,60 @@ pub struct Permit {
     began: Duration,
 }
 
+impl Throttle {
+    /// Waits until a read may begin. `at_hold` is called while all reads are held, and releases what a held run should not
+    /// keep at the source.
+    ///
+    /// # Errors
+    /// `Stopped` if the run is asked to stop and the read would wait, or is that of a new chunk; `State` when the store
+    /// cannot be written.
+    pub async fn admit(self: &Arc<Self>, ask: Ask, at_hold: impl Fn() + Send) -> Result<Permit> {
+        let mut changed = self.changed.subscribe();
+        let mut waiting: Option<Waiting<'_>> = None;
+        let is_new = matches!(ask, Ask::Chunk { .. });
+        loop {
+            if self.stop.is_stopped() && (is_new || waiting.is_some()) {
+                self.tell(None)?;
+                return Err(stopped());
+            }
+            changed.mark_unchanged();
+            let now = self.clock.monotonic();
+            let (answer, decided) = self.ask(now, ask);
+            self.publish(decided)?;
+            let wait = match answer {
+                Answer::Go(grant) => {
+                    let permit = Permit::new(self, ask, grant);
+                    drop(waiting);
+                    // One that probes is not the end of what all others wait for.
+                    if !grant.is_probe && ask != Ask::Part {
+                        self.tell(None)?;
+                    }
+                    return Ok(permit);
+                }
+                Answer::Wait(wait) => wait,
+            };
+            if waiting.as_ref().map(|waiting| waiting.cause) != wait.cause {
+                drop(waiting);
+                waiting = wait.cause.map(|cause| self.waits(cause, now));
+            }
+            let time = wait.until.map(|until| until.saturating_sub(now));
+            if let Some(cause) = wait.cause
+                && !wait.hold.is_empty()
+                && time.is_none_or(|time| time >= HOLD_MIN)
+            {
+                at_hold();
+                self.tell(Some(self.held(cause, &wait, time)))?;
+            }
+            self.wait(time, &mut changed).await;
+        }
+    }
+}
+
 impl Permit {
-    pub(super) fn new(throttle: &Arc<Throttle>, ask: Ask, grant: Grant) -> Self {
+    fn new(throttle: &Arc<Throttle>, ask: Ask, grant: Grant) -> Self {
         Permit {
             rows: usize::try_from(grant.rows).unwrap_or(usize::MAX),
+            bytes: usize::try_from(grant.bytes).unwrap_or(usize::MAX),
             throttle: Arc::clone(throttle),
             ask,
             grant,

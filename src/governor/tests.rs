@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::governor::decide::{Answer, Ask, Governor, Grant, Measured, Wait};
+use crate::governor::decide::{Answer, Ask, Found, Governor, Grant, Measured, Wait};
 use crate::governor::size::LEAST_ROWS;
 use crate::model::pace::{Action, Cause, Ceilings, Signs, Tuning};
 
 const CHUNK: Ask = Ask::Chunk {
     rows: 20_000,
-    sought: true,
+    found: Found::ByIndex,
 };
 
 fn seconds(seconds: u64) -> Duration {
@@ -128,15 +128,16 @@ fn a_query_that_sends_nothing_is_cancelled_and_made_smaller() {
 
 #[test]
 fn only_reads_that_fewer_rows_can_help_have_a_budget_or_a_size() {
-    let chunk = |sought| Ask::Chunk { rows: 20_000, sought };
+    let chunk = |found| Ask::Chunk { rows: 20_000, found };
     // What asks; its rows, and whether it has a budget.
     let table = [
-        (chunk(true), 2_000, true),
-        (chunk(false), 20_000, false),
+        (chunk(Found::ByIndex), 2_000, true),
+        (chunk(Found::ByWalk), 2_000, false),
+        (chunk(Found::ByScan), 20_000, false),
         (
             Ask::Again {
                 rows: 7,
-                sought: true,
+                found: Found::ByIndex,
             },
             u64::MAX,
             true,
@@ -144,7 +145,7 @@ fn only_reads_that_fewer_rows_can_help_have_a_budget_or_a_size() {
         (
             Ask::Again {
                 rows: 7,
-                sought: false,
+                found: Found::ByScan,
             },
             u64::MAX,
             false,
@@ -185,7 +186,10 @@ fn holds_tell_their_cause_and_their_end() {
     let looks = granted(&mut governor, seconds(130), CHUNK);
     assert!(looks.is_probe);
     assert_eq!(waits(&mut governor, seconds(130), CHUNK).cause, Some(Cause::Lag));
-    assert!(!governor.seen(seconds(131), &behind(80)));
+    assert!(
+        !governor.seen(seconds(131), &behind(80)),
+        "it gives its permit back"
+    );
     governor.end(seconds(131), looks);
     assert_eq!(
         waits(&mut governor, seconds(131), CHUNK).until,
@@ -218,7 +222,7 @@ fn signs_take_workers_and_starvation_lets_all_sleep() {
         starved: Some(4),
         ..Signs::default()
     };
-    governor.seen(Duration::ZERO, &starved);
+    assert!(!governor.seen(Duration::ZERO, &starved));
     let wait = waits(&mut governor, seconds(1), CHUNK);
     assert_eq!(
         (wait.cause, wait.until),
@@ -226,6 +230,7 @@ fn signs_take_workers_and_starvation_lets_all_sleep() {
     );
     assert_eq!(wait.hold, "4 requests waited for a thread or for memory");
     let mut probe = granted(&mut governor, seconds(30), CHUNK);
+    assert!(governor.seen(seconds(30), &Signs::default()), "it may read");
     assert_eq!((probe.is_probe, probe.rows), (true, LEAST_ROWS));
     let read = Measured {
         rows: LEAST_ROWS,
@@ -249,8 +254,13 @@ fn ceilings_hold_from_second_to_second() {
     let mut governor = governor(Ceilings {
         rows_per_second: Some(1_000),
         queries_per_second: Some(4),
+        bytes_per_second: Some(1 << 20),
         ..Ceilings::default()
     });
+    assert_eq!(
+        granted(&mut governor.clone(), Duration::ZERO, CHUNK).bytes,
+        1 << 20
+    );
     let mut now = Duration::ZERO;
     let mut read = Vec::new();
     while now < seconds(60) {
@@ -296,7 +306,7 @@ fn a_person_tunes_a_run() {
     assert_eq!(decided, [(Action::Tuned, why.to_owned())]);
     let ask = Ask::Chunk {
         rows: 50,
-        sought: true,
+        found: Found::ByIndex,
     };
     assert_eq!(granted(&mut governor, Duration::ZERO, ask).rows, 50);
     assert_eq!(governor.pressure.workers(), 4);
@@ -331,11 +341,11 @@ fn happens() -> impl Strategy<Value = Happens> {
         Just(CHUNK),
         Just(Ask::Chunk {
             rows: 20_000,
-            sought: false
+            found: Found::ByScan
         }),
         Just(Ask::Again {
             rows: 500,
-            sought: true
+            found: Found::ByIndex
         }),
         Just(Ask::Whole { rows: 0 }),
         Just(Ask::Part),

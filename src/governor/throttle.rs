@@ -16,13 +16,12 @@ use crate::base::error::Result;
 use crate::base::stop::{StopSignal, stopped};
 use crate::checkpoint::{Change, Store};
 use crate::governor::decide::{Answer, Ask, Decided, Governor, Grant, Measured, Wait};
-use crate::governor::permit::Permit;
 use crate::model::pace::{Action, Cause, Ceilings, Decision, Figures, Hold, Signs, Tuning};
 use crate::mssql::Meter;
 use crate::progress::{Event, Progress};
 
 /// The shortest hold that is told, and that closes idle connections: less is over before a person has read of it.
-const HOLD_MIN: Duration = Duration::from_secs(1);
+pub(super) const HOLD_MIN: Duration = Duration::from_secs(1);
 
 /// The longest sleep before the hours are looked at again: the clock of a machine that slept or was set leaps.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -56,7 +55,7 @@ pub struct Throttle {
     /// The hold that was told. It is locked while it is told, so that what is kept is what was told last.
     told: Mutex<Option<Told>>,
     /// Wakes whoever waits.
-    changed: watch::Sender<u64>,
+    pub(super) changed: watch::Sender<u64>,
 }
 
 impl std::fmt::Debug for Throttle {
@@ -113,9 +112,9 @@ struct Told {
 }
 
 /// A read that waits. The time counts for its cause until this is dropped, once however many wait.
-struct Waiting<'a> {
+pub(super) struct Waiting<'a> {
     throttle: &'a Throttle,
-    cause: Cause,
+    pub(super) cause: Cause,
 }
 
 impl Drop for Waiting<'_> {
@@ -161,53 +160,6 @@ impl Throttle {
         }
     }
 
-    /// Waits until a read may begin. `at_hold` is called while all reads are held, and releases what a held run should not
-    /// keep at the source.
-    ///
-    /// # Errors
-    /// `Stopped` if the run is asked to stop and the read would wait, or is that of a new chunk; `State` when the store
-    /// cannot be written.
-    pub async fn admit(self: &Arc<Self>, ask: Ask, at_hold: impl Fn() + Send) -> Result<Permit> {
-        let mut changed = self.changed.subscribe();
-        let mut waiting: Option<Waiting<'_>> = None;
-        let is_new = matches!(ask, Ask::Chunk { .. });
-        loop {
-            if self.stop.is_stopped() && (is_new || waiting.is_some()) {
-                self.tell(None)?;
-                return Err(stopped());
-            }
-            changed.mark_unchanged();
-            let now = self.clock.monotonic();
-            let (answer, decided) = self.ask(now, ask);
-            self.publish(decided)?;
-            let wait = match answer {
-                Answer::Go(grant) => {
-                    let permit = Permit::new(self, ask, grant);
-                    drop(waiting);
-                    // One that probes is not the end of what all others wait for.
-                    if !grant.is_probe && ask != Ask::Part {
-                        self.tell(None)?;
-                    }
-                    return Ok(permit);
-                }
-                Answer::Wait(wait) => wait,
-            };
-            if waiting.as_ref().map(|waiting| waiting.cause) != wait.cause {
-                drop(waiting);
-                waiting = wait.cause.map(|cause| self.waits(cause, now));
-            }
-            let time = wait.until.map(|until| until.saturating_sub(now));
-            if let Some(cause) = wait.cause
-                && !wait.hold.is_empty()
-                && time.is_none_or(|time| time >= HOLD_MIN)
-            {
-                at_hold();
-                self.tell(Some(self.held(cause, &wait, time)))?;
-            }
-            self.wait(time, &mut changed).await;
-        }
-    }
-
     /// Waits until another query of a read may begin.
     pub(super) async fn admit_again(&self) -> Result<()> {
         let mut changed = self.changed.subscribe();
@@ -226,7 +178,7 @@ impl Throttle {
     }
 
     /// Whether a read may begin, and what was decided meanwhile.
-    fn ask(&self, now: Duration, ask: Ask) -> (Answer, Vec<Decided>) {
+    pub(super) fn ask(&self, now: Duration, ask: Ask) -> (Answer, Vec<Decided>) {
         let wall = self.clock.now();
         let mut state = self.state();
         let is_open = state.ignores_hours || state.governor.is_paused || ask == Ask::Part;
@@ -246,7 +198,7 @@ impl Throttle {
     }
 
     /// Waits for this time, for a change, or for the request to stop.
-    async fn wait(&self, time: Option<Duration>, changed: &mut watch::Receiver<u64>) {
+    pub(super) async fn wait(&self, time: Option<Duration>, changed: &mut watch::Receiver<u64>) {
         let passed = async {
             match time {
                 Some(time) => self.clock.sleep(time).await,
@@ -261,7 +213,7 @@ impl Throttle {
         }
     }
 
-    fn waits(&self, cause: Cause, now: Duration) -> Waiting<'_> {
+    pub(super) fn waits(&self, cause: Cause, now: Duration) -> Waiting<'_> {
         let mut state = self.state();
         let (count, since) = &mut state.waiting[cause as usize];
         if *count == 0 {
@@ -276,7 +228,7 @@ impl Throttle {
     }
 
     /// A hold that begins now, as it is told.
-    fn held(&self, cause: Cause, wait: &Wait, time: Option<Duration>) -> Hold {
+    pub(super) fn held(&self, cause: Cause, wait: &Wait, time: Option<Duration>) -> Hold {
         let now = self.clock.now();
         let until = match (&self.closed_until, cause) {
             (Some(closed_until), Cause::Hours) => closed_until(now),
@@ -291,7 +243,7 @@ impl Throttle {
     }
 
     /// Tells what all reads wait for from now on, if that is news.
-    fn tell(&self, hold: Option<Hold>) -> Result<()> {
+    pub(super) fn tell(&self, hold: Option<Hold>) -> Result<()> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.monotonic();
         let (hold, since) = match (&*told, hold) {
@@ -333,7 +285,7 @@ impl Throttle {
         self.publish_with(Some(Change::Held(Some(hold))), decided)
     }
 
-    fn publish(&self, decided: Vec<Decided>) -> Result<()> {
+    pub(super) fn publish(&self, decided: Vec<Decided>) -> Result<()> {
         self.publish_with(None, decided)
     }
 
@@ -446,7 +398,8 @@ impl Throttle {
         wants
     }
 
-    /// Takes note of what the source shows. Returns false if a read that was admitted has to wait after all.
+    /// Takes note of what the source shows. Returns false if the read that was admitted has to wait after all: it gives its
+    /// permit back, and asks for another.
     pub fn seen(&self, signs: Signs) -> bool {
         let now = self.clock.monotonic();
         let mut state = self.state();

@@ -50,7 +50,7 @@ const MENDED: &str = "\
 | APP_4_PAYMENT   | 2025-10 | 0     | 2 rows changed; 1 row missing at the target; 1 row only at the target   | repaired |
 | APP_4_ITEM      | all     | 0     | 1 row changed                                                           | repaired |
 
-Compared 29 chunks of 8,757 rows in 19 tables: 4 chunks differed; all were loaded again and are verified.
+Compared 30 chunks of 8,757 rows in 19 tables: 4 chunks differed; all were loaded again and are verified.
 ";
 
 const NOTHING_TO_DO: &str = "Everything is already loaded and verified: 8,757 rows in 19 tables. \

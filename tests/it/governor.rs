@@ -11,7 +11,7 @@ use mssql_sync::base::exit_code::ExitCode;
 use mssql_sync::base::stop::StopSignal;
 use mssql_sync::checkpoint::Store;
 use mssql_sync::config::Config;
-use mssql_sync::governor::{Ask, Parts, Throttle};
+use mssql_sync::governor::{Ask, Found, Parts, Throttle};
 use mssql_sync::model::pace::{Action as Decided, Cause, Ceilings, Tuning};
 use mssql_sync::model::window::DateRange;
 use mssql_sync::mssql::{Guard, Meter, Proof, Timeouts};
@@ -188,7 +188,7 @@ impl Job {
 
 const CHUNK: Ask = Ask::Chunk {
     rows: 100,
-    sought: true,
+    found: Found::ByIndex,
 };
 
 #[tokio::test(flavor = "multi_thread")]

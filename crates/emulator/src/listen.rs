@@ -136,7 +136,7 @@ async fn converse(server: Arc<Server>, tcp: TcpStream) -> io::Result<()> {
         })?;
     let (reader, writer) = tokio::io::split(stream);
     let result = tokio::select! {
-        result = receive(reader, &packets, &link) => result,
+        result = receive(reader, &packets, &parting) => result,
         result = send(writer, &mut outgoing) => result,
     };
     drop(parting);
@@ -180,11 +180,17 @@ async fn log_in(server: &Server, tcp: TcpStream) -> io::Result<Option<(Stream, L
 }
 
 /// Hands the client's packets on. An attention is reported at once, because the session may be busy.
-async fn receive(reader: ReadHalf<Stream>, packets: &mpsc::Sender<Packet>, link: &Link) -> io::Result<()> {
+async fn receive(
+    reader: ReadHalf<Stream>,
+    packets: &mpsc::Sender<Packet>,
+    session: &Parting,
+) -> io::Result<()> {
     let mut reader = PacketReader::new(reader);
     while let Some(packet) = reader.next().await? {
         if packet.kind == ATTENTION {
-            link.attend();
+            session.link.attend();
+            // It may wait for a fault to end.
+            session.server.faults.wake();
         }
         if packets.send(packet).await.is_err() {
             // The conversation is over. Its last answer is still on its way out, so `send` ends the connection.

@@ -271,18 +271,6 @@ impl TablePlan {
         self.date().is_some_and(|date| date.nullable)
     }
 
-    /// Whether an index finds the rows of a chunk, so that fewer rows take less time. A walk passes rows of other dates, and
-    /// a day that no index finds is a scan.
-    pub fn is_sought(&self) -> bool {
-        match self.access_path {
-            AccessPath::Date | AccessPath::Key => true,
-            AccessPath::DayWalk => self
-                .date()
-                .is_some_and(|date| self.source.begins_with(&date.name)),
-            AccessPath::Walk => false,
-        }
-    }
-
     /// Whether a key distinguishes its rows.
     pub fn has_key(&self) -> bool {
         !self.key.unique.is_empty()

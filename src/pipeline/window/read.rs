@@ -5,7 +5,8 @@
 
 use crate::base::error::Result;
 use crate::base::stop::stopped;
-use crate::governor::{Ask, LEAST_ROWS};
+use crate::governor::{Ask, Found, LEAST_ROWS};
+use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::window::Window;
 use crate::pipeline::retrier::Place;
 use crate::pipeline::window::{Read, TableContext};
@@ -41,11 +42,11 @@ impl TableContext {
             },
             (Some(rows), true) => Ask::Again {
                 rows,
-                sought: plan.is_sought(),
+                found: found(plan),
             },
             (None, true) => Ask::Chunk {
                 rows: request.limits.rows as u64,
-                sought: plan.is_sought(),
+                found: found(plan),
             },
         };
         let mut request = request.clone();
@@ -58,7 +59,9 @@ impl TableContext {
             if is_lifted {
                 turn.permit.lift_budget();
             }
-            request.limits.rows = request.limits.rows.min(turn.permit.rows);
+            let limits = &mut request.limits;
+            limits.rows = limits.rows.min(turn.permit.rows);
+            limits.bytes = limits.bytes.min(turn.permit.bytes);
             let clock = &self.retrier.clock;
             let began = clock.monotonic();
             self.retrier.meter.asks((window, &request.range.after));
@@ -68,7 +71,10 @@ impl TableContext {
             if !rows.cut || rows.batch.row_count() > 0 {
                 return Ok(Read { rows, began, took });
             }
-            let asked = (request.limits.rows as u64).min(expected.unwrap_or(u64::MAX));
+            // The rest of a chunk that was split has rows that nobody has counted.
+            let about = expected.filter(|rows| *rows > 0);
+            let about = about.unwrap_or(self.pools.throttle.chunk_rows() as u64);
+            let asked = about.min(request.limits.rows as u64);
             let fewer = (asked / AGAIN_DIVISOR).max(LEAST_ROWS);
             is_lifted = fewer >= asked;
             if is_lifted {
@@ -79,5 +85,18 @@ impl TableContext {
                 .rows
                 .min(usize::try_from(fewer).unwrap_or(usize::MAX));
         }
+    }
+}
+
+/// How the source finds the rows of a chunk.
+fn found(plan: &TablePlan) -> Found {
+    match plan.access_path {
+        AccessPath::Date | AccessPath::Key => Found::ByIndex,
+        AccessPath::Walk => Found::ByWalk,
+        // The server sorts a day that an index finds, and scans the table for one that none does.
+        AccessPath::DayWalk => match plan.date() {
+            Some(date) if plan.source.begins_with(&date.name) => Found::ByIndex,
+            _ => Found::ByScan,
+        },
     }
 }
