@@ -4,6 +4,7 @@
 //! it; the guard is proven in the same batch. A check that the server does not permit becomes a warning.
 
 mod database;
+mod facts;
 mod files;
 mod reach;
 mod report;
@@ -26,9 +27,9 @@ use crate::source::SourceSession;
 use report::Found;
 use subject::{Records, Subject};
 
+pub use facts::SourceFacts;
 pub use files::{configuration, state};
 pub use report::{Check, Level, Report};
-pub use standing::SourceFacts;
 
 /// The longest time of a statement: all are small, and a person waits for the answer.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);

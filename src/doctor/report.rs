@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::standing::SourceFacts;
+use super::facts::SourceFacts;
 use crate::base::error::{Error, Result};
 use crate::base::text::harmless_text;
 use crate::config::TableConfig;

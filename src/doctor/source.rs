@@ -33,7 +33,8 @@ pub(super) async fn examine(
         Ok(session) => session,
         Err(error) => {
             report.error(PLACE, &error);
-            if error.kind() == ErrorKind::WrongServer {
+            // A server that is refused by its name, and a host that the password may not go to, are left alone.
+            if error.kind() == ErrorKind::WrongServer && !error.is_given_up() {
                 standing::examine_refused(report, config, timeouts).await;
             }
             return Err(Lost);
