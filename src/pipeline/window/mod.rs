@@ -549,6 +549,10 @@ fn next_step(redo: &mut Vec<Chunk>, following: &mut Option<Step>) -> Option<Step
 }
 
 async fn read_with_retries(table: &TableContext, window: Window, request: &Request) -> Result<Read> {
+    // Once a chunk, and not once an attempt: each run may read one, however often that takes.
+    if !table.retrier.meter.lets_read() {
+        return Err(stopped());
+    }
     let name = table.plan.name.as_str();
     let read = table.retrier.retry(Place::window(name, window), || async move {
         let began = table.retrier.clock.monotonic();
@@ -566,9 +570,6 @@ async fn read_with_retries(table: &TableContext, window: Window, request: &Reque
 }
 
 async fn try_read(table: &TableContext, window: Window, request: &Request) -> Result<Extracted> {
-    if !table.retrier.meter.lets_read() {
-        return Err(stopped());
-    }
     let mut session = table.pools.source.take().await?;
     table.retrier.meter.asks((window, &request.range.after));
     let extracted = extract(&mut session, &table.plan, request).await?;
