@@ -81,8 +81,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     result(&if args.json {
         json(&View::of(&reconciled))
     } else {
-        let told = account::told(&reconciled.accounts, &context.screen);
-        text(&reconciled, args.rows, &context.screen) + &told
+        text(&reconciled, args.rows, &context.screen)
     })?;
     Ok(reconciled.exit())
 }
@@ -159,6 +158,10 @@ pub(super) fn text(reconciled: &Reconciled, keys: bool, screen: &Screen) -> Stri
             "Not compared, because nothing {what} it is loaded: {}",
             nothing.join(", ")
         )));
+    }
+    // A contact with the source is nothing to tell, if it was asked for no table.
+    if reconciled.accounts.iter().skip(1).any(|table| table.queries > 0) {
+        text.push_str(&account::told(&reconciled.accounts, screen));
     }
     text.push_str(&screen.prose(&ending(reconciled)));
     text

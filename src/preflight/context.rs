@@ -255,6 +255,11 @@ impl<'a> RunContext<'a> {
         self.retrier.stop.is_stopped() || self.limit_reached().is_some()
     }
 
+    /// Whether another chunk of a reference table may be read, once a chunk.
+    pub(crate) fn may_read(&self) -> bool {
+        !self.is_stopped() && self.retrier.meter.lets_read()
+    }
+
     /// The configured tables that the command works on, in the configuration's order.
     pub(crate) fn chosen(&self) -> Result<Vec<&'a TableConfig>> {
         self.config.chosen(self.options.tables.as_deref())

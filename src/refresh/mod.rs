@@ -401,6 +401,9 @@ async fn compared(
     chunk: &Chunk,
     summary: &mut TableSummary,
 ) -> Result<Compared> {
+    if !run.may_read() {
+        return Err(stopped());
+    }
     let place = Place::window(plan.name.as_str(), Window::All);
     let compared = run.retrier.retry(place, || async move {
         if run.is_stopped() {

@@ -204,6 +204,9 @@ async fn read(run: &RunContext<'_>, at: LoadTarget<'_>, work: WindowWork) -> Res
 }
 
 async fn extracted(run: &RunContext<'_>, at: LoadTarget<'_>, request: &Request) -> Result<Extracted> {
+    if !run.may_read() {
+        return Err(stopped());
+    }
     let place = Place::window(at.plan.name.as_str(), Window::All);
     let read = run.retrier.retry(place, || async move {
         if run.is_stopped() {

@@ -4,8 +4,8 @@
 use serde_json::Value;
 use tds_emulator::At;
 use testkit::job::{self, FIRST, LAST};
-use testkit::project::T_MONTHLY;
-use testkit::tables::Table;
+use testkit::project::{ITEM_FULL, T_MONTHLY};
+use testkit::tables::{self, Table};
 use testkit::{APPLICATION, Ended, Project, Server, faults};
 
 /// What the server has counted of the program's sessions at the source since `mark`. Connections are all that there were.
@@ -285,6 +285,32 @@ async fn a_limit_ends_a_run_politely_and_each_run_comes_further() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limit_ends_the_comparison_of_a_reference_table() {
+    let Some(server) = Server::start_emulator("a_limit_ends_the_comparison_of_a_reference_table").await
+    else {
+        return;
+    };
+    let items = (0..90).map(|n| format!("(N'C{n:03}', N'name {n}')"));
+    tables::items("NAME nvarchar(40) NULL")
+        .rows(items)
+        .at_source(&server)
+        .await;
+    let project = Project::tuned(&server, "chunk_rows = 30", ITEM_FULL);
+    project.sync(&["run"]).await.expect(0);
+    server
+        .at_source("UPDATE dbo.ITEM SET NAME = N'other' WHERE CODE = N'C089'")
+        .await;
+    let limited = Project::tuned(&server, "chunk_rows = 30\nsource_rows_max = 1", ITEM_FULL);
+    limited.sync(&["run"]).await;
+    let mark = server.mark();
+    let run = limited.sync(&["run", "--json"]).await.expect(4);
+    assert_eq!(run.json()["limit"], "source_rows_max", "{run:?}");
+    server.assert_rows_read(mark, "[ITEM]", 30, 1);
+    project.sync(&["run"]).await.expect(0);
+    server.assert_equal("dbo.ITEM", "dbo.t_ITEM").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_named_after_its_run_and_table_and_a_read_after_its_window() {
     let Some(server) =
         Server::start_emulator("a_session_is_named_after_its_run_and_table_and_a_read_after_its_window")
@@ -341,5 +367,5 @@ async fn a_comparison_with_the_source_has_an_account_and_one_without_has_none() 
         .json();
     Asked::of(&server, mark).assert_is(&with["account"]);
     let text = project.sync(&["reconcile", "--source"]).await.expect(0).stdout;
-    assert!(text.contains("\nSource: "), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("Source: ")), "{text}");
 }

@@ -180,10 +180,10 @@ impl Demo<'_> {
         };
         let summary = run::load(self.context, self.config, Arc::clone(&self.store), options).await?;
         if run::nothing_to_do(&summary) {
-            result(&run::text(&summary, &self.context.screen))?;
+            result(&run::text(&summary, "", &self.context.screen))?;
             return Ok(summary.exit);
         }
-        let told = run::text(&summary, self.context.voice.screen());
+        let told = run::text(&summary, "", self.context.voice.screen());
         self.context.voice.say(told.trim_end());
         if summary.exit != ExitCode::Done {
             return Ok(summary.exit);

@@ -112,7 +112,11 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     result(&if args.json {
         json(&RunView::of(&config, context.voice.run_id(), &summary))
     } else {
-        text(&summary, &context.screen) + &account::told(&summary.accounts, &context.screen)
+        text(
+            &summary,
+            &account::told(&summary.accounts, &context.screen),
+            &context.screen,
+        )
     })?;
     Ok(summary.exit)
 }

@@ -10,8 +10,8 @@ pub(in crate::cli) fn nothing_to_do(summary: &RunSummary) -> bool {
     summary.exit == ExitCode::Done && summary.tables.iter().all(|table| table.already_complete)
 }
 
-/// The outcome of a run, for stdout.
-pub(in crate::cli) fn text(summary: &RunSummary, screen: &Screen) -> String {
+/// The outcome of a run, for stdout, with the lines about what it asked of the source.
+pub(in crate::cli) fn text(summary: &RunSummary, account: &str, screen: &Screen) -> String {
     if nothing_to_do(summary) {
         let total: u64 = summary.tables.iter().map(|table| table.rows_total).sum();
         let tables = counted(summary.tables.len() as u64, "table");
@@ -26,7 +26,7 @@ pub(in crate::cli) fn text(summary: &RunSummary, screen: &Screen) -> String {
             ),
         };
         return format!(
-            "Everything is already loaded and verified: {} in {tables}. {read}\n",
+            "Everything is already loaded and verified: {} in {tables}. {read}\n{account}",
             rows(total)
         );
     }
@@ -52,7 +52,8 @@ pub(in crate::cli) fn text(summary: &RunSummary, screen: &Screen) -> String {
         Some(_) => table.text(screen),
         None => table.markdown(),
     };
-    format!("{table}\n{}", screen.prose(&ending(summary)))
+    // The way on is what a person looks for last.
+    format!("{table}\n{account}{}", screen.prose(&ending(summary)))
 }
 
 /// What the run came to, and what to do next.
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_run_that_loaded_says_what() {
-        insta::assert_snapshot!(text(&loaded_and_before(), &Screen::none()), @r"
+        insta::assert_snapshot!(text(&loaded_and_before(), "", &Screen::none()), @r"
         | Table       | Loaded now | Verified | Windows | State               |
         | ----------- | ---------: | -------: | ------: | ------------------- |
         | A           |      1,000 |    1,000 |  2 of 2 | verified            |
@@ -244,6 +245,8 @@ mod tests {
 
         Done: 1,000 rows loaded now, 2,000 rows verified in 2 tables.
         ");
+        let text = text(&loaded_and_before(), "Source: 1 query\n", &Screen::none());
+        assert!(text.contains("|\n\nSource: 1 query\nDone: "), "{text}");
     }
 
     #[test]
@@ -254,7 +257,7 @@ mod tests {
         summary.exit = ExitCode::Preflight;
         summary.tables[1].error = Some(error.to_owned());
         summary.tables[1].preflight = Some(ExitCode::Preflight);
-        let text = text(&summary, &Screen::wide(80));
+        let text = text(&summary, "", &Screen::wide(80));
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         insta::assert_snapshot!(text, @r"
         Table        Loaded now  Verified  Windows  State
@@ -280,7 +283,7 @@ mod tests {
             mismatched: 2,
             ..line("A")
         };
-        let text = text(&summary(ExitCode::Incomplete, [table]), &Screen::none());
+        let text = text(&summary(ExitCode::Incomplete, [table]), "", &Screen::none());
         assert!(text.contains("0 of 2"), "{text}");
         assert!(
             text.contains("2 chunks mismatched, 1 window failed, 1 window open"),
@@ -345,7 +348,7 @@ mod tests {
             name: "A".to_owned(),
             ..TableSummary::default()
         };
-        let text = text(&summary(ExitCode::Incomplete, [waited]), &Screen::none());
+        let text = text(&summary(ExitCode::Incomplete, [waited]), "", &Screen::none());
         assert!(text.contains("|  0 of 0 | not looked at |"), "{text}");
     }
 
@@ -356,8 +359,13 @@ mod tests {
             ..line("A")
         };
         assert_eq!(
-            text(&summary(ExitCode::Done, [table]), &Screen::none()),
-            "Everything is already loaded and verified: 1,000 rows in 1 table. No row was read from the source.\n"
+            text(
+                &summary(ExitCode::Done, [table]),
+                "Source: 1 query\n",
+                &Screen::none()
+            ),
+            "Everything is already loaded and verified: 1,000 rows in 1 table. No row was read from the source.\nSource: 1 \
+             query\n"
         );
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use indicatif::HumanBytes;
 use serde::Serialize;
 
-use super::Kept;
+use super::kept::Kept;
 use crate::cli::account::AccountView;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::model::account::Account;

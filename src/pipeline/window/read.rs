@@ -23,6 +23,10 @@ impl TableContext {
         request: &Request,
         expected: Option<u64>,
     ) -> Result<Read> {
+        // Once a chunk, and not once an attempt: each run may read one, however often that takes.
+        if !self.retrier.meter.lets_read() {
+            return Err(stopped());
+        }
         let name = self.plan.name.as_str();
         let read = self.retrier.retry(Place::window(name, window), || async move {
             match self.try_read(window, request, expected).await {
@@ -52,9 +56,6 @@ impl TableContext {
         let mut request = request.clone();
         let mut is_lifted = false;
         loop {
-            if !self.retrier.meter.lets_read() {
-                return Err(stopped());
-            }
             let mut turn = self.pools.turn(ask).await?;
             if is_lifted {
                 turn.permit.lift_budget();

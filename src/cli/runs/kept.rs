@@ -1,0 +1,34 @@
+//! The runs that the state file keeps, each with its accounts.
+
+use crate::base::error::Result;
+use crate::checkpoint::{Reader, RunRecord};
+use crate::model::account::Account;
+
+/// A run that is kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) record: RunRecord,
+    /// Whether it is going.
+    pub(super) running: bool,
+    /// What it asked of the source, a table; none if that is not kept.
+    pub(super) accounts: Vec<Account>,
+}
+
+/// Reads the last runs, the latest first.
+pub(super) fn read(reader: &Reader, count: usize) -> Result<Vec<Kept>> {
+    // The lock is read before the records: a run that ends in between then counts as ended.
+    let written = reader.is_being_written();
+    let view = reader.view()?;
+    let writer = view.writer()?;
+    let records = view.last_runs(count)?;
+    let mut runs = Vec::new();
+    for (at, record) in records.into_iter().enumerate() {
+        let running = at == 0 && written && record.ended_at.is_none() && writer == Some(record.pid);
+        runs.push(Kept {
+            accounts: view.accounts(record.run_id)?,
+            running,
+            record,
+        });
+    }
+    Ok(runs)
+}
