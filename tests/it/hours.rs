@@ -185,11 +185,11 @@ async fn a_chunk_under_way_at_the_edge_is_finished_and_the_next_one_waits() {
     assert_eq!(until, job.at(0, "22:00:00"), "{status}");
     assert_eq!(status["pace"]["hours"]["open"], false, "{status}");
 
-    run.clock.move_to(job.at(1, "06:59:50"));
+    run.clock.move_to(job.at(1, "06:59:59.900"));
     run.tells("released hours").await;
     job.server.faults().wait_fired(third, 1).await;
     // Seven o'clock has come, and the third chunk is being read.
-    run.clock.move_to(job.at(1, "07:00:05"));
+    run.clock.move_to(job.at(1, "07:00:00.100"));
     job.server.faults().remove(third);
     run.tells("chunk 1").await;
     let (mut is_held, mut is_loaded) = (false, false);
@@ -215,10 +215,10 @@ async fn a_chunk_under_way_at_the_edge_is_finished_and_the_next_one_waits() {
 
     // Over midnight nothing changes.
     let second = job.read(2).stalls(&job.server);
-    run.clock.move_to(job.at(0, "23:59:55"));
+    run.clock.move_to(job.at(0, "23:59:59.900"));
     run.tells("released hours").await;
     job.server.faults().wait_fired(second, 1).await;
-    run.clock.move_to(job.at(1, "00:00:05"));
+    run.clock.move_to(job.at(1, "00:00:00.100"));
     job.server.faults().remove(second);
     assert_eq!(run.ends().await, ExitCode::Done);
     job.server.assert_equal("dbo.T", "dbo.t_T").await;
