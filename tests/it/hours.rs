@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use mssql_sync::base::clock::{Clock, SharedClock, SystemClock};
@@ -15,11 +17,10 @@ use mssql_sync::config::Config;
 use mssql_sync::model::window::DateRange;
 use mssql_sync::preflight::context::{Identity, RunOptions};
 use mssql_sync::progress::{Event, Progress, RunSummary};
-use testkit::clock::Hand;
 use testkit::project::{PASSWORD_VARIABLE, T_MONTHLY};
 use testkit::{Project, Server, faults, tables};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 const DATES: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"];
 
@@ -165,6 +166,52 @@ impl Progress for Tells {
         };
         // Who has heard enough does not listen on.
         let _ = self.0.send(told);
+    }
+}
+
+/// A clock that a test moves by hand: it stands still otherwise, and who sleeps wakes once it has come that far.
+#[derive(Debug)]
+struct Hand {
+    start: DateTime<Utc>,
+    passed: watch::Sender<Duration>,
+}
+
+impl Hand {
+    /// A clock that stands at a time.
+    fn at(start: DateTime<Utc>) -> Arc<Hand> {
+        Arc::new(Hand {
+            start,
+            passed: watch::Sender::new(Duration::ZERO),
+        })
+    }
+
+    /// Moves it on to a time.
+    fn move_to(&self, time: DateTime<Utc>) {
+        let passed = (time - self.start).to_std().expect("it is not moved back");
+        self.passed.send_replace(passed);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> DateTime<Utc> {
+        self.start + TimeDelta::from_std(self.monotonic()).expect("a test is shorter")
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.passed.borrow()
+    }
+
+    fn random(&self) -> u128 {
+        SystemClock::shared().random()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let until = self.monotonic() + duration;
+        let mut passed = self.passed.subscribe();
+        Box::pin(async move {
+            // The sender is in `self`, so waiting cannot fail.
+            let _ = passed.wait_for(|passed| *passed >= until).await;
+        })
     }
 }
 
