@@ -222,7 +222,8 @@ impl Progress for Bars {
             Event::Comparing { table } => {
                 end_table(state);
                 let bar = self.bar(table.to_owned());
-                bar.set_message("comparing");
+                let held = state.teller.held(self.clock.now());
+                bar.set_message(held.unwrap_or_else(|| "comparing".to_owned()));
                 state.comparing = Some((bar, 0));
             }
             Event::ChunkCompared { row_count, .. } => {

@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use mssql_sync::base::clock::{Clock, SharedClock, SystemClock};
@@ -15,11 +17,10 @@ use mssql_sync::config::Config;
 use mssql_sync::model::window::DateRange;
 use mssql_sync::preflight::context::{Identity, RunOptions};
 use mssql_sync::progress::{Event, Progress, RunSummary};
-use testkit::clock::Hand;
 use testkit::project::{PASSWORD_VARIABLE, T_MONTHLY};
 use testkit::{Project, Server, faults, tables};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 const DATES: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"];
 
@@ -168,6 +169,52 @@ impl Progress for Tells {
     }
 }
 
+/// A clock that a test moves by hand: it stands still otherwise, and who sleeps wakes once it has come that far.
+#[derive(Debug)]
+struct Hand {
+    start: DateTime<Utc>,
+    passed: watch::Sender<Duration>,
+}
+
+impl Hand {
+    /// A clock that stands at a time.
+    fn at(start: DateTime<Utc>) -> Arc<Hand> {
+        Arc::new(Hand {
+            start,
+            passed: watch::Sender::new(Duration::ZERO),
+        })
+    }
+
+    /// Moves it on to a time.
+    fn move_to(&self, time: DateTime<Utc>) {
+        let passed = (time - self.start).to_std().expect("it is not moved back");
+        self.passed.send_replace(passed);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> DateTime<Utc> {
+        self.start + TimeDelta::from_std(self.monotonic()).expect("a test is shorter")
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.passed.borrow()
+    }
+
+    fn random(&self) -> u128 {
+        SystemClock::shared().random()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let until = self.monotonic() + duration;
+        let mut passed = self.passed.subscribe();
+        Box::pin(async move {
+            // The sender is in `self`, so waiting cannot fail.
+            let _ = passed.wait_for(|passed| *passed >= until).await;
+        })
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunk_under_way_at_the_edge_is_finished_and_the_next_one_waits() {
     let name = "a_chunk_under_way_at_the_edge_is_finished_and_the_next_one_waits";
@@ -185,11 +232,11 @@ async fn a_chunk_under_way_at_the_edge_is_finished_and_the_next_one_waits() {
     assert_eq!(until, job.at(0, "22:00:00"), "{status}");
     assert_eq!(status["pace"]["hours"]["open"], false, "{status}");
 
-    run.clock.move_to(job.at(1, "06:59:50"));
+    run.clock.move_to(job.at(1, "06:59:59.900"));
     run.tells("released hours").await;
     job.server.faults().wait_fired(third, 1).await;
     // Seven o'clock has come, and the third chunk is being read.
-    run.clock.move_to(job.at(1, "07:00:05"));
+    run.clock.move_to(job.at(1, "07:00:00.100"));
     job.server.faults().remove(third);
     run.tells("chunk 1").await;
     let (mut is_held, mut is_loaded) = (false, false);
@@ -215,10 +262,10 @@ async fn a_chunk_under_way_at_the_edge_is_finished_and_the_next_one_waits() {
 
     // Over midnight nothing changes.
     let second = job.read(2).stalls(&job.server);
-    run.clock.move_to(job.at(0, "23:59:55"));
+    run.clock.move_to(job.at(0, "23:59:59.900"));
     run.tells("released hours").await;
     job.server.faults().wait_fired(second, 1).await;
-    run.clock.move_to(job.at(1, "00:00:05"));
+    run.clock.move_to(job.at(1, "00:00:00.100"));
     job.server.faults().remove(second);
     assert_eq!(run.ends().await, ExitCode::Done);
     job.server.assert_equal("dbo.T", "dbo.t_T").await;

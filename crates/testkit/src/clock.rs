@@ -1,11 +1,11 @@
-//! The clocks of tests: time passes by being looked at or waited for, or is moved by hand, and nobody waits for the machine's.
+//! The clocks of tests: time passes by being looked at or waited for, and nobody waits.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use mssql_sync::base::clock::{Clock, SharedClock, SystemClock};
 use tokio::sync::watch;
 
@@ -141,56 +141,6 @@ impl Clock for Waiting {
             let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             let before = self.waited_ms.fetch_add(ms, Ordering::SeqCst);
             (self.each)(Duration::from_millis(before + ms));
-        })
-    }
-}
-
-/// A clock that a test moves by hand: it stands still otherwise, and who sleeps wakes once it has come that far.
-#[derive(Debug)]
-pub struct Hand {
-    start: DateTime<Utc>,
-    passed: watch::Sender<Duration>,
-    drawn: AtomicU64,
-}
-
-impl Hand {
-    /// A clock that stands at a time.
-    pub fn at(start: DateTime<Utc>) -> Arc<Hand> {
-        Arc::new(Hand {
-            start,
-            passed: watch::Sender::new(Duration::ZERO),
-            drawn: AtomicU64::new(0),
-        })
-    }
-
-    /// Moves it on to a time.
-    pub fn move_to(&self, time: DateTime<Utc>) {
-        let passed = (time - self.start).to_std().expect("it is not moved back");
-        self.passed.send_replace(passed);
-    }
-}
-
-impl Clock for Hand {
-    fn now(&self) -> DateTime<Utc> {
-        self.start + TimeDelta::from_std(self.monotonic()).expect("a test is shorter")
-    }
-
-    fn monotonic(&self) -> Duration {
-        *self.passed.borrow()
-    }
-
-    fn random(&self) -> u128 {
-        // Numbers that differ in their first bytes as well, as random ones do.
-        let number = u128::from(self.drawn.fetch_add(1, Ordering::Relaxed) + 1);
-        number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let until = self.monotonic() + duration;
-        let mut passed = self.passed.subscribe();
-        Box::pin(async move {
-            // The sender is in `self`, so waiting cannot fail.
-            let _ = passed.wait_for(|passed| *passed >= until).await;
         })
     }
 }
