@@ -30,6 +30,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// who is kept waiting notices after about as long.
 const SIGNS_EVERY: Duration = Duration::from_secs(10);
 
+/// The time after which a hold that has not changed is told again, for one who looks into the log in the morning.
+const REMIND_AFTER: Duration = Duration::from_secs(30 * 60);
+
 /// The time over which the rows a second are shown.
 const RATE_OVER: Duration = Duration::from_secs(60);
 
@@ -109,6 +112,8 @@ struct Told {
     hold: Hold,
     /// Its start on the monotonic clock.
     since: Duration,
+    /// When it was last told.
+    told_at: Duration,
 }
 
 /// A read that waits. The time counts for its cause until this is dropped, once however many wait.
@@ -263,7 +268,7 @@ impl Throttle {
                         (Some(before), Some(until)) => (until - before).abs() < TimeDelta::seconds(1),
                         (before, until) => before == until,
                     };
-                if is_same {
+                if is_same && now.saturating_sub(before.told_at) < REMIND_AFTER {
                     return Ok(());
                 }
                 let since = before.hold.since;
@@ -275,11 +280,12 @@ impl Throttle {
         *told = Some(Told {
             hold: hold.clone(),
             since,
+            told_at: now,
         });
         self.state().hold = Some(hold.clone());
+        self.progress.event(Event::Held { hold: &hold });
         let mut decided = Vec::new();
         if is_new {
-            self.progress.event(Event::Held { hold: &hold });
             decided.push((Action::Held(hold.cause), hold.detail.clone()));
         }
         self.publish_with(Some(Change::Held(Some(hold))), decided)
@@ -362,8 +368,10 @@ impl Throttle {
             state.ignores_hours = ignores;
         }
         let decided = state.governor.take_decided();
+        let rows_per_second = state.governor.rows.per_second();
         drop(state);
         self.wake();
+        self.progress.event(Event::Paced { rows_per_second });
         // A store that cannot be written ends the run at its next write.
         let _ = self.publish(decided);
     }
@@ -446,7 +454,7 @@ impl Throttle {
             pause_ms: u64::try_from(governor.pressure.pause().as_millis()).unwrap_or(u64::MAX),
             rows_per_second: governor.rows.per_second(),
             rows_read_per_second: rows as f64 / RATE_OVER.as_secs_f64(),
-            connections: 0,
+            connections: usize::try_from(self.meter.connections()).unwrap_or(usize::MAX),
             ignores_hours: state.ignores_hours,
             signs: state.signs,
         }
