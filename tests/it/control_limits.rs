@@ -68,6 +68,8 @@ fn begin(state: &Path, clock: &SharedClock) -> (Server, Arc<Throttle>) {
         ceilings: Ceilings::default(),
         max_workers: 2,
         chunk_rows: 100,
+        closed_until: None,
+        ignores_hours: false,
     }));
     reins.give(&throttle);
     let desk = Desk {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use mssql_sync::base::clock::SharedClock;
 use mssql_sync::base::error::{ErrorKind, Result};
 use mssql_sync::base::exit_code::ExitCode;
-use mssql_sync::base::stop::StopSignal;
 use mssql_sync::checkpoint::{Reader, Store};
 use mssql_sync::config::Config;
+use mssql_sync::governor::Reins;
 use mssql_sync::model::window::DateRange;
 use mssql_sync::mssql::{Guard, Proof, Timeouts};
 use mssql_sync::pipeline::pool::Pool;
@@ -94,19 +94,11 @@ async fn run_here(project: &Project, clock: &SharedClock, told: &Arc<Told>) -> R
         allow_deletes: Vec::new(),
         accept_source: false,
         recount: false,
+        ignore_hours: false,
     };
     let (config, clock) = (config(project), Arc::clone(clock));
     let progress: Arc<dyn Progress> = Arc::<Told>::clone(told);
-    run(
-        &config,
-        store,
-        clock,
-        options,
-        identity(),
-        progress,
-        StopSignal::new(),
-    )
-    .await
+    run(&config, store, clock, options, identity(), progress, Reins::new()).await
 }
 
 /// A comparison of all that is verified with the source, in this process, on this clock.
@@ -119,19 +111,11 @@ async fn reconcile_here(project: &Project, clock: &SharedClock, told: &Arc<Told>
         tables: None,
         allow_deletes: Vec::new(),
         max_workers: Some(1),
+        ignore_hours: false,
     };
     let (config, clock) = (config(project), Arc::clone(clock));
     let progress: Arc<dyn Progress> = Arc::<Told>::clone(told);
-    reconcile(
-        &config,
-        store,
-        clock,
-        options,
-        identity(),
-        progress,
-        StopSignal::new(),
-    )
-    .await
+    reconcile(&config, store, clock, options, identity(), progress, Reins::new()).await
 }
 
 /// Makes the source the primary once the read with this number is done. Its session stays connected, which is harder for

@@ -11,7 +11,7 @@ use mssql_sync::base::exit_code::ExitCode;
 use mssql_sync::base::stop::StopSignal;
 use mssql_sync::checkpoint::Store;
 use mssql_sync::config::Config;
-use mssql_sync::governor::{Ask, Found, Parts, Throttle};
+use mssql_sync::governor::{Ask, Found, Parts, Reins, Throttle};
 use mssql_sync::model::pace::{Action as Decided, Cause, Ceilings, Tuning};
 use mssql_sync::model::window::DateRange;
 use mssql_sync::mssql::{Guard, Meter, Proof, Timeouts};
@@ -122,7 +122,7 @@ impl Job {
         Config::load(&path, &environment).expect("a configuration")
     }
 
-    async fn run(&self, stop: StopSignal) -> RunSummary {
+    async fn run(&self, reins: Reins) -> RunSummary {
         let day = |text: &str| text.parse().expect("a day");
         let options = RunOptions {
             range: DateRange::inclusive(day("2025-10-01"), day("2025-11-30")).expect("a range"),
@@ -133,6 +133,7 @@ impl Job {
             allow_deletes: Vec::new(),
             accept_source: false,
             recount: false,
+            ignore_hours: false,
         };
         let identity = Identity {
             run_id: self.clock.random(),
@@ -142,14 +143,14 @@ impl Job {
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
         let ear = Arc::clone(&self.ear) as Arc<dyn Progress>;
         let config = self.config();
-        let ended = mssql_sync::run::run(&config, self.store(), clock, options, identity, ear, stop).await;
+        let ended = mssql_sync::run::run(&config, self.store(), clock, options, identity, ear, reins).await;
         ended.expect("the run ends")
     }
 
     /// Runs to the end. All is there once, and no row was read twice: each chunk asks for one row more than it has.
     async fn runs_whole(&self) {
         let mark = self.server.mark();
-        let summary = self.run(StopSignal::new()).await;
+        let summary = self.run(Reins::new()).await;
         assert_eq!(summary.exit, ExitCode::Done, "{:?}", self.ear.heard());
         self.server.assert_equal("dbo.T", "dbo.t_T").await;
         let reads = self.server.table_reads(mark, "[T]").expect("there is a log");
@@ -171,6 +172,7 @@ impl Job {
             max_workers: 2,
             chunk_rows: 100,
             closed_until: opens.map(|opens| Arc::new(move |now| (now < opens).then_some(opens)) as _),
+            ignores_hours: false,
         });
         let guard = Guard {
             proof: Proof::None,
@@ -182,6 +184,7 @@ impl Job {
             source: Arc::new(Pool::new(pool(&self.server.source), guard, timeouts, &clock)),
             target: Arc::new(Pool::new(pool(&self.server.target), (), timeouts, &clock)),
             throttle: Arc::new(throttle),
+            prober: Arc::default(),
         }
     }
 }

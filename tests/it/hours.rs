@@ -14,6 +14,7 @@ use mssql_sync::base::exit_code::ExitCode;
 use mssql_sync::base::stop::StopSignal;
 use mssql_sync::checkpoint::Store;
 use mssql_sync::config::Config;
+use mssql_sync::governor::Reins;
 use mssql_sync::model::window::DateRange;
 use mssql_sync::preflight::context::{Identity, RunOptions};
 use mssql_sync::progress::{Event, Progress, RunSummary};
@@ -71,7 +72,8 @@ impl Job {
     fn start(&self, ignore_hours: bool) -> Run {
         let clock = Hand::at(SystemClock::shared().now());
         let (sender, told) = mpsc::unbounded_channel();
-        let stop = StopSignal::new();
+        let reins = Reins::new();
+        let stop = reins.stop.clone();
         let password = self.project.password().to_owned();
         let config = Config::load(&self.project.home.path("sync.toml"), &|name| {
             (name == PASSWORD_VARIABLE).then(|| password.clone())
@@ -96,12 +98,12 @@ impl Job {
             host: "vm".to_owned(),
             process_id: std::process::id(),
         };
-        let (shared, stopping): (SharedClock, _) = (clock.clone(), stop.clone());
+        let shared: SharedClock = clock.clone();
         let (runtime, (ends, work)) = (Handle::current(), oneshot::channel());
         // A thread that nobody waits for: a run that hangs must not keep a test from failing.
         std::thread::spawn(move || {
             let told = Arc::new(Tells(sender));
-            let running = mssql_sync::run::run(&config, store, shared, options, identity, told, stopping);
+            let running = mssql_sync::run::run(&config, store, shared, options, identity, told, reins);
             // Nobody hears it if the test has failed.
             let _ = ends.send(runtime.block_on(running));
         });
