@@ -14,7 +14,7 @@ mod window;
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 
 use crate::base::clock::SharedClock;
 use crate::base::error::{ErrorKind, Result};
@@ -47,19 +47,7 @@ pub async fn reconcile(
     reins: Reins,
 ) -> Result<Reconciled> {
     config.knows("--allow-deletes", &options.allow_deletes)?;
-    let today = clock.now().date_naive();
-    let range = options.range;
-    let run_options = RunOptions {
-        range: range.map_or_else(|| DateRange::inclusive(today, today), Ok)?,
-        tables: options.tables.clone(),
-        max_workers: options.max_workers,
-        chunk_rows: None,
-        force: false,
-        allow_deletes: options.allow_deletes.clone(),
-        accept_source: false,
-        recount: false,
-        ignore_hours: options.ignore_hours,
-    };
+    let run_options = run_options(&options, clock.now().date_naive())?;
     let retrier = Retrier {
         clock: Arc::clone(&clock),
         stop: reins.stop.clone(),
@@ -108,6 +96,22 @@ pub async fn reconcile(
     let total = Account::total(&done.accounts);
     run.retrier.progress.event(Event::Accounted { account: &total });
     Ok(done)
+}
+
+/// The options of the work, as those of a run.
+fn run_options(options: &ReconcileOptions, today: NaiveDate) -> Result<RunOptions> {
+    let range = options.range;
+    Ok(RunOptions {
+        range: range.map_or_else(|| DateRange::inclusive(today, today), Ok)?,
+        tables: options.tables.clone(),
+        max_workers: options.max_workers,
+        chunk_rows: None,
+        force: false,
+        allow_deletes: options.allow_deletes.clone(),
+        accept_source: false,
+        recount: false,
+        ignore_hours: options.ignore_hours,
+    })
 }
 
 /// Records what a pass came to.

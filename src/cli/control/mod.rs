@@ -9,9 +9,9 @@ mod view;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 
-use crate::base::error::Result;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::checkpoint::holder;
 use crate::cli::context::{Context, json, result};
@@ -54,22 +54,21 @@ pub(super) struct StopArgs {
 
 /// Arguments of `sync tune`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("settings").required(true).multiple(true))]
 pub(super) struct TuneArgs {
     /// Parallel windows of a table
-    #[arg(long, value_name = "N", group = "settings", value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     max_workers: Option<u8>,
     /// Most rows a second that are read of the source; 0 for any number
-    #[arg(long, value_name = "N", group = "settings", value_parser = clap::value_parser!(u64).range(0..=1 << 40))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=1 << 40))]
     rows_per_second: Option<u64>,
     /// Most rows of a chunk
-    #[arg(long, value_name = "N", group = "settings", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     chunk_rows: Option<u32>,
     /// Read the source outside of its hours, too
-    #[arg(long, group = "settings")]
+    #[arg(long)]
     ignore_hours: bool,
     /// Read the source in its hours only again
-    #[arg(long, group = "settings", conflicts_with = "ignore_hours")]
+    #[arg(long, conflicts_with = "ignore_hours")]
     heed_hours: bool,
     /// Print JSON
     #[arg(long)]
@@ -114,7 +113,12 @@ pub(super) async fn stop(context: &Context, args: StopArgs) -> Result<ExitCode> 
 }
 
 pub(super) async fn tune(context: &Context, args: TuneArgs) -> Result<ExitCode> {
-    let ask = Ask::Tune(args.tuning());
+    let tuning = args.tuning();
+    if tuning == Tuning::default() {
+        let text = "Nothing is to be changed; name a setting, as in `sync tune --max-workers 1`, and see `sync tune --help`";
+        return Err(Error::new(ErrorKind::Usage, text));
+    }
+    let ask = Ask::Tune(tuning);
     let done = asked(context, ask).await?;
     tell(context, ask, &done, args.json)
 }

@@ -3,11 +3,11 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use super::condition::Condition;
-use super::pace::PaceStatus;
 use crate::base::text::counted;
 use crate::checkpoint::{Counts, Pass, Refusal, RunRecord, Tombstone, Waiting};
 use crate::model::account::Account;
-use crate::model::pace::Figures;
+use crate::model::hours::{Hours, Wall};
+use crate::model::pace::{Decision, Figures, Hold};
 use crate::model::window::{DateRange, Window, midnight, missing};
 
 /// The smallest part of a window of which the rest is inferred.
@@ -28,6 +28,20 @@ pub(super) struct Status {
     pub(super) forgetting: Vec<Tombstone>,
     /// The passes of `sync reconcile` that are kept, the latest last.
     pub(super) passes: Vec<PassStatus>,
+}
+
+/// The reads of the source, as the state file and the configuration have them.
+#[derive(Debug, Default)]
+pub(super) struct PaceStatus {
+    /// The time of this status.
+    pub(super) now: DateTime<Utc>,
+    /// The clock that a person reads times by.
+    pub(super) wall: Wall,
+    pub(super) hours: Option<Hours>,
+    /// What all reads wait for, of the process that writes the state file.
+    pub(super) held: Option<Hold>,
+    /// The governor's last decisions, in their order.
+    pub(super) decisions: Vec<Decision>,
 }
 
 #[derive(Debug, Default)]

@@ -14,20 +14,6 @@ use crate::model::hours::{Hours, Wall};
 use crate::model::pace::{Action, Decision, Figures, Hold, Signs};
 use crate::model::waits::{long, millis};
 
-/// The reads of the source, as the state file and the configuration have them.
-#[derive(Debug, Default)]
-pub(super) struct PaceStatus {
-    /// The time of this status.
-    pub(super) now: DateTime<Utc>,
-    /// The clock that a person reads times by.
-    pub(super) wall: Wall,
-    pub(super) hours: Option<Hours>,
-    /// What all reads wait for, of the process that writes the state file.
-    pub(super) held: Option<Hold>,
-    /// The governor's last decisions, in their order.
-    pub(super) decisions: Vec<Decision>,
-}
-
 /// What the governor's last decisions have come to.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Decided {

@@ -1,8 +1,7 @@
 //! Reads the facts of `sync status` from the state file.
 
 use super::condition::Condition;
-use super::facts::{PassStatus, RunStatus, Status, TableStatus, WindowStatus, until, whole_of};
-use super::pace::PaceStatus;
+use super::facts::{PaceStatus, PassStatus, RunStatus, Status, TableStatus, WindowStatus, until, whole_of};
 use crate::base::error::Result;
 use crate::checkpoint::{Differing, Pass, Reader, RunRecord, TableRecord, View, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
