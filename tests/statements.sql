@@ -836,14 +836,14 @@ GO
 SELECT b.[blocked]
     FROM (SELECT 1 AS [one]) AS [one] CROSS JOIN (SELECT COUNT_BIG(*) AS [blocked]
     FROM sys.dm_exec_requests AS r JOIN sys.dm_exec_sessions AS o ON o.session_id = r.blocking_session_id JOIN sys.dm_exec_sessions AS w ON w.session_id = r.session_id
-    WHERE LEFT(o.program_name, CHARINDEX(N'/', o.program_name + N'/') - 1) = LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1) AND LEFT(COALESCE(w.program_name, N''), CHARINDEX(N'/', COALESCE(w.program_name, N'') + N'/') - 1) <> LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1)) AS b
+    WHERE LEFT(r.wait_type, 6) = N'LCK_M_' AND LEFT(o.program_name, CHARINDEX(N'/', o.program_name + N'/') - 1) = LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1) AND LEFT(COALESCE(w.program_name, N''), CHARINDEX(N'/', COALESCE(w.program_name, N'') + N'/') - 1) <> LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1)) AS b
 GO
 
 -- at the source: SELECT sys.dm_exec_requests, sys.dm_exec_sessions, …
 SELECT b.[blocked], CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)) AS [server_name], w.[page_count], w.[page_ms], w.[log_count], w.[log_ms], w.[starved], h.[is_primary_replica], h.[synchronization_state], h.[is_suspended], h.[secondary_lag_seconds], h.[redo_queue_size], h.[log_send_queue_size], h.[last_received_time], SYSDATETIME() AS [now]
     FROM (SELECT 1 AS [one]) AS [one] CROSS JOIN (SELECT COUNT_BIG(*) AS [blocked]
     FROM sys.dm_exec_requests AS r JOIN sys.dm_exec_sessions AS o ON o.session_id = r.blocking_session_id JOIN sys.dm_exec_sessions AS w ON w.session_id = r.session_id
-    WHERE LEFT(o.program_name, CHARINDEX(N'/', o.program_name + N'/') - 1) = LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1) AND LEFT(COALESCE(w.program_name, N''), CHARINDEX(N'/', COALESCE(w.program_name, N'') + N'/') - 1) <> LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1)) AS b CROSS JOIN (SELECT SUM(CASE WHEN wait_type LIKE N'PAGEIOLATCH%' THEN waiting_tasks_count ELSE 0 END) AS [page_count], SUM(CASE WHEN wait_type LIKE N'PAGEIOLATCH%' THEN wait_time_ms ELSE 0 END) AS [page_ms], SUM(CASE WHEN wait_type = N'WRITELOG' THEN waiting_tasks_count ELSE 0 END) AS [log_count], SUM(CASE WHEN wait_type = N'WRITELOG' THEN wait_time_ms ELSE 0 END) AS [log_ms], SUM(CASE WHEN wait_type IN (N'THREADPOOL', N'RESOURCE_SEMAPHORE') THEN waiting_tasks_count ELSE 0 END) AS [starved]
+    WHERE LEFT(r.wait_type, 6) = N'LCK_M_' AND LEFT(o.program_name, CHARINDEX(N'/', o.program_name + N'/') - 1) = LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1) AND LEFT(COALESCE(w.program_name, N''), CHARINDEX(N'/', COALESCE(w.program_name, N'') + N'/') - 1) <> LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1)) AS b CROSS JOIN (SELECT SUM(CASE WHEN wait_type LIKE N'PAGEIOLATCH%' THEN waiting_tasks_count ELSE 0 END) AS [page_count], SUM(CASE WHEN wait_type LIKE N'PAGEIOLATCH%' THEN wait_time_ms ELSE 0 END) AS [page_ms], SUM(CASE WHEN wait_type = N'WRITELOG' THEN waiting_tasks_count ELSE 0 END) AS [log_count], SUM(CASE WHEN wait_type = N'WRITELOG' THEN wait_time_ms ELSE 0 END) AS [log_ms], SUM(CASE WHEN wait_type IN (N'THREADPOOL', N'RESOURCE_SEMAPHORE') THEN waiting_tasks_count ELSE 0 END) AS [starved]
     FROM sys.dm_os_wait_stats
     WHERE wait_type IN (N'PAGEIOLATCH_DT', N'PAGEIOLATCH_EX', N'PAGEIOLATCH_KP', N'PAGEIOLATCH_NL', N'PAGEIOLATCH_SH', N'PAGEIOLATCH_UP', N'WRITELOG', N'THREADPOOL', N'RESOURCE_SEMAPHORE')) AS w LEFT JOIN sys.dm_hadr_database_replica_states AS h ON h.database_id = DB_ID() AND h.is_local = 1
 GO
@@ -899,9 +899,9 @@ SELECT DISTINCT SCHEMA_NAME(p.schema_id) AS [schema_name], p.name AS [policy_nam
 GO
 
 -- at the source: SELECT sys.tables, sys.databases
-SELECT CAST(snapshot_isolation_state AS int) AS [snapshot], CAST(is_read_committed_snapshot_on AS int) AS [committed_snapshot], (SELECT COUNT(*)
+SELECT CAST(snapshot_isolation_state AS int) AS [snapshot], CAST(is_read_committed_snapshot_on AS int) AS [committed_snapshot], CASE WHEN EXISTS (SELECT 1
     FROM sys.tables
-    WHERE is_memory_optimized = 1) AS [memory_optimized]
+    WHERE is_memory_optimized = 1) THEN 1 ELSE 0 END AS [memory_optimized]
     FROM sys.databases
     WHERE name = DB_NAME()
 GO

@@ -49,6 +49,17 @@ pub(super) fn sentence(hours: &Hours, now: DateTime<Utc>) -> String {
     format!("{}{zone}: {stands}", texts.join(" and "))
 }
 
+/// What a command says that asks the source at once, whatever its hours; `None` if they are open.
+pub(super) fn outside(hours: &Hours, now: DateTime<Utc>) -> Option<String> {
+    match hours.state(now) {
+        State::Open { .. } => None,
+        State::Closed { until } => Some(format!(
+            "note: the source is asked outside of its hours, which are closed until {}; they hold runs and comparisons alone",
+            hours.wall().time(until, now)
+        )),
+    }
+}
+
 /// When a run that is started now begins to read; `None` if at once.
 pub(super) fn waits(hours: &Hours, now: DateTime<Utc>) -> Option<String> {
     match hours.state(now) {

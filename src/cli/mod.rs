@@ -16,6 +16,7 @@ mod doctor;
 mod embedded;
 #[cfg(feature = "emulator")]
 mod emulator;
+mod figures;
 mod forget;
 mod hours;
 mod init;

@@ -23,7 +23,7 @@ pub(super) async fn examine(
     let prober = Prober::default();
     let found = async {
         let standing = standing(session).await?;
-        let signs = prober.look(session).await?;
+        let signs = prober.look(session).await?.unwrap_or_default();
         Ok((standing, signs))
     };
     let (standing, signs) = match found.await {
@@ -60,7 +60,7 @@ pub(super) async fn examine_refused(report: &mut Report, config: &Config, timeou
         let server = session.server().await?;
         let standing = standing(&mut session).await?;
         let prober = Prober::default();
-        let signs = prober.look(&mut session).await?;
+        let signs = prober.look(&mut session).await?.unwrap_or_default();
         Ok::<_, crate::base::error::Error>(SourceFacts::of(&server, standing, &signs, prober.may_see()))
     };
     // That it was refused is told already, and is what counts.

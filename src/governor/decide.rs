@@ -140,6 +140,8 @@ pub(super) struct Governor {
     ended: Option<Duration>,
     /// Why all reads sleep.
     asleep: String,
+    /// Whether the last look has shown trouble.
+    is_bad_weather: bool,
     decided: Vec<Decided>,
 }
 
@@ -160,6 +162,7 @@ impl Governor {
             reading: 0,
             ended: None,
             asleep: String::new(),
+            is_bad_weather: false,
             decided: Vec::new(),
         }
     }
@@ -243,6 +246,18 @@ impl Governor {
         (now < paid_at).then_some(paid_at)
     }
 
+    /// The most rows of a read under the ceiling: a second's worth, so that there is no burst; but no query for a handful.
+    fn at_once(&self) -> u64 {
+        self.rows
+            .per_second()
+            .map_or(u64::MAX, |most| most.max(LEAST_ROWS))
+    }
+
+    /// The most rows of the next chunk.
+    pub(super) fn next_rows(&self) -> u64 {
+        self.size.rows().min(self.at_once())
+    }
+
     fn begin(&mut self, now: Duration, ask: Ask, is_probe: bool) -> Grant {
         let (rows, reserved) = match ask {
             Ask::Chunk { rows, found } => {
@@ -253,14 +268,18 @@ impl Governor {
                     Found::ByIndex | Found::ByWalk if is_probe => self.size.least(),
                     Found::ByIndex | Found::ByWalk => self.size.rows(),
                 };
-                // A second's worth at a time, so that there is no burst; but no query for a handful of rows.
-                let at_once = self
-                    .rows
-                    .per_second()
-                    .map_or(u64::MAX, |most| most.max(LEAST_ROWS));
+                let at_once = match found {
+                    Found::ByScan => u64::MAX,
+                    Found::ByIndex | Found::ByWalk => self.at_once(),
+                };
                 let rows = rows.min(decided).min(at_once);
                 (rows, rows)
             }
+            // What is known to take too long is read in parts, and split.
+            Ask::Again {
+                rows,
+                found: Found::ByIndex,
+            } if self.size.is_known() && rows > self.size.rows() => (self.size.rows(), self.size.rows()),
             Ask::Again { rows, .. } | Ask::Whole { rows } => (u64::MAX, rows),
             Ask::Part => (u64::MAX, 0),
         };
@@ -271,8 +290,11 @@ impl Governor {
             self.pressure.probe(true);
         }
         let bytes = match ask {
-            Ask::Chunk { .. } => self.bytes.per_second().unwrap_or(u64::MAX),
-            Ask::Again { .. } | Ask::Whole { .. } | Ask::Part => u64::MAX,
+            Ask::Chunk {
+                found: Found::ByIndex | Found::ByWalk,
+                ..
+            } => self.bytes.per_second().unwrap_or(u64::MAX),
+            Ask::Chunk { .. } | Ask::Again { .. } | Ask::Whole { .. } | Ask::Part => u64::MAX,
         };
         Grant {
             rows,
@@ -295,6 +317,10 @@ impl Governor {
         }
         self.bytes.take(now, read.bytes);
         let (rows, took) = (read.rows, read.took);
+        let asked = match ask {
+            Ask::Again { rows, .. } | Ask::Whole { rows } => rows.min(grant.rows),
+            Ask::Chunk { .. } | Ask::Part => grant.rows,
+        };
         let why = format!(
             "{} took {}, and query_ms_target is {}",
             counted_rows(rows),
@@ -309,7 +335,7 @@ impl Governor {
                     full: read.full,
                 };
                 match read.cut && rows == 0 {
-                    true => self.size.cancelled(grant.rows),
+                    true => self.size.cancelled(asked),
                     false => self.size.follow(sized, self.query_target),
                 }
             }
@@ -317,11 +343,10 @@ impl Governor {
         };
         if read.cut {
             let action = Action::Cancelled {
-                rows: grant.rows,
+                rows: asked,
                 took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             };
-            self.decided
-                .push((action, format!("{why}: it may take ten times that")));
+            self.decided.push((action, format!("{why}; what came is kept")));
         }
         if let Some((from, to)) = resized {
             self.decided.push((Action::ChunkRows { from, to }, why));
@@ -331,7 +356,8 @@ impl Governor {
             return self.went_well(std::mem::take(&mut grant.is_probe));
         }
         let expected = self.baseline.expected(rows);
-        let is_trouble = read.cut || self.baseline.is_trouble(rows, took, self.query_target);
+        // One that was cut with its rows is too large for its source, which is no trouble if they came as fast as ever.
+        let is_trouble = (read.cut && rows == 0) || self.baseline.is_trouble(rows, took, self.query_target);
         self.baseline.learn(rows, took);
         if !is_trouble {
             return self.went_well(std::mem::take(&mut grant.is_probe));
@@ -349,6 +375,10 @@ impl Governor {
     }
 
     fn went_well(&mut self, was_probe: bool) {
+        if self.is_bad_weather && !was_probe {
+            // What its server suffers from is not over because reads are fast.
+            return;
+        }
         let action = self.pressure.calm(was_probe);
         self.decide(action, "reads are as fast as they were again".to_owned());
     }
@@ -367,6 +397,8 @@ impl Governor {
     pub(super) fn end(&mut self, now: Duration, grant: Grant) {
         self.reading = self.reading.saturating_sub(1);
         self.ended = Some(now);
+        // What was taken for rows that never came.
+        self.rows.give_back(grant.reserved);
         if grant.is_probe {
             self.pressure.probe(false);
         }
@@ -380,7 +412,9 @@ impl Governor {
             _ => None,
         };
         let mut is_critical = false;
-        match weather(signs) {
+        let weather = weather(signs);
+        self.is_bad_weather = weather != Weather::Calm;
+        match weather {
             Weather::Calm => {}
             Weather::Trouble(why) if !self.pressure.is_asleep() => {
                 let action = self.pressure.harder();
@@ -395,25 +429,36 @@ impl Governor {
         self.lag.is_none() && !is_critical
     }
 
+    /// A look has shown nothing. Returns whether a read may go on: the lag that was seen is taken to last.
+    pub(super) fn unseen(&mut self, now: Duration) -> bool {
+        if let Some((_, next)) = &mut self.lag {
+            *next = now.saturating_add(LAG_LOOK);
+        }
+        self.lag.is_none()
+    }
+
     /// A person changes settings.
     pub(super) fn tune(&mut self, tuning: Tuning) {
         let mut told = Vec::new();
-        if let Some(workers) = tuning.max_workers {
+        if let Some(workers) = tuning
+            .max_workers
+            .filter(|workers| *workers != self.pressure.max())
+        {
             told.push(format!("max_workers {} to {workers}", self.pressure.max()));
             self.pressure.set_max(workers);
         }
-        if let Some(rows) = tuning.rows_per_second {
-            let before = self.rows.per_second().unwrap_or(0);
+        let before = self.rows.per_second().unwrap_or(0);
+        if let Some(rows) = tuning.rows_per_second.filter(|rows| *rows != before) {
             told.push(format!("rows_per_second {before} to {rows}"));
             self.rows.set(Some(rows));
         }
-        if let Some(rows) = tuning.chunk_rows {
+        if let Some(rows) = tuning.chunk_rows.filter(|rows| *rows as u64 != self.chunk_rows) {
             told.push(format!("chunk_rows {} to {rows}", self.chunk_rows));
             self.chunk_rows = rows as u64;
             self.size.set_max(self.chunk_rows);
         }
         if let Some(ignores) = tuning.ignore_hours {
-            told.push(format!("hours {}", if ignores { "ignored" } else { "kept" }));
+            told.push(format!("hours {}", if ignores { "ignored" } else { "heeded" }));
         }
         if !told.is_empty() {
             self.decided.push((Action::Tuned, told.join(", ")));

@@ -68,7 +68,7 @@ impl Throttle {
                 at_hold();
                 self.tell(Some(self.held(cause, &wait, time)))?;
             }
-            self.wait(time, &mut changed).await;
+            self.wait(wait.until, &mut changed).await;
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Size {
     max: u64,
     /// The number that was last told, so that millions of chunks do not tell a decision each.
     told: u64,
+    /// Whether a read has told of the table's rows.
+    is_known: bool,
 }
 
 /// A read of a chunk.
@@ -48,7 +50,13 @@ impl Size {
             rows,
             max,
             told: rows,
+            is_known: false,
         }
+    }
+
+    /// Whether a read has told how large a chunk may be.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known
     }
 
     /// The most rows of the next chunk.
@@ -83,6 +91,7 @@ impl Size {
     /// Takes the bound of a table that needs larger chunks than are set.
     pub(super) fn fit(&mut self, max: u64) {
         self.max = self.max.max(max);
+        self.rows = self.rows.max(self.least());
     }
 
     /// Follows a read. Returns the number before and now, if it is one to tell.
@@ -101,6 +110,7 @@ impl Size {
             false => share < 1.0 && read.rows.saturating_mul(2) >= self.rows,
         };
         if follows {
+            self.is_known = true;
             self.rows = wanted.clamp(self.least(), self.max);
         }
         self.news()
@@ -110,6 +120,7 @@ impl Size {
     pub(super) fn cancelled(&mut self, rows: u64) -> Option<(u64, u64)> {
         let smaller = rows / CANCELLED_DIVISOR;
         self.rows = self.rows.min(smaller.max(self.least()));
+        self.is_known = true;
         self.news()
     }
 

@@ -23,6 +23,9 @@ use crate::progress::{Event, Progress};
 /// The shortest hold that is told, and that closes idle connections: less is over before a person has read of it.
 pub(super) const HOLD_MIN: Duration = Duration::from_secs(1);
 
+/// What is said of a read outside of the hours.
+const CLOSED: &str = "it is outside the hours in which the source may be read";
+
 /// The longest sleep before the hours are looked at again: the clock of a machine that slept or was set leaps.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -33,8 +36,12 @@ const SIGNS_EVERY: Duration = Duration::from_secs(10);
 /// The time after which a hold that has not changed is told again, for one who looks into the log in the morning.
 const REMIND_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// The time over which the rows a second are shown.
+/// The time between two looks after which their difference says nothing of the present.
+const SIGNS_OLD: Duration = Duration::from_secs(25);
+
+/// The time over which the rows a second are shown, and the least that tells anything.
 const RATE_OVER: Duration = Duration::from_secs(60);
+const RATE_OVER_MIN: Duration = Duration::from_secs(1);
 
 /// Tells until when the source may not be read, if it may not at an instant.
 pub type ClosedUntil = Arc<dyn Fn(DateTime<Utc>) -> Option<DateTime<Utc>> + Send + Sync>;
@@ -96,10 +103,14 @@ struct State {
     governor: Governor,
     ignores_hours: bool,
     signs: Option<Signs>,
+    /// When the signs were last seen.
+    seen_at: Option<Duration>,
     /// When the signs may be looked at again.
     next_look: Duration,
     /// The rows that were read over the last minute, each with its time.
     recent: VecDeque<(Duration, u64)>,
+    /// Since when they count: a run or a pace that began since says nothing of a whole minute.
+    recent_since: Duration,
     hold: Option<Hold>,
     /// By cause, how many reads wait and since when.
     waiting: [(usize, Duration); Cause::ALL.len()],
@@ -140,6 +151,7 @@ impl Drop for Waiting<'_> {
 impl Throttle {
     /// The gate of a run that begins.
     pub fn new(parts: Parts) -> Self {
+        let now = parts.clock.monotonic();
         let governor = Governor::new(&parts.ceilings, parts.max_workers, parts.chunk_rows as u64);
         Throttle {
             clock: parts.clock,
@@ -154,8 +166,10 @@ impl Throttle {
                 governor,
                 ignores_hours: parts.ignores_hours,
                 signs: None,
+                seen_at: None,
                 next_look: Duration::ZERO,
                 recent: VecDeque::new(),
+                recent_since: now,
                 hold: None,
                 waiting: Default::default(),
                 is_lifted: false,
@@ -178,7 +192,7 @@ impl Throttle {
                 return Err(stopped());
             }
             let _waiting = self.waits(cause, now);
-            self.wait(Some(at.saturating_sub(now)), &mut changed).await;
+            self.wait(Some(at), &mut changed).await;
         }
     }
 
@@ -194,7 +208,7 @@ impl Throttle {
                 Answer::Wait(Wait {
                     cause: Some(Cause::Hours),
                     until: Some(now + left.clamp(HOLD_MIN, LOOK_AGAIN)),
-                    hold: "it is outside the hours in which the source may be read".to_owned(),
+                    hold: CLOSED.to_owned(),
                 })
             }
             None => state.governor.ask(now, ask),
@@ -202,11 +216,15 @@ impl Throttle {
         (answer, state.governor.take_decided())
     }
 
-    /// Waits for this time, for a change, or for the request to stop.
-    pub(super) async fn wait(&self, time: Option<Duration>, changed: &mut watch::Receiver<u64>) {
+    /// Waits until this time on the monotonic clock, for a change, or for the request to stop.
+    pub(super) async fn wait(&self, until: Option<Duration>, changed: &mut watch::Receiver<u64>) {
         let passed = async {
-            match time {
-                Some(time) => self.clock.sleep(time).await,
+            match until {
+                Some(until) => {
+                    self.clock
+                        .sleep(until.saturating_sub(self.clock.monotonic()))
+                        .await
+                }
                 None => std::future::pending().await,
             }
         };
@@ -230,6 +248,21 @@ impl Throttle {
             throttle: self,
             cause,
         }
+    }
+
+    /// What the hours of the source hold all reads for now.
+    fn hours_now(&self) -> Option<Hold> {
+        let now = self.clock.now();
+        let closed_until = self
+            .closed_until
+            .as_ref()
+            .filter(|_| !self.state().ignores_hours)?;
+        Some(Hold {
+            cause: Cause::Hours,
+            since: now,
+            until: Some(closed_until(now)?),
+            detail: CLOSED.to_owned(),
+        })
     }
 
     /// A hold that begins now, as it is told.
@@ -274,7 +307,16 @@ impl Throttle {
                 let since = before.hold.since;
                 (Hold { since, ..hold }, before.since)
             }
-            (_, Some(hold)) => (hold, now),
+            (before, Some(hold)) => {
+                if let Some(Told {
+                    hold: before, since, ..
+                }) = before
+                {
+                    let (cause, waited) = (before.cause, now.saturating_sub(*since));
+                    self.progress.event(Event::Released { cause, waited });
+                }
+                (hold, now)
+            }
         };
         let is_new = told.as_ref().is_none_or(|told| told.hold.cause != hold.cause);
         *told = Some(Told {
@@ -286,6 +328,7 @@ impl Throttle {
         self.progress.event(Event::Held { hold: &hold });
         let mut decided = Vec::new();
         if is_new {
+            self.meter.held();
             decided.push((Action::Held(hold.cause), hold.detail.clone()));
         }
         self.publish_with(Some(Change::Held(Some(hold))), decided)
@@ -350,12 +393,19 @@ impl Throttle {
 
     /// Lets no further read begin, until [`Throttle::resume`]. Returns whether it was going before.
     pub fn pause(&self) -> bool {
-        !std::mem::replace(&mut self.state().governor.is_paused, true)
+        let was_going = !std::mem::replace(&mut self.state().governor.is_paused, true);
+        // What waits for something else waits for this from now on.
+        self.wake();
+        was_going
     }
 
     /// Lets reads begin again. Returns whether it was paused.
     pub fn resume(&self) -> bool {
         let was_paused = std::mem::replace(&mut self.state().governor.is_paused, false);
+        if was_paused {
+            // A store that cannot be written ends the run at its next write.
+            let _ = self.tell(self.hours_now());
+        }
         self.wake();
         was_paused
     }
@@ -363,10 +413,17 @@ impl Throttle {
     /// Changes the settings of the run.
     pub fn tune(&self, tuning: Tuning) {
         let mut state = self.state();
+        let ignores = tuning
+            .ignore_hours
+            .filter(|ignores| *ignores != state.ignores_hours);
+        let tuning = Tuning {
+            ignore_hours: ignores,
+            ..tuning
+        };
         state.governor.tune(tuning);
-        if let Some(ignores) = tuning.ignore_hours {
-            state.ignores_hours = ignores;
-        }
+        state.ignores_hours = ignores.unwrap_or(state.ignores_hours);
+        state.recent.clear();
+        state.recent_since = self.clock.monotonic();
         let decided = state.governor.take_decided();
         let rows_per_second = state.governor.rows.per_second();
         drop(state);
@@ -411,6 +468,16 @@ impl Throttle {
     pub fn seen(&self, signs: Signs) -> bool {
         let now = self.clock.monotonic();
         let mut state = self.state();
+        let signs = match state.seen_at.replace(now) {
+            Some(before) if now.saturating_sub(before) <= SIGNS_OLD => signs,
+            // Averages over a sleep or a night say nothing of now.
+            _ => Signs {
+                page_read_ms: None,
+                log_write_ms: None,
+                starved: None,
+                ..signs
+            },
+        };
         state.signs = Some(signs);
         let may_read = state.governor.seen(now, &signs);
         let decided = state.governor.take_decided();
@@ -419,6 +486,13 @@ impl Throttle {
         // A store that cannot be written ends the run at its next write.
         let _ = self.publish(decided);
         may_read
+    }
+
+    /// A look has shown nothing. Returns whether the read that was admitted may begin: a replica that was too far behind is
+    /// taken to be still.
+    pub fn unseen(&self) -> bool {
+        let now = self.clock.monotonic();
+        self.state().governor.unseen(now)
     }
 
     /// Says, once a table, that a query may take as long as it needs.
@@ -441,6 +515,9 @@ impl Throttle {
         let mut state = self.state();
         state.forget(now);
         let rows: u64 = state.recent.iter().map(|(_, rows)| rows).sum();
+        let over = now
+            .saturating_sub(state.recent_since)
+            .clamp(RATE_OVER_MIN, RATE_OVER);
         let governor = &state.governor;
         Figures {
             table: state.table.clone(),
@@ -449,11 +526,11 @@ impl Throttle {
             reading: governor.reading,
             workers: governor.pressure.workers(),
             max_workers: governor.pressure.max(),
-            chunk_rows: governor.size.rows(),
+            chunk_rows: governor.next_rows(),
             chunk_rows_max: governor.chunk_rows,
             pause_ms: u64::try_from(governor.pressure.pause().as_millis()).unwrap_or(u64::MAX),
             rows_per_second: governor.rows.per_second(),
-            rows_read_per_second: rows as f64 / RATE_OVER.as_secs_f64(),
+            rows_read_per_second: rows as f64 / over.as_secs_f64(),
             connections: usize::try_from(self.meter.connections()).unwrap_or(usize::MAX),
             ignores_hours: state.ignores_hours,
             signs: state.signs,

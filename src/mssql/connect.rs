@@ -77,7 +77,8 @@ fn session_options() -> String {
 /// READ_COMMITTED_SNAPSHOT is on. A memory-optimized table keeps versions, and is refused to a session under SNAPSHOT.
 const VERSIONS: &str = "SELECT CAST(snapshot_isolation_state AS int) AS [snapshot], \
     CAST(is_read_committed_snapshot_on AS int) AS [committed_snapshot], \
-    (SELECT COUNT(*) FROM sys.tables WHERE is_memory_optimized = 1) AS [memory_optimized] \
+    CASE WHEN EXISTS (SELECT 1 FROM sys.tables WHERE is_memory_optimized = 1) THEN 1 ELSE 0 END \
+    AS [memory_optimized] \
     FROM sys.databases WHERE name = DB_NAME()";
 
 /// The level that a session reads by where the database allows it. The batch lasts as long as the session, which a

@@ -15,10 +15,10 @@ const FATAL_CLASS: u8 = 20;
 /// Error numbers whose quoted parts are names of objects, types, databases or logins, or words of the statement.
 const NAMES_ONLY: &[u32] = &[
     102, 105, 137, 156, 207, 208, 209, 213, 229, 230, 257, 262, 266, 297, 300, 447, 468, 515, 544, 547, 911,
-    916, 927, 941, 952, 976, 978, 982, 983, 988, 1101, 1105, 1204, 1205, 1222, 1801, 1911, 1913, 2601, 2627,
-    2705, 2714, 2760, 2766, 2812, 3701, 3726, 3902, 3903, 3906, 3908, 3930, 3952, 3953, 3957, 3961, 4060,
-    4104, 4221, 4816, 4902, 4922, 8114, 8134, 8152, 9002, 15023, 15151, 15248, 18452, 18456, 18470, 18486,
-    18487, 18488, 40613,
+    916, 927, 941, 952, 976, 978, 979, 982, 983, 988, 1101, 1105, 1204, 1205, 1222, 1801, 1911, 1913, 2601,
+    2627, 2705, 2714, 2760, 2766, 2812, 3701, 3726, 3902, 3903, 3906, 3908, 3930, 3952, 3953, 3957, 3961,
+    4060, 4104, 4221, 4816, 4902, 4922, 8114, 8134, 8152, 9002, 15023, 15151, 15248, 18452, 18456, 18470,
+    18486, 18487, 18488, 40613,
 ];
 
 /// The numbers of errors that a database raises itself, by THROW or RAISERROR. Nothing is known of their texts.
@@ -222,7 +222,7 @@ pub(super) fn kind_of(number: u32, class: u8) -> ErrorKind {
         // The database is in transition, in a restore, not started, or was not recovered when the statement began.
         952 | 927 | 941 | 3953 => ErrorKind::Connection,
         // Availability groups: the secondary still waits for row versions, none may be read, or there is no quorum.
-        4221 | 982 | 988 => ErrorKind::Connection,
+        4221 | 979 | 982 | 988 => ErrorKind::Connection,
         4060 | 18452 | 18456 | 18470 | 18486 | 18487 | 18488 => ErrorKind::Login,
         // The last one is Azure SQL's quota.
         9002 | 1105 | 1101 | 40544 => ErrorKind::TargetFull,
@@ -357,7 +357,7 @@ mod tests {
             (ErrorKind::Timeout, &[TIMED_OUT]),
             (ErrorKind::Connection, &[233, 10053, 10054, 10060, 40197, 40613]),
             (ErrorKind::Connection, &[6005, 17142, 18401, 921, 922, 976, 983]),
-            (ErrorKind::Connection, &[952, 927, 941, 3953, 4221, 982, 988]),
+            (ErrorKind::Connection, &[952, 927, 941, 3953, 4221, 979, 982, 988]),
             (
                 ErrorKind::Login,
                 &[4060, 18452, 18456, 18470, 18486, 18487, 18488],

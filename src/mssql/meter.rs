@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::tsql::label::{label, remark};
 pub struct Meter {
     clock: SharedClock,
     state: Mutex<State>,
+    /// Holds of all reads that have begun.
+    holds: AtomicU64,
 }
 
 /// The most that a run may read of its source. It is reached once that much was read and more is asked for.
@@ -99,6 +102,7 @@ impl Meter {
         Meter {
             clock: SharedClock::clone(clock),
             state: Mutex::default(),
+            holds: AtomicU64::new(0),
         }
     }
 
@@ -191,6 +195,16 @@ impl Meter {
         let state = self.state();
         let number = u32::try_from(state.current).unwrap_or(u32::MAX);
         (number, state.accounts[state.current].clone())
+    }
+
+    /// A hold of all reads begins.
+    pub fn held(&self) {
+        self.holds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many holds of all reads have begun: what was read before and after one may be hours apart.
+    pub fn holds(&self) -> u64 {
+        self.holds.load(Ordering::Relaxed)
     }
 
     /// The number of connections that are open.

@@ -28,6 +28,9 @@ use crate::source::signs::Prober;
 /// recovers.
 const NO_DATABASE: u32 = 4060;
 
+/// The error for a database that its group opens to writers alone: what a listener leads a reader to after a failover.
+const NOT_FOR_READERS: u32 = 979;
+
 /// The error for a refused login. The server also gives it while it starts. Only a person can resolve the
 /// other refusals: a locked or disabled login, a password to be changed.
 const LOGIN_FAILED: u32 = 18456;
@@ -38,6 +41,9 @@ const REFUSED_MAX: Duration = Duration::from_secs(120);
 /// The longest time between two such retries. The wait doubles up to it, which makes about a dozen retries in
 /// all, however many workers want a connection: a changed password must not lock the login.
 const REFUSED_WAIT_MAX: Duration = Duration::from_secs(16);
+
+/// The longest look at the signs of a source: a server that does not answer in that time has no need of another question.
+const LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// The state of a login that the server refuses.
 #[derive(Debug, Clone, Copy)]
@@ -63,21 +69,30 @@ pub struct Pools {
 
 impl Pools {
     /// Looks at the source's signs by a connection in hand, if the governor asks for them. Returns false if a read that was
-    /// admitted has to wait after all.
-    ///
-    /// # Errors
-    /// Those of a connection that breaks.
-    pub async fn look(&self, session: &mut SourceSession) -> Result<bool> {
+    /// admitted has to wait after all. A look that fails costs the connection, and nothing else.
+    pub async fn look(&self, session: &mut SourceSession) -> bool {
         if !self.throttle.wants_signs() {
-            return Ok(true);
+            return true;
         }
-        let signs = self.prober.look(session).await?;
+        let looked = match tokio::time::timeout(LOOK_MAX, self.prober.look(session)).await {
+            Ok(looked) => looked.unwrap_or_else(|error| {
+                tracing::debug!(error = error.chain(), "the signs of the source were not seen");
+                None
+            }),
+            Err(_) => {
+                self.prober.gave_up();
+                None
+            }
+        };
+        let Some(signs) = looked else {
+            return self.throttle.unseen();
+        };
         if self.throttle.lag_max.is_some()
             && let Some(text) = self.prober.without_lag(&signs)
         {
             self.throttle.progress.event(Event::Warning(text));
         }
-        Ok(self.throttle.seen(signs))
+        self.throttle.seen(signs)
     }
 }
 
@@ -92,8 +107,8 @@ pub struct Turn {
 }
 
 impl Pools {
-    /// Waits until the source may be read, and takes a connection to it. Every read of rows begins here, so that none is
-    /// forgotten; what is read of the catalog and of clocks is not held.
+    /// Waits until the source may be read, and takes a connection to it. Every read of rows of a run or a comparison begins
+    /// here, so that none is forgotten; what is read of the catalog and of clocks is not held.
     ///
     /// # Errors
     /// Those of [`Throttle::admit`] and of [`Pool::take`].
@@ -102,7 +117,11 @@ impl Pools {
             let permit = self.throttle.admit(ask, || self.source.close_idle()).await?;
             let mut session = self.source.take().await?;
             // A part of what is under way is not held, so that no look could hold it.
-            if ask == Ask::Part || self.look(&mut session).await? {
+            let may_read = ask == Ask::Part || self.look(&mut session).await;
+            if session.is_broken() {
+                session = self.source.take().await?;
+            }
+            if may_read {
                 return Ok(Turn { session, permit });
             }
             self.source.put(session);
@@ -364,5 +383,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// only the right server gives it.
 fn is_there(error: &Error) -> bool {
     let is_passing = matches!(error.kind(), ErrorKind::Connection | ErrorKind::Transient);
-    is_passing && error.number().is_some_and(|number| number != NO_DATABASE)
+    is_passing
+        && error
+            .number()
+            .is_some_and(|number| ![NO_DATABASE, NOT_FOR_READERS].contains(&number))
 }

@@ -78,13 +78,21 @@ impl Retrier {
         F: Future<Output = Result<T>>,
     {
         let mut attempts = self.attempts();
+        let mut holds = self.meter.holds();
         loop {
             match work().await {
                 Ok(done) => {
                     self.succeeded(&attempts)?;
                     return Ok(done);
                 }
-                Err(error) => self.wait(&mut attempts, error, place).await?,
+                Err(error) => {
+                    let held = self.meter.holds();
+                    if std::mem::replace(&mut holds, held) != held {
+                        // Nobody asked the server meanwhile, so that this is no attempt after those before the hold.
+                        attempts = self.attempts();
+                    }
+                    self.wait(&mut attempts, error, place).await?;
+                }
             }
         }
     }

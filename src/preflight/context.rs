@@ -196,6 +196,7 @@ impl<'a> RunContext<'a> {
     /// Work on a table begins: what is counted and opened from now on is for it.
     pub(crate) fn begin_table(&self, table: &str) {
         self.retrier.meter.begin(table);
+        self.pools.throttle.begin_table(table);
         self.pools.source.name(application(Some(self.run_id), table));
     }
 
@@ -203,6 +204,7 @@ impl<'a> RunContext<'a> {
     pub(crate) fn end_table(&self) {
         let (_, account) = self.retrier.meter.current();
         self.retrier.meter.begin("");
+        self.pools.throttle.begin_table("");
         // A comparison of receipts with the target asks the source nothing.
         if account.queries > 0 {
             self.retrier

@@ -105,7 +105,7 @@ async fn prepare_once(run: &RunContext<'_>, tables: &[&TableConfig]) -> Result<V
     }
     if run.config.source.ceilings.lag_max.is_some() {
         // The first chunk must not be read before the lag is known.
-        run.pools.look(&mut source).await?;
+        run.pools.look(&mut source).await;
     }
     let sent_on = source.redirected().map(str::to_owned);
     run.pools.source.put(source);

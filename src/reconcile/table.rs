@@ -60,7 +60,6 @@ pub(super) async fn try_reconcile(
     pass: u128,
     done: &mut Reconciled,
 ) -> Result<()> {
-    run.pools.throttle.begin_table(table.name.as_str());
     let mut lease_session = run.pools.target.take().await?;
     let known = known(run, &mut lease_session, table, options).await?;
     let lease = known.lease.clone();

@@ -36,6 +36,9 @@ use crate::target::table::{Target, takes_rows};
 /// one row to another while a copy was loaded; that it does so again and again is less likely than that it has it twice.
 const ANEW_MAX: usize = 2;
 
+/// The most loads of a table in one run: a table whose loads are held each time is not whole in these hours.
+const ROUNDS_MAX: u32 = 5;
+
 /// The outcome of a refresh by a shadow table.
 enum Refreshed {
     /// The refresh is done, or did as much as it could.
@@ -60,7 +63,7 @@ pub(crate) async fn refresh(
     shadow_table::refuse_other_table(lease_session, plan, &shadow_plan).await?;
     let shadow_lease = run.take_lease(lease_session, &shadow_plan.target).await?;
     let mut anew = 0;
-    loop {
+    for round in 1.. {
         match shadow_table::strategy(lease_session, plan).await? {
             RefreshStrategy::InPlace(schema, obstacles) => {
                 run.note(&format!(
@@ -82,8 +85,9 @@ pub(crate) async fn refresh(
                     lease,
                     scope: Scope::Dates(run.options.range),
                 };
-                in_place(run, lease_session, at, summary).await?;
-                break;
+                if !in_place(run, lease_session, at, summary).await? {
+                    break;
+                }
             }
             RefreshStrategy::Swap(target_shape) => {
                 let swap = Swap {
@@ -98,6 +102,16 @@ pub(crate) async fn refresh(
                     break;
                 }
             }
+        }
+        if round == ROUNDS_MAX {
+            let text = format!(
+                "Table {}: each of {ROUNDS_MAX} loads was interrupted or held, so that its rows are of several times; run \
+                 again, in hours in which it is read at once",
+                plan.name
+            );
+            run.warn(&text);
+            summary.error = Some(text);
+            break;
         }
     }
     lease::release(lease_session, &shadow_lease).await
@@ -150,13 +164,15 @@ fn doubled(plan: &TablePlan) -> String {
     )
 }
 
-/// Loads the chunks whose rows have changed at the source again, in place.
+/// Loads the chunks whose rows have changed at the source again, in place. Returns whether the rows are of several times
+/// then, and need another comparison.
 async fn in_place(
     run: &RunContext<'_>,
     lease_session: &mut Session,
     at: LoadTarget<'_>,
     summary: &mut TableSummary,
-) -> Result<()> {
+) -> Result<bool> {
+    let holds = run.retrier.meter.holds();
     let chunks = in_the_target(run, lease_session, at).await?;
     let mut differing = Vec::new();
     let (mut leaving, mut left) = (0, 0);
@@ -177,10 +193,11 @@ async fn in_place(
         }
     }
     if holds_back(run, at.plan, (leaving, leaving + left), left, summary) {
-        return Ok(());
+        return Ok(false);
     }
     if differing.is_empty() && is_complete(&chunks) {
-        return unchanged(run, at, &chunks, lease_session, summary).await;
+        unchanged(run, at, &chunks, lease_session, summary).await?;
+        return Ok(false);
     }
     receipt::mark_all_stale(lease_session, at.lease, Window::All, &differing).await?;
     load_windows(run, lease_session, at, summary).await?;
@@ -201,7 +218,21 @@ async fn in_place(
             run.warn(&refusal);
         }
     }
-    Ok(())
+    let is_whole = summary.windows_done == 1 && summary.error.is_none() && !run.is_stopped();
+    Ok(is_whole && was_held(run, at.plan, holds))
+}
+
+/// Whether reads were held since there were so many `holds`. Then the rows that were read before are of another time than
+/// those after, and a row may have moved between them, so that the table is compared once more.
+fn was_held(run: &RunContext<'_>, plan: &TablePlan, holds: u64) -> bool {
+    let was_held = run.retrier.meter.holds() != holds;
+    if was_held {
+        run.note(&format!(
+            "Table {}: its reads were held meanwhile; it is compared with the source once more",
+            plan.name
+        ));
+    }
+    was_held
 }
 
 /// Whether all rows are to be loaded anew. Once that is done, the table is refreshed like any other.
@@ -216,6 +247,7 @@ async fn replace(
     swap: &Swap<'_>,
     summary: &mut TableSummary,
 ) -> Result<Refreshed> {
+    let holds = run.retrier.meter.holds();
     // All rows that are forced are of this run; what it loaded before a connection broke is.
     let is_anew = is_forced(run, summary) && summary.rows_loaded == 0;
     let left = match is_anew {
@@ -265,7 +297,10 @@ async fn replace(
         ));
         return Ok(Refreshed::Again);
     }
-    Ok(Refreshed::Done)
+    Ok(match was_held(run, swap.plan, holds) {
+        true => Refreshed::Again,
+        false => Refreshed::Done,
+    })
 }
 
 /// Makes the shadow table, and carries over the chunks that the source has unchanged. `None` if the source has nothing

@@ -222,7 +222,7 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
     Ok(RunSummary {
         tables: summaries,
         exit,
-        is_stopped: run.is_stopped(),
+        is_stopped: run.retrier.stop.is_stopped(),
         is_doubtful: doubtful,
         limit: run.limit_reached(),
         accounts: run.retrier.meter.accounts(),

@@ -86,7 +86,6 @@ pub(super) fn refused(run: &RunContext<'_>, name: &str, error: Error) -> TableSu
 /// If it fails half-way, its additions to `summary` stay.
 async fn run_once(run: &RunContext<'_>, fresh: &TablePlan, summary: &mut TableSummary) -> Result<()> {
     let started = run.retrier.clock.monotonic();
-    run.pools.throttle.begin_table(fresh.name.as_str());
     // The lease session: it holds the table's applock until the table is done.
     let mut lease_session = run.pools.target.take().await?;
     let (lease, plan) = hold(run, &mut lease_session, fresh).await?;

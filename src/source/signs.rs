@@ -25,8 +25,11 @@ const PROBE: &str = "SELECT OBJECT_ID(N'sys.dm_exec_requests') AS [requests], OB
     HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE') AS [state], \
     HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER PERFORMANCE STATE') AS [performance]";
 
-/// How many connections in a row may break at a look before the run does without: fewer than the attempts at a read.
+/// How many connections in a row may break at a look before the run does without.
 const BREAKS_MAX: u32 = 3;
+
+/// The fewest waits whose average tells something of a disk.
+const WAITS_MIN: u64 = 10;
 
 /// One kind of sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +52,7 @@ impl Part {
                 " CROSS JOIN (SELECT COUNT_BIG(*) AS [blocked] FROM sys.dm_exec_requests AS r \
                  JOIN sys.dm_exec_sessions AS o ON o.session_id = r.blocking_session_id \
                  JOIN sys.dm_exec_sessions AS w ON w.session_id = r.session_id \
-                 WHERE LEFT(o.program_name, CHARINDEX(N'/', o.program_name + N'/') - 1) \
+                 WHERE LEFT(r.wait_type, 6) = N'LCK_M_' AND LEFT(o.program_name, CHARINDEX(N'/', o.program_name + N'/') - 1) \
                  = LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1) \
                  AND LEFT(COALESCE(w.program_name, N''), CHARINDEX(N'/', COALESCE(w.program_name, N'') + N'/') - 1) \
                  <> LEFT(APP_NAME(), CHARINDEX(N'/', APP_NAME() + N'/') - 1)) AS b",
@@ -111,6 +114,16 @@ struct State {
     warned: bool,
 }
 
+impl State {
+    /// A connection broke at a look. After some, the run does without.
+    fn broke(&mut self) {
+        self.breaks += 1;
+        if self.breaks >= BREAKS_MAX {
+            self.parts = Some(Vec::new());
+        }
+    }
+}
+
 /// Looks at the signs, and keeps what a later look needs. All workers of a run share it.
 #[derive(Debug, Default)]
 pub struct Prober {
@@ -118,27 +131,27 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Reads all signs that can be seen. A sign that cannot be is `None`; so are waits at the first look, as they are
-    /// differences.
+    /// Reads all signs that can be seen; `None` if the server cannot tell now. A sign that cannot be seen is `None`; so are
+    /// waits at the first look, as they are differences.
     ///
     /// # Errors
     /// Those of a connection that breaks. The session is broken then, and not otherwise.
-    pub async fn look(&self, session: &mut SourceSession) -> Result<Signs> {
+    pub async fn look(&self, session: &mut SourceSession) -> Result<Option<Signs>> {
         let seen = self.try_look(session).await;
         let mut state = self.state();
         match &seen {
             Ok(_) => state.breaks = 0,
-            Err(_) => {
-                state.breaks += 1;
-                if state.breaks >= BREAKS_MAX {
-                    state.parts = Some(Vec::new());
-                }
-            }
+            Err(_) => state.broke(),
         }
         seen
     }
 
-    async fn try_look(&self, session: &mut SourceSession) -> Result<Signs> {
+    /// A look was given up, because no answer came.
+    pub fn gave_up(&self) {
+        self.state().broke();
+    }
+
+    async fn try_look(&self, session: &mut SourceSession) -> Result<Option<Signs>> {
         let known = self.state().parts.clone();
         let parts = match known {
             Some(parts) => parts,
@@ -146,15 +159,15 @@ impl Prober {
         };
         if parts.is_empty() {
             self.state().parts = Some(parts);
-            return Ok(Signs::default());
+            return Ok(Some(Signs::default()));
         }
         if parts == Part::ALL && !self.state().divided {
             match ask(session, &statement(&parts)).await? {
                 Answer::Row(row) => {
                     self.state().parts = Some(parts.clone());
-                    return self.signs(&row, &parts);
+                    return self.signs(&row, &parts).map(Some);
                 }
-                Answer::NotNow => return Ok(Signs::default()),
+                Answer::NotNow => return Ok(None),
                 Answer::Refused => self.state().divided = true,
             }
         }
@@ -167,12 +180,12 @@ impl Prober {
                     signs = merged(signs, self.signs(&row, &[part])?);
                     left.push(part);
                 }
-                Answer::NotNow => left.push(part),
+                Answer::NotNow => return Ok(None),
                 Answer::Refused => {}
             }
         }
         self.state().parts = Some(left);
-        Ok(signs)
+        Ok(Some(signs))
     }
 
     /// Finds out what there is to see.
@@ -333,10 +346,10 @@ fn since(before: &Waits, now: &Waits) -> Signs {
     if before.server != now.server {
         return Signs::default();
     }
-    let average = |ms: u64, count: u64| ms as f64 / count.max(1) as f64;
+    let average = |ms: u64, count: u64| (count >= WAITS_MIN).then(|| ms as f64 / count as f64);
     Signs {
-        page_read_ms: Some(average(page_ms, page_count)),
-        log_write_ms: Some(average(log_ms, log_count)),
+        page_read_ms: average(page_ms, page_count),
+        log_write_ms: average(log_ms, log_count),
         starved: Some(starved),
         ..Signs::default()
     }
@@ -433,7 +446,8 @@ mod tests {
         let signs = since(&at("A", 100), &at("A", 110));
         assert_eq!(
             (signs.page_read_ms, signs.log_write_ms, signs.starved),
-            (Some(20.0), Some(0.0), Some(1))
+            (Some(20.0), None, Some(1)),
+            "no write of the log is none that is slow"
         );
         assert_eq!(
             since(&at("A", 100), &at("B", 110)),

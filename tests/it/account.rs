@@ -251,7 +251,7 @@ async fn a_limit_ends_a_run_politely_and_each_run_comes_further() {
             assert_eq!(told["exit_code"], 4, "{run:?}");
             assert_eq!(
                 (&told["limit"], &told["stopped"]),
-                (&key.into(), &true.into()),
+                (&key.into(), &false.into()),
                 "{run:?}"
             );
             assert!(

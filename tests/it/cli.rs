@@ -57,7 +57,7 @@ fn unknown_config_key() {
     let home = Home::with_config(&CONFIG.replace("user = \"reader\"", "usr = \"reader\""));
     insta::assert_snapshot!(run(&home), @r"
     stderr:
-    error: sync.toml, line 4: Unknown key `usr` in [source]; did you mean `user`? The known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts
+    error: sync.toml, line 4: Unknown key `usr` in [source]; did you mean `user`? The known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts, rows_per_second, mib_per_second, queries_per_second, query_ms_target, replica_lag_max_seconds, hours
     exit code: 2
     ");
 }
@@ -190,6 +190,12 @@ fn status_before_anything_ran() {
       "schema_version": 1,
       "earlier_reconciles": [],
       "forgetting": [],
+      "pace": {
+        "decisions": [],
+        "figures": null,
+        "held": null,
+        "hours": null
+      },
       "reconcile": null,
       "run": null,
       "tables": [],

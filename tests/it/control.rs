@@ -103,7 +103,7 @@ async fn a_paused_run_reads_no_further_chunk_until_it_is_resumed() {
     paused.says("Paused").says("`sync resume` goes on.");
     let again = project.sync(&["pause", "--json"]).await.expect(0).json();
     assert_eq!(
-        (&again["changed"], &again["reads"]["paused"]),
+        (&again["changed"], &again["figures"]["paused"]),
         (&false.into(), &true.into()),
         "{again}"
     );
@@ -198,7 +198,7 @@ async fn settings_are_changed_within_their_ranges() {
         .expect(0)
         .json();
     assert_eq!(tuned["changed"], true, "{tuned}");
-    let reads = &tuned["reads"];
+    let reads = &tuned["figures"];
     assert_eq!(reads["max_workers"], 3, "{tuned}");
     assert_eq!(reads["rows_per_second"], 1_000_000, "{tuned}");
     assert_eq!(reads["chunk_rows_max"], 40, "{tuned}");
@@ -323,7 +323,7 @@ async fn a_run_that_was_killed_is_none_and_the_next_one_is_heard() {
     let tuned = project.sync(&["tune", "--max-workers", "2", "--json"]).await;
     let tuned = tuned.expect(0).json();
     assert_eq!(
-        tuned["reads"]["paused"], false,
+        tuned["figures"]["paused"], false,
         "a pause ends with its run: {tuned}"
     );
     server.faults().remove(rule);

@@ -171,7 +171,7 @@ impl Job {
         );
     }
 
-    /// The files beside the state file, by how their names end.
+    /// The files beside the state file, by how their names end, but for the socket that a killed run leaves to the next one.
     fn beside(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.project.home.path("state")).expect("it is there");
         let names = entries.map(|entry| {
@@ -184,6 +184,7 @@ impl Job {
         let mut suffixes: Vec<String> = names
             .filter_map(|name| name.strip_prefix("checkpoints.redb.").map(str::to_owned))
             .collect();
+        suffixes.retain(|suffix| suffix != "sock");
         suffixes.sort_unstable();
         suffixes
     }

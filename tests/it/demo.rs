@@ -44,11 +44,11 @@ const REFERENCE_COUNTS: &str = "\
 /// What is found of the changes that the demo makes itself.
 const MENDED: &str = "\
 | Table           | Window  | Chunk | Found                                                                   | State    |
-| --------------- | ------- | ----- | ----------------------------------------------------------------------- | -------- |
-| APP_4_SALES     | 2025-10 | 0     | 3 rows changed; 2 rows missing at the target; 2 rows only at the target | repaired |
-| APP_4_SALESITEM | 2025-10 | 0     | 3 rows changed; 2 rows missing at the target; 2 rows only at the target | repaired |
-| APP_4_PAYMENT   | 2025-10 | 0     | 2 rows changed; 1 row missing at the target; 1 row only at the target   | repaired |
-| APP_4_ITEM      | all     | 0     | 1 row changed                                                           | repaired |
+| --------------- | ------- | ----: | ----------------------------------------------------------------------- | -------- |
+| APP_4_SALES     | 2025-10 |     0 | 3 rows changed; 2 rows missing at the target; 2 rows only at the target | repaired |
+| APP_4_SALESITEM | 2025-10 |     0 | 3 rows changed; 2 rows missing at the target; 2 rows only at the target | repaired |
+| APP_4_PAYMENT   | 2025-10 |     0 | 2 rows changed; 1 row missing at the target; 1 row only at the target   | repaired |
+| APP_4_ITEM      | all     |     0 | 1 row changed                                                           | repaired |
 
 Compared 30 chunks of 8,757 rows in 19 tables: 4 chunks differed; all were loaded again and are verified.
 ";

@@ -115,7 +115,7 @@ fn a_configuration_that_is_wrong_ends_with_2() {
     insta::assert_snapshot!(home.sync(&["doctor"]), @r"
     stdout:
     ✓ ok       configuration: There is no .env; variables come from the environment alone
-    ✗ failure  configuration: sync.toml, line 2: Unknown key `usr` in [source]; did you mean `user`? The known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts, rows_per_second, mib_per_second, queries_per_second, query_ms_target, replica_lag_max_seconds
+    ✗ failure  configuration: sync.toml, line 2: Unknown key `usr` in [source]; did you mean `user`? The known keys are server, port, database, user, password, schema, encrypt, trust_server_certificate, ca_file, require_replica, replica_proof, replica_names, refuse_names, redirect_hosts, rows_per_second, mib_per_second, queries_per_second, query_ms_target, replica_lag_max_seconds, hours
     1 failure, 0 warnings: correct the failures first.
     exit code: 2
     ");

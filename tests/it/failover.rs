@@ -24,7 +24,8 @@ use testkit::project::{ITEM_FULL, T_MONTHLY};
 use testkit::server::is_elsewhere;
 use testkit::{Project, Server, clock, faults, tables};
 
-const REPLICA: &str = "require_replica = true";
+/// A query may take longer than any wait of these runs, so that none is cut.
+const REPLICA: &str = "require_replica = true\nquery_ms_target = 60000";
 const RUN: &str = "chunk_rows = 50\nmax_workers = 1";
 
 /// A read of rows of T; the questions for its columns are none.

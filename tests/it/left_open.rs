@@ -12,7 +12,7 @@ fn at_rest(server: &Server) -> Vec<OpenSession> {
     loop {
         let mut sessions = server.emulator().sessions();
         sessions.retain(|session| {
-            session.database == server.source && session.application == testkit::APPLICATION
+            session.database == server.source && session.application.starts_with(testkit::APPLICATION)
         });
         if !sessions.is_empty() && sessions.iter().all(|session| !session.is_running) {
             return sessions;

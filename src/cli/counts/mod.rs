@@ -17,6 +17,7 @@ use crate::base::exit_code::ExitCode;
 use crate::base::text::counted;
 use crate::checkpoint::{Reader, Tombstone, View, WindowState};
 use crate::cli::context::{Context, json, result};
+use crate::cli::hours::outside;
 use crate::cli::shared::table;
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::row::Value;
@@ -81,6 +82,10 @@ struct Left {
 
 pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode> {
     let mut config = context.load()?;
+    let hours = config.source.hours.as_ref();
+    if let Some(note) = hours.and_then(|hours| outside(hours, context.clock.now())) {
+        context.voice.say(&note);
+    }
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let counted = counts(context, &config, &args).await;
     embedded.stop().await;

@@ -3,15 +3,12 @@
 //!
 //! All but the figures is in the state file, so it is shown of a run that does not answer as well. What a process waited
 //! for that is gone is not shown.
-
-use chrono::{DateTime, Utc};
-
 use super::facts::Status;
 use crate::base::text::{counted, duration, rows, thousands};
 use crate::cli::hours::sentence;
 use crate::cli::screen::{Screen, Tone};
-use crate::model::hours::{Hours, Wall};
-use crate::model::pace::{Action, Decision, Figures, Hold, Signs};
+
+use crate::model::pace::{Action, Cause, Decision, Figures, Hold, Signs};
 use crate::model::waits::{long, millis};
 
 /// What the governor's last decisions have come to.
@@ -148,6 +145,15 @@ fn of_figures(figures: &Figures) -> Vec<String> {
         .map(of_signs)
         .filter(|text| !text.is_empty());
     let mut lines = vec![read, format!("{workers}{chunks}{pause}")];
+    let is_told = figures
+        .hold
+        .as_ref()
+        .is_some_and(|hold| hold.cause == Cause::Pause);
+    if figures.is_paused && !is_told {
+        lines.push(
+            "paused: reads under way end first, and no further one begins; `sync resume` goes on".to_owned(),
+        );
+    }
     lines.extend(signs.map(|text| format!("the source: {text}")));
     lines
 }
