@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use mssql_sync::base::clock::SystemClock;
 use mssql_sync::control;
 use tds_emulator::RuleId;
-use testkit::project::T_MONTHLY;
+use testkit::project::{ITEM_FULL, T_MONTHLY};
 use testkit::{Ended, Home, Project, Server, faults, job, tables};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -123,6 +123,42 @@ async fn a_paused_run_reads_no_further_chunk_until_it_is_resumed() {
     server.assert_equal("dbo.T", "dbo.t_T").await;
     assert!(reads_since(&server, mark) > 2, "the others are read after it");
     project.sync(&["resume"]).await.expect(2).says("No run is going");
+}
+
+/// Rows before and after a pause are of two times: one that moves meanwhile to where was read already is found all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_moves_while_the_load_of_a_reference_table_is_paused_is_copied() {
+    let test = "a_row_that_moves_while_the_load_of_a_reference_table_is_paused_is_copied";
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    tables::Table::new("ITEM", "ID int NOT NULL, NAME nvarchar(20) NULL")
+        .rows((1..=300).map(|id| format!("({}, N'n{id}')", 10 * id)))
+        .at_source(&server)
+        .await;
+    let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", ITEM_FULL);
+    // A first load, then one into a copy that is swapped in.
+    for (last, first) in [(3000, 5), (2990, 6)] {
+        server
+            .at_source("UPDATE [dbo].[ITEM] SET NAME = N'y' WHERE ID = 10")
+            .await;
+        let (child, rule) = stalled(&server, &project).await;
+        project.sync(&["pause"]).await.expect(0);
+        server.faults().remove(rule);
+        while project.status().await["pace"]["held"]["cause"] != "pause" {
+            tokio::task::yield_now().await;
+        }
+        server
+            .at_source(&format!("UPDATE [dbo].[ITEM] SET ID = {first} WHERE ID = {last}"))
+            .await;
+        project.sync(&["resume"]).await.expect(0);
+        let ended = Ended::of(child).await.expect(0);
+        ended.says("its reads were held meanwhile; it is compared with the source once more");
+        server.assert_equal("dbo.ITEM", "dbo.t_ITEM").await;
+        server
+            .at_source("UPDATE [dbo].[ITEM] SET NAME = N'n' WHERE ID = 10")
+            .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
