@@ -164,6 +164,98 @@ fn only_reads_that_fewer_rows_can_help_have_a_budget_or_a_size() {
 }
 
 #[test]
+fn a_chunk_that_is_known_to_take_too_long_is_read_again_in_parts() {
+    let mut governor = governor(Ceilings::default());
+    let mut now = Duration::ZERO;
+    let again = Ask::Again {
+        rows: 20_000,
+        found: Found::ByIndex,
+    };
+    let unknown = granted(&mut governor, now, again);
+    assert_eq!(unknown.rows, u64::MAX, "nothing speaks against all of it yet");
+    governor.end(now, unknown);
+    // Two milliseconds a row: 1,000 rows take as long as they should.
+    for _ in 0..3 {
+        reads(&mut governor, &mut now, 2_000);
+    }
+    let mut part = granted(&mut governor, now, again);
+    assert_eq!(part.rows, 1_000);
+    // One that is cut with its rows, which came as fast as ever, is no trouble, and is told as what it was.
+    governor.take_decided();
+    let cut = Measured {
+        rows: 10_000,
+        took: seconds(20),
+        full: true,
+        cut: true,
+        ..Measured::default()
+    };
+    for _ in 0..4 {
+        governor.measured(now, again, &mut part, cut);
+    }
+    let decided = governor.take_decided();
+    let cancelled = Action::Cancelled {
+        rows: 1_000,
+        took_ms: 20_000,
+    };
+    assert!(
+        decided.iter().all(|(action, _)| *action == cancelled),
+        "{decided:?}"
+    );
+}
+
+#[test]
+fn what_a_failed_read_has_reserved_is_not_owed() {
+    let mut governor = governor(Ceilings {
+        rows_per_second: Some(100),
+        ..Ceilings::default()
+    });
+    let again = Ask::Again {
+        rows: 2_000,
+        found: Found::ByIndex,
+    };
+    let failed = granted(&mut governor, Duration::ZERO, again);
+    governor.end(Duration::ZERO, failed);
+    granted(&mut governor, Duration::ZERO, again);
+}
+
+#[test]
+fn fast_reads_give_nothing_back_while_signs_show_trouble() {
+    let mut governor = governor(Ceilings::default());
+    let mut now = Duration::ZERO;
+    let blocked = Signs {
+        blocked_by_us: Some(1),
+        ..Signs::default()
+    };
+    governor.seen(now, &blocked);
+    for _ in 0..40 {
+        reads(&mut governor, &mut now, 10);
+    }
+    assert_eq!(governor.pressure.workers(), 1);
+    governor.seen(now, &Signs::default());
+    for _ in 0..4 {
+        reads(&mut governor, &mut now, 10);
+    }
+    assert_eq!(governor.pressure.workers(), 2);
+}
+
+#[test]
+fn a_look_that_shows_nothing_releases_no_lag() {
+    let mut governor = governor(Ceilings {
+        lag_max: Some(seconds(60)),
+        ..Ceilings::default()
+    });
+    assert!(governor.unseen(Duration::ZERO), "nothing is known against it");
+    let behind = Signs {
+        lag: Some(seconds(95)),
+        ..Signs::default()
+    };
+    assert!(!governor.seen(Duration::ZERO, &behind));
+    assert!(!governor.unseen(seconds(30)));
+    let wait = waits(&mut governor, seconds(31), CHUNK);
+    assert_eq!((wait.cause, wait.until), (Some(Cause::Lag), Some(seconds(60))));
+}
+
+#[test]
 fn holds_tell_their_cause_and_their_end() {
     let mut governor = governor(Ceilings {
         lag_max: Some(seconds(60)),

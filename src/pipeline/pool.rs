@@ -115,6 +115,7 @@ impl Pools {
     pub async fn turn(&self, ask: Ask) -> Result<Turn> {
         loop {
             let permit = self.throttle.admit(ask, || self.source.close_idle()).await?;
+            self.source.drop_misnamed();
             let mut session = self.source.take().await?;
             // A part of what is under way is not held, so that no look could hold it.
             let may_read = ask == Ask::Part || self.look(&mut session).await;
@@ -224,6 +225,8 @@ pub struct Pool<C: Connection> {
     endpoint: Endpoint,
     /// The name of the next connections, if it is not the endpoint's.
     named: Mutex<Option<String>>,
+    /// Whether idle connections may have another.
+    is_misnamed: AtomicBool,
     proof: C::Proof,
     timeouts: Timeouts,
     idle: Idle<C>,
@@ -241,6 +244,7 @@ impl<C: Connection> Pool<C> {
         Pool {
             endpoint,
             named: Mutex::default(),
+            is_misnamed: AtomicBool::new(false),
             proof,
             timeouts,
             idle: Idle::default(),
@@ -266,13 +270,20 @@ impl<C: Connection> Pool<C> {
         self.known.load(Ordering::Relaxed)
     }
 
-    /// Names the connections that are opened from now on, and drops the idle ones of another name: a session keeps the
-    /// name that it logged in by.
+    /// Names the connections that are opened from now on.
     pub fn name(&self, application: String) {
         let mut named = lock(&self.named);
         if named.as_ref() != Some(&application) {
-            lock(&self.idle).clear();
             *named = Some(application);
+            self.is_misnamed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Drops the idle connections that may have another name than new ones: a session keeps the name that it logged in by.
+    /// Only who reads rows asks for that, so that a table of which nothing is read costs no login.
+    fn drop_misnamed(&self) {
+        if self.is_misnamed.swap(false, Ordering::Relaxed) {
+            lock(&self.idle).clear();
         }
     }
 
