@@ -1,7 +1,7 @@
 //! Paces the reads of the source: how many at once, how large, and when.
 //!
-//! Each read of rows asks the [`Throttle`] before it takes a connection, and tells it how long each of its queries took.
-//! What is decided is pure, in `decide.rs` and the files that it is made of; the throttle adds the clock, the waits and the
+//! Each read of rows asks the [`crate::governor::Throttle`] before it takes a connection, and tells it how long each of its
+//! queries took. What is decided is pure, in `decide.rs` and the files that it is made of; the throttle adds the clock, the waits and the
 //! telling. It never ends a run, and it touches no row.
 
 mod baseline;
