@@ -39,7 +39,10 @@ async fn months_without_rows_are_one_line_and_so_is_a_table_with_nothing_to_do()
     let long = ["run", "--start-date", "2015-01-01", "--end-date", "2025-11-30"];
     let said = project.sync(&long).await.expect(0).stderr;
     let of_table = |said: &str| {
-        let lines = said.lines().filter(|line| line.starts_with('T'));
+        // How far it is, it tells on a slow machine alone.
+        let lines = said
+            .lines()
+            .filter(|line| line.starts_with('T') && !line.contains(" %, "));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let lines = of_table(&said);
