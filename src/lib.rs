@@ -6,6 +6,18 @@
 /// The commands, one file or folder each.
 pub mod cli;
 
+/// The live page.
+pub mod web;
+
+/// Metrics in the text format of Prometheus.
+pub mod metrics;
+
+/// Notices about a run to a URL and to a command.
+pub mod notify;
+
+/// Where every table, window and run stands.
+pub(crate) mod status;
+
 /// A local socket beside the state file, by which other commands speak to the run that is going.
 pub mod control;
 

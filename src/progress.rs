@@ -7,6 +7,7 @@ use crate::base::exit_code::ExitCode;
 use crate::model::account::Account;
 use crate::model::hours::Wall;
 use crate::model::pace::{Cause, Decision, Hold};
+pub use crate::model::stages::Stages;
 use crate::model::window::{DateRange, Window};
 use crate::mssql::{Limit, is_conflict, is_duplicate_key};
 
@@ -17,17 +18,6 @@ pub trait Progress: Send + Sync {
 
     /// Takes away what is drawn for as long as the work lasts. The work is over, or is given up.
     fn close(&self) {}
-}
-
-/// The time that the stages of a chunk took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stages {
-    /// The read of the source.
-    pub read: Duration,
-    /// The bulk load into the session's own table, in the attempt that succeeded.
-    pub stage: Duration,
-    /// The transaction, with the read back and the waits for other loads of the table; of failed attempts also all else.
-    pub load: Duration,
 }
 
 /// An event of a run.
@@ -298,6 +288,30 @@ impl TableSummary {
             || self.held > 0
             || self.error.is_some()
             || self.preflight.is_some()
+    }
+}
+
+/// Hands each event to several others, in their order.
+pub struct Fanout(Vec<std::sync::Arc<dyn Progress>>);
+
+impl Fanout {
+    /// All of these receive each event.
+    pub fn new(to: impl IntoIterator<Item = std::sync::Arc<dyn Progress>>) -> Self {
+        Fanout(to.into_iter().collect())
+    }
+}
+
+impl Progress for Fanout {
+    fn event(&self, event: Event<'_>) {
+        for progress in &self.0 {
+            progress.event(event);
+        }
+    }
+
+    fn close(&self) {
+        for progress in &self.0 {
+            progress.close();
+        }
     }
 }
 

@@ -135,6 +135,11 @@ pub(super) fn number_of_decision(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(number))
 }
 
+/// The ordinal of a chunk, of its key.
+pub(super) fn ordinal_of(chunk_key: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(*chunk_key.last_chunk()?))
+}
+
 /// Key of a chunk that a pass compared: the chunk's, then the pass's.
 pub(super) fn checked_key(table: &str, window: Window, ordinal: u32, pass: u128) -> Vec<u8> {
     let mut key = chunk_key(table, window, ordinal);

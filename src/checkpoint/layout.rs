@@ -43,8 +43,15 @@ pub(super) const REACHED: Bytes = TableDefinition::new("reached_ends");
 /// What runs asked of their source, a table. The first stores of this format lack it.
 pub(super) const ACCOUNTS: Bytes = TableDefinition::new("accounts");
 
+/// The commits of chunks, with the times of their stages. The first stores of this format lack it.
+pub(super) const TIMINGS: Bytes = TableDefinition::new("chunk_timings");
+
+/// For each table, the sum of those accounts of runs that are no longer kept one by one. The first stores of this format
+/// lack it.
+pub(super) const DROPPED_ACCOUNTS: Bytes = TableDefinition::new("dropped_accounts");
+
 /// Names of the tables that the first stores of this format lack.
-pub(super) const LATER: [&str; 8] = [
+pub(super) const LATER: [&str; 10] = [
     "chunk_marks",
     "tombstones",
     "found_equal",
@@ -53,6 +60,8 @@ pub(super) const LATER: [&str; 8] = [
     "passes",
     "reached_ends",
     "accounts",
+    "chunk_timings",
+    "dropped_accounts",
 ];
 
 /// Key in `meta` of the server that a run waits for.
@@ -92,8 +101,14 @@ pub(super) const FORGOTTEN: &[u8] = b"forgotten ";
 /// Prefix of the keys in `meta` of the differences that passes found.
 pub(super) const DIFFERING: &[u8] = b"differing ";
 
+/// Prefix of the keys in `meta` of the numbers of differences that were found in tables.
+pub(super) const MISMATCHES: &[u8] = b"mismatches ";
+
+/// Prefix of the keys in `meta` of the times of stages over all chunks: each has the stage's name.
+pub(super) const STAGE_TIMES: &[u8] = b"stage times ";
+
 /// All tables of a store, created with it.
-pub(super) const ALL: [Bytes; 14] = [
+pub(super) const ALL: [Bytes; 16] = [
     META,
     TABLES,
     WINDOWS,
@@ -108,6 +123,8 @@ pub(super) const ALL: [Bytes; 14] = [
     PASSES,
     REACHED,
     ACCOUNTS,
+    TIMINGS,
+    DROPPED_ACCOUNTS,
 ];
 
 /// The fix for a file that is no whole store, which is only a cache of the receipts.

@@ -6,6 +6,7 @@ use crate::model::account::Account;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::pace::{Decision, Hold};
 use crate::model::plan::AccessPath;
+use crate::model::stages::ChunkTiming;
 use crate::model::window::{DateRange, Window};
 
 /// A table, as a run planned it.
@@ -426,6 +427,22 @@ pub enum Change {
         number: u32,
         /// The account.
         account: Account,
+    },
+    /// A commit of a chunk, which replaces what was kept of the one before, and adds to the times of the stages.
+    Timing {
+        /// Its table.
+        table: String,
+        /// Its window.
+        window: Window,
+        /// Its number.
+        ordinal: u32,
+        /// The commit.
+        timing: ChunkTiming,
+    },
+    /// A difference was found in a table: rows that were read back, or compared again, were not those of the source.
+    Mismatched {
+        /// The table.
+        table: String,
     },
     /// How fast the last run loaded that loaded much.
     LoadRate(LoadRate),

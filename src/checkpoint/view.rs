@@ -12,6 +12,7 @@ use crate::checkpoint::v1;
 use crate::model::account::Account;
 use crate::model::chunk::Chunk;
 use crate::model::pace::{Decision, Hold};
+use crate::model::stages::{ChunkTiming, StageTimes};
 use crate::model::window::Window;
 
 /// One consistent view of a store.
@@ -241,6 +242,44 @@ impl<'a> View<'a> {
         self.scan::<v1::Account, Account>(ACCOUNTS, &codec::accounts_prefix(run_id))
     }
 
+    /// What all runs asked of the source, a table: a sum that only grows.
+    pub fn account_sums(&self) -> Result<Vec<Account>> {
+        let mut sums = std::collections::BTreeMap::<String, Account>::new();
+        let kept = self.scan::<v1::Account, Account>(ACCOUNTS, &[])?;
+        for account in self
+            .scan::<v1::Account, Account>(DROPPED_ACCOUNTS, &[])?
+            .into_iter()
+            .chain(kept)
+        {
+            let table = account.table.clone();
+            let sum = sums.entry(table.clone()).or_default();
+            *sum = Account {
+                table,
+                ..Account::total([&*sum, &account])
+            };
+        }
+        Ok(sums.into_values().collect())
+    }
+
+    /// The commits of a window's chunks, with their ordinals; none of chunks that an earlier program loaded.
+    pub fn timings(&self, table: &str, window: Window) -> Result<Vec<(u32, ChunkTiming)>> {
+        let prefix = codec::window_key(table, window);
+        let ordinal = |key: &[u8]| codec::ordinal_of(key).unwrap_or_default();
+        self.scan_keyed::<v1::ChunkTiming, _>(TIMINGS, &prefix, |key, timing| (ordinal(key), timing.into()))
+    }
+
+    /// The times of a stage over all chunks.
+    pub fn stage_times(&self, stage: &str) -> Result<StageTimes> {
+        let times = self.get::<v1::StageTimes>(META, &codec::about_key(STAGE_TIMES, stage))?;
+        Ok(times.map(Into::into).unwrap_or_default())
+    }
+
+    /// The differences that were found in a table, by runs and comparisons.
+    pub fn mismatches(&self, table: &str) -> Result<u64> {
+        let found = self.get::<v1::Mismatches>(META, &codec::about_key(MISMATCHES, table))?;
+        Ok(found.map_or(0, |found| found.count))
+    }
+
     /// A table of the store; `None` if the store is older than that table.
     fn open(&self, definition: Bytes) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
         match self.transaction.open_table(definition) {
@@ -265,6 +304,13 @@ impl<'a> View<'a> {
         S: serde::de::DeserializeOwned,
         T: From<S>,
     {
+        self.scan_keyed::<S, T>(definition, prefix, |_, stored| stored.into())
+    }
+
+    fn scan_keyed<S, T>(&self, definition: Bytes, prefix: &[u8], of: impl Fn(&[u8], S) -> T) -> Result<Vec<T>>
+    where
+        S: serde::de::DeserializeOwned,
+    {
         let mut records = Vec::new();
         let Some(table) = self.open(definition)? else {
             return Ok(records);
@@ -274,7 +320,8 @@ impl<'a> View<'a> {
             if !key.value().starts_with(prefix) {
                 break;
             }
-            records.push(codec::decode::<S>(self.path, key.value(), value.value())?.into());
+            let stored = codec::decode::<S>(self.path, key.value(), value.value())?;
+            records.push(of(key.value(), stored));
         }
         Ok(records)
     }

@@ -9,8 +9,10 @@ use super::layout::*;
 use super::record::*;
 use super::{codec, v1};
 use crate::base::error::Error;
+use crate::model::account::Account;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::pace::Decision;
+use crate::model::stages::{StageTimes, Stages};
 use crate::model::window::{DateRange, Window, missing};
 
 /// The cause of a failed write: an error of the program, or one of redb.
@@ -65,6 +67,8 @@ pub(super) struct Tables<'t> {
     passes: Open<'t>,
     reached: Open<'t>,
     accounts: Open<'t>,
+    timings: Open<'t>,
+    dropped_accounts: Open<'t>,
 }
 
 impl<'t> Tables<'t> {
@@ -85,6 +89,8 @@ impl<'t> Tables<'t> {
             passes: transaction.open_table(PASSES)?,
             reached: transaction.open_table(REACHED)?,
             accounts: transaction.open_table(ACCOUNTS)?,
+            timings: transaction.open_table(TIMINGS)?,
+            dropped_accounts: transaction.open_table(DROPPED_ACCOUNTS)?,
         })
     }
 
@@ -164,6 +170,7 @@ impl<'t> Tables<'t> {
                 self.count(table, *window, *ordinal, None)?;
                 let key = codec::chunk_key(table, *window, *ordinal);
                 self.chunks.remove(key.as_slice())?;
+                self.timings.remove(key.as_slice())?;
                 Ok(())
             }
             Change::RemoveWindow { table, window } => {
@@ -252,6 +259,22 @@ impl<'t> Tables<'t> {
                 let key = codec::account_key(*run_id, *number);
                 put(&mut self.accounts, &key, &v1::Account::from(account))
             }
+            Change::Timing {
+                table,
+                window,
+                ordinal,
+                timing,
+            } => {
+                self.add_times(&timing.stages)?;
+                let key = codec::chunk_key(table, *window, *ordinal);
+                put(&mut self.timings, &key, &v1::ChunkTiming::from(timing))
+            }
+            Change::Mismatched { table } => {
+                let key = codec::about_key(MISMATCHES, table);
+                let before = self.get::<v1::Mismatches>(&self.meta, &key)?;
+                let count = before.map_or(0, |before| before.count).saturating_add(1);
+                put(&mut self.meta, &key, &v1::Mismatches { count })
+            }
             Change::LoadRate(rate) => put(&mut self.meta, LOAD_RATE_KEY, &v1::LoadRate::from(rate)),
             Change::Asked(asked) => put(&mut self.meta, ASKED_KEY, &v1::Asked::from(asked)),
             Change::Expected { table, rows } => {
@@ -290,7 +313,7 @@ impl<'t> Tables<'t> {
         }
     }
 
-    /// Removes the accounts of all but the last runs.
+    /// Removes the accounts of all but the last runs, and adds them to the sums of their tables.
     fn drop_accounts(&mut self) -> Result<()> {
         let mut kept = Vec::new();
         for entry in self.runs.iter()?.rev().take(ACCOUNTED_RUNS_MAX) {
@@ -298,8 +321,42 @@ impl<'t> Tables<'t> {
             let run: RunRecord = codec::decode::<v1::Run>(self.path, key.value(), value.value())?.into();
             kept.push(codec::accounts_prefix(run.run_id));
         }
-        self.accounts
-            .retain(|key, _| kept.iter().any(|run| key.starts_with(run)))?;
+        let is_kept = |key: &[u8]| kept.iter().any(|run| key.starts_with(run));
+        let mut dropped = Vec::new();
+        for entry in self.accounts.iter()? {
+            let (key, value) = entry?;
+            if !is_kept(key.value()) {
+                dropped.push(Account::from(codec::decode::<v1::Account>(
+                    self.path,
+                    key.value(),
+                    value.value(),
+                )?));
+            }
+        }
+        for account in dropped {
+            let key = codec::table_key(&account.table);
+            let before = self
+                .get::<v1::Account>(&self.dropped_accounts, &key)?
+                .map(Account::from);
+            let sum = Account {
+                table: account.table.clone(),
+                ..Account::total(before.iter().chain([&account]))
+            };
+            put(&mut self.dropped_accounts, &key, &v1::Account::from(&sum))?;
+        }
+        self.accounts.retain(|key, _| is_kept(key))?;
+        Ok(())
+    }
+
+    /// Adds the stages of a chunk to the times of all chunks.
+    fn add_times(&mut self, stages: &Stages) -> Result<()> {
+        for (name, time) in stages.named() {
+            let key = codec::about_key(STAGE_TIMES, name);
+            let stored = self.get::<v1::StageTimes>(&self.meta, &key)?;
+            let mut times = stored.map(StageTimes::from).unwrap_or_default();
+            times.add(time);
+            put(&mut self.meta, &key, &v1::StageTimes::from(&times))?;
+        }
         Ok(())
     }
 
@@ -455,6 +512,7 @@ impl<'t> Tables<'t> {
             &mut self.marks,
             &mut self.found_equal,
             &mut self.checked,
+            &mut self.timings,
         ] {
             let mut keys = Vec::new();
             for entry in table.range(prefix..)? {

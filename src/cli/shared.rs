@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{private, program};
+use crate::base::private;
 use crate::checkpoint::{Store, Tombstone};
 use crate::cli::context::Context;
 use crate::config::{Config, Mode};
@@ -95,19 +95,6 @@ pub(super) fn repairing(source: bool) -> &'static str {
     }
 }
 
-/// The command that loads these days of a table, first and last, to be copied. `otherwise` stands in their place where
-/// nobody knows them.
-pub(super) fn run_line(dates: Option<(NaiveDate, NaiveDate)>, otherwise: &str, table: &str) -> String {
-    let dates = dates.map_or_else(
-        || otherwise.to_owned(),
-        |(first, last)| format!(" --start-date {first} --end-date {last}"),
-    );
-    // A name as a shell takes it for one argument.
-    let is_plain = table.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
-    let quote = if is_plain { "" } else { "\"" };
-    format!("{} run{dates} --tables {quote}{table}{quote}", program::name())
-}
-
 /// The line about a `forget` that was interrupted.
 pub(super) fn being_forgotten(tombstone: &Tombstone) -> String {
     let month = tombstone
@@ -134,21 +121,5 @@ impl ForgettingView<'_> {
             month: tombstone.month,
             table: &tombstone.table,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_argument_of_the_command_to_copy() {
-        let day = |text: &str| text.parse().unwrap();
-        let dates = Some((day("2025-10-01"), day("2025-10-31")));
-        assert_eq!(
-            run_line(dates, "", "SALES"),
-            "sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables SALES"
-        );
-        assert_eq!(run_line(None, "", "ITEM B"), "sync run --tables \"ITEM B\"");
     }
 }

@@ -10,6 +10,7 @@ pub mod hours;
 pub mod pace;
 pub mod plan;
 pub mod row;
+pub mod stages;
 pub mod survey;
 pub mod table;
 pub mod waits;

@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::{Crate, Module};
 
 /// The folders of `src/`, from the command line down.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 25] = [
     "cli",
+    "web",
+    "metrics",
+    "notify",
+    "status",
     "control",
     "report",
     "doctor",

@@ -5,6 +5,7 @@
 
 mod account;
 mod pace;
+mod stages;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::model::row::{Digest, Tally};
 use crate::model::window::DateRange;
 pub(super) use account::Account;
 pub(super) use pace::{Decision, Hold};
+pub(super) use stages::{ChunkTiming, StageTimes};
 
 #[derive(Serialize, Deserialize)]
 enum AccessPath {
@@ -189,6 +191,12 @@ pub(super) struct FoundEqual {
     chunks: u64,
     rows: u64,
     marks: i64,
+}
+
+/// The number of differences that were found in a table.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Mismatches {
+    pub(super) count: u64,
 }
 
 /// The number of rows that left a table's target and could not be followed.

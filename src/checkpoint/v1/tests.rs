@@ -375,6 +375,43 @@ fn frozen_account() {
 }
 
 #[test]
+fn frozen_stages() {
+    use crate::model::stages;
+    use std::time::Duration;
+    let stages = stages::Stages {
+        read: Duration::from_micros(1),
+        stage: Duration::from_micros(2),
+        load: Duration::from_micros(3),
+    };
+    frozen::<ChunkTiming, _>(
+        &stages::ChunkTiming {
+            load_id: 4,
+            committed_at: noon(),
+            stages,
+        },
+        concat!(
+            "01040000000000000000000000000000001800000000000000323032352d31302d30315431323a30",
+            "303a30302e3235305a010000000000000002000000000000000300000000000000",
+            " 020a72258408e298fb592c26c32e0fa373a399ba1f4c3e139c21e5f316e777e3"
+        ),
+    );
+    let mut times = stages::StageTimes::default();
+    times.add(Duration::from_millis(25));
+    frozen::<StageTimes, _>(
+        &times,
+        concat!(
+            "010100000000000000a8610000000000000c000000000000000a0000000000000000000000000000",
+            "00190000000000000001000000000000003200000000000000010000000000000064000000000000",
+            "000100000000000000fa000000000000000100000000000000f40100000000000001000000000000",
+            "00e8030000000000000100000000000000c409000000000000010000000000000088130000000000",
+            "00010000000000000010270000000000000100000000000000307500000000000001000000000000",
+            "00c0d40100000000000100000000000000",
+            " e8f67147208d06fd5286000d5260f0883716290b4331250e9eaab2d7c0708bb7"
+        ),
+    );
+}
+
+#[test]
 fn frozen_hold() {
     use crate::model::pace;
     frozen::<Hold, _>(

@@ -8,10 +8,10 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::{counted, rows};
 use crate::checkpoint::{Tombstone, View};
 use crate::cli::screen::Screen;
-use crate::cli::shared::run_line;
 use crate::config::{Config, Mode};
 use crate::model::table::Identifier;
 use crate::model::window::{Window, spans};
+use crate::status::run_line;
 
 /// The months that are named, by the first day of the first one and the day after the last.
 pub(super) type Span = (NaiveDate, NaiveDate);

@@ -1,6 +1,5 @@
 //! `sync runs` lists the last runs, and what each asked of the source, from the state file alone.
 
-mod kept;
 mod view;
 
 use clap::Args;
@@ -9,6 +8,7 @@ use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::checkpoint::Reader;
 use crate::cli::context::{Context, json, result};
+use crate::status::runs;
 use view::View;
 
 /// Arguments of `sync runs`.
@@ -25,7 +25,7 @@ pub(super) struct RunsArgs {
 pub(super) async fn run(context: &Context, args: RunsArgs) -> Result<ExitCode> {
     let path = context.state_of(&context.config);
     let runs = match Reader::open(&path)? {
-        Some(reader) => kept::read(&reader, args.last as usize)?,
+        Some(reader) => runs(&reader, args.last as usize)?,
         None => {
             context.voice.say(&format!(
                 "note: there is no state file {}: no run has been here, or it was lost",

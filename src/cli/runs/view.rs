@@ -4,11 +4,11 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use indicatif::HumanBytes;
 use serde::Serialize;
 
-use super::kept::Kept;
 use crate::cli::account::AccountView;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::model::account::Account;
 use crate::progress::last_day;
+use crate::status::Kept;
 
 /// The runs as a table, the latest first.
 pub(super) fn text(runs: &[Kept], screen: &Screen) -> String {

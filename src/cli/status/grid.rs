@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike, NaiveDate};
+use chrono::Datelike;
 
-use super::condition::Condition;
-use super::facts::{Status, TableStatus};
 use crate::base::text::{columns_of, cut, thousands};
 use crate::cli::screen::{Screen, Tone};
 use crate::model::window::Window;
+use crate::status::Condition;
+use crate::status::{Status, TableStatus};
 
 /// Columns of a year that shows its months, and of a folded one, each with a blank behind it.
 const YEAR_COLUMNS: usize = 13;
@@ -323,32 +323,4 @@ impl Layout {
         text.push('\n');
         text
     }
-}
-
-/// The months of windows as text, ranges in short: `2012-01 to 2025-11 (167 months)`.
-pub(super) fn months(windows: &[Window]) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut rest = windows;
-    while let Some(first) = rest.first() {
-        let is_whole = |window: &Window| window.to_string().len() == "2025-10".len();
-        let follows = |pair: &[Window]| match (pair[0].days(), pair[1].days()) {
-            (Some(one), Some(next)) => is_whole(&pair[0]) && is_whole(&pair[1]) && one.end() == next.start(),
-            _ => false,
-        };
-        let count = 1 + rest.windows(2).take_while(|pair| follows(pair)).count();
-        texts.push(match count {
-            1 => first.to_string().replace("..", " to "),
-            count => format!("{first} to {} ({count} months)", rest[count - 1]),
-        });
-        rest = &rest[count..];
-    }
-    texts.join(", ")
-}
-
-/// The first day of windows, and their last, as a run is asked for them; `None` without dates.
-pub(super) fn dates(windows: &[Window]) -> Option<(NaiveDate, NaiveDate)> {
-    let days = || windows.iter().filter_map(|window| window.days());
-    let first = days().map(|days| days.start()).min()?;
-    let last = days().map(|days| days.end()).max()?.pred_opt()?;
-    Some((first, last))
 }

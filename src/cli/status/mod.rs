@@ -3,15 +3,13 @@
 //!
 //! It asks no server. It therefore answers during a run, after a killed run, and when no server is reachable.
 
-mod condition;
-mod facts;
 mod grid;
 mod pace;
 mod pace_view;
-mod read;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tone;
 mod view;
 mod watch;
 mod windows;
@@ -23,12 +21,10 @@ use clap::Args;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
-use crate::checkpoint::Reader;
 use crate::cli::context::{Context, json, result};
 use crate::cli::shared::table;
-use crate::control;
 use crate::model::table::Identifier;
-use facts::Status;
+use crate::status::{Status, look};
 use view::View;
 
 /// Arguments of `sync status`.
@@ -84,20 +80,7 @@ pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode>
 async fn facts(context: &Context, path: &Path, tables: Option<&[Identifier]>) -> Result<Status> {
     // A configuration that cannot be read keeps nobody from what the state file has.
     let config = context.load().ok();
-    let mut status = match Reader::open(path)? {
-        Some(reader) => read::read(&reader, config.as_ref())?,
-        None => Status {
-            tables: read::configured(Vec::new(), config.as_ref()),
-            ..Status::default()
-        },
-    };
-    if status.running().is_some() {
-        status.figures = control::figures(path, &context.clock).await;
-    }
-    status.pace.now = context.clock.now();
-    if let Some(source) = config.map(|config| config.source) {
-        (status.pace.hours, status.pace.wall) = (source.hours, source.wall);
-    }
+    let mut status = look(path, config.as_ref(), &context.clock).await?;
     let Some(tables) = tables else {
         return Ok(status);
     };

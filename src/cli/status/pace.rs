@@ -3,13 +3,12 @@
 //!
 //! All but the figures is in the state file, so it is shown of a run that does not answer as well. What a process waited
 //! for that is gone is not shown.
-use super::facts::Status;
 use crate::base::text::{counted, duration, rows, thousands};
 use crate::cli::hours::sentence;
 use crate::cli::screen::{Screen, Tone};
-
-use crate::model::pace::{Action, Cause, Decision, Figures, Hold, Signs};
+use crate::model::pace::{Action, Cause, Decision, Figures, Signs};
 use crate::model::waits::{long, millis};
+use crate::status::Status;
 
 /// What the governor's last decisions have come to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,14 +44,6 @@ impl Decided {
 }
 
 impl Status {
-    /// What all reads wait for: as the run tells it, or else as it is kept.
-    pub(super) fn held(&self) -> Option<&Hold> {
-        match &self.figures {
-            Some(figures) => figures.hold.as_ref(),
-            None => self.pace.held.as_ref(),
-        }
-    }
-
     /// The decisions of the run that is going.
     fn decided_now(&self) -> Decided {
         let started_at = self.running().map(|run| run.record.started_at);

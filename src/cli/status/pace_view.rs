@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::facts::Status;
 use crate::cli::figures::{FiguresView, HeldView, named};
 use crate::cli::hours::HoursView;
 use crate::model::pace::{Action, Decision};
+use crate::status::Status;
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

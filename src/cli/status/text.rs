@@ -2,9 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::condition::Condition;
-use super::facts::{PassStatus, RunStatus, Status, TableStatus, WindowStatus};
-use super::grid::{grid, months};
+use super::grid::grid;
 use super::pace::{of_hours, of_work};
 use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::PassScope;
@@ -13,6 +11,9 @@ use crate::cli::screen::Screen;
 use crate::cli::shared::{being_forgotten, repairing};
 use crate::model::window::Window;
 use crate::progress::last_day;
+use crate::status::Condition;
+use crate::status::{PassStatus, RunStatus, Status, TableStatus, WindowStatus};
+use crate::status::{months, of_table};
 
 /// The most tables that a line names.
 const NAMED_MAX: usize = 5;
@@ -141,15 +142,6 @@ fn refused(status: &Status) -> Vec<String> {
             )
         })
         .collect()
-}
-
-/// An error without the place that it begins with, `Table SALES, window 2025-10: `, where the table stands beside it.
-pub(super) fn of_table<'a>(error: &'a str, table: &str) -> &'a str {
-    let rest = error.strip_prefix(&format!("Table {table}"));
-    match rest.filter(|rest| rest.starts_with([':', ','])) {
-        Some(rest) => rest.split_once(": ").map_or(error, |(_, rest)| rest),
-        None => error,
-    }
 }
 
 fn at(time: DateTime<Utc>) -> String {

@@ -3,13 +3,13 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus};
 use super::pace_view::PaceView;
 use crate::checkpoint::{Counts, Refusal, Waiting};
 use crate::cli::account::AccountView;
 use crate::cli::shared::ForgettingView;
 use crate::model::window::Window;
 use crate::progress::last_day;
+use crate::status::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus};
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -7,7 +7,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use console::Term;
 
-use super::facts::{Progress, Status};
 use super::text::text;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
@@ -15,6 +14,7 @@ use crate::base::text::{duration, rows};
 use crate::cli::context::Context;
 use crate::cli::screen::{Screen, Tone};
 use crate::cli::signals::interrupted;
+use crate::status::{Progress, Status};
 
 /// The time that a rate is taken over.
 const RATE_OVER: Duration = Duration::from_secs(60);

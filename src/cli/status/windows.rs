@@ -1,15 +1,8 @@
 //! Lists of `sync status`: all windows, and those with a fault, each with the command that puts it right.
 
-use chrono::NaiveDate;
-
-use super::condition::Condition;
-use super::facts::{Status, TableStatus, WindowStatus, of_expected};
-use super::grid::{dates, months};
-use super::text::of_table;
 use crate::base::text::{counted, thousands};
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
-use crate::cli::shared::run_line;
-use crate::model::window::Window;
+use crate::status::{Fault, Status, WindowStatus, faults, months, of_expected, of_table, run_again};
 
 /// All windows of all tables, a line each.
 pub(super) fn windows(status: &Status, screen: &Screen) -> String {
@@ -60,15 +53,6 @@ fn chunks(window: &WindowStatus) -> String {
     }
 }
 
-/// Windows of a table that share a fault.
-struct Fault<'a> {
-    table: &'a TableStatus,
-    state: Condition,
-    error: Option<&'a str>,
-    windows: Vec<Window>,
-    stale: u64,
-}
-
 /// What is failed, mismatched, stale or refused, with whole errors.
 pub(super) fn failed(status: &Status, screen: &Screen) -> String {
     let mut text = String::new();
@@ -81,7 +65,7 @@ pub(super) fn failed(status: &Status, screen: &Screen) -> String {
             let last = refusal.end.pred_opt().unwrap_or(refusal.end);
             let dates = table.is_dated.then_some((refusal.first, last));
             text.push_str("  Correct that, then run:\n");
-            text.push_str(&run_again(dates, table));
+            text.push_str(&line_of(&run_again(dates, table)));
         }
         for fault in faults(table) {
             text.push_str(&of_fault(&fault, screen));
@@ -91,35 +75,6 @@ pub(super) fn failed(status: &Status, screen: &Screen) -> String {
         true => "Nothing is failed, mismatched, stale or refused.\n".to_owned(),
         false => text.trim_end().to_owned() + "\n",
     }
-}
-
-fn faults(table: &TableStatus) -> Vec<Fault<'_>> {
-    let mut faults: Vec<Fault<'_>> = Vec::new();
-    for window in &table.windows {
-        let state = match window.state {
-            Condition::Failed | Condition::Mismatched | Condition::Stale => window.state,
-            _ if window.counts.stale > 0 => Condition::Stale,
-            _ => continue,
-        };
-        let error = window.error.as_deref();
-        let alike = faults
-            .iter_mut()
-            .find(|fault| (fault.state, fault.error) == (state, error));
-        match alike {
-            Some(fault) => {
-                fault.windows.push(window.window);
-                fault.stale += window.counts.stale;
-            }
-            None => faults.push(Fault {
-                table,
-                state,
-                error,
-                windows: vec![window.window],
-                stale: window.counts.stale,
-            }),
-        }
-    }
-    faults
 }
 
 fn of_fault(fault: &Fault<'_>, screen: &Screen) -> String {
@@ -134,23 +89,12 @@ fn of_fault(fault: &Fault<'_>, screen: &Screen) -> String {
     if let Some(error) = fault.error {
         text.push_str(&screen.prose(&format!("  {}", of_table(error, name))));
     }
-    let why = match fault.state {
-        Condition::Failed => "Correct that if it is still so, then run",
-        Condition::Mismatched => "Run again, and it is not committed until it is equal",
-        _ => "Run",
-    };
-    text.push_str(&screen.prose(&format!("  {why}:")));
-    text.push_str(&run_again(dates(&fault.windows), fault.table));
+    text.push_str(&screen.prose(&format!("  {}:", fault.advice())));
+    text.push_str(&line_of(&fault.command()));
     text
 }
 
-/// The command that loads these days of a table, on a line of its own, to be copied.
-fn run_again(dates: Option<(NaiveDate, NaiveDate)>, table: &TableStatus) -> String {
-    // A run of a table with dates needs some; rows without a date come with any.
-    let otherwise = if table.is_dated {
-        " --start-date DAY --end-date DAY"
-    } else {
-        ""
-    };
-    format!("    {}\n\n", run_line(dates, otherwise, &table.name))
+/// A command on a line of its own, to be copied.
+fn line_of(command: &str) -> String {
+    format!("    {command}\n\n")
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::checkpoint::Change;
 use crate::checkpoint::WindowState;
 use crate::model::brake::held;
 use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyRange, next_state};
@@ -100,8 +101,10 @@ impl WindowRun {
                 self.rows += chunk.tally.row_count;
                 self.rows_loaded += chunk.tally.row_count;
                 table.retrier.meter.loaded(chunk.tally.row_count);
+                let stages = self.stages(read.took, began);
                 let mut changes = vec![
                     self.chunk_change(&chunk),
+                    self.timing_change(&chunk, stages),
                     self.window_change(WindowState::Loading, None),
                 ];
                 changes.extend(self.account_change());
@@ -113,7 +116,7 @@ impl WindowRun {
                     row_count: chunk.tally.row_count,
                     byte_count: chunk.tally.byte_count,
                     dates: self.share(&chunk.range)?,
-                    stages: self.stages(read.took, began),
+                    stages,
                 });
                 Ok(())
             }
@@ -169,7 +172,13 @@ impl WindowRun {
         };
         chunk.state = next_state(chunk.state, event)?;
         chunk.error = Some(error.chain());
-        self.table.retrier.store.commit(&[self.chunk_change(&chunk)])
+        let mut changes = vec![self.chunk_change(&chunk)];
+        if event == ChunkEvent::Differed {
+            changes.push(Change::Mismatched {
+                table: self.table.plan.name.as_str().to_owned(),
+            });
+        }
+        self.table.retrier.store.commit(&changes)
     }
 
     /// Loads from memory until it is committed, differs twice, or fails for good.

@@ -24,6 +24,7 @@ use crate::model::brake::Brake;
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
 use crate::model::row::Tally;
+use crate::model::stages::{ChunkTiming, Stages};
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, Window};
 use crate::mssql::is_without_value;
@@ -508,6 +509,19 @@ impl WindowRun {
             table: self.table.plan.name.as_str().to_owned(),
             window: self.work.window,
             chunk: chunk.clone(),
+        }
+    }
+
+    fn timing_change(&self, chunk: &Chunk, stages: Stages) -> Change {
+        Change::Timing {
+            table: self.table.plan.name.as_str().to_owned(),
+            window: self.work.window,
+            ordinal: chunk.ordinal,
+            timing: ChunkTiming {
+                load_id: chunk.load_id,
+                committed_at: self.table.retrier.clock.now(),
+                stages,
+            },
         }
     }
 

@@ -3,9 +3,9 @@
 use super::{at, day, month, pace, range, run, window};
 use crate::checkpoint::{Pass, PassScope, Refusal, Tombstone, Waiting};
 use crate::cli::context::json;
-use crate::cli::status::condition::Condition;
-use crate::cli::status::facts::{PassStatus, Status, TableStatus};
 use crate::cli::status::view::View;
+use crate::status::Condition;
+use crate::status::{PassStatus, Status, TableStatus};
 
 fn small() -> Status {
     let mut october = window(month("2025-10"), Condition::Stale, 40);

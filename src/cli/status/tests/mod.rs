@@ -5,14 +5,14 @@ mod pace;
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
 
-use super::condition::Condition;
-use super::facts::{PassStatus, RunStatus, Status, TableStatus, WindowStatus};
 use super::windows::{failed, windows};
 use super::{grid, text};
 use crate::base::text::columns_of;
 use crate::checkpoint::{Counts, Pass, PassScope, Refusal, RunRecord};
 use crate::cli::screen::Screen;
 use crate::model::window::{DateRange, Window};
+use crate::status::Condition;
+use crate::status::{PassStatus, RunStatus, Status, TableStatus, WindowStatus};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()

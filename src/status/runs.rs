@@ -6,16 +6,16 @@ use crate::model::account::Account;
 
 /// A run that is kept.
 #[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) record: RunRecord,
+pub(crate) struct Kept {
+    pub(crate) record: RunRecord,
     /// Whether it is going.
-    pub(super) running: bool,
+    pub(crate) running: bool,
     /// What it asked of the source, a table; none if that is not kept.
-    pub(super) accounts: Vec<Account>,
+    pub(crate) accounts: Vec<Account>,
 }
 
 /// Reads the last runs, the latest first.
-pub(super) fn read(reader: &Reader, count: usize) -> Result<Vec<Kept>> {
+pub(crate) fn read(reader: &Reader, count: usize) -> Result<Vec<Kept>> {
     // The lock is read before the records: a run that ends in between then counts as ended.
     let written = reader.is_being_written();
     let view = reader.view()?;

@@ -15,95 +15,95 @@ const SHARE_MIN: f64 = 0.01;
 
 /// All that `sync status` shows, as text or as JSON.
 #[derive(Debug, Default)]
-pub(super) struct Status {
+pub(crate) struct Status {
     /// Whether there is a state file.
-    pub(super) is_kept: bool,
-    pub(super) tables: Vec<TableStatus>,
-    pub(super) run: Option<RunStatus>,
+    pub(crate) is_kept: bool,
+    pub(crate) tables: Vec<TableStatus>,
+    pub(crate) run: Option<RunStatus>,
     /// The reads of the run that is going, as it tells them; `None` if it does not.
-    pub(super) figures: Option<Figures>,
+    pub(crate) figures: Option<Figures>,
     /// The hours of the source, what is waited for, and what the governor decided.
-    pub(super) pace: PaceStatus,
+    pub(crate) pace: PaceStatus,
     /// What an interrupted `sync forget` has left to do.
-    pub(super) forgetting: Vec<Tombstone>,
+    pub(crate) forgetting: Vec<Tombstone>,
     /// The passes of `sync reconcile` that are kept, the latest last.
-    pub(super) passes: Vec<PassStatus>,
+    pub(crate) passes: Vec<PassStatus>,
 }
 
 /// The reads of the source, as the state file and the configuration have them.
 #[derive(Debug, Default)]
-pub(super) struct PaceStatus {
+pub(crate) struct PaceStatus {
     /// The time of this status.
-    pub(super) now: DateTime<Utc>,
+    pub(crate) now: DateTime<Utc>,
     /// The clock that a person reads times by.
-    pub(super) wall: Wall,
-    pub(super) hours: Option<Hours>,
+    pub(crate) wall: Wall,
+    pub(crate) hours: Option<Hours>,
     /// What all reads wait for, of the process that writes the state file.
-    pub(super) held: Option<Hold>,
+    pub(crate) held: Option<Hold>,
     /// The governor's last decisions, in their order.
-    pub(super) decisions: Vec<Decision>,
+    pub(crate) decisions: Vec<Decision>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct TableStatus {
-    pub(super) name: String,
-    pub(super) mode: String,
-    pub(super) notes: Vec<String>,
+pub(crate) struct TableStatus {
+    pub(crate) name: String,
+    pub(crate) mode: String,
+    pub(crate) notes: Vec<String>,
     /// Rows that left the target table and could not be followed.
-    pub(super) unfollowed: u64,
-    pub(super) windows: Vec<WindowStatus>,
+    pub(crate) unfollowed: u64,
+    pub(crate) windows: Vec<WindowStatus>,
     /// The first days of months that were loaded, forgotten, and not loaded since.
-    pub(super) forgotten: Vec<NaiveDate>,
+    pub(crate) forgotten: Vec<NaiveDate>,
     /// Why the last run that came to it could not finish it.
-    pub(super) refused: Option<Refusal>,
+    pub(crate) refused: Option<Refusal>,
     /// Whether it is copied by dates.
-    pub(super) is_dated: bool,
+    pub(crate) is_dated: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct WindowStatus {
-    pub(super) window: Window,
-    pub(super) state: Condition,
-    pub(super) error: Option<String>,
-    pub(super) counts: Counts,
+pub(crate) struct WindowStatus {
+    pub(crate) window: Window,
+    pub(crate) state: Condition,
+    pub(crate) error: Option<String>,
+    pub(crate) counts: Counts,
     /// The part of its dates that is loaded, from 0 to 1, if its keys tell it.
-    pub(super) share: Option<f64>,
+    pub(crate) share: Option<f64>,
     /// The rows that it will have, as far as that is known.
-    pub(super) rows_expected: Option<u64>,
+    pub(crate) rows_expected: Option<u64>,
 }
 
 #[derive(Debug)]
-pub(super) struct RunStatus {
-    pub(super) record: RunRecord,
-    pub(super) running: bool,
+pub(crate) struct RunStatus {
+    pub(crate) record: RunRecord,
+    pub(crate) running: bool,
     /// The outage that the run waits out.
-    pub(super) waiting: Option<Waiting>,
+    pub(crate) waiting: Option<Waiting>,
     /// The tables that it was asked for; `None` if an earlier program began it.
-    pub(super) tables: Option<Vec<String>>,
+    pub(crate) tables: Option<Vec<String>>,
     /// What it asked of the source; `None` if that is not kept.
-    pub(super) account: Option<Account>,
+    pub(crate) account: Option<Account>,
 }
 
 /// A pass of `sync reconcile`.
 #[derive(Debug)]
-pub(super) struct PassStatus {
-    pub(super) pass: Pass,
+pub(crate) struct PassStatus {
+    pub(crate) pass: Pass,
     /// The differences of it that a run has loaded again since.
-    pub(super) repaired_since: u64,
+    pub(crate) repaired_since: u64,
 }
 
 /// How far a run that is going has come with a table.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Progress<'a> {
-    pub(super) table: &'a str,
+pub(crate) struct Progress<'a> {
+    pub(crate) table: &'a str,
     /// Its place among the tables of the run, from 1.
-    pub(super) number: usize,
-    pub(super) of: usize,
+    pub(crate) number: usize,
+    pub(crate) of: usize,
     /// Verified rows of the dates of the run.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// All rows of the dates of the run, as far as the loaded ones tell.
-    pub(super) rows_expected: Option<u64>,
-    pub(super) chunks: u64,
+    pub(crate) rows_expected: Option<u64>,
+    pub(crate) chunks: u64,
 }
 
 fn sum(all: impl Iterator<Item = Counts>) -> Counts {
@@ -120,7 +120,7 @@ fn sum(all: impl Iterator<Item = Counts>) -> Counts {
 }
 
 /// The whole of which `rows` are this share, to three digits.
-pub(super) fn whole_of(rows: u64, share: f64) -> Option<u64> {
+pub(crate) fn whole_of(rows: u64, share: f64) -> Option<u64> {
     if share < SHARE_MIN || rows == 0 {
         return None;
     }
@@ -134,7 +134,7 @@ pub(super) fn whole_of(rows: u64, share: f64) -> Option<u64> {
 
 impl WindowStatus {
     /// Whether chunks of it may be added without a change of the source.
-    pub(super) fn is_unfinished(&self) -> bool {
+    pub(crate) fn is_unfinished(&self) -> bool {
         !matches!(self.state, Condition::Complete)
     }
 
@@ -148,23 +148,23 @@ impl WindowStatus {
 }
 
 impl TableStatus {
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         sum(self.windows.iter().map(|window| window.counts))
     }
 
     /// The worst condition of its windows.
-    pub(super) fn state(&self) -> Condition {
+    pub(crate) fn state(&self) -> Condition {
         Condition::worst(self.windows.iter().map(|window| window.state)).unwrap_or(Condition::NotLoaded)
     }
 
     /// The rows that it will have, if it is a reference table that is being loaded.
-    pub(super) fn rows_expected(&self) -> Option<u64> {
+    pub(crate) fn rows_expected(&self) -> Option<u64> {
         let mut windows = self.windows.iter().filter(|_| !self.is_dated);
         windows.next().and_then(|window| window.rows_expected)
     }
 
     /// The days between its first and its last one, and of `asked`, that no window covers: a window for each month.
-    pub(super) fn not_loaded(&self, asked: Option<DateRange>) -> Vec<Window> {
+    pub(crate) fn not_loaded(&self, asked: Option<DateRange>) -> Vec<Window> {
         let covered: Vec<Window> = self.windows.iter().map(|window| window.window).collect();
         let days = || covered.iter().filter_map(|window| window.days());
         let months = self.forgotten.iter().filter_map(|first| {
@@ -184,7 +184,7 @@ impl TableStatus {
     }
 
     /// Whether a window's month was forgotten.
-    pub(super) fn is_forgotten(&self, window: Window) -> bool {
+    pub(crate) fn is_forgotten(&self, window: Window) -> bool {
         self.forgotten.iter().any(|first| {
             let days = window.days();
             days.is_some_and(|days| {
@@ -224,13 +224,13 @@ impl TableStatus {
 
 impl RunStatus {
     /// Whether it was asked for a table.
-    pub(super) fn is_asked(&self, table: &TableStatus) -> bool {
+    pub(crate) fn is_asked(&self, table: &TableStatus) -> bool {
         let tables = self.tables.as_ref();
         tables.is_some_and(|tables| tables.contains(&table.name))
     }
 
     /// Its dates that had begun when it did.
-    pub(super) fn range_begun(&self) -> Option<DateRange> {
+    pub(crate) fn range_begun(&self) -> Option<DateRange> {
         let range = self.record.range;
         let end = range.end.min(self.record.started_at.date_naive().succ_opt()?);
         (range.start < end).then_some(DateRange {
@@ -242,23 +242,23 @@ impl RunStatus {
 
 impl PassStatus {
     /// The differences that are still there, as far as the store knows.
-    pub(super) fn differing(&self) -> u64 {
+    pub(crate) fn differing(&self) -> u64 {
         self.pass.differing.saturating_sub(self.repaired_since)
     }
 }
 
 impl Status {
-    pub(super) fn totals(&self) -> Counts {
+    pub(crate) fn totals(&self) -> Counts {
         sum(self.tables.iter().map(TableStatus::counts))
     }
 
     /// The run, while it is going.
-    pub(super) fn running(&self) -> Option<&RunStatus> {
+    pub(crate) fn running(&self) -> Option<&RunStatus> {
         self.run.as_ref().filter(|run| run.running)
     }
 
     /// The dates that a run was asked for; `None` if all its tables are reference tables, which have none.
-    pub(super) fn dates_of(&self, run: &RunStatus) -> Option<DateRange> {
+    pub(crate) fn dates_of(&self, run: &RunStatus) -> Option<DateRange> {
         let asked = run.tables.as_deref().unwrap_or_default();
         let is_dated = |name: &String| {
             let known = self.tables.iter().find(|table| table.name == *name);
@@ -268,13 +268,13 @@ impl Status {
     }
 
     /// The days of a table that are not loaded: within its own dates, and of the last run if that was asked for it.
-    pub(super) fn not_loaded(&self, table: &TableStatus) -> Vec<Window> {
+    pub(crate) fn not_loaded(&self, table: &TableStatus) -> Vec<Window> {
         let run = self.run.as_ref().filter(|run| run.is_asked(table));
         table.not_loaded(run.and_then(RunStatus::range_begun))
     }
 
     /// The condition of days that are not loaded: planned if the run that is going comes to them.
-    pub(super) fn of_not_loaded(&self, table: &TableStatus, window: Window) -> Condition {
+    pub(crate) fn of_not_loaded(&self, table: &TableStatus, window: Window) -> Condition {
         let range = self.running().map(|run| run.record.range);
         match self.is_asked_now(table) && range.is_some_and(|range| window.is_asked(range)) {
             true => Condition::Planned,
@@ -283,12 +283,20 @@ impl Status {
     }
 
     /// Whether the run that is going comes to a table.
-    pub(super) fn is_asked_now(&self, table: &TableStatus) -> bool {
+    pub(crate) fn is_asked_now(&self, table: &TableStatus) -> bool {
         self.running().is_some_and(|run| run.is_asked(table))
     }
 
+    /// What all reads wait for: as the run tells it, or else as it is kept.
+    pub(crate) fn held(&self) -> Option<&Hold> {
+        match &self.figures {
+            Some(figures) => figures.hold.as_ref(),
+            None => self.pace.held.as_ref(),
+        }
+    }
+
     /// How far the run that is going has come with the table that it loads.
-    pub(super) fn progress(&self) -> Option<Progress<'_>> {
+    pub(crate) fn progress(&self) -> Option<Progress<'_>> {
         let run = self.running()?;
         let asked = run.tables.as_ref()?;
         let is_loading = |table: &&TableStatus| {
@@ -316,7 +324,7 @@ impl Status {
 
 impl Progress<'_> {
     /// `table 3 of 19, SALES: 22 chunks so far, about 440,000 of 455,000 rows`.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         format!(
             "table {} of {}, {}: {} so far, {}",
             self.number,
@@ -329,7 +337,7 @@ impl Progress<'_> {
 }
 
 /// `about 440,000 of 455,000 rows`, or `440,000 rows` if nothing tells how many there will be.
-pub(super) fn of_expected(rows: u64, expected: Option<u64>) -> String {
+pub(crate) fn of_expected(rows: u64, expected: Option<u64>) -> String {
     use crate::base::text::thousands;
     match expected {
         Some(all) => format!("about {} of {}", thousands(rows), counted(all, "row")),
@@ -338,7 +346,7 @@ pub(super) fn of_expected(rows: u64, expected: Option<u64>) -> String {
 }
 
 /// The time up to which a run that began then reads rows, about.
-pub(super) fn until(started_at: DateTime<Utc>) -> NaiveDateTime {
+pub(crate) fn until(started_at: DateTime<Utc>) -> NaiveDateTime {
     started_at.naive_utc()
 }
 

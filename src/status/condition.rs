@@ -3,11 +3,9 @@
 //! The characters have the width of a letter, and the fonts of the consoles of Windows have them. They differ without
 //! colour.
 
-use crate::cli::screen::{Screen, Tone};
-
 /// How a part of a table stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Condition {
+pub(crate) enum Condition {
     /// All of it is verified.
     Complete,
     /// All that was old enough is verified; its end is still to come.
@@ -28,7 +26,7 @@ pub(super) enum Condition {
 
 impl Condition {
     /// All of them, from the best to the worst.
-    pub(super) const ALL: [Condition; 8] = [
+    pub(crate) const ALL: [Condition; 8] = [
         Condition::Complete,
         Condition::Open,
         Condition::NotLoaded,
@@ -40,7 +38,7 @@ impl Condition {
     ];
 
     /// The word for it.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Condition::Complete => "complete",
             Condition::Open => "open",
@@ -54,7 +52,7 @@ impl Condition {
     }
 
     /// The character for it.
-    pub(super) fn glyph(self) -> &'static str {
+    pub(crate) fn glyph(self) -> &'static str {
         match self {
             Condition::Complete => "■",
             Condition::Open => "▄",
@@ -67,22 +65,8 @@ impl Condition {
         }
     }
 
-    pub(super) fn tone(self) -> Tone {
-        match self {
-            Condition::Complete | Condition::Open | Condition::Planned | Condition::Loading => Tone::Plain,
-            Condition::NotLoaded => Tone::Faint,
-            Condition::Stale => Tone::Attention,
-            Condition::Failed | Condition::Mismatched => Tone::Bad,
-        }
-    }
-
-    /// The character in its colour.
-    pub(super) fn painted(self, screen: &Screen) -> String {
-        screen.paint(self.glyph(), self.tone())
-    }
-
     /// The worst of several; `None` of none.
-    pub(super) fn worst(of: impl IntoIterator<Item = Condition>) -> Option<Condition> {
+    pub(crate) fn worst(of: impl IntoIterator<Item = Condition>) -> Option<Condition> {
         of.into_iter()
             .max_by_key(|condition| Condition::ALL.iter().position(|other| other == condition))
     }

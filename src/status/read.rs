@@ -12,7 +12,7 @@ use crate::model::window::{Window, midnight};
 use crate::tsql::predicate::instant_of_key;
 
 /// Reads the state file. A readable `config` adds the tables that no run has reached yet.
-pub(super) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
+pub(crate) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
     let is_written = reader.is_being_written();
     let view = reader.view()?;
     let run = last_run(reader, &view)?;
@@ -53,7 +53,7 @@ pub(super) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
 }
 
 /// The tables of a configuration in its order, known or not; those that are no longer configured come last.
-pub(super) fn configured(mut tables: Vec<TableStatus>, config: Option<&Config>) -> Vec<TableStatus> {
+pub(crate) fn configured(mut tables: Vec<TableStatus>, config: Option<&Config>) -> Vec<TableStatus> {
     let Some(config) = config else {
         return tables;
     };

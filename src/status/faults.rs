@@ -1,0 +1,141 @@
+//! What is wrong with the windows of a table, in words, and the command that puts it right.
+
+use chrono::NaiveDate;
+
+use super::condition::Condition;
+use super::facts::TableStatus;
+use crate::base::program;
+use crate::model::window::Window;
+
+/// Windows of a table that share a fault.
+pub(crate) struct Fault<'a> {
+    pub(crate) table: &'a TableStatus,
+    pub(crate) state: Condition,
+    pub(crate) error: Option<&'a str>,
+    pub(crate) windows: Vec<Window>,
+    /// Its chunks that are to be loaded again.
+    pub(crate) stale: u64,
+}
+
+impl Fault<'_> {
+    /// What to do before the command.
+    pub(crate) fn advice(&self) -> &'static str {
+        match self.state {
+            Condition::Failed => "Correct that if it is still so, then run",
+            Condition::Mismatched => "Run again, and it is not committed until it is equal",
+            _ => "Run",
+        }
+    }
+
+    /// The command that puts it right.
+    pub(crate) fn command(&self) -> String {
+        run_again(dates(&self.windows), self.table)
+    }
+}
+
+/// The command that loads these days of a table.
+pub(crate) fn run_again(dates: Option<(NaiveDate, NaiveDate)>, table: &TableStatus) -> String {
+    // A run of a table with dates needs some; rows without a date come with any.
+    let otherwise = if table.is_dated {
+        " --start-date DAY --end-date DAY"
+    } else {
+        ""
+    };
+    run_line(dates, otherwise, &table.name)
+}
+
+/// The faults of a table's windows.
+pub(crate) fn faults(table: &TableStatus) -> Vec<Fault<'_>> {
+    let mut faults: Vec<Fault<'_>> = Vec::new();
+    for window in &table.windows {
+        let state = match window.state {
+            Condition::Failed | Condition::Mismatched | Condition::Stale => window.state,
+            _ if window.counts.stale > 0 => Condition::Stale,
+            _ => continue,
+        };
+        let error = window.error.as_deref();
+        let alike = faults
+            .iter_mut()
+            .find(|fault| (fault.state, fault.error) == (state, error));
+        match alike {
+            Some(fault) => {
+                fault.windows.push(window.window);
+                fault.stale += window.counts.stale;
+            }
+            None => faults.push(Fault {
+                table,
+                state,
+                error,
+                windows: vec![window.window],
+                stale: window.counts.stale,
+            }),
+        }
+    }
+    faults
+}
+
+/// An error without the place that it begins with, `Table SALES, window 2025-10: `, where the table stands beside it.
+pub(crate) fn of_table<'a>(error: &'a str, table: &str) -> &'a str {
+    let rest = error.strip_prefix(&format!("Table {table}"));
+    match rest.filter(|rest| rest.starts_with([':', ','])) {
+        Some(rest) => rest.split_once(": ").map_or(error, |(_, rest)| rest),
+        None => error,
+    }
+}
+
+/// The months of windows as text, ranges in short: `2012-01 to 2025-11 (167 months)`.
+pub(crate) fn months(windows: &[Window]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut rest = windows;
+    while let Some(first) = rest.first() {
+        let is_whole = |window: &Window| window.to_string().len() == "2025-10".len();
+        let follows = |pair: &[Window]| match (pair[0].days(), pair[1].days()) {
+            (Some(one), Some(next)) => is_whole(&pair[0]) && is_whole(&pair[1]) && one.end() == next.start(),
+            _ => false,
+        };
+        let count = 1 + rest.windows(2).take_while(|pair| follows(pair)).count();
+        texts.push(match count {
+            1 => first.to_string().replace("..", " to "),
+            count => format!("{first} to {} ({count} months)", rest[count - 1]),
+        });
+        rest = &rest[count..];
+    }
+    texts.join(", ")
+}
+
+/// The first day of windows, and their last, as a run is asked for them; `None` without dates.
+pub(crate) fn dates(windows: &[Window]) -> Option<(NaiveDate, NaiveDate)> {
+    let days = || windows.iter().filter_map(|window| window.days());
+    let first = days().map(|days| days.start()).min()?;
+    let last = days().map(|days| days.end()).max()?.pred_opt()?;
+    Some((first, last))
+}
+
+/// The command that loads these days of a table, first and last, to be copied. `otherwise` stands in their place where
+/// nobody knows them.
+pub(crate) fn run_line(dates: Option<(NaiveDate, NaiveDate)>, otherwise: &str, table: &str) -> String {
+    let dates = dates.map_or_else(
+        || otherwise.to_owned(),
+        |(first, last)| format!(" --start-date {first} --end-date {last}"),
+    );
+    // A name as a shell takes it for one argument.
+    let is_plain = table.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+    let quote = if is_plain { "" } else { "\"" };
+    format!("{} run{dates} --tables {quote}{table}{quote}", program::name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_argument_of_the_command_to_copy() {
+        let day = |text: &str| text.parse().unwrap();
+        let dates = Some((day("2025-10-01"), day("2025-10-31")));
+        assert_eq!(
+            run_line(dates, "", "SALES"),
+            "sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables SALES"
+        );
+        assert_eq!(run_line(None, "", "ITEM B"), "sync run --tables \"ITEM B\"");
+    }
+}

@@ -1,0 +1,49 @@
+//! Where every table, window and run stands: facts from the state file, the configuration, and the run that is going.
+//!
+//! They are the same for the terminal, the page, the metrics and the report. No server is asked for them. They come from
+//! counters: no chunk is read.
+
+mod condition;
+mod facts;
+mod faults;
+mod read;
+mod runs;
+
+use std::path::Path;
+
+use crate::base::clock::SharedClock;
+use crate::base::error::Result;
+use crate::checkpoint::Reader;
+use crate::config::Config;
+use crate::control;
+
+pub(crate) use condition::Condition;
+pub(crate) use facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus, of_expected};
+pub(crate) use faults::{Fault, faults, months, of_table, run_again, run_line};
+pub(crate) use runs::{Kept, read as runs};
+
+#[cfg(test)]
+pub(crate) use facts::PaceStatus;
+
+/// Looks at the state file at `path`. A readable `config` adds the tables that no run has reached yet, and the hours of
+/// the source.
+///
+/// # Errors
+/// `State` if the file is damaged or cannot be read.
+pub(crate) async fn look(path: &Path, config: Option<&Config>, clock: &SharedClock) -> Result<Status> {
+    let mut status = match Reader::open(path)? {
+        Some(reader) => read::read(&reader, config)?,
+        None => Status {
+            tables: read::configured(Vec::new(), config),
+            ..Status::default()
+        },
+    };
+    if status.running().is_some() {
+        status.figures = control::figures(path, clock).await;
+    }
+    status.pace.now = clock.now();
+    if let Some(source) = config.map(|config| &config.source) {
+        (status.pace.hours, status.pace.wall) = (source.hours.clone(), source.wall);
+    }
+    Ok(status)
+}
