@@ -213,6 +213,9 @@ impl Throttle {
             }
             None => state.governor.ask(now, ask),
         };
+        if let Answer::Go(_) = answer {
+            self.meter.admitted();
+        }
         (answer, state.governor.take_decided())
     }
 

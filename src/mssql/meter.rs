@@ -22,6 +22,9 @@ pub struct Meter {
     state: Mutex<State>,
     /// Holds of all reads that have begun.
     holds: AtomicU64,
+    /// Reads that were let through, and how many of them before the last hold began.
+    admitted: AtomicU64,
+    held_after: AtomicU64,
 }
 
 /// The most that a run may read of its source. It is reached once that much was read and more is asked for.
@@ -103,6 +106,8 @@ impl Meter {
             clock: SharedClock::clone(clock),
             state: Mutex::default(),
             holds: AtomicU64::new(0),
+            admitted: AtomicU64::new(0),
+            held_after: AtomicU64::new(0),
         }
     }
 
@@ -127,11 +132,6 @@ impl Meter {
     /// Adds a wait.
     pub fn waited(&self, cause: Cause, time: Duration) {
         self.state().account().waits.add(cause, time);
-    }
-
-    /// Adds a read of a chunk that was read before.
-    pub fn read_again(&self) {
-        self.state().account().read_again += 1;
     }
 
     /// A chunk is asked for, named by what tells it from all others of its table. If it was asked for before and was not
@@ -197,14 +197,31 @@ impl Meter {
         (number, state.accounts[state.current].clone())
     }
 
-    /// A hold of all reads begins.
-    pub fn held(&self) {
-        self.holds.fetch_add(1, Ordering::Relaxed);
+    /// A read is let through.
+    pub fn admitted(&self) {
+        self.admitted.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many holds of all reads have begun: what was read before and after one may be hours apart.
+    /// How many reads were let through.
+    pub fn reads(&self) -> u64 {
+        self.admitted.load(Ordering::SeqCst)
+    }
+
+    /// A hold of all reads begins.
+    pub fn held(&self) {
+        self.held_after.store(self.reads(), Ordering::SeqCst);
+        self.holds.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether a hold has begun behind a read that was let through after the first `reads` ones. What was read before it
+    /// and after may be hours apart.
+    pub fn was_held_since(&self, reads: u64) -> bool {
+        self.held_after.load(Ordering::SeqCst) > reads
+    }
+
+    /// How many holds of all reads have begun.
     pub fn holds(&self) -> u64 {
-        self.holds.load(Ordering::Relaxed)
+        self.holds.load(Ordering::SeqCst)
     }
 
     /// The number of connections that are open.

@@ -172,7 +172,7 @@ async fn in_place(
     at: LoadTarget<'_>,
     summary: &mut TableSummary,
 ) -> Result<bool> {
-    let holds = run.retrier.meter.holds();
+    let reads = run.retrier.meter.reads();
     let chunks = in_the_target(run, lease_session, at).await?;
     let mut differing = Vec::new();
     let (mut leaving, mut left) = (0, 0);
@@ -219,13 +219,14 @@ async fn in_place(
         }
     }
     let is_whole = summary.windows_done == 1 && summary.error.is_none() && !run.is_stopped();
-    Ok(is_whole && was_held(run, at.plan, holds))
+    Ok(is_whole && was_held(run, at.plan, reads))
 }
 
-/// Whether reads were held since there were so many `holds`. Then the rows that were read before are of another time than
-/// those after, and a row may have moved between them, so that the table is compared once more.
-fn was_held(run: &RunContext<'_>, plan: &TablePlan, holds: u64) -> bool {
-    let was_held = run.retrier.meter.holds() != holds;
+/// Whether there was a hold between reads of the work that began after the first `reads` ones. Then the rows that were read
+/// before are of another time than those after, and a row may have moved between them, so that the table is compared once
+/// more.
+fn was_held(run: &RunContext<'_>, plan: &TablePlan, reads: u64) -> bool {
+    let was_held = run.retrier.meter.was_held_since(reads);
     if was_held {
         run.note(&format!(
             "Table {}: its reads were held meanwhile; it is compared with the source once more",
@@ -247,7 +248,7 @@ async fn replace(
     swap: &Swap<'_>,
     summary: &mut TableSummary,
 ) -> Result<Refreshed> {
-    let holds = run.retrier.meter.holds();
+    let reads = run.retrier.meter.reads();
     // All rows that are forced are of this run; what it loaded before a connection broke is.
     let is_anew = is_forced(run, summary) && summary.rows_loaded == 0;
     let left = match is_anew {
@@ -297,7 +298,7 @@ async fn replace(
         ));
         return Ok(Refreshed::Again);
     }
-    Ok(match was_held(run, swap.plan, holds) {
+    Ok(match was_held(run, swap.plan, reads) {
         true => Refreshed::Again,
         false => Refreshed::Done,
     })

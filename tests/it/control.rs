@@ -161,6 +161,35 @@ async fn a_row_that_moves_while_the_load_of_a_reference_table_is_paused_is_copie
     }
 }
 
+/// Where no row was read before a pause, no row can have moved away from what was read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_before_the_first_read_of_a_reference_table_costs_no_second_comparison() {
+    let test = "a_pause_before_the_first_read_of_a_reference_table_costs_no_second_comparison";
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    tables::Table::new("ITEM", "ID int NOT NULL, NAME nvarchar(20) NULL")
+        .rows((1..=300).map(|id| format!("({}, N'n{id}')", 10 * id)))
+        .at_source(&server)
+        .await;
+    let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", ITEM_FULL);
+    let leased = faults::at("INSERT INTO [sync].[lease]")
+        .of_the_program()
+        .in_database(&server.target)
+        .stalls(&server);
+    let child = project.spawn(&RUN);
+    server.faults().wait_fired(leased, 1).await;
+    project.sync(&["pause"]).await.expect(0);
+    server.faults().remove(leased);
+    while project.status().await["pace"]["held"]["cause"] != "pause" {
+        tokio::task::yield_now().await;
+    }
+    project.sync(&["resume"]).await.expect(0);
+    let ended = Ended::of(child).await.expect(0);
+    assert!(!ended.stderr.contains("once more"), "{}", ended.stderr);
+    server.assert_equal("dbo.ITEM", "dbo.t_ITEM").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_survives_no_end_and_a_stop_ends_a_paused_run() {
     let Some((server, project)) = begin("a_pause_survives_no_end_and_a_stop_ends_a_paused_run").await else {
