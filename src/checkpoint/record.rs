@@ -162,6 +162,13 @@ pub struct RunRecord {
     pub error: Option<String>,
 }
 
+impl RunRecord {
+    /// Whether it is the work of the process that is writing the store, if one is.
+    pub fn is_going(&self, writer: Option<u32>) -> bool {
+        self.ended_at.is_none() && writer == Some(self.pid)
+    }
+}
+
 /// How fast a run loaded, its waits and comparisons included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadRate {

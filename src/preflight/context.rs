@@ -51,6 +51,23 @@ pub struct RunOptions {
     pub ignore_hours: bool,
 }
 
+impl RunOptions {
+    /// Those of a run that is asked for nothing but its dates.
+    pub fn of(range: DateRange) -> Self {
+        RunOptions {
+            range,
+            tables: None,
+            max_workers: None,
+            chunk_rows: None,
+            force: false,
+            allow_deletes: Vec::new(),
+            accept_source: false,
+            recount: false,
+            ignore_hours: false,
+        }
+    }
+}
+
 /// The identity of a run, for its record and its leases.
 #[derive(Debug, Clone)]
 pub struct Identity {

@@ -101,16 +101,13 @@ pub async fn reconcile(
 /// The options of the work, as those of a run.
 fn run_options(options: &ReconcileOptions, today: NaiveDate) -> Result<RunOptions> {
     let range = options.range;
+    let range = range.map_or_else(|| DateRange::inclusive(today, today), Ok)?;
     Ok(RunOptions {
-        range: range.map_or_else(|| DateRange::inclusive(today, today), Ok)?,
         tables: options.tables.clone(),
         max_workers: options.max_workers,
-        chunk_rows: None,
-        force: false,
         allow_deletes: options.allow_deletes.clone(),
-        accept_source: false,
-        recount: false,
         ignore_hours: options.ignore_hours,
+        ..RunOptions::of(range)
     })
 }
 

@@ -85,17 +85,17 @@ fn named<'a>(tables: &'a mut [TableStatus], name: &str) -> Option<&'a mut TableS
 
 fn last_run(reader: &Reader, view: &View<'_>) -> Result<Option<RunStatus>> {
     // The lock is read before the record: a run that ends in between then counts as ended.
-    let written = reader.is_being_written();
+    let is_written = reader.is_being_written();
     let waiting = view.waiting()?;
     // After a killed run, another command may hold the store.
-    let writer = view.writer()?;
+    let writer = view.writer()?.filter(|_| is_written);
     let asked = view.asked()?;
     let Some(record) = view.last_run()? else {
         return Ok(None);
     };
     let accounts = view.accounts(record.run_id)?;
     Ok(Some({
-        let running = written && record.ended_at.is_none() && writer == Some(record.pid);
+        let running = record.is_going(writer);
         let asked = asked.filter(|asked| asked.run_id == record.run_id);
         RunStatus {
             running,

@@ -17,13 +17,13 @@ pub(crate) struct Kept {
 /// Reads the last runs, the latest first.
 pub(crate) fn read(reader: &Reader, count: usize) -> Result<Vec<Kept>> {
     // The lock is read before the records: a run that ends in between then counts as ended.
-    let written = reader.is_being_written();
+    let is_written = reader.is_being_written();
     let view = reader.view()?;
-    let writer = view.writer()?;
+    let writer = view.writer()?.filter(|_| is_written);
     let records = view.last_runs(count)?;
     let mut runs = Vec::new();
     for (at, record) in records.into_iter().enumerate() {
-        let running = at == 0 && written && record.ended_at.is_none() && writer == Some(record.pid);
+        let running = at == 0 && record.is_going(writer);
         runs.push(Kept {
             accounts: view.accounts(record.run_id)?,
             running,

@@ -86,17 +86,7 @@ fn october() -> DateRange {
 /// A run of October in this process, on this clock.
 async fn run_here(project: &Project, clock: &SharedClock, told: &Arc<Told>) -> Result<RunSummary> {
     let store = Arc::new(Store::create_or_open(&project.state()).expect("the store"));
-    let options = RunOptions {
-        range: october(),
-        tables: None,
-        max_workers: None,
-        chunk_rows: None,
-        force: false,
-        allow_deletes: Vec::new(),
-        accept_source: false,
-        recount: false,
-        ignore_hours: false,
-    };
+    let options = RunOptions::of(october());
     let (config, clock) = (config(project), Arc::clone(clock));
     let progress: Arc<dyn Progress> = Arc::<Told>::clone(told);
     run(&config, store, clock, options, identity(), progress, Reins::new()).await

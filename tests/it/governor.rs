@@ -124,17 +124,8 @@ impl Job {
 
     async fn run(&self, reins: Reins) -> RunSummary {
         let day = |text: &str| text.parse().expect("a day");
-        let options = RunOptions {
-            range: DateRange::inclusive(day("2025-10-01"), day("2025-11-30")).expect("a range"),
-            tables: None,
-            max_workers: None,
-            chunk_rows: None,
-            force: false,
-            allow_deletes: Vec::new(),
-            accept_source: false,
-            recount: false,
-            ignore_hours: false,
-        };
+        let options =
+            RunOptions::of(DateRange::inclusive(day("2025-10-01"), day("2025-11-30")).expect("a range"));
         let identity = Identity {
             run_id: self.clock.random(),
             host: "vm".to_owned(),

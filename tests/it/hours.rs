@@ -82,16 +82,10 @@ impl Job {
         std::fs::create_dir_all(state.with_file_name("")).unwrap();
         let store = Arc::new(Store::create_or_open(&state).unwrap());
         let options = RunOptions {
-            range: DateRange::inclusive("2025-10-01".parse().unwrap(), "2025-10-31".parse().unwrap())
-                .unwrap(),
-            tables: None,
-            max_workers: None,
-            chunk_rows: None,
-            force: false,
-            allow_deletes: Vec::new(),
-            accept_source: false,
-            recount: false,
             ignore_hours,
+            ..RunOptions::of(
+                DateRange::inclusive("2025-10-01".parse().unwrap(), "2025-10-31".parse().unwrap()).unwrap(),
+            )
         };
         let identity = Identity {
             run_id: clock.random(),

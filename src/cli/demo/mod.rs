@@ -167,17 +167,7 @@ impl Demo<'_> {
 
     /// Does the work of `sync run`, then counts; with nothing to load, it does not count.
     async fn load(&self) -> Result<ExitCode> {
-        let options = RunOptions {
-            range: two_months()?,
-            tables: None,
-            max_workers: None,
-            chunk_rows: None,
-            force: false,
-            allow_deletes: Vec::new(),
-            accept_source: false,
-            recount: false,
-            ignore_hours: false,
-        };
+        let options = RunOptions::of(two_months()?);
         let summary = run::load(self.context, self.config, Arc::clone(&self.store), options).await?;
         if run::nothing_to_do(&summary) {
             result(&run::text(&summary, "", &self.context.screen))?;

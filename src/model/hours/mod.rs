@@ -108,14 +108,6 @@ impl Hours {
         }
     }
 
-    /// The time from which on the source may be read: now, or the end of the hours in which it may not.
-    pub fn opens(&self, at: DateTime<Utc>) -> DateTime<Utc> {
-        match self.state(at) {
-            State::Open { .. } => at,
-            State::Closed { until } => until,
-        }
-    }
-
     /// What the wall clock shows.
     fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.wall.zone()).naive_local()
