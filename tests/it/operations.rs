@@ -8,7 +8,7 @@ use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
 /// All commands of the program.
-pub(crate) const COMMANDS: [&str; 22] = [
+pub(crate) const COMMANDS: [&str; 23] = [
     "init",
     "doctor",
     "tables",
@@ -16,6 +16,7 @@ pub(crate) const COMMANDS: [&str; 22] = [
     "run",
     "status",
     "runs",
+    "serve",
     "pause",
     "resume",
     "stop",
