@@ -77,6 +77,13 @@ async fn begin(context: &Context, serve: &Serve) -> Result<Server> {
         config: context.config.clone(),
     };
     let server = web::serve(serve, place, Arc::clone(&context.clock)).await?;
-    context.voice.say(&format!("page: http://{}/", server.address()));
+    let address = server.address();
+    context.voice.say(&format!("page: http://{address}/"));
+    if !address.ip().to_canonical().is_loopback() {
+        context.voice.say(
+            "warning: the page has no TLS: what is read there, and the token, can be read on the way; put a proxy with TLS \
+             in front of it",
+        );
+    }
     Ok(server)
 }

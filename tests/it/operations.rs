@@ -118,6 +118,16 @@ const ENDS: &[(&str, &str, &str)] = &[
         "4)",
     ),
     (
+        "If the address is taken, `sync serve` ends with exit code 2",
+        "a_port_that_is_taken_ends_serve_and_no_run",
+        "&taken]).await.expect(2)",
+    ),
+    (
+        "needs a `token` in [`[serve]`](#configure), or the command ends with exit code 2",
+        "a_port_that_is_taken_ends_serve_and_no_run",
+        "\"0.0.0.0:0\"]).await.expect(2)",
+    ),
+    (
         "finishes its chunks in flight and ends with exit code 4",
         "a_pause_survives_no_end_and_a_stop_ends_a_paused_run",
         "expect(4)",
@@ -362,9 +372,16 @@ async fn every_flag_is_told_and_every_flag_that_is_told_is_there() {
 async fn every_key_of_the_configuration_is_told() {
     let server = Server::start().await;
     let mut known = BTreeSet::new();
-    for section in ["[source]", "[source.hours]", "[target]", "[run]", "[[table]]"] {
+    for section in [
+        "[source]",
+        "[source.hours]",
+        "[target]",
+        "[run]",
+        "[serve]",
+        "[[table]]",
+    ] {
         let hours = "[source.hours]\nallow = [\"22:00-07:00\"]";
-        let project = Project::with(&server, hours, "", "[[table]]\nname = \"T\"\n");
+        let project = Project::with(&server, hours, "", "[serve]\n\n[[table]]\nname = \"T\"\n");
         project.configure(&format!("{section}\n"), &format!("{section}\nno_such_key = 1\n"));
         let refused = project.sync(&["doctor"]).await.expect(2);
         let said = refused.said();

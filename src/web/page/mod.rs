@@ -40,13 +40,16 @@ pub(crate) fn fragments(seen: &Seen, _: &Filter) -> Vec<(String, Markup)> {
         p id="now" {
             @if !seen.status.is_kept { "No run has been here." }
             @if seen.status.running().is_some() { "A run is going. " }
-            (totals.rows) " rows verified"
+            (crate::base::text::thousands(totals.rows)) " rows verified"
         }
     };
     let rows = seen.status.tables.iter().enumerate().map(|(at, table)| {
         let id = format!("table-{at}");
         let row = html! {
-            p id=(id) { (table.name) @for window in &table.windows { " " (window.window) " " (window.state.as_str()) } }
+            p id=(id) {
+                (table.name)
+                @for of in &table.windows { " " (table.name) " " (of.window) ": " (of.state.as_str()) }
+            }
         };
         (id, row)
     });
