@@ -17,7 +17,7 @@ mod v1;
 mod view;
 mod write;
 
-pub use open::{holder, resolved};
+pub use open::{Whole, holder, resolved};
 pub use record::{
     Asked, Change, Counts, Differing, End, ForgottenMonth, FoundEqual, InStep, LoadRate, Pass, PassScope,
     Refusal, RunRecord, TableRecord, Tombstone, Waiting, WindowRecord, WindowState, mark,

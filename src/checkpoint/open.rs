@@ -12,7 +12,7 @@ use std::io::ErrorKind as IoErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redb::backends::FileBackend;
 use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageError};
@@ -40,6 +40,21 @@ const LINKS_MAX: usize = 40;
 /// Attempts of a reader: a writer that it found alive may be killed before the reader has opened the store.
 const READ_ATTEMPTS: usize = 3;
 
+/// A file whose every page was checked while nobody wrote it, by what a write changes.
+#[derive(Debug, Default)]
+pub struct Whole(Option<(u64, SystemTime)>);
+
+impl Whole {
+    fn of(path: &Path) -> Whole {
+        let metadata = fs::metadata(path).ok();
+        Whole(metadata.and_then(|metadata| Some((metadata.len(), metadata.modified().ok()?))))
+    }
+
+    fn is_still(&self, path: &Path) -> bool {
+        self.0.is_some() && self.0 == Whole::of(path).0
+    }
+}
+
 impl Store {
     /// Opens the store at `path`, or creates it if there is no file. Waits for another process that is just opening
     /// it, never for one that has it open.
@@ -58,7 +73,16 @@ impl Reader {
     /// # Errors
     /// `State` if the file is no whole store.
     pub fn open(path: &Path) -> Result<Option<Reader>> {
-        read(path)
+        read(path, &mut Whole::default())
+    }
+
+    /// The same for who looks again and again: each page of the file is checked only if the file changed since `whole` was
+    /// told of it.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_again(path: &Path, whole: &mut Whole) -> Result<Option<Reader>> {
+        read(path, whole)
     }
 
     /// Whether a process has the store open for writing.
@@ -148,7 +172,7 @@ fn lock(path: &Path) -> Result<(File, File)> {
     }
 }
 
-pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
+pub(super) fn read(path: &Path, whole: &mut Whole) -> Result<Option<Reader>> {
     let path = &resolved(path)?;
     if !inspect(path)? {
         return Ok(None);
@@ -162,8 +186,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Reader>> {
     let mut attempt = 1;
     let database = loop {
         let written = beside(path, PRESENCE).is_ok_and(|file| lock::is_held(&file));
-        if !written {
+        if !written && !whole.is_still(path) {
+            let checked = Whole::of(path);
             verify(path)?;
+            *whole = checked;
         }
         match open_read_only(path)? {
             Ok(database) => break database,
@@ -529,7 +555,7 @@ mod tests {
             assert!(error.to_string().contains(&named), "{error}");
         }
         drop(held);
-        assert!(read(&path).unwrap().is_none());
+        assert!(Reader::open(&path).unwrap().is_none());
     }
 
     #[test]
@@ -546,7 +572,10 @@ mod tests {
             .unwrap();
         transaction.commit().unwrap();
         drop(database);
-        for error in [create_or_open(&path).unwrap_err(), read(&path).err().unwrap()] {
+        for error in [
+            create_or_open(&path).unwrap_err(),
+            Reader::open(&path).err().unwrap(),
+        ] {
             assert_eq!(error.kind(), ErrorKind::State);
             assert!(error.to_string().contains("of another version"), "{error}");
         }

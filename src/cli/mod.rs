@@ -32,6 +32,7 @@ mod sample;
 #[cfg(test)]
 mod schema;
 mod screen;
+mod serve;
 #[cfg(feature = "emulator")]
 mod serving;
 mod shared;
@@ -117,6 +118,8 @@ enum Command {
     Status(status::StatusArgs),
     /// List the last runs, and what each asked of the source
     Runs(runs::RunsArgs),
+    /// Serve a page with where every table stands, for the browser
+    Serve(serve::ServeArgs),
     /// Hold the run that is going after the chunks in flight
     Pause(control::PauseArgs),
     /// Let a paused run go on
@@ -224,6 +227,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
         Command::Runs(args) => runs::run(context, args).await,
+        Command::Serve(args) => serve::run(context, args).await,
         Command::Pause(args) => control::pause(context, args).await,
         Command::Resume(args) => control::resume(context, args).await,
         Command::Stop(args) => control::stop(context, args).await,

@@ -110,7 +110,7 @@ pub fn origins(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Res
     })
 }
 
-/// Whether an end of the configuration has a password, or a key of receipts, that is not wholly a variable's.
+/// Whether an end of the configuration has a password, a key of receipts or a token that is not wholly a variable's.
 fn holds_password(text: &str) -> bool {
     let Ok(root) = DeTable::parse(text) else {
         return false;
@@ -128,6 +128,7 @@ fn holds_password(text: &str) -> bool {
         ("source", "password"),
         ("target", "password"),
         ("target", "receipt_key"),
+        ("serve", "token"),
     ];
     secrets.into_iter().filter_map(of).any(|password| {
         let name = password

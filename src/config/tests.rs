@@ -410,3 +410,36 @@ fn no_error_quotes_a_password() {
         assert!(!told.contains("hunter2"), "{told}");
     }
 }
+
+#[test]
+fn the_page_has_an_address_a_token_and_names() {
+    let serve = |lines: &str| with("[target]", &format!("[serve]\n{lines}\n\n[target]"));
+    let lines =
+        "listen = \"[::1]:9\"\ntoken = \"${SOURCE_PASSWORD}\"\nhosts = [\"VM.example\", \"192.0.2.7\"]";
+    let config = load(&serve(lines)).unwrap();
+    assert_eq!(config.serve.listen, Some("[::1]:9".parse().unwrap()));
+    assert_eq!(config.serve.hosts, ["vm.example", "192.0.2.7"]);
+    let token = config.serve.token.as_ref().unwrap();
+    assert_eq!(token.expose(), "from-environment");
+    assert!(!format!("{config:?}").contains("from-environment"));
+    let none = load(GOOD).unwrap().serve;
+    assert!(none.listen.is_none() && none.token.is_none() && none.hosts.is_empty());
+    for (lines, wanted) in [
+        (
+            "listen = \"8080\"",
+            ", line 9: `listen` in [serve] must be an address and a port",
+        ),
+        (
+            "token = \"hunter2\"",
+            ", line 9: `token` in [serve] is shorter than 16 bytes",
+        ),
+        (
+            "hosts = [\"vm:80\"]",
+            ", line 9: A host of `hosts` in [serve] must be a name",
+        ),
+        ("port = 80", ", line 9: Unknown key `port` in [serve]"),
+    ] {
+        let text = refused(&serve(lines));
+        assert!(text.starts_with(wanted) && !text.contains("hunter2"), "{text}");
+    }
+}

@@ -1,9 +1,11 @@
 //! The configuration, as the program uses it: every value valid, every default filled in.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::secret::Secret;
 use crate::base::text::{closest, harmless_text};
 use crate::model::hours::{Hours, Wall};
 use crate::model::pace::Ceilings;
@@ -19,6 +21,8 @@ pub struct Config {
     pub target: Target,
     /// The settings of a run.
     pub run: RunConfig,
+    /// The page.
+    pub serve: Serve,
     /// The tables, in the order in which they are copied. At least one; no name twice.
     pub tables: Vec<TableConfig>,
     /// The configuration file.
@@ -106,6 +110,17 @@ pub struct RunConfig {
     pub source_bytes_max: Option<u64>,
     /// The time limits of a server's answers.
     pub timeouts: Timeouts,
+}
+
+/// Where the page is served, and who may read it.
+#[derive(Debug, Clone, Default)]
+pub struct Serve {
+    /// The address to listen on; `None` for the default.
+    pub listen: Option<SocketAddr>,
+    /// What a reader must know; `None` lets each reader of this machine in.
+    pub token: Option<Secret>,
+    /// Further names that the page is reached by, in lower case.
+    pub hosts: Vec<String>,
 }
 
 /// One table.

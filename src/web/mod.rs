@@ -1,1 +1,19 @@
 //! The live page: what `sync status` shows, drawn for a browser. It reads the state file, asks no server, and changes nothing.
+//!
+//! It never holds the state file, so that a run may begin and a rebuild may replace it while a page is open. A run that
+//! serves it is neither slowed nor ended by its readers: they are few, each has its time, and what they ask for is drawn on
+//! threads of its own. `docs/decisions/0023-a-page-that-is-rendered-here.md`.
+
+#[allow(dead_code, reason = "the pages show all of it")]
+mod filter;
+mod guard;
+mod listen;
+mod live;
+mod looks;
+mod page;
+#[allow(dead_code, reason = "the pages show all of it")]
+mod seen;
+mod server;
+
+pub use listen::{LISTEN_DEFAULT, Server, refuse_open, serve};
+pub use looks::Place;

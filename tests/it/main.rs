@@ -57,6 +57,8 @@ mod resume;
 mod rights;
 mod sample;
 mod seeks;
+mod serve;
+mod serve_limits;
 mod settle;
 mod signs;
 mod start;

@@ -8,7 +8,7 @@ use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
 /// All commands of the program.
-pub(crate) const COMMANDS: [&str; 22] = [
+pub(crate) const COMMANDS: [&str; 23] = [
     "init",
     "doctor",
     "tables",
@@ -16,6 +16,7 @@ pub(crate) const COMMANDS: [&str; 22] = [
     "run",
     "status",
     "runs",
+    "serve",
     "pause",
     "resume",
     "stop",
@@ -115,6 +116,16 @@ const ENDS: &[(&str, &str, &str)] = &[
         "a closed console window or a shutdown stops a run with exit code 4",
         "a_chunk_in_flight_is_committed_first",
         "4)",
+    ),
+    (
+        "If the address is taken, `sync serve` ends with exit code 2",
+        "a_port_that_is_taken_ends_serve_and_no_run",
+        "&taken]).await.expect(2)",
+    ),
+    (
+        "needs a `token` in [`[serve]`](#configure), or the command ends with exit code 2",
+        "a_port_that_is_taken_ends_serve_and_no_run",
+        "\"0.0.0.0:0\"]).await.expect(2)",
     ),
     (
         "finishes its chunks in flight and ends with exit code 4",
@@ -361,9 +372,16 @@ async fn every_flag_is_told_and_every_flag_that_is_told_is_there() {
 async fn every_key_of_the_configuration_is_told() {
     let server = Server::start().await;
     let mut known = BTreeSet::new();
-    for section in ["[source]", "[source.hours]", "[target]", "[run]", "[[table]]"] {
+    for section in [
+        "[source]",
+        "[source.hours]",
+        "[target]",
+        "[run]",
+        "[serve]",
+        "[[table]]",
+    ] {
         let hours = "[source.hours]\nallow = [\"22:00-07:00\"]";
-        let project = Project::with(&server, hours, "", "[[table]]\nname = \"T\"\n");
+        let project = Project::with(&server, hours, "", "[serve]\n\n[[table]]\nname = \"T\"\n");
         project.configure(&format!("{section}\n"), &format!("{section}\nno_such_key = 1\n"));
         let refused = project.sync(&["doctor"]).await.expect(2);
         let said = refused.said();

@@ -8,7 +8,9 @@
 pub mod client;
 pub mod clock;
 pub mod faults;
+pub mod filled;
 pub mod home;
+pub mod http;
 pub mod job;
 pub mod log;
 pub mod middle;

@@ -3,6 +3,7 @@
 mod outcome;
 mod view;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,6 +15,7 @@ use crate::checkpoint::Store;
 use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
+use crate::cli::serve::Beside;
 use crate::cli::shared::{identity, no_dates, open_store, table};
 use crate::cli::steered::Steered;
 use crate::cli::{account, plan};
@@ -61,6 +63,9 @@ pub(super) struct RunArgs {
     /// Print at the end how often each kind of statement ran at each server, its time and its bytes
     #[arg(long)]
     profile: bool,
+    /// Serve a page for the browser while the run is going, at ADDR or the configuration's address
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, conflicts_with = "dry_run")]
+    serve: Option<Option<SocketAddr>>,
     /// Show the work of the run and write nothing, as `sync plan` does
     #[arg(long)]
     dry_run: bool,
@@ -104,8 +109,10 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     };
     let profile = profile::start(args.profile, context, &mut config);
     let store = open_store(context, &config)?;
+    let page = Beside::begin(context, &config, args.serve).await?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let ended = load(context, &config, store, options).await;
+    page.end().await;
     embedded.stop().await;
     profile::tell(context, profile.as_deref());
     let summary = ended?;
