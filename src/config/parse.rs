@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::endpoint::{endpoint, identifier, section};
 use super::env::Variables;
+use super::metrics::metrics;
 use super::section::{At, File, Section};
 use super::source::source;
 use super::values::{Config, ExcludedColumn, Mode, RunConfig, TableConfig, Target};
@@ -62,7 +63,7 @@ const OUTAGE_MINUTES_MAX: u64 = 28 * 24 * 60;
 /// A day: no statement of a copy takes longer.
 const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
 
-const TOP_KEYS: &[&str] = &["source", "target", "run", "table"];
+const TOP_KEYS: &[&str] = &["source", "target", "run", "metrics", "table"];
 /// The length of the shortest `receipt_key`.
 const RECEIPT_KEY_BYTES_MIN: usize = 16;
 
@@ -111,6 +112,7 @@ fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Con
             source: source(file, root)?,
             target: target(file, root)?,
             run: run(file, root)?,
+            metrics: metrics(file, root)?,
             tables: Vec::new(),
             path: path.to_owned(),
         };

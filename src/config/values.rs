@@ -19,6 +19,8 @@ pub struct Config {
     pub target: Target,
     /// The settings of a run.
     pub run: RunConfig,
+    /// Where metrics are written.
+    pub metrics: MetricsConfig,
     /// The tables, in the order in which they are copied. At least one; no name twice.
     pub tables: Vec<TableConfig>,
     /// The configuration file.
@@ -106,6 +108,13 @@ pub struct RunConfig {
     pub source_bytes_max: Option<u64>,
     /// The time limits of a server's answers.
     pub timeouts: Timeouts,
+}
+
+/// Where metrics are written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// The file that has them after each run; `None` for no file.
+    pub textfile: Option<PathBuf>,
 }
 
 /// One table.

@@ -14,7 +14,7 @@ use crate::checkpoint::Store;
 use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
-use crate::cli::shared::{identity, no_dates, open_store, table};
+use crate::cli::shared::{identity, no_dates, open_store, table, write_metrics};
 use crate::cli::steered::Steered;
 use crate::cli::{account, plan};
 use crate::config::Config;
@@ -107,6 +107,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let ended = load(context, &config, store, options).await;
     embedded.stop().await;
+    write_metrics(context, &config).await;
     profile::tell(context, profile.as_deref());
     let summary = ended?;
     result(&if args.json {
