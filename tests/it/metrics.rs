@@ -437,12 +437,3 @@ async fn the_file_is_written_whole_after_a_run_that_ended_by_an_error_and_never_
     assert!(ended.stderr.contains(warning), "{}", ended.stderr);
     assert!(ended.stderr.contains("nowhere"), "{}", ended.stderr);
 }
-
-#[test]
-fn a_file_that_no_exporter_would_read_is_an_error_of_the_configuration() {
-    let home = testkit::Home::with_config(
-        "[metrics]\ntextfile = \"sync.txt\"\n[[table]]\nname = \"A\"\nmode = \"full\"\n",
-    );
-    let ended = home.sync(&["plan"]).expect(2);
-    assert!(!ended.stderr.is_empty());
-}

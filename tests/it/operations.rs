@@ -361,8 +361,15 @@ async fn every_flag_is_told_and_every_flag_that_is_told_is_there() {
 async fn every_key_of_the_configuration_is_told() {
     let server = Server::start().await;
     let mut known = BTreeSet::new();
-    for section in ["[source]", "[source.hours]", "[target]", "[run]", "[[table]]"] {
-        let hours = "[source.hours]\nallow = [\"22:00-07:00\"]";
+    for section in [
+        "[source]",
+        "[source.hours]",
+        "[target]",
+        "[run]",
+        "[metrics]",
+        "[[table]]",
+    ] {
+        let hours = "[source.hours]\nallow = [\"22:00-07:00\"]\n[metrics]\ntextfile = \"sync.prom\"";
         let project = Project::with(&server, hours, "", "[[table]]\nname = \"T\"\n");
         project.configure(&format!("{section}\n"), &format!("{section}\nno_such_key = 1\n"));
         let refused = project.sync(&["doctor"]).await.expect(2);
