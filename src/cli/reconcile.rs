@@ -18,7 +18,7 @@ use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
-use crate::cli::shared::{identity, open_store, repairing, table};
+use crate::cli::shared::{identity, open_store, repairing, table, write_metrics};
 use crate::cli::steered::Steered;
 use crate::config::Config;
 use crate::model::account::Account;
@@ -76,6 +76,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let ended = reconcile(context, &config, store, options).await;
     embedded.stop().await;
+    write_metrics(context, &config).await;
     profile::tell(context, profile.as_deref());
     let reconciled = ended?;
     result(&if args.json {

@@ -1,1 +1,49 @@
-//! Metrics in the text format of Prometheus, from the state file alone.
+//! Metrics in the text format of Prometheus, from the state file.
+//!
+//! Every process that can read the state file gives the same text, whether a run is going or not, and no server is asked.
+//! Counters are sums that the state file keeps, so a new process goes on where the last one was. Labels are names of
+//! tables, states, stages and causes: never a window or a chunk, of which there are too many.
+
+mod facts;
+mod families;
+#[cfg(test)]
+mod tests;
+pub(crate) mod textfile;
+
+use std::path::Path;
+
+use crate::base::clock::SharedClock;
+use crate::base::error::Result;
+use crate::checkpoint::Reader;
+use crate::config::Config;
+use crate::status::look;
+use facts::Facts;
+
+/// The content type of the text over HTTP.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The metrics of the state file at `state`, in the text format 0.0.4. The file is opened, read and let go. A `config` adds
+/// the tables that no run has reached yet. Without a state file there is the build alone.
+///
+/// # Errors
+/// `State` if the file is damaged or cannot be read.
+pub async fn render(state: &Path, config: Option<&Config>, clock: &SharedClock) -> Result<String> {
+    let status = look(state, config, clock).await?;
+    let facts = match Reader::open(state)? {
+        Some(reader) => Some(Facts::read(&reader.view()?, status)?),
+        None => None,
+    };
+    families::text(facts.as_ref())
+}
+
+/// Whether a process can answer from the state file at `state`: it can be read, or no run has made it yet. A server that is
+/// away changes nothing about that.
+///
+/// # Errors
+/// `State` if the file is damaged or cannot be read.
+pub fn ready(state: &Path) -> Result<()> {
+    match Reader::open(state)? {
+        Some(reader) => reader.view()?.writer().map(drop),
+        None => Ok(()),
+    }
+}

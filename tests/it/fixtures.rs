@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use mssql_sync::base::clock::SystemClock;
 use mssql_sync::checkpoint::{Reader, Store, View, mark};
+use mssql_sync::metrics::render;
 use mssql_sync::model::account::Account;
 use mssql_sync::model::chunk::{Chunk, ChunkState};
 use testkit::project::{ITEM_FULL, T_MONTHLY};
@@ -238,6 +240,37 @@ fn similar(left: &str, right: &str, place: &str) {
         right.lines().count(),
         "{place}: number of lines"
     );
+}
+
+/// Stores that are older than sums and times have metrics all the same, before and after a writer came.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_has_metrics() {
+    for (name, read, loaded, verified) in [
+        ("store-1-complete", 0, 0, 240),
+        ("store-1-in-step", 0, 0, 240),
+        ("store-1-accounts", 340, 240, 240),
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("checkpoints.redb");
+        std::fs::copy(fixture(name, "redb"), &path).expect("the fixture is copied");
+        let text = async || {
+            let text = render(&path, None, &SystemClock::shared()).await;
+            text.unwrap_or_else(|error| panic!("{name}: {error}"))
+        };
+        let before = text().await;
+        for line in [
+            format!("sync_rows_read_total{{table=\"SALES\"}} {read}"),
+            format!("sync_rows_loaded_total{{table=\"SALES\"}} {loaded}"),
+            format!("sync_rows_verified{{table=\"SALES\"}} {verified}"),
+            "sync_windows{table=\"SALES\",state=\"complete\"} 2".to_owned(),
+            "sync_mismatches_total{table=\"SALES\"} 0".to_owned(),
+            "sync_chunk_stage_duration_seconds_count{stage=\"load\"} 0".to_owned(),
+        ] {
+            assert!(before.contains(&line), "{name}: no {line} in\n{before}");
+        }
+        drop(Store::create_or_open(&path).expect(name));
+        assert_eq!(text().await, before, "{name}");
+    }
 }
 
 #[test]

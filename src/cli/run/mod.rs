@@ -16,7 +16,7 @@ use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
 use crate::cli::serve::Beside;
-use crate::cli::shared::{identity, no_dates, open_store, table};
+use crate::cli::shared::{identity, no_dates, open_store, table, write_metrics};
 use crate::cli::steered::Steered;
 use crate::cli::{account, plan};
 use crate::config::Config;
@@ -114,6 +114,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     let ended = load(context, &config, store, options).await;
     page.end().await;
     embedded.stop().await;
+    write_metrics(context, &config).await;
     profile::tell(context, profile.as_deref());
     let summary = ended?;
     result(&if args.json {
