@@ -21,6 +21,7 @@ use super::looks::Looks;
 use super::page;
 use super::seen::Seen;
 use crate::base::error::Result;
+use crate::metrics::CONTENT_TYPE;
 
 /// Live streams at once.
 const STREAMS_MAX: usize = 16;
@@ -171,11 +172,14 @@ async fn events(
     Sse::new(live::stream(desk.looks, filter, permit)).into_response()
 }
 
-async fn metrics() -> Response {
-    plain(
-        StatusCode::NOT_IMPLEMENTED,
-        "This build has no metrics".to_owned(),
-    )
+async fn metrics(State(desk): State<Desk>) -> Response {
+    let text = desk
+        .looks
+        .job(|looks| looks.metrics().map_err(|error| error.chain()));
+    match text.await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Ok(Err(text)) | Err(text) => plain(StatusCode::SERVICE_UNAVAILABLE, text),
+    }
 }
 
 /// Ready is who can read the state file, or knows that there is none. Servers that are away change nothing.

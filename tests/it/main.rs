@@ -3,6 +3,7 @@
 //! `cargo test --test it settle::` runs one topic.
 
 mod account;
+mod browser;
 mod cli;
 mod command_line;
 mod contact;
