@@ -6,6 +6,8 @@
 mod endpoint;
 mod env;
 mod hours;
+mod log;
+mod notify;
 mod parse;
 mod section;
 mod server;
@@ -16,6 +18,8 @@ mod tests;
 mod values;
 
 pub use env::{Origins, origins};
+pub use log::{LogFiles, LogFormat};
+pub use notify::{NoticeEvent, NoticeFormat, Notify};
 pub use parse::{CHUNK_ROWS_MAX, FILE_DEFAULT, WORKERS_MAX};
 pub use source::CEILING_MAX;
 pub use values::{Config, ExcludedColumn, Mode, RunConfig, Source, SourceConfig, TableConfig, Target};
