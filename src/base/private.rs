@@ -51,6 +51,10 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 pub fn open(path: &Path) -> io::Result<File> {
     let mut options = options();
     options.create(true).truncate(false);
+    opened(options, path)
+}
+
+fn opened(mut options: OpenOptions, path: &Path) -> io::Result<File> {
     unfollowed(&mut options);
     let file = options.open(path)?;
     // Where the system opens the link itself.
@@ -58,6 +62,17 @@ pub fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("it is a link"));
     }
     Ok(file)
+}
+
+/// Opens a file to append to it and to read it, or makes it. It does not follow a link. Each write goes to its end, also
+/// beside those of another process.
+///
+/// # Errors
+/// As [`open`].
+pub fn append(path: &Path) -> io::Result<File> {
+    let mut options = options();
+    options.create(true).append(true);
+    opened(options, path)
 }
 
 /// Writes a file, in the place of the one that is there, if any. A kill leaves the whole file or what was there.

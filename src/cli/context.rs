@@ -8,6 +8,7 @@ use crate::base::clock::SharedClock;
 use crate::base::disk::full;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::program;
+use crate::cli::noticed::Notices;
 use crate::cli::screen::Screen;
 use crate::cli::voice::Voice;
 use crate::config::Config;
@@ -22,6 +23,7 @@ pub(super) struct Context {
     /// The screen of stdout, where the result goes.
     pub(super) screen: Screen,
     pub(super) voice: Voice,
+    pub(super) notices: Notices,
     pub(super) clock: SharedClock,
 }
 
@@ -29,6 +31,15 @@ impl Context {
     /// The configuration, with variables from the environment.
     pub(super) fn load(&self) -> Result<Config> {
         Config::load(&self.config, &|name| std::env::var(name).ok())
+    }
+
+    /// The configuration of a command that works at a server or on the state. It writes log files from now on, if it has any.
+    pub(super) fn begin(&self) -> Result<Config> {
+        let config = self.load()?;
+        if let Some(settings) = &config.log {
+            self.voice.keep(settings);
+        }
+        Ok(config)
     }
 
     /// The checkpoint file that belongs to the configuration file at `config`.
@@ -108,6 +119,7 @@ mod tests {
             state: state.map(PathBuf::from),
             screen: Screen::none(),
             voice: Voice::new(false, 0, Screen::none(), SystemClock::shared()),
+            notices: Notices::default(),
             clock: SystemClock::shared(),
         };
         let of = |state, config: &str| context(state).state_of(Path::new(config));

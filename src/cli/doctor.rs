@@ -8,13 +8,17 @@ use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, wrapped};
 use crate::cli::context::{Context, json, result};
+use crate::cli::noticed;
 use crate::cli::screen::{Screen, Tone};
 use crate::config::Config;
-use crate::doctor::{Check, Level, Report, SourceFacts, configuration, servers, state};
+use crate::doctor::{Check, Level, Report, SourceFacts, configuration, log_files, servers, state};
 
 /// Arguments of `sync doctor`.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
+    /// Send a test notice, too
+    #[arg(long)]
+    notify: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -28,6 +32,8 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode>
         None => ExitCode::Usage,
         Some(mut config) => {
             state(&mut report, &context.state_of(&config.path));
+            log_files(&mut report, &config);
+            noticed::check(context, &mut report, &config, args.notify).await;
             ends(context, &mut report, &mut config).await;
             if report.count(Level::Failure) > 0 {
                 ExitCode::Preflight

@@ -56,7 +56,7 @@ pub(super) async fn run(context: &Context, args: MigrateArgs) -> Result<ExitCode
         verbatim(script.text())?;
         return Ok(ExitCode::Done);
     }
-    let mut config = context.load()?;
+    let mut config = context.begin()?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let done = if args.print {
         printed(&config).await.map(Done::Printed)

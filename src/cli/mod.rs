@@ -22,6 +22,7 @@ mod hours;
 mod init;
 mod man;
 mod migrate;
+mod noticed;
 mod plan;
 mod profile;
 mod rebuild;
@@ -55,6 +56,7 @@ use crate::base::{process, program};
 use crate::config::FILE_DEFAULT;
 use arguments::help::{dressed, first_steps};
 use context::Context;
+use noticed::Notices;
 use screen::{Color, Screen};
 use voice::Voice;
 
@@ -200,6 +202,7 @@ fn command() -> ExitCode {
         state: cli.state,
         screen: Screen::stdout(cli.color),
         voice,
+        notices: Notices::default(),
         clock,
     };
     let ended = tokio::runtime::Builder::new_multi_thread()
@@ -209,8 +212,8 @@ fn command() -> ExitCode {
         .map_err(|error| {
             Error::new(ErrorKind::Internal, "Cannot start the threads of the program").with_source(error)
         })
-        .and_then(|runtime| {
-            let ended = runtime.block_on(dispatch(&context, cli.command));
+        .map(|runtime| {
+            let ended = runtime.block_on(told(&context, cli.command));
             // Threads that wait for a server must not delay the end of a finished command.
             runtime.shutdown_background();
             ended
@@ -219,6 +222,22 @@ fn command() -> ExitCode {
         context.voice.error(&error);
         error.kind().exit_code()
     })
+}
+
+/// Does the command, and tells how it ended.
+async fn told(context: &Context, command: Command) -> ExitCode {
+    match dispatch(context, command).await {
+        Ok(exit) => {
+            context.notices.end(exit, None).await;
+            exit
+        }
+        Err(error) => {
+            context.voice.error(&error);
+            let exit = error.kind().exit_code();
+            context.notices.end(exit, Some(&error.chain())).await;
+            exit
+        }
+    }
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {

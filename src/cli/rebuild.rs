@@ -19,7 +19,7 @@ pub(super) struct RebuildArgs {
 }
 
 pub(super) async fn run(context: &Context, args: RebuildArgs) -> Result<ExitCode> {
-    let mut config = context.load()?;
+    let mut config = context.begin()?;
     let path = context.state_of(&config.path);
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let rebuilt = rebuild(&config, &path, &context.clock).await;

@@ -70,7 +70,8 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
         max_workers: args.max_workers.map(usize::from),
         ignore_hours: args.ignore_hours,
     };
-    let mut config = context.load()?;
+    let mut config = context.begin()?;
+    context.notices.begin(context, &config, "reconcile");
     let profile = profile::start(args.profile, context, &mut config);
     let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
@@ -79,6 +80,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     write_metrics(context, &config).await;
     profile::tell(context, profile.as_deref());
     let reconciled = ended?;
+    context.notices.outcome(&ending(&reconciled));
     result(&if args.json {
         json(&View::of(&reconciled))
     } else {

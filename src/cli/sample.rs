@@ -53,7 +53,7 @@ struct Sampled {
 }
 
 pub(super) async fn run(context: &Context, args: SampleArgs) -> Result<ExitCode> {
-    let mut config = context.load()?;
+    let mut config = context.begin()?;
     config.chosen(args.tables.as_deref())?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let sampled = sample(context, &config, &args).await;

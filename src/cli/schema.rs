@@ -18,10 +18,16 @@ const WRITE: &str = "SYNC_WRITE_SCHEMAS";
 /// Asserts that `docs/schema/` has the schema of what a command prints, whose view is `V`.
 #[track_caller]
 pub(super) fn assert_kept<V: JsonSchema>(command: &str) {
+    assert_kept_as::<V>(command, &format!("sync {command} --json"));
+}
+
+/// The same of a view that no command prints, under a title of its own.
+#[track_caller]
+pub(super) fn assert_kept_as<V: JsonSchema>(command: &str, title: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("docs/schema")
         .join(format!("{command}.json"));
-    let schema = serde_json::to_string_pretty(&schema_of::<V>(command)).expect("a schema is JSON") + "\n";
+    let schema = serde_json::to_string_pretty(&schema_of::<V>(title)).expect("a schema is JSON") + "\n";
     if std::env::var_os(WRITE).is_some() {
         std::fs::create_dir_all(path.with_file_name("")).expect("the directory is made");
         std::fs::write(&path, &schema).expect("the schema is written");
@@ -31,18 +37,18 @@ pub(super) fn assert_kept<V: JsonSchema>(command: &str) {
     let kept = kept.replace("\r\n", "\n");
     assert!(
         kept == schema,
-        "{} is not the schema of what `sync {command} --json` prints; {WRITE}=1 writes it anew:\n{schema}",
+        "{} is not the schema of `{title}`; {WRITE}=1 writes it anew:\n{schema}",
         path.display()
     );
 }
 
 /// The schema of a view with the version in front, which allows no other field.
-fn schema_of<V: JsonSchema>(command: &str) -> Value {
+fn schema_of<V: JsonSchema>(title: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = generator.into_root_schema_for::<V>().to_value();
     strict(&mut schema);
     let root = schema.as_object_mut().expect("a view is an object");
-    root.insert("title".to_owned(), json!(format!("sync {command} --json")));
+    root.insert("title".to_owned(), json!(title));
     let properties = root["properties"].as_object_mut().expect("it has fields");
     let version = json!({
         "const": SCHEMA_VERSION,

@@ -31,7 +31,7 @@ impl<'a> Steered<'a> {
                 run_id: identity.run_id,
                 process_id: identity.process_id,
             },
-            progress: context.voice.progress(),
+            progress: context.notices.beside(context.voice.progress()),
             reins: Reins::new(),
         }
     }

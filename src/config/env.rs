@@ -130,12 +130,16 @@ fn holds_password(text: &str) -> bool {
         ("target", "receipt_key"),
         ("serve", "token"),
     ];
-    secrets.into_iter().filter_map(of).any(|password| {
-        let name = password
-            .strip_prefix("${")
-            .and_then(|rest| rest.strip_suffix('}'));
-        !password.is_empty() && !name.is_some_and(is_name)
-    })
+    // A URL may have a variable in its midst.
+    let key = of(("notify", "url")).is_some_and(|url| !url.contains("${"));
+    let token = of(("notify", "authorization")).is_some_and(|token| !token.contains("${"));
+    key || token
+        || secrets.into_iter().filter_map(of).any(|password| {
+            let name = password
+                .strip_prefix("${")
+                .and_then(|rest| rest.strip_suffix('}'));
+            !password.is_empty() && !name.is_some_and(is_name)
+        })
 }
 
 /// Files of variables that other programs read and this one ignores.

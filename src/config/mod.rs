@@ -7,6 +7,8 @@ mod endpoint;
 mod env;
 mod hours;
 mod metrics;
+mod log;
+mod notify;
 mod parse;
 mod section;
 mod serve;
@@ -18,6 +20,8 @@ mod tests;
 mod values;
 
 pub use env::{Origins, origins};
+pub use log::{LogFiles, LogFormat};
+pub use notify::{NoticeEvent, NoticeFormat, Notify};
 pub use parse::{CHUNK_ROWS_MAX, FILE_DEFAULT, WORKERS_MAX};
 pub use source::CEILING_MAX;
 pub use values::{

@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 use super::endpoint::{endpoint, identifier, section};
 use super::env::Variables;
 use super::metrics::metrics;
+use super::log::log;
+use super::notify::notify;
 use super::section::{At, File, Section};
 use super::serve::serve;
 use super::source::source;
@@ -64,7 +66,7 @@ const OUTAGE_MINUTES_MAX: u64 = 28 * 24 * 60;
 /// A day: no statement of a copy takes longer.
 const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
 
-const TOP_KEYS: &[&str] = &["source", "target", "run", "serve", "metrics", "table"];
+const TOP_KEYS: &[&str] = &["source", "target", "run", "serve", "metrics", "notify", "log", "table"];
 /// The length of the shortest `receipt_key`.
 const RECEIPT_KEY_BYTES_MIN: usize = 16;
 
@@ -116,6 +118,8 @@ fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Con
             serve: serve(file, root)?,
             metrics: metrics(file, root)?,
             tables: Vec::new(),
+            notify: notify(file, root)?,
+            log: log(file, root)?,
             path: path.to_owned(),
         };
         config.tables = tables(file, root, &config.target)?;

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::log::LogFiles;
+use super::notify::Notify;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
 use crate::base::text::{closest, harmless_text};
@@ -27,6 +29,10 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The tables, in the order in which they are copied. At least one; no name twice.
     pub tables: Vec<TableConfig>,
+    /// Who is notified of a run; `None` for nobody.
+    pub notify: Option<Notify>,
+    /// The log files; `None` for none.
+    pub log: Option<LogFiles>,
     /// The configuration file.
     pub path: PathBuf,
 }

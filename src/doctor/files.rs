@@ -106,6 +106,29 @@ pub fn state(report: &mut Report, path: &Path) {
     directory(report, path);
 }
 
+/// Checks that log files can be written, if there are any.
+pub fn log_files(report: &mut Report, config: &Config) {
+    const PLACE: &str = "log files";
+    let Some(settings) = &config.log else {
+        return;
+    };
+    let shown = settings.directory.display();
+    if !settings.directory.exists() {
+        report.ok(
+            PLACE,
+            format!("There is no {shown} yet; a command that works makes it"),
+        );
+        return;
+    }
+    match private::probe(&settings.directory, PROBE_BYTES) {
+        Ok(()) => report.ok(PLACE, format!("{shown} takes files; they are kept for {}", counted(settings.keep_days.into(), "day"))),
+        Err(error) => report.warning(
+            PLACE,
+            format!("{shown} takes no file, so a command works without its log there: {error}; let this user write to it, or make room"),
+        ),
+    }
+}
+
 fn told(path: &Path) -> Result<String> {
     let shown = path.display();
     let Some(reader) = Reader::open(path)? else {

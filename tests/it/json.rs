@@ -29,12 +29,16 @@ fn page() -> String {
         .replace("\r\n", "\n")
 }
 
+/// What has a schema and is no result of a command: the tests of notices hold it.
+const NO_RESULT: &str = "notice";
+
 /// The commands that have a schema.
 fn with_schema() -> BTreeSet<String> {
     let files = std::fs::read_dir(at("docs/schema")).expect("the schemas are there");
     let names = files.map(|file| file.expect("a file").path());
     names
         .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+        .filter(|name| name != NO_RESULT)
         .collect()
 }
 
@@ -109,19 +113,32 @@ fn assert_is_of_its_schema(command: &str, ended: &Ended) {
         "sync {command}: {}",
         ended.stdout
     );
-    let path = at(&format!("docs/schema/{command}.json"));
+    assert_value_is_of_its_schema(command, &ended.json());
+}
+
+/// Asserts that a value is what a schema of `docs/schema/` says.
+#[track_caller]
+pub(crate) fn assert_value_is_of_its_schema(name: &str, result: &Value) {
+    let path = at(&format!("docs/schema/{name}.json"));
     let schema = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let schema: Value = serde_json::from_str(&schema).expect("a schema is JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
-    let result = ended.json();
     let faults: Vec<String> = validator
-        .iter_errors(&result)
+        .iter_errors(result)
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();
-    assert!(
-        faults.is_empty(),
-        "sync {command}: {faults:#?} in {}",
-        ended.stdout
+    assert!(faults.is_empty(), "{name}: {faults:#?} in {result}");
+}
+
+/// Asserts that the example of a section of the page has the shape of a value.
+#[track_caller]
+pub(crate) fn assert_example(section: &str, value: &Value) {
+    let page = page();
+    let written: Value = serde_json::from_str(&page[place_of(&page, section)]).expect("an example is JSON");
+    assert_eq!(
+        shape_of(value),
+        shape_of(&written),
+        "{section} in docs/json.md, and {value:#}"
     );
 }
 

@@ -1,7 +1,7 @@
 //! `docs/operations.md` against the program: exit codes, flags, keys of the configuration, and the messages that it
 //! quotes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use mssql_sync::base::exit_code::ExitCode;
@@ -306,6 +306,22 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
+/// The records of the log that the page names, with their fields.
+pub(crate) fn records_told() -> BTreeMap<String, BTreeSet<String>> {
+    let page = section("Log files");
+    let rows = rows(&page).into_iter().map(|row| {
+        let message = between(row[0], '`').next().expect("a message").to_owned();
+        (
+            message,
+            between(row[1], '`')
+                .map(ToOwned::to_owned)
+                .filter(|field| !field.starts_with('-'))
+                .collect(),
+        )
+    });
+    rows.collect()
+}
+
 /// The texts between a pair of marks.
 fn between(text: &str, mark: char) -> impl Iterator<Item = &str> {
     text.split(mark).skip(1).step_by(2)
@@ -372,6 +388,8 @@ async fn every_flag_is_told_and_every_flag_that_is_told_is_there() {
 async fn every_key_of_the_configuration_is_told() {
     let server = Server::start().await;
     let mut known = BTreeSet::new();
+    let others = "[serve]\n[metrics]\ntextfile = \"sync.prom\"\n[notify]\ncommand = [\"x\"]\n[log]\ndirectory = \"logs\"\n\
+                  [[table]]\nname = \"T\"\n";
     for section in [
         "[source]",
         "[source.hours]",
@@ -379,10 +397,12 @@ async fn every_key_of_the_configuration_is_told() {
         "[run]",
         "[serve]",
         "[metrics]",
+        "[notify]",
+        "[log]",
         "[[table]]",
     ] {
-        let hours = "[source.hours]\nallow = [\"22:00-07:00\"]\n[metrics]\ntextfile = \"sync.prom\"";
-        let project = Project::with(&server, hours, "", "[serve]\n\n[[table]]\nname = \"T\"\n");
+        let hours = "[source.hours]\nallow = [\"22:00-07:00\"]";
+        let project = Project::with(&server, hours, "", others);
         project.configure(&format!("{section}\n"), &format!("{section}\nno_such_key = 1\n"));
         let refused = project.sync(&["doctor"]).await.expect(2);
         let said = refused.said();

@@ -24,3 +24,4 @@ pub use limits::Limits;
 pub use log::{Connection, Statement, StatementLog};
 pub use store::{GroupSigns, LockMode, Role, Signs};
 pub use wire::prelogin::TlsMode;
+pub use wire::tls::pem;

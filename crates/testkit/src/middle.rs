@@ -48,6 +48,11 @@ impl Identity {
             certificate: certificate.to_vec(),
         }
     }
+
+    /// What a server shows it by.
+    pub fn tls(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
 }
 
 /// What becomes of a client that has logged in.

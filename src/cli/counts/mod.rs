@@ -81,7 +81,7 @@ struct Left {
 }
 
 pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode> {
-    let mut config = context.load()?;
+    let mut config = context.begin()?;
     let hours = config.source.hours.as_ref();
     if let Some(note) = hours.and_then(|hours| outside(hours, context.clock.now())) {
         context.voice.say(&note);

@@ -69,7 +69,7 @@ fn month(text: &str) -> Result<NaiveDate, String> {
 }
 
 pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode> {
-    let mut config = context.load()?;
+    let mut config = context.begin()?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let ended = forget(context, &config, &args).await;
     embedded.stop().await;

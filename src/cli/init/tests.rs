@@ -86,7 +86,13 @@ fn what_is_commented_out_is_configuration_too() {
         .map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line)))
         .collect();
     std::fs::write(&path, text).unwrap();
-    let config = Config::load(&path, &|_| Some("as long as a key must be".to_owned())).unwrap();
+    let variable = |name: &str| match name {
+        "NOTIFY_URL" => "https://example.com/key",
+        _ => "as long as a key must be",
+    };
+    let config = Config::load(&path, &|name| Some(variable(name).to_owned())).unwrap();
+    assert_eq!(config.notify.unwrap().on.len(), 5);
+    assert_eq!(config.log.unwrap().keep_days, 30);
     assert_eq!(config.source.guard.refuse_names, ["POSPROD01"]);
     assert_eq!(config.run.settle_minutes, 60);
     assert_eq!(config.run.settle_days, 35);
@@ -98,8 +104,9 @@ fn what_is_commented_out_is_configuration_too() {
 #[test]
 fn the_template_has_every_key() {
     let (_directory, path) = written();
-    for heading in ["[source]", "[target]", "[run]", "[[table]]"] {
-        let text = TEMPLATE.replacen(
+    for heading in ["[source]", "[target]", "[run]", "[notify]", "[log]", "[[table]]"] {
+        let template = TEMPLATE.replacen(&format!("\n#: {heading}\n"), &format!("\n{heading}\n"), 1);
+        let text = template.replacen(
             &format!("\n{heading}\n"),
             &format!("\n{heading}\nno_such_key = 1\n"),
             1,
@@ -111,8 +118,8 @@ fn the_template_has_every_key() {
         let (_, known) = refused
             .split_once("known keys are ")
             .unwrap_or_else(|| panic!("{heading}: {refused}"));
-        let start = TEMPLATE.find(&format!("\n{heading}\n")).unwrap();
-        let section = &TEMPLATE[start..];
+        let start = template.find(&format!("\n{heading}\n")).unwrap();
+        let section = &template[start..];
         let section = match heading {
             "[[table]]" => section,
             _ => &section[..section[2..].find("\n[").map_or(section.len(), |end| end + 2)],

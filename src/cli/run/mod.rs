@@ -90,7 +90,8 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     }
     // An invalid range is refused before the configuration is read.
     let asked = args.dates.range(&context.clock)?;
-    let mut config = context.load()?;
+    let mut config = context.begin()?;
+    context.notices.begin(context, &config, "run");
     config.knows("--allow-deletes", &args.allow_deletes)?;
     let range = match asked {
         Some(range) => range,
@@ -117,6 +118,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     write_metrics(context, &config).await;
     profile::tell(context, profile.as_deref());
     let summary = ended?;
+    context.notices.outcome(&outcome::ending(&summary));
     result(&if args.json {
         json(&RunView::of(&config, context.voice.run_id(), &summary))
     } else {

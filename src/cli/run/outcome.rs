@@ -57,7 +57,7 @@ pub(in crate::cli) fn text(summary: &RunSummary, account: &str, screen: &Screen)
 }
 
 /// What the run came to, and what to do next.
-fn ending(summary: &RunSummary) -> String {
+pub(super) fn ending(summary: &RunSummary) -> String {
     let sum = |of: fn(&TableSummary) -> u64| rows(summary.tables.iter().map(of).sum());
     let loaded = sum(|table| table.rows_loaded);
     match summary.exit {

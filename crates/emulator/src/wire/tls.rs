@@ -63,7 +63,8 @@ impl Identity {
     }
 }
 
-fn pem(der: &[u8]) -> String {
+/// A certificate in the form of a file that programs trust by.
+pub fn pem(der: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
     for line in der.chunks(48) {
