@@ -10,8 +10,9 @@ use crate::checkpoint::layout::*;
 use crate::checkpoint::record::*;
 use crate::checkpoint::v1;
 use crate::model::account::Account;
-use crate::model::chunk::Chunk;
+use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::pace::{Decision, Hold};
+use crate::model::row::Tally;
 use crate::model::stages::{ChunkTiming, StageTimes};
 use crate::model::window::Window;
 
@@ -50,6 +51,27 @@ impl<'a> View<'a> {
     /// A window's chunks, by ordinal.
     pub fn chunks(&self, table: &str, window: Window) -> Result<Vec<Chunk>> {
         self.scan::<v1::Chunk, Chunk>(CHUNKS, &codec::window_key(table, window))
+    }
+
+    /// Rows, bytes and digest of a window's verified chunks, added up. One chunk at a time is in memory.
+    pub fn tally(&self, table: &str, window: Window) -> Result<Tally> {
+        let mut sum = Tally::default();
+        let Some(chunks) = self.open(CHUNKS)? else {
+            return Ok(sum);
+        };
+        let (first, last) = (
+            codec::chunk_key(table, window, 0),
+            codec::chunk_key(table, window, u32::MAX),
+        );
+        let range = chunks.range(first.as_slice()..=last.as_slice());
+        for entry in range.map_err(|error| damaged(self.path, error))? {
+            let (key, value) = entry.map_err(|error| damaged(self.path, error))?;
+            let chunk: Chunk = codec::decode::<v1::Chunk>(self.path, key.value(), value.value())?.into();
+            if chunk.state == ChunkState::Verified {
+                sum.add(chunk.tally);
+            }
+        }
+        Ok(sum)
     }
 
     /// The counts of a window's chunks, without a read of the chunks.

@@ -27,6 +27,7 @@ mod plan;
 mod profile;
 mod rebuild;
 mod reconcile;
+mod report;
 mod run;
 mod runs;
 mod sample;
@@ -134,6 +135,8 @@ enum Command {
     Reconcile(reconcile::ReconcileArgs),
     /// Compare the row counts of source and target
     Counts(counts::CountsArgs),
+    /// Write a report for an auditor: what is verified, by counts and digests
+    Report(report::ReportArgs),
     /// Prepare the target's schema [sync]; a run does so by itself
     Migrate(migrate::MigrateArgs),
     /// Write a few rows of each target table as JSON files
@@ -253,6 +256,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Tune(args) => control::tune(context, args).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Counts(args) => counts::run(context, args).await,
+        Command::Report(args) => report::run(context, args).await,
         Command::Init(args) => init::run(context, args).await,
         Command::Tables(args) => tables::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,

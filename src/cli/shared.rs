@@ -19,6 +19,13 @@ pub(super) fn table(text: &str) -> Result<Identifier, String> {
     Identifier::new(text.trim()).map_err(|error| error.to_string())
 }
 
+/// The first day of a month.
+pub(super) fn month(text: &str) -> Result<NaiveDate, String> {
+    let day: Option<NaiveDate> = format!("{text}-01").parse().ok();
+    day.filter(|day| day.format("%Y-%m").to_string() == text)
+        .ok_or_else(|| "this is no month of the calendar, written as YYYY-MM, e.g. 2025-10".to_owned())
+}
+
 /// The range of a run without dates: today. Only reference tables can do without dates; they ignore the range.
 pub(super) fn no_dates(
     context: &Context,

@@ -324,6 +324,13 @@ impl Tally {
         self.byte_count += bytes.len() as u64;
         self.digest.add(Digest::of_row(bytes));
     }
+
+    /// Adds another tally: those of chunks add up to that of their window.
+    pub fn add(&mut self, other: Tally) {
+        self.row_count += other.row_count;
+        self.byte_count += other.byte_count;
+        self.digest.add(other.digest);
+    }
 }
 
 /// A chunk's rows in memory: their canonical bytes end to end, and the end of each row.

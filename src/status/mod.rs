@@ -6,6 +6,7 @@
 mod condition;
 mod facts;
 mod faults;
+mod findings;
 mod read;
 mod runs;
 
@@ -20,6 +21,7 @@ use crate::control;
 pub(crate) use condition::Condition;
 pub(crate) use facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus, of_expected};
 pub(crate) use faults::{Fault, faults, months, of_table, run_again, run_line};
+pub(crate) use findings::{Finding, findings};
 pub(crate) use runs::{Kept, read as runs};
 
 #[cfg(test)]

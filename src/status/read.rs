@@ -193,7 +193,7 @@ fn of_pass(view: &View<'_>, pass: Pass) -> Result<PassStatus> {
 
 /// Whether a difference was loaded again after the pass. A chunk is then of another load; a window that was not whole was
 /// completed.
-fn is_repaired(view: &View<'_>, pass: &Pass, differing: &Differing) -> Result<bool> {
+pub(super) fn is_repaired(view: &View<'_>, pass: &Pass, differing: &Differing) -> Result<bool> {
     let Differing {
         table,
         window,

@@ -264,6 +264,7 @@ async fn tell(told: &mut Told) {
     told.example(&["status"], 0).await;
     told.example(&["runs"], 0).await;
     told.example(&["counts"], 0).await;
+    told.result(&["report"], 0).await;
     told.result(&["counts", "--windows"], 0).await;
     told.result(&["counts", "--all"], 0).await;
     told.example(&["sample"], 0).await;
@@ -274,6 +275,7 @@ async fn tell(told: &mut Told) {
     told.server.at_target(sql).await;
     told.example(&["reconcile", "--source", "--rows"], 3).await;
     told.result(&["status"], 0).await;
+    told.example(&["report"], 3).await;
     told.result(&[&["plan"], &DATES[..]].concat(), 0).await;
 
     told.example(&["forget", "--table", "SALES", "--dry-run"], 0)

@@ -57,6 +57,7 @@ mod reconcile;
 mod reconcile_whole;
 mod reference;
 mod replica;
+mod report;
 mod restored;
 mod resume;
 mod rights;

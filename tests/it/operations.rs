@@ -23,6 +23,7 @@ pub(crate) const COMMANDS: [&str; 23] = [
     "tune",
     "reconcile",
     "counts",
+    "report",
     "migrate",
     "sample",
     "rebuild",
@@ -156,6 +157,16 @@ const ENDS: &[(&str, &str, &str)] = &[
         "`counts` warns of it and ends with exit code 4",
         "a_window_that_ended_unfinished_is_not_done",
         "4)",
+    ),
+    (
+        "A month of which none of them has anything is refused with exit code 2",
+        "what_is_not_complete_is_named_with_its_command",
+        "expect(2)",
+    ),
+    (
+        "the report is written all the same, says so, and the command ends with exit code 7",
+        "a_server_that_is_away_keeps_nobody_from_a_report",
+        "&[], 7)",
     ),
     (
         "if days still differ then, it ends with exit code 4",

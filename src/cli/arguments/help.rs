@@ -13,7 +13,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Set up", &["init", "tables", "doctor", "migrate"]),
     ("Copy", &["plan", "run", "status", "runs"]),
     ("Control a run", &["pause", "resume", "stop", "tune"]),
-    ("Verify", &["counts", "reconcile", "sample"]),
+    ("Verify", &["counts", "reconcile", "report", "sample"]),
     ("Repair", &["rebuild", "forget"]),
     ("Try out", &["demo", "emulator"]),
     ("Learn", &["docs", "man", "completions", "help"]),
@@ -131,6 +131,13 @@ const EXAMPLES: &[(&str, &str)] = &[
   sync reconcile                                     # target against receipts
   sync reconcile --source --from -3m --to yesterday  # and against the source
   sync reconcile --source --repair --tables APP_4_SALES",
+    ),
+    (
+        "report",
+        "
+  sync report --output report.html
+  sync report --month 2025-10 --output october.html
+  sync report --offline --json",
     ),
     (
         "sample",

@@ -8,17 +8,17 @@ use crate::model::window::{Window, spans};
 
 /// The counts of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Count {
-    pub(super) table: String,
-    pub(super) mode: Mode,
-    pub(super) rows: Rows,
+pub(in crate::cli) struct Count {
+    pub(in crate::cli) table: String,
+    pub(in crate::cli) mode: Mode,
+    pub(in crate::cli) rows: Rows,
     /// The windows by themselves, if that was asked for, and those that are not counted.
-    pub(super) windows: Vec<(Window, Rows)>,
+    pub(in crate::cli) windows: Vec<(Window, Rows)>,
 }
 
 /// The rows of a table or window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rows {
+pub(in crate::cli) enum Rows {
     /// Both ends were counted.
     Counted {
         source: u64,
@@ -35,12 +35,12 @@ pub(super) enum Rows {
 
 /// The outcome.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
-    pub(super) counts: Vec<Count>,
+pub(in crate::cli) struct Counted {
+    pub(in crate::cli) counts: Vec<Count>,
     /// Windows whose end has passed by the source's clock, and that are not loaded to their end.
-    pub(super) unfinished: Vec<(String, Window, Rows)>,
+    pub(in crate::cli) unfinished: Vec<(String, Window, Rows)>,
     /// Tables that cannot be counted, with why.
-    pub(super) errors: Vec<(String, Error)>,
+    pub(in crate::cli) errors: Vec<(String, Error)>,
 }
 
 impl Counted {

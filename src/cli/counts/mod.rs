@@ -20,6 +20,7 @@ use crate::cli::context::{Context, json, result};
 use crate::cli::hours::outside;
 use crate::cli::shared::table;
 use crate::config::{Config, Mode, TableConfig};
+use crate::model::plan::AccessPath;
 use crate::model::row::Value;
 use crate::model::table::{Column, DataType, Identifier, TableName, TableSchema};
 use crate::model::window::{Bounds, DateRange, Extent, Window, midnight, missing, spans};
@@ -28,7 +29,7 @@ use crate::pipeline::resume::read_cutoff;
 use crate::source::{SourceQuery, SourceSession};
 use crate::target::lease;
 use crate::tsql::predicate::Where;
-use counted::{Count, Counted, Rows};
+pub(super) use counted::{Count, Counted, Rows};
 use view::{CountsView, markdown, tabled, text};
 
 /// Arguments of `sync counts`.
@@ -148,6 +149,36 @@ pub(super) async fn of_loaded(
     let counted = count(config, &plans).await?;
     counted.warn(voice);
     Ok((markdown(&tabled(&counted.counts)), counted.exit()))
+}
+
+/// Counts the complete windows of tables at both ends, as far as they are asked for. Each window is counted by itself
+/// where an index finds its rows, and else all of a table's together: a count of each would read the table for each.
+///
+/// # Errors
+/// Those of the state file and of the servers.
+pub(super) async fn of_windows(
+    config: &Config,
+    view: &View<'_>,
+    tables: &[&TableConfig],
+    is_asked: impl Fn(Window) -> bool,
+) -> Result<Counted> {
+    let mut plans = Vec::new();
+    for table in tables {
+        let mut plan = loaded(table, Some(view), true)?;
+        plan.extents.retain(|(window, _)| window.is_none_or(&is_asked));
+        plan.left.retain(|left| is_asked(left.window));
+        let record = view.table(table.name.as_str())?;
+        if record.is_some_and(|record| record.access_path == AccessPath::Walk) {
+            let windows: Vec<Window> = plan.extents.iter().filter_map(|(window, _)| *window).collect();
+            let extents = joined(windows.into_iter()).into_iter();
+            plan.extents = extents.map(|extent| (None, extent)).collect();
+        }
+        if plan.extents.is_empty() {
+            plan.otherwise.get_or_insert(Rows::NotComplete);
+        }
+        plans.push(plan);
+    }
+    count(config, &plans).await
 }
 
 /// Plans the count of a table's complete windows from the state file, together, or with `by_window` each by itself.

@@ -8,14 +8,14 @@ use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::model::window::{Window, spans};
 
 impl Rows {
-    pub(super) fn source(self) -> Option<u64> {
+    pub(in crate::cli) fn source(self) -> Option<u64> {
         match self {
             Rows::Counted { source, .. } => Some(source),
             Rows::NotLoaded | Rows::NotComplete | Rows::Failed => None,
         }
     }
 
-    pub(super) fn target(self) -> Option<u64> {
+    pub(in crate::cli) fn target(self) -> Option<u64> {
         match self {
             Rows::Counted { target, .. } => target,
             Rows::NotLoaded | Rows::NotComplete | Rows::Failed => None,
@@ -23,7 +23,7 @@ impl Rows {
     }
 
     /// Whether both ends have the same count; `None` if nothing was counted. A missing target table counts as empty.
-    pub(super) fn is_equal(self) -> Option<bool> {
+    pub(in crate::cli) fn is_equal(self) -> Option<bool> {
         self.source().map(|source| self.target().unwrap_or(0) == source)
     }
 

@@ -20,7 +20,7 @@ use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
 use crate::checkpoint::{Reader, Store, View};
 use crate::cli::context::{Context, json, result};
-use crate::cli::shared::{host, open_store, table};
+use crate::cli::shared::{host, month, open_store, table};
 use crate::config::Config;
 use crate::model::table::{Identifier, TableName};
 use crate::model::window::Window;
@@ -59,13 +59,6 @@ pub(super) struct ForgetArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// The first day of a month.
-fn month(text: &str) -> Result<NaiveDate, String> {
-    let day: Option<NaiveDate> = format!("{text}-01").parse().ok();
-    day.filter(|day| day.format("%Y-%m").to_string() == text)
-        .ok_or_else(|| "this is no month of the calendar, written as YYYY-MM, e.g. 2025-10".to_owned())
 }
 
 pub(super) async fn run(context: &Context, args: ForgetArgs) -> Result<ExitCode> {

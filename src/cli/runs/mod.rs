@@ -11,6 +11,8 @@ use crate::cli::context::{Context, json, result};
 use crate::status::runs;
 use view::View;
 
+pub(super) use view::RunView;
+
 /// Arguments of `sync runs`.
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {

@@ -77,7 +77,7 @@ pub(super) struct View<'a> {
 
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct RunView<'a> {
+pub(in crate::cli) struct RunView<'a> {
     /// What it asked of the source; `null` if that is not kept.
     account: Option<AccountView>,
     /// The last day, included.
@@ -126,7 +126,7 @@ impl View<'_> {
 }
 
 impl RunView<'_> {
-    fn of(run: &Kept) -> RunView<'_> {
+    pub(in crate::cli) fn of(run: &Kept) -> RunView<'_> {
         let record = &run.record;
         let total = (!run.accounts.is_empty()).then(|| Account::total(&run.accounts));
         let tables = run.accounts.iter().filter(|account| !account.table.is_empty());

@@ -1,0 +1,333 @@
+//! Gathers the facts of a report: from the state file, and from both servers unless it is told not to.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDateTime, TimeDelta};
+
+use super::discreet::Discreet;
+use super::facts::{
+    Counted, End, Made, Months, PassFacts, Receipts, Report, Servers, TableFacts, WindowFacts,
+};
+use super::left_out::left_out;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::checkpoint::{Pass, Reader, View};
+use crate::cli::context::Context;
+use crate::cli::counts;
+use crate::cli::shared::host;
+use crate::config::{Config, TableConfig};
+use crate::model::account::Account;
+use crate::model::row::Tally;
+use crate::model::window::{DateRange, Window, missing};
+use crate::mssql::Endpoint;
+use crate::status::{Condition, Kept, Status, TableStatus, findings, look, runs};
+use crate::target::receipt::{self, Incarnation, Sums};
+use crate::target::{lease, migrate};
+
+/// The runs that are told. An account is kept of as many.
+const RUNS_MAX: usize = 100;
+
+/// What a report is asked for.
+pub(super) struct Asked<'a> {
+    pub(super) tables: Vec<&'a TableConfig>,
+    pub(super) months: Months,
+    /// Whether the servers are not to be asked.
+    pub(super) is_offline: bool,
+}
+
+/// An end by its names. An embedded one has no address that a reader could know.
+pub(super) fn end(endpoint: &Endpoint, is_embedded: bool, schema: &str) -> End {
+    End {
+        server: match is_embedded {
+            true => "embedded".to_owned(),
+            false => endpoint.address(),
+        },
+        database: endpoint.database.clone(),
+        schema: schema.to_owned(),
+    }
+}
+
+/// Gathers the facts. A server that does not answer is a fact, too.
+///
+/// # Errors
+/// `Usage` if there is no state file, or if no table has a window in a month that is asked for; `State` if the file is damaged.
+pub(super) async fn gather(
+    context: &Context,
+    config: &Config,
+    ends: (End, End),
+    asked: Asked<'_>,
+) -> Result<Report> {
+    let path = context.state_of(&config.path);
+    let Some(reader) = Reader::open(&path)? else {
+        let text = format!(
+            "There is no state file {}, so there is nothing to report; `sync run` makes it, and `sync rebuild` from \
+             what the target proves",
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::Usage, text));
+    };
+    let mut status = look(&path, Some(config), &context.clock).await?;
+    let discreet = Discreet::of(config);
+    discreet.clean(&mut status);
+    refuse_unknown(&status, &asked)?;
+    let view = reader.view()?;
+    let now = context.clock.now();
+    let wall = config.source.wall;
+    let settled = now.with_timezone(&wall.zone()).naive_local()
+        - TimeDelta::minutes(i64::from(config.run.settle_minutes));
+    let mut tables = Vec::new();
+    for table in &asked.tables {
+        tables.push(facts_of(config, &view, &status, table, &asked.months, settled)?);
+    }
+    let servers = match asked.is_offline {
+        true => Servers::NotAsked,
+        false => match ask(config, &view, &asked, &mut tables, &discreet).await {
+            Ok(()) => Servers::Asked,
+            Err(error) if error.kind() == ErrorKind::State => return Err(error),
+            Err(error) => Servers::Away {
+                error: discreet.text(&error.chain()),
+                code: error.kind().exit_code(),
+            },
+        },
+    };
+    let is_of_some = asked.tables.len() < config.tables.len();
+    Ok(Report {
+        made: Made {
+            at: now,
+            version: env!("CARGO_PKG_VERSION"),
+            host: host(),
+            wall,
+            during_a_run: status.running().is_some(),
+        },
+        source: ends.0,
+        target: ends.1,
+        runs: runs_of(&reader, &asked, &discreet)?,
+        passes: passes_of(&view, &status, &asked)?,
+        accounts: accounts_of(&view, &asked)?,
+        left_out: left_out(config, &status, &asked, is_of_some),
+        months: asked.months,
+        is_of_some,
+        tables,
+        servers,
+    })
+}
+
+/// The status of a table, which `look` has of each that is configured.
+pub(super) fn of<'a>(status: &'a Status, table: &TableConfig) -> Option<&'a TableStatus> {
+    status.tables.iter().find(|of| table.name.same_as(&of.name))
+}
+
+/// Refuses a month of which none of the tables has anything.
+fn refuse_unknown(status: &Status, asked: &Asked<'_>) -> Result<()> {
+    for range in asked.months.ranges() {
+        let known = asked
+            .tables
+            .iter()
+            .filter_map(|table| of(status, table))
+            .any(|table| {
+                let mut windows = table.windows.iter();
+                windows.any(|window| window.window.days().is_some() && window.window.is_asked(range))
+                    || table.forgotten.iter().any(|month| range.has(*month))
+            });
+        if !known {
+            let month = range.start.format("%Y-%m");
+            let text = format!(
+                "--month {month}: none of the tables asked for has a window in it; `sync status` shows the months that \
+                 are loaded, and `sync run` loads others"
+            );
+            return Err(Error::new(ErrorKind::Usage, text));
+        }
+    }
+    Ok(())
+}
+
+fn facts_of(
+    config: &Config,
+    view: &View<'_>,
+    status: &Status,
+    table: &TableConfig,
+    months: &Months,
+    settled: NaiveDateTime,
+) -> Result<TableFacts> {
+    let mut facts = TableFacts {
+        name: table.name.as_str().to_owned(),
+        mode: table.mode.to_string(),
+        source: config.source_table(table).to_string(),
+        target: config.target_table(table).to_string(),
+        ..TableFacts::default()
+    };
+    let Some(of) = of(status, table) else {
+        return Ok(facts);
+    };
+    facts.is_dated = of.is_dated;
+    facts.unfollowed = of.unfollowed;
+    let refused = of.refused.as_ref().filter(|refused| {
+        let range = DateRange {
+            start: refused.first,
+            end: refused.end,
+        };
+        !of.is_dated || months.has_some_of(range)
+    });
+    facts.refused = refused.map(|refused| refused.error.clone());
+    let mut forgetting = status.forgetting.iter().filter(|one| one.table == of.name);
+    facts.is_being_forgotten = forgetting.any(|one| {
+        let is_asked = |(start, end)| months.has_some_of(DateRange { start, end });
+        one.days().is_none_or(is_asked)
+    });
+    for window in of.windows.iter().filter(|window| months.has(window.window)) {
+        let is_named = !months.is_all() && window.window.is_dated();
+        facts.windows.push(WindowFacts {
+            window: window.window,
+            state: window.state,
+            error: window.error.clone(),
+            chunks: window.counts.verified,
+            tally: view.tally(&of.name, window.window)?,
+            counted: None,
+            receipts: None,
+            is_owed: window.state != Condition::Open || is_named || window.window.has_passed(settled),
+        });
+    }
+    let gaps = not_loaded(status, of, months)?.into_iter();
+    facts.windows.extend(gaps.map(|window| WindowFacts {
+        window,
+        state: status.of_not_loaded(of, window),
+        error: None,
+        chunks: 0,
+        tally: Tally::default(),
+        counted: None,
+        receipts: None,
+        is_owed: true,
+    }));
+    facts.windows.sort_by_key(|window| window.window);
+    Ok(facts)
+}
+
+/// The days that no window covers: of the months that are asked for, or else between those of the table.
+fn not_loaded(status: &Status, table: &TableStatus, months: &Months) -> Result<Vec<Window>> {
+    if !table.is_dated {
+        let is_known = !table.windows.is_empty();
+        return Ok(if is_known { Vec::new() } else { vec![Window::All] });
+    }
+    if months.is_all() {
+        return Ok(status.not_loaded(table));
+    }
+    let covered: Vec<Window> = table.windows.iter().map(|window| window.window).collect();
+    let mut gaps = Vec::new();
+    for range in months.ranges() {
+        gaps.extend(missing(range, &covered)?);
+    }
+    Ok(gaps)
+}
+
+/// Asks both servers for the counts of complete windows, and the target for the sums of its receipts.
+async fn ask(
+    config: &Config,
+    view: &View<'_>,
+    asked: &Asked<'_>,
+    tables: &mut [TableFacts],
+    discreet: &Discreet,
+) -> Result<()> {
+    let counted = counts::of_windows(config, view, &asked.tables, |window| asked.months.has(window)).await?;
+    let both = |rows: counts::Rows| {
+        let source = rows.source()?;
+        let target = rows.target().unwrap_or(0);
+        Some(Counted { source, target })
+    };
+    for (table, count) in tables.iter_mut().zip(&counted.counts) {
+        table.counted = both(count.rows);
+        let errors = counted.errors.iter().find(|(name, _)| *name == count.table);
+        table.count_error =
+            errors.map(|(_, error)| (discreet.text(&error.chain()), error.kind().exit_code()));
+        let by_window: BTreeMap<Window, counts::Rows> = count.windows.iter().copied().collect();
+        let owed = |window: Window| {
+            let mut unfinished = counted.unfinished.iter();
+            unfinished.any(|(name, of, _)| (name, *of) == (&count.table, window))
+        };
+        for window in &mut table.windows {
+            window.counted = by_window.get(&window.window).and_then(|rows| both(*rows));
+            // By the source's clock, which knows better.
+            window.is_owed |= owed(window.window);
+        }
+    }
+    let mut session = lease::open_to_look(&config.target.endpoint, &config.run.timeouts).await?;
+    if migrate::version(&mut session).await? == 0 {
+        return Ok(());
+    }
+    for (table, facts) in asked.tables.iter().zip(tables) {
+        // It does not matter whether the rows are in the table that is there now: they were counted.
+        let any = Incarnation {
+            object_id: 0,
+            created: String::new(),
+        };
+        let sums = receipt::sums(&mut session, &config.target_table(table), &any).await?;
+        for window in facts.windows.iter_mut().filter(|window| window.is_complete()) {
+            let sums = sums.get(&window.window);
+            let marks = view.marks(&facts.name, window.window)?;
+            window.receipts = Some(Receipts {
+                rows: sums.map_or(0, |sums| sums.rows),
+                agree: sums.is_some_and(|sums| agree(sums, window, marks)),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether receipts are those that the state file has the chunks of.
+fn agree(sums: &Sums, window: &WindowFacts, marks: i64) -> bool {
+    let own = (
+        window.chunks,
+        window.chunks,
+        window.tally.row_count,
+        window.tally.byte_count,
+        marks,
+    );
+    (sums.chunks, sums.verified, sums.rows, sums.bytes, sums.marks) == own
+}
+
+/// The last runs whose dates and tables are asked for. One of which nothing is kept may have come to any table.
+fn runs_of(reader: &Reader, asked: &Asked<'_>, discreet: &Discreet) -> Result<Vec<Kept>> {
+    let mut runs = runs(reader, RUNS_MAX)?;
+    runs.retain(|run| {
+        let mut of_tables = run
+            .accounts
+            .iter()
+            .filter(|account| !account.table.is_empty())
+            .peekable();
+        let is_of_one = |account: &Account| is_asked(asked, &account.table);
+        asked.months.has_some_of(run.record.range) && (of_tables.peek().is_none() || of_tables.any(is_of_one))
+    });
+    for run in &mut runs {
+        run.record.error = run.record.error.as_deref().map(|error| discreet.text(error));
+    }
+    Ok(runs)
+}
+
+fn is_asked(asked: &Asked<'_>, table: &str) -> bool {
+    asked.tables.iter().any(|of| of.name.same_as(table))
+}
+
+fn passes_of(view: &View<'_>, status: &Status, asked: &Asked<'_>) -> Result<Vec<PassFacts>> {
+    let is_of_some = |pass: &Pass| {
+        let tables = pass.scope.tables.as_ref();
+        tables.is_none_or(|tables| tables.iter().any(|table| is_asked(asked, table)))
+            && pass
+                .scope
+                .range
+                .is_none_or(|range| asked.months.has_some_of(range))
+    };
+    let mut passes = Vec::new();
+    for of in status.passes.iter().rev().filter(|of| is_of_some(&of.pass)) {
+        let mut findings = findings(view, &of.pass)?;
+        findings.retain(|found| is_asked(asked, &found.table) && asked.months.has(found.window));
+        passes.push(PassFacts {
+            pass: of.pass.clone(),
+            findings,
+        });
+    }
+    Ok(passes)
+}
+
+fn accounts_of(view: &View<'_>, asked: &Asked<'_>) -> Result<Vec<Account>> {
+    let mut accounts = view.account_sums()?;
+    accounts.retain(|account| account.table.is_empty() || is_asked(asked, &account.table));
+    Ok(accounts)
+}
