@@ -9,6 +9,7 @@ mod hours;
 mod parse;
 mod section;
 mod serve;
+mod serve_config;
 mod server;
 mod source;
 mod source_config;

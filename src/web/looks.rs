@@ -195,6 +195,14 @@ impl Looks {
         Ok(all)
     }
 
+    /// The metrics, of a look of their own: whoever scrapes them sets the pace.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub(super) fn metrics(&self) -> Result<String> {
+        self.open().map(|_| String::new())
+    }
+
     /// Samples the rates for ever.
     pub(super) async fn sample(self: Arc<Self>) {
         loop {

@@ -25,6 +25,9 @@ use crate::base::error::Result;
 /// Live streams at once.
 const STREAMS_MAX: usize = 16;
 
+/// The kind of text that Prometheus reads.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// The script of the live updates.
 const SCRIPT: &str = include_str!("live.js");
 
@@ -171,11 +174,14 @@ async fn events(
     Sse::new(live::stream(desk.looks, filter, permit)).into_response()
 }
 
-async fn metrics() -> Response {
-    plain(
-        StatusCode::NOT_IMPLEMENTED,
-        "This build has no metrics".to_owned(),
-    )
+async fn metrics(State(desk): State<Desk>) -> Response {
+    let drawn = desk
+        .looks
+        .job(|looks| looks.metrics().map_err(|error| error.chain()));
+    match drawn.await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, METRICS)], text).into_response(),
+        Ok(Err(text)) | Err(text) => plain(StatusCode::SERVICE_UNAVAILABLE, text),
+    }
 }
 
 /// Ready is who can read the state file, or knows that there is none. Servers that are away change nothing.
