@@ -1,0 +1,37 @@
+//! What a page is drawn from: one look at the state file, and what this process remembers of the looks before it.
+
+use chrono::{DateTime, Utc};
+
+use crate::model::chunk::Chunk;
+use crate::model::stages::ChunkTiming;
+use crate::status::{Kept, Status};
+
+/// One look.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) status: Status,
+    /// The last runs, the latest first.
+    pub(crate) runs: Vec<Kept>,
+    /// The rates of the last hour, as far as this process has served.
+    pub(crate) rates: Vec<Rate>,
+    /// The time of the look.
+    pub(crate) now: DateTime<Utc>,
+    /// Why the configuration could not be read: the state file is shown all the same.
+    pub(crate) config_error: Option<String>,
+}
+
+/// The rows of a second, over the seconds before `at`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rate {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) read_per_second: f64,
+    pub(crate) loaded_per_second: f64,
+}
+
+/// A chunk of a window that is opened.
+#[derive(Debug, Clone)]
+pub(crate) struct ChunkLine {
+    pub(crate) chunk: Chunk,
+    /// The times of its load; `None` if an earlier program loaded it.
+    pub(crate) timing: Option<ChunkTiming>,
+}
