@@ -213,7 +213,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "mode = \"full\"\n",
         "mode = \"full\"\n[tables]\n",
-        ", line 23: Unknown key `tables` in the file; did you mean `table`? The known keys are source, target, run, table",
+        ", line 23: Unknown key `tables` in the file; did you mean `table`? The known keys are source, target, run, serve, table",
     ),
     (
         "user = \"reader\"",
