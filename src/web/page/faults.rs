@@ -2,8 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::layout::{badge, command, error, stamp, window_link};
-use crate::base::program;
+use super::layout::{badge, command, error, names, prose, stamp, window_link};
 use crate::base::text::counted;
 use crate::status::{Fault, Status, TableStatus, faults, missing, months, notes, of_table, run_again};
 use crate::web::filter::Filter;
@@ -13,10 +12,7 @@ const FAULTS_MAX: usize = 50;
 
 /// The faults of the tables that a filter names.
 pub(super) fn section(status: &Status, filter: &Filter) -> Markup {
-    let tables = status.tables.iter().filter(|table| {
-        let named = filter.table.as_ref();
-        named.is_none_or(|name| name.to_lowercase() == table.name.to_lowercase())
-    });
+    let tables = status.tables.iter().filter(|table| names(filter, &table.name));
     let mut items: Vec<Markup> = Vec::new();
     for table in tables {
         items.extend(refused(status, table));
@@ -39,7 +35,7 @@ pub(super) fn refused(status: &Status, table: &TableStatus) -> Option<Markup> {
     let dates = table.is_dated.then_some((refusal.first, last));
     Some(html! {
         h3 { (table.name) ": refused " (stamp(status.pace.wall, refusal.at)) }
-        (error(&program::named(of_table(&refusal.error, &table.name))))
+        (error(of_table(&refusal.error, &table.name)))
         p { "Correct that, then run:" }
         (command(&run_again(dates, table)))
     })
@@ -64,7 +60,7 @@ fn of_fault(fault: &Fault<'_>) -> Markup {
 pub(super) fn remedy(fault: &Fault<'_>) -> Markup {
     html! {
         @if fault.stale > 0 { p { (counted(fault.stale, "chunk")) " to load again." } }
-        @if let Some(text) = fault.error { (error(&program::named(of_table(text, &fault.table.name)))) }
+        @if let Some(text) = fault.error { (error(of_table(text, &fault.table.name))) }
         p { (fault.advice()) ":" }
         (command(&fault.command()))
     }
@@ -76,7 +72,7 @@ pub(super) fn notes_section(status: &Status) -> Markup {
     html! {
         section #notes aria-labelledby="notes-head" hidden[lines.is_empty()] {
             h2 #notes-head { "To know" }
-            ul { @for line in &lines { li { (program::named(line)) } } }
+            ul { @for line in &lines { li { (prose(line)) } } }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::layout::{Frame, command, page, stamp, window_link};
+use super::layout::{Frame, command, page, prose, stamp, window_link};
 use crate::base::program;
 use crate::base::text::{counted, thousands};
 use crate::checkpoint::Differing;
@@ -61,7 +61,7 @@ fn of_pass(seen: &Seen, status: &PassStatus, differing: &[Differing]) -> Markup 
             p {
                 "Began " (stamp(wall, pass.started_at))
                 @match pass.ended_at { Some(at) => { ", ended " (stamp(wall, at)) }, None => ", not ended" }
-                ": " (program::named(&outcome_of(status))) "."
+                ": " (prose(&outcome_of(status))) "."
             }
             dl.tiles {
                 @for (name, count) in [
@@ -110,7 +110,8 @@ fn list(status: &PassStatus, differing: &[Differing]) -> Markup {
         @if left > 0 { p.hint { "And " (counted(left, "other difference")) "." } }
         @if status.differing() > 0 {
             @if status.repaired_since > 0 {
-                p { (thousands(status.repaired_since)) " of these were loaded again since." }
+                @let verb = if status.repaired_since == 1 { "was" } else { "were" };
+                p { (thousands(status.repaired_since)) " of these " (verb) " loaded again since." }
             }
             p { "This compares again and repairs what still differs:" }
             @for table in tables { (command(&repair_line(status.pass.source, table))) }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use maud::{Markup, html};
 
-use super::layout::{class, of_show, window_path};
+use super::layout::{class, names, of_show, window_path};
 use crate::base::text::{counted, thousands};
 use crate::model::window::Window;
 use crate::status::{Condition, Line, Part, Status, worst};
@@ -42,8 +42,7 @@ pub(super) fn shows(show: Show, condition: Condition) -> bool {
 impl<'a> Grid<'a> {
     pub(super) fn of(status: &'a Status, filter: &'a Filter) -> Grid<'a> {
         let is_shown = |line: &Line<'_>| {
-            let named = filter.table.as_ref();
-            let is_named = named.is_none_or(|name| name.to_lowercase() == line.table.name.to_lowercase());
+            let is_named = names(filter, &line.table.name);
             let is_refused = filter.show != Show::All && line.table.refused.is_some();
             let mut parts = line.parts();
             is_named && (is_refused || parts.any(|part| shows(filter.show, part.state)))
@@ -127,7 +126,7 @@ impl<'a> Grid<'a> {
             thead #grid-head {
                 tr {
                     th rowspan="2" scope="col" { "Table" }
-                    @for year in &years { th.y colspan=(of(*year)) scope="colgroup" { (year) } }
+                    @for year in &years { th.y colspan=(of(*year)) scope="colgroup" { b { (year) } } }
                     @if self.has_undated { th.e rowspan="2" scope="col" { "undated" } }
                     @if self.has_whole { th.e rowspan="2" scope="col" { "whole table" } }
                     th.r rowspan="2" scope="col" { "Rows" }
@@ -233,9 +232,8 @@ impl<'a> Grid<'a> {
     pub(super) fn legend(&self) -> Markup {
         let all = || {
             let lines = self.lines.iter().map(|(line, _)| line);
-            let named = self.filter.table.as_ref();
             lines
-                .filter(move |line| named.is_none_or(|name| *name == line.table.name))
+                .filter(|line| names(self.filter, &line.table.name))
                 .flat_map(|line| line.parts())
         };
         let count = |condition| all().filter(|part| part.state == condition).count() as u64;

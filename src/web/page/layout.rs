@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, html};
 
+use crate::base::program;
 use crate::model::hours::Wall;
 use crate::model::window::Window;
 use crate::status::Condition;
@@ -80,7 +81,17 @@ pub(super) fn stamp(wall: Wall, at: DateTime<Utc>) -> Markup {
 /// A command on a line of its own: a click selects all of it.
 pub(super) fn command(line: &str) -> Markup {
     html! {
-        p.cmd { code { (line) } span.hint { "a click selects all of it" } }
+        p.cmd { code title="A click selects all of it" { (line) } }
+    }
+}
+
+/// A text with its commands, which stand between backticks, as code.
+pub(super) fn prose(text: &str) -> Markup {
+    let text = program::named(text);
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 0 { (part) } @else { code { (part) } }
+        }
     }
 }
 
@@ -104,7 +115,7 @@ pub(super) fn note(tone: Tone, body: &Markup) -> Markup {
 
 /// A text of several lines, such as an error with its causes.
 pub(super) fn error(text: &str) -> Markup {
-    html! { p.error { (text) } }
+    html! { p.error { (prose(text)) } }
 }
 
 /// A condition as its character and its word.
@@ -126,6 +137,12 @@ pub(super) fn class(condition: Condition) -> &'static str {
         Condition::Failed => "f",
         Condition::Mismatched => "m",
     }
+}
+
+/// Whether a filter names a table, or none.
+pub(super) fn names(filter: &Filter, table: &str) -> bool {
+    let name = filter.table.as_ref();
+    name.is_none_or(|name| name.to_lowercase() == table.to_lowercase())
 }
 
 /// The address of the page of a window, which leads back to what `filter` shows.

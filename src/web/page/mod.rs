@@ -144,7 +144,7 @@ fn lines(table: &TableStatus) -> Markup {
                 td { (badge(window.state)) }
                 td.r { (window.chunks()) }
                 td.r { (of_expected(window.counts.rows, window.rows_expected)) }
-                td.error { @if let Some(error) = &window.error { (of_table(error, &table.name)) } }
+                td.error { @if let Some(error) = &window.error { (layout::prose(of_table(error, &table.name))) } }
             }
         }
     }

@@ -105,7 +105,7 @@ fn of_table_work(status: &Status, table: &TableStatus) -> Markup {
                     td colspan="3" {
                         (note(Tone::Bad, &html! {
                             p { "The last run refused " (table.name) ", and the next one does so unless this is corrected:" }
-                            (error(&program::named(of_table(&refusal.error, &table.name))))
+                            (error(of_table(&refusal.error, &table.name)))
                         }))
                     }
                 }

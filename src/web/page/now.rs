@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::layout::{Tone, command, error, note, stamp};
+use super::layout::{Tone, command, error, note, prose, stamp};
 use crate::base::exit_code::meaning;
 use crate::base::program;
 use crate::base::text::{counted, duration, rows, thousands};
@@ -32,7 +32,7 @@ pub(super) fn now(seen: &Seen) -> Markup {
             }
             @if status.run.as_ref().is_none_or(|run| !run.running) {
                 // What another command waits for.
-                @for line in of_work(status) { (note(Tone::Waiting, &html! { p { (program::named(&line)) } })) }
+                @for line in of_work(status) { (note(Tone::Waiting, &html! { p { (prose(&line)) } })) }
             }
             @if let Some(hours) = of_hours(status) { p { (hours) "." } }
             @if status.is_kept { p { (totals(status)) "." } }
@@ -133,7 +133,7 @@ fn waits(seen: &Seen, run: &RunStatus) -> Markup {
     html! {
         @if let Some(hold) = status.held() {
             (note(Tone::Waiting, &html! {
-                p { "Since " (stamp(wall, hold.since)) ", " (program::named(&long(hold, wall, now))) "." }
+                p { "Since " (stamp(wall, hold.since)) ", " (prose(&long(hold, wall, now))) "." }
             }))
         } @else if is_paused {
             (note(Tone::Waiting, &html! {
@@ -245,7 +245,7 @@ fn ended(seen: &Seen, run: &RunStatus) -> Markup {
                 }
                 @if code != 0 {
                     (note(Tone::Bad, &html! {
-                        @if let Some(text) = &record.error { (error(&program::named(text))) }
+                        @if let Some(text) = &record.error { (error(text)) }
                         p { "Once the cause is corrected, the same command resumes it:" }
                         (command(&again))
                     }))
@@ -279,7 +279,7 @@ pub(super) fn governor(seen: &Seen) -> Markup {
         div #governor {
             @if !pace.decisions.is_empty() {
                 details {
-                    summary { "The governor's last " (counted(pace.decisions.len() as u64, "decision")) }
+                    summary { "Last decisions of the governor (" (pace.decisions.len()) ")" }
                     ol.decisions {
                         @for decision in pace.decisions.iter().rev() {
                             li {

@@ -5,7 +5,6 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, error, page, stamp};
 use crate::base::exit_code::meaning;
-use crate::base::program;
 use crate::base::text::{duration, thousands};
 use crate::model::account::Account;
 use crate::model::window::DateRange;
@@ -98,7 +97,7 @@ fn dates(range: DateRange) -> String {
 fn more(run: &Kept, total: Option<&Account>) -> Markup {
     let record = &run.record;
     html! {
-        @if let Some(text) = &record.error { (error(&program::named(text))) }
+        @if let Some(text) = &record.error { (error(text)) }
         @if let Some(total) = total {
             details {
                 summary { "Account by table" }

@@ -10,8 +10,7 @@ use maud::{Markup, html};
 
 use super::faults::{refused, remedy};
 use super::grid::label;
-use super::layout::{Frame, Tone, badge, command, error, note, of_show, page, stamp, window_path};
-use crate::base::program;
+use super::layout::{Frame, Tone, badge, command, error, note, of_show, page, prose, stamp, window_path};
 use crate::base::text::{counted, thousands};
 use crate::model::chunk::ChunkState;
 use crate::model::stages::ChunkTiming;
@@ -182,7 +181,7 @@ fn to_do(seen: &Seen, opened: &Opened<'_>) -> Markup {
         @if let Some(own) = &own {
             (note(Tone::Bad, &remedy(own)))
         } @else if let Some(text) = error_of {
-            (note(Tone::Waiting, &error(&program::named(of_table(text, &table.name)))))
+            (note(Tone::Waiting, &error(of_table(text, &table.name))))
         }
         @if let Some(others) = others {
             p { "The same is so of " (months(&others.windows)) ". One command for all of them:" }
@@ -234,7 +233,8 @@ fn seconds(time: Duration) -> String {
 fn condition_of(state: ChunkState) -> Condition {
     match state {
         ChunkState::Verified => Condition::Complete,
-        ChunkState::Planned | ChunkState::Extracted | ChunkState::Loaded => Condition::Loading,
+        ChunkState::Planned => Condition::Planned,
+        ChunkState::Extracted | ChunkState::Loaded => Condition::Loading,
         ChunkState::Failed => Condition::Failed,
         ChunkState::Mismatched => Condition::Mismatched,
         ChunkState::Stale => Condition::Stale,
@@ -281,7 +281,7 @@ fn of_chunk(seen: &Seen, line: &ChunkLine) -> Markup {
             }
             td.r { (chunk.attempts) }
             td { @if let Some(timing) = timing { (stamp(seen.status.pace.wall, timing.committed_at)) } @else { "–" } }
-            td.error { @if let Some(text) = &chunk.error { (program::named(text)) } }
+            td.error { @if let Some(text) = &chunk.error { (prose(text)) } }
         }
     }
 }
