@@ -24,6 +24,36 @@ pub enum ExitCode {
     Preflight = 7,
 }
 
+/// All codes with their meaning in words; docs/operations.md says what to do about each.
+pub const MEANINGS: [(ExitCode, &str); 8] = [
+    (ExitCode::Done, "done"),
+    (ExitCode::Internal, "a fault of the program itself"),
+    (ExitCode::Usage, "the command line or the configuration is wrong"),
+    (
+        ExitCode::Mismatch,
+        "rows differ, or too many would leave the target",
+    ),
+    (
+        ExitCode::Incomplete,
+        "incomplete: the same command again resumes it",
+    ),
+    (ExitCode::Busy, "another run holds the state file or a table"),
+    (
+        ExitCode::State,
+        "the state file is damaged, or a plan has changed",
+    ),
+    (
+        ExitCode::Preflight,
+        "a server, login, right or table is not as it must be",
+    ),
+];
+
+/// The meaning of a code that is kept as a number; `None` for one that no version had.
+pub fn meaning(code: u8) -> Option<&'static str> {
+    let known = MEANINGS.iter().find(|(known, _)| *known as u8 == code);
+    known.map(|(_, words)| *words)
+}
+
 impl From<ExitCode> for ProcessExitCode {
     fn from(code: ExitCode) -> Self {
         ProcessExitCode::from(code as u8)

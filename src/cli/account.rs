@@ -1,88 +1,19 @@
-//! The account of what was asked of the source: as a line for people, and as JSON.
+//! The account of what was asked of the source, as the commands print it and as JSON.
 
 use std::time::Duration;
 
-use indicatif::HumanBytes;
 use serde::Serialize;
 
-use crate::base::text::{counted, duration, rows, thousands};
 use crate::cli::screen::Screen;
-use crate::model::account::{Account, LongestQuery};
+use crate::model::account::Account;
 use crate::model::pace::Cause;
-
-/// The account in a sentence; empty if the source was asked nothing.
-pub(super) fn line(account: &Account) -> String {
-    if account.queries == 0 && account.connections_opened == 0 {
-        return String::new();
-    }
-    let mut text = format!(
-        "Source: {}, {}, {} in {}",
-        match account.queries {
-            1 => "1 query".to_owned(),
-            count => format!("{} queries", thousands(count)),
-        },
-        rows(account.rows),
-        HumanBytes(account.received_bytes),
-        duration(account.reading)
-    );
-    if let Some(longest) = &account.longest {
-        text.push_str(&format!(
-            "; longest {} ({})",
-            duration(longest.took),
-            place_of(longest)
-        ));
-    }
-    text.push_str(&format!(
-        "; at most {} at once",
-        counted(account.connections_most, "connection")
-    ));
-    for level in &account.isolation {
-        text.push_str(&format!(", {}", level.as_str()));
-    }
-    let waits: Vec<String> = account
-        .waits
-        .iter()
-        .filter(|(_, time)| *time >= TOLD_MIN)
-        .map(|(cause, time)| format!("{} {}", duration(time), why(cause)))
-        .collect();
-    if !waits.is_empty() {
-        text.push_str(&format!("; waited {}", waits.join(", ")));
-    }
-    if account.read_again > 0 {
-        text.push_str(&format!("; {} read again", counted(account.read_again, "chunk")));
-    }
-    text.push('.');
-    text
-}
+use crate::status::account_line;
 
 /// The sum of accounts in a line, for stdout; nothing if the source was asked nothing.
 pub(super) fn told(accounts: &[Account], screen: &Screen) -> String {
-    match line(&Account::total(accounts)) {
+    match account_line(&Account::total(accounts)) {
         line if line.is_empty() => line,
         line => screen.prose(&line),
-    }
-}
-
-/// The shortest wait that a person is told. Less is no wait.
-const TOLD_MIN: Duration = Duration::from_millis(100);
-
-/// What a wait was for.
-fn why(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Pace => "to keep the pace",
-        Cause::Latency => "because it answered slowly",
-        Cause::Lag => "for the replica to catch up",
-        Cause::Hours => "for its hours",
-        Cause::Pause => "while paused",
-        Cause::Outage => "because it was away",
-    }
-}
-
-/// What the query read, as far as it is known: `SALES 2025-03`, or its kind.
-fn place_of(longest: &LongestQuery) -> String {
-    match (longest.table.as_str(), &longest.window) {
-        ("", _) | (_, None) => longest.statement.clone(),
-        (table, Some(window)) => format!("{table} {window}"),
     }
 }
 
@@ -191,7 +122,7 @@ pub(super) fn millis(time: Duration) -> u64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::account::Isolation;
+    use crate::model::account::{Isolation, LongestQuery};
 
     /// An account with an entry of each kind.
     pub(in crate::cli) fn account() -> Account {
@@ -222,11 +153,11 @@ pub(super) mod tests {
     #[test]
     fn an_account_is_a_sentence() {
         assert_eq!(
-            line(&account()),
+            account_line(&account()),
             "Source: 1,204 queries, 3,400,112 rows, 512.00 MiB in 14 min 00 s; longest 3.1 s (SALES 2025-03); \
              at most 2 connections at once, READ COMMITTED; waited 2 min 00 s for its hours; 1 chunk read again."
         );
-        assert_eq!(line(&Account::default()), "");
+        assert_eq!(account_line(&Account::default()), "");
     }
 
     #[test]
@@ -234,7 +165,7 @@ pub(super) mod tests {
         let mut account = account();
         let longest = account.longest.as_mut().unwrap();
         (longest.window, longest.statement) = (None, "SELECT COUNT dbo.SALES".to_owned());
-        assert!(line(&account).contains("(SELECT COUNT dbo.SALES)"));
+        assert!(account_line(&account).contains("(SELECT COUNT dbo.SALES)"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The hours of the source, as a sentence and as JSON, for each command that shows them.
+//! The hours of the source, as JSON and in what commands say, for each command that shows them.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -32,21 +32,6 @@ impl HoursView<'_> {
             until,
         }
     }
-}
-
-/// `22:00-07:00 and Sat,Sun 00:00-24:00 (Asia/Kuala_Lumpur): closed until 22:00`.
-pub(super) fn sentence(hours: &Hours, now: DateTime<Utc>) -> String {
-    let texts: Vec<&str> = hours.texts().collect();
-    let zone = hours
-        .wall()
-        .name()
-        .map_or_else(String::new, |name| format!(" ({name})"));
-    let stands = match hours.state(now) {
-        State::Open { until: None } => "always open".to_owned(),
-        State::Open { until: Some(until) } => format!("open until {}", hours.wall().time(until, now)),
-        State::Closed { until } => format!("closed until {}", hours.wall().time(until, now)),
-    };
-    format!("{}{zone}: {stands}", texts.join(" and "))
 }
 
 /// What a command says that asks the source at once, whatever its hours; `None` if they are open.
@@ -86,7 +71,7 @@ mod tests {
         let now = "2025-11-24T10:00:00Z".parse().unwrap();
         let nights = hours(&["22:00-07:00", "Sat,Sun 00:00-24:00"], None);
         assert_eq!(
-            sentence(&nights, now),
+            nights.sentence(now),
             "22:00-07:00 and Sat,Sun 00:00-24:00 (Asia/Kuala_Lumpur): closed until 22:00"
         );
         assert_eq!(
@@ -94,10 +79,10 @@ mod tests {
             "a run that is started now begins to read at 22:00; --ignore-hours reads at once"
         );
         let days = hours(&["07:00-22:00"], Some(zone));
-        assert_eq!(sentence(&days, now), "07:00-22:00: open until 22:00");
+        assert_eq!(days.sentence(now), "07:00-22:00: open until 22:00");
         assert_eq!(waits(&days, now), None);
         assert_eq!(
-            sentence(&hours(&["00:00-24:00"], Some(zone)), now),
+            hours(&["00:00-24:00"], Some(zone)).sentence(now),
             "00:00-24:00: always open"
         );
     }

@@ -18,12 +18,13 @@ use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
-use crate::cli::shared::{identity, open_store, repairing, table, write_metrics};
+use crate::cli::shared::{identity, open_store, table, write_metrics};
 use crate::cli::steered::Steered;
 use crate::config::Config;
 use crate::model::account::Account;
 use crate::model::table::Identifier;
 use crate::reconcile::{About, Finding, ReconcileOptions, Reconciled, TableState};
+use crate::status::repairing;
 
 /// Arguments of `sync reconcile`.
 #[derive(Debug, Args)]

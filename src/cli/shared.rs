@@ -103,26 +103,6 @@ pub(super) fn host() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// The command that repairs the chunks that a comparison found to differ.
-pub(super) fn repairing(source: bool) -> &'static str {
-    if source {
-        "`sync reconcile --source --repair`"
-    } else {
-        "`sync reconcile --repair`"
-    }
-}
-
-/// The line about a `forget` that was interrupted.
-pub(super) fn being_forgotten(tombstone: &Tombstone) -> String {
-    let month = tombstone
-        .month
-        .map_or_else(String::new, |month| format!(", {}", month.format("%Y-%m")));
-    format!(
-        "{}{month}: is being forgotten; the next run finishes that\n",
-        tombstone.table
-    )
-}
-
 /// A `forget` that was interrupted, as JSON.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -6,12 +6,13 @@
 mod endpoint;
 mod env;
 mod hours;
-mod metrics;
 mod log;
+mod metrics;
 mod notify;
 mod parse;
 mod section;
 mod serve;
+mod serve_config;
 mod server;
 mod source;
 mod source_config;

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::endpoint::{endpoint, identifier, section};
 use super::env::Variables;
-use super::metrics::metrics;
 use super::log::log;
+use super::metrics::metrics;
 use super::notify::notify;
 use super::section::{At, File, Section};
 use super::serve::serve;
@@ -66,7 +66,9 @@ const OUTAGE_MINUTES_MAX: u64 = 28 * 24 * 60;
 /// A day: no statement of a copy takes longer.
 const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
 
-const TOP_KEYS: &[&str] = &["source", "target", "run", "serve", "metrics", "notify", "log", "table"];
+const TOP_KEYS: &[&str] = &[
+    "source", "target", "run", "serve", "metrics", "notify", "log", "table",
+];
 /// The length of the shortest `receipt_key`.
 const RECEIPT_KEY_BYTES_MIN: usize = 16;
 

@@ -1,9 +1,7 @@
 //! The section `[serve]` of a configuration: where the page is served, and who may read it.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
-use super::parse::{opened, read};
 use super::section::{File, Section};
 use super::values::Serve;
 use crate::base::error::Result;
@@ -13,20 +11,6 @@ const SERVE_KEYS: &[&str] = &["listen", "token", "hosts"];
 
 /// The length of the shortest token.
 const TOKEN_BYTES_MIN: usize = 16;
-
-impl Serve {
-    /// Reads `[serve]` of the file at `path`, whatever else is wrong there: the page tells that. Without a file all settings
-    /// have their defaults.
-    ///
-    /// # Errors
-    /// As [`super::Config::load`].
-    pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Serve> {
-        if !path.exists() {
-            return Ok(Serve::default());
-        }
-        opened(path, &read(path)?, environment, |file, root| serve(file, root))
-    }
-}
 
 pub(super) fn serve<'a>(file: &'a File<'a>, root: &Section<'a>) -> Result<Serve> {
     let mut serve = Serve::default();

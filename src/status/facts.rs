@@ -1,9 +1,11 @@
 //! The facts that `sync status` shows, for its text and its JSON, and what follows from them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use super::condition::Condition;
-use crate::base::text::counted;
+use crate::base::text::{counted, thousands};
 use crate::checkpoint::{Counts, Pass, Refusal, RunRecord, Tombstone, Waiting};
 use crate::model::account::Account;
 use crate::model::hours::{Hours, Wall};
@@ -136,6 +138,19 @@ impl WindowStatus {
     /// Whether chunks of it may be added without a change of the source.
     pub(crate) fn is_unfinished(&self) -> bool {
         !matches!(self.state, Condition::Complete)
+    }
+
+    /// Its chunks: `22 so far` if it is not finished, `20 of 22` if some are not verified.
+    pub(crate) fn chunks(&self) -> String {
+        let counts = self.counts;
+        let chunks = match counts.verified == counts.chunks {
+            true => thousands(counts.chunks),
+            false => format!("{} of {}", thousands(counts.verified), thousands(counts.chunks)),
+        };
+        match self.is_unfinished() {
+            true => format!("{chunks} so far"),
+            false => chunks,
+        }
     }
 
     /// Its days before `until`; 0 without dates.
@@ -323,6 +338,12 @@ impl Status {
 }
 
 impl Progress<'_> {
+    /// The time that the table still takes at a rate of rows; `None` if nothing tells.
+    pub(crate) fn left(&self, per_second: f64) -> Option<Duration> {
+        let left = self.rows_expected?.saturating_sub(self.rows);
+        (per_second >= 1.0).then(|| Duration::from_secs_f64(left as f64 / per_second))
+    }
+
     /// `table 3 of 19, SALES: 22 chunks so far, about 440,000 of 455,000 rows`.
     pub(crate) fn text(&self) -> String {
         format!(
@@ -338,7 +359,6 @@ impl Progress<'_> {
 
 /// `about 440,000 of 455,000 rows`, or `440,000 rows` if nothing tells how many there will be.
 pub(crate) fn of_expected(rows: u64, expected: Option<u64>) -> String {
-    use crate::base::text::thousands;
     match expected {
         Some(all) => format!("about {} of {}", thousands(rows), counted(all, "row")),
         None => counted(rows, "row"),

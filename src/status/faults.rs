@@ -5,7 +5,8 @@ use chrono::NaiveDate;
 use super::condition::Condition;
 use super::facts::TableStatus;
 use crate::base::program;
-use crate::model::window::Window;
+use crate::model::window::{DateRange, Window};
+use crate::progress::last_day;
 
 /// Windows of a table that share a fault.
 pub(crate) struct Fault<'a> {
@@ -118,10 +119,35 @@ pub(crate) fn run_line(dates: Option<(NaiveDate, NaiveDate)>, otherwise: &str, t
         || otherwise.to_owned(),
         |(first, last)| format!(" --start-date {first} --end-date {last}"),
     );
-    // A name as a shell takes it for one argument.
-    let is_plain = table.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+    format!("{} run{dates} --tables {}", program::name(), argument(&[table]))
+}
+
+/// The command that asks for what a run was asked for: its dates and its tables, which are `None` for all.
+pub(crate) fn same_again(dates: Option<DateRange>, tables: Option<&[String]>) -> String {
+    let dates = dates.map_or_else(String::new, |range| {
+        format!(" --start-date {} --end-date {}", range.start, last_day(range))
+    });
+    let tables = tables.map_or_else(String::new, |tables| format!(" --tables {}", argument(tables)));
+    format!("{} run{dates}{tables}", program::name())
+}
+
+/// The command that compares a table again and repairs what differs.
+pub(crate) fn repair_line(source: bool, table: &str) -> String {
+    let source = if source { " --source" } else { "" };
+    format!(
+        "{} reconcile{source} --repair --tables {}",
+        program::name(),
+        argument(&[table])
+    )
+}
+
+/// Names as a shell takes them for one argument.
+fn argument(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    let names = names.join(",");
+    let is_plain = names.chars().all(|c| c.is_alphanumeric() || "_-.,".contains(c));
     let quote = if is_plain { "" } else { "\"" };
-    format!("{} run{dates} --tables {quote}{table}{quote}", program::name())
+    format!("{quote}{names}{quote}")
 }
 
 #[cfg(test)]

@@ -3,12 +3,16 @@
 //! They are the same for the terminal, the page, the metrics and the report. No server is asked for them. They come from
 //! counters: no chunk is read.
 
+mod account;
 mod condition;
 mod facts;
 mod faults;
 mod findings;
+mod line;
+mod pace;
 mod read;
 mod runs;
+mod words;
 
 use std::path::Path;
 
@@ -18,11 +22,19 @@ use crate::checkpoint::Reader;
 use crate::config::Config;
 use crate::control;
 
+pub(crate) use account::line as account_line;
 pub(crate) use condition::Condition;
 pub(crate) use facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus, of_expected};
-pub(crate) use faults::{Fault, faults, months, of_table, run_again, run_line};
+pub(crate) use faults::{
+    Fault, dates, faults, months, of_table, repair_line, run_again, run_line, same_again,
+};
 pub(crate) use findings::{Finding, findings};
+pub(crate) use line::{Line, Part, worst};
+pub(crate) use pace::{of_hours, of_signs, of_work};
 pub(crate) use runs::{Kept, read as runs};
+pub(crate) use words::{
+    Task, being_forgotten, missing, next_run, notes, outcome_of, refused, repairing, subject_of, totals,
+};
 
 #[cfg(test)]
 pub(crate) use facts::PaceStatus;

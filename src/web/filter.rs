@@ -26,6 +26,12 @@ impl Show {
     /// All of them.
     pub(crate) const ALL: [Show; 3] = [Show::All, Show::Incomplete, Show::Failed];
 
+    /// The one of this word in an address; all for another.
+    pub(crate) fn named(word: &str) -> Show {
+        let known = Show::ALL.into_iter().find(|show| show.as_str() == word);
+        known.unwrap_or_default()
+    }
+
     /// Its word in an address.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -42,10 +48,7 @@ impl Filter {
         let mut filter = Filter::default();
         for (key, value) in parse(query.as_bytes()) {
             match key.as_ref() {
-                "show" => {
-                    let known = Show::ALL.into_iter().find(|show| show.as_str() == value);
-                    filter.show = known.unwrap_or_default();
-                }
+                "show" => filter.show = Show::named(&value),
                 "table" => filter.table = Some(value.into_owned()).filter(|table| !table.is_empty()),
                 _ => {}
             }

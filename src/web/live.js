@@ -7,22 +7,19 @@
   let source = null;
   let retry = 0;
 
-  // The words about the connection: none while it is there.
+  // The words about the connection: none while it is there. It is there before it has words, so that they are read out.
+  const place = document.createElement("p");
+  place.id = "live";
+  place.setAttribute("role", "status");
+  (document.querySelector("main") ?? document.body).prepend(place);
   const says = (text) => {
-    let place = document.getElementById("live");
-    if (!place) {
-      place = document.createElement("p");
-      place.id = "live";
-      place.setAttribute("role", "status");
-      document.body.append(place);
-    }
-    place.hidden = text === "";
+    place.className = text === "" ? "" : "note wait";
     if (place.textContent !== text) place.textContent = text;
   };
 
   const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 
-  // The element by which a focus, an open detail or a scrolled region is found again.
+  // The elements by which a focus, an open detail or a scrolled region is found again.
   const places = (root, selector) =>
     [root, ...root.querySelectorAll("*")].filter((element) => element.matches(selector));
 
@@ -65,14 +62,18 @@
     source = null;
   };
 
+  // A stream ends now and then, and the next one is there at once: only what lasts is told.
   let lost = "";
+  let warning = 0;
+  const found = () => {
+    clearTimeout(warning);
+    [lost, warning] = ["", 0];
+    says("");
+  };
   const start = () => {
     stop();
     source = new EventSource(path);
-    source.onopen = () => {
-      lost = "";
-      says("");
-    };
+    source.onopen = found;
     source.addEventListener("fragment", (event) => {
       const { id, html } = JSON.parse(event.data);
       says("");
@@ -83,7 +84,7 @@
     source.addEventListener("again", () => location.reload());
     source.onerror = () => {
       lost ||= clock();
-      says(`Not live since ${lost}. Trying again.`);
+      warning ||= setTimeout(() => says(`Not live since ${lost}. Trying again.`), retryMs);
       // An answer that is no stream ends the source for good.
       if (source?.readyState === EventSource.CLOSED) {
         stop();
@@ -93,7 +94,10 @@
   };
 
   // A page that nobody sees costs nothing.
-  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+  document.addEventListener("visibilitychange", () => {
+    found();
+    document.hidden ? stop() : start();
+  });
   addEventListener("pagehide", stop);
   addEventListener("pageshow", (event) => event.persisted && start());
   if (!document.hidden) start();

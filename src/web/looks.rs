@@ -35,8 +35,8 @@ const RATES_MAX: usize = 360;
 /// Runs that a look has.
 const RUNS_MAX: usize = 50;
 
-/// Chunks and differences that a page lists.
-pub(super) const LINES_MAX: usize = 1_000;
+/// Chunks that a page lists.
+const LINES_MAX: usize = 1_000;
 
 /// Looks and drawings at once: more would take processors from a run.
 const JOBS_MAX: usize = 2;
@@ -132,7 +132,7 @@ impl Looks {
         Handle::current().block_on(complete(status, &self.place.state, config, &self.clock));
     }
 
-    /// The metrics of the present.
+    /// The metrics of the present, of a look of their own: whoever scrapes them sets the pace.
     ///
     /// # Errors
     /// As [`Reader::open`].
@@ -190,7 +190,7 @@ impl Looks {
         Ok(lines.collect())
     }
 
-    /// The differences that each pass left, up to a thousand of a pass.
+    /// The differences that each pass left.
     ///
     /// # Errors
     /// As [`Reader::open`].
@@ -201,9 +201,7 @@ impl Looks {
         let view = reader.view()?;
         let mut all = Vec::new();
         for pass in view.passes()? {
-            let mut differing = view.differing(pass.id)?;
-            differing.truncate(LINES_MAX);
-            all.push((pass.id, differing));
+            all.push((pass.id, view.differing(pass.id)?));
         }
         Ok(all)
     }

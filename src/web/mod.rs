@@ -4,14 +4,12 @@
 //! serves it is neither slowed nor ended by its readers: they are few, each has its time, and what they ask for is drawn on
 //! threads of its own. `docs/decisions/0023-a-page-that-is-rendered-here.md`.
 
-#[allow(dead_code, reason = "the pages show all of it")]
 mod filter;
 mod guard;
 mod listen;
 mod live;
 mod looks;
 mod page;
-#[allow(dead_code, reason = "the pages show all of it")]
 mod seen;
 mod server;
 

@@ -14,7 +14,7 @@ use maud::Markup;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::filter::Filter;
+use super::filter::{Filter, Show};
 use super::guard::{Guard, LIVEZ, guard, problem};
 use super::live;
 use super::looks::Looks;
@@ -135,23 +135,30 @@ struct Opened {
     table: String,
     #[serde(default)]
     window: String,
+    /// What the grid showed.
+    #[serde(default)]
+    show: String,
 }
 
+type BadQuery = axum::extract::rejection::QueryRejection;
+
 async fn window(State(desk): State<Desk>, opened: std::result::Result<Query<Opened>, BadQuery>) -> Response {
-    let Ok(Query(Opened { table, window })) = opened else {
+    let Ok(Query(Opened { table, window, show })) = opened else {
         return problem(
             StatusCode::BAD_REQUEST,
             "The address names no window; begin again at /",
         );
     };
+    let filter = Filter {
+        show: Show::named(&show),
+        table: None,
+    };
     desk.answer(move |looks, seen| {
         let chunks = looks.chunks(seen, &table, &window)?;
-        Ok(page::window(seen, &table, &window, &chunks))
+        Ok(page::window(seen, &filter, &table, &window, &chunks))
     })
     .await
 }
-
-type BadQuery = axum::extract::rejection::QueryRejection;
 
 async fn reconcile(State(desk): State<Desk>) -> Response {
     desk.answer(|looks, seen| Ok(Some(page::findings(seen, &looks.differing()?))))

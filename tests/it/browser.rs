@@ -30,7 +30,13 @@ fn at() -> DateTime<Utc> {
 }
 
 /// A window of three chunks, of which the last is in this state.
-fn put(table: &str, window: Window, state: WindowState, last: ChunkState, error: Option<&str>) -> Vec<Change> {
+fn put(
+    table: &str,
+    window: Window,
+    state: WindowState,
+    last: ChunkState,
+    error: Option<&str>,
+) -> Vec<Change> {
     let error = error.map(str::to_owned);
     let mut changes = vec![Change::Window {
         table: table.to_owned(),
@@ -100,13 +106,20 @@ fn stories(path: &Path) {
     let store = Store::create_or_open(path).expect("a store");
     let verified = ChunkState::Verified;
     let full = "Table SALES, window 2024-03, chunk 2: The target answered error 1105, state 2: no room in a filegroup";
-    let differs = "Table SALES, window 2024-05, chunk 2: 20,000 rows were sent and 19,999 rows were read back";
+    let differs =
+        "Table SALES, window 2024-05, chunk 2: 20,000 rows were sent and 19,999 rows were read back";
     let mut changes = vec![table("SALES"), table("PAYMENT"), table("<b>\"ODD\" & Co")];
     for number in (1..=11).filter(|number| ![3, 5, 6, 8].contains(number)) {
         changes.extend(put("SALES", window(number), Complete, verified, None));
     }
     changes.extend(put("SALES", window(3), Failed, ChunkState::Failed, Some(full)));
-    changes.extend(put("SALES", window(5), Mismatched, ChunkState::Mismatched, Some(differs)));
+    changes.extend(put(
+        "SALES",
+        window(5),
+        Mismatched,
+        ChunkState::Mismatched,
+        Some(differs),
+    ));
     changes.extend(put("SALES", window(6), Complete, ChunkState::Stale, None));
     changes.extend(put("SALES", window(8), Planned, ChunkState::Planned, None));
     changes.extend(put("SALES", window(12), Open, verified, None));
@@ -123,7 +136,9 @@ fn stories(path: &Path) {
     changes.push(Change::Run(run()));
     changes.push(Change::Asked(Asked {
         run_id: 9,
-        tables: ["SALES", "PAYMENT", "<b>\"ODD\" & Co"].map(str::to_owned).to_vec(),
+        tables: ["SALES", "PAYMENT", "<b>\"ODD\" & Co"]
+            .map(str::to_owned)
+            .to_vec(),
     }));
     changes.push(Change::Refused(Refusal {
         table: "PAYMENT".to_owned(),

@@ -5,30 +5,21 @@
 use clap::Command;
 use clap::builder::StyledStr;
 
+use crate::base::exit_code::MEANINGS;
+
 /// Wide enough for the longest name of a command.
 const NAME_WIDTH: usize = 11;
 
 /// The commands, by what they are for. One that a build does not have is left out.
 const GROUPS: [(&str, &[&str]); 7] = [
     ("Set up", &["init", "tables", "doctor", "migrate"]),
-    ("Copy", &["plan", "run", "status", "runs"]),
+    ("Copy", &["plan", "run", "status", "runs", "serve"]),
     ("Control a run", &["pause", "resume", "stop", "tune"]),
     ("Verify", &["counts", "reconcile", "report", "sample"]),
     ("Repair", &["rebuild", "forget"]),
     ("Try out", &["demo", "emulator"]),
     ("Learn", &["docs", "man", "completions", "help"]),
 ];
-
-/// How a command ends; docs/operations.md says what to do about each.
-const EXIT_CODES: &str = "
-  0  done
-  1  a fault of the program itself
-  2  the command line or the configuration is wrong
-  3  rows differ, or too many would leave the target
-  4  incomplete: the same command again resumes it
-  5  another run holds the state file or a table
-  6  the state file is damaged, or a plan has changed
-  7  a server, login, right or table is not as it must be";
 
 /// The commands that need dates, unless all their tables are reference tables.
 const DATED: [&str; 2] = ["plan", "run"];
@@ -94,6 +85,12 @@ const EXAMPLES: &[(&str, &str)] = &[
         "
   sync runs
   sync runs --last 100 --json",
+    ),
+    (
+        "serve",
+        "
+  sync serve                                         # http://127.0.0.1:8080/
+  sync serve --listen 127.0.0.1:9000",
     ),
     (
         "pause",
@@ -196,8 +193,10 @@ pub(in crate::cli) fn dressed(command: Command, name: &'static str) -> Command {
         groups(&command, &heading),
         heading("Global options")
     );
+    let exit_codes = MEANINGS.map(|(code, words)| format!("\n  {}  {words}", code as u8));
+    let exit_codes = exit_codes.concat();
     let after = format!(
-        "{}{}\n\n{}{EXIT_CODES}\n\n{}\n  sync docs\n  sync help COMMAND",
+        "{}{}\n\n{}{exit_codes}\n\n{}\n  sync docs\n  sync help COMMAND",
         heading("Examples"),
         FIRST,
         heading("Exit codes"),

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use super::estimate::Estimate;
 use crate::base::text::{counted, rows, wrapped};
 use crate::checkpoint::Tombstone;
-use crate::cli::hours::{sentence, waits};
+use crate::cli::hours::waits;
 use crate::cli::screen::Screen;
-use crate::cli::shared::being_forgotten;
 use crate::model::hours::Hours;
 use crate::model::window::{Window, spans};
 use crate::run::{Found, RefreshWay, TablePreview, Undated, WindowPreview, Work};
+use crate::status::being_forgotten;
 
 /// Of each kind of work, this many spans of a table's windows are named; the rest is counted.
 const NAMED_MAX: usize = 6;
@@ -36,12 +36,11 @@ pub(super) fn text(
     if !forgetting.is_empty() {
         lines.push(String::new());
     }
-    let forgetting = forgetting.iter().map(being_forgotten);
-    lines.extend(forgetting.map(|line| line.trim_end().to_owned()));
+    lines.extend(forgetting.iter().map(being_forgotten));
     lines.push(String::new());
     if let Some((hours, now)) = hours {
         let waits = waits(hours, now).map_or_else(String::new, |waits| format!("; {waits}"));
-        lines.push(format!("Hours of the source: {}{waits}", sentence(hours, now)));
+        lines.push(format!("Hours of the source: {}{waits}", hours.sentence(now)));
     }
     lines.extend(ending(previews, estimate));
     lines.iter().map(|line| folded(screen, line)).collect()

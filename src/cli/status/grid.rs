@@ -1,15 +1,11 @@
 //! The status as a grid: a line a table, a character a month. Where the months do not fit, the oldest years are folded
 //! into a character each, the worst of the year; where the years do not fit, the oldest of them are one.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use chrono::Datelike;
+use std::collections::BTreeSet;
 
 use crate::base::text::{columns_of, cut, thousands};
 use crate::cli::screen::{Screen, Tone};
-use crate::model::window::Window;
-use crate::status::Condition;
-use crate::status::{Status, TableStatus};
+use crate::status::{Condition, Line, Status, worst};
 
 /// Columns of a year that shows its months, and of a folded one, each with a blank behind it.
 const YEAR_COLUMNS: usize = 13;
@@ -25,64 +21,10 @@ const UNDATED: &str = "undated";
 const NAME_COLUMNS_MAX: usize = 32;
 const NAME_DIVISOR: usize = 3;
 
-/// A table's conditions, by month, and those of its windows without dates.
-struct Line<'a> {
-    table: &'a TableStatus,
-    months: BTreeMap<(i32, u32), Condition>,
-    undated: Option<Condition>,
-    /// The condition of a table that has no months: a reference table, or one that nobody has loaded.
-    whole: Option<Condition>,
-}
-
-impl<'a> Line<'a> {
-    fn of(status: &Status, table: &'a TableStatus) -> Line<'a> {
-        let mut months = BTreeMap::new();
-        let mut add = |window: Window, condition: Condition| {
-            if let Some(days) = window.days() {
-                let month = (days.start().year(), days.start().month());
-                let both = months.get(&month).copied().into_iter().chain([condition]);
-                months.extend(Condition::worst(both).map(|worst| (month, worst)));
-            }
-        };
-        for window in &table.windows {
-            add(window.window, window.state);
-        }
-        for window in status.not_loaded(table) {
-            add(window, status.of_not_loaded(table, window));
-        }
-        let of = |kind: Window| {
-            let mut windows = table.windows.iter();
-            windows
-                .find(|window| window.window == kind)
-                .map(|window| window.state)
-        };
-        let is_empty = months.is_empty() && of(Window::Undated).is_none();
-        let nothing = match status.is_asked_now(table) {
-            true => Condition::Planned,
-            false => Condition::NotLoaded,
-        };
-        Line {
-            table,
-            whole: of(Window::All).or_else(|| is_empty.then_some(nothing)),
-            undated: of(Window::Undated),
-            months,
-        }
-    }
-
-    /// The worst of the months of some years.
-    fn worst(&self, years: impl Fn(i32) -> bool) -> Option<Condition> {
-        let months = self.months.iter().filter(|((year, _), _)| years(*year));
-        Condition::worst(months.map(|(_, condition)| *condition))
-    }
-
-    /// The words beside the character of a table without months.
-    fn word(&self) -> &'static str {
-        match (self.table.is_dated, self.whole) {
-            (_, Some(Condition::NotLoaded)) => "not loaded",
-            (false, _) => "whole table",
-            (true, _) => "planned",
-        }
-    }
+/// The worst condition of a table's months of some years.
+fn worst_of(line: &Line<'_>, years: impl Fn(i32) -> bool) -> Option<Condition> {
+    let months = line.months.iter().filter(|((year, _), _)| years(*year));
+    Condition::worst(months.filter_map(|(_, parts)| worst(parts)))
 }
 
 /// A column of the grid.
@@ -117,10 +59,10 @@ impl Part {
     /// Its cells of a line.
     fn cells(self, line: &Line<'_>) -> Vec<Option<Condition>> {
         match self {
-            Part::Before(end) => vec![line.worst(|year| year < end)],
-            Part::Folded(of) => vec![line.worst(|year| year == of)],
+            Part::Before(end) => vec![worst_of(line, |year| year < end)],
+            Part::Folded(of) => vec![worst_of(line, |year| year == of)],
             Part::Months(year) => (1..=12)
-                .map(|month| line.months.get(&(year, month)).copied())
+                .map(|month| line.months.get(&(year, month)).and_then(|parts| worst(parts)))
                 .collect(),
         }
     }
@@ -259,9 +201,9 @@ impl Layout {
             None => " ".to_owned(),
         };
         match line.whole {
-            Some(condition) => {
+            Some(part) => {
                 let word = cut(line.word(), self.months.saturating_sub(2));
-                cells.push_str(&format!("{} {word}", condition.painted(screen)));
+                cells.push_str(&format!("{} {word}", part.state.painted(screen)));
                 taken = 2 + columns_of(&word);
             }
             None => {
@@ -281,7 +223,11 @@ impl Layout {
         }
         cells.push_str(&" ".repeat(self.months.saturating_sub(taken)));
         let undated = match self.undated {
-            true => format!("  {}{}", painted(line.undated), " ".repeat(UNDATED.len() - 1)),
+            true => format!(
+                "  {}{}",
+                painted(line.undated.map(|part| part.state)),
+                " ".repeat(UNDATED.len() - 1)
+            ),
             false => String::new(),
         };
         let blanks = " ".repeat(self.name - columns_of(&name));
@@ -298,7 +244,9 @@ impl Layout {
             .iter()
             .flat_map(|line| {
                 let cells = self.parts.iter().flat_map(|part| part.cells(line));
-                cells.chain([line.undated, line.whole]).flatten()
+                cells
+                    .chain([line.undated, line.whole].map(|part| part.map(|part| part.state)))
+                    .flatten()
             })
             .collect();
         let mut text = String::new();

@@ -132,9 +132,8 @@ fn rate(per_second: Option<f64>, progress: Option<&Progress<'_>>) -> String {
         return "Rate: not known yet".to_owned();
     };
     let mut text = format!("Rate: {}/s over the last minute", rows(per_second.round() as u64));
-    let left = progress.and_then(|progress| Some(progress.rows_expected?.saturating_sub(progress.rows)));
-    if let (Some(progress), Some(left)) = (progress, left.filter(|_| per_second >= 1.0)) {
-        let left = Duration::from_secs_f64(left as f64 / per_second);
+    let left = progress.and_then(|progress| progress.left(per_second));
+    if let (Some(progress), Some(left)) = (progress, left) {
         text.push_str(&format!(
             "; {} takes about {} more",
             progress.table,

@@ -1,8 +1,8 @@
 //! Lists of `sync status`: all windows, and those with a fault, each with the command that puts it right.
 
-use crate::base::text::{counted, thousands};
+use crate::base::text::counted;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
-use crate::status::{Fault, Status, WindowStatus, faults, months, of_expected, of_table, run_again};
+use crate::status::{Fault, Status, faults, months, of_expected, of_table, run_again};
 
 /// All windows of all tables, a line each.
 pub(super) fn windows(status: &Status, screen: &Screen) -> String {
@@ -21,7 +21,7 @@ pub(super) fn windows(status: &Status, screen: &Screen) -> String {
                 Cell::from(table.name.as_str()),
                 window.window.to_string().into(),
                 Cell::from(window.state.as_str()).tone(window.state.tone()),
-                chunks(window).into(),
+                window.chunks().into(),
                 match window.rows_expected {
                     None => window.counts.rows.into(),
                     expected => of_expected(window.counts.rows, expected).into(),
@@ -37,19 +37,6 @@ pub(super) fn windows(status: &Status, screen: &Screen) -> String {
     match lines.is_empty() {
         true => "No window is known.\n".to_owned(),
         false => lines.text(screen),
-    }
-}
-
-/// `22 so far` of a window that is not finished; `20 of 22` if some are not verified.
-fn chunks(window: &WindowStatus) -> String {
-    let counts = window.counts;
-    let chunks = match counts.verified == counts.chunks {
-        true => thousands(counts.chunks),
-        false => format!("{} of {}", thousands(counts.verified), thousands(counts.chunks)),
-    };
-    match window.is_unfinished() {
-        true => format!("{chunks} so far"),
-        false => chunks,
     }
 }
 

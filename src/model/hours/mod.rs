@@ -108,6 +108,21 @@ impl Hours {
         }
     }
 
+    /// `22:00-07:00 and Sat,Sun 00:00-24:00 (Asia/Kuala_Lumpur): closed until 22:00`.
+    pub fn sentence(&self, now: DateTime<Utc>) -> String {
+        let texts: Vec<&str> = self.texts().collect();
+        let zone = self
+            .wall
+            .name()
+            .map_or_else(String::new, |name| format!(" ({name})"));
+        let stands = match self.state(now) {
+            State::Open { until: None } => "always open".to_owned(),
+            State::Open { until: Some(until) } => format!("open until {}", self.wall.time(until, now)),
+            State::Closed { until } => format!("closed until {}", self.wall.time(until, now)),
+        };
+        format!("{}{zone}: {stands}", texts.join(" and "))
+    }
+
     /// What the wall clock shows.
     fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.wall.zone()).naive_local()

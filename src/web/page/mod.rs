@@ -1,85 +1,151 @@
 //! The pages, as pure functions of what was seen.
+//!
+//! They have no inline style, no inline script and no handler, so that the policy of their contents allows none. Texts are
+//! escaped by maud. What is shown has no value of a row: errors and notes are kept without any, and keys are left out.
 
-use maud::{DOCTYPE, Markup, html};
+mod faults;
+mod findings;
+mod grid;
+mod layout;
+mod next;
+mod now;
+mod plot;
+mod runs;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use maud::{Markup, html};
 
 use super::filter::Filter;
-use super::seen::{ChunkLine, Seen};
-use crate::checkpoint::Differing;
+use super::seen::Seen;
+use crate::status::{TableStatus, of_expected, of_table};
+use grid::Grid;
+use layout::{Frame, Tone, badge, note, page};
+
+pub(crate) use findings::findings;
+pub(crate) use next::next;
+pub(crate) use runs::runs;
+pub(crate) use window::window;
 
 /// The style sheet.
-pub(crate) const STYLE: &str = "body { font-family: sans-serif }\n";
+pub(crate) const STYLE: &str = include_str!("style.css");
 
-fn layout(title: &str, body: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                title { (title) }
-                link rel="stylesheet" href="/style.css";
-                script src="/live.js" defer {}
+/// The page of all tables, or of those that a filter shows.
+pub(crate) fn index(seen: &Seen, filter: &Filter) -> Markup {
+    let status = &seen.status;
+    let grid = Grid::of(status, filter);
+    let frame = Frame {
+        path: "/",
+        title: filter.table.as_deref().unwrap_or("Status"),
+        events: Some(format!("/events{}", filter.query())),
+        as_of: Some((status.pace.wall, seen.now)),
+    };
+    let legend = grid.legend();
+    page(
+        &frame,
+        &html! {
+            h1 { "Status" @if let Some(table) = &filter.table { " of " (table) } }
+            @if let Some(error) = &seen.config_error {
+                (note(Tone::Bad, &html! {
+                    p { "The configuration cannot be read. This page shows what the state file has." }
+                    (layout::error(error))
+                }))
             }
-            body { (body) }
+            div.head { (now::now(seen)) (plot::plot(seen)) }
+            (now::governor(seen))
+            section.tables aria-labelledby="grid-title" {
+                h2 #grid-title { "Grid" }
+                (grid.choice())
+                (legend)
+                (grid.region())
+            }
+            @if let Some(table) = &filter.table { (windows(seen, table)) }
+            (faults::section(status, filter))
+            (faults::notes_section(status))
+        },
+    )
+}
+
+/// The parts of [`index`] that change, each with the id of its element. A row of the grid is there for each table, also one
+/// that the filter hides. A table that is new to the configuration has an id that an older page lacks.
+pub(crate) fn fragments(seen: &Seen, filter: &Filter) -> Vec<(String, Markup)> {
+    let status = &seen.status;
+    let mut fragments = vec![
+        ("now".to_owned(), now::now(seen)),
+        ("plot".to_owned(), plot::plot(seen)),
+        ("governor".to_owned(), now::governor(seen)),
+        ("faults".to_owned(), faults::section(status, filter)),
+        ("notes".to_owned(), faults::notes_section(status)),
+    ];
+    fragments.extend(Grid::of(status, filter).fragments());
+    if let Some(table) = &filter.table {
+        fragments.push(("windows".to_owned(), windows(seen, table)));
+    }
+    fragments
+}
+
+/// A page that tells why there is no other.
+pub(crate) fn problem(status: u16, text: &str) -> Markup {
+    let title = match status {
+        400 => "The address is not understood",
+        401 | 403 => "Not allowed",
+        404 => "There is no such page",
+        503 => "The state file cannot be shown",
+        _ => "This cannot be shown",
+    };
+    let frame = Frame {
+        path: "",
+        title,
+        events: None,
+        as_of: None,
+    };
+    page(
+        &frame,
+        &html! {
+            h1 { (title) }
+            (note(Tone::Bad, &layout::error(text)))
+            p { a href="/" { "To the grid" } }
+        },
+    )
+}
+
+/// The windows of a table as a list, which a telephone shows better than a grid.
+fn windows(seen: &Seen, table: &str) -> Markup {
+    let mut tables = seen.status.tables.iter();
+    let table = tables.find(|of| of.name.to_lowercase() == table.to_lowercase());
+    html! {
+        section #windows aria-labelledby="windows-head" hidden[table.is_none()] {
+            h2 #windows-head { "Windows" }
+            @if let Some(table) = table {
+                div.scroll role="region" aria-label="Windows" tabindex="0" {
+                    table.lines {
+                        caption.v { "Windows of " (table.name) }
+                        thead { tr {
+                            th scope="col" { "Window" }
+                            th scope="col" { "State" }
+                            th.r scope="col" { "Chunks" }
+                            th.r scope="col" { "Rows" }
+                            th scope="col" { "Error" }
+                        } }
+                        tbody { (lines(table)) }
+                    }
+                }
+            }
         }
     }
 }
 
-/// The grid.
-pub(crate) fn index(seen: &Seen, filter: &Filter) -> Markup {
-    let parts = fragments(seen, filter);
-    layout(
-        "sync",
-        &html! { h1 { "sync" } @for (_, part) in &parts { (part) } },
-    )
-}
-
-/// The parts of the grid that change, each with its id.
-pub(crate) fn fragments(seen: &Seen, _: &Filter) -> Vec<(String, Markup)> {
-    let totals = seen.status.totals();
-    let now = html! {
-        p id="now" {
-            @if !seen.status.is_kept { "No run has been here." }
-            @if seen.status.running().is_some() { "A run is going. " }
-            (crate::base::text::thousands(totals.rows)) " rows verified"
-        }
-    };
-    let rows = seen.status.tables.iter().enumerate().map(|(at, table)| {
-        let id = format!("table-{at}");
-        let row = html! {
-            p id=(id) {
-                (table.name)
-                @for of in &table.windows { " " (table.name) " " (of.window) ": " (of.state.as_str()) }
+fn lines(table: &TableStatus) -> Markup {
+    html! {
+        @for window in &table.windows {
+            tr {
+                th scope="row" { (layout::window_link(&table.name, window.window)) }
+                td { (badge(window.state)) }
+                td.r { (window.chunks()) }
+                td.r { (of_expected(window.counts.rows, window.rows_expected)) }
+                td.error { @if let Some(error) = &window.error { (layout::prose(of_table(error, &table.name))) } }
             }
-        };
-        (id, row)
-    });
-    std::iter::once(("now".to_owned(), now)).chain(rows).collect()
-}
-
-/// A window with its chunks; `None` if there is none of this name.
-pub(crate) fn window(seen: &Seen, table: &str, window: &str, chunks: &[ChunkLine]) -> Option<Markup> {
-    let found = seen.status.tables.iter().find(|of| of.name == table)?;
-    found.windows.iter().find(|of| of.window.to_string() == window)?;
-    let body = html! { h1 { (table) " " (window) } p { (chunks.len()) " chunks" } };
-    Some(layout("sync", &body))
-}
-
-/// What the next run would do.
-pub(crate) fn next(_: &Seen) -> Markup {
-    layout("sync", &html! { h1 { "Next run" } })
-}
-
-/// The runs.
-pub(crate) fn runs(_: &Seen) -> Markup {
-    layout("sync", &html! { h1 { "Runs" } })
-}
-
-/// The differences that comparisons left: each pass by its id, with its differences.
-pub(crate) fn findings(_: &Seen, _: &[(u128, Vec<Differing>)]) -> Markup {
-    layout("sync", &html! { h1 { "Reconcile" } })
-}
-
-/// A page that cannot be shown, and why.
-pub(crate) fn problem(status: u16, text: &str) -> Markup {
-    layout("sync", &html! { h1 { (status) } p { (text) } })
+        }
+    }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::{at, ended, going};
 use crate::base::text::columns_of;
 use crate::cli::screen::Screen;
-use crate::cli::status::pace::{governor, of_hours, of_work};
+use crate::cli::status::pace::governor;
 use crate::cli::status::text;
 use crate::model::hours::{Hours, Interval, Wall};
 use crate::model::pace::{Action, Cause, Decision, Figures, Hold, Signs};
-use crate::status::PaceStatus;
 use crate::status::Status;
+use crate::status::{PaceStatus, of_hours, of_work};
 
 fn hold(cause: Cause, until: Option<&str>, detail: &str) -> Hold {
     Hold {
