@@ -8,7 +8,7 @@ use mssql_sync::base::exit_code::ExitCode;
 use testkit::{Project, Server};
 
 /// All commands of the program.
-pub(crate) const COMMANDS: [&str; 23] = [
+pub(crate) const COMMANDS: [&str; 24] = [
     "init",
     "doctor",
     "tables",

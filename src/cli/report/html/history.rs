@@ -6,11 +6,10 @@ use maud::{Markup, html};
 
 use super::{heading, prose, scrolled, shown};
 use crate::base::text::{counted, duration, thousands};
-use crate::cli::account;
 use crate::cli::report::facts::{PassFacts, Report};
 use crate::model::account::Account;
 use crate::progress::last_day;
-use crate::status::Kept;
+use crate::status::{Kept, account_line};
 
 /// How a run ended, by its exit code.
 fn in_words(code: u8) -> &'static str {
@@ -167,7 +166,7 @@ pub(super) fn account(report: &Report) -> Markup {
             tfoot { (line("All", &total)) }
         }
     };
-    let sentence = account::line(&total);
+    let sentence = account_line(&total);
     html! {
         section aria-labelledby="account" {
             (heading("account"))
