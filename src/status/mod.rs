@@ -31,13 +31,27 @@ pub(crate) use facts::PaceStatus;
 /// # Errors
 /// `State` if the file is damaged or cannot be read.
 pub(crate) async fn look(path: &Path, config: Option<&Config>, clock: &SharedClock) -> Result<Status> {
-    let mut status = match Reader::open(path)? {
-        Some(reader) => read::read(&reader, config)?,
-        None => Status {
+    let mut status = kept(Reader::open(path)?.as_ref(), config)?;
+    complete(&mut status, path, config, clock).await;
+    Ok(status)
+}
+
+/// The part of a look that a state file has; `None` is one that is missing.
+///
+/// # Errors
+/// As [`look`].
+pub(crate) fn kept(reader: Option<&Reader>, config: Option<&Config>) -> Result<Status> {
+    match reader {
+        Some(reader) => read::read(reader, config),
+        None => Ok(Status {
             tables: read::configured(Vec::new(), config),
             ..Status::default()
-        },
-    };
+        }),
+    }
+}
+
+/// Adds the rest: what the run that is going tells, the time, and the hours.
+pub(crate) async fn complete(status: &mut Status, path: &Path, config: Option<&Config>, clock: &SharedClock) {
     if status.running().is_some() {
         status.figures = control::figures(path, clock).await;
     }
@@ -45,5 +59,4 @@ pub(crate) async fn look(path: &Path, config: Option<&Config>, clock: &SharedClo
     if let Some(source) = config.map(|config| &config.source) {
         (status.pace.hours, status.pace.wall) = (source.hours.clone(), source.wall);
     }
-    Ok(status)
 }
