@@ -76,9 +76,9 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     let profile = profile::start(args.profile, context, &mut config);
     let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
-    let ended = reconcile(context, &config, store, options).await;
+    let ended = reconcile(context, &config, Arc::clone(&store), options).await;
     embedded.stop().await;
-    write_metrics(context, &config).await;
+    write_metrics(context, &config, &store).await;
     profile::tell(context, profile.as_deref());
     let reconciled = ended?;
     context.notices.outcome(&ending(&reconciled));

@@ -16,7 +16,7 @@ use crate::base::clock::SharedClock;
 use crate::base::error::Result;
 use crate::checkpoint::Reader;
 use crate::config::Config;
-use crate::status::{Status, look};
+use crate::status::{Status, complete, kept};
 use facts::Facts;
 
 /// The content type of the text over HTTP.
@@ -28,14 +28,17 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// # Errors
 /// `State` if the file is damaged or cannot be read.
 pub async fn render(state: &Path, config: Option<&Config>, clock: &SharedClock) -> Result<String> {
-    let status = look(state, config, clock).await?;
-    text(Reader::open(state)?.as_ref(), status)
+    // It is opened once: an open of a file that nobody writes checks its every page.
+    let reader = Reader::open(state)?;
+    let mut status = kept(reader.as_ref(), config)?;
+    complete(&mut status, state, config, clock).await;
+    text(reader.as_ref(), status)
 }
 
-/// The metrics of a state file that is open, and of what was seen there.
+/// The metrics of a state file that is open already, and of the status that was read from it.
 ///
 /// # Errors
-/// `State` if the file is damaged.
+/// As [`render`].
 pub(crate) fn text(reader: Option<&Reader>, status: Status) -> Result<String> {
     let facts = match reader {
         Some(reader) => Some(Facts::read(&reader.view()?, status)?),

@@ -112,10 +112,10 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     let store = open_store(context, &config)?;
     let page = Beside::begin(context, &config, args.serve).await?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
-    let ended = load(context, &config, store, options).await;
+    let ended = load(context, &config, Arc::clone(&store), options).await;
     page.end().await;
     embedded.stop().await;
-    write_metrics(context, &config).await;
+    write_metrics(context, &config, &store).await;
     profile::tell(context, profile.as_deref());
     let summary = ended?;
     context.notices.outcome(&outcome::ending(&summary));
