@@ -135,7 +135,7 @@ enum Command {
     Reconcile(reconcile::ReconcileArgs),
     /// Compare the row counts of source and target
     Counts(counts::CountsArgs),
-    /// Write a report for an auditor: what is verified, by counts and digests
+    /// Write a report for an auditor, with counts and digests
     Report(report::ReportArgs),
     /// Prepare the target's schema [sync]; a run does so by itself
     Migrate(migrate::MigrateArgs),

@@ -73,6 +73,7 @@ fn the_help_of_the_program() {
     Verify:
       counts       Compare the row counts of source and target
       reconcile    Compare again what was verified; repair what differs
+      report       Write a report for an auditor, with counts and digests
       sample       Write a few rows of each target table as JSON files
 
     Repair:

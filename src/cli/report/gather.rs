@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{NaiveDateTime, TimeDelta};
 
+use super::asked::{Asked, of};
 use super::discreet::Discreet;
 use super::facts::{
     Counted, End, Made, Months, PassFacts, Receipts, Report, Servers, TableFacts, WindowFacts,
@@ -25,14 +26,6 @@ use crate::target::{lease, migrate};
 
 /// The runs that are told. An account is kept of as many.
 const RUNS_MAX: usize = 100;
-
-/// What a report is asked for.
-pub(super) struct Asked<'a> {
-    pub(super) tables: Vec<&'a TableConfig>,
-    pub(super) months: Months,
-    /// Whether the servers are not to be asked.
-    pub(super) is_offline: bool,
-}
 
 /// An end by its names. An embedded one has no address that a reader could know.
 pub(super) fn end(endpoint: &Endpoint, is_embedded: bool, schema: &str) -> End {
@@ -109,11 +102,6 @@ pub(super) async fn gather(
         tables,
         servers,
     })
-}
-
-/// The status of a table, which `look` has of each that is configured.
-pub(super) fn of<'a>(status: &'a Status, table: &TableConfig) -> Option<&'a TableStatus> {
-    status.tables.iter().find(|of| table.name.same_as(&of.name))
 }
 
 /// Refuses a month of which none of the tables has anything.

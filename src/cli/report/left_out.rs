@@ -1,7 +1,7 @@
 //! What a report is not about, though a reader might think so.
 
+use super::asked::{Asked, of};
 use super::facts::LeftOut;
-use super::gather::{Asked, of};
 use crate::base::text::counted;
 use crate::config::Config;
 use crate::model::window::{Window, spans};

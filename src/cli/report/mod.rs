@@ -3,6 +3,7 @@
 //! The file has no script and asks nothing of any other. It holds names, numbers, times and digests, and neither a login
 //! nor a value of a row. A server that is away keeps nobody from a report: it says so.
 
+mod asked;
 mod discreet;
 mod facts;
 mod file;
@@ -27,8 +28,9 @@ use crate::cli::context::{Context, json, result};
 use crate::cli::hours::outside;
 use crate::cli::shared::{month, table};
 use crate::model::table::Identifier;
+use asked::Asked;
 use facts::{Months, Servers};
-use gather::{Asked, end, gather};
+use gather::{end, gather};
 use verdict::Verdict;
 use view::View;
 

@@ -194,9 +194,9 @@ fn check(report: &Report) -> Markup {
             (heading("check"))
             p { "A digest is the sum, modulo 2" sup { "256" } ", of the BLAKE3 hashes of rows, as 64 hexadecimal digits of its 32 \
                  bytes in little-endian order. Digests of chunks add up to that of their window, and those of windows to that of \
-                 their table. A row's hash is over its canonical bytes, which " code { "docs/format.md" } " defines under \
-                 “Canonical rows”; " code { (program::name()) " docs format" } " prints that page. So anybody who reads the rows of \
-                 a window at either end can compute its digest, in any order of the rows." }
+                 their table. A row's hash is over its canonical bytes, which the page “Format” of the program's \
+                 documentation defines under “Canonical rows”; " code { (program::name()) " docs format" } " prints that page. So anybody who \
+                 reads the rows of a window at either end can compute its digest, in any order of the rows." }
             p { "At the target, the digests of a window's chunks are in " code { "[sync].[receipt]" } " ("
                 code { "digest" } ", " code { "row_count" } ", by " code { "table_name" } " and " code { "window_start" }
                 "). Each was committed together with its rows, after these had been read back from the table and found to have \
