@@ -8,6 +8,8 @@ mod env;
 mod hours;
 mod log;
 mod notify;
+#[cfg(test)]
+mod notify_tests;
 mod parse;
 mod section;
 mod server;
