@@ -1,6 +1,6 @@
 //! The sections of a configuration about notices and log files.
 
-use super::tests::{load, refused, with};
+use super::tests::{GOOD, load, refused, with};
 use super::*;
 
 /// The configuration with these lines in a section of its own, which is named in line 16.

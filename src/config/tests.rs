@@ -4,7 +4,7 @@ use super::*;
 use crate::base::error::Error;
 use crate::mssql::Proof;
 
-const GOOD: &str = r#"[source]
+pub(super) const GOOD: &str = r#"[source]
 server = "replica.example"
 database = "POS"
 user = "reader"

@@ -323,7 +323,7 @@ async fn a_certificate_that_the_system_does_not_trust_gets_no_notice() {
 }
 
 /// The command gets a notice, and nothing else. What is secret is in nothing that is written, whatever fails.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_gets_the_notice_and_no_secret_is_written_anywhere() {
     let (_server, project) = begin().await;
