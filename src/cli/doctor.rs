@@ -8,7 +8,7 @@ use crate::base::error::Result;
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, wrapped};
 use crate::cli::context::{Context, json, result};
-use crate::cli::noticed;
+use crate::cli::notices;
 use crate::cli::screen::{Screen, Tone};
 use crate::config::Config;
 use crate::doctor::{Check, Level, Report, SourceFacts, configuration, log_files, servers, state};
@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode>
         Some(mut config) => {
             state(&mut report, &context.state_of(&config.path));
             log_files(&mut report, &config);
-            noticed::check(context, &mut report, &config, args.notify).await;
+            notices::check(context, &mut report, &config, args.notify).await;
             ends(context, &mut report, &mut config).await;
             if report.count(Level::Failure) > 0 {
                 ExitCode::Preflight

@@ -23,6 +23,7 @@ mod init;
 mod man;
 mod migrate;
 mod noticed;
+mod notices;
 mod plan;
 mod profile;
 mod rebuild;

@@ -16,6 +16,7 @@ use crate::cli::account;
 use crate::cli::account::AccountView;
 use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
+use crate::cli::notices;
 use crate::cli::profile;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::cli::shared::{identity, open_store, table, write_metrics};
@@ -72,7 +73,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
         ignore_hours: args.ignore_hours,
     };
     let mut config = context.begin()?;
-    context.notices.begin(context, &config, "reconcile");
+    notices::begin(context, &config, "reconcile");
     let profile = profile::start(args.profile, context, &mut config);
     let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;

@@ -9,6 +9,8 @@ mod hours;
 mod log;
 mod metrics;
 mod notify;
+#[cfg(test)]
+mod notify_tests;
 mod parse;
 mod section;
 mod serve;

@@ -1,15 +1,14 @@
 //! Delivers notices, one after another, each to the URL and to the command at once.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::Warn;
 use super::http::Post;
 use super::program::Program;
 use super::view::{Kind, Notice};
+use super::warn::{Warn, undelivered};
 use super::watch::Watch;
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -134,11 +133,4 @@ pub(super) fn told(delivered: Result<()>, event: Kind, warn: &Warn) {
     if let Err(error) = delivered {
         warn(&undelivered(event.as_str(), error.chain()));
     }
-}
-
-/// The warning for a notice that was not delivered.
-pub(super) fn undelivered(event: &str, why: impl Display) -> String {
-    format!(
-        "The notice of `{event}` was not delivered: {why}; the work is not touched by it, and `sync doctor --notify` tries one"
-    )
 }

@@ -8,8 +8,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error as Unanswered};
 use hyper_util::rt::TokioExecutor;
 
 use super::view::{Kind, Notice};
@@ -20,7 +20,42 @@ use crate::config::{NoticeEvent, NoticeFormat, Notify};
 /// What a server reads of the program.
 const AGENT: &str = concat!("sync/", env!("CARGO_PKG_VERSION"));
 
-type Connections = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// What connects to a URL.
+enum Connections {
+    /// Without TLS; the system need have no roots.
+    Open(Client<HttpConnector, Full<Bytes>>),
+    /// By TLS alone.
+    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+impl Connections {
+    fn to(uri: &Uri) -> Result<Connections> {
+        // Notices are hours apart: no connection is kept for the next one.
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_max_idle_per_host(0);
+        if uri.scheme_str() != Some("https") {
+            return Ok(Connections::Open(client.build(HttpConnector::new())));
+        }
+        let roots = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| {
+                let text = "The system has no root certificates that the URL of [notify] could be checked by";
+                Error::new(ErrorKind::Config, text).with_source(error)
+            })?;
+        Ok(Connections::Tls(
+            client.build(roots.https_only().enable_http1().build()),
+        ))
+    }
+
+    /// The status of the answer.
+    async fn request(&self, request: Request<Full<Bytes>>) -> Result<StatusCode, Unanswered> {
+        let answer = match self {
+            Connections::Open(client) => client.request(request).await,
+            Connections::Tls(client) => client.request(request).await,
+        };
+        answer.map(|answer| answer.status())
+    }
+}
 
 /// A URL that notices are posted to.
 pub(super) struct Post {
@@ -48,12 +83,13 @@ impl Post {
     pub(super) async fn send(&self, notice: &Notice) -> Result<()> {
         let uri = self.uri(notice)?;
         let host = uri.host().unwrap_or_default().to_owned();
+        let connections = self.connections(&uri)?;
         let request = self.request(uri, notice)?;
-        let answer = self.connections()?.request(request).await.map_err(|error| {
+        let status = connections.request(request).await.map_err(|error| {
             let text = format!("The URL of [notify] cannot be reached: {}", causes(&error, &host));
             Error::new(ErrorKind::Connection, text)
         })?;
-        judged(answer.status())
+        judged(status)
     }
 
     fn request(&self, uri: Uri, notice: &Notice) -> Result<Request<Full<Bytes>>> {
@@ -95,23 +131,11 @@ impl Post {
         Uri::from_parts(parts).map_err(|_| unfit())
     }
 
-    fn connections(&self) -> Result<&Connections> {
+    fn connections(&self, uri: &Uri) -> Result<&Connections> {
         if let Some(connections) = self.connections.get() {
             return Ok(connections);
         }
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|error| {
-                let text = "The system has no root certificates that the URL of [notify] could be checked by";
-                Error::new(ErrorKind::Config, text).with_source(error)
-            })?
-            .https_or_http()
-            .enable_http1()
-            .build();
-        // Notices are hours apart: no connection is kept for the next one.
-        let connections = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build(connector);
+        let connections = Connections::to(uri)?;
         Ok(self.connections.get_or_init(|| connections))
     }
 }

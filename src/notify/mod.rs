@@ -8,6 +8,7 @@ mod courier;
 mod http;
 mod program;
 mod view;
+mod warn;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,7 @@ use crate::config::{NoticeEvent, Notify};
 use crate::progress::Progress;
 use courier::Courier;
 use view::Notice;
+use warn::{Warn, undelivered};
 use watch::Watch;
 
 pub use view::{About, NoticeView};
@@ -35,9 +37,6 @@ const EARLIER_MAX: Duration = Duration::from_secs(3);
 
 /// How long it waits for the last one. A system that shuts down gives a program a little longer than both.
 const LAST_MAX: Duration = Duration::from_secs(7);
-
-/// What says that a notice was not delivered.
-type Warn = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The notices of a command.
 pub struct Notifier {
@@ -116,7 +115,7 @@ impl Notifier {
         tokio::select! {
             biased;
             delivered = self.courier.deliver(&last) => courier::told(delivered, last.event, &self.warn),
-            () = self.clock.sleep(LAST_MAX) => (self.warn)(&courier::undelivered(
+            () = self.clock.sleep(LAST_MAX) => (self.warn)(&undelivered(
                 last.event.as_str(),
                 format_args!("it took longer than {} s", LAST_MAX.as_secs()),
             )),

@@ -6,9 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify as Wake, mpsc};
 
-use super::Warn;
-use super::courier::undelivered;
 use super::view::{About, Kind, Notice, NoticeView, NoticeWait, short};
+use super::warn::{Warn, undelivered};
 use crate::base::clock::SharedClock;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::exit_code::ExitCode;

@@ -18,7 +18,7 @@ use crate::cli::profile;
 use crate::cli::serve::Beside;
 use crate::cli::shared::{identity, no_dates, open_store, table, write_metrics};
 use crate::cli::steered::Steered;
-use crate::cli::{account, plan};
+use crate::cli::{account, notices, plan};
 use crate::config::Config;
 use crate::model::table::Identifier;
 use crate::preflight::context::RunOptions;
@@ -91,7 +91,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     // An invalid range is refused before the configuration is read.
     let asked = args.dates.range(&context.clock)?;
     let mut config = context.begin()?;
-    context.notices.begin(context, &config, "run");
+    notices::begin(context, &config, "run");
     config.knows("--allow-deletes", &args.allow_deletes)?;
     let range = match asked {
         Some(range) => range,

@@ -19,12 +19,16 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{Answer, Receiver};
 
+/// The time that a URL has to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// The test's own time. A wait between two attempts is over once the test permits one more; a time limit, which is of whole
 /// seconds, once so much time has passed.
 #[derive(Debug)]
 struct Gate {
     time: Arc<Passing>,
     waits: watch::Sender<usize>,
+    limits: watch::Sender<Vec<Duration>>,
     permits: Semaphore,
 }
 
@@ -43,7 +47,9 @@ impl Clock for Gate {
 
     fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         if wait.subsec_nanos() == 0 {
-            return self.time.sleep(wait);
+            let limit = self.time.sleep(wait);
+            self.limits.send_modify(|limits| limits.push(wait));
+            return limit;
         }
         Box::pin(async move {
             self.waits.send_modify(|waits| *waits += 1);
@@ -66,6 +72,7 @@ impl Job {
         let clock = Arc::new(Gate {
             time: Passing::new(Duration::ZERO),
             waits: watch::Sender::new(0),
+            limits: watch::Sender::new(Vec::new()),
             permits: Semaphore::new(permits),
         });
         let warnings: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -101,10 +108,28 @@ impl Job {
         self.warnings.lock().expect("nobody panicked").clone()
     }
 
-    /// Lets time pass by these steps until something holds.
-    async fn pass_until(&self, step: Duration, holds: impl Fn() -> bool) {
-        while !holds() {
-            self.clock.time.pass(step);
+    /// Waits until so many time limits have begun.
+    async fn limits(&self, count: usize) {
+        let mut limits = self.clock.limits.subscribe();
+        limits
+            .wait_for(|limits| limits.len() >= count)
+            .await
+            .expect("it is there");
+    }
+
+    /// Lets minutes pass until a URL is asked once more.
+    async fn pass_until_asked(&self) {
+        let asked = || {
+            self.clock
+                .limits
+                .borrow()
+                .iter()
+                .filter(|limit| **limit == ANSWER)
+                .count()
+        };
+        let before = asked();
+        while asked() == before {
+            self.clock.time.pass(Duration::from_secs(60));
             tokio::task::yield_now().await;
         }
     }
@@ -202,10 +227,14 @@ async fn a_server_that_never_answers_does_not_hold_up_the_end() {
         job.tell(Event::Back { away: Duration::ZERO });
     }
     let ended = job.end();
-    // First the earlier notice is given up, and then the last one.
-    let second = Duration::from_secs(1);
-    job.pass_until(second, || receiver.heard().len() == 2).await;
-    job.pass_until(second, || ended.is_finished()).await;
+    // The first notice's answer and the time for it: it is given up, and the last one is sent.
+    job.limits(2).await;
+    job.clock.time.pass(Duration::from_secs(3));
+    receiver.wait(2).await;
+    job.limits(4).await;
+    job.clock.time.pass(Duration::from_secs(7));
+    ended.await.expect("it ends");
+    assert_eq!(job.clock.monotonic(), Duration::from_secs(10));
     let warnings = job.warnings();
     assert!(
         warnings[0].starts_with("Earlier notices were given up"),
@@ -269,16 +298,19 @@ fn held(job: &Job, cause: Cause) {
     });
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// Lets all that can be done be done. There is one thread, and what is sent on this machine is there at once.
+async fn settle() {
+    for _ in 0..2000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_wait_is_told_once_it_is_long_and_once_it_is_over() {
     let minutes = |count: u64| Duration::from_secs(60 * count);
     let receiver = Receiver::start([]).await;
-    let job = Job::start(&to(&receiver, &[NoticeEvent::Waiting]), 0);
+    let job = Job::start(&to(&receiver, &[NoticeEvent::Waiting]), 1000);
     let time = &job.clock.time;
-    let heard = |count: usize| {
-        let receiver = &receiver;
-        move || receiver.heard().len() == count
-    };
     // Its hours are what a person wanted, and a short wait is nothing to tell.
     held(&job, Cause::Hours);
     time.pass(minutes(600));
@@ -292,13 +324,16 @@ async fn a_wait_is_told_once_it_is_long_and_once_it_is_over() {
     time.pass(minutes(29));
     // It is told again now and then.
     held(&job, Cause::Pause);
-    job.pass_until(minutes(1), heard(1)).await;
+    job.pass_until_asked().await;
+    receiver.wait(1).await;
+    settle().await;
     time.pass(minutes(100));
     job.tell(Event::Released {
         cause: Cause::Pause,
         waited: minutes(130),
     });
     receiver.wait(2).await;
+    settle().await;
     // Two workers meet the same outage.
     let error = Error::new(ErrorKind::Connection, "Nobody listens");
     for wait in [1, 2, 30, 30] {
@@ -312,10 +347,13 @@ async fn a_wait_is_told_once_it_is_long_and_once_it_is_over() {
             error: &error,
         });
     }
-    job.pass_until(minutes(1), heard(3)).await;
+    job.pass_until_asked().await;
+    receiver.wait(3).await;
+    settle().await;
     job.tell(Event::Back { away: minutes(30) });
     job.tell(Event::Back { away: minutes(30) });
     receiver.wait(4).await;
+    settle().await;
     job.end().await.expect("it ends");
     let waits: Vec<_> = receiver
         .heard()
