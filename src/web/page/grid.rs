@@ -114,7 +114,8 @@ impl<'a> Grid<'a> {
 
     /// What is said where no table is shown.
     fn none(&self) -> Markup {
-        html! { p #none.none hidden[self.shown().next().is_some()] { (self.nothing()) } }
+        let is_none = self.shown().next().is_none();
+        html! { p #none.none hidden[!is_none] { @if is_none { (self.nothing()) } } }
     }
 
     fn nothing(&self) -> &'static str {
@@ -299,6 +300,9 @@ impl<'a> Grid<'a> {
     }
 
     fn explained(&self) -> Markup {
+        if *self.filter == Filter::default() {
+            return html! { p #shown hidden {} };
+        }
         let of = match self.filter.show {
             Show::All => "",
             Show::Incomplete => " with windows that are neither complete nor open",
@@ -308,10 +312,10 @@ impl<'a> Grid<'a> {
         };
         let (shown, all) = (self.shown().count() as u64, self.lines.len() as u64);
         html! {
-            p #shown.hint hidden[*self.filter == Filter::default()] {
+            p #shown.hint {
                 "Shown: " (thousands(shown)) " of " (counted(all, "table")) (of) ". "
                 @if self.filter.show != Show::All { "Months without such windows are left out. " }
-                @if self.filter.table.is_some() { a href={ "/" (of_show(self.filter).query()) } { "All tables" } " " }
+                @if self.filter.table.is_some() && self.filter.show != Show::All { a href={ "/" (of_show(self.filter).query()) } { "All tables" } " " }
                 a href="/" { "Everything" }
             }
         }

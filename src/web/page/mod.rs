@@ -19,7 +19,7 @@ use maud::{Markup, html};
 
 use super::filter::Filter;
 use super::seen::Seen;
-use crate::status::{TableStatus, of_expected, of_table};
+use crate::status::{Line, Part, Status, TableStatus, of_expected, of_table};
 use grid::Grid;
 use layout::{Frame, Tone, badge, note, page};
 
@@ -129,7 +129,7 @@ fn windows(seen: &Seen, table: &str) -> Markup {
                             th.r scope="col" { "Rows" }
                             th scope="col" { "Error" }
                         } }
-                        tbody { (lines(table)) }
+                        tbody { (lines(&seen.status, table)) }
                     }
                 }
             }
@@ -137,15 +137,22 @@ fn windows(seen: &Seen, table: &str) -> Markup {
     }
 }
 
-fn lines(table: &TableStatus) -> Markup {
+/// The windows by date, and the days between them that no window covers.
+fn lines(status: &Status, table: &TableStatus) -> Markup {
+    let parts: Vec<Part<'_>> = Line::of(status, table).parts().collect();
     html! {
-        @for window in &table.windows {
+        @for part in parts.iter().filter(|part| part.known.is_some() || part.window.is_dated()) {
             tr {
-                th scope="row" { (layout::window_link(&table.name, window.window)) }
-                td { (badge(window.state)) }
-                td.r { (window.chunks()) }
-                td.r { (of_expected(window.counts.rows, window.rows_expected)) }
-                td.error { @if let Some(error) = &window.error { (layout::prose(of_table(error, &table.name))) } }
+                th scope="row" { (layout::window_link(&table.name, part.window)) }
+                td { (badge(part.state)) }
+                @match part.known {
+                    Some(window) => {
+                        td.r { (window.chunks()) }
+                        td.r { (of_expected(window.counts.rows, window.rows_expected)) }
+                        td.error { @if let Some(error) = &window.error { (layout::prose(of_table(error, &table.name))) } }
+                    },
+                    None => { td.r { "–" } td.r { "–" } td {} },
+                }
             }
         }
     }
