@@ -157,17 +157,11 @@ async fn a_port_that_is_taken_ends_serve_and_no_run() {
         .expect(0)
         .says("the run goes on without it");
     // What would be open to all is refused before the run begins.
-    let open = ["--serve=0.0.0.0:0"];
-    project
-        .sync(&[&RUN[..], &open].concat())
-        .await
-        .expect(2)
-        .says("has no token");
-    project
-        .sync(&["serve", "--listen", "0.0.0.0:0"])
-        .await
-        .expect(2)
-        .says("has no token");
+    let all = "0.0.0.0:0";
+    let open = project.sync(&["serve", "--listen", all]).await.expect(2);
+    open.says("has no token");
+    let open = project.sync(&[&RUN[..], &["--serve", all]].concat()).await;
+    open.expect(2).says("has no token");
 }
 
 #[cfg(unix)]
