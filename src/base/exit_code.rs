@@ -59,3 +59,16 @@ impl From<ExitCode> for ProcessExitCode {
         ProcessExitCode::from(code as u8)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_its_meaning_under_its_number() {
+        let codes = MEANINGS.map(|(code, _)| code as u8);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(meaning(4), Some("incomplete: the same command again resumes it"));
+        assert_eq!(meaning(8), None);
+    }
+}

@@ -163,5 +163,19 @@ mod tests {
             "sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables SALES"
         );
         assert_eq!(run_line(None, "", "ITEM B"), "sync run --tables \"ITEM B\"");
+        let range = DateRange {
+            start: day("2025-10-01"),
+            end: day("2025-11-01"),
+        };
+        let tables = ["SALES", "ITEM B"].map(str::to_owned);
+        assert_eq!(
+            same_again(Some(range), Some(&tables)),
+            "sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables \"SALES,ITEM B\""
+        );
+        assert_eq!(same_again(None, None), "sync run");
+        assert_eq!(
+            repair_line(true, "SALES"),
+            "sync reconcile --source --repair --tables SALES"
+        );
     }
 }

@@ -73,12 +73,13 @@ fn of_pass(seen: &Seen, status: &PassStatus, differing: &[Differing]) -> Markup 
                     div { dt { (name) } dd { (thousands(count)) } }
                 }
             }
-            @if !differing.is_empty() { (list(status, differing)) }
+            @if !differing.is_empty() { (list(seen, status, differing)) }
         }
     }
 }
 
-fn list(status: &PassStatus, differing: &[Differing]) -> Markup {
+fn list(seen: &Seen, status: &PassStatus, differing: &[Differing]) -> Markup {
+    let (wall, pass) = (seen.status.pace.wall, &status.pass);
     let mut windows = ByWindow::new();
     for found in differing.iter().take(DIFFERING_MAX) {
         let (chunks, is_whole) = windows.entry((&found.table, found.window)).or_default();
@@ -92,7 +93,7 @@ fn list(status: &PassStatus, differing: &[Differing]) -> Markup {
     tables.sort_unstable();
     tables.dedup();
     html! {
-        div.scroll role="region" aria-label="Differences" tabindex="0" {
+        div.scroll role="region" aria-label={ "Differences of the pass of " (wall.stamp(pass.started_at)) } tabindex="0" {
             table.lines {
                 caption.v { "Differences that the pass left" }
                 thead { tr { th scope="col" { "Table" } th scope="col" { "Window" } th scope="col" { "What differs" } } }
@@ -114,7 +115,7 @@ fn list(status: &PassStatus, differing: &[Differing]) -> Markup {
                 p { (thousands(status.repaired_since)) " of these " (verb) " loaded again since." }
             }
             p { "This compares again and repairs what still differs:" }
-            @for table in tables { (command(&repair_line(status.pass.source, table))) }
+            @for table in tables { (command(&repair_line(pass.source, table))) }
         } @else {
             p { "All of these were loaded again since." }
         }

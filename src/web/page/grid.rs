@@ -85,6 +85,8 @@ impl<'a> Grid<'a> {
         let mut fragments = vec![
             ("legend".to_owned(), self.legend()),
             ("grid-head".to_owned(), self.head()),
+            ("none".to_owned(), self.none()),
+            ("shown".to_owned(), self.explained()),
         ];
         let rows = self.lines.iter().enumerate();
         fragments.extend(rows.map(|(at, (line, shown))| (format!("t{at}"), self.row(at, line, *shown))));
@@ -106,8 +108,13 @@ impl<'a> Grid<'a> {
                     }
                 }
             }
-            @if self.shown().next().is_none() { p.none { (self.nothing()) } }
+            (self.none())
         }
+    }
+
+    /// What is said where no table is shown.
+    fn none(&self) -> Markup {
+        html! { p #none.none hidden[self.shown().next().is_some()] { (self.nothing()) } }
     }
 
     fn nothing(&self) -> &'static str {
@@ -287,7 +294,7 @@ impl<'a> Grid<'a> {
                     button { "Show" }
                 }
             }
-            @if *self.filter != Filter::default() { (self.explained()) }
+            (self.explained())
         }
     }
 
@@ -301,7 +308,7 @@ impl<'a> Grid<'a> {
         };
         let (shown, all) = (self.shown().count() as u64, self.lines.len() as u64);
         html! {
-            p.hint {
+            p #shown.hint hidden[*self.filter == Filter::default()] {
                 "Shown: " (thousands(shown)) " of " (counted(all, "table")) (of) ". "
                 @if self.filter.show != Show::All { "Months without such windows are left out. " }
                 @if self.filter.table.is_some() { a href={ "/" (of_show(self.filter).query()) } { "All tables" } " " }
@@ -336,7 +343,9 @@ fn nothing_of(part: Part<'_>) -> Markup {
         Condition::NotLoaded => "nothing is loaded",
         state => state.as_str(),
     };
-    html! { i class={ "k " (class(part.state)) } aria-hidden="true" { (part.state.glyph()) } " " (words) }
+    html! {
+        span { i class={ "k " (class(part.state)) } aria-hidden="true" { (part.state.glyph()) } " " (words) }
+    }
 }
 
 /// The part of a window that is loaded, if it is begun: by its dates, or by its rows.

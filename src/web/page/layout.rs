@@ -63,13 +63,18 @@ pub(super) fn page(frame: &Frame<'_>, body: &Markup) -> Markup {
                 }
                 main #main tabindex="-1" { (body) }
                 footer.foot {
-                    @if let Some((wall, now)) = frame.as_of {
-                        p { "As of " (stamp(wall, now)) ". All times are of the time zone " (wall.zone().name()) "." }
-                    }
+                    @if let Some((wall, now)) = frame.as_of { (as_of(wall, now)) }
                     p { "sync " (env!("CARGO_PKG_VERSION")) ". This page only shows: it asks no server and changes nothing." }
                 }
             }
         }
+    }
+}
+
+/// The time of a page, and the zone of all its times.
+pub(super) fn as_of(wall: Wall, now: DateTime<Utc>) -> Markup {
+    html! {
+        p #as-of { "As of " (stamp(wall, now)) ". All times are of the time zone " (wall.zone().name()) "." }
     }
 }
 

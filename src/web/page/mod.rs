@@ -77,6 +77,7 @@ pub(crate) fn fragments(seen: &Seen, filter: &Filter) -> Vec<(String, Markup)> {
         ("governor".to_owned(), now::governor(seen)),
         ("faults".to_owned(), faults::section(status, filter)),
         ("notes".to_owned(), faults::notes_section(status)),
+        ("as-of".to_owned(), layout::as_of(status.pace.wall, seen.now)),
     ];
     fragments.extend(Grid::of(status, filter).fragments());
     if let Some(table) = &filter.table {
@@ -118,7 +119,7 @@ fn windows(seen: &Seen, table: &str) -> Markup {
         section #windows aria-labelledby="windows-head" hidden[table.is_none()] {
             h2 #windows-head { "Windows" }
             @if let Some(table) = table {
-                div.scroll role="region" aria-label="Windows" tabindex="0" {
+                div.scroll role="region" aria-label="List of windows" tabindex="0" {
                     table.lines {
                         caption.v { "Windows of " (table.name) }
                         thead { tr {

@@ -38,6 +38,7 @@ fn each_cell_says_what_it_is() {
     VOID
     ITEM
     Show
+    Shown: 4 of 4 tables. Everything
     ■ complete 14
     ▄ open 2
     · not loaded 1
@@ -53,6 +54,7 @@ fn each_cell_says_what_it_is() {
     PAYMENT ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ■ ▄ 880,000
     VOID · nothing is loaded 0
     ITEM ■ 440,000
+    No table of this name is known.
     ");
     insta::assert_snapshot!(named(&page).join("\n"), @r"
     Read: 3,269 rows/s at the end, 4,899 at most. Loaded: 3,045 rows/s at the end, 4,798 at most.
@@ -179,6 +181,7 @@ fn a_filter_shows_its_tables_and_months_alone() {
     Sep Nov Feb
     SALES X ≠ ~ 7,920,000
     PAYMENT ○ ○ ○ 880,000
+    Nothing is failed, mismatched or stale.
     ");
     let incomplete = index(&going(), &with(Show::Incomplete, None));
     let shown = grid_of(&incomplete);
