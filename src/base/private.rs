@@ -1,4 +1,4 @@
-//! Files and directories of the program's own, which nobody but their owner may read.
+//! Files and directories of the program's own, which nobody but their owner may read, unless it is said otherwise.
 //!
 //! On Unix a new directory has the mode 0700 and a new file 0600, whatever the umask. Elsewhere they take the access
 //! list of the directory that they are made in: an owner-only list needs code that this workspace forbids. A new file
@@ -66,6 +66,20 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Those of the system; the old file is then still there.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     written(path, content)?.persist(path)?;
+    Ok(())
+}
+
+/// Writes a file that every user of the machine may read, in the place of the one that is there, if any. A kill leaves the
+/// whole file or what was there.
+///
+/// # Errors
+/// Those of the system; the old file is then still there.
+pub fn write_shared(path: &Path, content: &[u8]) -> io::Result<()> {
+    let file = written(path, content)?;
+    #[cfg(unix)]
+    file.as_file()
+        .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    file.persist(path)?;
     Ok(())
 }
 

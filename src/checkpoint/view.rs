@@ -237,6 +237,21 @@ impl<'a> View<'a> {
         Ok(records)
     }
 
+    /// The run that began last of those that `is` says so of.
+    pub fn last_run_that(&self, is: impl Fn(&RunRecord) -> bool) -> Result<Option<RunRecord>> {
+        let Some(runs) = self.open(RUNS)? else {
+            return Ok(None);
+        };
+        for entry in runs.iter().map_err(|error| damaged(self.path, error))?.rev() {
+            let (key, value) = entry.map_err(|error| damaged(self.path, error))?;
+            let run = codec::decode::<v1::Run>(self.path, key.value(), value.value())?.into();
+            if is(&run) {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
     /// What a run asked of its source, a table; none for a run of an earlier program, and for one before the last hundred.
     pub fn accounts(&self, run_id: u128) -> Result<Vec<Account>> {
         self.scan::<v1::Account, Account>(ACCOUNTS, &codec::accounts_prefix(run_id))

@@ -257,7 +257,15 @@ impl<'t> Tables<'t> {
                 account,
             } => {
                 let key = codec::account_key(*run_id, *number);
-                put(&mut self.accounts, &key, &v1::Account::from(account))
+                let before = self.get::<v1::Account>(&self.accounts, &key)?;
+                // Of two windows, the one that looked first may commit last, and a sum must never shrink.
+                match before
+                    .map(Account::from)
+                    .is_some_and(|before| before.is_after(account))
+                {
+                    true => Ok(()),
+                    false => put(&mut self.accounts, &key, &v1::Account::from(account)),
+                }
             }
             Change::Timing {
                 table,

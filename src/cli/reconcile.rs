@@ -18,7 +18,7 @@ use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
-use crate::cli::shared::{identity, open_store, table};
+use crate::cli::shared::{identity, open_store, table, write_metrics};
 use crate::cli::steered::Steered;
 use crate::config::Config;
 use crate::model::account::Account;
@@ -75,8 +75,9 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     let profile = profile::start(args.profile, context, &mut config);
     let store = open_store(context, &config)?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
-    let ended = reconcile(context, &config, store, options).await;
+    let ended = reconcile(context, &config, Arc::clone(&store), options).await;
     embedded.stop().await;
+    write_metrics(context, &config, &store).await;
     profile::tell(context, profile.as_deref());
     let reconciled = ended?;
     result(&if args.json {

@@ -10,6 +10,7 @@ use crate::base::private;
 use crate::checkpoint::{Store, Tombstone};
 use crate::cli::context::Context;
 use crate::config::{Config, Mode};
+use crate::metrics::textfile;
 use crate::model::table::Identifier;
 use crate::model::window::DateRange;
 use crate::preflight::context::Identity;
@@ -63,6 +64,15 @@ pub(super) fn open_store(context: &Context, config: &Config) -> Result<Arc<Store
         ));
     }
     Ok(Arc::new(store))
+}
+
+/// Writes the metrics to the file that the configuration names for them, if it does. That they cannot be written is a
+/// warning, for the work is done. As long as the store is open for writing, nobody else begins to work, and who reads it
+/// need not check its every page.
+pub(super) async fn write_metrics(context: &Context, config: &Config, store: &Store) {
+    if let Err(error) = textfile::write(store.path(), config, &context.clock).await {
+        context.voice.say(&format!("warning: {}", error.chain()));
+    }
 }
 
 /// This process, for its records and leases.

@@ -6,6 +6,7 @@
 mod endpoint;
 mod env;
 mod hours;
+mod metrics;
 mod parse;
 mod section;
 mod serve;
@@ -20,4 +21,6 @@ mod values;
 pub use env::{Origins, origins};
 pub use parse::{CHUNK_ROWS_MAX, FILE_DEFAULT, WORKERS_MAX};
 pub use source::CEILING_MAX;
-pub use values::{Config, ExcludedColumn, Mode, RunConfig, Serve, Source, SourceConfig, TableConfig, Target};
+pub use values::{
+    Config, ExcludedColumn, MetricsConfig, Mode, RunConfig, Serve, Source, SourceConfig, TableConfig, Target,
+};

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::endpoint::{endpoint, identifier, section};
 use super::env::Variables;
+use super::metrics::metrics;
 use super::section::{At, File, Section};
 use super::serve::serve;
 use super::source::source;
@@ -63,7 +64,7 @@ const OUTAGE_MINUTES_MAX: u64 = 28 * 24 * 60;
 /// A day: no statement of a copy takes longer.
 const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
 
-const TOP_KEYS: &[&str] = &["source", "target", "run", "serve", "table"];
+const TOP_KEYS: &[&str] = &["source", "target", "run", "serve", "metrics", "table"];
 /// The length of the shortest `receipt_key`.
 const RECEIPT_KEY_BYTES_MIN: usize = 16;
 
@@ -113,6 +114,7 @@ fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Con
             target: target(file, root)?,
             run: run(file, root)?,
             serve: serve(file, root)?,
+            metrics: metrics(file, root)?,
             tables: Vec::new(),
             path: path.to_owned(),
         };

@@ -66,6 +66,24 @@ fn no_printing_of_a_configuration_shows_a_password() {
 }
 
 #[test]
+fn the_file_of_metrics_is_beside_the_configuration_and_one_that_exporters_read() {
+    let file = |textfile: &str| format!("{GOOD}[metrics]\ntextfile = \"{textfile}\"\n");
+    assert_eq!(load(GOOD).unwrap().metrics.textfile, None);
+    let config = load(&file("out/sync.prom")).unwrap();
+    let expected = config.directory().join("out/sync.prom");
+    assert_eq!(config.metrics.textfile, Some(expected));
+    for name in ["sync.txt", "prom", ".prom"] {
+        let text = refused(&file(name));
+        assert!(
+            text.starts_with(", line 24: `textfile` must end in .prom"),
+            "{text}"
+        );
+    }
+    assert!(refused(&file("")).contains("is empty"));
+    assert!(refused(&format!("{GOOD}[metrics]\nfile = 1\n")).contains("Unknown key `file` in [metrics]"));
+}
+
+#[test]
 fn a_good_file_is_read() {
     let config = load(GOOD).unwrap();
     let source = &config.source.endpoint;
@@ -213,7 +231,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "mode = \"full\"\n",
         "mode = \"full\"\n[tables]\n",
-        ", line 23: Unknown key `tables` in the file; did you mean `table`? The known keys are source, target, run, serve, table",
+        ", line 23: Unknown key `tables` in the file; did you mean `table`? The known keys are source, target, run, serve, metrics, table",
     ),
     (
         "user = \"reader\"",

@@ -23,6 +23,8 @@ pub struct Config {
     pub run: RunConfig,
     /// The page.
     pub serve: Serve,
+    /// Where metrics are written.
+    pub metrics: MetricsConfig,
     /// The tables, in the order in which they are copied. At least one; no name twice.
     pub tables: Vec<TableConfig>,
     /// The configuration file.
@@ -121,6 +123,13 @@ pub struct Serve {
     pub token: Option<Secret>,
     /// Further names that the page is reached by, in lower case.
     pub hosts: Vec<String>,
+}
+
+/// Where metrics are written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// The file that has them after each run; `None` for no file.
+    pub textfile: Option<PathBuf>,
 }
 
 /// One table.

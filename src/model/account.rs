@@ -74,6 +74,12 @@ impl Waits {
     }
 }
 
+/// The identity under which the accounts of a comparison or a repair are kept. It is no run, and a process may do both under
+/// one identity, as the demo does.
+pub fn of_comparison(run_id: u128) -> u128 {
+    !run_id
+}
+
 /// What was asked of the source for a table, or outside of tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
@@ -122,6 +128,28 @@ impl Account {
             total.add(account);
         }
         total
+    }
+
+    /// Whether it is of a later time than another account of the same work: each of its numbers only grows.
+    pub fn is_after(&self, other: &Account) -> bool {
+        let grown = |account: &Account| {
+            let waited = account.waits.iter().map(|(_, time)| time).sum::<Duration>();
+            (
+                (
+                    account.queries,
+                    account.rows,
+                    account.received_bytes,
+                    account.sent_bytes,
+                ),
+                (
+                    account.rows_loaded,
+                    account.read_again,
+                    account.connections_opened,
+                ),
+                (account.reading, waited),
+            )
+        };
+        grown(self) > grown(other)
     }
 
     fn add(&mut self, other: &Account) {

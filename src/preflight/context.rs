@@ -215,9 +215,14 @@ impl<'a> RunContext<'a> {
 
     /// What the store keeps of what was asked of the source so far.
     pub(crate) fn accounts(&self) -> Vec<Change> {
+        self.accounts_of(self.run_id)
+    }
+
+    /// The same, kept under this identity.
+    pub(crate) fn accounts_of(&self, run_id: u128) -> Vec<Change> {
         let numbered = (0..).zip(self.retrier.meter.accounts());
         let change = |(number, account)| Change::Account {
-            run_id: self.run_id,
+            run_id,
             number,
             account,
         };

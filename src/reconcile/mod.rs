@@ -21,7 +21,7 @@ use crate::base::error::{ErrorKind, Result};
 use crate::checkpoint::{Change, Differing, Pass, PassScope, Store};
 use crate::config::{Config, TableConfig};
 use crate::governor::Reins;
-use crate::model::account::Account;
+use crate::model::account::{Account, of_comparison};
 use crate::model::window::DateRange;
 use crate::mssql::Meter;
 use crate::pipeline::retrier::{Place, Retrier};
@@ -69,6 +69,9 @@ pub async fn reconcile(
         run.begin_table(table.name.as_str());
         let compared = reconcile_table(&run, table, &options, pass.id, &mut done).await;
         run.end_table();
+        if compared.is_err() {
+            store.commit(&run.accounts_of(of_comparison(run.run_id)))?;
+        }
         compared?;
         if run.is_stopped() {
             done.stopped = true;
@@ -91,7 +94,7 @@ pub async fn reconcile(
         pass.same = same;
         pass.ended_at = Some(clock.now());
     }
-    end(&store, pass, &done)?;
+    end(&run, pass, &done)?;
     done.accounts = run.retrier.meter.accounts();
     let total = Account::total(&done.accounts);
     run.retrier.progress.event(Event::Accounted { account: &total });
@@ -115,16 +118,35 @@ fn run_options(options: &ReconcileOptions, today: NaiveDate) -> Result<RunOption
 }
 
 /// Records what a pass came to.
-fn end(store: &Store, pass: Pass, done: &Reconciled) -> Result<()> {
+fn end(run: &RunContext<'_>, pass: Pass, done: &Reconciled) -> Result<()> {
+    let store = &run.retrier.store;
     let mut changes = vec![
         Change::Waiting(None),
         Change::Held(None),
         differing(store, pass.id, done)?,
     ];
+    changes.extend(mismatched(store, pass.id, done)?);
+    changes.extend(run.accounts_of(of_comparison(run.run_id)));
     let passes = store.view()?.passes()?;
     changes.extend(refuted(&pass, &passes).map(|other| Change::RemovePass(other.id)));
     changes.push(Change::Pass(pass));
     store.commit(&changes)
+}
+
+/// The differences that an earlier command of the pass has not counted.
+fn mismatched(store: &Store, pass: u128, done: &Reconciled) -> Result<Vec<Change>> {
+    let counted = store.view()?.differing(pass)?;
+    let is_counted = |finding: &&Finding| {
+        counted.iter().any(|differing| {
+            let before = (&differing.table, differing.window, differing.ordinal);
+            before == (&finding.table, finding.window, finding.ordinal)
+        })
+    };
+    let new = done.findings.iter().filter(|finding| !is_counted(finding));
+    let mismatched = |finding: &Finding| Change::Mismatched {
+        table: finding.table.clone(),
+    };
+    Ok(new.map(mismatched).collect())
 }
 
 /// The differences that are left, with the loads that they are of: a later load of them is a repair.

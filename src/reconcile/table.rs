@@ -231,6 +231,7 @@ async fn compare_known(
             has_receipts: lease.is_some(),
             bytes_max: run.config.run.chunk_bytes_max.saturating_mul(2),
             pass,
+            run_id: run.run_id,
             in_step: match plan.is_full() {
                 true => None,
                 false => was_in_step(&run.retrier.store.view()?, name, &target.incarnation)?,

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::stop::stopped;
 use crate::checkpoint::Change;
+use crate::model::account::of_comparison;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub(super) has_receipts: bool,
     pub(super) bytes_max: usize,
     pub(super) pass: u128,
+    pub(super) run_id: u128,
     /// The epoch at which the store was last in step with the table's receipts.
     pub(super) in_step: Option<i64>,
     pub(super) pools: Pools,
@@ -243,6 +245,15 @@ async fn chunk_again(
     if checkpoint.is_none_or(|known| (known.load_id, known.state) != (chunk.load_id, chunk.state)) {
         let chunk = chunk.clone();
         changes.push(Change::Chunk { table, window, chunk });
+    }
+    // A comparison that is killed has an account as well, if it asks the source.
+    let (number, account) = shared.retrier.meter.current();
+    if account.queries > 0 {
+        changes.push(Change::Account {
+            run_id: of_comparison(shared.run_id),
+            number,
+            account,
+        });
     }
     shared.retrier.store.commit(&changes)?;
     Ok(chunk.tally.row_count)

@@ -451,6 +451,7 @@ async fn compared(
         let at = (&mut *turn.session, &mut turn.permit);
         let mut compared = extract::compare(at, plan, Extent::All, chunk).await?;
         run.pools.end(turn);
+        let is_same_at_source = compared.same;
         if compared.same {
             // Somebody may have changed a row of the target by hand.
             let mut session = run.pools.target.take().await?;
@@ -458,9 +459,14 @@ async fn compared(
             compared.same = read_back(&mut session, plan, target, &range).await? == chunk.tally;
             run.pools.target.put(session);
         }
-        Ok(compared)
+        Ok((compared, is_same_at_source))
     });
-    let compared = compared.await?;
+    let (compared, is_same_at_source) = compared.await?;
+    if is_same_at_source && !compared.same {
+        run.retrier.store.commit(&[Change::Mismatched {
+            table: plan.name.as_str().to_owned(),
+        }])?;
+    }
     run.retrier.progress.event(Event::ChunkCompared {
         table: plan.name.as_str(),
         window: Window::All,

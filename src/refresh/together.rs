@@ -132,7 +132,12 @@ fn told(run: &RunContext<'_>, at: LoadTarget<'_>, error: Error, summary: &mut Ta
     if !matches!(error.kind(), ErrorKind::Statement | ErrorKind::Mismatch) {
         return Err(error);
     }
-    summary.mismatched += usize::from(error.kind() == ErrorKind::Mismatch);
+    if error.kind() == ErrorKind::Mismatch {
+        summary.mismatched += 1;
+        run.retrier.store.commit(&[Change::Mismatched {
+            table: at.plan.name.as_str().to_owned(),
+        }])?;
+    }
     let error = error.within_once(format!("Table {}", at.plan.name));
     run.warn(&error.chain());
     summary.error = Some(error.chain());

@@ -18,9 +18,10 @@ use crate::base::clock::SharedClock;
 use crate::base::error::Result;
 use crate::checkpoint::{Differing, Reader, Whole};
 use crate::config::Config;
+use crate::metrics;
 use crate::model::account::Account;
 use crate::model::chunk::ChunkState;
-use crate::status::{complete, kept, runs};
+use crate::status::{Status, complete, kept, runs};
 
 /// A look is shown for so long.
 const LOOK_AGE: Duration = Duration::from_secs(1);
@@ -116,12 +117,7 @@ impl Looks {
         let mut status = kept(reader.as_ref(), config.as_ref())?;
         let runs = reader.as_ref().map(|reader| runs(reader, RUNS_MAX)).transpose()?;
         drop(reader);
-        Handle::current().block_on(complete(
-            &mut status,
-            &self.place.state,
-            config.as_ref(),
-            &self.clock,
-        ));
+        self.complete(&mut status, config.as_ref());
         Ok(Seen {
             status,
             runs: runs.unwrap_or_default(),
@@ -129,6 +125,11 @@ impl Looks {
             now: self.clock.now(),
             config_error,
         })
+    }
+
+    /// Adds to a status what the run that is going tells.
+    fn complete(&self, status: &mut Status, config: Option<&Config>) {
+        Handle::current().block_on(complete(status, &self.place.state, config, &self.clock));
     }
 
     /// The configuration as it is now.
@@ -198,7 +199,11 @@ impl Looks {
     /// # Errors
     /// As [`Reader::open`].
     pub(super) fn metrics(&self) -> Result<String> {
-        self.open().map(|_| String::new())
+        let config = self.config().ok();
+        let reader = self.open()?;
+        let mut status = kept(reader.as_ref(), config.as_ref())?;
+        self.complete(&mut status, config.as_ref());
+        metrics::text(reader.as_ref(), status)
     }
 
     /// Samples the rates for ever.

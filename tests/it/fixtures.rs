@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mssql_sync::checkpoint::{Reader, Store, View, mark};
+use mssql_sync::base::clock::SystemClock;
+use mssql_sync::checkpoint::{Change, Reader, Store, View, mark};
+use mssql_sync::metrics::render;
 use mssql_sync::model::account::Account;
 use mssql_sync::model::chunk::{Chunk, ChunkState};
+use mssql_sync::model::stages::Stages;
 use testkit::project::{ITEM_FULL, T_MONTHLY};
 use testkit::tables::{self, Table};
 use testkit::{Home, Project, Server, faults, job, program};
@@ -19,6 +22,7 @@ const STORES: &[(&str, bool)] = &[
     ("store-1-reference", false),
     ("store-1-in-step", true),
     ("store-1-accounts", true),
+    ("store-1-sums", true),
 ];
 
 fn fixture(name: &str, extension: &str) -> PathBuf {
@@ -78,6 +82,13 @@ fn describe(view: &View<'_>) -> String {
             }
             for chunk in view.chunks(&table.name, record.window).expect("chunks") {
                 line(of_chunk(&chunk));
+                let timings = view.timings(&table.name, record.window).expect("the commits");
+                for (_, timing) in timings.iter().filter(|(ordinal, _)| *ordinal == chunk.ordinal) {
+                    line(format!(
+                        "      committed at {} by load {:032x}: {:?}",
+                        timing.committed_at, timing.load_id, timing.stages
+                    ));
+                }
                 let pass = view
                     .passes()
                     .expect("the passes")
@@ -117,6 +128,17 @@ fn describe(view: &View<'_>) -> String {
         ));
         for account in view.accounts(run.run_id).expect("its accounts") {
             line(of_account(&account));
+        }
+    }
+    // Earlier stores have no sums of their own.
+    if view.stage_times("read").expect("the times").count > 0 {
+        for (stage, _) in Stages::default().named() {
+            let times = view.stage_times(stage).expect("the times");
+            line(format!("all times of {stage}: {times:?}"));
+        }
+        for sum in view.account_sums().expect("the sums of accounts") {
+            let found = view.mismatches(&sum.table).expect("the number");
+            line(format!("in all, {found} mismatches,{}", of_account(&sum)));
         }
     }
     text
@@ -240,6 +262,37 @@ fn similar(left: &str, right: &str, place: &str) {
     );
 }
 
+/// Stores that are older than sums and times have metrics all the same, before and after a writer came.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_has_metrics() {
+    for (name, read, loaded, verified) in [
+        ("store-1-complete", 0, 0, 240),
+        ("store-1-in-step", 0, 0, 240),
+        ("store-1-accounts", 340, 240, 240),
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("checkpoints.redb");
+        std::fs::copy(fixture(name, "redb"), &path).expect("the fixture is copied");
+        let text = async || {
+            let text = render(&path, None, &SystemClock::shared()).await;
+            text.unwrap_or_else(|error| panic!("{name}: {error}"))
+        };
+        let before = text().await;
+        for line in [
+            format!("sync_rows_read_total{{table=\"SALES\"}} {read}"),
+            format!("sync_rows_loaded_total{{table=\"SALES\"}} {loaded}"),
+            format!("sync_rows_verified{{table=\"SALES\"}} {verified}"),
+            "sync_windows{table=\"SALES\",state=\"complete\"} 2".to_owned(),
+            "sync_mismatches_total{table=\"SALES\"} 0".to_owned(),
+            "sync_chunk_stage_duration_seconds_count{stage=\"load\"} 0".to_owned(),
+        ] {
+            assert!(before.contains(&line), "{name}: no {line} in\n{before}");
+        }
+        drop(Store::create_or_open(&path).expect(name));
+        assert_eq!(text().await, before, "{name}");
+    }
+}
+
 #[test]
 fn each_is_told_by_status() {
     for (name, verified, rows, exit_code, forgetting) in [
@@ -250,6 +303,7 @@ fn each_is_told_by_status() {
         ("store-1-reference", 6, 10, Some(0), false),
         ("store-1-in-step", 16, 480, Some(0), false),
         ("store-1-accounts", 16, 480, Some(0), false),
+        ("store-1-sums", 16, 480, Some(0), false),
     ] {
         let home = Home::empty();
         std::fs::copy(fixture(name, "redb"), home.path("store.redb")).expect("it is copied");
@@ -357,6 +411,38 @@ async fn make_one_with_accounts() {
         .drops(&server);
     job::run(&project).await.expect(0);
     std::fs::copy(project.state(), made("store-1-accounts")).expect("the store is copied");
+}
+
+/// Commits with their times, a difference that was found, and sums of more runs than are kept one by one.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "makes a store to be kept, when the format gets a new version"]
+async fn make_one_with_sums() {
+    let Some(server) = Server::start_emulator("make_one_with_sums").await else {
+        return;
+    };
+    job::fill(&server).await;
+    let project = job::project(&server);
+    job::kill_at_chunk(&server, &project, 3).await;
+    job::run(&project).await.expect(0);
+    server
+        .at_target("UPDATE dbo.t_SALES SET AMOUNT = 0 WHERE ID = 31")
+        .await;
+    project.sync(&["reconcile", "--repair"]).await.expect(0);
+    let _quiet = program::none_starts();
+    let store = Store::create_or_open(&project.state()).expect("it is opened");
+    let last = store.view().expect("it is read").last_run().expect("it is read");
+    let mut run = last.expect("it is there");
+    for number in 0..100 {
+        run.run_id = number;
+        run.started_at += chrono::TimeDelta::days(1);
+        for ended_at in [None, Some(run.started_at)] {
+            run.ended_at = ended_at;
+            run.exit_code = ended_at.map(|_| 0);
+            store.commit(&[Change::Run(run.clone())]).expect("it is written");
+        }
+    }
+    drop(store);
+    std::fs::copy(project.state(), made("store-1-sums")).expect("the store is copied");
 }
 
 #[test]

@@ -378,9 +378,10 @@ async fn every_key_of_the_configuration_is_told() {
         "[target]",
         "[run]",
         "[serve]",
+        "[metrics]",
         "[[table]]",
     ] {
-        let hours = "[source.hours]\nallow = [\"22:00-07:00\"]";
+        let hours = "[source.hours]\nallow = [\"22:00-07:00\"]\n[metrics]\ntextfile = \"sync.prom\"";
         let project = Project::with(&server, hours, "", "[serve]\n\n[[table]]\nname = \"T\"\n");
         project.configure(&format!("{section}\n"), &format!("{section}\nno_such_key = 1\n"));
         let refused = project.sync(&["doctor"]).await.expect(2);

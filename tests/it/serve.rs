@@ -74,6 +74,13 @@ async fn a_run_begins_beside_an_open_page_and_is_seen_to_go_and_to_end() {
     server.faults().remove(rule);
     Ended::of(run).await.expect(0);
     live.until("T 2025-10: complete").await;
+    let metrics = get(address, "/metrics").await.expect(200);
+    let loaded = "sync_rows_loaded_total{table=\"T\"} 300";
+    assert!(metrics.body.contains(loaded), "{metrics:?}");
+    assert_eq!(
+        metrics.header("Content-Type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
     for path in ["/runs", "/next", "/reconcile", "/readyz"] {
         get(address, path).await.expect(200);
     }

@@ -375,6 +375,15 @@ fn frozen_account() {
 }
 
 #[test]
+fn frozen_mismatches() {
+    let value = codec::encode(b"k", &Mismatches { count: 258 }).unwrap();
+    let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(hex.starts_with("010201000000000000"), "{hex}");
+    let read: Mismatches = codec::decode(Path::new("store"), b"k", &value).unwrap();
+    assert_eq!(read.count, 258);
+}
+
+#[test]
 fn frozen_stages() {
     use crate::model::stages;
     use std::time::Duration;

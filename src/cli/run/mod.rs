@@ -16,7 +16,7 @@ use crate::cli::arguments::Dates;
 use crate::cli::context::{Context, json, result};
 use crate::cli::profile;
 use crate::cli::serve::Beside;
-use crate::cli::shared::{identity, no_dates, open_store, table};
+use crate::cli::shared::{identity, no_dates, open_store, table, write_metrics};
 use crate::cli::steered::Steered;
 use crate::cli::{account, plan};
 use crate::config::Config;
@@ -111,9 +111,10 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     let store = open_store(context, &config)?;
     let page = Beside::begin(context, &config, args.serve).await?;
     let embedded = Embedded::start(&mut config, &context.clock).await?;
-    let ended = load(context, &config, store, options).await;
+    let ended = load(context, &config, Arc::clone(&store), options).await;
     page.end().await;
     embedded.stop().await;
+    write_metrics(context, &config, &store).await;
     profile::tell(context, profile.as_deref());
     let summary = ended?;
     result(&if args.json {

@@ -102,13 +102,12 @@ impl WindowRun {
                 self.rows_loaded += chunk.tally.row_count;
                 table.retrier.meter.loaded(chunk.tally.row_count);
                 let stages = self.stages(read.took, began);
-                let mut changes = vec![
+                table.retrier.store.commit(&[
                     self.chunk_change(&chunk),
                     self.timing_change(&chunk, stages),
                     self.window_change(WindowState::Loading, None),
-                ];
-                changes.extend(self.account_change());
-                table.retrier.store.commit(&changes)?;
+                    self.account_change(),
+                ])?;
                 table.retrier.progress.event(Event::ChunkVerified {
                     table: table.plan.name.as_str(),
                     window: self.work.window,

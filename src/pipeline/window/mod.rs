@@ -20,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::stop::stopped;
 use crate::checkpoint::{Change, WindowRecord, WindowState};
+use crate::model::account::of_comparison;
 use crate::model::brake::Brake;
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::TablePlan;
@@ -525,15 +526,18 @@ impl WindowRun {
         }
     }
 
-    /// What is asked of the source for the table so far, so that a killed run has an account as well. A repair is no run.
-    fn account_change(&self) -> Option<Change> {
-        self.table.asked?;
+    /// What is asked of the source for the table so far, so that a killed run has an account as well.
+    fn account_change(&self) -> Change {
         let (number, account) = self.table.retrier.meter.current();
-        Some(Change::Account {
-            run_id: self.table.lease.run_id,
+        let run_id = self.table.lease.run_id;
+        Change::Account {
+            run_id: match self.table.asked {
+                Some(_) => run_id,
+                None => of_comparison(run_id),
+            },
             number,
             account,
-        })
+        }
     }
 
     fn window_change(&self, state: WindowState, error: Option<String>) -> Change {
