@@ -15,6 +15,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
+use zeroize::Zeroizing;
 
 use super::page;
 use crate::base::clock::SharedClock;
@@ -95,7 +96,10 @@ impl Guard {
         }
         let said = request.headers.get(header::AUTHORIZATION);
         let guess = said.and_then(password);
-        if guess.as_ref().is_some_and(|guess| blake3::hash(guess) == *token) {
+        if guess
+            .as_ref()
+            .is_some_and(|guess| blake3::hash(guess.as_slice()) == *token)
+        {
             return None;
         }
         if said.is_some() {
@@ -146,18 +150,18 @@ fn host(text: &str) -> Option<String> {
 }
 
 /// What a reader said to be the token: the password of `Basic`, whoever the user is, or what follows `Bearer`.
-fn password(said: &HeaderValue) -> Option<Vec<u8>> {
+fn password(said: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
     let (scheme, rest) = said.to_str().ok()?.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("Bearer") {
-        return Some(rest.as_bytes().to_vec());
+        return Some(Zeroizing::new(rest.as_bytes().to_vec()));
     }
     if !scheme.eq_ignore_ascii_case("Basic") {
         return None;
     }
-    let pair = BASE64.decode(rest.as_bytes()).ok()?;
+    let pair = Zeroizing::new(BASE64.decode(rest.as_bytes()).ok()?);
     let colon = pair.iter().position(|byte| *byte == b':')?;
-    Some(pair[colon + 1..].to_vec())
+    Some(Zeroizing::new(pair[colon + 1..].to_vec()))
 }
 
 /// Answers a request, or refuses it.
@@ -216,9 +220,10 @@ mod tests {
     fn a_token_is_a_password_of_any_user_or_a_bearer() {
         let said = |text: &str| password(&HeaderValue::from_str(text).unwrap());
         let basic = |pair: &str| said(&format!("Basic {}", BASE64.encode(pair.as_bytes())));
-        assert_eq!(basic("anybody:to:ken"), Some(b"to:ken".to_vec()));
-        assert_eq!(basic(":token"), Some(b"token".to_vec()));
-        assert_eq!(said("bearer token"), Some(b"token".to_vec()));
+        let known = |text: &str| Some(Zeroizing::new(text.as_bytes().to_vec()));
+        assert_eq!(basic("anybody:to:ken"), known("to:ken"));
+        assert_eq!(basic(":token"), known("token"));
+        assert_eq!(said("bearer token"), known("token"));
         for text in ["Basic", "Basic !!!", "Digest x", "token", "Basic dG9rZW4="] {
             assert_eq!(said(text), None, "{text}");
         }

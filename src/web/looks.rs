@@ -127,21 +127,9 @@ impl Looks {
         })
     }
 
-    /// Adds what the run that is going tells.
+    /// Adds to a status what the run that is going tells.
     fn complete(&self, status: &mut Status, config: Option<&Config>) {
         Handle::current().block_on(complete(status, &self.place.state, config, &self.clock));
-    }
-
-    /// The metrics of the present, of a look of their own: whoever scrapes them sets the pace.
-    ///
-    /// # Errors
-    /// As [`Reader::open`].
-    pub(super) fn metrics(&self) -> Result<String> {
-        let config = self.config().ok();
-        let reader = self.open()?;
-        let mut status = kept(reader.as_ref(), config.as_ref())?;
-        self.complete(&mut status, config.as_ref());
-        metrics::text(reader.as_ref(), status)
     }
 
     /// The configuration as it is now.
@@ -204,6 +192,18 @@ impl Looks {
             all.push((pass.id, view.differing(pass.id)?));
         }
         Ok(all)
+    }
+
+    /// The metrics, of a look of their own: whoever scrapes them sets the pace.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub(super) fn metrics(&self) -> Result<String> {
+        let config = self.config().ok();
+        let reader = self.open()?;
+        let mut status = kept(reader.as_ref(), config.as_ref())?;
+        self.complete(&mut status, config.as_ref());
+        metrics::text(reader.as_ref(), status)
     }
 
     /// Samples the rates for ever.

@@ -21,7 +21,7 @@ use super::looks::Looks;
 use super::page;
 use super::seen::Seen;
 use crate::base::error::Result;
-use crate::metrics::CONTENT_TYPE;
+use crate::metrics;
 
 /// Live streams at once.
 const STREAMS_MAX: usize = 16;
@@ -81,7 +81,7 @@ pub(super) fn router(looks: Arc<Looks>, at_the_door: Guard) -> Router {
         )
         .route("/reconcile", get(reconcile))
         .route("/events", get(events))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(scraped))
         .route("/readyz", get(readyz))
         .route(LIVEZ, get(async || "alive\n"))
         .route(
@@ -179,12 +179,12 @@ async fn events(
     Sse::new(live::stream(desk.looks, filter, permit)).into_response()
 }
 
-async fn metrics(State(desk): State<Desk>) -> Response {
-    let text = desk
+async fn scraped(State(desk): State<Desk>) -> Response {
+    let drawn = desk
         .looks
         .job(|looks| looks.metrics().map_err(|error| error.chain()));
-    match text.await {
-        Ok(Ok(text)) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+    match drawn.await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Ok(Err(text)) | Err(text) => plain(StatusCode::SERVICE_UNAVAILABLE, text),
     }
 }

@@ -63,6 +63,7 @@ fn the_help_of_the_program() {
       run          Load the rows of a range of dates; resume where it stopped
       status       Show where every table stands, also during a run
       runs         List the last runs, and what each asked of the source
+      serve        Serve a page with where every table stands, for the browser
 
     Control a run:
       pause        Hold the run that is going after the chunks in flight
@@ -150,6 +151,8 @@ fn the_help_of_a_command() {
           --ignore-hours         Read the source at once, outside of its hours, too
           --profile              Print at the end how often each kind of statement ran at each server,
                                  its time and its bytes
+          --serve [<ADDR>]       Serve a page for the browser while the run is going, at ADDR or the
+                                 configuration's address
           --dry-run              Show the work of the run and write nothing, as `sync plan` does
           --json                 Print JSON
 

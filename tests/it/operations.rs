@@ -126,7 +126,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     (
         "needs a `token` in [`[serve]`](#configure), or the command ends with exit code 2",
         "a_port_that_is_taken_ends_serve_and_no_run",
-        "\"0.0.0.0:0\"]).await.expect(2)",
+        "all]).await.expect(2)",
     ),
     (
         "finishes its chunks in flight and ends with exit code 4",

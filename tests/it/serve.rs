@@ -74,6 +74,13 @@ async fn a_run_begins_beside_an_open_page_and_is_seen_to_go_and_to_end() {
     server.faults().remove(rule);
     Ended::of(run).await.expect(0);
     live.until("T 2025-10: complete").await;
+    let metrics = get(address, "/metrics").await.expect(200);
+    let loaded = "sync_rows_loaded_total{table=\"T\"} 300";
+    assert!(metrics.body.contains(loaded), "{metrics:?}");
+    assert_eq!(
+        metrics.header("Content-Type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
     for path in ["/runs", "/next", "/reconcile", "/readyz"] {
         get(address, path).await.expect(200);
     }
@@ -157,17 +164,11 @@ async fn a_port_that_is_taken_ends_serve_and_no_run() {
         .expect(0)
         .says("the run goes on without it");
     // What would be open to all is refused before the run begins.
-    let open = ["--serve=0.0.0.0:0"];
-    project
-        .sync(&[&RUN[..], &open].concat())
-        .await
-        .expect(2)
-        .says("has no token");
-    project
-        .sync(&["serve", "--listen", "0.0.0.0:0"])
-        .await
-        .expect(2)
-        .says("has no token");
+    let all = "0.0.0.0:0";
+    let open = project.sync(&["serve", "--listen", all]).await.expect(2);
+    open.says("has no token");
+    let open = project.sync(&[&RUN[..], &["--serve", all]].concat()).await;
+    open.expect(2).says("has no token");
 }
 
 #[cfg(unix)]

@@ -36,7 +36,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 const TOKEN: &str = "a token of thirty-two characters";
 
 /// All pages.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/",
     "/?show=failed&table=TABLE_01",
     "/window?table=TABLE_01&window=2015-01",
@@ -46,6 +46,7 @@ const PAGES: [&str; 10] = [
     "/style.css",
     "/live.js",
     "/livez",
+    "/metrics",
     "/readyz",
 ];
 
@@ -498,6 +499,7 @@ async fn the_state_file_is_not_held_and_what_becomes_of_it_is_shown() {
     live.until("event: problem").await;
     for path in [
         "/readyz",
+        "/metrics",
         "/runs",
         "/reconcile",
         "/window?table=TABLE_01&window=2015-01",
