@@ -46,6 +46,14 @@ struct Wait {
     is_told: bool,
 }
 
+impl State {
+    fn waits_for_a_server(&self) -> bool {
+        self.wait
+            .as_ref()
+            .is_some_and(|wait| wait.hold.cause == Cause::Outage)
+    }
+}
+
 impl Watch {
     pub(super) fn new(
         settings: &Notify,
@@ -283,15 +291,7 @@ impl Progress for Watch {
                 error,
                 ..
             } => self.away(state, wait, error),
-            Event::Back { .. } => {
-                if state
-                    .wait
-                    .as_ref()
-                    .is_some_and(|wait| wait.hold.cause == Cause::Outage)
-                {
-                    self.released(state);
-                }
-            }
+            Event::Back { .. } if state.waits_for_a_server() => self.released(state),
             // Its hours are what a person wanted.
             Event::Held { hold } if hold.cause != Cause::Hours => self.held(state, hold),
             Event::Held { .. } | Event::Released { .. } => self.released(state),
