@@ -231,8 +231,8 @@ impl<'a> Grid<'a> {
         if !shows(self.filter.show, state) {
             classes.push("x".to_owned());
         }
-        let fill = parts.iter().filter(|part| part.state == state).filter_map(share);
-        classes.extend(fill.last().and_then(fill_of));
+        let mut fill = parts.iter().filter(|part| part.state == state).filter_map(share);
+        classes.extend(fill.next_back().and_then(fill_of));
         (!classes.is_empty()).then(|| classes.join(" "))
     }
 

@@ -145,7 +145,7 @@ fn facts(opened: &Opened<'_>, chunks: &[ChunkLine]) -> Markup {
     let attempts: u64 = chunks.iter().map(|line| u64::from(line.chunk.attempts)).sum();
     html! {
         dl.facts {
-            div { dt { "Days" } dd { (days) } }
+            div { dt { "Covers" } dd { (days) } }
             @if let Some(known) = part.known {
                 div { dt { "Chunks verified" } dd { (known.chunks()) } }
                 div { dt { "Rows" } dd { (of_expected(known.counts.rows, known.rows_expected)) } }
@@ -157,7 +157,7 @@ fn facts(opened: &Opened<'_>, chunks: &[ChunkLine]) -> Markup {
                     div { dt { "Attempts" } dd { (thousands(attempts)) } }
                 }
             }
-            div { dt { "Table" } dd { (table.mode) } }
+            div { dt { "Mode" } dd { (table.mode) } }
         }
     }
 }

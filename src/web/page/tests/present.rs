@@ -117,11 +117,11 @@ fn a_window_has_its_error_its_command_and_its_chunks() {
     Reconcile
     Grid › SALES
     SALES 2024-09 X failed
-    Days 2024-09-01 to 2024-09-30
+    Covers 2024-09-01 to 2024-09-30
     Chunks verified 3 of 22 so far
     Rows 440,000 rows
     Bytes 83.92 MiB
-    Table monthly
+    Mode monthly
     error 1105 of the target: the disk is full
     Correct that if it is still so, then run:
     sync run --start-date 2024-09-01 --end-date 2024-09-30 --tables SALES
