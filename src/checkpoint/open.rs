@@ -559,6 +559,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_checked_again_only_if_it_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        drop(create_or_open(&path).unwrap());
+        let mut whole = Whole::default();
+        for _ in 0..2 {
+            assert!(Reader::open_again(&path, &mut whole).unwrap().is_some());
+            assert!(whole.is_still(&path));
+        }
+        fs::write(&path, "another").unwrap();
+        assert!(!whole.is_still(&path));
+        assert!(Reader::open_again(&path, &mut whole).is_err());
+    }
+
+    #[test]
     fn a_format_of_another_version_is_refused_as_such() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
