@@ -107,7 +107,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let ended = load(context, &config, Arc::clone(&store), options).await;
     embedded.stop().await;
-    write_metrics(context, &config, &store).await;
+    write_metrics(context, &config, store).await;
     profile::tell(context, profile.as_deref());
     let summary = ended?;
     result(&if args.json {
