@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context, args: ReconcileArgs) -> Result<ExitCo
     let embedded = Embedded::start(&mut config, &context.clock).await?;
     let ended = reconcile(context, &config, Arc::clone(&store), options).await;
     embedded.stop().await;
-    write_metrics(context, &config, &store).await;
+    write_metrics(context, &config, store).await;
     profile::tell(context, profile.as_deref());
     let reconciled = ended?;
     context.notices.outcome(&ending(&reconciled));

@@ -74,9 +74,9 @@ pub(super) fn open_store(context: &Context, config: &Config) -> Result<Arc<Store
 }
 
 /// Writes the metrics to the file that the configuration names for them, if it does. That they cannot be written is a
-/// warning, for the work is done. As long as the store is open for writing, nobody else begins to work, and who reads it
+/// warning, for the work is done. The store is let go after it: until then nobody else begins to work, and who reads it
 /// need not check its every page.
-pub(super) async fn write_metrics(context: &Context, config: &Config, store: &Store) {
+pub(super) async fn write_metrics(context: &Context, config: &Config, store: Arc<Store>) {
     if let Err(error) = textfile::write(store.path(), config, &context.clock).await {
         context.voice.say(&format!("warning: {}", error.chain()));
     }

@@ -115,7 +115,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<ExitCode> {
     let ended = load(context, &config, Arc::clone(&store), options).await;
     page.end().await;
     embedded.stop().await;
-    write_metrics(context, &config, &store).await;
+    write_metrics(context, &config, store).await;
     profile::tell(context, profile.as_deref());
     let summary = ended?;
     context.notices.outcome(&outcome::ending(&summary));
