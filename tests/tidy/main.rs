@@ -30,7 +30,7 @@ fn product<'a>(path: &str, text: &'a str) -> &'a str {
 
 #[test]
 fn each_library_is_named_where_it_belongs() {
-    let places: [(&str, &[&str]); 9] = [
+    let places: [(&str, &[&str]); 12] = [
         ("tiberius::", &["src/mssql/"]),
         ("redb::", &["src/checkpoint"]),
         ("bincode::", &["src/checkpoint/codec.rs"]),
@@ -41,8 +41,11 @@ fn each_library_is_named_where_it_belongs() {
         ),
         ("interprocess::", &["src/control/windows.rs"]),
         ("tds_emulator", &["src/cli/"]),
-        ("hyper_util::", &["src/notify/http.rs"]),
+        ("axum::", &["src/web/"]),
+        ("hyper_util::", &["src/notify/http.rs", "src/web/listen.rs"]),
         ("hyper_rustls::", &["src/notify/http.rs"]),
+        ("maud::", &["src/web/", "src/cli/report/"]),
+        ("prometheus::", &["src/metrics/"]),
     ];
     let mut faults = Vec::new();
     for (path, text) in files("src") {
