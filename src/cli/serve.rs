@@ -23,7 +23,8 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<ExitCode> {
     let mut signals = Signals::listen();
-    // The rest of the configuration may be wrong: the page says so.
+    // The rest of the configuration may be wrong: the page says so, and without it there are no log files.
+    let _ = context.begin();
     let mut serve = Serve::load(&context.config, &|name| std::env::var(name).ok())?;
     serve.listen = args.listen.or(serve.listen);
     let server = begin(context, &serve).await?;

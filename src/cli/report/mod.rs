@@ -58,7 +58,7 @@ pub(super) struct ReportArgs {
 }
 
 pub(super) async fn run(context: &Context, args: ReportArgs) -> Result<ExitCode> {
-    let mut config = context.load()?;
+    let mut config = context.begin()?;
     config.chosen(args.tables.as_deref())?;
     if let Some(path) = &args.output {
         file::refuse_other(path, args.force)?;
