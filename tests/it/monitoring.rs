@@ -5,19 +5,18 @@
 //! `SYNC_REQUIRE_PROMETHEUS=1` that is a failure.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mssql_sync::base::clock::SystemClock;
-use mssql_sync::metrics::{CONTENT_TYPE, render};
+use mssql_sync::metrics::render;
 use serde_json::Value;
 use testkit::{Ended, Home, Project, Server, job, program};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
 
 /// A Prometheus on a busy machine has started and scraped by then.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -206,43 +205,16 @@ fn each_alert_is_tried_and_explained() {
     }
 }
 
-/// Serves the metrics of a state file. Returns its address, and the number of times that they were asked for.
-async fn serve(state: PathBuf) -> (String, watch::Receiver<u64>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("its address").to_string();
-    let (asked, receiver) = watch::channel(0);
-    tokio::spawn(async move {
-        let asked = Arc::new(asked);
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let (state, asked) = (state.clone(), Arc::clone(&asked));
-            tokio::spawn(async move {
-                asked.send_modify(|count| *count += 1);
-                let mut request = [0; 4096];
-                let _ = stream.read(&mut request).await;
-                let body = text(&state).await;
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                    body.len()
-                );
-                let _ = stream.write_all((head + &body).as_bytes()).await;
-            });
-        }
-    });
-    (address, receiver)
-}
-
 /// A Prometheus that scrapes a page each second.
 struct Prometheus {
     address: String,
-    scrapes: watch::Receiver<u64>,
     _child: Child,
     _home: Home,
 }
 
 impl Prometheus {
     /// `None` if there is none on this machine.
-    async fn start(state: PathBuf) -> Option<Prometheus> {
-        let (page, scrapes) = serve(state).await;
+    async fn start(page: SocketAddr) -> Option<Prometheus> {
         let home = Home::empty();
         home.write(
             "prometheus.yml",
@@ -266,29 +238,46 @@ impl Prometheus {
         let child = start("prometheus", &arguments, home.directory())?;
         Some(Prometheus {
             address,
-            scrapes,
             _child: child,
             _home: home,
         })
     }
 
-    /// Waits until it holds what the page has now: once it asks for the page the second time, it has kept the first.
-    async fn scrape(&mut self) {
-        let from = *self.scrapes.borrow();
-        let scraped = self.scrapes.wait_for(|count| *count >= from + 2);
-        let waited = tokio::time::timeout(PATIENCE, scraped).await;
-        waited.expect("it scrapes").expect("the page is served");
+    /// The scrapes that it has kept.
+    async fn scrapes(&self) -> u64 {
+        let found = self.query("count_over_time(up[1h])").await;
+        let count = found.first().and_then(|sample| sample["value"][1].as_str());
+        count.map_or(0, |count| count.parse().expect("a number"))
+    }
+
+    /// Waits until it holds what the page has now: the second scrape from here has begun after this.
+    async fn scrape(&self) {
+        let from = self.scrapes().await;
+        let scraped = async {
+            while self.scrapes().await < from + 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, scraped).await.expect("it scrapes");
     }
 
     /// What its API answers.
     async fn ask(&self, path: &str) -> Value {
-        let mut stream = TcpStream::connect(&self.address).await.expect("it listens");
         let request = format!("GET /api/v1/{path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("it answers");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+        loop {
+            let mut answer = String::new();
+            if let Ok(mut stream) = TcpStream::connect(&self.address).await {
+                stream.write_all(request.as_bytes()).await.expect("it reads");
+                stream.read_to_string(&mut answer).await.expect("it answers");
+            }
+            // It begins to listen, and then to answer, after it was started.
+            match answer.split_once("\r\n\r\n") {
+                Some((head, body)) if !head.contains(" 503 ") => {
+                    return serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+                }
+                _ => tokio::task::yield_now().await,
+            }
+        }
     }
 
     /// The samples that a query has now.
@@ -305,7 +294,7 @@ impl Prometheus {
     }
 
     /// Scrapes until a query has samples.
-    async fn until(&mut self, query: &str) {
+    async fn until(&self, query: &str) {
         for _ in 0..20 {
             self.scrape().await;
             if !self.query(query).await.is_empty() {
@@ -334,7 +323,8 @@ async fn a_prometheus_that_has_scraped_answers_each_query() {
         .run(job::FIRST, job::FIRST_MONTH_LAST, &[])
         .await
         .expect(0);
-    let Some(mut prometheus) = Prometheus::start(project.state()).await else {
+    let (_page, page) = crate::serve::serve(&project, &[]).await;
+    let Some(prometheus) = Prometheus::start(page).await else {
         return;
     };
     prometheus.until("sync_build_info").await;

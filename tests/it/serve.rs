@@ -35,7 +35,8 @@ async fn address(child: &mut Child) -> SocketAddr {
     panic!("it said no address");
 }
 
-async fn serve(project: &Project, more: &[&str]) -> (Child, SocketAddr) {
+/// The page of a project, as long as the child lives.
+pub(crate) async fn serve(project: &Project, more: &[&str]) -> (Child, SocketAddr) {
     let mut child = project.spawn(&[&["serve", "--listen", "127.0.0.1:0"], more].concat());
     let address = address(&mut child).await;
     (child, address)

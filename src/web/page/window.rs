@@ -270,7 +270,7 @@ fn of_chunk(seen: &Seen, line: &ChunkLine) -> Markup {
     html! {
         tr {
             th scope="row" { (chunk.ordinal) }
-            td {
+            td.badge {
                 i class={ "k " (super::layout::class(condition)) } aria-hidden="true" { (condition.glyph()) } " " (chunk.state)
             }
             td.r { (thousands(chunk.tally.row_count)) }
@@ -287,9 +287,16 @@ fn of_chunk(seen: &Seen, line: &ChunkLine) -> Markup {
 }
 
 fn sums(chunks: &[ChunkLine]) -> Markup {
-    let sum = |of: &dyn Fn(&ChunkLine) -> u64| chunks.iter().map(of).sum::<u64>();
+    let verified = || {
+        chunks
+            .iter()
+            .filter(|line| line.chunk.state == ChunkState::Verified)
+    };
+    let sum = |of: &dyn Fn(&ChunkLine) -> u64| verified().map(of).sum::<u64>();
+    let attempts: u64 = chunks.iter().map(|line| u64::from(line.chunk.attempts)).sum();
+    let timed: Vec<&ChunkTiming> = verified().filter_map(timing).collect();
     let mut stages = [Duration::ZERO; 3];
-    for timing in chunks.iter().filter_map(timing) {
+    for timing in &timed {
         for (sum, (_, time)) in stages.iter_mut().zip(timing.stages.named()) {
             *sum += time;
         }
@@ -297,11 +304,11 @@ fn sums(chunks: &[ChunkLine]) -> Markup {
     html! {
         tr {
             th scope="row" { "Sum" }
-            td { (counted(chunks.len() as u64, "chunk")) }
+            td.badge { (thousands(verified().count() as u64)) " verified" }
             td.r { (thousands(sum(&|line| line.chunk.tally.row_count))) }
             td.r { (HumanBytes(sum(&|line| line.chunk.tally.byte_count))) }
-            @for time in stages { td.r { (seconds(time)) } }
-            td.r { (thousands(sum(&|line| u64::from(line.chunk.attempts)))) }
+            @for time in stages { td.r { @if timed.is_empty() { "–" } @else { (seconds(time)) } } }
+            td.r { (thousands(attempts)) }
             td {}
             td {}
         }
