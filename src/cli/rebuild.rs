@@ -58,7 +58,8 @@ fn text(path: &str, rebuilt: &Rebuilt) -> String {
         return format!("Rebuilt {path}: the target has no receipts, so nothing counts as loaded.");
     }
     format!(
-        "Rebuilt {path} from the target's receipts: {}, {}, {}, {}. The next run compares them with the rows.",
+        "Rebuilt {path} from the target's receipts: {}, {}, {}, {}. The next run compares them with the rows. What \
+         comparisons found before is not known any more: `sync reconcile` finds it again.",
         counted(rebuilt.tables.len() as u64, "table"),
         counted(totals.windows, "window"),
         counted(totals.chunks, "chunk"),

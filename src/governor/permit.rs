@@ -127,3 +127,58 @@ impl Drop for Permit {
         self.throttle.end(self.grant);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::SystemClock;
+    use crate::base::stop::StopSignal;
+    use crate::checkpoint::Store;
+    use crate::governor::decide::Wait;
+    use crate::governor::throttle::Parts;
+    use crate::model::pace::{Cause, Ceilings};
+    use crate::mssql::Meter;
+    use crate::progress::Silent;
+
+    /// A read that tries the source in the middle of a hold is of another time than those that wait on.
+    #[test]
+    fn a_read_within_a_hold_is_told_from_those_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let meter = Arc::new(Meter::default());
+        let throttle = Throttle::new(Parts {
+            clock: SystemClock::shared(),
+            stop: StopSignal::default(),
+            store: Arc::new(Store::create_or_open(&directory.path().join("store")).unwrap()),
+            progress: Arc::new(Silent),
+            meter: Arc::clone(&meter),
+            ceilings: Ceilings::default(),
+            max_workers: 2,
+            chunk_rows: 100,
+            closed_until: None,
+            ignores_hours: false,
+        });
+        let wait = Wait {
+            cause: Some(Cause::Latency),
+            until: None,
+            hold: "it is slow".to_owned(),
+        };
+        let waits = || {
+            throttle
+                .tell(Some(throttle.held(Cause::Latency, &wait, None)))
+                .unwrap()
+        };
+        waits();
+        let reads = meter.reads();
+        waits();
+        assert!(!meter.was_held_since(reads), "nothing was read before it");
+        let now = throttle.clock.monotonic();
+        let (answer, _) = throttle.ask(now, Ask::Whole { rows: 1 });
+        assert!(matches!(answer, Answer::Go(_)));
+        waits();
+        assert!(
+            meter.was_held_since(reads),
+            "one read came before, the next one waits"
+        );
+        assert_eq!(meter.holds(), 1);
+    }
+}

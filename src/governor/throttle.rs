@@ -287,6 +287,10 @@ impl Throttle {
     pub(super) fn tell(&self, hold: Option<Hold>) -> Result<()> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.monotonic();
+        if let Some(hold) = &hold {
+            let before = told.as_ref().map(|told| told.hold.cause);
+            self.meter.held(before != Some(hold.cause));
+        }
         let (hold, since) = match (&*told, hold) {
             (None, None) => return Ok(()),
             (Some(before), None) => {
@@ -331,7 +335,6 @@ impl Throttle {
         self.progress.event(Event::Held { hold: &hold });
         let mut decided = Vec::new();
         if is_new {
-            self.meter.held();
             decided.push((Action::Held(hold.cause), hold.detail.clone()));
         }
         self.publish_with(Some(Change::Held(Some(hold))), decided)

@@ -1,5 +1,7 @@
 //! The facts that metrics are made of: those of the status, and the sums that the state file keeps beside them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::base::error::Result;
@@ -8,7 +10,8 @@ use crate::checkpoint::{RunRecord, View};
 use crate::model::account::Account;
 use crate::model::pace::Cause;
 use crate::model::stages::{StageTimes, Stages};
-use crate::status::{Condition, Status, TableStatus};
+use crate::model::window::Window;
+use crate::status::{Condition, Status, TableStatus, findings};
 
 /// What the metrics of a state file say.
 pub(super) struct Facts {
@@ -33,6 +36,8 @@ pub(super) struct TableFacts {
     pub(super) name: String,
     pub(super) asked: Account,
     pub(super) mismatches: u64,
+    /// Differences that comparisons found and that nobody has put right since.
+    pub(super) unrepaired: u64,
     pub(super) rows_verified: u64,
     pub(super) is_refused: bool,
     /// For each condition, the windows that stand so.
@@ -51,10 +56,14 @@ impl Facts {
             let same = |sum: &&Account| sum.table.to_lowercase() == table.to_lowercase();
             Account::total(sums.iter().filter(same))
         };
+        let unrepaired = unrepaired(view, &status)?;
         let mut tables = Vec::new();
         for table in &status.tables {
-            let mismatches = view.mismatches(&table.name)?;
-            tables.push(TableFacts::of(&status, table, asked_for(&table.name), mismatches));
+            tables.push(TableFacts {
+                mismatches: view.mismatches(&table.name)?,
+                unrepaired: of_table(&unrepaired, &table.name),
+                ..TableFacts::of(&status, table, asked_for(&table.name))
+            });
         }
         let mut stages = Vec::new();
         for (name, _) in Stages::default().named() {
@@ -78,8 +87,26 @@ impl Facts {
     }
 }
 
+/// The differences that passes left and that nobody has put right since, a window. Of several passes that found some there,
+/// the one counts that found most.
+fn unrepaired(view: &View<'_>, status: &Status) -> Result<BTreeMap<(String, Window), u64>> {
+    let mut left = BTreeMap::new();
+    for pass in status.passes.iter().filter(|pass| pass.differing() > 0) {
+        for found in findings(view, &pass.pass)? {
+            let of = left.entry((found.table, found.window)).or_default();
+            *of = found.differing.saturating_sub(found.repaired_since).max(*of);
+        }
+    }
+    Ok(left)
+}
+
+fn of_table(left: &BTreeMap<(String, Window), u64>, name: &str) -> u64 {
+    let of = left.iter().filter(|((table, _), _)| table == name);
+    of.map(|(_, count)| count).sum()
+}
+
 impl TableFacts {
-    fn of(status: &Status, table: &TableStatus, asked: Account, mismatches: u64) -> TableFacts {
+    fn of(status: &Status, table: &TableStatus, asked: Account) -> TableFacts {
         let not_loaded = status.not_loaded(table);
         let counts = table.counts();
         let conditions = table.windows.iter().map(|window| window.state);
@@ -100,7 +127,8 @@ impl TableFacts {
         TableFacts {
             name: table.name.clone(),
             asked,
-            mismatches,
+            mismatches: 0,
+            unrepaired: 0,
             rows_verified: counts.rows,
             is_refused: table.refused.is_some(),
             windows,

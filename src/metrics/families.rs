@@ -80,6 +80,11 @@ impl Families {
             facts.tables.iter().map(of)
         };
         self.gauges(
+            "sync_differences_unrepaired",
+            "Differences that comparisons found and that nobody has put right since.",
+            each(|table| table.unrepaired as f64),
+        );
+        self.gauges(
             "sync_rows_verified",
             "Rows of the verified chunks.",
             each(|table| table.rows_verified as f64),

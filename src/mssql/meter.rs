@@ -207,14 +207,15 @@ impl Meter {
         self.admitted.load(Ordering::SeqCst)
     }
 
-    /// A hold of all reads begins.
-    pub fn held(&self) {
+    /// A read waits for a hold of all reads, one that begins or one that goes on: a read may have been let through meanwhile,
+    /// to try the source.
+    pub fn held(&self, begins: bool) {
         self.held_after.store(self.reads(), Ordering::SeqCst);
-        self.holds.fetch_add(1, Ordering::SeqCst);
+        self.holds.fetch_add(u64::from(begins), Ordering::SeqCst);
     }
 
-    /// Whether a hold has begun behind a read that was let through after the first `reads` ones. What was read before it
-    /// and after may be hours apart.
+    /// Whether a read has waited for a hold behind one that was let through after the first `reads` ones. What was read
+    /// before the hold and after it may be hours apart.
     pub fn was_held_since(&self, reads: u64) -> bool {
         self.held_after.load(Ordering::SeqCst) > reads
     }

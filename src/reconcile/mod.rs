@@ -169,14 +169,19 @@ fn differing(store: &Store, pass: u128, done: &Reconciled) -> Result<Change> {
     Ok(Change::Differing { pass, all })
 }
 
-/// The ended passes whose differences are no more: `pass` came later, compared all that they did and more, and leaves
-/// none.
+/// Whether a pass has ended and left differences. Nobody may forget them before a later one has compared the same again.
+fn has_found(pass: &Pass) -> bool {
+    pass.ended_at.is_some() && pass.differing > 0
+}
+
+/// The ended passes whose differences are no more, or are those of `pass` as well: it came later, and compared all that they
+/// did, and more.
 fn refuted<'a>(pass: &'a Pass, others: &'a [Pass]) -> impl Iterator<Item = &'a Pass> {
-    let leaves_none = pass.ended_at.is_some() && pass.differing + pass.left_out == 0;
+    let has_compared_all = pass.ended_at.is_some() && pass.left_out == 0;
     others.iter().filter(move |other| {
-        leaves_none
+        has_compared_all
             && other.id != pass.id
-            && other.differing > 0
+            && has_found(other)
             && other.ended_at.is_some_and(|ended| ended <= pass.started_at)
             && (pass.source || !other.source)
             && pass.scope.covers(&other.scope)
@@ -199,15 +204,16 @@ fn begin(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<Pass> {
         .partition(|pass| (pass.source, &pass.scope) == (options.source, &scope));
     let resumed = alike.iter().rfind(|pass| is_cut_short(pass)).cloned();
     let mut changes = vec![Change::Waiting(None)];
-    let ended = alike.iter().map(|pass| pass.id);
-    let ended = ended.filter(|id| resumed.as_ref().is_none_or(|pass| pass.id != *id));
-    changes.extend(ended.map(Change::RemovePass));
+    let ended = alike
+        .iter()
+        .filter(|pass| resumed.as_ref().is_none_or(|resumed| resumed.id != pass.id) && !has_found(pass));
+    changes.extend(ended.map(|pass| Change::RemovePass(pass.id)));
     let with_source = others.iter().rfind(|pass| pass.source && pass.ended_at.is_some());
     let with_source = with_source.map(|pass| pass.id);
     changes.extend(others.into_iter().map(|pass| {
         // The last pass over everything, and the last with the source, are told until the next one.
         let is_told = pass.ended_at.is_some() && (pass.scope.is_whole() || Some(pass.id) == with_source);
-        match is_cut_short(&pass) || is_told {
+        match is_cut_short(&pass) || is_told || has_found(&pass) {
             true => Change::Pass(pass),
             false => Change::RemovePass(pass.id),
         }

@@ -337,6 +337,8 @@ async fn differences_that_a_comparison_finds_are_counted_once_a_pass() {
     let counted = [
         ("sync_mismatches_total{table=\"SALES\"}", 2.0),
         ("sync_mismatches_total{table=\"PAYMENT\"}", 1.0),
+        ("sync_differences_unrepaired{table=\"SALES\"}", 2.0),
+        ("sync_differences_unrepaired{table=\"PAYMENT\"}", 1.0),
     ];
     assert_is(&found, &counted);
     // Another pass finds them again, and repairs them.
@@ -348,6 +350,8 @@ async fn differences_that_a_comparison_finds_are_counted_once_a_pass() {
         &[
             ("sync_mismatches_total{table=\"SALES\"}", 4.0),
             ("sync_mismatches_total{table=\"PAYMENT\"}", 2.0),
+            ("sync_differences_unrepaired{table=\"SALES\"}", 0.0),
+            ("sync_differences_unrepaired{table=\"PAYMENT\"}", 0.0),
             // Three chunks were loaded once more.
             ("sync_rows_loaded_total{table=\"SALES\"}", 300.0),
             ("sync_rows_loaded_total{table=\"PAYMENT\"}", 270.0),

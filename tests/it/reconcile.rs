@@ -287,6 +287,49 @@ async fn a_narrow_one_leaves_a_wide_one_that_was_cut_short() {
     );
 }
 
+/// The passes that `status` tells of and that found a difference.
+async fn differing(project: &Project) -> usize {
+    let status = project.status().await;
+    let earlier = status["earlier_reconciles"].as_array().expect("a list");
+    let all = earlier.iter().chain([&status["reconcile"]]);
+    all.filter(|pass| pass["differing"] != 0).count()
+}
+
+/// A difference that was found and not repaired is told until the same is compared again, whatever else is compared, and
+/// however a further pass ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_difference_is_not_forgotten_by_a_pass_that_did_not_look_at_it() {
+    let Some(server) =
+        Server::start_emulator("a_difference_is_not_forgotten_by_a_pass_that_did_not_look_at_it").await
+    else {
+        return;
+    };
+    let project = job::finished(&server).await;
+    server
+        .at_target("UPDATE dbo.t_SALES SET AMOUNT = 0 WHERE ID = 31")
+        .await;
+    let sales = ["reconcile", "--tables", "SALES"];
+    project.sync(&sales).await.expect(3);
+    project
+        .sync(&["reconcile", "--tables", "PAYMENT"])
+        .await
+        .expect(0);
+    assert_eq!(differing(&project).await, 1);
+    project.sync(&["report", "--output", "a.html"]).await.expect(3);
+    // Of all tables, begun and not ended.
+    kill_half_way(&server, &project).await;
+    assert_eq!(differing(&project).await, 1);
+    // Compared again, it is found again; repaired, it is no more.
+    project.sync(&sales).await.expect(3);
+    assert_eq!(differing(&project).await, 1);
+    project
+        .sync(&[&sales[..], &["--repair"]].concat())
+        .await
+        .expect(0);
+    assert_eq!(differing(&project).await, 0);
+    project.sync(&["report", "--output", "a.html"]).await.expect(0);
+}
+
 /// What a pass that was cut short has compared stays compared, though another one compares the same chunks meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_narrow_one_over_the_same_chunks_takes_nothing_from_a_wide_one() {
