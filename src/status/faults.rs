@@ -30,19 +30,19 @@ impl Fault<'_> {
 
     /// The command that puts it right.
     pub(crate) fn command(&self) -> String {
-        run_again(dates(&self.windows), self.table)
+        run_again(dates(&self.windows), self.table.is_dated, &self.table.name)
     }
 }
 
 /// The command that loads these days of a table.
-pub(crate) fn run_again(dates: Option<(NaiveDate, NaiveDate)>, table: &TableStatus) -> String {
+pub(crate) fn run_again(dates: Option<(NaiveDate, NaiveDate)>, is_dated: bool, table: &str) -> String {
     // A run of a table with dates needs some; rows without a date come with any.
-    let otherwise = if table.is_dated {
+    let otherwise = if is_dated {
         " --start-date DAY --end-date DAY"
     } else {
         ""
     };
-    run_line(dates, otherwise, &table.name)
+    run_line(dates, otherwise, table)
 }
 
 /// The faults of a table's windows.
@@ -131,11 +131,12 @@ pub(crate) fn same_again(dates: Option<DateRange>, tables: Option<&[String]>) ->
     format!("{} run{dates}{tables}", program::name())
 }
 
-/// The command that compares a table again and repairs what differs.
-pub(crate) fn repair_line(source: bool, table: &str) -> String {
+/// The command that compares a table again, with the source too, and with `repair` loads again what differs.
+pub(crate) fn reconcile_line(source: bool, repair: bool, table: &str) -> String {
     let source = if source { " --source" } else { "" };
+    let repair = if repair { " --repair" } else { "" };
     format!(
-        "{} reconcile{source} --repair --tables {}",
+        "{} reconcile{source}{repair} --tables {}",
         program::name(),
         argument(&[table])
     )
@@ -174,8 +175,12 @@ mod tests {
         );
         assert_eq!(same_again(None, None), "sync run");
         assert_eq!(
-            repair_line(true, "SALES"),
+            reconcile_line(true, true, "SALES"),
             "sync reconcile --source --repair --tables SALES"
+        );
+        assert_eq!(
+            reconcile_line(false, false, "ITEM B"),
+            "sync reconcile --tables \"ITEM B\""
         );
     }
 }

@@ -217,6 +217,15 @@ async fn a_row_that_hands_deleted_is_a_difference() {
         page.contains("Source and target differ") && page.contains("sync reconcile --source"),
         "{page}"
     );
+    let command = |told: &Value| texts(&told["faults"], "command").concat();
+    assert_eq!(command(&told), "sync reconcile --source --tables SALES");
+    // A `sync` of another package must not get a command that is copied from the report of this one.
+    let path = testkit::program::path();
+    let other = path.with_file_name(format!("mssql-sync{}", std::env::consts::EXE_SUFFIX));
+    let mut other = project.command(other);
+    let started = testkit::program::start(other.args(["report", "--json"])).expect("it starts");
+    let told = Ended::of(started).await.expect(3).json();
+    assert_eq!(command(&told), "mssql-sync reconcile --source --tables SALES");
     // The other month is as it was.
     report(&project, &["--month", "2025-11"], 0).await;
     // Without a look at the servers nobody knows.

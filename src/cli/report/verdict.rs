@@ -4,7 +4,7 @@ use super::facts::{Counted, Report, Servers, TableFacts, WindowFacts};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, thousands};
 use crate::model::window::{Window, spans};
-use crate::status::{Condition, run_line};
+use crate::status::{Condition, dates, reconcile_line, run_again};
 
 /// The verdict.
 #[derive(Debug)]
@@ -83,15 +83,7 @@ impl TableFacts {
 
     /// The command that loads these windows.
     fn loading(&self, windows: &[Window]) -> String {
-        let days = || windows.iter().filter_map(|window| window.days());
-        let first = days().map(|days| days.start()).min();
-        let last = days().map(|days| days.end()).max().and_then(|end| end.pred_opt());
-        let otherwise = if self.is_dated {
-            " --start-date DAY --end-date DAY"
-        } else {
-            ""
-        };
-        run_line(first.zip(last), otherwise, &self.name)
+        run_again(dates(windows), self.is_dated, &self.name)
     }
 }
 
@@ -102,7 +94,7 @@ fn named(windows: &[Window]) -> String {
 
 /// What differs now: rows at the two ends, receipts and state file.
 fn differing(table: &TableFacts, faults: &mut Vec<Fault>) {
-    let reconcile = || Some("sync reconcile --source".to_owned());
+    let reconcile = || Some(reconcile_line(true, false, &table.name));
     let different = |counted: Counted| {
         format!(
             "{} at the source, {} at the target",
@@ -159,7 +151,7 @@ fn found(report: &Report, table: &TableFacts, faults: &mut Vec<Fault>) {
             counted(count, "difference"),
             report.made.wall.stamp(facts.pass.started_at)
         );
-        let command = format!("sync reconcile{source} --repair");
+        let command = reconcile_line(facts.pass.source, true, &table.name);
         faults.push(table.fault(ExitCode::Mismatch, text, Some(command)));
     }
 }
@@ -199,7 +191,7 @@ fn incomplete(table: &TableFacts, faults: &mut Vec<Fault>) {
             "{} left the target and could not be followed",
             counted_rows(table.unfollowed)
         );
-        let command = Some("sync reconcile --source --repair".to_owned());
+        let command = Some(reconcile_line(true, true, &table.name));
         faults.push(table.fault(ExitCode::Incomplete, text, command));
     }
     if table.is_being_forgotten {

@@ -77,7 +77,7 @@ fn each_condition_has_its_character_and_its_word() {
         "4: incomplete",
         "3 differences, 1 loaded again since",
         "1 table could not be compared",
-        "Next: <code>sync reconcile --source --repair</code>",
+        "Next: <code>sync reconcile --source --repair --tables T</code>",
         "a run was going meanwhile",
         "2016-01, 2016-02",
     ] {
