@@ -47,32 +47,36 @@ pub(crate) fn run_again(dates: Option<(NaiveDate, NaiveDate)>, is_dated: bool, t
 
 /// The faults of a table's windows.
 pub(crate) fn faults(table: &TableStatus) -> Vec<Fault<'_>> {
-    let mut faults: Vec<Fault<'_>> = Vec::new();
-    for window in &table.windows {
+    let faulty = table.windows.iter().filter_map(|window| {
         let state = match window.state {
             Condition::Failed | Condition::Mismatched | Condition::Stale => window.state,
             _ if window.counts.stale > 0 => Condition::Stale,
-            _ => continue,
+            _ => return None,
         };
-        let error = window.error.as_deref();
-        let alike = faults
-            .iter_mut()
-            .find(|fault| (fault.state, fault.error) == (state, error));
-        match alike {
-            Some(fault) => {
-                fault.windows.push(window.window);
-                fault.stale += window.counts.stale;
-            }
-            None => faults.push(Fault {
-                table,
-                state,
-                error,
-                windows: vec![window.window],
-                stale: window.counts.stale,
-            }),
+        Some(((state, window.error.as_deref()), window))
+    });
+    let groups = alike(faulty).into_iter();
+    groups
+        .map(|((state, error), windows)| Fault {
+            table,
+            state,
+            error,
+            windows: windows.iter().map(|window| window.window).collect(),
+            stale: windows.iter().map(|window| window.counts.stale).sum(),
+        })
+        .collect()
+}
+
+/// Things by what they share, in the order in which that comes first.
+pub(crate) fn alike<K: PartialEq, T>(things: impl Iterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
+    let mut groups: Vec<(K, Vec<T>)> = Vec::new();
+    for (key, thing) in things {
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, group)) => group.push(thing),
+            None => groups.push((key, vec![thing])),
         }
     }
-    faults
+    groups
 }
 
 /// An error without the place that it begins with, `Table SALES, window 2025-10: `, where the table stands beside it.

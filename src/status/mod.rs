@@ -26,7 +26,7 @@ pub(crate) use account::line as account_line;
 pub(crate) use condition::Condition;
 pub(crate) use facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus, of_expected};
 pub(crate) use faults::{
-    Fault, dates, faults, months, of_table, reconcile_line, run_again, run_line, same_again,
+    Fault, alike, dates, faults, months, of_table, reconcile_line, run_again, run_line, same_again,
 };
 pub(crate) use findings::{Finding, findings};
 pub(crate) use line::{Line, Part, worst};

@@ -4,7 +4,7 @@ use super::facts::{Counted, Report, Servers, TableFacts, WindowFacts};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, thousands};
 use crate::model::window::{Window, spans};
-use crate::status::{Condition, dates, reconcile_line, run_again};
+use crate::status::{Condition, alike, dates, reconcile_line, run_again};
 
 /// The verdict.
 #[derive(Debug)]
@@ -166,18 +166,18 @@ fn incomplete(table: &TableFacts, faults: &mut Vec<Fault>) {
             command,
         ));
     }
-    for state in Condition::ALL {
-        let windows = table.windows_where(|window| window.is_owed && window.state == state);
-        if state == Condition::Complete || windows.is_empty() {
-            continue;
-        }
+    let unfinished = table
+        .windows
+        .iter()
+        .filter(|window| window.is_owed && !window.is_complete());
+    let unfinished = unfinished.map(|window| ((window.state, window.error.as_deref()), window.window));
+    for ((state, error), windows) in alike(unfinished) {
         let code = match state {
             Condition::Mismatched => ExitCode::Mismatch,
             _ => ExitCode::Incomplete,
         };
         let mut text = format!("{}: {}", named(&windows), state.as_str());
-        let errors = table.windows.iter().filter(|window| window.state == state);
-        if let Some(error) = errors.filter_map(|window| window.error.as_deref()).next() {
+        if let Some(error) = error {
             text.push_str(&format!(" ({error})"));
         }
         faults.push(table.fault(code, text, Some(table.loading(&windows))));
@@ -320,6 +320,26 @@ mod tests {
                 "All 5 windows of 2 tables are verified, 1 of them as far as their dates have come"
             ),
             "{sentence}"
+        );
+    }
+
+    #[test]
+    fn each_error_of_windows_is_told() {
+        let mut report = report(vec![table("SALES", 4)]);
+        let errors = [Some("no room"), Some("no right"), None, Some("no room")];
+        for (window, error) in report.tables[0].windows.iter_mut().zip(errors) {
+            window.state = Condition::Failed;
+            window.error = error.map(str::to_owned);
+        }
+        let faults = Verdict::of(&report).faults;
+        let said: Vec<&str> = faults.iter().map(|fault| fault.text.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "2016-01, 2016-04: failed (no room)",
+                "2016-02: failed (no right)",
+                "2016-03: failed"
+            ]
         );
     }
 
