@@ -20,7 +20,7 @@ use crate::model::account::Account;
 use crate::model::row::Tally;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::Endpoint;
-use crate::status::{Condition, Kept, Status, TableStatus, findings, look, runs};
+use crate::status::{Condition, Kept, Status, TableStatus, complete, findings, kept_with_view, runs};
 use crate::target::receipt::{self, Incarnation, Sums};
 use crate::target::{lease, migrate};
 
@@ -58,11 +58,12 @@ pub(super) async fn gather(
         );
         return Err(Error::new(ErrorKind::Usage, text));
     };
-    let mut status = look(&path, Some(config), &context.clock).await?;
+    // What is read of windows besides is of the same commit, though a run goes on.
+    let (mut status, view) = kept_with_view(&reader, Some(config))?;
+    complete(&mut status, &path, Some(config), &context.clock).await;
     let discreet = Discreet::of(config);
     discreet.clean(&mut status);
     refuse_unknown(&status, &asked)?;
-    let view = reader.view()?;
     let now = context.clock.now();
     let wall = config.source.wall;
     let settled = now.with_timezone(&wall.zone()).naive_local()
