@@ -172,7 +172,9 @@ fn facts_of(
             tally: view.tally(&of.name, window.window)?,
             counted: None,
             receipts: None,
-            is_owed: window.state != Condition::Open || is_named || window.window.has_passed(settled),
+            must_be_complete: window.state != Condition::Open
+                || is_named
+                || window.window.has_passed(settled),
         });
     }
     let gaps = not_loaded(status, of, months)?.into_iter();
@@ -184,7 +186,7 @@ fn facts_of(
         tally: Tally::default(),
         counted: None,
         receipts: None,
-        is_owed: true,
+        must_be_complete: true,
     }));
     facts.windows.sort_by_key(|window| window.window);
     Ok(facts)
@@ -227,14 +229,14 @@ async fn ask(
         table.count_error =
             errors.map(|(_, error)| (discreet.text(&error.chain()), error.kind().exit_code()));
         let by_window: BTreeMap<Window, counts::Rows> = count.windows.iter().copied().collect();
-        let owed = |window: Window| {
+        let is_unfinished = |window: Window| {
             let mut unfinished = counted.unfinished.iter();
             unfinished.any(|(name, of, _)| (name, *of) == (&count.table, window))
         };
         for window in &mut table.windows {
             window.counted = by_window.get(&window.window).and_then(|rows| both(*rows));
             // By the source's clock, which knows better.
-            window.is_owed |= owed(window.window);
+            window.must_be_complete |= is_unfinished(window.window);
         }
     }
     let mut session = lease::open_to_look(&config.target.endpoint, &config.run.timeouts).await?;

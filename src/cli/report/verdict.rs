@@ -169,7 +169,7 @@ fn incomplete(table: &TableFacts, faults: &mut Vec<Fault>) {
     let unfinished = table
         .windows
         .iter()
-        .filter(|window| window.is_owed && !window.is_complete());
+        .filter(|window| window.must_be_complete && !window.is_complete());
     let unfinished = unfinished.map(|window| ((window.state, window.error.as_deref()), window.window));
     for ((state, error), windows) in alike(unfinished) {
         let code = match state {
@@ -206,7 +206,7 @@ fn sentence(report: &Report, code: ExitCode) -> String {
     let all = windows().count() as u64;
     let complete = windows().filter(|window| window.is_complete()).count() as u64;
     let open = windows()
-        .filter(|window| window.state == Condition::Open && !window.is_owed)
+        .filter(|window| window.state == Condition::Open && !window.must_be_complete)
         .count() as u64;
     let tables = counted(report.tables.len() as u64, "table");
     let is_all = complete + open == all && !report.tables.iter().any(|table| table.windows.is_empty());
@@ -305,11 +305,11 @@ mod tests {
     }
 
     #[test]
-    fn an_open_window_is_missing_only_where_its_month_is_owed() {
-        let open = |is_owed: bool| {
+    fn an_open_window_is_missing_only_where_its_month_must_be_complete() {
+        let open = |must_be_complete: bool| {
             verdict(|report| {
                 state(report, Condition::Open);
-                report.tables[0].windows[2].is_owed = is_owed;
+                report.tables[0].windows[2].must_be_complete = must_be_complete;
             })
         };
         assert_eq!(open(true).0, ExitCode::Incomplete);
