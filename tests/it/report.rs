@@ -506,6 +506,11 @@ async fn tables_of_each_kind_and_what_is_left_out() {
     server.at_source("UPDATE dbo.ITEM SET NAME = N'Coffee'").await;
     project.sync(&["run", "--tables", "ITEM"]).await.expect(0);
     report(&project, &[], 0).await;
+    // It is of no month, and in the report of each.
+    let october = report(&project, &["--month", "2025-10"], 0).await;
+    assert_eq!(october["runs"].as_array().map(Vec::len), Some(2), "{october}");
+    let of_t = report(&project, &["--month", "2025-10", "--tables", "T"], 0).await;
+    assert_eq!(of_t["runs"].as_array().map(Vec::len), Some(1), "{of_t}");
     let page = page(&project, &["--month", "2025-10", "--tables", "T"], 0).await;
     assert!(page.contains("Tables that were not asked for: ITEM"), "{page}");
 }
