@@ -30,49 +30,53 @@ impl Fault<'_> {
 
     /// The command that puts it right.
     pub(crate) fn command(&self) -> String {
-        run_again(dates(&self.windows), self.table)
+        run_again(dates(&self.windows), self.table.is_dated, &self.table.name)
     }
 }
 
 /// The command that loads these days of a table.
-pub(crate) fn run_again(dates: Option<(NaiveDate, NaiveDate)>, table: &TableStatus) -> String {
+pub(crate) fn run_again(dates: Option<(NaiveDate, NaiveDate)>, is_dated: bool, table: &str) -> String {
     // A run of a table with dates needs some; rows without a date come with any.
-    let otherwise = if table.is_dated {
+    let otherwise = if is_dated {
         " --start-date DAY --end-date DAY"
     } else {
         ""
     };
-    run_line(dates, otherwise, &table.name)
+    run_line(dates, otherwise, table)
 }
 
 /// The faults of a table's windows.
 pub(crate) fn faults(table: &TableStatus) -> Vec<Fault<'_>> {
-    let mut faults: Vec<Fault<'_>> = Vec::new();
-    for window in &table.windows {
+    let faulty = table.windows.iter().filter_map(|window| {
         let state = match window.state {
             Condition::Failed | Condition::Mismatched | Condition::Stale => window.state,
             _ if window.counts.stale > 0 => Condition::Stale,
-            _ => continue,
+            _ => return None,
         };
-        let error = window.error.as_deref();
-        let alike = faults
-            .iter_mut()
-            .find(|fault| (fault.state, fault.error) == (state, error));
-        match alike {
-            Some(fault) => {
-                fault.windows.push(window.window);
-                fault.stale += window.counts.stale;
-            }
-            None => faults.push(Fault {
-                table,
-                state,
-                error,
-                windows: vec![window.window],
-                stale: window.counts.stale,
-            }),
+        Some(((state, window.error.as_deref()), window))
+    });
+    let groups = alike(faulty).into_iter();
+    groups
+        .map(|((state, error), windows)| Fault {
+            table,
+            state,
+            error,
+            windows: windows.iter().map(|window| window.window).collect(),
+            stale: windows.iter().map(|window| window.counts.stale).sum(),
+        })
+        .collect()
+}
+
+/// Things by what they share, in the order in which that comes first.
+pub(crate) fn alike<K: PartialEq, T>(things: impl Iterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
+    let mut groups: Vec<(K, Vec<T>)> = Vec::new();
+    for (key, thing) in things {
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, group)) => group.push(thing),
+            None => groups.push((key, vec![thing])),
         }
     }
-    faults
+    groups
 }
 
 /// An error without the place that it begins with, `Table SALES, window 2025-10: `, where the table stands beside it.
@@ -131,11 +135,12 @@ pub(crate) fn same_again(dates: Option<DateRange>, tables: Option<&[String]>) ->
     format!("{} run{dates}{tables}", program::name())
 }
 
-/// The command that compares a table again and repairs what differs.
-pub(crate) fn repair_line(source: bool, table: &str) -> String {
+/// The command that compares a table again, with the source too, and with `repair` loads again what differs.
+pub(crate) fn reconcile_line(source: bool, repair: bool, table: &str) -> String {
     let source = if source { " --source" } else { "" };
+    let repair = if repair { " --repair" } else { "" };
     format!(
-        "{} reconcile{source} --repair --tables {}",
+        "{} reconcile{source}{repair} --tables {}",
         program::name(),
         argument(&[table])
     )
@@ -174,8 +179,12 @@ mod tests {
         );
         assert_eq!(same_again(None, None), "sync run");
         assert_eq!(
-            repair_line(true, "SALES"),
+            reconcile_line(true, true, "SALES"),
             "sync reconcile --source --repair --tables SALES"
+        );
+        assert_eq!(
+            reconcile_line(false, false, "ITEM B"),
+            "sync reconcile --tables \"ITEM B\""
         );
     }
 }

@@ -26,11 +26,12 @@ pub(crate) use account::line as account_line;
 pub(crate) use condition::Condition;
 pub(crate) use facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus, of_expected};
 pub(crate) use faults::{
-    Fault, dates, faults, months, of_table, repair_line, run_again, run_line, same_again,
+    Fault, alike, dates, faults, months, of_table, reconcile_line, run_again, run_line, same_again,
 };
 pub(crate) use findings::{Finding, findings};
 pub(crate) use line::{Line, Part, worst};
 pub(crate) use pace::{of_hours, of_signs, of_work};
+pub(crate) use read::read as kept_with_view;
 pub(crate) use runs::{Kept, read as runs};
 pub(crate) use words::{
     Task, being_forgotten, missing, next_run, notes, outcome_of, refused, repairing, subject_of, totals,
@@ -56,7 +57,7 @@ pub(crate) async fn look(path: &Path, config: Option<&Config>, clock: &SharedClo
 /// As [`look`].
 pub(crate) fn kept(reader: Option<&Reader>, config: Option<&Config>) -> Result<Status> {
     match reader {
-        Some(reader) => read::read(reader, config),
+        Some(reader) => Ok(read::read(reader, config)?.0),
         None => Ok(Status {
             tables: read::configured(Vec::new(), config),
             ..Status::default()

@@ -11,8 +11,9 @@ use crate::model::plan::AccessPath;
 use crate::model::window::{Window, midnight};
 use crate::tsql::predicate::instant_of_key;
 
-/// Reads the state file. A readable `config` adds the tables that no run has reached yet.
-pub(crate) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
+/// Reads the state file. A readable `config` adds the tables that no run has reached yet. The view is that of the facts:
+/// another one of the same reader may be of a later commit.
+pub(crate) fn read<'a>(reader: &'a Reader, config: Option<&Config>) -> Result<(Status, View<'a>)> {
     let is_written = reader.is_being_written();
     let view = reader.view()?;
     let run = last_run(reader, &view)?;
@@ -36,7 +37,7 @@ pub(crate) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
     for pass in view.passes()? {
         passes.push(of_pass(&view, pass)?);
     }
-    Ok(Status {
+    let status = Status {
         is_kept: true,
         tables,
         run,
@@ -49,7 +50,8 @@ pub(crate) fn read(reader: &Reader, config: Option<&Config>) -> Result<Status> {
         },
         forgetting: view.tombstones()?,
         passes,
-    })
+    };
+    Ok((status, view))
 }
 
 /// The tables of a configuration in its order, known or not; those that are no longer configured come last.

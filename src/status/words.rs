@@ -2,7 +2,7 @@
 
 use super::condition::Condition;
 use super::facts::{PassStatus, Status, TableStatus, WindowStatus};
-use super::faults::{months, of_table};
+use super::faults::{months, of_table, reconcile_line};
 use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::{Pass, Tombstone};
 use crate::model::window::Window;
@@ -126,10 +126,10 @@ pub(crate) fn notes(status: &Status) -> Vec<String> {
         lines.extend(table.notes.iter().cloned());
         if table.unfollowed > 0 {
             lines.push(format!(
-                "{}: {} left the target and could not be followed; `sync reconcile --source --repair --tables {}` finds them",
+                "{}: {} left the target and could not be followed; `{}` finds them",
                 table.name,
                 rows(table.unfollowed),
-                table.name
+                reconcile_line(true, true, &table.name)
             ));
         }
     }

@@ -217,6 +217,15 @@ async fn a_row_that_hands_deleted_is_a_difference() {
         page.contains("Source and target differ") && page.contains("sync reconcile --source"),
         "{page}"
     );
+    let command = |told: &Value| texts(&told["faults"], "command").concat();
+    assert_eq!(command(&told), "sync reconcile --source --tables SALES");
+    // A `sync` of another package must not get a command that is copied from the report of this one.
+    let path = testkit::program::path();
+    let other = path.with_file_name(format!("mssql-sync{}", std::env::consts::EXE_SUFFIX));
+    let mut other = project.command(other);
+    let started = testkit::program::start(other.args(["report", "--json"])).expect("it starts");
+    let told = Ended::of(started).await.expect(3).json();
+    assert_eq!(command(&told), "mssql-sync reconcile --source --tables SALES");
     // The other month is as it was.
     report(&project, &["--month", "2025-11"], 0).await;
     // Without a look at the servers nobody knows.
@@ -497,6 +506,11 @@ async fn tables_of_each_kind_and_what_is_left_out() {
     server.at_source("UPDATE dbo.ITEM SET NAME = N'Coffee'").await;
     project.sync(&["run", "--tables", "ITEM"]).await.expect(0);
     report(&project, &[], 0).await;
+    // It is of no month, and in the report of each.
+    let october = report(&project, &["--month", "2025-10"], 0).await;
+    assert_eq!(october["runs"].as_array().map(Vec::len), Some(2), "{october}");
+    let of_t = report(&project, &["--month", "2025-10", "--tables", "T"], 0).await;
+    assert_eq!(of_t["runs"].as_array().map(Vec::len), Some(1), "{of_t}");
     let page = page(&project, &["--month", "2025-10", "--tables", "T"], 0).await;
     assert!(page.contains("Tables that were not asked for: ITEM"), "{page}");
 }

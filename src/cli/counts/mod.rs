@@ -78,7 +78,7 @@ struct Left {
     window: Window,
     rows: Rows,
     /// Whether it should be complete once its end has passed.
-    is_owed: bool,
+    must_be_complete: bool,
 }
 
 pub(super) async fn run(context: &Context, args: CountsArgs) -> Result<ExitCode> {
@@ -196,7 +196,7 @@ fn loaded<'a>(table: &'a TableConfig, view: Option<&View<'_>>, by_window: bool) 
             left.push(Left {
                 window,
                 rows: Rows::NotLoaded,
-                is_owed: true,
+                must_be_complete: true,
             });
             continue;
         }
@@ -214,7 +214,7 @@ fn loaded<'a>(table: &'a TableConfig, view: Option<&View<'_>>, by_window: bool) 
                 true => Rows::NotComplete,
                 false => Rows::NotLoaded,
             },
-            is_owed: is_begun || !is_open,
+            must_be_complete: is_begun || !is_open,
         });
     }
     let forgotten = view.map_or_else(|| Ok(vec![]), View::forgotten)?;
@@ -224,7 +224,7 @@ fn loaded<'a>(table: &'a TableConfig, view: Option<&View<'_>>, by_window: bool) 
         left.extend(owed.into_iter().map(|window| Left {
             window,
             rows: Rows::NotLoaded,
-            is_owed: true,
+            must_be_complete: true,
         }));
     }
     left.extend(gaps(&all)?);
@@ -277,7 +277,7 @@ fn gaps(windows: &[Window]) -> Result<Vec<Left>> {
         .map(|window| Left {
             window,
             rows: Rows::NotLoaded,
-            is_owed: false,
+            must_be_complete: false,
         })
         .collect())
 }
@@ -425,8 +425,8 @@ fn is_not_there(name: &TableName) -> Error {
     )
 }
 
-/// Of the windows that are owed, those whose end plus `settle_minutes` has passed by the source's clock. Without any, the
-/// clock is not asked.
+/// Of the windows that must be complete, those whose end plus `settle_minutes` has passed by the source's clock. Without any,
+/// the clock is not asked.
 async fn unfinished(
     config: &Config,
     source: &mut SourceSession,
@@ -435,8 +435,8 @@ async fn unfinished(
     let mut unfinished = Vec::new();
     let mut server = None;
     for plan in plans {
-        let owed: Vec<&Left> = plan.left.iter().filter(|left| left.is_owed).collect();
-        if owed.is_empty() {
+        let awaited: Vec<&Left> = plan.left.iter().filter(|left| left.must_be_complete).collect();
+        if awaited.is_empty() {
             continue;
         }
         let server = match &mut server {
@@ -453,7 +453,9 @@ async fn unfinished(
             _ => server.now,
         };
         let readable = read_cutoff(now, config.run.settle_minutes);
-        let passed = owed.into_iter().filter(|left| left.window.has_passed(readable));
+        let passed = awaited
+            .into_iter()
+            .filter(|left| left.window.has_passed(readable));
         let named = passed.map(|left| (plan.table.name.as_str().to_owned(), left.window, left.rows));
         unfinished.extend(named);
     }

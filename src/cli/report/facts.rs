@@ -100,7 +100,7 @@ pub(super) struct WindowFacts {
     /// What the target's receipts say of it; `None` if they were not read.
     pub(super) receipts: Option<Receipts>,
     /// Whether it has to be complete.
-    pub(super) is_owed: bool,
+    pub(super) must_be_complete: bool,
 }
 
 /// Rows that were counted at both ends.

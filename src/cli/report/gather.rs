@@ -15,12 +15,12 @@ use crate::checkpoint::{Pass, Reader, View};
 use crate::cli::context::Context;
 use crate::cli::counts;
 use crate::cli::shared::host;
-use crate::config::{Config, TableConfig};
+use crate::config::{Config, Mode, TableConfig};
 use crate::model::account::Account;
 use crate::model::row::Tally;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::Endpoint;
-use crate::status::{Condition, Kept, Status, TableStatus, findings, look, runs};
+use crate::status::{Condition, Kept, Status, TableStatus, complete, findings, kept_with_view, runs};
 use crate::target::receipt::{self, Incarnation, Sums};
 use crate::target::{lease, migrate};
 
@@ -58,11 +58,12 @@ pub(super) async fn gather(
         );
         return Err(Error::new(ErrorKind::Usage, text));
     };
-    let mut status = look(&path, Some(config), &context.clock).await?;
+    // What is read of windows besides is of the same commit, though a run goes on.
+    let (mut status, view) = kept_with_view(&reader, Some(config))?;
+    complete(&mut status, &path, Some(config), &context.clock).await;
     let discreet = Discreet::of(config);
     discreet.clean(&mut status);
     refuse_unknown(&status, &asked)?;
-    let view = reader.view()?;
     let now = context.clock.now();
     let wall = config.source.wall;
     let settled = now.with_timezone(&wall.zone()).naive_local()
@@ -171,7 +172,9 @@ fn facts_of(
             tally: view.tally(&of.name, window.window)?,
             counted: None,
             receipts: None,
-            is_owed: window.state != Condition::Open || is_named || window.window.has_passed(settled),
+            must_be_complete: window.state != Condition::Open
+                || is_named
+                || window.window.has_passed(settled),
         });
     }
     let gaps = not_loaded(status, of, months)?.into_iter();
@@ -183,7 +186,7 @@ fn facts_of(
         tally: Tally::default(),
         counted: None,
         receipts: None,
-        is_owed: true,
+        must_be_complete: true,
     }));
     facts.windows.sort_by_key(|window| window.window);
     Ok(facts)
@@ -226,14 +229,14 @@ async fn ask(
         table.count_error =
             errors.map(|(_, error)| (discreet.text(&error.chain()), error.kind().exit_code()));
         let by_window: BTreeMap<Window, counts::Rows> = count.windows.iter().copied().collect();
-        let owed = |window: Window| {
+        let is_unfinished = |window: Window| {
             let mut unfinished = counted.unfinished.iter();
             unfinished.any(|(name, of, _)| (name, *of) == (&count.table, window))
         };
         for window in &mut table.windows {
             window.counted = by_window.get(&window.window).and_then(|rows| both(*rows));
             // By the source's clock, which knows better.
-            window.is_owed |= owed(window.window);
+            window.must_be_complete |= is_unfinished(window.window);
         }
     }
     let mut session = lease::open_to_look(&config.target.endpoint, &config.run.timeouts).await?;
@@ -275,13 +278,15 @@ fn agree(sums: &Sums, window: &WindowFacts, marks: i64) -> bool {
 fn runs_of(reader: &Reader, asked: &Asked<'_>, discreet: &Discreet) -> Result<Vec<Kept>> {
     let mut runs = runs(reader, RUNS_MAX)?;
     runs.retain(|run| {
-        let mut of_tables = run
-            .accounts
+        let of_tables = || run.accounts.iter().filter(|account| !account.table.is_empty());
+        let came_to = |of: &TableConfig| of_tables().any(|account| of.name.same_as(&account.table));
+        let is_of_months = asked.months.has_some_of(run.record.range);
+        // A reference table is loaded whole, whatever the dates of the run.
+        let mut tables = asked
+            .tables
             .iter()
-            .filter(|account| !account.table.is_empty())
-            .peekable();
-        let is_of_one = |account: &Account| is_asked(asked, &account.table);
-        asked.months.has_some_of(run.record.range) && (of_tables.peek().is_none() || of_tables.any(is_of_one))
+            .filter(|of| is_of_months || of.mode == Mode::Full);
+        is_of_months && of_tables().next().is_none() || tables.any(|of| came_to(of))
     });
     for run in &mut runs {
         run.record.error = run.record.error.as_deref().map(|error| discreet.text(error));

@@ -93,13 +93,13 @@ pub(super) async fn run(context: &Context, args: ReportArgs) -> Result<ExitCode>
             .say(&format!("warning: the report has no counts: {error}"));
     }
     let text = match args.json {
-        true => json(&View::of(&report, &verdict)),
+        true => program::named(&json(&View::of(&report, &verdict))).into_owned(),
         false => html::page(&report, &verdict),
     };
     match &args.output {
         None => result(&text)?,
         Some(path) => {
-            file::write(path, &program::named(&text))?;
+            file::write(path, &text)?;
             result(&format!("{}\nWrote {}\n", verdict.sentence, path.display()))?;
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn window(window: Window) -> WindowFacts {
         },
         counted: Some(Counted { source: 1, target: 1 }),
         receipts: Some(Receipts { rows: 1, agree: true }),
-        is_owed: true,
+        must_be_complete: true,
     }
 }
 

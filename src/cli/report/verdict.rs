@@ -4,7 +4,7 @@ use super::facts::{Counted, Report, Servers, TableFacts, WindowFacts};
 use crate::base::exit_code::ExitCode;
 use crate::base::text::{counted, thousands};
 use crate::model::window::{Window, spans};
-use crate::status::{Condition, run_line};
+use crate::status::{Condition, alike, dates, reconcile_line, run_again};
 
 /// The verdict.
 #[derive(Debug)]
@@ -83,15 +83,7 @@ impl TableFacts {
 
     /// The command that loads these windows.
     fn loading(&self, windows: &[Window]) -> String {
-        let days = || windows.iter().filter_map(|window| window.days());
-        let first = days().map(|days| days.start()).min();
-        let last = days().map(|days| days.end()).max().and_then(|end| end.pred_opt());
-        let otherwise = if self.is_dated {
-            " --start-date DAY --end-date DAY"
-        } else {
-            ""
-        };
-        run_line(first.zip(last), otherwise, &self.name)
+        run_again(dates(windows), self.is_dated, &self.name)
     }
 }
 
@@ -102,7 +94,7 @@ fn named(windows: &[Window]) -> String {
 
 /// What differs now: rows at the two ends, receipts and state file.
 fn differing(table: &TableFacts, faults: &mut Vec<Fault>) {
-    let reconcile = || Some("sync reconcile --source".to_owned());
+    let reconcile = || Some(reconcile_line(true, false, &table.name));
     let different = |counted: Counted| {
         format!(
             "{} at the source, {} at the target",
@@ -159,7 +151,7 @@ fn found(report: &Report, table: &TableFacts, faults: &mut Vec<Fault>) {
             counted(count, "difference"),
             report.made.wall.stamp(facts.pass.started_at)
         );
-        let command = format!("sync reconcile{source} --repair");
+        let command = reconcile_line(facts.pass.source, true, &table.name);
         faults.push(table.fault(ExitCode::Mismatch, text, Some(command)));
     }
 }
@@ -174,18 +166,18 @@ fn incomplete(table: &TableFacts, faults: &mut Vec<Fault>) {
             command,
         ));
     }
-    for state in Condition::ALL {
-        let windows = table.windows_where(|window| window.is_owed && window.state == state);
-        if state == Condition::Complete || windows.is_empty() {
-            continue;
-        }
+    let unfinished = table
+        .windows
+        .iter()
+        .filter(|window| window.must_be_complete && !window.is_complete());
+    let unfinished = unfinished.map(|window| ((window.state, window.error.as_deref()), window.window));
+    for ((state, error), windows) in alike(unfinished) {
         let code = match state {
             Condition::Mismatched => ExitCode::Mismatch,
             _ => ExitCode::Incomplete,
         };
         let mut text = format!("{}: {}", named(&windows), state.as_str());
-        let errors = table.windows.iter().filter(|window| window.state == state);
-        if let Some(error) = errors.filter_map(|window| window.error.as_deref()).next() {
+        if let Some(error) = error {
             text.push_str(&format!(" ({error})"));
         }
         faults.push(table.fault(code, text, Some(table.loading(&windows))));
@@ -199,7 +191,7 @@ fn incomplete(table: &TableFacts, faults: &mut Vec<Fault>) {
             "{} left the target and could not be followed",
             counted_rows(table.unfollowed)
         );
-        let command = Some("sync reconcile --source --repair".to_owned());
+        let command = Some(reconcile_line(true, true, &table.name));
         faults.push(table.fault(ExitCode::Incomplete, text, command));
     }
     if table.is_being_forgotten {
@@ -214,7 +206,7 @@ fn sentence(report: &Report, code: ExitCode) -> String {
     let all = windows().count() as u64;
     let complete = windows().filter(|window| window.is_complete()).count() as u64;
     let open = windows()
-        .filter(|window| window.state == Condition::Open && !window.is_owed)
+        .filter(|window| window.state == Condition::Open && !window.must_be_complete)
         .count() as u64;
     let tables = counted(report.tables.len() as u64, "table");
     let is_all = complete + open == all && !report.tables.iter().any(|table| table.windows.is_empty());
@@ -313,11 +305,11 @@ mod tests {
     }
 
     #[test]
-    fn an_open_window_is_missing_only_where_its_month_is_owed() {
-        let open = |is_owed: bool| {
+    fn an_open_window_is_missing_only_where_its_month_must_be_complete() {
+        let open = |must_be_complete: bool| {
             verdict(|report| {
                 state(report, Condition::Open);
-                report.tables[0].windows[2].is_owed = is_owed;
+                report.tables[0].windows[2].must_be_complete = must_be_complete;
             })
         };
         assert_eq!(open(true).0, ExitCode::Incomplete);
@@ -328,6 +320,26 @@ mod tests {
                 "All 5 windows of 2 tables are verified, 1 of them as far as their dates have come"
             ),
             "{sentence}"
+        );
+    }
+
+    #[test]
+    fn each_error_of_windows_is_told() {
+        let mut report = report(vec![table("SALES", 4)]);
+        let errors = [Some("no room"), Some("no right"), None, Some("no room")];
+        for (window, error) in report.tables[0].windows.iter_mut().zip(errors) {
+            window.state = Condition::Failed;
+            window.error = error.map(str::to_owned);
+        }
+        let faults = Verdict::of(&report).faults;
+        let said: Vec<&str> = faults.iter().map(|fault| fault.text.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "2016-01, 2016-04: failed (no room)",
+                "2016-02: failed (no right)",
+                "2016-03: failed"
+            ]
         );
     }
 

@@ -52,7 +52,7 @@ pub(super) fn failed(status: &Status, screen: &Screen) -> String {
             let last = refusal.end.pred_opt().unwrap_or(refusal.end);
             let dates = table.is_dated.then_some((refusal.first, last));
             text.push_str("  Correct that, then run:\n");
-            text.push_str(&line_of(&run_again(dates, table)));
+            text.push_str(&line_of(&run_again(dates, table.is_dated, &table.name)));
         }
         for fault in faults(table) {
             text.push_str(&of_fault(&fault, screen));

@@ -37,7 +37,7 @@ pub(super) fn refused(status: &Status, table: &TableStatus) -> Option<Markup> {
         h3 { (table.name) ": refused " (stamp(status.pace.wall, refusal.at)) }
         (error(of_table(&refusal.error, &table.name)))
         p { "Correct that, then run:" }
-        (command(&run_again(dates, table)))
+        (command(&run_again(dates, table.is_dated, &table.name)))
     })
 }
 

@@ -9,7 +9,7 @@ use crate::base::program;
 use crate::base::text::{counted, thousands};
 use crate::checkpoint::Differing;
 use crate::model::window::Window;
-use crate::status::{PassStatus, outcome_of, repair_line, subject_of};
+use crate::status::{PassStatus, outcome_of, reconcile_line, subject_of};
 use crate::web::seen::Seen;
 
 /// The most differences of a pass that the page lists.
@@ -115,7 +115,7 @@ fn list(seen: &Seen, status: &PassStatus, differing: &[Differing]) -> Markup {
                 p { (thousands(status.repaired_since)) " of these " (verb) " loaded again since." }
             }
             p { "This compares again and repairs what still differs:" }
-            @for table in tables { (command(&repair_line(pass.source, table))) }
+            @for table in tables { (command(&reconcile_line(pass.source, true, table))) }
         } @else {
             p { "All of these were loaded again since." }
         }

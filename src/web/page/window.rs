@@ -197,7 +197,7 @@ fn to_do(seen: &Seen, opened: &Opened<'_>) -> Markup {
 
 fn of_state(opened: &Opened<'_>) -> Markup {
     let (table, part) = (opened.line.table, opened.part);
-    let again = run_again(dates(&[part.window]), table);
+    let again = run_again(dates(&[part.window]), table.is_dated, &table.name);
     html! {
         @match (part.state, part.known) {
             (Condition::NotLoaded, _) if table.is_forgotten(part.window) => {

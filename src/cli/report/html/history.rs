@@ -5,26 +5,12 @@ use indicatif::HumanBytes;
 use maud::{Markup, html};
 
 use super::{heading, prose, scrolled, shown};
+use crate::base::exit_code::meaning;
 use crate::base::text::{counted, duration, thousands};
 use crate::cli::report::facts::{PassFacts, Report};
 use crate::model::account::Account;
 use crate::progress::last_day;
 use crate::status::{Kept, account_line};
-
-/// How a run ended, by its exit code.
-fn in_words(code: u8) -> &'static str {
-    match code {
-        0 => "done",
-        1 => "a fault of the program",
-        2 => "command line or configuration",
-        3 => "rows differed, or too many would have left",
-        4 => "incomplete",
-        5 => "another run held it",
-        6 => "state damaged, or a plan had changed",
-        7 => "a server, login, right or table was not as it must be",
-        _ => "an unknown exit code",
-    }
-}
 
 pub(super) fn findings(report: &Report) -> Markup {
     let wall = report.made.wall;
@@ -136,7 +122,7 @@ pub(super) fn runs(report: &Report) -> Markup {
 fn ended(run: &Kept) -> Markup {
     html! {
         @match run.record.exit_code {
-            Some(code) => { (code) ": " (in_words(code)) },
+            Some(code) => { (code) ": " (meaning(code).unwrap_or("an unknown exit code")) },
             None => { @if run.running { "it is going" } @else { "killed, or its machine lost power" } },
         }
         @if let Some(error) = &run.record.error { br; span.soft { (prose(error)) } }

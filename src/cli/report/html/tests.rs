@@ -74,10 +74,10 @@ fn each_condition_has_its_character_and_its_word() {
     for text in [
         "it is going",
         "killed, or its machine lost power",
-        "4: incomplete",
+        "4: incomplete: the same command again resumes it",
         "3 differences, 1 loaded again since",
         "1 table could not be compared",
-        "Next: <code>sync reconcile --source --repair</code>",
+        "Next: <code>sync reconcile --source --repair --tables T</code>",
         "a run was going meanwhile",
         "2016-01, 2016-02",
     ] {
