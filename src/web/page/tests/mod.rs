@@ -4,7 +4,6 @@ mod all_pages;
 mod grid;
 mod made_up;
 mod present;
-mod written;
 
 use maud::Markup;
 
