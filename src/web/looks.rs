@@ -122,7 +122,6 @@ impl Looks {
             status,
             runs: runs.unwrap_or_default(),
             rates: locked(&self.rates).rates.iter().copied().collect(),
-            now: self.clock.now(),
             config_error,
         })
     }
@@ -169,9 +168,8 @@ impl Looks {
         let lines = chunks.into_iter().map(|chunk| {
             while timings.next_if(|(ordinal, _)| *ordinal < chunk.ordinal).is_some() {}
             let timing = timings.next_if(|(ordinal, _)| *ordinal == chunk.ordinal);
-            let of_load = timing.filter(|(_, timing)| timing.load_id == chunk.load_id);
             ChunkLine {
-                timing: of_load.map(|(_, timing)| timing),
+                timing: timing.map(|(_, timing)| timing),
                 chunk,
             }
         });

@@ -26,7 +26,7 @@ pub(crate) fn findings(seen: &Seen, differing: &[(u128, Vec<Differing>)]) -> Mar
         path: "/reconcile",
         title: "Reconcile",
         events: None,
-        as_of: Some((seen.status.pace.wall, seen.now)),
+        as_of: Some((seen.status.pace.wall, seen.status.pace.now)),
     };
     let of = |pass: &PassStatus| {
         let found = differing.iter().find(|(id, _)| *id == pass.pass.id);

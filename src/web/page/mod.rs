@@ -39,7 +39,7 @@ pub(crate) fn index(seen: &Seen, filter: &Filter) -> Markup {
         path: "/",
         title: filter.table.as_deref().unwrap_or("Status"),
         events: Some(format!("/events{}", filter.query())),
-        as_of: Some((status.pace.wall, seen.now)),
+        as_of: Some((status.pace.wall, seen.status.pace.now)),
     };
     let legend = grid.legend();
     page(
@@ -77,7 +77,10 @@ pub(crate) fn fragments(seen: &Seen, filter: &Filter) -> Vec<(String, Markup)> {
         ("governor".to_owned(), now::governor(seen)),
         ("faults".to_owned(), faults::section(status, filter)),
         ("notes".to_owned(), faults::notes_section(status)),
-        ("as-of".to_owned(), layout::as_of(status.pace.wall, seen.now)),
+        (
+            "as-of".to_owned(),
+            layout::as_of(status.pace.wall, seen.status.pace.now),
+        ),
     ];
     fragments.extend(Grid::of(status, filter).fragments());
     if let Some(table) = &filter.table {

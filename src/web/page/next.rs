@@ -24,7 +24,7 @@ pub(crate) fn next(seen: &Seen) -> Markup {
         path: "/next",
         title: "Next run",
         events: None,
-        as_of: Some((status.pace.wall, seen.now)),
+        as_of: Some((status.pace.wall, seen.status.pace.now)),
     };
     let run = status.run.as_ref();
     let tables = run.and_then(|run| asked(status, run));

@@ -42,7 +42,10 @@ pub(super) fn now(seen: &Seen) -> Markup {
 
 /// The rows of a second over the last minute; `None` without a look.
 pub(super) fn rate(seen: &Seen, of: impl Fn(&crate::web::seen::Rate) -> f64) -> Option<f64> {
-    let recent = seen.rates.iter().filter(|rate| seen.now - rate.at <= RATE_OVER);
+    let recent = seen
+        .rates
+        .iter()
+        .filter(|rate| seen.status.pace.now - rate.at <= RATE_OVER);
     let (sum, count) = recent.fold((0.0, 0_u32), |(sum, count), rate| (sum + of(rate), count + 1));
     (count > 0).then(|| sum / f64::from(count))
 }
@@ -81,7 +84,7 @@ fn going(seen: &Seen, run: &RunStatus) -> Markup {
         h2 #now-head { span.dot aria-hidden="true" {} "A run is going" }
         p {
             (dates_of(status, run)) ", started " (stamp(wall, record.started_at)) " as process " (record.pid) " on "
-            (record.host) ", for " (since(seen.now, record.started_at)) "."
+            (record.host) ", for " (since(seen.status.pace.now, record.started_at)) "."
         }
         @if let Some(progress) = &progress { (bar(seen, progress)) }
         (waits(seen, run))
@@ -128,7 +131,7 @@ fn percent(rows: u64, all: u64) -> String {
 /// What the run waits for, and until when.
 fn waits(seen: &Seen, run: &RunStatus) -> Markup {
     let status = &seen.status;
-    let (wall, now) = (status.pace.wall, seen.now);
+    let (wall, now) = (status.pace.wall, seen.status.pace.now);
     let is_paused = status.figures.as_ref().is_some_and(|figures| figures.is_paused);
     html! {
         @if let Some(hold) = status.held() {

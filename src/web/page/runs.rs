@@ -18,7 +18,7 @@ pub(crate) fn runs(seen: &Seen) -> Markup {
         path: "/runs",
         title: "Runs",
         events: None,
-        as_of: Some((seen.status.pace.wall, seen.now)),
+        as_of: Some((seen.status.pace.wall, seen.status.pace.now)),
     };
     page(
         &frame,
@@ -50,7 +50,7 @@ fn of_run(seen: &Seen, run: &Kept) -> Markup {
     let (wall, record) = (seen.status.pace.wall, &run.record);
     let total = (!run.accounts.is_empty()).then(|| Account::total(&run.accounts));
     let end = match record.ended_at {
-        None if run.running => Some(seen.now),
+        None if run.running => Some(seen.status.pace.now),
         ended => ended,
     };
     let took = end.and_then(|end| (end - record.started_at).to_std().ok());

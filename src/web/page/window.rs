@@ -78,7 +78,7 @@ pub(crate) fn window(
         path: "",
         title: &title,
         events: None,
-        as_of: Some((status.pace.wall, seen.now)),
+        as_of: Some((status.pace.wall, seen.status.pace.now)),
     };
     Some(page(&frame, &html! { (place) (body) }))
 }

@@ -298,7 +298,6 @@ pub(super) fn chunks() -> Vec<ChunkLine> {
 fn seen(status: Status) -> Seen {
     Seen {
         rates: rates(status.pace.now),
-        now: status.pace.now,
         runs: vec![
             kept(None, true, None),
             kept(None, false, None),
