@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::layout::{Frame, command, page, prose, stamp, window_link};
+use super::layout::{Frame, command, page, stamp, window_link};
 use crate::base::program;
 use crate::base::text::{counted, thousands};
 use crate::checkpoint::Differing;
 use crate::model::window::Window;
 use crate::status::{PassStatus, outcome_of, repair_line, subject_of};
+use crate::web::markup::{prose, shown};
 use crate::web::seen::Seen;
 
 /// The most differences of a pass that the page lists.
@@ -57,7 +58,7 @@ fn of_pass(seen: &Seen, status: &PassStatus, differing: &[Differing]) -> Markup 
     subject[..1].make_ascii_uppercase();
     html! {
         section.pass {
-            h2 { (subject) }
+            h2 { (shown(&subject)) }
             p {
                 "Began " (stamp(wall, pass.started_at))
                 @match pass.ended_at { Some(at) => { ", ended " (stamp(wall, at)) }, None => ", not ended" }
@@ -100,7 +101,7 @@ fn list(seen: &Seen, status: &PassStatus, differing: &[Differing]) -> Markup {
                 tbody {
                     @for ((table, window), (chunks, is_whole)) in &windows {
                         tr {
-                            th scope="row" { (table) }
+                            th scope="row" { (shown(table)) }
                             td { (window_link(table, *window)) }
                             td { (what(chunks, *is_whole)) }
                         }
