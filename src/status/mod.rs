@@ -28,7 +28,7 @@ pub(crate) use facts::{PassStatus, Progress, RunStatus, Status, TableStatus, Win
 pub(crate) use faults::{
     Fault, dates, faults, months, of_table, repair_line, run_again, run_line, same_again,
 };
-pub(crate) use findings::{Finding, findings};
+pub(crate) use findings::{WindowDifferences, findings};
 pub(crate) use line::{Line, Part, worst};
 pub(crate) use pace::{of_hours, of_signs, of_work};
 pub(crate) use runs::{Kept, read as runs};

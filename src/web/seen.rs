@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::checkpoint::Differing;
 use crate::model::chunk::Chunk;
 use crate::model::stages::ChunkTiming;
-use crate::status::{Kept, Status};
+use crate::status::{Kept, Status, WindowDifferences};
 
 /// One look.
 #[derive(Debug)]
@@ -32,4 +33,14 @@ pub(crate) struct ChunkLine {
     pub(crate) chunk: Chunk,
     /// The times of its last load that has any, which may be an earlier load than the chunk's.
     pub(crate) timing: Option<ChunkTiming>,
+}
+
+/// The differences that a pass left.
+#[derive(Debug)]
+pub(crate) struct PassDifferences {
+    /// The identity of the pass.
+    pub(crate) pass_id: u128,
+    pub(crate) chunks: Vec<Differing>,
+    /// Their numbers, by table and window.
+    pub(crate) windows: Vec<WindowDifferences>,
 }
