@@ -135,7 +135,7 @@ fn a_window_has_its_error_its_command_and_its_chunks() {
     3 X failed 20,000 3.81 MiB – – – 2 – The disk is full
     4 ≠ mismatched 20,000 3.81 MiB – – – 1 –
     5 ○ planned 20,000 3.81 MiB – – – 1 –
-    Sum 6 chunks 120,000 22.89 MiB 1.25 0.31 0.94 7
+    Sum 2 verified 40,000 7.63 MiB 1.25 0.31 0.94 7
     ‹ Earlier: 2024-08 ■ complete
     Next: 2024-10 ■ complete ›
     As of 2025-11-20 21:00:00. All times are of the time zone Asia/Kuala_Lumpur.
