@@ -50,7 +50,7 @@ pub(crate) fn faults(table: &TableStatus) -> Vec<Fault<'_>> {
     let mut faults: Vec<Fault<'_>> = Vec::new();
     for window in &table.windows {
         let state = match window.state {
-            Condition::Failed | Condition::Mismatched | Condition::Stale => window.state,
+            state if state.is_fault() => state,
             _ if window.counts.stale > 0 => Condition::Stale,
             _ => continue,
         };

@@ -33,10 +33,7 @@ pub(super) fn shows(show: Show, condition: Condition) -> bool {
     match show {
         Show::All => true,
         Show::Incomplete => !matches!(condition, Condition::Complete | Condition::Open),
-        Show::Failed => matches!(
-            condition,
-            Condition::Failed | Condition::Mismatched | Condition::Stale
-        ),
+        Show::Failed => condition.is_fault(),
     }
 }
 
