@@ -281,6 +281,25 @@ impl Refused {
 }
 
 impl TableSummary {
+    /// The state that a person should know first: a word for a window's, or `held` or `refused`.
+    pub fn state(&self) -> &'static str {
+        if self.preflight.is_some() {
+            "refused"
+        } else if self.mismatched > 0 {
+            "mismatched"
+        } else if self.held > 0 {
+            "held"
+        } else if self.windows_failed > 0 || self.error.is_some() {
+            "failed"
+        } else if !self.is_looked_at {
+            "planned"
+        } else if self.windows_open > 0 {
+            "open"
+        } else {
+            "complete"
+        }
+    }
+
     /// Whether the run reports unfinished work in the table.
     pub fn is_unfinished(&self) -> bool {
         self.windows_failed > 0
@@ -326,4 +345,29 @@ impl Progress for Silent {
 /// The last day of a range, included, as the user gave it.
 pub fn last_day(range: DateRange) -> chrono::NaiveDate {
     range.end.pred_opt().unwrap_or(range.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_table_is_what_a_person_should_know_first() {
+        let whole = TableSummary {
+            is_looked_at: true,
+            ..TableSummary::default()
+        };
+        let but = |change: fn(&mut TableSummary)| {
+            let mut table = whole.clone();
+            change(&mut table);
+            table.state()
+        };
+        assert_eq!(whole.state(), "complete");
+        assert_eq!(but(|table| table.is_looked_at = false), "planned");
+        assert_eq!(but(|table| table.windows_open = 1), "open");
+        assert_eq!(but(|table| table.error = Some(String::new())), "failed");
+        assert_eq!(but(|table| (table.windows_failed, table.held) = (1, 1)), "held");
+        assert_eq!(but(|table| (table.mismatched, table.held) = (1, 1)), "mismatched");
+        assert_eq!(but(|table| table.preflight = Some(ExitCode::State)), "refused");
+    }
 }

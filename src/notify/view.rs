@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::base::program;
 use crate::base::text::cut;
 use crate::config::NoticeEvent;
 use crate::progress::TableSummary;
@@ -142,13 +143,14 @@ impl NoticeView {
 
     /// Names the tables that have ended.
     pub(super) fn with_tables<'a>(&mut self, ended: impl Iterator<Item = &'a TableSummary>) {
-        let mut tables: Vec<NoticeTable> = ended.map(NoticeTable::of).collect();
-        self.rows_loaded = tables.iter().map(|table| table.rows_loaded).sum();
+        let mut ended: Vec<&TableSummary> = ended.collect();
+        self.rows_loaded = ended.iter().map(|table| table.rows_loaded).sum();
         // A sort that keeps the order of work among equals.
-        tables.sort_by_key(|table| table.state == "verified");
-        self.tables_left_out = tables.len().saturating_sub(TABLES_MAX);
-        tables.truncate(TABLES_MAX);
-        self.tables = tables;
+        ended.sort_by_key(|table| {
+            table.state() == "complete" && table.rows_ahead + table.rows_unfollowed == 0
+        });
+        self.tables_left_out = ended.len().saturating_sub(TABLES_MAX);
+        self.tables = ended.into_iter().take(TABLES_MAX).map(NoticeTable::of).collect();
     }
 }
 
@@ -162,30 +164,21 @@ pub struct NoticeTable {
     pub name: String,
     /// The rows that this run loaded.
     pub rows_loaded: u64,
-    /// `verified`, `open`, `failed`, `mismatched`, `held`, `refused` or `not looked at`.
+    /// `complete`, `open`, `failed`, `mismatched`, `held`, `refused`, or `planned` for one that it did not come to.
     pub state: String,
 }
 
 impl NoticeTable {
     fn of(table: &TableSummary) -> NoticeTable {
-        let state = match table {
-            _ if table.preflight.is_some() => "refused",
-            _ if table.mismatched > 0 => "mismatched",
-            _ if table.held > 0 => "held",
-            _ if table.windows_failed > 0 || table.error.is_some() => "failed",
-            _ if table.windows_open > 0 || table.rows_ahead > 0 || table.rows_unfollowed > 0 => "open",
-            _ if !table.is_looked_at => "not looked at",
-            _ => "verified",
-        };
         NoticeTable {
             error: table
                 .error
                 .as_ref()
                 .or(table.lasting.as_ref())
-                .map(|error| short(error)),
+                .map(|error| short(&program::named(error))),
             name: table.name.clone(),
             rows_loaded: table.rows_loaded,
-            state: state.to_owned(),
+            state: table.state().to_owned(),
         }
     }
 }

@@ -65,6 +65,11 @@ impl Condition {
         }
     }
 
+    /// Whether something is to be put right: it is listed with its error and its command.
+    pub(crate) fn is_fault(self) -> bool {
+        matches!(self, Condition::Failed | Condition::Mismatched | Condition::Stale)
+    }
+
     /// The worst of several; `None` of none.
     pub(crate) fn worst(of: impl IntoIterator<Item = Condition>) -> Option<Condition> {
         of.into_iter()

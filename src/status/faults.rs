@@ -49,7 +49,7 @@ pub(crate) fn run_again(dates: Option<(NaiveDate, NaiveDate)>, is_dated: bool, t
 pub(crate) fn faults(table: &TableStatus) -> Vec<Fault<'_>> {
     let faulty = table.windows.iter().filter_map(|window| {
         let state = match window.state {
-            Condition::Failed | Condition::Mismatched | Condition::Stale => window.state,
+            state if state.is_fault() => state,
             _ if window.counts.stale > 0 => Condition::Stale,
             _ => return None,
         };

@@ -7,9 +7,9 @@ use crate::base::error::Result;
 use crate::checkpoint::{Pass, View};
 use crate::model::window::Window;
 
-/// The differences that a pass left in a window.
+/// The number of differences that a pass left in a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub(crate) struct WindowDifferences {
     /// The table.
     pub(crate) table: String,
     /// The window.
@@ -24,7 +24,7 @@ pub(crate) struct Finding {
 ///
 /// # Errors
 /// `State` if a record is damaged.
-pub(crate) fn findings(view: &View<'_>, pass: &Pass) -> Result<Vec<Finding>> {
+pub(crate) fn findings(view: &View<'_>, pass: &Pass) -> Result<Vec<WindowDifferences>> {
     let mut found = BTreeMap::<(String, Window), (u64, u64)>::new();
     for differing in view.differing(pass.id)? {
         let repaired = u64::from(is_repaired(view, pass, &differing)?);
@@ -33,11 +33,13 @@ pub(crate) fn findings(view: &View<'_>, pass: &Pass) -> Result<Vec<Finding>> {
     }
     let found = found.into_iter();
     Ok(found
-        .map(|((table, window), (differing, repaired_since))| Finding {
-            table,
-            window,
-            differing,
-            repaired_since,
-        })
+        .map(
+            |((table, window), (differing, repaired_since))| WindowDifferences {
+                table,
+                window,
+                differing,
+                repaired_since,
+            },
+        )
         .collect())
 }

@@ -28,7 +28,7 @@ pub(crate) use facts::{PassStatus, Progress, RunStatus, Status, TableStatus, Win
 pub(crate) use faults::{
     Fault, alike, dates, faults, months, of_table, reconcile_line, run_again, run_line, same_again,
 };
-pub(crate) use findings::{Finding, findings};
+pub(crate) use findings::{WindowDifferences, findings};
 pub(crate) use line::{Line, Part, worst};
 pub(crate) use pace::{of_hours, of_signs, of_work};
 pub(crate) use read::read as kept_with_view;

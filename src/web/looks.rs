@@ -13,15 +13,15 @@ use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::seen::{ChunkLine, Rate, Seen};
+use super::seen::{ChunkLine, PassDifferences, Rate, Seen};
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
-use crate::checkpoint::{Differing, Reader, Whole};
+use crate::checkpoint::{Reader, Whole};
 use crate::config::Config;
 use crate::metrics;
 use crate::model::account::Account;
 use crate::model::chunk::ChunkState;
-use crate::status::{Status, complete, kept, runs};
+use crate::status::{Status, complete, findings, kept, runs};
 
 /// A look is shown for so long.
 const LOOK_AGE: Duration = Duration::from_secs(1);
@@ -122,7 +122,6 @@ impl Looks {
             status,
             runs: runs.unwrap_or_default(),
             rates: locked(&self.rates).rates.iter().copied().collect(),
-            now: self.clock.now(),
             config_error,
         })
     }
@@ -169,9 +168,8 @@ impl Looks {
         let lines = chunks.into_iter().map(|chunk| {
             while timings.next_if(|(ordinal, _)| *ordinal < chunk.ordinal).is_some() {}
             let timing = timings.next_if(|(ordinal, _)| *ordinal == chunk.ordinal);
-            let of_load = timing.filter(|(_, timing)| timing.load_id == chunk.load_id);
             ChunkLine {
-                timing: of_load.map(|(_, timing)| timing),
+                timing: timing.map(|(_, timing)| timing),
                 chunk,
             }
         });
@@ -182,14 +180,18 @@ impl Looks {
     ///
     /// # Errors
     /// As [`Reader::open`].
-    pub(super) fn differing(&self) -> Result<Vec<(u128, Vec<Differing>)>> {
+    pub(super) fn differing(&self) -> Result<Vec<PassDifferences>> {
         let Some(reader) = self.open()? else {
             return Ok(Vec::new());
         };
         let view = reader.view()?;
         let mut all = Vec::new();
         for pass in view.passes()? {
-            all.push((pass.id, view.differing(pass.id)?));
+            all.push(PassDifferences {
+                pass_id: pass.id,
+                chunks: view.differing(pass.id)?,
+                windows: findings(&view, &pass)?,
+            });
         }
         Ok(all)
     }

@@ -9,6 +9,7 @@ mod guard;
 mod listen;
 mod live;
 mod looks;
+pub(crate) mod markup;
 mod page;
 mod seen;
 mod server;

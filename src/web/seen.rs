@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::checkpoint::Differing;
 use crate::model::chunk::Chunk;
 use crate::model::stages::ChunkTiming;
-use crate::status::{Kept, Status};
+use crate::status::{Kept, Status, WindowDifferences};
 
 /// One look.
 #[derive(Debug)]
@@ -14,8 +15,6 @@ pub(crate) struct Seen {
     pub(crate) runs: Vec<Kept>,
     /// The rates of the last hour, as far as this process has served.
     pub(crate) rates: Vec<Rate>,
-    /// The time of the look.
-    pub(crate) now: DateTime<Utc>,
     /// Why the configuration could not be read: the state file is shown all the same.
     pub(crate) config_error: Option<String>,
 }
@@ -32,6 +31,16 @@ pub(crate) struct Rate {
 #[derive(Debug, Clone)]
 pub(crate) struct ChunkLine {
     pub(crate) chunk: Chunk,
-    /// The times of its load; `None` if an earlier program loaded it.
+    /// The times of its last load that has any, which may be an earlier load than the chunk's.
     pub(crate) timing: Option<ChunkTiming>,
+}
+
+/// The differences that a pass left.
+#[derive(Debug)]
+pub(crate) struct PassDifferences {
+    /// The identity of the pass.
+    pub(crate) pass_id: u128,
+    pub(crate) chunks: Vec<Differing>,
+    /// Their numbers, by table and window.
+    pub(crate) windows: Vec<WindowDifferences>,
 }

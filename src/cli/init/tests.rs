@@ -104,7 +104,16 @@ fn what_is_commented_out_is_configuration_too() {
 #[test]
 fn the_template_has_every_key() {
     let (_directory, path) = written();
-    for heading in ["[source]", "[target]", "[run]", "[notify]", "[log]", "[[table]]"] {
+    for heading in [
+        "[source]",
+        "[target]",
+        "[run]",
+        "[serve]",
+        "[metrics]",
+        "[notify]",
+        "[log]",
+        "[[table]]",
+    ] {
         let template = TEMPLATE.replacen(&format!("\n#: {heading}\n"), &format!("\n{heading}\n"), 1);
         let text = template.replacen(
             &format!("\n{heading}\n"),
@@ -119,10 +128,14 @@ fn the_template_has_every_key() {
             .split_once("known keys are ")
             .unwrap_or_else(|| panic!("{heading}: {refused}"));
         let start = template.find(&format!("\n{heading}\n")).unwrap();
-        let section = &template[start..];
+        let section = &template[start + 1..];
         let section = match heading {
             "[[table]]" => section,
-            _ => &section[..section[2..].find("\n[").map_or(section.len(), |end| end + 2)],
+            // The next heading, also one that is commented out.
+            _ => {
+                let ends = ["\n[", "\n#: ["].map(|next| section.find(next).unwrap_or(section.len()));
+                &section[..ends[0].min(ends[1])]
+            }
         };
         let missing: Vec<&str> = known
             .split(", ")

@@ -8,7 +8,7 @@ use crate::model::account::Account;
 use crate::model::hours::Wall;
 use crate::model::row::Tally;
 use crate::model::window::{DateRange, Window};
-use crate::status::{Condition, Finding, Kept};
+use crate::status::{Condition, Kept, WindowDifferences};
 
 /// All that a report tells.
 pub(super) struct Report {
@@ -123,7 +123,7 @@ pub(super) struct Receipts {
 pub(super) struct PassFacts {
     pub(super) pass: Pass,
     /// What it found within the report and did not repair.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<WindowDifferences>,
 }
 
 /// A thing that a reader might miss.

@@ -11,7 +11,7 @@ use crate::cli::account::tests::account;
 use crate::model::hours::Wall;
 use crate::model::row::{Digest, Tally};
 use crate::model::window::{DateRange, Window, missing};
-use crate::status::{Condition, Finding, Kept};
+use crate::status::{Condition, Kept, WindowDifferences};
 
 pub(super) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -140,7 +140,7 @@ pub(super) fn with_everything(text: &str) -> Report {
         repaired: 2,
         left_out: 1,
     };
-    let finding = Finding {
+    let finding = WindowDifferences {
         table: text.to_owned(),
         window: states.windows[1].window,
         differing: 3,

@@ -10,7 +10,7 @@ use crate::cli::runs::RunView;
 use crate::model::account::Account;
 use crate::model::row::{Digest, Tally};
 use crate::progress::last_day;
-use crate::status::Finding;
+use crate::status::WindowDifferences;
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -314,7 +314,7 @@ impl PassView<'_> {
 }
 
 impl FindingView<'_> {
-    fn of(finding: &Finding) -> FindingView<'_> {
+    fn of(finding: &WindowDifferences) -> FindingView<'_> {
         FindingView {
             differing: finding.differing,
             repaired_since: finding.repaired_since,

@@ -100,7 +100,7 @@ impl<'a> TableView<'a> {
             rows: table.rows_total,
             rows_compared: table.rows_compared,
             rows_loaded: table.rows_loaded,
-            state: state(table),
+            state: table.state(),
             window_totals: WindowTotals {
                 complete: table.windows_done,
                 failed: table.windows_failed,
@@ -111,25 +111,6 @@ impl<'a> TableView<'a> {
     }
 }
 
-/// The state that a person should know first.
-fn state(table: &TableSummary) -> &'static str {
-    if table.preflight.is_some() {
-        "refused"
-    } else if table.mismatched > 0 {
-        "mismatched"
-    } else if table.held > 0 {
-        "held"
-    } else if table.windows_failed > 0 || table.error.is_some() {
-        "failed"
-    } else if !table.is_looked_at {
-        "planned"
-    } else if table.windows_open > 0 {
-        "open"
-    } else {
-        "complete"
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,28 +118,5 @@ mod tests {
     #[test]
     fn the_schema_is_kept() {
         crate::cli::schema::assert_kept::<RunView<'_>>("run");
-    }
-
-    #[test]
-    fn the_state_of_a_table_is_what_a_person_should_know_first() {
-        let whole = TableSummary {
-            is_looked_at: true,
-            ..TableSummary::default()
-        };
-        let but = |change: fn(&mut TableSummary)| {
-            let mut table = whole.clone();
-            change(&mut table);
-            state(&table)
-        };
-        assert_eq!(state(&whole), "complete");
-        assert_eq!(but(|table| table.is_looked_at = false), "planned");
-        assert_eq!(but(|table| table.windows_open = 1), "open");
-        assert_eq!(but(|table| table.error = Some(String::new())), "failed");
-        assert_eq!(but(|table| (table.windows_failed, table.held) = (1, 1)), "held");
-        assert_eq!(but(|table| (table.mismatched, table.held) = (1, 1)), "mismatched");
-        assert_eq!(
-            but(|table| table.preflight = Some(crate::base::exit_code::ExitCode::State)),
-            "refused"
-        );
     }
 }

@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::layout::{badge, command, error, names, prose, stamp, window_link};
+use super::layout::{badge, command, error, names, stamp, window_link};
 use crate::base::text::counted;
 use crate::status::{Fault, Status, TableStatus, faults, missing, months, notes, of_table, run_again};
 use crate::web::filter::Filter;
+use crate::web::markup::{prose, shown};
 
 /// The most faults that the page of all tables lists; more belong to a page of one table.
 const FAULTS_MAX: usize = 50;
@@ -34,7 +35,7 @@ pub(super) fn refused(status: &Status, table: &TableStatus) -> Option<Markup> {
     let last = refusal.end.pred_opt().unwrap_or(refusal.end);
     let dates = table.is_dated.then_some((refusal.first, last));
     Some(html! {
-        h3 { (table.name) ": refused " (stamp(status.pace.wall, refusal.at)) }
+        h3 { (shown(&table.name)) ": refused " (stamp(status.pace.wall, refusal.at)) }
         (error(of_table(&refusal.error, &table.name)))
         p { "Correct that, then run:" }
         (command(&run_again(dates, table.is_dated, &table.name)))
@@ -45,7 +46,7 @@ fn of_fault(fault: &Fault<'_>) -> Markup {
     let name = &fault.table.name;
     html! {
         h3 {
-            (name) " "
+            (shown(name)) " "
             @match fault.windows.as_slice() {
                 [window] => (window_link(name, *window)),
                 windows => (months(windows)),

@@ -1,16 +1,16 @@
 //! The passes of `sync reconcile`, the differences that they left, and the command that repairs them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
-use super::layout::{Frame, command, page, prose, stamp, window_link};
+use super::layout::{Frame, command, page, stamp, window_link};
 use crate::base::program;
 use crate::base::text::{counted, thousands};
-use crate::checkpoint::Differing;
 use crate::model::window::Window;
-use crate::status::{PassStatus, outcome_of, reconcile_line, subject_of};
-use crate::web::seen::Seen;
+use crate::status::{PassStatus, WindowDifferences, outcome_of, reconcile_line, subject_of};
+use crate::web::markup::{prose, shown};
+use crate::web::seen::{PassDifferences, Seen};
 
 /// The most differences of a pass that the page lists.
 const DIFFERING_MAX: usize = 1_000;
@@ -18,19 +18,18 @@ const DIFFERING_MAX: usize = 1_000;
 /// The differences of a window: those of chunks by their numbers, and whether the window as a whole differs.
 type ByWindow<'a> = BTreeMap<(&'a str, Window), (Vec<u32>, bool)>;
 
-/// The page. `differing` has the differences that passes left, each with the identity of its pass; passes without any may be
-/// missing.
-pub(crate) fn findings(seen: &Seen, differing: &[(u128, Vec<Differing>)]) -> Markup {
+/// The page. Passes that left no differences may be missing in `differing`.
+pub(crate) fn findings(seen: &Seen, differing: &[PassDifferences]) -> Markup {
     let passes = &seen.status.passes;
     let frame = Frame {
         path: "/reconcile",
         title: "Reconcile",
         events: None,
-        as_of: Some((seen.status.pace.wall, seen.now)),
+        as_of: Some((seen.status.pace.wall, seen.status.pace.now)),
     };
     let of = |pass: &PassStatus| {
-        let found = differing.iter().find(|(id, _)| *id == pass.pass.id);
-        found.map_or(&[][..], |(_, all)| all.as_slice())
+        let mut left = differing.iter().filter(|left| !left.chunks.is_empty());
+        left.find(|left| left.pass_id == pass.pass.id)
     };
     page(
         &frame,
@@ -50,14 +49,14 @@ pub(crate) fn findings(seen: &Seen, differing: &[(u128, Vec<Differing>)]) -> Mar
     )
 }
 
-fn of_pass(seen: &Seen, status: &PassStatus, differing: &[Differing]) -> Markup {
+fn of_pass(seen: &Seen, status: &PassStatus, left: Option<&PassDifferences>) -> Markup {
     let (wall, pass) = (seen.status.pace.wall, &status.pass);
     let mut subject = subject_of(pass);
     // A head begins with a capital.
     subject[..1].make_ascii_uppercase();
     html! {
         section.pass {
-            h2 { (subject) }
+            h2 { (shown(&subject)) }
             p {
                 "Began " (stamp(wall, pass.started_at))
                 @match pass.ended_at { Some(at) => { ", ended " (stamp(wall, at)) }, None => ", not ended" }
@@ -73,52 +72,61 @@ fn of_pass(seen: &Seen, status: &PassStatus, differing: &[Differing]) -> Markup 
                     div { dt { (name) } dd { (thousands(count)) } }
                 }
             }
-            @if !differing.is_empty() { (list(seen, status, differing)) }
+            @if let Some(left) = left { (list(seen, status, left)) }
         }
     }
 }
 
-fn list(seen: &Seen, status: &PassStatus, differing: &[Differing]) -> Markup {
+fn list(seen: &Seen, status: &PassStatus, left: &PassDifferences) -> Markup {
     let (wall, pass) = (seen.status.pace.wall, &status.pass);
     let mut windows = ByWindow::new();
-    for found in differing.iter().take(DIFFERING_MAX) {
+    for found in left.chunks.iter().take(DIFFERING_MAX) {
         let (chunks, is_whole) = windows.entry((&found.table, found.window)).or_default();
         match found.ordinal {
             Some(ordinal) => chunks.push(ordinal),
             None => *is_whole = true,
         }
     }
-    let left = differing.len().saturating_sub(DIFFERING_MAX) as u64;
-    let mut tables: Vec<&str> = differing.iter().map(|found| found.table.as_str()).collect();
-    tables.sort_unstable();
-    tables.dedup();
+    let others = left.chunks.len().saturating_sub(DIFFERING_MAX) as u64;
+    let still = left.windows.iter().filter(|of| of.repaired_since < of.differing);
+    let tables: BTreeSet<&str> = still.map(|of| of.table.as_str()).collect();
     html! {
         div.scroll role="region" aria-label={ "Differences of the pass of " (wall.stamp(pass.started_at)) } tabindex="0" {
             table.lines {
                 caption.v { "Differences that the pass left" }
-                thead { tr { th scope="col" { "Table" } th scope="col" { "Window" } th scope="col" { "What differs" } } }
+                thead { tr {
+                    @for name in ["Table", "Window", "What differed", "Loaded again since"] { th scope="col" { (name) } }
+                } }
                 tbody {
-                    @for ((table, window), (chunks, is_whole)) in &windows {
-                        tr {
-                            th scope="row" { (table) }
-                            td { (window_link(table, *window)) }
-                            td { (what(chunks, *is_whole)) }
+                    @for of in &left.windows {
+                        @if let Some((chunks, is_whole)) = windows.get(&(of.table.as_str(), of.window)) {
+                            tr {
+                                th scope="row" { (shown(&of.table)) }
+                                td { (window_link(&of.table, of.window)) }
+                                td { (what(chunks, *is_whole)) }
+                                td { (since(of)) }
+                            }
                         }
                     }
                 }
             }
         }
-        @if left > 0 { p.hint { "And " (counted(left, "other difference")) "." } }
-        @if status.differing() > 0 {
-            @if status.repaired_since > 0 {
-                @let verb = if status.repaired_since == 1 { "was" } else { "were" };
-                p { (thousands(status.repaired_since)) " of these " (verb) " loaded again since." }
-            }
+        @if others > 0 { p.hint { "And " (counted(others, "other difference")) "." } }
+        @if !tables.is_empty() {
             p { "This compares again and repairs what still differs:" }
             @for table in tables { (command(&reconcile_line(pass.source, true, table))) }
         } @else {
             p { "All of these were loaded again since." }
         }
+    }
+}
+
+/// How many of a window's differences were loaded again.
+fn since(of: &WindowDifferences) -> String {
+    match of.repaired_since {
+        0 => "none".to_owned(),
+        all if all >= of.differing => "all".to_owned(),
+        some => format!("{} of {}", thousands(some), thousands(of.differing)),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::base::text::{counted, thousands};
 use crate::model::window::Window;
 use crate::status::{Condition, Line, Part, Status, worst};
 use crate::web::filter::{Filter, Show};
+use crate::web::markup::shown;
 
 /// The parts into which a cell that is being loaded is filled.
 const FILLS: f64 = 10.0;
@@ -32,10 +33,7 @@ pub(super) fn shows(show: Show, condition: Condition) -> bool {
     match show {
         Show::All => true,
         Show::Incomplete => !matches!(condition, Condition::Complete | Condition::Open),
-        Show::Failed => matches!(
-            condition,
-            Condition::Failed | Condition::Mismatched | Condition::Stale
-        ),
+        Show::Failed => condition.is_fault(),
     }
 }
 
@@ -153,10 +151,10 @@ impl<'a> Grid<'a> {
         at == 0 || self.months[at - 1].0 != self.months[at].0
     }
 
-    fn row(&self, at: usize, line: &Line<'a>, shown: bool) -> Markup {
+    fn row(&self, at: usize, line: &Line<'a>, is_shown: bool) -> Markup {
         let name = &line.table.name;
         let id = format!("t{at}");
-        if !shown {
+        if !is_shown {
             return html! { tr #(id) hidden {} };
         }
         let only = Filter {
@@ -165,7 +163,7 @@ impl<'a> Grid<'a> {
         };
         html! {
             tr #(id) {
-                th scope="row" { a href={ "/" (only.query()) } title=(name) { (name) } }
+                th scope="row" { a href={ "/" (only.query()) } title=(shown(name)) { (shown(name)) } }
                 @match line.whole {
                     Some(whole) if !self.months.is_empty() => {
                         td.w colspan=(self.months.len()) { @if whole.known.is_none() { (nothing_of(whole)) } }
@@ -194,7 +192,7 @@ impl<'a> Grid<'a> {
         };
         html! {
             td class=[self.classes(state, parts, begins_year)];
-            a href=(window_path(self.filter, name, &window)) aria-label={ (name) " " (window) ": " (label(line, state, parts)) } {
+            a href=(window_path(self.filter, name, &window)) aria-label={ (shown(name)) " " (window) ": " (label(line, state, parts)) } {
                 (state.glyph())
             }
         }
@@ -214,7 +212,7 @@ impl<'a> Grid<'a> {
         html! {
             td class={ "e " (classes) } {
                 a href=(window_path(self.filter, name, &window))
-                    aria-label={ (name) " " (window) ": " (label(line, state, &[part])) } { (state.glyph()) }
+                    aria-label={ (shown(name)) " " (window) ": " (label(line, state, &[part])) } { (state.glyph()) }
             }
         }
     }
@@ -290,7 +288,7 @@ impl<'a> Grid<'a> {
                     label for="table" { "Table" }
                     select #table name="table" {
                         option value="" { "all tables" }
-                        @for name in tables { option value=(name) selected[self.filter.table.as_deref() == Some(name)] { (name) } }
+                        @for name in tables { option value=(name) selected[self.filter.table.as_deref() == Some(name)] { (shown(name)) } }
                     }
                     button { "Show" }
                 }

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, html};
 
-use crate::base::program;
 use crate::model::hours::Wall;
 use crate::model::window::Window;
 use crate::status::Condition;
 use crate::web::filter::Filter;
+use crate::web::markup::{prose, shown};
 
 /// The mark of the program, in a tab of a browser.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath \
@@ -41,7 +41,7 @@ pub(super) fn page(frame: &Frame<'_>, body: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (frame.title) " · sync" }
+                title { (shown(frame.title)) " · sync" }
                 link rel="icon" href=(ICON);
                 link rel="stylesheet" href="/style.css";
                 @if let Some(events) = &frame.events {
@@ -86,17 +86,7 @@ pub(super) fn stamp(wall: Wall, at: DateTime<Utc>) -> Markup {
 /// A command on a line of its own: a click selects all of it.
 pub(super) fn command(line: &str) -> Markup {
     html! {
-        p.cmd { code title="A click selects all of it" { (line) } }
-    }
-}
-
-/// A text with its commands, which stand between backticks, as code.
-pub(super) fn prose(text: &str) -> Markup {
-    let text = program::named(text);
-    html! {
-        @for (at, part) in text.split('`').enumerate() {
-            @if at % 2 == 0 { (part) } @else { code { (part) } }
-        }
+        p.cmd { code title="A click selects all of it" { (shown(line)) } }
     }
 }
 

@@ -18,6 +18,7 @@ mod window;
 use maud::{Markup, html};
 
 use super::filter::Filter;
+use super::markup::{prose, shown};
 use super::seen::Seen;
 use crate::status::{Line, Part, Status, TableStatus, of_expected, of_table};
 use grid::Grid;
@@ -39,13 +40,13 @@ pub(crate) fn index(seen: &Seen, filter: &Filter) -> Markup {
         path: "/",
         title: filter.table.as_deref().unwrap_or("Status"),
         events: Some(format!("/events{}", filter.query())),
-        as_of: Some((status.pace.wall, seen.now)),
+        as_of: Some((status.pace.wall, seen.status.pace.now)),
     };
     let legend = grid.legend();
     page(
         &frame,
         &html! {
-            h1 { "Status" @if let Some(table) = &filter.table { " of " (table) } }
+            h1 { "Status" @if let Some(table) = &filter.table { " of " (shown(table)) } }
             @if let Some(error) = &seen.config_error {
                 (note(Tone::Bad, &html! {
                     p { "The configuration cannot be read. This page shows what the state file has." }
@@ -77,7 +78,10 @@ pub(crate) fn fragments(seen: &Seen, filter: &Filter) -> Vec<(String, Markup)> {
         ("governor".to_owned(), now::governor(seen)),
         ("faults".to_owned(), faults::section(status, filter)),
         ("notes".to_owned(), faults::notes_section(status)),
-        ("as-of".to_owned(), layout::as_of(status.pace.wall, seen.now)),
+        (
+            "as-of".to_owned(),
+            layout::as_of(status.pace.wall, seen.status.pace.now),
+        ),
     ];
     fragments.extend(Grid::of(status, filter).fragments());
     if let Some(table) = &filter.table {
@@ -121,7 +125,7 @@ fn windows(seen: &Seen, table: &str) -> Markup {
             @if let Some(table) = table {
                 div.scroll role="region" aria-label="List of windows" tabindex="0" {
                     table.lines {
-                        caption.v { "Windows of " (table.name) }
+                        caption.v { "Windows of " (shown(&table.name)) }
                         thead { tr {
                             th scope="col" { "Window" }
                             th scope="col" { "State" }
@@ -149,7 +153,7 @@ fn lines(status: &Status, table: &TableStatus) -> Markup {
                     Some(window) => {
                         td.r { (window.chunks()) }
                         td.r { (of_expected(window.counts.rows, window.rows_expected)) }
-                        td.error { @if let Some(error) = &window.error { (layout::prose(of_table(error, &table.name))) } }
+                        td.error { @if let Some(error) = &window.error { (prose(of_table(error, &table.name))) } }
                     },
                     None => { td.r { "–" } td.r { "–" } td {} },
                 }

@@ -9,6 +9,7 @@ use crate::base::text::counted;
 use crate::status::{
     Condition, Status, TableStatus, Task, WindowStatus, being_forgotten, months, of_table, same_again,
 };
+use crate::web::markup::shown;
 use crate::web::seen::Seen;
 
 /// A line of work: what, and which windows.
@@ -24,7 +25,7 @@ pub(crate) fn next(seen: &Seen) -> Markup {
         path: "/next",
         title: "Next run",
         events: None,
-        as_of: Some((status.pace.wall, seen.now)),
+        as_of: Some((status.pace.wall, seen.status.pace.now)),
     };
     let run = status.run.as_ref();
     let tables = run.and_then(|run| asked(status, run));
@@ -57,11 +58,11 @@ pub(crate) fn next(seen: &Seen) -> Markup {
                 None => p { "No run has been here: the first one loads all days that it is asked for." },
             }
             @for tombstone in &status.forgetting {
-                p { (being_forgotten(tombstone)) "." }
+                p { (shown(&being_forgotten(tombstone))) "." }
             }
             (work(status, &status.tables.iter().filter(is_asked).collect::<Vec<_>>()))
             @if !others.is_empty() {
-                p { "The last run was not asked for " (others.join(", ")) ": the same command leaves them as they are." }
+                p { "The last run was not asked for " (shown(&others.join(", "))) ": the same command leaves them as they are." }
             }
             p.hint {
                 "Every run also counts the days of recent windows at both ends and loads those that differ, and loads what the "
@@ -91,11 +92,11 @@ fn of_table_work(status: &Status, table: &TableStatus) -> Markup {
     html! {
         tbody {
             @if steps.is_empty() {
-                tr { th scope="row" { (table.name) } td { "has nothing left to do" } td {} }
+                tr { th scope="row" { (shown(&table.name)) } td { "has nothing left to do" } td {} }
             }
             @for (at, step) in steps.iter().enumerate() {
                 tr {
-                    @if at == 0 { th scope="rowgroup" rowspan=(steps.len()) { (table.name) } }
+                    @if at == 0 { th scope="rowgroup" rowspan=(steps.len()) { (shown(&table.name)) } }
                     td { (step.what) }
                     td { (step.windows) }
                 }
@@ -104,7 +105,7 @@ fn of_table_work(status: &Status, table: &TableStatus) -> Markup {
                 tr {
                     td colspan="3" {
                         (note(Tone::Bad, &html! {
-                            p { "The last run refused " (table.name) ", and the next one does so unless this is corrected:" }
+                            p { "The last run refused " (shown(&table.name)) ", and the next one does so unless this is corrected:" }
                             (error(of_table(&refusal.error, &table.name)))
                         }))
                     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::layout::{Tone, command, error, note, prose, stamp};
+use super::layout::{Tone, command, error, note, stamp};
 use crate::base::exit_code::meaning;
 use crate::base::program;
 use crate::base::text::{counted, duration, rows, thousands};
@@ -15,6 +15,7 @@ use crate::progress::last_day;
 use crate::status::{
     Progress, RunStatus, Status, account_line, of_hours, of_signs, of_work, same_again, totals,
 };
+use crate::web::markup::{prose, shown};
 use crate::web::seen::Seen;
 
 /// The time that a rate is taken over.
@@ -42,7 +43,10 @@ pub(super) fn now(seen: &Seen) -> Markup {
 
 /// The rows of a second over the last minute; `None` without a look.
 pub(super) fn rate(seen: &Seen, of: impl Fn(&crate::web::seen::Rate) -> f64) -> Option<f64> {
-    let recent = seen.rates.iter().filter(|rate| seen.now - rate.at <= RATE_OVER);
+    let recent = seen
+        .rates
+        .iter()
+        .filter(|rate| seen.status.pace.now - rate.at <= RATE_OVER);
     let (sum, count) = recent.fold((0.0, 0_u32), |(sum, count), rate| (sum + of(rate), count + 1));
     (count > 0).then(|| sum / f64::from(count))
 }
@@ -81,14 +85,14 @@ fn going(seen: &Seen, run: &RunStatus) -> Markup {
         h2 #now-head { span.dot aria-hidden="true" {} "A run is going" }
         p {
             (dates_of(status, run)) ", started " (stamp(wall, record.started_at)) " as process " (record.pid) " on "
-            (record.host) ", for " (since(seen.now, record.started_at)) "."
+            (shown(&record.host)) ", for " (since(seen.status.pace.now, record.started_at)) "."
         }
         @if let Some(progress) = &progress { (bar(seen, progress)) }
         (waits(seen, run))
         (tiles(seen))
         @if let Some(account) = &run.account {
             @let line = account_line(account);
-            @if !line.is_empty() { p.hint { (line) } }
+            @if !line.is_empty() { p.hint { (shown(&line)) } }
         }
     }
 }
@@ -108,14 +112,14 @@ fn bar(seen: &Seen, progress: &Progress<'_>) -> Markup {
     let left = left.filter(|_| seen.status.held().is_none());
     html! {
         div.bar {
-            label for="progress" { (progress.text()) }
+            label for="progress" { (shown(&progress.text())) }
             @if let Some(all) = progress.rows_expected {
                 progress #progress value=(progress.rows) max=(all.max(1)) { (percent(progress.rows, all)) }
             } @else {
                 progress #progress {}
             }
             @if let Some(left) = left {
-                p.hint { (progress.table) " takes about " (duration(left)) " more at the rate of the last minute." }
+                p.hint { (shown(progress.table)) " takes about " (duration(left)) " more at the rate of the last minute." }
             }
         }
     }
@@ -128,7 +132,7 @@ fn percent(rows: u64, all: u64) -> String {
 /// What the run waits for, and until when.
 fn waits(seen: &Seen, run: &RunStatus) -> Markup {
     let status = &seen.status;
-    let (wall, now) = (status.pace.wall, seen.now);
+    let (wall, now) = (status.pace.wall, seen.status.pace.now);
     let is_paused = status.figures.as_ref().is_some_and(|figures| figures.is_paused);
     html! {
         @if let Some(hold) = status.held() {
@@ -186,9 +190,9 @@ fn tiles(seen: &Seen) -> Markup {
         @match figures {
             // The run does not answer: what it decided is in the state file.
             None => @for line in of_work(status).iter().skip(usize::from(status.held().is_some())) {
-                p.hint { "The run does not tell its figures: " (line) "." }
+                p.hint { "The run does not tell its figures: " (prose(line)) "." }
             },
-            Some(_) => @if let Some(signs) = signs.filter(|signs| !signs.is_empty()) { p.hint { "The source: " (signs) "." } },
+            Some(_) => @if let Some(signs) = signs.filter(|signs| !signs.is_empty()) { p.hint { "The source: " (shown(&signs)) "." } },
         }
     }
 }
@@ -256,7 +260,7 @@ fn ended(seen: &Seen, run: &RunStatus) -> Markup {
                 (note(Tone::Bad, &html! {
                     p {
                         "The run (" (dates_of(status, run)) ") that began " (stamp(wall, record.started_at)) " as process "
-                        (record.pid) " on " (record.host) " was killed or crashed. What it had verified stays. Run again to resume:"
+                        (record.pid) " on " (shown(&record.host)) " was killed or crashed. What it had verified stays. Run again to resume:"
                     }
                     (command(&again))
                 }))
@@ -284,8 +288,8 @@ pub(super) fn governor(seen: &Seen) -> Markup {
                         @for decision in pace.decisions.iter().rev() {
                             li {
                                 (stamp(pace.wall, decision.at)) " "
-                                @if !decision.table.is_empty() { b { (decision.table) } " " }
-                                (decision.action) ": " (decision.why)
+                                @if !decision.table.is_empty() { b { (shown(&decision.table)) } " " }
+                                (decision.action) ": " (shown(&decision.why))
                             }
                         }
                     }

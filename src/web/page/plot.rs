@@ -77,7 +77,7 @@ fn path(points: &Points, start: DateTime<Utc>, top: u64) -> String {
 
 /// The drawing.
 pub(super) fn plot(seen: &Seen) -> Markup {
-    let start = seen.now - SPAN;
+    let start = seen.status.pace.now - SPAN;
     let rates: Vec<Rate> = seen
         .rates
         .iter()
@@ -116,7 +116,7 @@ pub(super) fn plot(seen: &Seen) -> Markup {
                         path.loaded d=(path(&loaded, start, top)) {}
                     }
                     ul.axis.along aria-hidden="true" {
-                        li { (clock(seen, start)) } li { (clock(seen, start + SPAN / 2)) } li { (clock(seen, seen.now)) }
+                        li { (clock(seen, start)) } li { (clock(seen, start + SPAN / 2)) } li { (clock(seen, seen.status.pace.now)) }
                     }
                 }
                 ul.key {

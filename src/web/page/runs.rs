@@ -10,6 +10,7 @@ use crate::model::account::Account;
 use crate::model::window::DateRange;
 use crate::progress::last_day;
 use crate::status::{Kept, account_line};
+use crate::web::markup::shown;
 use crate::web::seen::Seen;
 
 /// The page.
@@ -18,7 +19,7 @@ pub(crate) fn runs(seen: &Seen) -> Markup {
         path: "/runs",
         title: "Runs",
         events: None,
-        as_of: Some((seen.status.pace.wall, seen.now)),
+        as_of: Some((seen.status.pace.wall, seen.status.pace.now)),
     };
     page(
         &frame,
@@ -50,7 +51,7 @@ fn of_run(seen: &Seen, run: &Kept) -> Markup {
     let (wall, record) = (seen.status.pace.wall, &run.record);
     let total = (!run.accounts.is_empty()).then(|| Account::total(&run.accounts));
     let end = match record.ended_at {
-        None if run.running => Some(seen.now),
+        None if run.running => Some(seen.status.pace.now),
         ended => ended,
     };
     let took = end.and_then(|end| (end - record.started_at).to_std().ok());
@@ -101,8 +102,8 @@ fn more(run: &Kept, total: Option<&Account>) -> Markup {
         @if let Some(total) = total {
             details {
                 summary { "Account by table" }
-                p { (account_line(total)) }
-                p.hint { "Run " code { (format!("{:032x}", record.run_id)) } ", process " (record.pid) " on " (record.host) "." }
+                p { (shown(&account_line(total))) }
+                p.hint { "Run " code { (format!("{:032x}", record.run_id)) } ", process " (record.pid) " on " (shown(&record.host)) "." }
                 table.lines {
                     caption.v { "What the run asked of the source, by table" }
                     thead { tr {
@@ -122,7 +123,7 @@ fn of_account(account: &Account) -> Markup {
     let waited = account.waits.iter().map(|(_, time)| time).sum();
     html! {
         tr {
-            th scope="row" { @if account.table.is_empty() { "outside of tables" } @else { (account.table) } }
+            th scope="row" { @if account.table.is_empty() { "outside of tables" } @else { (shown(&account.table)) } }
             td.r { (thousands(account.rows_loaded)) }
             td.r { (thousands(account.queries)) }
             td.r { (thousands(account.rows)) }

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use super::faults::{refused, remedy};
 use super::grid::label;
-use super::layout::{Frame, Tone, badge, command, error, note, of_show, page, prose, stamp, window_path};
+use super::layout::{Frame, Tone, badge, command, error, note, of_show, page, stamp, window_path};
 use crate::base::text::{counted, thousands};
 use crate::model::chunk::ChunkState;
 use crate::model::stages::ChunkTiming;
@@ -19,6 +19,7 @@ use crate::status::{
     Condition, Fault, Line, Part, dates, faults, months, of_expected, of_table, run_again, worst,
 };
 use crate::web::filter::{Filter, Show};
+use crate::web::markup::{prose, shown};
 use crate::web::seen::{ChunkLine, Seen};
 
 /// What the page is about, with its neighbours.
@@ -78,7 +79,7 @@ pub(crate) fn window(
         path: "",
         title: &title,
         events: None,
-        as_of: Some((status.pace.wall, seen.now)),
+        as_of: Some((status.pace.wall, seen.status.pace.now)),
     };
     Some(page(&frame, &html! { (place) (body) }))
 }
@@ -98,7 +99,7 @@ fn place(filter: &Filter, table: &str, at: usize) -> Markup {
     html! {
         nav.crumbs aria-label="Place" {
             a href={ "/" (of_show(filter).query()) "#t" (at) } { "Grid" } " › "
-            a href={ "/" (only.query()) } { (table) }
+            a href={ "/" (only.query()) } { (shown(table)) }
         }
     }
 }
@@ -106,7 +107,7 @@ fn place(filter: &Filter, table: &str, at: usize) -> Markup {
 /// A month of several parts.
 fn list(filter: &Filter, line: &Line<'_>, parts: &[Part<'_>], month: &str) -> Markup {
     html! {
-        h1 { (line.table.name) " " (month) @if let Some(state) = worst(parts) { " " (badge(state)) } }
+        h1 { (shown(&line.table.name)) " " (month) @if let Some(state) = worst(parts) { " " (badge(state)) } }
         p { "This month has " (counted(parts.len() as u64, "part")) ", because runs were asked for parts of it." }
         ul.parts {
             @for part in parts {
@@ -122,7 +123,7 @@ fn list(filter: &Filter, line: &Line<'_>, parts: &[Part<'_>], month: &str) -> Ma
 fn one(seen: &Seen, filter: &Filter, opened: &Opened<'_>, chunks: &[ChunkLine]) -> Markup {
     let (table, part) = (opened.line.table, opened.part);
     html! {
-        h1 { (table.name) " " (part.window) " " (badge(part.state)) }
+        h1 { (shown(&table.name)) " " (part.window) " " (badge(part.state)) }
         (facts(opened, chunks))
         (to_do(seen, opened))
         @if let Some(known) = part.known {

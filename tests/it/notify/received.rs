@@ -4,7 +4,7 @@ use serde_json::Value;
 use testkit::middle::Identity;
 use testkit::project::{PASSWORD_VARIABLE, T_MONTHLY};
 use testkit::tables::{self, Table};
-use testkit::{Ended, Project, Server, faults};
+use testkit::{Ended, Project, Server, faults, program};
 
 use super::{Answer, Receiver};
 
@@ -120,7 +120,7 @@ async fn a_webhook_receives_each_end_of_a_run() {
     project.configure("source_rows_max = 100\n", "");
     sync(&project, &RUN).await.expect(0);
     let success = receiver.heard()[1].json();
-    assert_eq!(success["tables"][0]["state"], "verified");
+    assert_eq!(success["tables"][0]["state"], "complete");
     assert!(text(&success["message"]).starts_with("Done: "), "{success}");
     crate::json::assert_example("notice", &success);
     assert_eq!(events(&receiver), are(&[("start", None), ("success", Some(0))]));
@@ -188,6 +188,32 @@ async fn rows_that_differ_are_told_at_once_and_at_the_end() {
     assert_eq!(
         events(&receiver),
         are(&[("mismatch", None), ("success", Some(0))])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_error_of_a_table_has_its_commands_by_the_name_that_was_called() {
+    let server = Server::start().await;
+    let table = Table::new("T", "ID int NOT NULL, D datetime NOT NULL, V int NULL");
+    let rows = ["(1, '2025-10-01', 1)"];
+    table.indexed("D").rows(rows).at_source(&server).await;
+    let project = Project::new(&server, T_MONTHLY);
+    let receiver = Receiver::start([]).await;
+    posts_to(&project, &receiver, "");
+    sync(&project, &RUN).await.expect(0);
+    let date = "date_column = \"D\"\n";
+    project.configure(date, &format!("{date}exclude_columns = [\"V\"]\n"));
+    receiver.take();
+    let name = format!("mssql-sync{}", std::env::consts::EXE_SUFFIX);
+    let mut command = project.command(program::path().with_file_name(name));
+    let command = command.args(RUN).envs(SECRETS);
+    let child = program::start(command).expect("it starts");
+    Ended::of(child).await.expect(6);
+    let refused = receiver.heard()[0].json()["tables"][0].clone();
+    assert_eq!(refused["state"], "refused");
+    assert!(
+        text(&refused["error"]).contains("`mssql-sync forget --table T`"),
+        "{refused}"
     );
 }
 

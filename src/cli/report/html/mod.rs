@@ -14,7 +14,7 @@ use super::facts::{End, Report, Servers};
 use super::verdict::{Fault, Verdict};
 use crate::base::exit_code::ExitCode;
 use crate::base::program;
-use crate::base::text::harmless_text;
+use crate::web::markup::{prose, shown};
 
 /// How a report as a page begins, by which one is known. A browser that obeys the policy loads nothing and runs nothing.
 pub(super) const HEAD: &str = "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -41,7 +41,7 @@ pub(super) fn page(report: &Report, verdict: &Verdict) -> String {
         "{} to {}: what is verified",
         report.source.database, report.target.database
     );
-    let title = harmless_text(&title);
+    let title = shown(&title);
     let body = html! {
         meta name="viewport" content="width=device-width, initial-scale=1";
         title { (title) }
@@ -76,21 +76,6 @@ pub(super) fn page(report: &Report, verdict: &Verdict) -> String {
         body.into_string(),
         main.into_string()
     )
-}
-
-/// A text of others, in which nothing hides or turns around what stands beside it.
-fn shown(text: &str) -> String {
-    harmless_text(text)
-}
-
-/// A text with commands between backticks.
-fn prose(text: &str) -> Markup {
-    let text = program::named(text);
-    html! {
-        @for (at, part) in text.split('`').enumerate() {
-            @if at % 2 == 1 { code { (shown(part)) } } @else { (shown(part)) }
-        }
-    }
 }
 
 /// The heading of a section, by its anchor.

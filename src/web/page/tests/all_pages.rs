@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::base::text::harmless_text;
 
-/// A name that would be a script, an attribute and an end of both.
-const NAME: &str = "<script>alert('x')</script>\" onclick=\"y & `z` style='";
+/// A name that would be a script, an attribute and an end of both, that turns around what follows, and clears a terminal.
+const NAME: &str = "<script>alert('x')</script>\" onclick=\"y & `z` style='\u{202e}\u{1b}[2J";
 
 fn hostile() -> Seen {
     let mut seen = going();
@@ -17,8 +18,22 @@ fn hostile() -> Seen {
         (refusal.table, refusal.error) = (NAME.to_owned(), NAME.to_owned());
     }
     seen.status.tables[0] = table;
-    seen.status.run.as_mut().unwrap().tables = Some(vec![NAME.to_owned()]);
-    seen.runs[2].record.error = Some(NAME.to_owned());
+    seen.status.tables[2].name = format!("of no run {NAME}");
+    let run = seen.status.run.as_mut().unwrap();
+    run.tables = Some(vec![NAME.to_owned()]);
+    run.record.host = NAME.to_owned();
+    for decision in &mut seen.status.pace.decisions {
+        (decision.table, decision.why) = (NAME.to_owned(), NAME.to_owned());
+    }
+    for pass in &mut seen.status.passes {
+        pass.pass.scope.tables = Some(vec![NAME.to_owned()]);
+    }
+    for kept in &mut seen.runs {
+        (kept.record.host, kept.record.error) = (NAME.to_owned(), Some(NAME.to_owned()));
+        for account in &mut kept.accounts {
+            account.table = NAME.to_owned();
+        }
+    }
     seen.config_error = Some(NAME.to_owned());
     seen
 }
@@ -84,12 +99,22 @@ fn no_page_has_a_style_or_a_script_of_its_own() {
 
 #[test]
 fn names_are_text_wherever_they_stand() {
-    for (name, page) in pages(&hostile()) {
+    let mut all = pages(&hostile());
+    all.extend(pages(&ended(hostile())));
+    for (name, page) in all {
         assert!(!page.0.contains("<script>"), "{name}");
         assert!(!page.0.contains("\" onclick"), "{name}");
+        // A choice keeps the exact name.
+        let exact = values(&page.0, "value").into_iter();
+        let text = exact.fold(page.0.clone(), |text, value| {
+            text.replace(&format!(" value=\"{value}\""), "")
+        });
+        assert_eq!(text, harmless_text(&text), "{name}");
     }
     let page = index(&hostile(), &Filter::default());
     assert!(text_of(&page).contains(NAME.split('`').next().unwrap()));
+    let exact = html! { (NAME) }.into_string();
+    assert!(values(&page.0, "value").contains(&exact.as_str()));
     let links = values(&page.0, "href");
     let cell = links.iter().find(|link| link.contains("window=2024-09")).unwrap();
     let query = cell

@@ -12,8 +12,10 @@ use crate::model::pace::{Action, Cause, Decision, Figures, Hold, Signs};
 use crate::model::row::Tally;
 use crate::model::stages::{ChunkTiming, Stages};
 use crate::model::window::{DateRange, Window};
-use crate::status::{Condition, Kept, PaceStatus, PassStatus, RunStatus, Status, TableStatus, WindowStatus};
-use crate::web::seen::{ChunkLine, Rate, Seen};
+use crate::status::{
+    Condition, Kept, PaceStatus, PassStatus, RunStatus, Status, TableStatus, WindowDifferences, WindowStatus,
+};
+use crate::web::seen::{ChunkLine, PassDifferences, Rate, Seen};
 
 pub(super) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -233,25 +235,41 @@ pub(super) fn passes() -> Vec<PassStatus> {
         id: 2,
         source: true,
         scope: PassScope {
-            tables: Some(vec!["SALES".to_owned()]),
+            tables: Some(vec!["SALES".to_owned(), "PAYMENT".to_owned()]),
             range: None,
         },
-        differing: 3,
+        differing: 4,
         ..whole.clone()
     };
-    [(whole, 0), (narrow, 1)]
+    [(whole, 0), (narrow, 2)]
         .map(|(pass, repaired_since)| PassStatus { pass, repaired_since })
         .into()
 }
 
-pub(super) fn differing() -> Vec<(u128, Vec<Differing>)> {
-    let of = |ordinal| Differing {
-        table: "SALES".to_owned(),
+/// What a pass left of SALES, and of another table, of which all was loaded again.
+pub(super) fn differing(sales: &str) -> Vec<PassDifferences> {
+    let of = |table: &str, ordinal| Differing {
+        table: table.to_owned(),
         window: month("2024-11"),
         ordinal,
         load_id: 7,
     };
-    vec![(2, vec![of(Some(3)), of(Some(9)), of(None)])]
+    let window = |table: &str, differing, repaired_since| WindowDifferences {
+        table: table.to_owned(),
+        window: month("2024-11"),
+        differing,
+        repaired_since,
+    };
+    vec![PassDifferences {
+        pass_id: 2,
+        chunks: vec![
+            of("PAYMENT", Some(0)),
+            of(sales, Some(3)),
+            of(sales, Some(9)),
+            of(sales, None),
+        ],
+        windows: vec![window("PAYMENT", 1, 1), window(sales, 3, 1)],
+    }]
 }
 
 /// A window's chunks, with keys that nobody must see.
@@ -298,7 +316,6 @@ pub(super) fn chunks() -> Vec<ChunkLine> {
 fn seen(status: Status) -> Seen {
     Seen {
         rates: rates(status.pace.now),
-        now: status.pace.now,
         runs: vec![
             kept(None, true, None),
             kept(None, false, None),

@@ -4,7 +4,6 @@ mod all_pages;
 mod grid;
 mod made_up;
 mod present;
-mod written;
 
 use maud::Markup;
 
@@ -102,7 +101,7 @@ fn pages(seen: &Seen) -> Vec<(String, Markup)> {
     }
     pages.push(("next".to_owned(), next(seen)));
     pages.push(("runs".to_owned(), runs(seen)));
-    pages.push(("reconcile".to_owned(), findings(seen, &differing())));
+    pages.push(("reconcile".to_owned(), findings(seen, &differing(table))));
     pages.push(("problem".to_owned(), problem(503, "The state file is damaged")));
     pages
 }
