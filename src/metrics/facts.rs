@@ -1,7 +1,5 @@
 //! The facts that metrics are made of: those of the status, and the sums that the state file keeps beside them.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
 use crate::base::error::Result;
@@ -10,8 +8,7 @@ use crate::checkpoint::{RunRecord, View};
 use crate::model::account::Account;
 use crate::model::pace::Cause;
 use crate::model::stages::{StageTimes, Stages};
-use crate::model::window::Window;
-use crate::status::{Condition, Status, TableStatus, findings};
+use crate::status::{Condition, Status, TableStatus};
 
 /// What the metrics of a state file say.
 pub(super) struct Facts {
@@ -56,12 +53,10 @@ impl Facts {
             let same = |sum: &&Account| sum.table.to_lowercase() == table.to_lowercase();
             Account::total(sums.iter().filter(same))
         };
-        let unrepaired = unrepaired(view, &status)?;
         let mut tables = Vec::new();
         for table in &status.tables {
             tables.push(TableFacts {
                 mismatches: view.mismatches(&table.name)?,
-                unrepaired: of_table(&unrepaired, &table.name),
                 ..TableFacts::of(&status, table, asked_for(&table.name))
             });
         }
@@ -87,24 +82,6 @@ impl Facts {
     }
 }
 
-/// The differences that passes left and that nobody has put right since, a window. Of several passes that found some there,
-/// the one counts that found most.
-fn unrepaired(view: &View<'_>, status: &Status) -> Result<BTreeMap<(String, Window), u64>> {
-    let mut left = BTreeMap::new();
-    for pass in status.passes.iter().filter(|pass| pass.differing() > 0) {
-        for found in findings(view, &pass.pass)? {
-            let of = left.entry((found.table, found.window)).or_default();
-            *of = found.differing.saturating_sub(found.repaired_since).max(*of);
-        }
-    }
-    Ok(left)
-}
-
-fn of_table(left: &BTreeMap<(String, Window), u64>, name: &str) -> u64 {
-    let of = left.iter().filter(|((table, _), _)| table == name);
-    of.map(|(_, count)| count).sum()
-}
-
 impl TableFacts {
     fn of(status: &Status, table: &TableStatus, asked: Account) -> TableFacts {
         let not_loaded = status.not_loaded(table);
@@ -128,7 +105,7 @@ impl TableFacts {
             name: table.name.clone(),
             asked,
             mismatches: 0,
-            unrepaired: 0,
+            unrepaired: table.differing.iter().map(|differing| differing.count).sum(),
             rows_verified: counts.rows,
             is_refused: table.refused.is_some(),
             windows,

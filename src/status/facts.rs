@@ -60,6 +60,18 @@ pub(crate) struct TableStatus {
     pub(crate) refused: Option<Refusal>,
     /// Whether it is copied by dates.
     pub(crate) is_dated: bool,
+    /// What comparisons found and nobody has put right since.
+    pub(crate) differing: Vec<Unrepaired>,
+}
+
+/// Differences that comparisons found in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unrepaired {
+    pub(crate) window: Window,
+    /// Chunks that differ, and one more if the window as a whole does.
+    pub(crate) count: u64,
+    /// Whether the source was compared.
+    pub(crate) source: bool,
 }
 
 #[derive(Debug)]

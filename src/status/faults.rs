@@ -3,8 +3,9 @@
 use chrono::NaiveDate;
 
 use super::condition::Condition;
-use super::facts::TableStatus;
+use super::facts::{TableStatus, Unrepaired};
 use crate::base::program;
+use crate::base::text::counted;
 use crate::model::window::{DateRange, Window};
 use crate::progress::last_day;
 
@@ -143,6 +144,17 @@ pub(crate) fn reconcile_line(source: bool, repair: bool, table: &str) -> String 
         "{} reconcile{source}{repair} --tables {}",
         program::name(),
         argument(&[table])
+    )
+}
+
+/// What comparisons found in windows of a table, in words.
+pub(crate) fn differing_line(differing: &[Unrepaired]) -> String {
+    let count: u64 = differing.iter().map(|of| of.count).sum();
+    let windows: Vec<Window> = differing.iter().map(|of| of.window).collect();
+    format!(
+        "a comparison found {} in {}, and nobody has put it right",
+        counted(count, "difference"),
+        months(&windows)
     )
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::read::is_repaired;
 use crate::base::error::Result;
-use crate::checkpoint::{Pass, View};
+use crate::checkpoint::{Differing, Pass, View, WindowState};
+use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::window::Window;
 
 /// The number of differences that a pass left in a window.
@@ -42,4 +42,25 @@ pub(crate) fn findings(view: &View<'_>, pass: &Pass) -> Result<Vec<WindowDiffere
             },
         )
         .collect())
+}
+
+/// Whether a difference was loaded again after the pass. A chunk is then of another load; a window that was not whole was
+/// completed.
+pub(super) fn is_repaired(view: &View<'_>, pass: &Pass, differing: &Differing) -> Result<bool> {
+    let Differing {
+        table,
+        window,
+        ordinal,
+        load_id,
+    } = differing;
+    if let Some(ordinal) = ordinal {
+        let chunk = view.chunk(table, *window, *ordinal)?;
+        // 0 is no load: nobody knows which one differed.
+        let is_another = |chunk: Chunk| chunk.state == ChunkState::Verified && chunk.load_id != *load_id;
+        return Ok(*load_id != 0 && chunk.is_some_and(is_another));
+    }
+    let windows = view.windows(table)?;
+    let mut windows = windows.iter().filter(|record| record.window.overlaps(*window));
+    let ended_at = pass.ended_at.unwrap_or(pass.started_at);
+    Ok(windows.any(|record| record.state == WindowState::Complete && record.updated_at > ended_at))
 }

@@ -24,9 +24,12 @@ use crate::control;
 
 pub(crate) use account::line as account_line;
 pub(crate) use condition::Condition;
-pub(crate) use facts::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus, of_expected};
+pub(crate) use facts::{
+    PassStatus, Progress, RunStatus, Status, TableStatus, Unrepaired, WindowStatus, of_expected,
+};
 pub(crate) use faults::{
-    Fault, alike, dates, faults, months, of_table, reconcile_line, run_again, run_line, same_again,
+    Fault, alike, dates, differing_line, faults, months, of_table, reconcile_line, run_again, run_line,
+    same_again,
 };
 pub(crate) use findings::{WindowDifferences, findings};
 pub(crate) use line::{Line, Part, worst};

@@ -1,7 +1,10 @@
 //! Reads the facts of `sync status` from the state file.
 
 use super::condition::Condition;
-use super::facts::{PaceStatus, PassStatus, RunStatus, Status, TableStatus, WindowStatus, until, whole_of};
+use super::facts::{
+    PaceStatus, PassStatus, RunStatus, Status, TableStatus, Unrepaired, WindowStatus, until, whole_of,
+};
+use super::findings::{findings, is_repaired};
 use crate::base::error::Result;
 use crate::checkpoint::{Differing, Pass, Reader, RunRecord, TableRecord, View, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
@@ -35,7 +38,9 @@ pub(crate) fn read<'a>(reader: &'a Reader, config: Option<&Config>) -> Result<(S
     }
     let mut passes = Vec::new();
     for pass in view.passes()? {
-        passes.push(of_pass(&view, pass)?);
+        let pass = of_pass(&view, pass)?;
+        add_differences(&mut tables, &view, &pass)?;
+        passes.push(pass);
     }
     let status = Status {
         is_kept: true,
@@ -185,31 +190,34 @@ fn share(last: &Chunk, window: Window, run: Option<&RunRecord>) -> Option<f64> {
     (whole > 0.0).then(|| ((reached - start).as_seconds_f64() / whole).clamp(0.0, 1.0))
 }
 
+/// Adds what a pass found to its tables, as far as nobody has put it right since. Of several passes that found differences in
+/// a window, the one counts that found most.
+fn add_differences(tables: &mut [TableStatus], view: &View<'_>, pass: &PassStatus) -> Result<()> {
+    if pass.differing() == 0 {
+        return Ok(());
+    }
+    for found in findings(view, &pass.pass)? {
+        let count = found.differing.saturating_sub(found.repaired_since);
+        let Some(table) = named(tables, &found.table).filter(|_| count > 0) else {
+            continue;
+        };
+        let source = pass.pass.source;
+        match table.differing.iter_mut().find(|of| of.window == found.window) {
+            Some(of) => (of.count, of.source) = (of.count.max(count), of.source || source),
+            None => table.differing.push(Unrepaired {
+                window: found.window,
+                count,
+                source,
+            }),
+        }
+    }
+    Ok(())
+}
+
 fn of_pass(view: &View<'_>, pass: Pass) -> Result<PassStatus> {
     let mut repaired_since = 0;
     for differing in view.differing(pass.id)? {
         repaired_since += u64::from(is_repaired(view, &pass, &differing)?);
     }
     Ok(PassStatus { pass, repaired_since })
-}
-
-/// Whether a difference was loaded again after the pass. A chunk is then of another load; a window that was not whole was
-/// completed.
-pub(super) fn is_repaired(view: &View<'_>, pass: &Pass, differing: &Differing) -> Result<bool> {
-    let Differing {
-        table,
-        window,
-        ordinal,
-        load_id,
-    } = differing;
-    if let Some(ordinal) = ordinal {
-        let chunk = view.chunk(table, *window, *ordinal)?;
-        // 0 is no load: nobody knows which one differed.
-        let is_another = |chunk: Chunk| chunk.state == ChunkState::Verified && chunk.load_id != *load_id;
-        return Ok(*load_id != 0 && chunk.is_some_and(is_another));
-    }
-    let windows = view.windows(table)?;
-    let mut windows = windows.iter().filter(|record| record.window.overlaps(*window));
-    let ended_at = pass.ended_at.unwrap_or(pass.started_at);
-    Ok(windows.any(|record| record.state == WindowState::Complete && record.updated_at > ended_at))
 }

@@ -10,6 +10,7 @@ use crate::model::plan::TablePlan;
 use crate::model::row::Value;
 use crate::model::window::Extent;
 use crate::mssql::Session;
+use crate::target::receipt::Incarnation;
 use crate::target::table::Target;
 
 /// The number of rows that the catalog keeps for a table. SQL Server changes it with the rows, so it is exact
@@ -44,8 +45,8 @@ pub struct Part {
 ///
 /// # Errors
 /// Those of [`Session::rows`] that break the connection.
-pub async fn kept(session: &mut Session, target: &Target) -> Result<Option<u64>> {
-    let id = [Value::Integer(i64::from(target.incarnation.object_id))];
+pub async fn kept(session: &mut Session, target: &Incarnation) -> Result<Option<u64>> {
+    let id = [Value::Integer(i64::from(target.object_id))];
     match session.rows(KEPT, &id).await {
         Ok(rows) => {
             let row = rows.first();

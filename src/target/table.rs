@@ -140,10 +140,7 @@ impl Target {
             has_more_columns: schema.columns.len() + schema.refused.len() > columns.len(),
             columns,
             columnstore: schema.columnstore,
-            incarnation: Incarnation {
-                object_id: schema.object_id,
-                created: schema.create_date.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
-            },
+            incarnation: Incarnation::of(schema),
             by_row: false,
         })
     }

@@ -93,11 +93,11 @@ fn taken(asked: SocketAddr, error: std::io::Error) -> Error {
     let text = match error.kind() {
         IoErrorKind::AddrInUse => format!(
             "The page cannot be served at {asked}, where another program listens; end that, or name another address \
-             with --listen, or as `listen` in [serve]"
+             with `sync serve --listen` or `sync run --serve=`, or as `listen` in [serve]"
         ),
         _ => format!(
-            "The page cannot be served at {asked}; name an address of this machine with --listen, or as `listen` in \
-             [serve]"
+            "The page cannot be served at {asked}; name an address of this machine with `sync serve --listen` or \
+             `sync run --serve=`, or as `listen` in [serve]"
         ),
     };
     Error::new(ErrorKind::Usage, text).with_source(error)

@@ -231,7 +231,7 @@ async fn what_was_refused_is_told_until_it_is_put_right() {
     assert!(!said.contains("Refused"), "{said}");
     assert_eq!(
         text(&project, &["--failed"]).await,
-        "Nothing is failed, mismatched, stale or refused.\n"
+        "Nothing is failed, mismatched, stale, refused or found to differ.\n"
     );
 
     // A start that is refused takes nothing from what is known of the last run.

@@ -78,6 +78,8 @@ pub(super) struct TableFacts {
     pub(super) counted: Option<Counted>,
     /// Why it cannot be counted, and how a command ends with that.
     pub(super) count_error: Option<(String, ExitCode)>,
+    /// The rows that the target's catalog has of it and those that all its receipts prove, if they are fewer.
+    pub(super) fewer: Option<(u64, u64)>,
     /// Why the last run that came to it could not finish it.
     pub(super) refused: Option<String>,
     /// Rows that left the target and could not be followed.

@@ -19,10 +19,10 @@ use crate::config::{Config, Mode, TableConfig};
 use crate::model::account::Account;
 use crate::model::row::Tally;
 use crate::model::window::{DateRange, Window, missing};
-use crate::mssql::Endpoint;
+use crate::mssql::{Endpoint, catalog};
 use crate::status::{Condition, Kept, Status, TableStatus, complete, findings, kept_with_view, runs};
 use crate::target::receipt::{self, Incarnation, Sums};
-use crate::target::{lease, migrate};
+use crate::target::{lease, migrate, row_count};
 
 /// The runs that are told. An account is kept of as many.
 const RUNS_MAX: usize = 100;
@@ -240,17 +240,23 @@ async fn ask(
         }
     }
     let mut session = lease::open_to_look(&config.target.endpoint, &config.run.timeouts).await?;
-    if migrate::version(&mut session).await? == 0 {
-        return Ok(());
-    }
+    let has_receipts = migrate::version(&mut session).await? > 0;
     for (table, facts) in asked.tables.iter().zip(tables) {
-        // It does not matter whether the rows are in the table that is there now: they were counted.
-        let any = Incarnation {
-            object_id: 0,
-            created: String::new(),
+        let name = config.target_table(table);
+        let there = catalog::describe(&mut session, &name).await?;
+        let there = there.as_ref().map(Incarnation::of);
+        let (sums, kept) = match (&there, has_receipts) {
+            (Some(there), true) => (
+                receipt::sums(&mut session, &name, there).await?,
+                row_count::kept(&mut session, there).await?,
+            ),
+            // Without the table or the receipts, there is no proof of anything.
+            _ => (BTreeMap::new(), None),
         };
-        let sums = receipt::sums(&mut session, &config.target_table(table), &any).await?;
-        for window in facts.windows.iter_mut().filter(|window| window.is_complete()) {
+        let proven: u64 = sums.values().map(|sums| sums.rows).sum();
+        facts.fewer = kept.filter(|kept| *kept < proven).map(|kept| (kept, proven));
+        let is_proven = |window: &&mut WindowFacts| window.is_complete() || window.state == Condition::Open;
+        for window in facts.windows.iter_mut().filter(is_proven) {
             let sums = sums.get(&window.window);
             let marks = view.marks(&facts.name, window.window)?;
             window.receipts = Some(Receipts {
@@ -262,16 +268,24 @@ async fn ask(
     Ok(())
 }
 
-/// Whether receipts are those that the state file has the chunks of.
+/// Whether receipts are those that the state file has the chunks of, and their rows in the table that now has the name.
 fn agree(sums: &Sums, window: &WindowFacts, marks: i64) -> bool {
     let own = (
+        window.chunks,
         window.chunks,
         window.chunks,
         window.tally.row_count,
         window.tally.byte_count,
         marks,
     );
-    (sums.chunks, sums.verified, sums.rows, sums.bytes, sums.marks) == own
+    (
+        sums.chunks,
+        sums.verified,
+        sums.here,
+        sums.rows,
+        sums.bytes,
+        sums.marks,
+    ) == own
 }
 
 /// The last runs whose dates and tables are asked for. One of which nothing is kept may have come to any table.

@@ -116,6 +116,14 @@ fn differing(table: &TableFacts, faults: &mut Vec<Fault>) {
     {
         faults.push(table.fault(ExitCode::Mismatch, different(counted), reconcile()));
     }
+    if let Some((there, proven)) = table.fewer.filter(|_| by_window == 0) {
+        let text = format!(
+            "The target table has {} of the {} that its receipts prove",
+            thousands(there),
+            counted_rows(proven)
+        );
+        faults.push(table.fault(ExitCode::Mismatch, text, reconcile()));
+    }
     let others = table.windows_where(WindowFacts::disagrees);
     if !others.is_empty() {
         let text = format!(
@@ -200,6 +208,13 @@ fn incomplete(table: &TableFacts, faults: &mut Vec<Fault>) {
     }
 }
 
+/// A sentence within another.
+fn lowered(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_lowercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
+}
+
 /// The verdict in one sentence.
 fn sentence(report: &Report, code: ExitCode) -> String {
     let windows = || report.tables.iter().flat_map(|table| &table.windows);
@@ -227,16 +242,26 @@ fn sentence(report: &Report, code: ExitCode) -> String {
     let compared = match (&report.servers, report.counted()) {
         (Servers::NotAsked, _) => ", and the servers were not asked for their counts".to_owned(),
         (Servers::Away { .. }, _) => ", and the counts of both ends could not be compared".to_owned(),
-        (Servers::Asked, Some(rows)) if rows.is_equal() && code != ExitCode::Mismatch => {
-            format!(", and both ends have the same {}", counted_rows(rows.source))
+        (Servers::Asked, Some(rows)) if rows.is_equal() && code == ExitCode::Done => {
+            let of = match open {
+                0 => String::new(),
+                _ => " in those that are complete; open ones were not counted".to_owned(),
+            };
+            format!(", and both ends have the same {}{of}", counted_rows(rows.source))
         }
         (Servers::Asked, _) => String::new(),
     };
     match code {
         ExitCode::Mismatch => {
-            format!("Source and target differ, or did when they were compared: {verified}{compared}.")
+            format!(
+                "Source and target differ, or did when they were compared; see below. By the state file, {}.",
+                lowered(&verified)
+            )
         }
-        ExitCode::Incomplete => format!("Not all that was asked for is complete: {verified}{compared}."),
+        ExitCode::Incomplete => format!(
+            "Not all that was asked for is complete; see below. By the state file, {}{compared}.",
+            lowered(&verified)
+        ),
         _ => format!("{verified}{compared}."),
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::base::text::counted;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
-use crate::status::{Fault, Status, faults, months, of_expected, of_table, run_again};
+use crate::status::{
+    Fault, Status, differing_line, faults, months, of_expected, of_table, reconcile_line, run_again,
+};
 
 /// All windows of all tables, a line each.
 pub(super) fn windows(status: &Status, screen: &Screen) -> String {
@@ -57,9 +59,15 @@ pub(super) fn failed(status: &Status, screen: &Screen) -> String {
         for fault in faults(table) {
             text.push_str(&of_fault(&fault, screen));
         }
+        if !table.differing.is_empty() {
+            let differs = screen.paint(&differing_line(&table.differing), Tone::Bad);
+            let source = table.differing.iter().any(|of| of.source);
+            text.push_str(&screen.prose(&format!("{}: {differs}", table.name)));
+            text.push_str(&line_of(&reconcile_line(source, true, &table.name)));
+        }
     }
     match text.is_empty() {
-        true => "Nothing is failed, mismatched, stale or refused.\n".to_owned(),
+        true => "Nothing is failed, mismatched, stale, refused or found to differ.\n".to_owned(),
         false => text.trim_end().to_owned() + "\n",
     }
 }

@@ -41,7 +41,7 @@ impl Counter<'_> {
             return Ok(true);
         }
         let proven: u64 = sums.values().map(|sums| sums.rows).sum();
-        Ok(row_count::kept(session, self.target).await? != Some(proven))
+        Ok(row_count::kept(session, &self.target.incarnation).await? != Some(proven))
     }
 
     /// The windows of `in_step` whose number of rows in the target is not their verified chunks'.

@@ -180,7 +180,7 @@ async fn miscounted(
         return Ok(None);
     }
     let proven: u64 = sums.values().map(|sums| sums.rows).sum();
-    let kept = row_count::kept(session, target).await?;
+    let kept = row_count::kept(session, &target.incarnation).await?;
     Ok(kept.filter(|kept| *kept != proven).map(|kept| {
         format!(
             "Table {}: target table {} has {} and the receipts prove {}, so a run counts the rows of the dates that are asked \

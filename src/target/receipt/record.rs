@@ -8,7 +8,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
 use crate::model::chunk::{Chunk, ChunkState, KeyBytes, KeyRange};
 use crate::model::row::{Digest, Tally, Value};
-use crate::model::table::TableName;
+use crate::model::table::{TableName, TableSchema};
 use crate::model::window::Window;
 use crate::mssql::{Row, Session};
 use crate::tsql::predicate::day;
@@ -37,6 +37,16 @@ pub struct Incarnation {
     pub object_id: i32,
     /// `sys.tables.create_date`, to the millisecond.
     pub created: String,
+}
+
+impl Incarnation {
+    /// That of a table as the catalog has it.
+    pub fn of(schema: &TableSchema) -> Incarnation {
+        Incarnation {
+            object_id: schema.object_id,
+            created: schema.create_date.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+        }
+    }
 }
 
 /// A chunk as the target proves it.

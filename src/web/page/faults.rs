@@ -4,7 +4,10 @@ use maud::{Markup, html};
 
 use super::layout::{badge, command, error, names, stamp, window_link};
 use crate::base::text::counted;
-use crate::status::{Fault, Status, TableStatus, faults, missing, months, notes, of_table, run_again};
+use crate::status::{
+    Fault, Status, TableStatus, Unrepaired, differing_line, faults, missing, months, notes, of_table,
+    reconcile_line, run_again,
+};
 use crate::web::filter::Filter;
 use crate::web::markup::{prose, shown};
 
@@ -18,6 +21,7 @@ pub(super) fn section(status: &Status, filter: &Filter) -> Markup {
     for table in tables {
         items.extend(refused(status, table));
         items.extend(faults(table).iter().map(of_fault));
+        items.extend(differing(table, &table.differing));
     }
     let left = items.len().saturating_sub(FAULTS_MAX) as u64;
     html! {
@@ -39,6 +43,18 @@ pub(super) fn refused(status: &Status, table: &TableStatus) -> Option<Markup> {
         (error(of_table(&refusal.error, &table.name)))
         p { "Correct that, then run:" }
         (command(&run_again(dates, table.is_dated, &table.name)))
+    })
+}
+
+/// What comparisons found in a table, and the command that puts it right.
+pub(super) fn differing(table: &TableStatus, differing: &[Unrepaired]) -> Option<Markup> {
+    let source = differing.iter().any(|of| of.source);
+    (!differing.is_empty()).then(|| {
+        html! {
+            h3 { (shown(&table.name)) ": " (differing_line(differing)) }
+            p { a href="/reconcile" { "What it found" } " has the chunks. This compares again, and loads what differs:" }
+            (command(&reconcile_line(source, true, &table.name)))
+        }
     })
 }
 

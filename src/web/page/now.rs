@@ -41,12 +41,19 @@ pub(super) fn now(seen: &Seen) -> Markup {
     }
 }
 
+/// The time between two rates.
+const RATE_PERIOD: TimeDelta = TimeDelta::seconds(10);
+
 /// The rows of a second over the last minute; `None` without a look.
 pub(super) fn rate(seen: &Seen, of: impl Fn(&crate::web::seen::Rate) -> f64) -> Option<f64> {
-    let recent = seen
-        .rates
-        .iter()
-        .filter(|rate| seen.status.pace.now - rate.at <= RATE_OVER);
+    // A rate is of the time before it: the first one may be of what was before the run.
+    let begun = seen
+        .status
+        .running()
+        .map(|run| run.record.started_at + RATE_PERIOD);
+    let recent = seen.rates.iter().filter(|rate| {
+        seen.status.pace.now - rate.at <= RATE_OVER && begun.is_none_or(|begun| rate.at >= begun)
+    });
     let (sum, count) = recent.fold((0.0, 0_u32), |(sum, count), rate| (sum + of(rate), count + 1));
     (count > 0).then(|| sum / f64::from(count))
 }
@@ -109,7 +116,8 @@ fn since(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
 
 fn bar(seen: &Seen, progress: &Progress<'_>) -> Markup {
     let left = rate(seen, |rate| rate.loaded_per_second).and_then(|rate| progress.left(rate));
-    let left = left.filter(|_| seen.status.held().is_none());
+    let run = seen.status.running();
+    let left = left.filter(|_| seen.status.held().is_none() && run.is_none_or(|run| run.waiting.is_none()));
     html! {
         div.bar {
             label for="progress" { (shown(&progress.text())) }

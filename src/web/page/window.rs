@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::HumanBytes;
 use maud::{Markup, html};
 
-use super::faults::{refused, remedy};
+use super::faults::{differing, refused, remedy};
 use super::grid::label;
 use super::layout::{Frame, Tone, badge, command, error, note, of_show, page, stamp, window_path};
 use crate::base::text::{counted, thousands};
@@ -16,7 +16,7 @@ use crate::model::chunk::ChunkState;
 use crate::model::stages::ChunkTiming;
 use crate::model::window::Window;
 use crate::status::{
-    Condition, Fault, Line, Part, dates, faults, months, of_expected, of_table, run_again, worst,
+    Condition, Fault, Line, Part, Unrepaired, dates, faults, months, of_expected, of_table, run_again, worst,
 };
 use crate::web::filter::{Filter, Show};
 use crate::web::markup::{prose, shown};
@@ -188,7 +188,11 @@ fn to_do(seen: &Seen, opened: &Opened<'_>) -> Markup {
             p { "The same is so of " (months(&others.windows)) ". One command for all of them:" }
             (command(&others.command()))
         }
-        @if own.is_none() { (of_state(opened)) }
+        @let found: Vec<Unrepaired> =
+            table.differing.iter().filter(|of| of.window == part.window).copied().collect();
+        @if let Some(found) = differing(table, &found) {
+            (note(Tone::Bad, &found))
+        } @else if own.is_none() { (of_state(opened)) }
         @if let Some(refused) = refused(&seen.status, table).filter(|_| part.state != Condition::Complete) {
             h2 { "The table" }
             (note(Tone::Bad, &refused))

@@ -358,7 +358,7 @@ fn what_is_failed_and_what_puts_it_right() {
     ");
     assert_eq!(
         failed(&Status::default(), &Screen::none()),
-        "Nothing is failed, mismatched, stale or refused.\n"
+        "Nothing is failed, mismatched, stale, refused or found to differ.\n"
     );
 }
 
