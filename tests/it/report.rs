@@ -445,14 +445,10 @@ async fn a_name_is_no_markup() {
         return;
     };
     let name = "<script>alert('x')</script>&\u{202e}";
-    for (ddl, table) in [("ID int NOT NULL PRIMARY KEY", name)] {
-        server
-            .at_source(&format!("CREATE TABLE dbo.[{table}] ({ddl})"))
-            .await;
-        server
-            .at_source(&format!("INSERT INTO dbo.[{table}] VALUES (1)"))
-            .await;
-    }
+    let ddl = format!("CREATE TABLE dbo.[{name}] (ID int NOT NULL PRIMARY KEY)");
+    server.at_source(&ddl).await;
+    let row = format!("INSERT INTO dbo.[{name}] VALUES (1)");
+    server.at_source(&row).await;
     let project = Project::new(&server, &testkit::project::full(name));
     project.sync(&["run"]).await.expect(0);
     let page = page(&project, &[], 0).await;
@@ -506,6 +502,11 @@ async fn tables_of_each_kind_and_what_is_left_out() {
     server.at_source("UPDATE dbo.ITEM SET NAME = N'Coffee'").await;
     project.sync(&["run", "--tables", "ITEM"]).await.expect(0);
     report(&project, &[], 0).await;
+    // It is of no month, and in the report of each.
+    let october = report(&project, &["--month", "2025-10"], 0).await;
+    assert_eq!(october["runs"].as_array().map(Vec::len), Some(2), "{october}");
+    let of_t = report(&project, &["--month", "2025-10", "--tables", "T"], 0).await;
+    assert_eq!(of_t["runs"].as_array().map(Vec::len), Some(1), "{of_t}");
     let page = page(&project, &["--month", "2025-10", "--tables", "T"], 0).await;
     assert!(page.contains("Tables that were not asked for: ITEM"), "{page}");
 }

@@ -15,7 +15,7 @@ use crate::checkpoint::{Pass, Reader, View};
 use crate::cli::context::Context;
 use crate::cli::counts;
 use crate::cli::shared::host;
-use crate::config::{Config, TableConfig};
+use crate::config::{Config, Mode, TableConfig};
 use crate::model::account::Account;
 use crate::model::row::Tally;
 use crate::model::window::{DateRange, Window, missing};
@@ -278,13 +278,15 @@ fn agree(sums: &Sums, window: &WindowFacts, marks: i64) -> bool {
 fn runs_of(reader: &Reader, asked: &Asked<'_>, discreet: &Discreet) -> Result<Vec<Kept>> {
     let mut runs = runs(reader, RUNS_MAX)?;
     runs.retain(|run| {
-        let mut of_tables = run
-            .accounts
+        let of_tables = || run.accounts.iter().filter(|account| !account.table.is_empty());
+        let came_to = |of: &TableConfig| of_tables().any(|account| of.name.same_as(&account.table));
+        let is_of_months = asked.months.has_some_of(run.record.range);
+        // A reference table is loaded whole, whatever the dates of the run.
+        let mut tables = asked
+            .tables
             .iter()
-            .filter(|account| !account.table.is_empty())
-            .peekable();
-        let is_of_one = |account: &Account| is_asked(asked, &account.table);
-        asked.months.has_some_of(run.record.range) && (of_tables.peek().is_none() || of_tables.any(is_of_one))
+            .filter(|of| is_of_months || of.mode == Mode::Full);
+        is_of_months && of_tables().next().is_none() || tables.any(|of| came_to(of))
     });
     for run in &mut runs {
         run.record.error = run.record.error.as_deref().map(|error| discreet.text(error));
