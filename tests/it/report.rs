@@ -445,14 +445,10 @@ async fn a_name_is_no_markup() {
         return;
     };
     let name = "<script>alert('x')</script>&\u{202e}";
-    for (ddl, table) in [("ID int NOT NULL PRIMARY KEY", name)] {
-        server
-            .at_source(&format!("CREATE TABLE dbo.[{table}] ({ddl})"))
-            .await;
-        server
-            .at_source(&format!("INSERT INTO dbo.[{table}] VALUES (1)"))
-            .await;
-    }
+    let ddl = format!("CREATE TABLE dbo.[{name}] (ID int NOT NULL PRIMARY KEY)");
+    server.at_source(&ddl).await;
+    let row = format!("INSERT INTO dbo.[{name}] VALUES (1)");
+    server.at_source(&row).await;
     let project = Project::new(&server, &testkit::project::full(name));
     project.sync(&["run"]).await.expect(0);
     let page = page(&project, &[], 0).await;
