@@ -12,6 +12,10 @@ impl Serve {
     ///
     /// # Errors
     /// As [`super::Config::load`].
+    #[expect(
+        clippy::redundant_closure,
+        reason = "the function itself is not general enough in its lifetimes"
+    )]
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Serve> {
         if !path.exists() {
             return Ok(Serve::default());

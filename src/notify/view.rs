@@ -205,3 +205,37 @@ pub struct NoticeWait {
 pub(super) fn short(text: &str) -> String {
     cut(text, TEXT_MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_that_are_not_in_order_come_first() {
+        let table = |name: &str, change: fn(&mut TableSummary)| {
+            let mut table = TableSummary {
+                name: name.to_owned(),
+                is_looked_at: true,
+                ..TableSummary::default()
+            };
+            change(&mut table);
+            table
+        };
+        let ended = [
+            table("WHOLE", |_| {}),
+            table("AHEAD", |table| table.rows_ahead = 1),
+            table("LEFT", |table| table.rows_unfollowed = 1),
+            table("OPEN", |table| table.windows_open = 1),
+        ];
+        let about = About {
+            command: "run".to_owned(),
+            run_id: 1,
+            host: "vm".to_owned(),
+            config: "sync.toml".to_owned(),
+        };
+        let mut view = NoticeView::of(about, DateTime::UNIX_EPOCH, Kind::Test);
+        view.with_tables(ended.iter());
+        let names: Vec<&str> = view.tables.iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(names, ["AHEAD", "LEFT", "OPEN", "WHOLE"]);
+    }
+}
