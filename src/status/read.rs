@@ -6,7 +6,7 @@ use super::facts::{
 };
 use super::findings::{findings, is_repaired};
 use crate::base::error::Result;
-use crate::checkpoint::{Differing, Pass, Reader, RunRecord, TableRecord, View, WindowRecord, WindowState};
+use crate::checkpoint::{Pass, Reader, RunRecord, TableRecord, View, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
 use crate::model::account::Account;
 use crate::model::chunk::{Chunk, ChunkState};
@@ -17,9 +17,10 @@ use crate::tsql::predicate::instant_of_key;
 /// Reads the state file. A readable `config` adds the tables that no run has reached yet. The view is that of the facts:
 /// another one of the same reader may be of a later commit.
 pub(crate) fn read<'a>(reader: &'a Reader, config: Option<&Config>) -> Result<(Status, View<'a>)> {
+    // The lock is read before the records: a run that ends in between then counts as ended.
     let is_written = reader.is_being_written();
     let view = reader.view()?;
-    let run = last_run(reader, &view)?;
+    let run = last_run(&view, is_written)?;
     let begun = run.as_ref().map(|run| (&run.record, run.running));
     let mut tables = Vec::new();
     for record in view.tables()? {
@@ -90,9 +91,7 @@ fn named<'a>(tables: &'a mut [TableStatus], name: &str) -> Option<&'a mut TableS
         .find(|table| table.name.to_lowercase() == name.to_lowercase())
 }
 
-fn last_run(reader: &Reader, view: &View<'_>) -> Result<Option<RunStatus>> {
-    // The lock is read before the record: a run that ends in between then counts as ended.
-    let is_written = reader.is_being_written();
+fn last_run(view: &View<'_>, is_written: bool) -> Result<Option<RunStatus>> {
     let waiting = view.waiting()?;
     // After a killed run, another command may hold the store.
     let writer = view.writer()?.filter(|_| is_written);

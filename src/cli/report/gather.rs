@@ -83,6 +83,10 @@ pub(super) async fn gather(
             },
         },
     };
+    if status.running().is_some() {
+        // The transaction of a load has taken rows out that it brings back.
+        tables.iter_mut().for_each(|table| table.fewer = None);
+    }
     let is_of_some = asked.tables.len() < config.tables.len();
     Ok(Report {
         made: Made {
@@ -254,7 +258,9 @@ async fn ask(
             _ => (BTreeMap::new(), None),
         };
         let proven: u64 = sums.values().map(|sums| sums.rows).sum();
-        facts.fewer = kept.filter(|kept| *kept < proven).map(|kept| (kept, proven));
+        // A month has a part of the table's rows alone.
+        let kept = kept.filter(|kept| asked.months.is_all() && *kept < proven);
+        facts.fewer = kept.map(|kept| (kept, proven));
         let is_proven = |window: &&mut WindowFacts| window.is_complete() || window.state == Condition::Open;
         for window in facts.windows.iter_mut().filter(is_proven) {
             let sums = sums.get(&window.window);

@@ -35,6 +35,7 @@ fn small() -> Status {
                 end: "2025-11-01".parse().unwrap(),
                 error: "refused".to_owned(),
             }),
+            differing: Vec::new(),
         }],
         run: Some(run),
         figures: Some(pace::figures()),
