@@ -46,6 +46,7 @@ async function draw(browser, name, rows, command, sent) {
           rows: lines,
           fontFamily: "DejaVu Sans Mono",
           fontSize: 14,
+          lineHeight: 1.2,
           cursorInactiveStyle: "none",
           theme: { background: "#16181d" },
         });
@@ -61,7 +62,7 @@ async function draw(browser, name, rows, command, sent) {
 async function main() {
   mkdirSync(pictures, { recursive: true });
   await promisify(execFile)("fc-match", ["DejaVu Sans Mono"]);
-  const directory = demo((text) => text.replace(/^\[target\]/m, "rows_per_second = 9000\n\n[target]"));
+  const directory = demo((text) => text.replace(/^\[target\]/m, "rows_per_second = 4000\n\n[target]"));
   for (const table of ["APP_4_SALESITEM", "APP_4_PAYMENT"]) {
     const forgotten = await sync(directory, "forget", "--table", table, "--month", "2025-11", "--yes");
     if (forgotten.code !== 0) throw new Error(forgotten.stderr);
@@ -71,7 +72,7 @@ async function main() {
   const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });
   await page.goto(server.url);
   const rows = 14;
-  const isEnough = (sent) => /APP_4_SALESITEM.*[4-9]\d %/.test(sent);
+  const isEnough = (sent) => /APP_4_SALESITEM.*[6-9]\d %/.test(sent);
   const going = await terminal(directory, rows, RUN, isEnough);
   await draw(browser, "terminal-run", rows, RUN, going.sent);
   await page.getByText("A run is going").waitFor();
