@@ -58,6 +58,7 @@ mod reconcile_whole;
 mod reference;
 mod replica;
 mod report;
+mod report_proof;
 mod restored;
 mod resume;
 mod rights;
