@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use mssql_sync::checkpoint::{
-    Asked, Change, ForgottenMonth, Refusal, RunRecord, Store, TableRecord, WindowRecord, WindowState,
+    Asked, Change, ForgottenMonth, Refusal, RunRecord, Store, WindowRecord, WindowState,
 };
-use mssql_sync::model::chunk::{Chunk, ChunkState, KeyRange};
-use mssql_sync::model::plan::AccessPath;
-use mssql_sync::model::row::Tally;
+use mssql_sync::model::chunk::{Chunk, ChunkState};
 use mssql_sync::model::window::{DateRange, Window};
 use testkit::filled::{self, Size};
 
@@ -52,21 +50,14 @@ fn put(
         changes.push(Change::Chunk {
             table: table.to_owned(),
             window,
-            chunk: Chunk {
-                ordinal,
-                range: KeyRange {
-                    after: None,
-                    through: None,
+            chunk: match is_last {
+                true => Chunk {
+                    state: last,
+                    attempts: 5,
+                    error: error.clone(),
+                    ..filled::chunk(ordinal)
                 },
-                state: if is_last { last } else { ChunkState::Verified },
-                tally: Tally {
-                    row_count: 20_000,
-                    byte_count: 2_000_000,
-                    ..Tally::default()
-                },
-                attempts: if is_last { 5 } else { 1 },
-                error: error.clone().filter(|_| is_last),
-                load_id: 1 + u128::from(ordinal),
+                false => filled::chunk(ordinal),
             },
         });
     }
@@ -74,14 +65,7 @@ fn put(
 }
 
 fn table(name: &str) -> Change {
-    Change::Table(TableRecord {
-        name: name.to_owned(),
-        source: format!("dbo.{name}"),
-        target: format!("dbo.t_{name}"),
-        fingerprint: Vec::new(),
-        access_path: AccessPath::Date,
-        notes: Vec::new(),
-    })
+    Change::Table(filled::record(name))
 }
 
 fn run() -> RunRecord {

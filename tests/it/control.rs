@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use mssql_sync::base::clock::SystemClock;
 use mssql_sync::control;
 use tds_emulator::RuleId;
-use testkit::project::{ITEM_FULL, T_MONTHLY};
+use testkit::project::ITEM_FULL;
 use testkit::{Ended, Home, Project, Server, faults, job, tables};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -18,13 +18,14 @@ const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-async fn begin(test: &str) -> Option<(Server, Project)> {
+/// A server whose table ITEM has 300 rows, and a project that copies it as a reference table.
+async fn reference(test: &str) -> Option<(Server, Project)> {
     let server = Server::start_emulator(test).await?;
-    tables::dated("T")
-        .rows(tables::october(300))
+    tables::Table::new("ITEM", "ID int NOT NULL, NAME nvarchar(20) NULL")
+        .rows((1..=300).map(|id| format!("({}, N'n{id}')", 10 * id)))
         .at_source(&server)
         .await;
-    let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", T_MONTHLY);
+    let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", ITEM_FULL);
     Some((server, project))
 }
 
@@ -92,7 +93,8 @@ async fn served_once(project: &Project, answer: &str, arguments: &[&str]) -> End
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_run_reads_no_further_chunk_until_it_is_resumed() {
-    let Some((server, project)) = begin("a_paused_run_reads_no_further_chunk_until_it_is_resumed").await
+    let Some((server, project)) =
+        job::october("a_paused_run_reads_no_further_chunk_until_it_is_resumed").await
     else {
         return;
     };
@@ -129,14 +131,9 @@ async fn a_paused_run_reads_no_further_chunk_until_it_is_resumed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_moves_while_the_load_of_a_reference_table_is_paused_is_copied() {
     let test = "a_row_that_moves_while_the_load_of_a_reference_table_is_paused_is_copied";
-    let Some(server) = Server::start_emulator(test).await else {
+    let Some((server, project)) = reference(test).await else {
         return;
     };
-    tables::Table::new("ITEM", "ID int NOT NULL, NAME nvarchar(20) NULL")
-        .rows((1..=300).map(|id| format!("({}, N'n{id}')", 10 * id)))
-        .at_source(&server)
-        .await;
-    let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", ITEM_FULL);
     // A first load, then one into a copy that is swapped in.
     for (last, first) in [(3000, 5), (2990, 6)] {
         server
@@ -165,14 +162,9 @@ async fn a_row_that_moves_while_the_load_of_a_reference_table_is_paused_is_copie
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_before_the_first_read_of_a_reference_table_costs_no_second_comparison() {
     let test = "a_pause_before_the_first_read_of_a_reference_table_costs_no_second_comparison";
-    let Some(server) = Server::start_emulator(test).await else {
+    let Some((server, project)) = reference(test).await else {
         return;
     };
-    tables::Table::new("ITEM", "ID int NOT NULL, NAME nvarchar(20) NULL")
-        .rows((1..=300).map(|id| format!("({}, N'n{id}')", 10 * id)))
-        .at_source(&server)
-        .await;
-    let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", ITEM_FULL);
     let leased = faults::at("INSERT INTO [sync].[lease]")
         .of_the_program()
         .in_database(&server.target)
@@ -192,7 +184,8 @@ async fn a_pause_before_the_first_read_of_a_reference_table_costs_no_second_comp
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_survives_no_end_and_a_stop_ends_a_paused_run() {
-    let Some((server, project)) = begin("a_pause_survives_no_end_and_a_stop_ends_a_paused_run").await else {
+    let Some((server, project)) = job::october("a_pause_survives_no_end_and_a_stop_ends_a_paused_run").await
+    else {
         return;
     };
     let (child, rule) = stalled(&server, &project).await;
@@ -224,7 +217,7 @@ async fn a_pause_survives_no_end_and_a_stop_ends_a_paused_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_can_wait_for_the_end() {
-    let Some((server, project)) = begin("a_stop_can_wait_for_the_end").await else {
+    let Some((server, project)) = job::october("a_stop_can_wait_for_the_end").await else {
         return;
     };
     let (child, rule) = stalled(&server, &project).await;
@@ -243,7 +236,7 @@ async fn a_stop_can_wait_for_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_are_changed_within_their_ranges() {
-    let Some((server, project)) = begin("settings_are_changed_within_their_ranges").await else {
+    let Some((server, project)) = job::october("settings_are_changed_within_their_ranges").await else {
         return;
     };
     let (child, rule) = stalled(&server, &project).await;
@@ -301,7 +294,7 @@ async fn settings_are_changed_within_their_ranges() {
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_are_told_while_a_run_is_going_and_by_its_socket_alone() {
     let Some((server, project)) =
-        begin("figures_are_told_while_a_run_is_going_and_by_its_socket_alone").await
+        job::october("figures_are_told_while_a_run_is_going_and_by_its_socket_alone").await
     else {
         return;
     };
@@ -328,7 +321,7 @@ async fn figures_are_told_while_a_run_is_going_and_by_its_socket_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_and_clients_that_say_nothing_are_answered_and_harm_no_run() {
     let Some((server, project)) =
-        begin("garbage_and_clients_that_say_nothing_are_answered_and_harm_no_run").await
+        job::october("garbage_and_clients_that_say_nothing_are_answered_and_harm_no_run").await
     else {
         return;
     };
@@ -372,7 +365,8 @@ async fn garbage_and_clients_that_say_nothing_are_answered_and_harm_no_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_was_killed_is_none_and_the_next_one_is_heard() {
-    let Some((server, project)) = begin("a_run_that_was_killed_is_none_and_the_next_one_is_heard").await
+    let Some((server, project)) =
+        job::october("a_run_that_was_killed_is_none_and_the_next_one_is_heard").await
     else {
         return;
     };
@@ -398,7 +392,8 @@ async fn a_run_that_was_killed_is_none_and_the_next_one_is_heard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_does_its_work_without_a_socket_and_says_so() {
-    let Some((server, project)) = begin("a_run_does_its_work_without_a_socket_and_says_so").await else {
+    let Some((server, project)) = job::october("a_run_does_its_work_without_a_socket_and_says_so").await
+    else {
         return;
     };
     std::fs::create_dir(project.home.path("state")).expect("the directory is made");
@@ -418,7 +413,8 @@ async fn a_run_does_its_work_without_a_socket_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_answers_may_be_of_another_version_or_no_run_at_all() {
-    let Some((_server, project)) = begin("what_answers_may_be_of_another_version_or_no_run_at_all").await
+    let Some((_server, project)) =
+        job::october("what_answers_may_be_of_another_version_or_no_run_at_all").await
     else {
         return;
     };
@@ -441,7 +437,8 @@ async fn what_answers_may_be_of_another_version_or_no_run_at_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_comparison_is_stopped_and_a_rebuild_hears_nothing() {
-    let Some((server, project)) = begin("a_comparison_is_stopped_and_a_rebuild_hears_nothing").await else {
+    let Some((server, project)) = job::october("a_comparison_is_stopped_and_a_rebuild_hears_nothing").await
+    else {
         return;
     };
     project.sync(&RUN).await.expect(0);

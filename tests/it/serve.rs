@@ -4,23 +4,13 @@ use std::net::SocketAddr;
 
 use testkit::http::{Stream, get, get_with};
 use testkit::project::T_MONTHLY;
-use testkit::{Ended, Project, Server, job, tables};
+use testkit::{Ended, Project, Server, job};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Child;
 
 const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"];
 
 const TOKEN: &str = "0123456789-0123456789-0123456789";
-
-async fn begin(test: &str) -> Option<(Server, Project)> {
-    let server = Server::start_emulator(test).await?;
-    tables::dated("T")
-        .rows(tables::october(300))
-        .at_source(&server)
-        .await;
-    let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", T_MONTHLY);
-    Some((server, project))
-}
 
 /// The address that a child says it serves the page at.
 async fn address(child: &mut Child) -> SocketAddr {
@@ -55,7 +45,7 @@ async fn until(address: SocketAddr, words: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_begins_beside_an_open_page_and_is_seen_to_go_and_to_end() {
-    let Some((server, project)) = begin("a_run_begins_beside_an_open_page").await else {
+    let Some((server, project)) = job::october("a_run_begins_beside_an_open_page").await else {
         return;
     };
     let (page, address) = serve(&project, &[]).await;
@@ -112,7 +102,7 @@ async fn a_run_begins_beside_an_open_page_and_is_seen_to_go_and_to_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_serves_its_page_as_long_as_it_goes() {
-    let Some((server, project)) = begin("a_run_serves_its_page_as_long_as_it_goes").await else {
+    let Some((server, project)) = job::october("a_run_serves_its_page_as_long_as_it_goes").await else {
         return;
     };
     let rule = job::commit().nth(3).stalls(&server);
@@ -133,7 +123,7 @@ async fn a_run_serves_its_page_as_long_as_it_goes() {
 /// A run that cannot have its page says so, and does its work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_taken_ends_serve_and_no_run() {
-    let Some((server, project)) = begin("a_port_that_is_taken_ends_serve_and_no_run").await else {
+    let Some((server, project)) = job::october("a_port_that_is_taken_ends_serve_and_no_run").await else {
         return;
     };
     let (_page, address) = serve(&project, &[]).await;
@@ -192,7 +182,8 @@ async fn ctrl_c_ends_it_with_0() {
 /// A configuration that is wrong is told by the page, and keeps nobody from what the state file has; [serve] itself counts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_cannot_be_read_does_not_end_the_page() {
-    let Some((_server, project)) = begin("a_configuration_that_cannot_be_read_does_not_end_the_page").await
+    let Some((_server, project)) =
+        job::october("a_configuration_that_cannot_be_read_does_not_end_the_page").await
     else {
         return;
     };
@@ -226,7 +217,7 @@ async fn a_configuration_that_cannot_be_read_does_not_end_the_page() {
 /// The token is in no page, no log and no message; nor is a password of an end.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_told() {
-    let Some((_server, project)) = begin("no_secret_is_told").await else {
+    let Some((_server, project)) = job::october("no_secret_is_told").await else {
         return;
     };
     project.sync(&RUN).await.expect(0);

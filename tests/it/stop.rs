@@ -2,21 +2,10 @@
 #![cfg(unix)]
 
 use tds_emulator::RuleId;
-use testkit::project::T_MONTHLY;
-use testkit::{Ended, Project, Server, faults, program, tables};
+use testkit::{Ended, Project, Server, faults, job, program};
 use tokio::process::Child;
 
 const RUN: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"];
-
-async fn begin(test: &str) -> Option<(Server, Project)> {
-    let server = Server::start_emulator(test).await?;
-    tables::dated("T")
-        .rows(tables::october(300))
-        .at_source(&server)
-        .await;
-    let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", T_MONTHLY);
-    Some((server, project))
-}
 
 /// Stalls a run at one of its chunks.
 fn stall_at_chunk(server: &Server, nth: u64) -> RuleId {
@@ -54,7 +43,7 @@ async fn heard(child: &mut Child) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunk_in_flight_is_committed_first() {
-    let Some((server, project)) = begin("a_chunk_in_flight_is_committed_first").await else {
+    let Some((server, project)) = job::october("a_chunk_in_flight_is_committed_first").await else {
         return;
     };
     for name in ["-INT", "-TERM"] {
@@ -88,7 +77,8 @@ async fn a_chunk_in_flight_is_committed_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunk_that_the_target_does_not_take_is_given_up_in_time() {
-    let Some((server, project)) = begin("a_chunk_that_the_target_does_not_take_is_given_up_in_time").await
+    let Some((server, project)) =
+        job::october("a_chunk_that_the_target_does_not_take_is_given_up_in_time").await
     else {
         return;
     };
@@ -109,7 +99,7 @@ async fn a_chunk_that_the_target_does_not_take_is_given_up_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asked_twice_it_ends_at_once() {
-    let Some((server, project)) = begin("asked_twice_it_ends_at_once").await else {
+    let Some((server, project)) = job::october("asked_twice_it_ends_at_once").await else {
         return;
     };
     let rule = stall_at_chunk(&server, 3);
@@ -131,7 +121,7 @@ async fn asked_twice_it_ends_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_waits_stops_waiting() {
-    let Some((server, project)) = begin("a_run_that_waits_stops_waiting").await else {
+    let Some((server, project)) = job::october("a_run_that_waits_stops_waiting").await else {
         return;
     };
     // For a lock at the target, which another session keeps.

@@ -40,14 +40,7 @@ pub fn fill(path: &Path, size: Size) {
     let store = Store::create_or_open(path).expect("a store");
     let commit = |changes: &[Change]| store.commit(changes).expect("it is written");
     for table in (1..=size.tables).map(table) {
-        commit(&[Change::Table(TableRecord {
-            name: table.clone(),
-            source: format!("dbo.{table}"),
-            target: format!("dbo.t_{table}"),
-            fingerprint: Vec::new(),
-            access_path: AccessPath::Date,
-            notes: Vec::new(),
-        })]);
+        commit(&[Change::Table(record(&table))]);
         // One commit a window: a million durable ones would take an hour.
         for month in 0..size.months {
             commit(&complete(&table, window(month), size.chunks));
@@ -85,6 +78,38 @@ pub fn fill(path: &Path, size: Size) {
     commit(&accounts.collect::<Vec<_>>());
 }
 
+/// A table that is read by its date.
+pub fn record(table: &str) -> TableRecord {
+    TableRecord {
+        name: table.to_owned(),
+        source: format!("dbo.{table}"),
+        target: format!("dbo.t_{table}"),
+        fingerprint: Vec::new(),
+        access_path: AccessPath::Date,
+        notes: Vec::new(),
+    }
+}
+
+/// A verified chunk of 20,000 rows.
+pub fn chunk(ordinal: u32) -> Chunk {
+    Chunk {
+        ordinal,
+        range: KeyRange {
+            after: None,
+            through: None,
+        },
+        state: ChunkState::Verified,
+        tally: Tally {
+            row_count: 20_000,
+            byte_count: 2_000_000,
+            ..Tally::default()
+        },
+        attempts: 1,
+        error: None,
+        load_id: 1 + u128::from(ordinal),
+    }
+}
+
 /// A window with all its chunks.
 fn complete(table: &str, window: Window, chunks: u32) -> Vec<Change> {
     let mut changes = vec![Change::Window {
@@ -97,33 +122,17 @@ fn complete(table: &str, window: Window, chunks: u32) -> Vec<Change> {
         },
     }];
     for ordinal in 0..chunks {
-        let load_id = 1 + u128::from(ordinal);
         changes.push(Change::Chunk {
             table: table.to_owned(),
             window,
-            chunk: Chunk {
-                ordinal,
-                range: KeyRange {
-                    after: None,
-                    through: None,
-                },
-                state: ChunkState::Verified,
-                tally: Tally {
-                    row_count: 20_000,
-                    byte_count: 2_000_000,
-                    ..Tally::default()
-                },
-                attempts: 1,
-                error: None,
-                load_id,
-            },
+            chunk: chunk(ordinal),
         });
         changes.push(Change::Timing {
             table: table.to_owned(),
             window,
             ordinal,
             timing: ChunkTiming {
-                load_id,
+                load_id: chunk(ordinal).load_id,
                 committed_at: DateTime::UNIX_EPOCH,
                 stages: Stages::default(),
             },

@@ -1,6 +1,7 @@
 //! A job that is done in a moment and long enough to be cut short: two tables of two months, one for each access
 //! path. Dates rise with the keys, so that a chunk is a known range of them and a test can take away one chunk's rows.
 
+use crate::project::T_MONTHLY;
 use crate::tables::{self, Table};
 use crate::{Client, Ended, Project, Server, faults};
 
@@ -193,4 +194,16 @@ pub async fn target(server: &Server) -> Vec<String> {
         all.extend(client.dump(table).await);
     }
     all
+}
+
+/// A server whose table T has 300 rows of October, and a project that copies them one chunk of 50 rows after another. `None`
+/// where the tests run on another server, as for [`Server::start_emulator`].
+pub async fn october(test: &str) -> Option<(Server, Project)> {
+    let server = Server::start_emulator(test).await?;
+    tables::dated("T")
+        .rows(tables::october(300))
+        .at_source(&server)
+        .await;
+    let project = Project::tuned(&server, "chunk_rows = 50\nmax_workers = 1", T_MONTHLY);
+    Some((server, project))
 }
