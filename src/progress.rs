@@ -342,11 +342,6 @@ impl Progress for Silent {
     fn event(&self, _: Event<'_>) {}
 }
 
-/// The last day of a range, included, as the user gave it.
-pub fn last_day(range: DateRange) -> chrono::NaiveDate {
-    range.end.pred_opt().unwrap_or(range.end)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -304,6 +304,16 @@ pub struct Refusal {
     pub end: NaiveDate,
 }
 
+impl Refusal {
+    /// The dates that the run was asked for.
+    pub fn range(&self) -> DateRange {
+        DateRange {
+            start: self.first,
+            end: self.end,
+        }
+    }
+}
+
 /// A month that was loaded and then forgotten, and that no run has come to since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForgottenMonth {

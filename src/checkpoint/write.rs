@@ -476,10 +476,7 @@ impl<'t> Tables<'t> {
             Some(value) => codec::decode::<v1::Refusal>(self.path, &key, value.value())?,
         };
         let refused = Refusal::from(refused);
-        let dates = DateRange {
-            start: refused.first,
-            end: refused.end,
-        };
+        let dates = refused.range();
         let rest = match range {
             Some(_) => missing(dates, &self.windows_of(table)?)?,
             None => Vec::new(),

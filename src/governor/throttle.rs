@@ -287,9 +287,9 @@ impl Throttle {
     pub(super) fn tell(&self, hold: Option<Hold>) -> Result<()> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.monotonic();
-        if let Some(hold) = &hold {
-            let before = told.as_ref().map(|told| told.hold.cause);
-            self.meter.held(before != Some(hold.cause));
+        let is_new = told.as_ref().map(|told| told.hold.cause) != hold.as_ref().map(|hold| hold.cause);
+        if hold.is_some() {
+            self.meter.held(is_new);
         }
         let (hold, since) = match (&*told, hold) {
             (None, None) => return Ok(()),
@@ -302,7 +302,7 @@ impl Throttle {
                 self.progress.event(Event::Released { cause, waited });
                 return self.publish_with(Some(Change::Held(None)), vec![(Action::Released(cause), why)]);
             }
-            (Some(before), Some(hold)) if before.hold.cause == hold.cause => {
+            (Some(before), Some(hold)) if !is_new => {
                 let is_same = before.hold.detail == hold.detail
                     && match (before.hold.until, hold.until) {
                         (Some(before), Some(until)) => (until - before).abs() < TimeDelta::seconds(1),
@@ -325,7 +325,6 @@ impl Throttle {
                 (hold, now)
             }
         };
-        let is_new = told.as_ref().is_none_or(|told| told.hold.cause != hold.cause);
         *told = Some(Told {
             hold: hold.clone(),
             since,

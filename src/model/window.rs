@@ -233,6 +233,11 @@ impl DateRange {
         self.start <= day && day < self.end
     }
 
+    /// The last day, included, as the user gave it.
+    pub fn last_day(self) -> NaiveDate {
+        self.end.pred_opt().unwrap_or(self.end)
+    }
+
     /// From the command line's two inclusive dates.
     ///
     /// # Errors
@@ -248,6 +253,12 @@ impl DateRange {
             .checked_add_days(chrono::Days::new(1))
             .ok_or_else(|| out_of_calendar(last))?;
         Ok(DateRange { start: first, end })
+    }
+}
+
+impl fmt::Display for DateRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.start, self.last_day())
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Meter {
     state: Mutex<State>,
     /// Holds of all reads that have begun.
     holds: AtomicU64,
-    /// Reads that were let through, and how many of them before the last hold began.
+    /// Reads that were let through, and how many of them when a read last waited for a hold.
     admitted: AtomicU64,
     held_after: AtomicU64,
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::model::account::Account;
 use crate::model::pace::Cause;
-use crate::progress::{Event, Progress, last_day};
+use crate::progress::{Event, Progress};
 
 /// Hands every event to `tracing`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,7 +22,7 @@ impl Progress for Log {
                 max_workers,
             } => {
                 let start = range.map(|range| tracing::field::display(range.start));
-                let end = range.map(|range| tracing::field::display(last_day(range)));
+                let end = range.map(|range| tracing::field::display(range.last_day()));
                 tracing::info!(
                     run_id = format!("{run_id:032x}"),
                     start,

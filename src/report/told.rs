@@ -10,7 +10,7 @@ use super::waits::Waits;
 use crate::base::error::Error;
 use crate::base::text::{counted, duration, gist, rows, thousands};
 use crate::model::window::Window;
-use crate::progress::{Event, TableSummary, last_day};
+use crate::progress::{Event, TableSummary};
 
 /// So many errors are remembered: more at once nobody keeps apart, and memory stays bounded.
 const ERRORS_MAX: usize = 16;
@@ -93,9 +93,7 @@ impl Teller {
                 tables,
                 max_workers,
             } => {
-                let dates = range.map_or_else(String::new, |range| {
-                    format!(" from {} to {}", range.start, last_day(range))
-                });
+                let dates = range.map_or_else(String::new, |range| format!(" from {range}"));
                 format!(
                     "run {run_id:032x}: {}{dates}, {} at once",
                     counted(tables as u64, "table"),

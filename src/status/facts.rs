@@ -99,10 +99,21 @@ pub(crate) struct RunStatus {
 }
 
 /// A pass of `sync reconcile`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PassStatus {
     pub(crate) pass: Pass,
-    /// The differences of it that a run has loaded again since.
+    /// What it found and did not repair, by table and window.
+    pub(crate) found: Vec<WindowDifferences>,
+}
+
+/// The number of differences that a pass left in a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WindowDifferences {
+    pub(crate) table: String,
+    pub(crate) window: Window,
+    /// Its chunks that differed, and one more if the window as a whole did.
+    pub(crate) differing: u64,
+    /// Those of them that a run has loaded again since.
     pub(crate) repaired_since: u64,
 }
 
@@ -268,9 +279,21 @@ impl RunStatus {
 }
 
 impl PassStatus {
+    /// The differences of it that a run has loaded again since.
+    pub(crate) fn repaired_since(&self) -> u64 {
+        self.found.iter().map(|found| found.repaired_since).sum()
+    }
+
     /// The differences that are still there, as far as the store knows.
     pub(crate) fn differing(&self) -> u64 {
-        self.pass.differing.saturating_sub(self.repaired_since)
+        self.pass.differing.saturating_sub(self.repaired_since())
+    }
+}
+
+impl WindowDifferences {
+    /// The differences that are still there.
+    pub(crate) fn left(&self) -> u64 {
+        self.differing.saturating_sub(self.repaired_since)
     }
 }
 

@@ -7,7 +7,6 @@ use super::facts::{TableStatus, Unrepaired};
 use crate::base::program;
 use crate::base::text::counted;
 use crate::model::window::{DateRange, Window};
-use crate::progress::last_day;
 
 /// Windows of a table that share a fault.
 pub(crate) struct Fault<'a> {
@@ -130,7 +129,7 @@ pub(crate) fn run_line(dates: Option<(NaiveDate, NaiveDate)>, otherwise: &str, t
 /// The command that asks for what a run was asked for: its dates and its tables, which are `None` for all.
 pub(crate) fn same_again(dates: Option<DateRange>, tables: Option<&[String]>) -> String {
     let dates = dates.map_or_else(String::new, |range| {
-        format!(" --start-date {} --end-date {}", range.start, last_day(range))
+        format!(" --start-date {} --end-date {}", range.start, range.last_day())
     });
     let tables = tables.map_or_else(String::new, |tables| format!(" --tables {}", argument(tables)));
     format!("{} run{dates}{tables}", program::name())

@@ -2,29 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::WindowDifferences;
 use crate::base::error::Result;
 use crate::checkpoint::{Differing, Pass, View, WindowState};
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::window::Window;
 
-/// The number of differences that a pass left in a window.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WindowDifferences {
-    /// The table.
-    pub(crate) table: String,
-    /// The window.
-    pub(crate) window: Window,
-    /// Its chunks that differed, and one more if the window as a whole did.
-    pub(crate) differing: u64,
-    /// Those of them that a run has loaded again since.
-    pub(crate) repaired_since: u64,
-}
-
 /// The differences that a pass left, by table and window.
 ///
 /// # Errors
 /// `State` if a record is damaged.
-pub(crate) fn findings(view: &View<'_>, pass: &Pass) -> Result<Vec<WindowDifferences>> {
+pub(super) fn findings(view: &View<'_>, pass: &Pass) -> Result<Vec<WindowDifferences>> {
     let mut found = BTreeMap::<(String, Window), (u64, u64)>::new();
     for differing in view.differing(pass.id)? {
         let repaired = u64::from(is_repaired(view, pass, &differing)?);
@@ -46,7 +34,7 @@ pub(crate) fn findings(view: &View<'_>, pass: &Pass) -> Result<Vec<WindowDiffere
 
 /// Whether a difference was loaded again after the pass. A chunk is then of another load; a window that was not whole was
 /// completed.
-pub(super) fn is_repaired(view: &View<'_>, pass: &Pass, differing: &Differing) -> Result<bool> {
+fn is_repaired(view: &View<'_>, pass: &Pass, differing: &Differing) -> Result<bool> {
     let Differing {
         table,
         window,

@@ -25,19 +25,20 @@ use crate::control;
 pub(crate) use account::line as account_line;
 pub(crate) use condition::Condition;
 pub(crate) use facts::{
-    PassStatus, Progress, RunStatus, Status, TableStatus, Unrepaired, WindowStatus, of_expected,
+    PassStatus, Progress, RunStatus, Status, TableStatus, Unrepaired, WindowDifferences, WindowStatus,
+    of_expected,
 };
 pub(crate) use faults::{
     Fault, alike, dates, differing_line, faults, months, of_table, reconcile_line, run_again, run_line,
     same_again,
 };
-pub(crate) use findings::{WindowDifferences, findings};
 pub(crate) use line::{Line, Part, worst};
 pub(crate) use pace::{of_hours, of_signs, of_work};
 pub(crate) use read::read as kept_with_view;
 pub(crate) use runs::{Kept, read as runs};
 pub(crate) use words::{
-    Task, being_forgotten, missing, next_run, notes, outcome_of, refused, repairing, subject_of, totals,
+    Task, being_forgotten, dates_of, missing, next_run, notes, outcome_of, refused, repairing, subject_of,
+    totals,
 };
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use super::condition::Condition;
 use super::facts::{
-    PaceStatus, PassStatus, RunStatus, Status, TableStatus, Unrepaired, WindowStatus, until, whole_of,
+    PaceStatus, PassStatus, RunStatus, Status, TableStatus, Unrepaired, WindowDifferences, WindowStatus,
+    until, whole_of,
 };
-use super::findings::{findings, is_repaired};
+use super::findings::findings;
 use crate::base::error::Result;
-use crate::checkpoint::{Pass, Reader, RunRecord, TableRecord, View, WindowRecord, WindowState};
+use crate::checkpoint::{Reader, RunRecord, TableRecord, View, WindowRecord, WindowState};
 use crate::config::{Config, Mode};
 use crate::model::account::Account;
 use crate::model::chunk::{Chunk, ChunkState};
@@ -39,9 +40,9 @@ pub(crate) fn read<'a>(reader: &'a Reader, config: Option<&Config>) -> Result<(S
     }
     let mut passes = Vec::new();
     for pass in view.passes()? {
-        let pass = of_pass(&view, pass)?;
-        add_differences(&mut tables, &view, &pass)?;
-        passes.push(pass);
+        let found = findings(&view, &pass)?;
+        add_differences(&mut tables, pass.source, &found);
+        passes.push(PassStatus { pass, found });
     }
     let status = Status {
         is_kept: true,
@@ -191,32 +192,18 @@ fn share(last: &Chunk, window: Window, run: Option<&RunRecord>) -> Option<f64> {
 
 /// Adds what a pass found to its tables, as far as nobody has put it right since. Of several passes that found differences in
 /// a window, the one counts that found most.
-fn add_differences(tables: &mut [TableStatus], view: &View<'_>, pass: &PassStatus) -> Result<()> {
-    if pass.differing() == 0 {
-        return Ok(());
-    }
-    for found in findings(view, &pass.pass)? {
-        let count = found.differing.saturating_sub(found.repaired_since);
-        let Some(table) = named(tables, &found.table).filter(|_| count > 0) else {
+fn add_differences(tables: &mut [TableStatus], source: bool, found: &[WindowDifferences]) {
+    for found in found.iter().filter(|found| found.left() > 0) {
+        let Some(table) = named(tables, &found.table) else {
             continue;
         };
-        let source = pass.pass.source;
         match table.differing.iter_mut().find(|of| of.window == found.window) {
-            Some(of) => (of.count, of.source) = (of.count.max(count), of.source || source),
+            Some(of) => (of.count, of.source) = (of.count.max(found.left()), of.source || source),
             None => table.differing.push(Unrepaired {
                 window: found.window,
-                count,
+                count: found.left(),
                 source,
             }),
         }
     }
-    Ok(())
-}
-
-fn of_pass(view: &View<'_>, pass: Pass) -> Result<PassStatus> {
-    let mut repaired_since = 0;
-    for differing in view.differing(pass.id)? {
-        repaired_since += u64::from(is_repaired(view, &pass, &differing)?);
-    }
-    Ok(PassStatus { pass, repaired_since })
 }

@@ -1,12 +1,11 @@
 //! What stands, what is missing, and what the next run does, as sentences. Terminal and page share them.
 
 use super::condition::Condition;
-use super::facts::{PassStatus, Status, TableStatus, WindowStatus};
+use super::facts::{PassStatus, RunStatus, Status, TableStatus, WindowStatus};
 use super::faults::{months, of_table, reconcile_line};
 use crate::base::text::{counted, rows, thousands};
 use crate::checkpoint::{Pass, Tombstone};
 use crate::model::window::Window;
-use crate::progress::last_day;
 
 /// The most tables that a line names.
 const NAMED_MAX: usize = 5;
@@ -225,6 +224,12 @@ fn places_of(places: &[(&TableStatus, &WindowStatus)]) -> String {
     named(&texts)
 }
 
+/// The dates that a run was asked for, in words.
+pub(crate) fn dates_of(status: &Status, run: &RunStatus) -> String {
+    let range = status.dates_of(run);
+    range.map_or_else(|| "reference tables".to_owned(), |range| range.to_string())
+}
+
 /// What a pass compares: `at the target, only SALES, 2025-10-01 to 2025-10-31`.
 pub(crate) fn subject_of(pass: &Pass) -> String {
     let ends = match pass.source {
@@ -233,9 +238,10 @@ pub(crate) fn subject_of(pass: &Pass) -> String {
     };
     let tables = pass.scope.tables.as_ref();
     let tables = tables.map_or_else(String::new, |tables| format!(", only {}", tables.join(", ")));
-    let range = pass.scope.range.map_or_else(String::new, |range| {
-        format!(", {} to {}", range.start, last_day(range))
-    });
+    let range = pass
+        .scope
+        .range
+        .map_or_else(String::new, |range| format!(", {range}"));
     format!("{ends}{tables}{range}")
 }
 
@@ -249,7 +255,7 @@ pub(crate) fn outcome_of(status: &PassStatus) -> String {
         }
         (Some(_), 0) => format!(
             "{} compared, none differs",
-            counted(pass.same + status.repaired_since, "chunk")
+            counted(pass.same + status.repaired_since(), "chunk")
         ),
         (Some(_), differing) => format!(
             "{} the same, {} not; {} repairs those that still differ",
@@ -263,7 +269,7 @@ pub(crate) fn outcome_of(status: &PassStatus) -> String {
         1 => "; 1 that differed was repaired".to_owned(),
         count => format!("; {} that differed were repaired", thousands(count)),
     };
-    let since = match status.repaired_since {
+    let since = match status.repaired_since() {
         0 => String::new(),
         1 => "; 1 that differed was loaded again by a run since".to_owned(),
         count => format!(

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::metrics;
 use crate::model::account::Account;
 use crate::model::chunk::ChunkState;
-use crate::status::{Status, complete, findings, kept, runs};
+use crate::status::{Status, complete, kept, runs};
 
 /// A look is shown for so long.
 const LOOK_AGE: Duration = Duration::from_secs(1);
@@ -190,7 +190,6 @@ impl Looks {
             all.push(PassDifferences {
                 pass_id: pass.id,
                 chunks: view.differing(pass.id)?,
-                windows: findings(&view, &pass)?,
             });
         }
         Ok(all)

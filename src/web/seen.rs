@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::checkpoint::Differing;
 use crate::model::chunk::Chunk;
 use crate::model::stages::ChunkTiming;
-use crate::status::{Kept, Status, WindowDifferences};
+use crate::status::{Kept, Status};
 
 /// One look.
 #[derive(Debug)]
@@ -35,12 +35,10 @@ pub(crate) struct ChunkLine {
     pub(crate) timing: Option<ChunkTiming>,
 }
 
-/// The differences that a pass left.
+/// The differences that a pass left, one by one.
 #[derive(Debug)]
 pub(crate) struct PassDifferences {
     /// The identity of the pass.
     pub(crate) pass_id: u128,
     pub(crate) chunks: Vec<Differing>,
-    /// Their numbers, by table and window.
-    pub(crate) windows: Vec<WindowDifferences>,
 }

@@ -3,12 +3,11 @@
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use crate::base::exit_code::ExitCode;
-use crate::checkpoint::Pass;
 use crate::model::account::Account;
 use crate::model::hours::Wall;
 use crate::model::row::Tally;
 use crate::model::window::{DateRange, Window};
-use crate::status::{Condition, Kept, WindowDifferences};
+use crate::status::{Condition, Kept, PassStatus};
 
 /// All that a report tells.
 pub(super) struct Report {
@@ -23,7 +22,7 @@ pub(super) struct Report {
     /// The runs that may have worked on it, the latest first.
     pub(super) runs: Vec<Kept>,
     /// The passes of `sync reconcile` over some of it, the latest first.
-    pub(super) passes: Vec<PassFacts>,
+    pub(super) passes: Vec<PassStatus>,
     /// What all runs asked of the source for these tables, and outside of tables.
     pub(super) accounts: Vec<Account>,
     pub(super) left_out: Vec<LeftOut>,
@@ -119,13 +118,6 @@ pub(super) struct Receipts {
     pub(super) rows: u64,
     /// Whether they are those that the state file has the digest of.
     pub(super) agree: bool,
-}
-
-/// A pass of `sync reconcile`.
-pub(super) struct PassFacts {
-    pub(super) pass: Pass,
-    /// What it found within the report and did not repair.
-    pub(super) findings: Vec<WindowDifferences>,
 }
 
 /// A thing that a reader might miss.

@@ -6,9 +6,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 
 use super::asked::{Asked, of};
 use super::discreet::Discreet;
-use super::facts::{
-    Counted, End, Made, Months, PassFacts, Receipts, Report, Servers, TableFacts, WindowFacts,
-};
+use super::facts::{Counted, End, Made, Months, Receipts, Report, Servers, TableFacts, WindowFacts};
 use super::left_out::left_out;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::checkpoint::{Pass, Reader, View};
@@ -20,7 +18,9 @@ use crate::model::account::Account;
 use crate::model::row::Tally;
 use crate::model::window::{DateRange, Window, missing};
 use crate::mssql::{Endpoint, catalog};
-use crate::status::{Condition, Kept, Status, TableStatus, complete, findings, kept_with_view, runs};
+use crate::status::{
+    Condition, Kept, PassStatus, Status, TableStatus, WindowDifferences, complete, kept_with_view, runs,
+};
 use crate::target::receipt::{self, Incarnation, Sums};
 use crate::target::{lease, migrate, row_count};
 
@@ -99,7 +99,7 @@ pub(super) async fn gather(
         source: ends.0,
         target: ends.1,
         runs: runs_of(&reader, &asked, &discreet)?,
-        passes: passes_of(&view, &status, &asked)?,
+        passes: passes_of(&status, &asked),
         accounts: accounts_of(&view, &asked)?,
         left_out: left_out(config, &status, &asked, is_of_some),
         months: asked.months,
@@ -153,13 +153,10 @@ fn facts_of(
     };
     facts.is_dated = of.is_dated;
     facts.unfollowed = of.unfollowed;
-    let refused = of.refused.as_ref().filter(|refused| {
-        let range = DateRange {
-            start: refused.first,
-            end: refused.end,
-        };
-        !of.is_dated || months.has_some_of(range)
-    });
+    let refused = of
+        .refused
+        .as_ref()
+        .filter(|refused| !of.is_dated || months.has_some_of(refused.range()));
     facts.refused = refused.map(|refused| refused.error.clone());
     let mut forgetting = status.forgetting.iter().filter(|one| one.table == of.name);
     facts.is_being_forgotten = forgetting.any(|one| {
@@ -318,7 +315,8 @@ fn is_asked(asked: &Asked<'_>, table: &str) -> bool {
     asked.tables.iter().any(|of| of.name.same_as(table))
 }
 
-fn passes_of(view: &View<'_>, status: &Status, asked: &Asked<'_>) -> Result<Vec<PassFacts>> {
+/// The passes that compared some of what is asked for, the latest first, each with what it found of that.
+fn passes_of(status: &Status, asked: &Asked<'_>) -> Vec<PassStatus> {
     let is_of_some = |pass: &Pass| {
         let tables = pass.scope.tables.as_ref();
         tables.is_none_or(|tables| tables.iter().any(|table| is_asked(asked, table)))
@@ -327,16 +325,14 @@ fn passes_of(view: &View<'_>, status: &Status, asked: &Asked<'_>) -> Result<Vec<
                 .range
                 .is_none_or(|range| asked.months.has_some_of(range))
     };
-    let mut passes = Vec::new();
-    for of in status.passes.iter().rev().filter(|of| is_of_some(&of.pass)) {
-        let mut findings = findings(view, &of.pass)?;
-        findings.retain(|found| is_asked(asked, &found.table) && asked.months.has(found.window));
-        passes.push(PassFacts {
+    let passes = status.passes.iter().rev().filter(|of| is_of_some(&of.pass));
+    let within = |found: &WindowDifferences| is_asked(asked, &found.table) && asked.months.has(found.window);
+    passes
+        .map(|of| PassStatus {
             pass: of.pass.clone(),
-            findings,
-        });
-    }
-    Ok(passes)
+            found: of.found.iter().filter(|found| within(found)).cloned().collect(),
+        })
+        .collect()
 }
 
 fn accounts_of(view: &View<'_>, asked: &Asked<'_>) -> Result<Vec<Account>> {

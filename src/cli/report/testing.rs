@@ -2,16 +2,14 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::facts::{
-    Counted, End, LeftOut, Made, Months, PassFacts, Receipts, Report, Servers, TableFacts, WindowFacts,
-};
+use super::facts::{Counted, End, LeftOut, Made, Months, Receipts, Report, Servers, TableFacts, WindowFacts};
 use crate::base::exit_code::ExitCode;
 use crate::checkpoint::{Pass, PassScope, RunRecord};
 use crate::cli::account::tests::account;
 use crate::model::hours::Wall;
 use crate::model::row::{Digest, Tally};
 use crate::model::window::{DateRange, Window, missing};
-use crate::status::{Condition, Kept, WindowDifferences};
+use crate::status::{Condition, Kept, PassStatus, WindowDifferences};
 
 pub(super) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -159,9 +157,9 @@ pub(super) fn with_everything(text: &str) -> Report {
     all.months = Months::of(vec![day("2016-02-01"), day("2016-01-01"), day("2016-02-01")]);
     all.is_of_some = true;
     all.runs = vec![run(None, true), run(None, false), run(Some(4), false)];
-    all.passes = vec![PassFacts {
+    all.passes = vec![PassStatus {
         pass,
-        findings: vec![finding],
+        found: vec![finding],
     }];
     all.accounts = vec![account(), crate::model::account::Account::default()];
     all.left_out = [text, ""]

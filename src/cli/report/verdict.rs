@@ -143,12 +143,12 @@ fn counted_rows(rows: u64) -> String {
 /// What passes of `sync reconcile` found, and nobody has repaired.
 fn found(report: &Report, table: &TableFacts, faults: &mut Vec<Fault>) {
     for facts in &report.passes {
-        let mine = facts.findings.iter().filter(|of| of.table == table.name);
-        let left = mine.filter(|of| of.differing > of.repaired_since);
+        let mine = facts.found.iter().filter(|of| of.table == table.name);
+        let left = mine.filter(|of| of.left() > 0);
         let (mut windows, mut count) = (Vec::new(), 0);
         for of in left {
             windows.push(of.window);
-            count += of.differing - of.repaired_since;
+            count += of.left();
         }
         if windows.is_empty() {
             continue;

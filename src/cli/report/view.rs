@@ -3,14 +3,14 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::facts::{End, PassFacts, Report, Servers, TableFacts, WindowFacts};
+use super::facts::{End, Report, Servers, TableFacts, WindowFacts};
 use super::verdict::{Fault, Verdict};
 use crate::cli::account::AccountView;
 use crate::cli::runs::RunView;
 use crate::model::account::Account;
 use crate::model::row::{Digest, Tally};
-use crate::progress::last_day;
-use crate::status::WindowDifferences;
+use crate::model::window::DateRange;
+use crate::status::{PassStatus, WindowDifferences};
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -294,14 +294,14 @@ impl EndView<'_> {
 }
 
 impl PassView<'_> {
-    fn of(facts: &PassFacts) -> PassView<'_> {
+    fn of(facts: &PassStatus) -> PassView<'_> {
         let pass = &facts.pass;
         let range = pass.scope.range;
         PassView {
             differing: pass.differing,
-            end_date: range.map(last_day),
+            end_date: range.map(DateRange::last_day),
             ended_at: pass.ended_at,
-            findings: facts.findings.iter().map(FindingView::of).collect(),
+            findings: facts.found.iter().map(FindingView::of).collect(),
             left_out: pass.left_out,
             repaired: pass.repaired,
             same: pass.same,

@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::cli::account::AccountView;
 use crate::cli::screen::{Cell, Column, Screen, Table, Tone};
 use crate::model::account::Account;
-use crate::progress::last_day;
 use crate::status::Kept;
 
 /// The runs as a table, the latest first.
@@ -132,7 +131,7 @@ impl RunView<'_> {
         let tables = run.accounts.iter().filter(|account| !account.table.is_empty());
         RunView {
             account: total.as_ref().map(AccountView::of),
-            end_date: last_day(record.range),
+            end_date: record.range.last_day(),
             ended_at: record.ended_at,
             error: record.error.as_deref(),
             exit_code: record.exit_code,

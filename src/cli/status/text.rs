@@ -5,10 +5,9 @@ use chrono::{DateTime, Utc};
 use super::grid::grid;
 use super::pace::indented;
 use crate::cli::screen::Screen;
-use crate::progress::last_day;
-use crate::status::{PassStatus, RunStatus, Status};
 use crate::status::{
-    account_line, missing, next_run, notes, of_hours, outcome_of, refused, subject_of, totals,
+    PassStatus, RunStatus, Status, account_line, dates_of, missing, next_run, notes, of_hours, outcome_of,
+    refused, subject_of, totals,
 };
 
 /// All of the status for people.
@@ -46,10 +45,7 @@ fn at(time: DateTime<Utc>) -> String {
 fn last_run(status: &Status, run: &RunStatus) -> Vec<String> {
     let record = &run.record;
     let word = if run.running { "Running" } else { "Last run" };
-    let dates = status.dates_of(run).map_or_else(
-        || "reference tables".to_owned(),
-        |range| format!("{} to {}", range.start, last_day(range)),
-    );
+    let dates = dates_of(status, run);
     let mut text = format!(
         "{word}: {dates}, started {} as process {} on {}",
         at(record.started_at),

@@ -7,8 +7,7 @@ use super::pace_view::PaceView;
 use crate::checkpoint::{Counts, Refusal, Waiting};
 use crate::cli::account::AccountView;
 use crate::cli::shared::ForgettingView;
-use crate::model::window::Window;
-use crate::progress::last_day;
+use crate::model::window::{DateRange, Window};
 use crate::status::{PassStatus, Progress, RunStatus, Status, TableStatus, WindowStatus};
 
 #[derive(Serialize)]
@@ -233,11 +232,11 @@ impl PassView<'_> {
         let range = pass.scope.range;
         PassView {
             differing: pass.differing,
-            end_date: range.map(last_day),
+            end_date: range.map(DateRange::last_day),
             ended_at: pass.ended_at,
             left_out: pass.left_out,
             repaired: pass.repaired,
-            repaired_since: status.repaired_since,
+            repaired_since: status.repaired_since(),
             same: pass.same,
             source: pass.source,
             start_date: range.map(|range| range.start),
@@ -253,7 +252,7 @@ impl<'a> RunView<'a> {
         let (dates, progress) = (status.dates_of(run), status.progress());
         RunView {
             account: run.account.as_ref().map(AccountView::of),
-            end_date: dates.map(last_day),
+            end_date: dates.map(DateRange::last_day),
             ended_at: record.ended_at,
             error: record.error.as_deref(),
             exit_code: record.exit_code,

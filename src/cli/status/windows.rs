@@ -51,8 +51,9 @@ pub(super) fn failed(status: &Status, screen: &Screen) -> String {
             let at = refusal.at.format("%Y-%m-%d %H:%M:%S UTC");
             text.push_str(&format!("{}: {refused} at {at}\n", table.name));
             text.push_str(&screen.prose(&format!("  {}", of_table(&refusal.error, &table.name))));
-            let last = refusal.end.pred_opt().unwrap_or(refusal.end);
-            let dates = table.is_dated.then_some((refusal.first, last));
+            let dates = table
+                .is_dated
+                .then(|| (refusal.first, refusal.range().last_day()));
             text.push_str("  Correct that, then run:\n");
             text.push_str(&line_of(&run_again(dates, table.is_dated, &table.name)));
         }

@@ -26,7 +26,6 @@ use crate::model::plan::TablePlan;
 use crate::model::window::Extent;
 use crate::model::window::{DateRange, LAST_DAY, Window, missing};
 use crate::mssql::Session;
-use crate::progress::last_day;
 use crate::target::lease::Lease;
 use crate::target::receipt::{self, Incarnation, Sums};
 use crate::target::table::Target;
@@ -380,12 +379,9 @@ pub fn refuse_dates(plan: &TablePlan, range: DateRange) -> Result<()> {
             Err(Error::new(
                 ErrorKind::Usage,
                 format!(
-                    "No date from {} to {} can be in {}.{}, whose type holds dates from {first} to {last}; ask for dates \
+                    "No date from {range} can be in {}.{}, whose type holds dates from {first} to {last}; ask for dates \
                      among these",
-                    range.start,
-                    last_day(range),
-                    plan.source.name,
-                    date.name,
+                    plan.source.name, date.name,
                 ),
             ))
         }

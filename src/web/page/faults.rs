@@ -36,8 +36,9 @@ pub(super) fn section(status: &Status, filter: &Filter) -> Markup {
 /// Why the last run that came to a table could not finish it, and the command that tries again.
 pub(super) fn refused(status: &Status, table: &TableStatus) -> Option<Markup> {
     let refusal = table.refused.as_ref()?;
-    let last = refusal.end.pred_opt().unwrap_or(refusal.end);
-    let dates = table.is_dated.then_some((refusal.first, last));
+    let dates = table
+        .is_dated
+        .then(|| (refusal.first, refusal.range().last_day()));
     Some(html! {
         h3 { (shown(&table.name)) ": refused " (stamp(status.pace.wall, refusal.at)) }
         (error(of_table(&refusal.error, &table.name)))

@@ -67,7 +67,7 @@ fn of_pass(seen: &Seen, status: &PassStatus, left: Option<&PassDifferences>) -> 
                     ("The same", pass.same),
                     ("Differ still", status.differing()),
                     ("Repaired", pass.repaired),
-                    ("Loaded again since", status.repaired_since),
+                    ("Loaded again since", status.repaired_since()),
                 ] {
                     div { dt { (name) } dd { (thousands(count)) } }
                 }
@@ -88,7 +88,7 @@ fn list(seen: &Seen, status: &PassStatus, left: &PassDifferences) -> Markup {
         }
     }
     let others = left.chunks.len().saturating_sub(DIFFERING_MAX) as u64;
-    let still = left.windows.iter().filter(|of| of.repaired_since < of.differing);
+    let still = status.found.iter().filter(|of| of.left() > 0);
     let tables: BTreeSet<&str> = still.map(|of| of.table.as_str()).collect();
     html! {
         div.scroll role="region" aria-label={ "Differences of the pass of " (wall.stamp(pass.started_at)) } tabindex="0" {
@@ -98,7 +98,7 @@ fn list(seen: &Seen, status: &PassStatus, left: &PassDifferences) -> Markup {
                     @for name in ["Table", "Window", "What differed", "Loaded again since"] { th scope="col" { (name) } }
                 } }
                 tbody {
-                    @for of in &left.windows {
+                    @for of in &status.found {
                         @if let Some((chunks, is_whole)) = windows.get(&(of.table.as_str(), of.window)) {
                             tr {
                                 th scope="row" { (shown(&of.table)) }

@@ -94,7 +94,7 @@ pub(crate) fn fragments(seen: &Seen, filter: &Filter) -> Vec<(String, Markup)> {
 pub(crate) fn problem(status: u16, text: &str) -> Markup {
     let title = match status {
         400 => "The address is not understood",
-        401 | 403 => "Not allowed",
+        401 => "Not allowed",
         404 => "There is no such page",
         503 => "The state file cannot be shown",
         _ => "This cannot be shown",

@@ -11,9 +11,8 @@ use crate::base::program;
 use crate::base::text::{counted, duration, rows, thousands};
 use crate::model::pace::Figures;
 use crate::model::waits::{long, millis};
-use crate::progress::last_day;
 use crate::status::{
-    Progress, RunStatus, Status, account_line, of_hours, of_signs, of_work, same_again, totals,
+    Progress, RunStatus, Status, account_line, dates_of, of_hours, of_signs, of_work, same_again, totals,
 };
 use crate::web::markup::{prose, shown};
 use crate::web::seen::Seen;
@@ -75,13 +74,6 @@ fn never(status: &Status) -> Markup {
             (command(&format!("{name} rebuild")))
         }
     }
-}
-
-fn dates_of(status: &Status, run: &RunStatus) -> String {
-    status.dates_of(run).map_or_else(
-        || "reference tables".to_owned(),
-        |range| format!("{} to {}", range.start, last_day(range)),
-    )
 }
 
 fn going(seen: &Seen, run: &RunStatus) -> Markup {

@@ -7,8 +7,6 @@ use super::layout::{Frame, error, page, stamp};
 use crate::base::exit_code::meaning;
 use crate::base::text::{duration, thousands};
 use crate::model::account::Account;
-use crate::model::window::DateRange;
-use crate::progress::last_day;
 use crate::status::{Kept, account_line};
 use crate::web::markup::shown;
 use crate::web::seen::Seen;
@@ -62,7 +60,7 @@ fn of_run(seen: &Seen, run: &Kept) -> Markup {
                 td { @match record.ended_at { Some(at) => (stamp(wall, at)), None => "–" } }
                 td.r { @match took { Some(took) => (duration(took)), None => "–" } }
                 td { (exit(run)) }
-                td { (dates(record.range)) }
+                td { (record.range) }
                 @match &total {
                     Some(total) => {
                         td.r { (thousands(total.rows_loaded)) }
@@ -89,10 +87,6 @@ fn exit(run: &Kept) -> Markup {
             None => { b.bad { "killed" } ", or crashed" },
         }
     }
-}
-
-fn dates(range: DateRange) -> String {
-    format!("{} to {}", range.start, last_day(range))
 }
 
 fn more(run: &Kept, total: Option<&Account>) -> Markup {

@@ -7,10 +7,9 @@ use maud::{Markup, html};
 use super::{heading, prose, scrolled, shown};
 use crate::base::exit_code::meaning;
 use crate::base::text::{counted, duration, thousands};
-use crate::cli::report::facts::{PassFacts, Report};
+use crate::cli::report::facts::Report;
 use crate::model::account::Account;
-use crate::progress::last_day;
-use crate::status::{Kept, account_line};
+use crate::status::{Kept, PassStatus, account_line};
 
 pub(super) fn findings(report: &Report) -> Markup {
     let wall = report.made.wall;
@@ -55,7 +54,7 @@ pub(super) fn findings(report: &Report) -> Markup {
     }
 }
 
-fn scope(of: &PassFacts) -> String {
+fn scope(of: &PassStatus) -> String {
     let scope = &of.pass.scope;
     let tables = match &scope.tables {
         None => "all tables".to_owned(),
@@ -63,7 +62,7 @@ fn scope(of: &PassFacts) -> String {
     };
     let dates = match scope.range {
         None => "all dates".to_owned(),
-        Some(range) => format!("{} to {}", range.start, last_day(range)),
+        Some(range) => range.to_string(),
     };
     let left_out = match of.pass.left_out {
         0 => String::new(),
@@ -72,10 +71,10 @@ fn scope(of: &PassFacts) -> String {
     format!("{tables}; {dates}{left_out}")
 }
 
-fn found(of: &PassFacts) -> Markup {
+fn found(of: &PassStatus) -> Markup {
     html! {
-        @if of.findings.is_empty() { "no difference left" }
-        @else { ul { @for finding in &of.findings { li {
+        @if of.found.is_empty() { "no difference left" }
+        @else { ul { @for finding in &of.found { li {
             (shown(&finding.table)) " " (finding.window) ": " (counted(finding.differing, "difference"))
             @if finding.repaired_since > 0 { ", " (thousands(finding.repaired_since)) " loaded again since" }
         } } } }
@@ -101,7 +100,7 @@ pub(super) fn runs(report: &Report) -> Markup {
                 tr {
                     th.k scope="row" { (wall.stamp(run.record.started_at)) }
                     td.k { (stamp(run.record.ended_at)) }
-                    td { (run.record.range.start) " to " (last_day(run.record.range)) }
+                    td { (run.record.range) }
                     td { (shown(&run.record.host)) }
                     td { (ended(run)) }
                     td.n { (total.as_ref().map_or_else(|| "–".to_owned(), |total| thousands(total.rows_loaded))) }

@@ -5,7 +5,7 @@ use crate::checkpoint::{Pass, PassScope, Refusal, Tombstone, Waiting};
 use crate::cli::context::json;
 use crate::cli::status::view::View;
 use crate::status::Condition;
-use crate::status::{PassStatus, Status, TableStatus};
+use crate::status::{PassStatus, Status, TableStatus, WindowDifferences};
 
 fn small() -> Status {
     let mut october = window(month("2025-10"), Condition::Stale, 40);
@@ -60,7 +60,12 @@ fn small() -> Status {
                 repaired: 3,
                 left_out: 2,
             },
-            repaired_since: 1,
+            found: vec![WindowDifferences {
+                table: "SALES".to_owned(),
+                window: month("2025-10"),
+                differing: 1,
+                repaired_since: 1,
+            }],
         }],
     }
 }

@@ -12,7 +12,7 @@ use crate::checkpoint::{Counts, Pass, PassScope, Refusal, RunRecord};
 use crate::cli::screen::Screen;
 use crate::model::window::{DateRange, Window};
 use crate::status::Condition;
-use crate::status::{PassStatus, RunStatus, Status, TableStatus, WindowStatus};
+use crate::status::{PassStatus, RunStatus, Status, TableStatus, WindowDifferences, WindowStatus};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -397,7 +397,12 @@ fn what_a_run_has_repaired_of_a_reconcile_is_told() {
             repaired: 0,
             left_out: 0,
         },
-        repaired_since,
+        found: vec![WindowDifferences {
+            table: "SALES".to_owned(),
+            window: month("2025-10"),
+            differing,
+            repaired_since,
+        }],
     };
     let status = Status {
         passes: vec![pass(3, 1), pass(3, 3), pass(0, 0)],

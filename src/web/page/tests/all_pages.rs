@@ -25,6 +25,7 @@ fn hostile() -> Seen {
     for decision in &mut seen.status.pace.decisions {
         (decision.table, decision.why) = (NAME.to_owned(), NAME.to_owned());
     }
+    seen.status.passes = passes(NAME);
     for pass in &mut seen.status.passes {
         pass.pass.scope.tables = Some(vec![NAME.to_owned()]);
     }
