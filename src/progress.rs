@@ -206,6 +206,11 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
+    /// Whether the request to stop is what left work undone.
+    pub fn was_stopped(&self) -> bool {
+        self.is_stopped && self.exit == ExitCode::Incomplete
+    }
+
     /// Rows loaded by the run.
     pub fn rows_loaded(&self) -> u64 {
         self.tables.iter().map(|table| table.rows_loaded).sum()

@@ -18,6 +18,10 @@ GO
 SELECT OBJECT_ID(N'sys.dm_exec_requests') AS [requests], OBJECT_ID(N'sys.dm_os_wait_stats') AS [waits], OBJECT_ID(N'sys.dm_hadr_database_replica_states') AS [replica], HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE') AS [state], HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER PERFORMANCE STATE') AS [performance]
 GO
 
+-- at the source: SELECT
+SELECT SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]
+GO
+
 -- at the source: SELECT COUNT dbo.ITEM
 IF 1 = 1
     SELECT COUNT_BIG(*)
@@ -824,14 +828,6 @@ SELECT is_in_standby, source_database_id, snapshot_isolation_state, is_read_comm
     WHERE name = DB_NAME()
 GO
 
--- at the source: SELECT sys.databases, sys.tables
-SELECT 1 AS [locking]
-    FROM sys.databases
-    WHERE name = DB_NAME() AND (snapshot_isolation_state <> 1 OR EXISTS (SELECT 1
-    FROM sys.tables
-    WHERE is_memory_optimized = 1)) AND is_read_committed_snapshot_on = 0 AND CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) = N'READ_WRITE'
-GO
-
 -- at the source: SELECT sys.dm_exec_requests, sys.dm_exec_sessions
 SELECT b.[blocked]
     FROM (SELECT 1 AS [one]) AS [one] CROSS JOIN (SELECT COUNT_BIG(*) AS [blocked]
@@ -901,7 +897,7 @@ GO
 -- at the source: SELECT sys.tables, sys.databases
 SELECT CAST(snapshot_isolation_state AS int) AS [snapshot], CAST(is_read_committed_snapshot_on AS int) AS [committed_snapshot], CASE WHEN EXISTS (SELECT 1
     FROM sys.tables
-    WHERE is_memory_optimized = 1) THEN 1 ELSE 0 END AS [memory_optimized]
+    WHERE is_memory_optimized = 1) THEN 1 ELSE 0 END AS [memory_optimized], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) AS [updateability]
     FROM sys.databases
     WHERE name = DB_NAME()
 GO
@@ -1729,6 +1725,14 @@ INSERT INTO [dbo].[t_TILL] ([ID], [D])
     WHERE [D] >= CAST(@P1 AS datetime) AND [D] < CAST(@P2 AS datetime)
 GO
 
+-- at the target: INSERT + SELECT sync.lease
+INSERT INTO [sync].[lease] ([table_name], [epoch], [run_id], [host], [process_id], [renewed_at])
+    VALUES (@P1, @P5 + 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME());
+    SELECT [table_name], [epoch]
+    FROM [sync].[lease]
+    WHERE [table_name] = @P1
+GO
+
 -- at the target: INSERT BULK #load
 INSERT BULK #load
 GO
@@ -1749,11 +1753,6 @@ INSERT INTO [dbo].[t_NODE] ([ID], [PARENT], [NAME])
     WHERE NOT EXISTS (SELECT 1
     FROM [dbo].[t_NODE] AS t
     WHERE t.[ID] = CAST(l.[c1] AS int));
-GO
-
--- at the target: INSERT sync.lease
-INSERT INTO [sync].[lease] ([table_name], [epoch], [run_id], [host], [process_id], [renewed_at])
-    VALUES (@P1, @P5 + 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())
 GO
 
 -- at the target: INSERT sync.migration
@@ -1783,6 +1782,10 @@ GO
 
 -- at the target: SELECT
 SELECT SCHEMA_ID(@P1)
+GO
+
+-- at the target: SELECT
+SELECT SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]
 GO
 
 -- at the target: SELECT #load
@@ -3129,6 +3132,18 @@ SELECT 1 AS [found]
     WHERE name = DB_NAME() AND recovery_model = 1 AND COALESCE(CAST(SERVERPROPERTY(N'EngineEdition') AS nvarchar(128)), N'') NOT IN (N'5', N'8')
 GO
 
+-- at the target: SELECT sys.databases
+SELECT create_date, CAST(NULL AS nvarchar(36)) AS [guid]
+    FROM sys.databases
+    WHERE name = DB_NAME()
+GO
+
+-- at the target: SELECT sys.databases
+SELECT create_date, CAST(service_broker_guid AS nvarchar(36)) AS [guid]
+    FROM sys.databases
+    WHERE name = DB_NAME()
+GO
+
 -- at the target: SELECT sys.foreign_keys
 SELECT f.name
     FROM sys.foreign_keys AS f
@@ -3235,6 +3250,14 @@ GO
 -- at the target: UPDATE
 UPDATE #load SET [c3] = @P1
     WHERE [sync_row] = @P2
+GO
+
+-- at the target: UPDATE + SELECT sync.lease
+UPDATE [sync].[lease] SET [epoch] = CASE WHEN [epoch] < @P5 THEN @P5 ELSE [epoch] END + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, [process_id] = @P4, [renewed_at] = SYSUTCDATETIME()
+    WHERE [table_name] = @P1;
+    SELECT [table_name], [epoch]
+    FROM [sync].[lease]
+    WHERE [table_name] = @P1
 GO
 
 -- at the target: UPDATE + SELECT sync.lease, dbo.t_TILL
@@ -3541,11 +3564,6 @@ GO
 -- at the target: UPDATE dbo.t_NODE, #load
 UPDATE t SET [ID] = CAST(l.[c1] AS int), [PARENT] = CAST(l.[c2] AS int), [NAME] = CAST(l.[c3] COLLATE SQL_Latin1_General_CP1_CI_AS AS nvarchar(20))
     FROM [dbo].[t_NODE] AS t JOIN #load AS l ON t.[ID] = CAST(l.[c1] AS int)
-GO
-
--- at the target: UPDATE sync.lease
-UPDATE [sync].[lease] SET [epoch] = CASE WHEN [epoch] < @P5 THEN @P5 ELSE [epoch] END + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, [process_id] = @P4, [renewed_at] = SYSUTCDATETIME()
-    WHERE [table_name] = @P1
 GO
 
 -- at the target: UPDATE sync.lease

@@ -1,5 +1,6 @@
 //! The bare loop, which all ratios are to: two workers take months, read each by one query and hand its rows straight
-//! to a bulk load of the target table. It proves nothing, and a death leaves it to start over.
+//! to a bulk load of the target table. One worker alone is what most scripts are. It proves nothing, and a death leaves it
+//! to start over.
 //!
 //! It runs as a process of its own, as `sync` does, so that both pay for their start and are measured alike.
 
@@ -21,7 +22,7 @@ pub const ARGUMENT: &str = "--bare-loop";
 const WIRE: &str = "SYNC_BENCH_WIRE";
 const PASSWORD: &str = "SYNC_BENCH_WIRE_PASSWORD";
 /// As many workers as the product has unless it is told otherwise.
-const WORKERS: usize = 2;
+pub const WORKERS: usize = 2;
 /// The largest packet of TDS.
 const PACKET_BYTES: u32 = 32_767;
 
@@ -52,7 +53,7 @@ impl From<&Server> for Wire {
 
 impl Wire {
     /// The command that copies the first months of SALES into BARE.
-    pub fn command(&self, months: usize) -> Command {
+    pub fn command(&self, months: usize, workers: usize) -> Command {
         let mut command = Command::new(std::env::current_exe().expect("this program is a file"));
         let Wire {
             host,
@@ -64,15 +65,18 @@ impl Wire {
         } = self;
         command
             .arg(ARGUMENT)
-            .env(WIRE, format!("{host}|{port}|{user}|{source}|{target}|{months}"))
+            .env(
+                WIRE,
+                format!("{host}|{port}|{user}|{source}|{target}|{months}|{workers}"),
+            )
             .env(PASSWORD, &self.password);
         command
     }
 
-    fn from_environment() -> (Wire, u32) {
+    fn from_environment() -> (Wire, u32, usize) {
         let text = std::env::var(WIRE).expect("the loop is told its server");
         let parts: Vec<&str> = text.split('|').collect();
-        let [host, port, user, source, target, months] = parts[..] else {
+        let [host, port, user, source, target, months, workers] = parts[..] else {
             panic!("{WIRE} has other parts");
         };
         let wire = Wire {
@@ -83,7 +87,8 @@ impl Wire {
             source: source.to_owned(),
             target: target.to_owned(),
         };
-        (wire, months.parse().expect("a number"))
+        let months = months.parse().expect("a number");
+        (wire, months, workers.parse().expect("a number"))
     }
 }
 
@@ -125,12 +130,12 @@ pub async fn run_batch(client: &mut Bare, sql: &str) {
 
 /// The loop itself, as the process that [`Wire::command`] starts.
 pub fn run() {
-    let (wire, months) = Wire::from_environment();
+    let (wire, months, workers) = Wire::from_environment();
     let wire = Arc::new(wire);
     let left: Arc<Mutex<VecDeque<u32>>> = Arc::new(Mutex::new((0..months).collect()));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let rows: u64 = runtime.block_on(async {
-        let workers = (0..WORKERS).map(|_| tokio::spawn(work(Arc::clone(&wire), Arc::clone(&left))));
+        let workers = (0..workers).map(|_| tokio::spawn(work(Arc::clone(&wire), Arc::clone(&left))));
         let workers: Vec<_> = workers.collect();
         let mut rows = 0;
         for worker in workers {

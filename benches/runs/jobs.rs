@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use testkit::{Project, project};
 
+use crate::bare;
 use crate::process::{Measured, measure_until, median};
 use crate::rate::{MONTHS, Report, bare_loop};
 use crate::scene::{Scene, command, sales, sync};
@@ -32,7 +33,7 @@ pub fn measure(settings: &Settings) {
     let of =
         |round: &dyn Fn() -> Measured| -> Vec<Measured> { (0..settings.rounds).map(|_| round()).collect() };
 
-    let bare = of(&|| bare_loop(&scene, &wire, rows));
+    let bare = of(&|| bare_loop(&scene, &wire, rows, bare::WORKERS));
     let mut report = Report::new(rows, &bare);
     report.add("bare loop", rows, &bare);
     let resumed = of(&|| killed_and_resumed(&scene, &project));

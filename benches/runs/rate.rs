@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 
-use crate::bare::Wire;
+use crate::bare::{self, Wire};
 use crate::process::{Measured, measure as run_process, median};
 use crate::scene::{Scene, sales, sync};
 use crate::settings::Settings;
@@ -29,29 +29,31 @@ pub fn measure(settings: &Settings) {
         table::last_day(MONTHS - 1).to_string(),
     );
     let run = ["run", "--start-date", first.as_str(), "--end-date", last.as_str()];
-    let (mut bare, mut copied) = (Vec::new(), Vec::new());
+    let (mut bare, mut alone, mut copied) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..settings.rounds {
-        bare.push(bare_loop(&scene, &wire, rows));
+        bare.push(bare_loop(&scene, &wire, rows, bare::WORKERS));
+        alone.push(bare_loop(&scene, &wire, rows, 1));
         copied.push(sync(&project, &run));
         scene.forget(&project, &["SALES"]);
     }
     let mut report = Report::new(rows, &bare);
     report.add("bare loop", rows, &bare);
+    report.add("bare loop, one worker", rows, &alone);
     report.add("sync run", rows, &copied);
     println!("{report}");
     // Where the time goes, of one round that does not count.
     let profiled = sync(&project, &[&run[..], &["--profile"]].concat());
     let narrative = profiled.narrative.iter().map(|(_, line)| line.as_str());
-    for line in narrative.filter(|line| line.starts_with('|')) {
+    for line in narrative.filter(|line| line.contains('|')) {
         println!("{line}");
     }
 }
 
 /// One round of the bare loop, into an empty table. A round that ends as a deadlock's victim does not count: the loop
 /// has no retry, and one would only flatter the other side of the ratio.
-pub fn bare_loop(scene: &Scene, wire: &Wire, rows: u64) -> Measured {
+pub fn bare_loop(scene: &Scene, wire: &Wire, rows: u64, workers: usize) -> Measured {
     for _ in 0..BARE_ATTEMPTS_MAX {
-        let measured = run_process(&mut wire.command(MONTHS as usize));
+        let measured = run_process(&mut wire.command(MONTHS as usize, workers));
         scene.at_target("TRUNCATE TABLE dbo.BARE");
         if measured.stdout.trim() == rows.to_string() {
             return measured;

@@ -4,7 +4,7 @@
 //! A till with a wrong clock, or a date that means "never", makes rows that no run would reach. A run whose
 //! dates extend beyond today counts them, so that it does not end as done while they are missing.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
 use crate::base::error::Result;
 use crate::base::text::rows;
@@ -28,29 +28,28 @@ struct Ahead {
 }
 
 /// Counts the rows of the requested dates beyond the source's clock, and reports them. If no index begins
-/// with the date, this reads the table once more, as the load of the open month did.
+/// with the date, this reads the table once more, as the load of the open month did. The clock showed `seen_at` some time
+/// ago: dates that were not beyond it then are not now.
 pub(crate) async fn count_ahead(
     run: &RunContext<'_>,
     plan: &TablePlan,
+    seen_at: NaiveDateTime,
     summary: &mut TableSummary,
 ) -> Result<()> {
     summary.rows_ahead = 0;
-    if plan.is_full() {
-        return Ok(());
-    }
-    run.clocks().await?;
-    let mut source = run.pools.source.take().await?;
-    let now = run.source_now(plan, &mut source).await?;
-    run.pools.source.put(source);
     let range = run.options.range;
-    let bounds = Bounds {
-        start: (now + AHEAD_MIN).max(midnight(range.start)),
-        end: midnight(range.end),
+    let beyond = |now: NaiveDateTime| {
+        let start = (now + AHEAD_MIN).max(midnight(range.start));
+        let end = midnight(range.end);
+        (start < end).then_some(Bounds { start, end })
     };
-    let name = &plan.name;
-    if bounds.start >= bounds.end {
+    if plan.is_full() || beyond(seen_at).is_none() {
         return Ok(());
     }
+    let name = &plan.name;
+    let Some(bounds) = beyond(run.source_now(plan).await?) else {
+        return Ok(());
+    };
     let mut turn = run.pools.turn(Ask::Whole { rows: 0 }).await?;
     let found = ahead(plan, &mut turn.session, bounds).await?;
     run.pools.end(turn);

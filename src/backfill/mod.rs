@@ -9,7 +9,7 @@ mod windows;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDate, NaiveDateTime};
 
 use crate::base::error::{ErrorKind, Result};
 use crate::base::text::rows;
@@ -19,7 +19,9 @@ use crate::model::plan::TablePlan;
 use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::pipeline::known::record;
-use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step};
+use crate::pipeline::moved_rows::Accounting;
+use crate::pipeline::on_their_way::Look;
+use crate::pipeline::resume::{Comparison, ResumePlan, Scope, is_in_step, read_cutoff};
 use crate::preflight::context::RunContext;
 use crate::progress::{Event, Refused, TableSummary};
 
@@ -30,13 +32,14 @@ use windows::{PassOver, is_done, needs_work, run_windows};
 /// windows meanwhile, a comparison found days that differ, or the target lost committed rows.
 const PASSES_MAX: usize = 5;
 
-/// Loads a table's windows until no row moved during a pass and the target kept every receipt.
+/// Loads a table's windows until no row moved during a pass and the target kept every receipt. Returns the source's clock as
+/// the last pass began.
 pub(crate) async fn load_windows(
     run: &RunContext<'_>,
     lease_session: &mut Session,
     at: LoadTarget<'_>,
     summary: &mut TableSummary,
-) -> Result<()> {
+) -> Result<NaiveDateTime> {
     (summary.windows_failed, summary.mismatched, summary.held) = (0, 0, 0);
     summary.refused = Refused::default();
     summary.refusals.clear();
@@ -46,13 +49,14 @@ pub(crate) async fn load_windows(
         at,
         left: BTreeSet::new(),
         compared: false,
-        read_cutoff: NaiveDateTime::MIN,
+        now: NaiveDateTime::MIN,
     };
     for pass in 0..PASSES_MAX {
         let last = pass + 1 == PASSES_MAX;
         let plan = passes.begin(lease_session, pass == 0, summary).await?;
         let loaded = windows_to_work_on(&plan);
-        let over = run_windows(run, at, plan, summary).await?;
+        let nothing_to_do = plan.is_in_step && loaded.is_empty();
+        let mut over = run_windows(run, at, plan, summary).await?;
         passes.left.extend(&over.ended_badly);
         if let Some(error) = over.given_up {
             let error = error.within(format!("Table {} is given up", at.plan.name));
@@ -64,8 +68,12 @@ pub(crate) async fn load_windows(
         if run.is_stopped() {
             break;
         }
+        if !loaded.is_empty() {
+            over.stale += passes.look(lease_session, false).await?;
+        }
         passes.compare_loaded(lease_session, &loaded, summary).await?;
-        if passes.is_over(lease_session, &over, last).await? {
+        // Nothing was written since receipts and store were found to agree.
+        if nothing_to_do || passes.is_over(lease_session, &over, last).await? {
             break;
         }
         if let Some(text) = passes.why_again(&over, last) {
@@ -73,7 +81,7 @@ pub(crate) async fn load_windows(
             summary.error = last.then_some(text);
         }
     }
-    Ok(())
+    Ok(passes.now)
 }
 
 /// The passes over a table's windows in one run.
@@ -84,9 +92,9 @@ struct Passes<'a> {
     left: BTreeSet<Window>,
     /// Whether all windows were compared with the source after a load.
     compared: bool,
-    /// The time before which the present pass reads rows. They are compared up to it, not up to a later one: a load may not
-    /// have what became old enough since.
-    read_cutoff: NaiveDateTime,
+    /// The source's clock as the present pass began, which tells the rows that it reads. They are compared up to that time, not
+    /// up to a later one: a load may not have what became old enough since.
+    now: NaiveDateTime,
 }
 
 impl Passes<'_> {
@@ -98,8 +106,12 @@ impl Passes<'_> {
         summary: &mut TableSummary,
     ) -> Result<ResumePlan> {
         let (run, at) = (self.run, self.at);
-        self.read_cutoff = run.read_cutoff(at.plan).await?;
-        let mut plan = compare(run, lease_session, at, self.read_cutoff).await?;
+        self.now = run.source_now(at.plan).await?;
+        if first {
+            // Those that an earlier run has left.
+            self.look(lease_session, true).await?;
+        }
+        let mut plan = compare(run, lease_session, at, self.read_cutoff()).await?;
         for warning in &plan.warnings {
             run.warn(warning);
         }
@@ -109,7 +121,7 @@ impl Passes<'_> {
                 let settled = self.settle(lease_session, false, |_| true).await?;
                 if settled.marked {
                     // The user has seen its warnings already.
-                    plan = compare(run, lease_session, at, self.read_cutoff).await?;
+                    plan = compare(run, lease_session, at, self.read_cutoff()).await?;
                 } else if settled.uncounted {
                     run.note(&format!(
                         "Table {}: its rows without a date (window `undated`) were not counted, because no index finds \
@@ -124,6 +136,38 @@ impl Passes<'_> {
         }
         plan.windows.retain(|work| !self.left.contains(&work.window));
         Ok(plan)
+    }
+
+    /// Looks for the rows on their way. Returns the number of chunks that are to be loaded for them.
+    async fn look(&self, lease_session: &mut Session, is_first: bool) -> Result<u64> {
+        let (run, at) = (self.run, self.at);
+        let look = Look {
+            accounting: Accounting {
+                plan: at.plan,
+                target: at.target,
+                pools: &run.pools,
+            },
+            lease: at.lease,
+            is_first,
+            read_cutoff: self.read_cutoff(),
+        };
+        let shown = look.look(lease_session).await?;
+        let is_asked = |day: &NaiveDate| matches!(at.scope, Scope::Dates(range) if range.has(*day));
+        let mut days = shown.not_loaded.iter().filter(|day| !is_asked(day));
+        if let Some(day) = days.next() {
+            run.warn(&format!(
+                "Table {}: rows that left the target are under {day}{} at the source, and nothing of these dates is loaded; \
+                 correct the dates at the source, or run with these dates",
+                at.plan.name,
+                if days.next().is_some() { " and other dates" } else { "" }
+            ));
+        }
+        Ok(shown.stale)
+    }
+
+    /// The time before which the present pass reads rows.
+    fn read_cutoff(&self) -> NaiveDateTime {
+        read_cutoff(self.now, self.run.config.run.settle_minutes)
     }
 
     /// Compares windows with the source after a pass that loaded some. Reading windows takes time: a row may
@@ -160,17 +204,13 @@ impl Passes<'_> {
         if at.plan.is_full() || !matches!(at.scope, Scope::Dates(_)) {
             return Ok(Settled::default());
         }
-        let clocks = run.clocks().await?;
-        let mut source = run.pools.source.take().await?;
-        let now = run.source_now(at.plan, &mut source).await?;
-        run.pools.source.put(source);
         let settling = Settling {
             plan: at.plan,
             target: at.target,
             lease: at.lease,
-            now,
-            read_cutoff: self.read_cutoff,
-            trusted: clocks.agree(),
+            now: self.now,
+            read_cutoff: self.read_cutoff(),
+            trusted: run.clocks().await?.agree(),
             days: run.config.run.settle_days,
             store: &run.retrier.store,
             read_anyway,

@@ -88,6 +88,7 @@ fn context(run: &RunContext<'_>, at: LoadTarget<'_>) -> TableContext {
             Scope::Repair(_) => None,
         },
         seen: Default::default(),
+        densities: Default::default(),
         pools: run.pools.clone(),
         load_turn: tokio::sync::Mutex::new(()),
         retrier: run.retrier.clone(),

@@ -114,12 +114,17 @@ pub fn write_new(path: &Path, content: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// A file of a random name beside `path`, with this content. It goes with the value.
-fn written(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
-    let directory = match path.parent() {
+/// The directory that a file of this path is in.
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// A file of a random name beside `path`, with this content. It goes with the value.
+fn written(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let directory = directory_of(path);
     // Without the name of the file, which may be as long as the system allows.
     let mut file = tempfile::Builder::new()
         .prefix(".sync-")

@@ -4,12 +4,12 @@ use tokio::sync::watch;
 
 use crate::base::error::{Error, ErrorKind};
 
+/// What is said, and kept of a run, where the request to stop left work unfinished. State files hold it, so it stays as it is.
+pub const STOPPED: &str = "The run was asked to stop; run the same command again to resume";
+
 /// The error for work that the request to stop left unfinished.
 pub fn stopped() -> Error {
-    Error::new(
-        ErrorKind::Stopped,
-        "The run was asked to stop; run the same command again to resume",
-    )
+    Error::new(ErrorKind::Stopped, STOPPED)
 }
 
 /// The request to stop, shared between the code that makes it and the code that observes it. It is never withdrawn.

@@ -8,7 +8,7 @@ use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::layout::{DECIDED, WAY_OUT};
+use super::layout::{DECIDED, FORGETTING_IN, WAY_OUT};
 use super::record::{RunRecord, Tombstone};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::window::Window;
@@ -75,6 +75,11 @@ pub(super) fn tombstone_key(tombstone: &Tombstone) -> Vec<u8> {
     let mut key = prefix(&tombstone.table);
     key.extend(tombstone.month.map(day_bytes).into_iter().flatten());
     key
+}
+
+/// Key in `meta` of the database that a tombstone is about: a prefix, and the tombstone's key.
+pub(super) fn forgetting_in_key(tombstone: &Tombstone) -> Vec<u8> {
+    [FORGETTING_IN, &tombstone_key(tombstone)].concat()
 }
 
 /// Key of a chunk: the window's, then its ordinal.

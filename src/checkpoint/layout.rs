@@ -98,6 +98,9 @@ pub(super) const EXPECTED: &[u8] = b"expected ";
 /// Prefix of the keys in `meta` of months that were forgotten.
 pub(super) const FORGOTTEN: &[u8] = b"forgotten ";
 
+/// Prefix of the keys in `meta` of the databases that tombstones are about. An earlier program passes over them.
+pub(super) const FORGETTING_IN: &[u8] = b"forgetting in ";
+
 /// Prefix of the keys in `meta` of the differences that passes found.
 pub(super) const DIFFERING: &[u8] = b"differing ";
 

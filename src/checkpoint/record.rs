@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, Utc};
 
+use crate::base::stop::STOPPED;
 use crate::model::account::Account;
 use crate::model::chunk::{Chunk, ChunkState};
 use crate::model::pace::{Decision, Hold};
 use crate::model::plan::AccessPath;
 use crate::model::stages::ChunkTiming;
 use crate::model::window::{DateRange, Window};
+use crate::mssql::Database;
 
 /// A table, as a run planned it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,11 +160,16 @@ pub struct RunRecord {
     pub exit_code: Option<u8>,
     /// The requested dates.
     pub range: DateRange,
-    /// The error that ended it.
+    /// The error that ended it; [`STOPPED`] if the request to stop did.
     pub error: Option<String>,
 }
 
 impl RunRecord {
+    /// Whether the request to stop ended it, which is no fault.
+    pub fn is_stopped(&self) -> bool {
+        self.error.as_deref() == Some(STOPPED)
+    }
+
     /// Whether it is the work of the process that is writing the store, if one is.
     pub fn is_going(&self, writer: Option<u32>) -> bool {
         self.ended_at.is_none() && writer == Some(self.pid)
@@ -333,6 +340,8 @@ pub struct Tombstone {
     pub targets: Vec<String>,
     /// The first day of the month to forget; `None` for the whole table with its plan.
     pub month: Option<NaiveDate>,
+    /// The database whose receipts go; `None` if it cannot be told from others, or an earlier program wrote the tombstone.
+    pub database: Option<Database>,
 }
 
 impl Tombstone {
@@ -425,6 +434,11 @@ pub enum Change {
         pass: u128,
         /// The load of the chunk.
         load_id: u128,
+    },
+    /// The removal of what passes found of a table's chunks: rows may have moved among them since.
+    Unchecked {
+        /// The table.
+        table: String,
     },
     /// The differences that a pass leaves, which replace those of before.
     Differing {

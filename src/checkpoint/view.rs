@@ -199,7 +199,12 @@ impl<'a> View<'a> {
 
     /// The tombstones of tables and months that are still to be forgotten.
     pub fn tombstones(&self) -> Result<Vec<Tombstone>> {
-        self.scan::<v1::Tombstone, Tombstone>(TOMBSTONES, &[])
+        let mut tombstones = self.scan::<v1::Tombstone, Tombstone>(TOMBSTONES, &[])?;
+        for tombstone in &mut tombstones {
+            let key = codec::forgetting_in_key(tombstone);
+            tombstone.database = self.get::<v1::ForgettingIn>(META, &key)?.map(Into::into);
+        }
+        Ok(tombstones)
     }
 
     /// The last process that opened the store for writing.

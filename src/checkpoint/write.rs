@@ -244,6 +244,11 @@ impl<'t> Tables<'t> {
                 let key = codec::checked_key(table, *window, *ordinal, pass);
                 put(&mut self.checked, &key, &v1::Checked { pass, load_id })
             }
+            Change::Unchecked { table } => {
+                let prefix = codec::prefix(table);
+                self.checked.retain(|key, _| !key.starts_with(&prefix))?;
+                Ok(())
+            }
             Change::Run(record) => {
                 put(&mut self.runs, &codec::run_key(record), &v1::Run::from(record))?;
                 match record.ended_at {
@@ -313,10 +318,7 @@ impl<'t> Tables<'t> {
             Change::Held(Some(hold)) => put(&mut self.meta, HELD_KEY, &v1::Hold::from(hold)),
             Change::Held(None) => self.release(),
             Change::Decided(decision) => self.decide(decision),
-            Change::Forget(tombstone) => {
-                let key = codec::tombstone_key(tombstone);
-                put(&mut self.tombstones, &key, &v1::Tombstone::from(tombstone))
-            }
+            Change::Forget(tombstone) => self.begin_to_forget(tombstone),
             Change::Forgotten(tombstone) => self.forget(tombstone),
         }
     }
@@ -395,6 +397,18 @@ impl<'t> Tables<'t> {
         put(&mut self.marks, &key, &v1::Marks { sum })
     }
 
+    fn begin_to_forget(&mut self, tombstone: &Tombstone) -> Result<()> {
+        let (key, place) = (
+            codec::tombstone_key(tombstone),
+            codec::forgetting_in_key(tombstone),
+        );
+        put(&mut self.tombstones, &key, &v1::Tombstone::from(tombstone))?;
+        match &tombstone.database {
+            Some(database) => put(&mut self.meta, &place, &v1::ForgettingIn::from(database)),
+            None => self.meta.remove(place.as_slice()).map(drop).map_err(Into::into),
+        }
+    }
+
     fn forget(&mut self, tombstone: &Tombstone) -> Result<()> {
         let prefix = codec::prefix(&tombstone.table);
         self.keep_forgotten(tombstone)?;
@@ -411,6 +425,7 @@ impl<'t> Tables<'t> {
                 self.remove_meta(&codec::about_key(about, &tombstone.table))?;
             }
         }
+        self.meta.remove(codec::forgetting_in_key(tombstone).as_slice())?;
         self.tombstones
             .remove(codec::tombstone_key(tombstone).as_slice())?;
         Ok(())

@@ -72,11 +72,16 @@ struct WaitsView {
     pace: u64,
     /// While a person had paused the run.
     pause: u64,
+    /// For a target that was away.
+    target_outage: u64,
 }
 
 impl AccountView {
     pub(super) fn of(account: &Account) -> AccountView {
-        let mut waits = WaitsView::default();
+        let mut waits = WaitsView {
+            target_outage: millis(account.waits.for_target()),
+            ..WaitsView::default()
+        };
         for (cause, time) in account.waits.iter() {
             let of = match cause {
                 Cause::Pace => &mut waits.pace,

@@ -11,7 +11,7 @@ use crate::base::program;
 use crate::cli::noticed::Notices;
 use crate::cli::screen::Screen;
 use crate::cli::voice::Voice;
-use crate::config::Config;
+use crate::config::{Config, FILE_DEFAULT};
 
 /// The default of `--state`, relative to the configuration's directory.
 const STATE_DEFAULT: &str = "state/checkpoints.redb";
@@ -55,6 +55,12 @@ impl Context {
                     .collect()
             })
     }
+}
+
+/// Has the commands that texts give lead to these files.
+pub(super) fn works_on(config: &Path, state: Option<&Path>) {
+    let config = config.strip_prefix(".").unwrap_or(config);
+    program::works_on((config != Path::new(FILE_DEFAULT)).then_some(config), state);
 }
 
 /// Writes a command's result to stdout, with the program's own name in it.
@@ -104,7 +110,7 @@ pub(super) fn json(view: &impl Serialize) -> String {
     };
     let text =
         serde_json::to_string_pretty(&versioned).expect("a view of plain fields can be written as JSON");
-    format!("{text}\n")
+    format!("{}\n", program::named_json(&text))
 }
 
 #[cfg(test)]

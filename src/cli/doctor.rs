@@ -11,7 +11,10 @@ use crate::cli::context::{Context, json, result};
 use crate::cli::notices;
 use crate::cli::screen::{Screen, Tone};
 use crate::config::Config;
-use crate::doctor::{Check, Level, Report, SourceFacts, configuration, log_files, servers, state};
+use crate::doctor::{
+    Check, Level, Report, SourceFacts, configuration, log_files, metrics_file, servers, state,
+};
+use crate::web;
 
 /// Arguments of `sync doctor`.
 #[derive(Debug, Args)]
@@ -33,6 +36,8 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode>
         Some(mut config) => {
             state(&mut report, &context.state_of(&config.path));
             log_files(&mut report, &config);
+            metrics_file(&mut report, &config);
+            page(context, &mut report, &config).await;
             notices::check(context, &mut report, &config, args.notify).await;
             ends(context, &mut report, &mut config).await;
             if report.count(Level::Failure) > 0 {
@@ -48,6 +53,18 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Result<ExitCode>
         text(&report, &context.screen)
     })?;
     Ok(exit)
+}
+
+/// Checks that the page can be served at the address of the configuration, if it names one. A run does without.
+async fn page(context: &Context, report: &mut Report, config: &Config) {
+    if config.serve.listen.is_none() {
+        return;
+    }
+    let (level, text) = match web::try_out(&config.serve, &context.clock).await {
+        Ok(text) => (Level::Ok, text),
+        Err(error) => (Level::Warning, error.chain()),
+    };
+    report.add(level, "page", text);
 }
 
 async fn ends(context: &Context, report: &mut Report, config: &mut Config) {

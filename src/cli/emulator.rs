@@ -115,21 +115,75 @@ fn announcement(addr: SocketAddr, login: &Login, databases: &[(String, Role)]) -
         }
         _ => text.push_str("Login: any, with any password\n"),
     }
+    let ends = Ends::of(databases);
+    let condition = match ends.missing().as_slice() {
+        [] => String::new(),
+        missing => format!(
+            " once it has what is missing (start it again with {} as well)",
+            missing.join(" ")
+        ),
+    };
     text.push_str(&format!(
-        "Interrupt it to end it. A sync.toml that works with it, but for its tables:\n\n{}",
-        fragment(addr, login, databases)
+        "Interrupt it to end it. A sync.toml that works with it{condition}, but for its tables:\n\n{}",
+        fragment(addr, login, &ends)
     ));
     text
 }
 
+/// The names of targets that are proposed where no database can be one.
+const TARGETS_PROPOSED: [&str; 3] = ["WAREHOUSE", "TARGET", "COPY"];
+
+/// The databases that a configuration copies from and to.
+struct Ends<'a> {
+    /// A secondary, if there is one; `None` if there is no database.
+    source: Option<&'a (String, Role)>,
+    /// A primary beside the source; `None` if there is none.
+    target: Option<&'a str>,
+    /// The name for it then, which no database has.
+    target_proposed: &'static str,
+}
+
+impl<'a> Ends<'a> {
+    fn of(databases: &'a [(String, Role)]) -> Self {
+        let source = databases.iter().find(is_secondary).or(databases.first());
+        let is_target = |(name, role): &&(String, Role)| {
+            *role == Role::Primary && source.is_none_or(|(source, _)| source != name)
+        };
+        let is_free = |proposed: &&str| {
+            databases
+                .iter()
+                .all(|(name, _)| !name.eq_ignore_ascii_case(proposed))
+        };
+        Ends {
+            source,
+            target: databases.iter().find(is_target).map(|(name, _)| name.as_str()),
+            target_proposed: TARGETS_PROPOSED.into_iter().find(is_free).unwrap_or("WAREHOUSE"),
+        }
+    }
+
+    fn source_name(&self) -> &str {
+        self.source.map_or("SOURCE", |(name, _)| name)
+    }
+
+    fn target_name(&self) -> &str {
+        self.target.unwrap_or(self.target_proposed)
+    }
+
+    /// The flags that make the databases that are not there.
+    fn missing(&self) -> Vec<String> {
+        let source = self.source.is_none().then(|| self.source_name());
+        let target = self.target.is_none().then(|| self.target_name());
+        let names = source.into_iter().chain(target);
+        names.map(|name| format!("--database {name}")).collect()
+    }
+}
+
+fn is_secondary((_, role): &&(String, Role)) -> bool {
+    *role == Role::ReadableSecondary
+}
+
 /// The beginning of a `sync.toml`: the source is a secondary, if there is one.
-fn fragment(addr: SocketAddr, login: &Login, databases: &[(String, Role)]) -> String {
-    let is_secondary = |(_, role): &&(String, Role)| *role == Role::ReadableSecondary;
-    let source = databases.iter().find(is_secondary).or(databases.first());
-    let source_name = source.map_or("SOURCE", |(name, _)| name);
-    let is_other = |(name, role): &&(String, Role)| *role == Role::Primary && name != source_name;
-    let target = databases.iter().find(is_other);
-    let target_name = target.map_or("WAREHOUSE", |(name, _)| name);
+fn fragment(addr: SocketAddr, login: &Login, ends: &Ends<'_>) -> String {
     let host = match addr.ip() {
         ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
         ip => ip.to_string(),
@@ -152,14 +206,14 @@ fn fragment(addr: SocketAddr, login: &Login, databases: &[(String, Role)]) -> St
             addr.port()
         )
     };
-    let proof = match source.is_some_and(|source| is_secondary(&source)) {
+    let proof = match ends.source.is_some_and(|source| is_secondary(&source)) {
         true => "",
         false => "require_replica = false    # or start it with --role DATABASE=secondary\n",
     };
     format!(
         "{}{proof}\n{}table_prefix = \"copy_\"\n\n[[table]]\nname = \"T\"\ndate_column = \"DAY\"\n",
-        end("source", source_name),
-        end("target", target_name)
+        end("source", ends.source_name()),
+        end("target", ends.target_name())
     )
 }
 
@@ -357,9 +411,30 @@ mod tests {
             "Login: any",
             "encrypt = false",
             "require_replica = false",
+            "(start it again with --database SOURCE --database WAREHOUSE as well)",
         ] {
             assert!(text.contains(says), "{text}");
         }
+    }
+
+    #[test]
+    fn a_target_that_is_missing_has_a_name_of_its_own() {
+        let flags = |databases: &[(&str, Role)]| {
+            let databases: Vec<_> = databases
+                .iter()
+                .map(|(name, role)| ((*name).to_owned(), *role))
+                .collect();
+            Ends::of(&databases).missing().join(" ")
+        };
+        let (primary, secondary) = (Role::Primary, Role::ReadableSecondary);
+        assert_eq!(flags(&[("POS", primary), ("W", primary)]), "");
+        assert_eq!(flags(&[("POS", primary), ("W", secondary)]), "");
+        assert_eq!(flags(&[("POS", primary)]), "--database WAREHOUSE");
+        assert_eq!(flags(&[("Warehouse", primary)]), "--database TARGET");
+        assert_eq!(
+            flags(&[("POS", secondary), ("WAREHOUSE", secondary)]),
+            "--database TARGET"
+        );
     }
 
     #[test]

@@ -191,6 +191,7 @@ fn command() -> ExitCode {
     // For help or wrong arguments, clap prints and exits; its exit code 2 is also our code for usage errors.
     let matches = arguments_of(program::name()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    context::works_on(&cli.config, cli.state.as_deref());
     // Before anything reads a password.
     process::keep_out_of_dumps();
     let clock = SystemClock::shared();

@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::shared::host;
 use crate::config::Config;
 use crate::doctor::{Level, Report};
-use crate::notify::{About, Notifier, send_test, told_of};
+use crate::notify::{About, Notifier, missing_program, send_test, told_of};
 
 /// The place of the checks of `sync doctor`.
 const PLACE: &str = "notices";
@@ -53,6 +53,13 @@ pub(super) async fn check(context: &Context, report: &mut Report, config: &Confi
     if settings.url.as_ref().is_some_and(|url| is_open(url.expose())) {
         let text = "`url` begins with http:// and leads to another machine: whoever is on the way reads it, and the notices; \
                     use https://";
+        report.add(Level::Warning, PLACE, text);
+    }
+    if let Some(program) = missing_program(settings) {
+        let text = format!(
+            "There is no program {program} that this user may run, so the command of [notify] gets no notice; correct its \
+             path, or install it"
+        );
         report.add(Level::Warning, PLACE, text);
     }
     if !test {

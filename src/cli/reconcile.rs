@@ -195,14 +195,19 @@ fn ending(reconciled: &Reconciled) -> String {
         Amount::of(reconciled.findings.iter()),
         Amount::of(reconciled.findings.iter().filter(|finding| !finding.repaired)),
     );
+    let rest = match reconciled.left_out.is_empty() {
+        true => "",
+        false => " Not all could be compared, or found where it is now.",
+    };
     match (differ.all(), left.all()) {
         _ if reconciled.stopped => {
             format!("Stopped: {compared} compared{before}. Run the same command again to resume.")
         }
         (0, _) if reconciled.is_empty() => "Nothing was compared.".to_owned(),
-        (0, _) => format!("Compared {compared}{before}: all are as they were verified."),
+        (0, _) => format!("Compared {compared}{before}: all are as they were verified.{rest}"),
         (_, 0) => {
-            format!("Compared {compared}{before}: {differ} differed; all were loaded again and are verified.")
+            let verified = if rest.is_empty() { " and are verified" } else { "" };
+            format!("Compared {compared}{before}: {differ} differed; all were loaded again{verified}.{rest}")
         }
         (all, unrepaired) => format!(
             "Compared {compared}{before}: {differ} {}; {} loads again what differs.",
@@ -474,6 +479,7 @@ mod tests {
                 receipt_rows: 10,
                 target_rows: 9,
                 source_rows: None,
+                source: None,
                 why: vec!["other rows"],
                 rows: Some(RowCounts {
                     changed: 1,

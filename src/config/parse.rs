@@ -172,9 +172,7 @@ fn unread(path: &Path, error: std::io::Error) -> Error {
              with `sync init`"
         )
     } else {
-        format!(
-            "There is no configuration file {shown}; correct the path, or write one with `sync init --config {shown}`"
-        )
+        format!("There is no configuration file {shown}; correct the path, or write one with `sync init`")
     };
     Error::new(ErrorKind::Config, text)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::log::LogFiles;
 use super::notify::Notify;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::private;
 use crate::base::secret::Secret;
 use crate::base::text::{closest, harmless_text};
 use crate::model::hours::{Hours, Wall};
@@ -238,20 +239,13 @@ impl Config {
 
     /// The file's directory, the base of relative paths and of the embedded server's data.
     pub fn directory(&self) -> &Path {
-        directory(&self.path)
+        private::directory_of(&self.path)
     }
 }
 
 impl SourceConfig {
     /// As [`Config::directory`].
     pub fn directory(&self) -> &Path {
-        directory(&self.path)
-    }
-}
-
-fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
+        private::directory_of(&self.path)
     }
 }

@@ -113,18 +113,48 @@ pub fn log_files(report: &mut Report, config: &Config) {
         return;
     };
     let shown = settings.directory.display();
-    if !settings.directory.exists() {
-        report.ok(
+    // One that is missing is made in what is there of the way to it.
+    let there = nearest(&settings.directory).unwrap_or(&settings.directory);
+    match private::probe(there, PROBE_BYTES) {
+        Ok(()) if there != settings.directory => report.ok(
             PLACE,
             format!("There is no {shown} yet; a command that works makes it"),
-        );
-        return;
-    }
-    match private::probe(&settings.directory, PROBE_BYTES) {
+        ),
         Ok(()) => report.ok(PLACE, format!("{shown} takes files; they are kept for {}", counted(settings.keep_days.into(), "day"))),
         Err(error) => report.warning(
             PLACE,
-            format!("{shown} takes no file, so a command works without its log there: {error}; let this user write to it, or make room"),
+            format!(
+                "{} takes no file, so a command works without its log in {shown}: {error}; let this user write there, or make \
+                 room",
+                there.display()
+            ),
+        ),
+    }
+}
+
+/// Checks that the file of metrics can be written, if there is to be one. Nobody makes its directory.
+pub fn metrics_file(report: &mut Report, config: &Config) {
+    const PLACE: &str = "metrics";
+    let Some(path) = &config.metrics.textfile else {
+        return;
+    };
+    let directory = private::directory_of(path);
+    let shown = directory.display();
+    if path.is_dir() {
+        let text = format!(
+            "`textfile` of [metrics] is {}, a directory; give the path of a file in it",
+            path.display()
+        );
+        return report.warning(PLACE, text);
+    }
+    match private::probe(directory, PROBE_BYTES) {
+        Ok(()) => report.ok(PLACE, format!("{shown} takes files; {} is written there", path.display())),
+        Err(error) => report.warning(
+            PLACE,
+            format!(
+                "{shown} takes no file, so a run works and writes no metrics to `textfile` of [metrics]: {error}; make the \
+                 directory, let this user write there, or make room"
+            ),
         ),
     }
 }
@@ -148,14 +178,7 @@ fn told(path: &Path) -> Result<String> {
 /// Writes a file into the directory of the state file and removes it, and asks how much room there is. Of a directory that
 /// is not there yet, the nearest one that a run would make it in is asked.
 fn directory(report: &mut Report, path: &Path) {
-    let parents = path
-        .ancestors()
-        .skip(1)
-        .map(|parent| match parent == Path::new("") {
-            true => Path::new("."),
-            false => parent,
-        });
-    let Some(directory) = parents.into_iter().find(|parent| parent.is_dir()) else {
+    let Some(directory) = path.parent().and_then(nearest) else {
         return report.failure(
             STATE,
             format!(
@@ -183,6 +206,15 @@ fn directory(report: &mut Report, path: &Path) {
             format!("How much room {shown} has could not be checked ({error})"),
         ),
     }
+}
+
+/// The directory itself, or what is there of the way to it: a file in its way, too.
+fn nearest(directory: &Path) -> Option<&Path> {
+    let mut parents = directory.ancestors().map(|parent| match parent == Path::new("") {
+        true => Path::new("."),
+        false => parent,
+    });
+    parents.find(|parent| parent.exists())
 }
 
 /// Judges the room of the state file's directory.

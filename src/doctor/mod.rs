@@ -28,7 +28,7 @@ use report::Found;
 use subject::{Records, Subject};
 
 pub use facts::SourceFacts;
-pub use files::{configuration, log_files, state};
+pub use files::{configuration, log_files, metrics_file, state};
 pub use report::{Check, Level, Report};
 
 /// The longest time of a statement: all are small, and a person waits for the answer.

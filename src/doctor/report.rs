@@ -165,16 +165,17 @@ pub(super) fn introduce(report: &mut Report, place: &str, server: &ServerInfo, n
     if let Some(text) = outdated(&server.product_version, &server.engine_edition) {
         report.warning(place, text);
     }
-    let apart = server.now_utc.signed_duration_since(now.naive_utc());
-    let zone = server
+    let clock = server.clock;
+    let apart = clock.now_utc.signed_duration_since(now.naive_utc());
+    let zone = clock
         .now
-        .signed_duration_since(server.now_utc)
+        .signed_duration_since(clock.now_utc)
         .as_seconds_f64()
         .round()
         / 3600.0;
     let text = format!(
         "Its clock is at {} (UTC{zone:+}), {} s from this machine's",
-        server.now.format("%Y-%m-%d %H:%M:%S"),
+        clock.now.format("%Y-%m-%d %H:%M:%S"),
         apart.num_seconds().abs()
     );
     if apart.abs().to_std().is_ok_and(|apart| apart <= CLOCKS_APART_MAX) {

@@ -62,17 +62,18 @@ pub(super) async fn examine(
         ),
     }
     standing::examine(report, config, &mut session, &server).await?;
-    let unseen = sight::unseen(&mut session).await;
-    warn_of(report, &session, "Whether rows are kept from this login", unseen)?;
-    let missing = versions::missing(&mut session).await;
-    warn_of(report, &session, "Whether it keeps row versions", missing)?;
-    let origin = match origin(config, &mut session).await {
-        Ok(origin) => origin,
+    match sight::unseen(&mut session).await {
+        Ok(Some(text)) => report.warning(PLACE, text),
+        Ok(None) => {}
         Err(error) => {
-            report.error(PLACE, &error);
-            return Err(Lost);
+            let what = "Whether rows are kept from this login";
+            report.unchecked(session.is_broken(), PLACE, what, &error)?;
         }
-    };
+    }
+    if let Some(text) = versions::missing(&session) {
+        report.warning(PLACE, text);
+    }
+    let origin = origin(config, &session, &server);
     for found in found {
         let name = config.source_table(found.table);
         let place = format!("source table {}", found.table.name);
@@ -93,21 +94,6 @@ pub(super) async fn examine(
             (schema, target),
         )
         .await?;
-    }
-    Ok(())
-}
-
-/// Reports a warning about the server, if there is one, or that it could not be looked for.
-fn warn_of(
-    report: &mut Report,
-    session: &SourceSession,
-    what: &str,
-    found: Result<Option<&'static str>>,
-) -> Result<(), Lost> {
-    match found {
-        Ok(Some(text)) => report.warning(PLACE, text),
-        Ok(None) => {}
-        Err(error) => report.unchecked(session.is_broken(), PLACE, what, &error)?,
     }
     Ok(())
 }

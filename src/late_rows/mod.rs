@@ -44,7 +44,7 @@ pub struct Settling<'a> {
     pub target: &'a Target,
     /// The right to mark its receipts.
     pub lease: &'a Lease,
-    /// The source's clock.
+    /// The source's clock, no later than the comparison begins.
     pub now: NaiveDateTime,
     /// The time before which its rows are old enough to be read.
     pub read_cutoff: NaiveDateTime,
@@ -215,11 +215,7 @@ impl Settling<'_> {
     /// Whether a chunk may hold rows of one of the days.
     fn holds(&self, window: Window, range: &KeyRange, days: &[Option<NaiveDate>]) -> Result<bool> {
         for day in days {
-            let holds = match day {
-                Some(day) => holds_day(self.plan, window, range, *day)?,
-                None => true,
-            };
-            if holds {
+            if holds_day(self.plan, window, range, *day)? {
                 return Ok(true);
             }
         }

@@ -130,11 +130,18 @@ impl Families {
             "Time that a stage of a committed chunk took.",
             stages.map(|(stage, times)| histogram(stage, times)),
         );
-        let waits = facts.asked.waits.iter();
+        let away = ("target_outage", facts.asked.waits.for_target());
+        let waits = facts
+            .asked
+            .waits
+            .iter()
+            .map(|(cause, time)| (cause.as_str(), time));
+        let waits = waits.chain([away]);
         self.counters(
             "sync_wait_seconds_total",
-            "Time that reads of the source waited, by cause. Those of parallel windows add up.",
-            waits.map(|(cause, time)| counter(&[("cause", cause.as_str())], time.as_secs_f64())),
+            "Time that reads of the source waited, by cause, and windows for a target that was away. Those of parallel windows \
+             add up.",
+            waits.map(|(cause, time)| counter(&[("cause", cause)], time.as_secs_f64())),
         );
         let held = Cause::ALL.map(|cause| {
             let is_held = f64::from(facts.held.contains(&cause));

@@ -240,6 +240,7 @@ async fn what_is_kept_of_a_table_is_told() {
             "sync_chunk_stage_duration_seconds_count{stage=\"read\"} 2",
             "sync_wait_seconds_total{cause=\"hours\"} 1.5",
             "sync_wait_seconds_total{cause=\"outage\"} 0",
+            "sync_wait_seconds_total{cause=\"target_outage\"} 0",
             "sync_run_going 0",
             "sync_last_run_interrupted 0",
             "sync_last_run_exit_code 4",

@@ -54,23 +54,36 @@ pub struct LongestQuery {
     pub took: Duration,
 }
 
-/// Times waited, by cause.
+/// Times waited: for the source by cause, and for a target that was away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Waits([Duration; Cause::ALL.len()]);
+pub struct Waits {
+    source: [Duration; Cause::ALL.len()],
+    target: Duration,
+}
 
 impl Waits {
     /// Adds a wait.
     pub fn add(&mut self, cause: Cause, time: Duration) {
-        for (of, sum) in Cause::ALL.into_iter().zip(&mut self.0) {
+        for (of, sum) in Cause::ALL.into_iter().zip(&mut self.source) {
             if of == cause {
                 *sum = sum.saturating_add(time);
             }
         }
     }
 
+    /// Adds a wait for a target that was away.
+    pub fn add_for_target(&mut self, time: Duration) {
+        self.target = self.target.saturating_add(time);
+    }
+
+    /// The time for which a target was away. It is no cause of reads, so that no hold and no decision has it.
+    pub fn for_target(&self) -> Duration {
+        self.target
+    }
+
     /// All causes with their times, also those that nothing was waited for.
     pub fn iter(&self) -> impl Iterator<Item = (Cause, Duration)> + '_ {
-        Cause::ALL.into_iter().zip(self.0)
+        Cause::ALL.into_iter().zip(self.source)
     }
 }
 
@@ -134,6 +147,7 @@ impl Account {
     pub fn is_after(&self, other: &Account) -> bool {
         let grown = |account: &Account| {
             let waited = account.waits.iter().map(|(_, time)| time).sum::<Duration>();
+            let waited = waited + account.waits.for_target();
             (
                 (
                     account.queries,
@@ -165,6 +179,7 @@ impl Account {
         for (cause, time) in other.waits.iter() {
             self.waits.add(cause, time);
         }
+        self.waits.add_for_target(other.waits.for_target());
         self.read_again += other.read_again;
         self.rows_loaded += other.rows_loaded;
     }
@@ -205,6 +220,7 @@ mod tests {
             ..Account::of(table)
         };
         account.waits.add(Cause::Hours, Duration::from_secs(60));
+        account.waits.add_for_target(Duration::from_secs(7));
         account
     }
 
@@ -232,6 +248,7 @@ mod tests {
                 (Cause::Hours, Duration::from_secs(120))
             ]
         );
+        assert_eq!(total.waits.for_target(), Duration::from_secs(14));
     }
 
     #[test]

@@ -153,6 +153,11 @@ impl Window {
         }
     }
 
+    /// Whether some of it is older than `cutoff`. A window without dates always is.
+    pub fn has_begun(self, cutoff: NaiveDateTime) -> bool {
+        self.days().is_none_or(|days| midnight(days.start) < cutoff)
+    }
+
     /// Whether all of it is older than `cutoff`. A window without dates always is.
     pub fn has_passed(self, cutoff: NaiveDateTime) -> bool {
         self.days().is_none_or(|days| midnight(days.end) <= cutoff)

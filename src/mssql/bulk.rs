@@ -162,8 +162,9 @@ impl Session {
         let mut load = caught(begin).await?;
         // Its own number finds a row whose long value follows, among those of the batches before it, too.
         let first = i32::try_from(before).map_err(|_| Trouble::Batch(too_many()))?;
+        let numbered = has_row_number(columns);
         for (number, bytes) in (first..).zip(batch.rows()) {
-            let row = token_row(bytes, columns, number, long).map_err(Trouble::Batch)?;
+            let row = token_row(bytes, columns, numbered.then_some(number), long).map_err(Trouble::Batch)?;
             caught(load.send(row)).await?;
         }
         watch.expect(statement, bound);
@@ -172,33 +173,32 @@ impl Session {
     }
 }
 
-/// A row as it is sent. Values that are too long are sent as NULL and collected in `long`.
+/// A row as it is sent, with its number if the session table has a column for that. Values that are too long are sent
+/// as NULL and collected in `long`.
 fn token_row<'a>(
     bytes: &'a [u8],
     columns: &[StageColumn],
-    number: i32,
+    number: Option<i32>,
     long: &mut Vec<LongValue<'a>>,
 ) -> Result<TokenRow<'a>> {
     let mut values = Values::new(bytes);
-    let mut row = TokenRow::with_capacity(columns.len() + 1);
+    let mut row = TokenRow::with_capacity(columns.len() + usize::from(number.is_some()));
     for (column, stage) in columns.iter().enumerate() {
         let value = values.next_value()?.ok_or_else(other_columns)?;
-        let cell = staged(value, stage.data_type)?;
-        if is_long(value) {
-            long.push(LongValue {
-                row: number,
-                column,
-                value,
-            });
-            row.push(staged(Value::Null, stage.data_type)?);
-        } else {
-            row.push(cell);
+        let mut cell = staged(value, stage.data_type)?;
+        if let Some(row) = number
+            && stage.data_type.is_unbounded()
+            && is_long(value)
+        {
+            long.push(LongValue { row, column, value });
+            cell = staged(Value::Null, stage.data_type)?;
         }
+        row.push(cell);
     }
     if values.next_value()?.is_some() {
         return Err(other_columns());
     }
-    if has_row_number(columns) {
+    if let Some(number) = number {
         row.push(ColumnData::I32(Some(number)));
     }
     Ok(row)
@@ -253,15 +253,28 @@ mod tests {
     #[test]
     fn a_batch_of_other_columns_is_refused() {
         let fits = row(&[Value::Integer(1), Value::Null]);
-        assert_eq!(token_row(&fits, &columns(), 0, &mut Vec::new()).unwrap().len(), 3);
+        assert_eq!(
+            token_row(&fits, &columns(), Some(0), &mut Vec::new())
+                .unwrap()
+                .len(),
+            3
+        );
         for values in [
             &[Value::Integer(1)][..],
             &[Value::Integer(1), Value::Null, Value::Null],
             &[Value::Text("1"), Value::Null],
         ] {
-            let error = token_row(&row(values), &columns(), 0, &mut Vec::new()).unwrap_err();
+            let error = token_row(&row(values), &columns(), Some(0), &mut Vec::new()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Statement);
         }
+    }
+
+    #[test]
+    fn a_row_without_unbounded_columns_has_no_number() {
+        let mut long = Vec::new();
+        let fits = row(&[Value::Integer(1)]);
+        let sent = token_row(&fits, &columns()[..1], None, &mut long).unwrap();
+        assert_eq!((sent.len(), long.len()), (1, 0));
     }
 
     #[test]
@@ -279,7 +292,7 @@ mod tests {
         let text = "x".repeat(40_000);
         let bytes = row(&[Value::Integer(1), Value::Text(&text)]);
         let mut long = Vec::new();
-        let sent = token_row(&bytes, &columns(), 7, &mut long).unwrap();
+        let sent = token_row(&bytes, &columns(), Some(7), &mut long).unwrap();
         assert_eq!(sent.get(1), Some(&ColumnData::String(None)));
         assert_eq!(sent.get(2), Some(&ColumnData::I32(Some(7))));
         let [

@@ -14,6 +14,9 @@ const SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(256)
     @@VERSION AS [version], CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)) AS [product_version], \
     CAST(SERVERPROPERTY(N'EngineEdition') AS nvarchar(128)) AS [engine_edition], SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]";
 
+/// The clock alone.
+const CLOCK: &str = "SELECT SYSDATETIME() AS [now], SYSUTCDATETIME() AS [now_utc]";
+
 const TABLE: &str = "SELECT t.object_id, t.create_date, s.name AS [schema_name], t.name AS [table_name] FROM sys.tables AS t \
     JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = @P1 AND t.name = @P2";
 
@@ -77,10 +80,35 @@ pub struct ServerInfo {
     pub product_version: String,
     /// `SERVERPROPERTY('EngineEdition')`; empty if the server does not report it.
     pub engine_edition: String,
-    /// The server's own clock, in its local time.
+    /// Its clock.
+    pub clock: ServerClock,
+}
+
+/// What a server's own clock shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerClock {
+    /// In the server's local time.
     pub now: NaiveDateTime,
     /// The same instant in UTC.
     pub now_utc: NaiveDateTime,
+}
+
+impl ServerClock {
+    /// The clock in the time zone of dates of a type. Instants with an offset are compared in UTC; dates without one count
+    /// as the server's local time.
+    pub fn for_dates(self, data_type: Option<DataType>) -> NaiveDateTime {
+        match data_type {
+            Some(DataType::DateTimeOffset(_)) => self.now_utc,
+            _ => self.now,
+        }
+    }
+
+    fn of(row: &Row) -> Result<ServerClock> {
+        Ok(ServerClock {
+            now: row.datetime("now")?,
+            now_utc: row.datetime("now_utc")?,
+        })
+    }
 }
 
 /// Reads the server's properties, and no table.
@@ -88,13 +116,7 @@ pub struct ServerInfo {
 /// # Errors
 /// Those of [`Session::rows`].
 pub async fn server(session: &mut Session) -> Result<ServerInfo> {
-    let rows = session.rows(SERVER, &[]).await?;
-    let row = rows.first().ok_or_else(|| {
-        Error::malformed(format_args!(
-            "The {} does not report its properties",
-            session.place()
-        ))
-    })?;
+    let row = properties(session, SERVER).await?;
     let text = |column: &str| {
         // The first line of `@@VERSION` is all that is told of it.
         let text = row.optional_text(column)?.unwrap_or_default().lines().next();
@@ -107,8 +129,26 @@ pub async fn server(session: &mut Session) -> Result<ServerInfo> {
         version: text("version")?,
         product_version: text("product_version")?,
         engine_edition: text("engine_edition")?,
-        now: row.datetime("now")?,
-        now_utc: row.datetime("now_utc")?,
+        clock: ServerClock::of(&row)?,
+    })
+}
+
+/// Reads the server's clock, and nothing else of it.
+///
+/// # Errors
+/// As [`server`].
+pub async fn clock(session: &mut Session) -> Result<ServerClock> {
+    ServerClock::of(&properties(session, CLOCK).await?)
+}
+
+/// The one row of a server's properties.
+async fn properties(session: &mut Session, sql: &str) -> Result<Row> {
+    let rows = session.rows(sql, &[]).await?;
+    rows.into_iter().next().ok_or_else(|| {
+        Error::malformed(format_args!(
+            "The {} does not report its properties",
+            session.place()
+        ))
     })
 }
 

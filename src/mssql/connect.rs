@@ -1,8 +1,8 @@
 //! The opening of a session: connection, login, session options, proof.
 //!
 //! It follows one redirect, because an availability group's listener sends a read-only connection to a secondary, and
-//! only to where the password may go. The proof comes after the redirect, on the server that will be read. Before the proof, only the server's own
-//! properties are read.
+//! only to where the password may go. The proof comes after the redirect, on the server that will be read, and before anything
+//! is read of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,7 +78,7 @@ fn session_options() -> String {
 const VERSIONS: &str = "SELECT CAST(snapshot_isolation_state AS int) AS [snapshot], \
     CAST(is_read_committed_snapshot_on AS int) AS [committed_snapshot], \
     CASE WHEN EXISTS (SELECT 1 FROM sys.tables WHERE is_memory_optimized = 1) THEN 1 ELSE 0 END \
-    AS [memory_optimized] \
+    AS [memory_optimized], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128)) AS [updateability] \
     FROM sys.databases WHERE name = DB_NAME()";
 
 /// The level that a session reads by where the database allows it. The batch lasts as long as the session, which a
@@ -102,6 +102,12 @@ impl Session {
                 error
             }
         })
+    }
+
+    /// Whether reads take locks and wait for writers, as far as the server told a session with a guard: its database is
+    /// written, and keeps no row versions that the session may read by.
+    pub fn locks_rows(&self) -> bool {
+        self.locks_rows
     }
 }
 
@@ -139,6 +145,7 @@ async fn read_by_versions(session: &mut Session) -> Result<Isolation> {
     }
     // 1 is ON; 2 and 3 are on the way to another state.
     if row.integer("snapshot")? != 1 || row.flag("memory_optimized")? {
+        session.locks_rows = row.optional_text("updateability")? == Some("READ_WRITE");
         return Ok(Isolation::ReadCommitted);
     }
     session.batch(BY_VERSIONS).await?;
@@ -249,6 +256,7 @@ fn session(
         receipt_key: endpoint.receipt_key.clone(),
         staged: None,
         redirected: None,
+        locks_rows: false,
     }
 }
 

@@ -37,6 +37,18 @@ impl Database {
         })
     }
 
+    /// How it is named to a person, beside `other`: by more than its names if these are the other's.
+    pub fn named_beside(&self, other: &Database) -> String {
+        let mut text = format!("database {} on server {}", self.name, self.server);
+        if (&self.server, &self.name) == (&other.server, &other.name) {
+            let created = self
+                .created
+                .map_or_else(|| "at an unknown time".to_owned(), |at| at.to_string());
+            text.push_str(&format!(" (identity {}, created {created})", self.identity));
+        }
+        text
+    }
+
     /// Whether both are one database: no property that both tell differs, and the servers tell their names or the
     /// databases their identity.
     pub fn is(&self, other: &Database) -> bool {
@@ -79,6 +91,18 @@ mod tests {
             database.created = None;
         });
         assert!(untold.is(&untold));
+    }
+
+    #[test]
+    fn a_copy_of_the_same_names_is_named_by_more() {
+        let one = database(|_| {});
+        let elsewhere = database(|other| other.name = "BI".to_owned());
+        assert_eq!(elsewhere.named_beside(&one), "database BI on server POS01");
+        let restored = database(|copy| copy.created = None);
+        assert_eq!(
+            restored.named_beside(&one),
+            "database POS on server POS01 (identity a5f3, created at an unknown time)"
+        );
     }
 
     #[test]

@@ -107,13 +107,18 @@ pub(super) fn from_driver(error: tiberius::error::Error, place: &str, stall: Opt
             );
             (Error::new(ErrorKind::Statement, text), true)
         }
+        // It compares the batch with the columns of the session table, which are the source's as they were at the run's
+        // start: the same batch never fits them. The rest of the load is still to come, so the session is of no more use.
+        Driver::BulkInput(_) => {
+            let text = format!(
+                "A value no longer fits its column, so that the driver refused it for the {place}; the column was probably \
+                 altered at the source since the table was planned: run the same command again, which says what changed"
+            );
+            (Error::new(ErrorKind::Statement, text), true)
+        }
         // The texts of the other errors can quote a value.
-        other => {
-            let cause = match other {
-                Driver::BulkInput(_) => "it does not fit the column it is loaded into",
-                _ => "it could not be converted",
-            };
-            let text = format!("The driver refused a value for the {place}: {cause}");
+        _ => {
+            let text = format!("The driver refused a value for the {place}: it could not be converted");
             (Error::new(ErrorKind::Broken, text), true)
         }
     }
@@ -395,6 +400,10 @@ mod tests {
             ErrorKind::Statement,
             "it would be no better the next time"
         );
+        let refused = tiberius::error::Error::BulkInput("Encoded string length 23 exceed the limit".into());
+        let (error, broken) = from_driver(refused, "target", None);
+        assert_eq!((error.kind(), broken), (ErrorKind::Statement, true));
+        assert!(!error.to_string().contains("23"), "{error}");
         let garbage = tiberius::error::Error::Protocol("invalid token type 0".into());
         let (error, broken) = from_driver(garbage, "source", None);
         assert_eq!((error.kind(), broken), (ErrorKind::Broken, true));

@@ -75,21 +75,21 @@ fn lists(names: &[String], first_param: usize, values: &mut Vec<String>, operato
     tests
 }
 
-/// Proves the guard on a connection that has read nothing yet.
+/// Proves the guard on a connection that has read nothing yet. Only a server that does not prove itself is asked for its
+/// name, for the error.
 ///
 /// # Errors
 /// `WrongServer` if the server proves nothing, given up if it is one of those that are refused by name: no failover makes
 /// such a server one that may be read; those of [`Session::rows`].
-pub(super) async fn prove(session: &mut Session, endpoint: &Endpoint, guard: &Guard) -> Result<ServerInfo> {
-    let server = catalog::server(session).await?;
+pub(super) async fn prove(session: &mut Session, endpoint: &Endpoint, guard: &Guard) -> Result<()> {
     let (predicate, names) = predicate(guard, 1);
     let params: Vec<Value<'_>> = names.iter().map(|name| Value::Text(name)).collect();
     let proven = session
         .rows(&format!("IF {predicate} SELECT 1 AS [proven]"), &params)
         .await?;
     match proven.as_slice() {
-        [_] => Ok(server),
-        _ => Err(refusal(&server, endpoint, guard)),
+        [_] => Ok(()),
+        _ => Err(refusal(&catalog::server(session).await?, endpoint, guard)),
     }
 }
 

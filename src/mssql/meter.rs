@@ -129,6 +129,11 @@ impl Meter {
         account.connections_most = account.connections_most.max(open);
     }
 
+    /// Adds a wait for a target that was away.
+    pub fn waited_for_target(&self, time: Duration) {
+        self.state().account().waits.add_for_target(time);
+    }
+
     /// Adds a wait.
     pub fn waited(&self, cause: Cause, time: Duration) {
         self.state().account().waits.add(cause, time);

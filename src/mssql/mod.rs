@@ -38,7 +38,7 @@ pub mod value;
 pub use application::application;
 pub use bound::row_bytes_max;
 pub use bulk::StageColumn;
-pub use catalog::ServerInfo;
+pub use catalog::{ServerClock, ServerInfo};
 pub use caught::hush;
 pub use database::Database;
 pub use endpoint::{Endpoint, LOCK_TIMEOUT_MS, Timeouts};

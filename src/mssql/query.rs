@@ -64,6 +64,8 @@ pub struct Session {
     pub(super) staged: Option<String>,
     /// `host:port` of the server that the configured one sent the connection on to; `None` if it did not.
     pub(super) redirected: Option<String>,
+    /// Whether its reads wait for writers.
+    pub(super) locks_rows: bool,
 }
 
 /// The reason that no more rows were given out.

@@ -1,13 +1,22 @@
 //! Refused logins: the meaning of the server's number and state, and the fix.
 //!
 //! By default a server sends a client state 1 and nothing else; its error log has the state that explains the
-//! refusal. So an error gives the meaning of the state that came, and for state 1 the states to look for in the log.
+//! refusal. So an error gives the meaning of the state that came, and for state 1 first what is likely (a wrong user or
+//! password, and where both come from), then the states to look for in the log.
 
 use tiberius::error::TokenError;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::mssql::Endpoint;
 use crate::mssql::fault::{from_token, kind_of};
+
+/// The state that a client is sent in the place of the true one.
+const HIDDEN_STATE: u8 = 1;
+
+/// The states that the log of the server may have, and their meanings in short.
+const STATES_IN_THE_LOG: &str = "look for this login's state in the server's ERRORLOG: 2 or 5 no such login, 7 disabled, \
+                                 8 wrong password, 38 or 46 no such database, 58 Windows logins only, or not restarted \
+                                 since that was changed";
 
 /// The meaning of a state of error 18456, as Microsoft documents it, and the fix.
 fn meaning(state: u8) -> (&'static str, &'static str) {
@@ -56,10 +65,18 @@ fn meaning(state: u8) -> (&'static str, &'static str) {
         ),
         _ => (
             "the server does not say why; its error log does",
-            "look for this login's state in the server's ERRORLOG: 2 or 5 no such login, 7 disabled, 8 wrong password, \
-             38 or 46 no such database, 58 Windows logins only, or not restarted since that was changed",
+            STATES_IN_THE_LOG,
         ),
     }
+}
+
+/// What is likely when the server hides the state, where the user and the password of `[section]` come from, and what to do
+/// if it is something else.
+fn hidden(section: &str) -> String {
+    format!(
+        "most likely the user or the password is wrong: correct `user` in [{section}] of sync.toml, or the variable that \
+         `password` there names, in .env or the environment. If both are right, {STATES_IN_THE_LOG}"
+    )
 }
 
 /// The error for a refused login.
@@ -67,9 +84,15 @@ pub(super) fn login_refused(token: &TokenError, endpoint: &Endpoint) -> Error {
     let (place, user, database) = (endpoint.place(), &endpoint.user, &endpoint.database);
     let (kind, text) = match token.code() {
         18456 => {
-            let (what, fix) = meaning(token.state());
+            let why = match token.state() {
+                HIDDEN_STATE => hidden(endpoint.label),
+                state => {
+                    let (what, fix) = meaning(state);
+                    format!("{what}; {fix}")
+                }
+            };
             let text = format!(
-                "The {place} refused the login {user} (error 18456, state {}): {what}; {fix}",
+                "The {place} refused the login {user} (error 18456, state {}): {why}",
                 token.state()
             );
             (ErrorKind::Login, text)
@@ -149,9 +172,18 @@ mod tests {
 
     #[test]
     fn every_state_that_is_documented_has_a_meaning_of_its_own() {
-        let hidden = meaning(1);
+        let unknown = meaning(u8::MAX);
         for state in [2, 5, 6, 7, 8, 9, 11, 12, 13, 18, 38, 40, 46, 58] {
-            assert_ne!(meaning(state), hidden, "state {state}");
+            assert_ne!(meaning(state), unknown, "state {state}");
         }
+    }
+
+    #[test]
+    fn a_hidden_state_is_most_likely_a_wrong_user_or_password_and_the_log_comes_second() {
+        let text = hidden("target");
+        let likely = text.find("the user or the password is wrong").unwrap();
+        let place = text.find("`user` in [target] of sync.toml").unwrap();
+        let log = text.find("ERRORLOG").unwrap();
+        assert!(likely < place && place < log, "{text}");
     }
 }

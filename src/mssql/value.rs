@@ -26,6 +26,8 @@ const TIME_SCALE: u8 = 7;
 ///
 /// # Errors
 /// `Broken` for values that no server sends, such as a time with more than 7 digits.
+// In line with `encode`, which says why.
+#[inline(always)]
 pub(super) fn canonical<'a>(cell: &'a ColumnData<'static>) -> Result<Value<'a>> {
     let value = match cell {
         ColumnData::Bit(v) => v.map(|v| Value::Integer(i64::from(v))),
@@ -120,6 +122,8 @@ pub(super) fn parameter<'a>(value: Value<'a>) -> Result<ColumnData<'a>> {
 ///
 /// # Errors
 /// `Statement` when the value is not of the column's type: what was read is not what was asked for.
+// In line with `Values::next_value`, for the same reason.
+#[inline(always)]
 pub(super) fn staged<'a>(value: Value<'a>, data_type: DataType) -> Result<ColumnData<'a>> {
     use DataType as T;
     let misfit = || {
@@ -215,31 +219,45 @@ fn decimal(units: i128, scale: u8) -> ColumnData<'static> {
 
 /// The text of a decimal, such as `-0.000123`, which a server reads back as the same decimal.
 pub fn decimal_text(units: i128, scale: u8) -> String {
-    // 39 digits of 128 bits, the point, a zero before it, the sign.
-    let mut text = [b'0'; 42];
+    // 39 digits of 128 bits, the point, a zero before it, the sign: 42, and as many more as make whole words.
+    let mut text = [b'0'; 48];
     let mut at = text.len();
-    let mut written = 0;
-    let mut rest = units.unsigned_abs();
-    while rest > 0 || written <= scale {
-        if written == scale && scale > 0 {
-            at -= 1;
-            text[at] = b'.';
-        }
-        let digit;
-        // Nearly all numbers fit into 64 bits, which divide several times as fast.
-        (rest, digit) = match u64::try_from(rest) {
-            Ok(small) => (u128::from(small / 10), small % 10),
-            Err(_) => (rest / 10, (rest % 10) as u64),
-        };
+    let mut put = |byte| {
         at -= 1;
-        text[at] = b'0' + digit as u8;
-        written += 1;
+        text[at] = byte;
+    };
+    let mut rest = units.unsigned_abs();
+    // Nearly all numbers fit into 64 bits, which divide several times as fast.
+    let mut digit = || match u64::try_from(rest) {
+        Ok(small) => {
+            rest = u128::from(small / 10);
+            (b'0' + (small % 10) as u8, small > 9)
+        }
+        Err(_) => {
+            let digit = (rest % 10) as u8;
+            rest /= 10;
+            (b'0' + digit, true)
+        }
+    };
+    for _ in 0..scale {
+        put(digit().0);
+    }
+    if scale > 0 {
+        put(b'.');
+    }
+    loop {
+        let (digit, is_more) = digit();
+        put(digit);
+        if !is_more {
+            break;
+        }
     }
     if units < 0 {
-        at -= 1;
-        text[at] = b'-';
+        put(b'-');
     }
-    String::from_utf8_lossy(&text[at..]).into_owned()
+    // The whole of it is checked faster than a short part.
+    let text = std::str::from_utf8(&text).expect("digits are ASCII");
+    text[at..].to_owned()
 }
 
 #[cfg(test)]
@@ -384,6 +402,17 @@ mod tests {
             (-123, 38, format!("-0.{}123", "0".repeat(35))),
             (12_345, 2, "123.45".to_owned()),
             (-7, 0, "-7".to_owned()),
+            (0, 0, "0".to_owned()),
+            (0, 2, "0.00".to_owned()),
+            (100, 2, "1.00".to_owned()),
+            (i128::from(u64::MAX), 0, "18446744073709551615".to_owned()),
+            (i128::from(u64::MAX) + 1, 20, "0.18446744073709551616".to_owned()),
+            (i128::MAX, 0, "170141183460469231731687303715884105727".to_owned()),
+            (
+                i128::MIN,
+                38,
+                "-1.70141183460469231731687303715884105728".to_owned(),
+            ),
         ] {
             let ColumnData::String(Some(text)) = parameter(Value::Decimal { units, scale }).unwrap() else {
                 panic!("a decimal is no text");

@@ -123,7 +123,9 @@ pub(super) async fn deliver_all(
             () = long => watch.long_wait(),
         };
         if let Some(notice) = notice {
-            told(courier.deliver(&notice).await, notice.event, &warn);
+            let delivered = courier.deliver(&notice).await;
+            watch.over(notice.event);
+            told(delivered, notice.event, &warn);
         }
     }
 }

@@ -105,7 +105,8 @@ impl Notifier {
                 _ = &mut delivering => {}
                 () = self.clock.sleep(EARLIER_MAX) => {
                     delivering.abort();
-                    (self.warn)("Earlier notices were given up, as the command ends");
+                    let left = self.watch.left();
+                    (self.warn)(&format!("Earlier notices were given up, as the command ends: {left}"));
                 }
             }
         }
@@ -142,6 +143,12 @@ impl Notifier {
 pub async fn send_test(settings: &Notify, about: About, clock: SharedClock) -> Result<()> {
     let notice = Notice::test(about, clock.now());
     Courier::new(settings.clone(), clock).try_once(&notice).await
+}
+
+/// The program of the command of `[notify]`, if the system does not find it.
+pub fn missing_program(settings: &Notify) -> Option<&str> {
+    let program = settings.command.as_deref()?.first()?;
+    (!program::is_there(program)).then_some(program)
 }
 
 /// The events that notices are sent on, in words.

@@ -1,5 +1,6 @@
 //! Hands a notice to a program: without a shell, as JSON on its stdin, and for a bounded time.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt as _;
@@ -18,6 +19,40 @@ pub(super) struct Program {
     arguments: Vec<String>,
     /// Variables that have the secrets of the configuration.
     withheld: Vec<String>,
+}
+
+/// Whether the system would find a program that is called so.
+pub(super) fn is_there(program: &str) -> bool {
+    let path = Path::new(program);
+    if path.components().count() > 1 {
+        return runs(path);
+    }
+    let mut places: Vec<PathBuf> = std::env::var_os("PATH")
+        .map(|paths| std::env::split_paths(&paths).collect())
+        .unwrap_or_default();
+    if cfg!(windows) {
+        // Windows looks beside this program and in its own directories, too.
+        let here = std::env::current_exe().ok();
+        places.extend(here.and_then(|path| path.parent().map(Path::to_owned)));
+        let system = std::env::var_os("SystemRoot").map(PathBuf::from);
+        places.extend(system.into_iter().flat_map(|root| [root.join("System32"), root]));
+    }
+    places.iter().any(|place| runs(&place.join(program)))
+}
+
+/// Whether there is a program, also under its name without the ending of programs.
+fn runs(path: &Path) -> bool {
+    let mut whole = path.as_os_str().to_owned();
+    whole.push(std::env::consts::EXE_SUFFIX);
+    [path, Path::new(&whole)].into_iter().any(|path| {
+        let found = std::fs::metadata(path);
+        #[cfg(unix)]
+        let may_run =
+            |of: &std::fs::Metadata| std::os::unix::fs::PermissionsExt::mode(&of.permissions()) & 0o111 != 0;
+        #[cfg(not(unix))]
+        let may_run = |_: &std::fs::Metadata| true;
+        found.is_ok_and(|found| found.is_file() && may_run(&found))
+    })
 }
 
 impl Program {

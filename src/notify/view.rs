@@ -113,6 +113,9 @@ pub struct NoticeView {
     pub rows_loaded: u64,
     /// The identity of the command, as in its receipts and its log.
     pub run_id: String,
+    /// The table that the notice is about: whose rows differ, or that is worked on while the command waits. `None` of the
+    /// command as a whole.
+    pub table: Option<String>,
     /// The tables that have ended, at most 50: those that are not in order first.
     pub tables: Vec<NoticeTable>,
     /// The tables that have ended and are not listed.
@@ -135,6 +138,7 @@ impl NoticeView {
             message: None,
             rows_loaded: 0,
             run_id: format!("{:032x}", about.run_id),
+            table: None,
             tables: Vec::new(),
             tables_left_out: 0,
             wait: None,

@@ -35,7 +35,11 @@ pub(super) struct Watch {
 struct State {
     /// `None` once the command ends.
     queue: Option<mpsc::Sender<Notice>>,
+    /// What is on its way, in the order in which it happened.
+    left: Vec<Kind>,
     tables: Vec<TableSummary>,
+    /// The table that is worked on, as far as an event has named it.
+    table: Option<String>,
     message: Option<String>,
     has_mismatch: bool,
     wait: Option<Wait>,
@@ -71,7 +75,9 @@ impl Watch {
             warn,
             state: Mutex::new(State {
                 queue: Some(queue),
+                left: Vec::new(),
                 tables: Vec::new(),
+                table: None,
                 message: None,
                 has_mismatch: false,
                 wait: None,
@@ -82,7 +88,7 @@ impl Watch {
         let begins = watch.notice(&watch.state(), NoticeEvent::Start, |view| {
             view.message = Some(message)
         });
-        watch.send(&watch.state(), begins);
+        watch.send(&mut watch.state(), begins);
         watch
     }
 
@@ -135,7 +141,24 @@ impl Watch {
         wait.is_told = true;
         let hold = wait.hold.clone();
         let message = format!("Has waited for {}: {}", duration(lasted), hold.detail);
-        self.waiting(&state, hold, lasted, message, false)
+        let notice = self.waiting(&state, hold, lasted, message, false)?;
+        state.left.push(notice.event);
+        Some(notice)
+    }
+
+    /// A notice is no longer on its way, whether it arrived or not.
+    pub(super) fn over(&self, event: Kind) {
+        let left = &mut self.state().left;
+        if let Some(at) = left.iter().position(|of| *of == event) {
+            left.remove(at);
+        }
+    }
+
+    /// The events whose notices are still on their way, in words.
+    pub(super) fn left(&self) -> String {
+        let state = self.state();
+        let words = state.left.iter().map(|event| format!("`{}`", event.as_str()));
+        words.collect::<Vec<_>>().join(", ")
     }
 
     fn lasted(&self, wait: &Wait) -> Duration {
@@ -181,6 +204,7 @@ impl Watch {
     ) -> Option<Notice> {
         self.notice(state, NoticeEvent::Waiting, |view| {
             view.message = Some(message);
+            view.table = state.table.clone();
             view.wait = Some(NoticeWait {
                 cause: hold.cause.as_str().to_owned(),
                 detail: short(&hold.detail),
@@ -193,12 +217,14 @@ impl Watch {
     }
 
     /// Hands a notice to the queue, which must not be waited for.
-    fn send(&self, state: &State, notice: Option<Notice>) {
+    fn send(&self, state: &mut State, notice: Option<Notice>) {
         let (Some(queue), Some(notice)) = (&state.queue, notice) else {
             return;
         };
         let event = notice.event;
-        if queue.try_send(notice).is_err() {
+        if queue.try_send(notice).is_ok() {
+            state.left.push(event);
+        } else {
             (self.warn)(&undelivered(
                 event.as_str(),
                 "those before it are still on their way",
@@ -207,11 +233,14 @@ impl Watch {
     }
 
     /// Tells of the first rows that differ, or would leave.
-    fn mismatch(&self, state: &mut State, message: String) {
+    fn mismatch(&self, state: &mut State, table: &str, message: String) {
         if std::mem::replace(&mut state.has_mismatch, true) {
             return;
         }
-        let notice = self.notice(state, NoticeEvent::Mismatch, |view| view.message = Some(message));
+        let notice = self.notice(state, NoticeEvent::Mismatch, |view| {
+            view.message = Some(message);
+            view.table = Some(table.to_owned());
+        });
         self.send(state, notice);
     }
 
@@ -269,11 +298,23 @@ impl Progress for Watch {
         let mut state = self.state();
         let state = &mut *state;
         match event {
+            Event::Compared { .. } => state.table = None,
+            Event::Retrying {
+                table,
+                window: Some(_),
+                ..
+            } => state.table = Some(table.to_owned()),
+            _ => {}
+        }
+        match event {
             Event::WindowFailed { table, window, error }
                 if matches!(error.kind(), ErrorKind::Mismatch | ErrorKind::Held) =>
             {
-                self.mismatch(state, format!("{table} {window}: {}", error.chain()));
+                self.mismatch(state, table, format!("{table} {window}: {}", error.chain()));
             }
+            Event::TableStarted { table, .. }
+            | Event::WindowStarted { table, .. }
+            | Event::Comparing { table } => state.table = Some(table.to_owned()),
             Event::Compared {
                 table,
                 chunks,
@@ -282,6 +323,7 @@ impl Progress for Watch {
                 let of = counted(chunks, "chunk");
                 self.mismatch(
                     state,
+                    table,
                     format!("{table}: {differing} of {of} differ from what was verified"),
                 );
             }
@@ -298,12 +340,13 @@ impl Progress for Watch {
             Event::TableDone { summary, .. } => {
                 state.tables.retain(|table| table.name != summary.name);
                 state.tables.push(summary.clone());
+                state.table = None;
                 if summary.mismatched > 0 || summary.held > 0 {
                     let what = match summary.mismatched {
                         0 => "more rows would leave the target than may",
                         _ => "rows that were read back differ from the source's",
                     };
-                    self.mismatch(state, format!("{}: {what}", summary.name));
+                    self.mismatch(state, &summary.name, format!("{}: {what}", summary.name));
                 }
             }
             Event::RunDone { summary, .. } => state.tables.clone_from(&summary.tables),

@@ -4,12 +4,15 @@
 //! tombstones, so that the next run or the next `forget` finishes an interrupted one. Then transactions
 //! delete the receipts, one a month, and one commit removes the checkpoints and the tombstones. The rows at the target stay
 //! until a later load of their chunks replaces them. A shadow table that a refresh has left goes with its table.
+//!
+//! A tombstone names its database. The configuration may lead to another one by the time it is found, whose receipts prove
+//! loads of its own: there it stays as it is.
 
 use crate::base::error::{ErrorKind, Result};
 use crate::base::failpoint;
 use crate::checkpoint::{Change, Tombstone};
 use crate::model::table::TableName;
-use crate::mssql::Session;
+use crate::mssql::{Database, Session};
 use crate::pipeline::retrier::Retrier;
 use crate::target::lease::{self, Holder, Lease};
 use crate::target::migrate;
@@ -31,15 +34,60 @@ pub async fn forget(
     let Some(first) = tombstones.first() else {
         return Ok(0);
     };
+    let here = Database::of(session).await?;
+    // A database that cannot be told from others is not named.
+    let database = here.is(&here).then_some(here);
     let leases = take_leases(session, retrier, holder, first).await?;
     failpoint::step("forget: before the tombstone");
-    let changes: Vec<Change> = tombstones.iter().cloned().map(Change::Forget).collect();
-    retrier.store.commit(&changes)?;
+    let placed = tombstones.iter().cloned().map(|tombstone| Tombstone {
+        database: database.clone(),
+        ..tombstone
+    });
+    retrier
+        .store
+        .commit(&placed.map(Change::Forget).collect::<Vec<_>>())?;
     drop_records(session, retrier, &leases, tombstones).await
 }
 
-/// Finishes a `forget` whose tombstone is in the store. All of it can be repeated. Returns false, and leaves
-/// the tombstone, if a run is loading the table and the caller works on others only.
+/// What became of an interrupted `forget`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// It is finished.
+    Finished,
+    /// Its tombstone stays: a run is loading the table, and the caller works on others only.
+    Busy,
+    /// Its tombstone stays: it is of another database than the session's. A text says so, with the way out.
+    Elsewhere(String),
+}
+
+/// Why a `forget` is not for the session's database: it is of another one. `None` if it is, or if that cannot be told.
+///
+/// # Errors
+/// Those of [`Database::of`].
+pub async fn elsewhere(session: &mut Session, tombstone: &Tombstone) -> Result<Option<String>> {
+    let Some(there) = &tombstone.database else {
+        return Ok(None);
+    };
+    let here = Database::of(session).await?;
+    if there.is(&here) {
+        return Ok(None);
+    }
+    let month = tombstone.month.map(|month| month.format("%Y-%m").to_string());
+    let (of, option) = match &month {
+        Some(month) => (format!(", {month}"), format!(" --month {month}")),
+        None => (String::new(), String::new()),
+    };
+    let table = &tombstone.table;
+    Ok(Some(format!(
+        "Table {table}{of}: an interrupted forget is of {} and cannot be finished in {}, where nothing is forgotten; \
+         point [target] back and run, which finishes it, or give it up there and forget here: `sync forget --table \
+         {table}{option}`",
+        there.named_beside(&here),
+        here.named_beside(there)
+    )))
+}
+
+/// Finishes a `forget` whose tombstone is in the store. All of it can be repeated.
 ///
 /// # Errors
 /// As [`forget`].
@@ -49,13 +97,16 @@ pub async fn finish(
     holder: &Holder,
     tombstone: &Tombstone,
     is_concerned: bool,
-) -> Result<bool> {
+) -> Result<Finish> {
+    if let Some(text) = elsewhere(session, tombstone).await? {
+        return Ok(Finish::Elsewhere(text));
+    }
     let leases = match take_leases(session, retrier, holder, tombstone).await {
-        Err(error) if error.kind() == ErrorKind::Busy && !is_concerned => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::Busy && !is_concerned => return Ok(Finish::Busy),
         leases => leases?,
     };
     drop_records(session, retrier, &leases, std::slice::from_ref(tombstone)).await?;
-    Ok(true)
+    Ok(Finish::Finished)
 }
 
 /// Takes the leases of the targets; none if the target has no receipts at all.

@@ -3,6 +3,7 @@
 pub mod forget;
 pub mod known;
 pub mod moved_rows;
+pub mod on_their_way;
 pub mod pool;
 pub mod rebuild;
 pub mod resume;

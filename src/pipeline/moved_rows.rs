@@ -6,8 +6,6 @@
 //! by key in batches. Inside of the transaction the number and the digest of the keys are compared again, so
 //! that no row leaves that nobody asked about, and memory holds no list of keys.
 
-use std::collections::BTreeMap;
-
 use chrono::NaiveDate;
 
 use crate::base::error::{Error, ErrorKind, Result};
@@ -20,7 +18,7 @@ use crate::model::window::Window;
 use crate::mssql::{Flow, Session, more_than_asked};
 use crate::pipeline::pool::Pools;
 use crate::source::SourceQuery;
-use crate::target::leaving::{self, Accounted, HASHED};
+use crate::target::leaving::{self, Accounted, HASHED, add_on_their_way};
 use crate::target::table::Target;
 use crate::tsql::predicate::{Where, date_of};
 
@@ -28,7 +26,7 @@ use crate::tsql::predicate::{Where, date_of};
 const PAGE_KEYS: i64 = 5_000;
 
 /// The number of keys of one statement. A server limits its parameters to 2,100.
-const KEYS_AT_ONCE: usize = 50;
+pub(super) const KEYS_AT_ONCE: usize = 50;
 
 /// The context of looking for the leaving rows of a load.
 #[derive(Clone, Copy)]
@@ -179,11 +177,43 @@ impl Accounting<'_> {
         keys: &[Vec<u8>],
         accounted: &mut Accounted,
     ) -> Result<()> {
+        // The chunk whose rows these were is under way.
+        let found = self.days(Ask::Part, columns, keys).await?;
+        for (key, days) in keys.iter().zip(found) {
+            let [day] = days.as_slice() else {
+                accounted.unfollowed += u64::from(!days.is_empty());
+                continue;
+            };
+            let same = match day {
+                Some(day) => window.has(*day),
+                None => window == Window::Undated,
+            };
+            accounted.within += u64::from(same);
+            accounted.days.insert(*day);
+            // A key that holds the date tells no row from its old self.
+            if !self.plan.key_holds_date() {
+                accounted.unfollowed += add_on_their_way(&mut accounted.followed, [(key, day)]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The days under which the source has each of these keys, at most [`KEYS_AT_ONCE`]. If a key finds more than one row,
+    /// nobody can tell which of them it is.
+    ///
+    /// # Errors
+    /// Those of the sessions.
+    pub(super) async fn days(
+        &self,
+        ask: Ask,
+        columns: &[usize],
+        keys: &[Vec<u8>],
+    ) -> Result<Vec<Vec<Option<NaiveDate>>>> {
         let plan = self.plan;
-        let Some(date) = plan.date() else { return Ok(()) };
+        let mut found = vec![Vec::new(); keys.len()];
+        let Some(date) = plan.date() else { return Ok(found) };
         let mut params = Vec::new();
         // Each key has a branch and so a seek of its own, whatever plan the server makes for a list of keys.
-        // If a key finds more than one row, nobody can tell which of them it is.
         let mut branches = Vec::new();
         for (number, key) in keys.iter().enumerate() {
             let mut clause = Where::after_params(params);
@@ -203,21 +233,14 @@ impl Accounting<'_> {
             branches.join(" UNION ALL ")
         );
         let mut rows = 0;
-        let mut found: BTreeMap<i64, Vec<Option<NaiveDate>>> = BTreeMap::new();
-        // The chunk whose rows these were is under way.
-        let mut turn = self.pools.turn(Ask::Part).await?;
+        let mut turn = self.pools.turn(ask).await?;
         turn.session
             .stream(SourceQuery::new(select, params), |row| {
-                let Value::Integer(number) = row.value(0)? else {
-                    return Err(Error::malformed(
-                        "The source answered with a key that it was not asked for",
-                    ));
-                };
                 rows += 1;
                 if rows > 2 * keys.len() {
                     return Err(more_than_asked());
                 }
-                found.entry(number).or_default().push(match row.value(1)? {
+                numbered(&mut found, row.value(0)?)?.push(match row.value(1)? {
                     Value::Date(days) => date_of(days),
                     _ => None,
                 });
@@ -225,18 +248,17 @@ impl Accounting<'_> {
             })
             .await?;
         self.pools.end(turn);
-        for days in found.values() {
-            let [day] = days.as_slice() else {
-                accounted.unfollowed += 1;
-                continue;
-            };
-            let same = match day {
-                Some(day) => window.has(*day),
-                None => window == Window::Undated,
-            };
-            accounted.within += u64::from(same);
-            accounted.days.insert(*day);
-        }
-        Ok(())
+        Ok(found)
     }
+}
+
+/// What belongs to the key with this number, as a server answers with it.
+pub(super) fn numbered<'a, T>(of_keys: &'a mut [T], number: Value<'_>) -> Result<&'a mut T> {
+    let number = match number {
+        Value::Integer(number) => usize::try_from(number).ok(),
+        _ => None,
+    };
+    number
+        .and_then(|number| of_keys.get_mut(number))
+        .ok_or_else(|| Error::malformed("A server answered with a key that it was not asked for"))
 }

@@ -13,7 +13,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::base::clock::SharedClock;
@@ -153,6 +153,9 @@ pub trait Connection: Sized {
 
     /// Whether it has ended, or fell silent, so that those opened before it may have as well.
     fn is_lost(&self) -> bool;
+
+    /// What tells its database from another one of that name; empty if nothing does.
+    fn identity(&self) -> &str;
 }
 
 impl Connection for SourceSession {
@@ -160,6 +163,10 @@ impl Connection for SourceSession {
 
     async fn open(endpoint: &Endpoint, proof: &Guard, timeouts: &Timeouts) -> Result<Self> {
         SourceSession::open(endpoint, proof, timeouts).await
+    }
+
+    fn identity(&self) -> &str {
+        SourceSession::identity(self)
     }
 
     fn is_broken(&self) -> bool {
@@ -176,6 +183,11 @@ impl Connection for Session {
 
     async fn open(endpoint: &Endpoint, (): &(), timeouts: &Timeouts) -> Result<Self> {
         Session::open(endpoint, None, timeouts).await
+    }
+
+    // The lease of a table is in its database.
+    fn identity(&self) -> &str {
+        ""
     }
 
     fn is_broken(&self) -> bool {
@@ -234,6 +246,8 @@ pub struct Pool<C: Connection> {
     known: AtomicBool,
     /// Whether a connection was opened in this run, and so has proven itself.
     proven: AtomicBool,
+    /// The identity of the database that this run began with.
+    identity: OnceLock<String>,
     refused: Mutex<Option<Refused>>,
     clock: SharedClock,
 }
@@ -250,6 +264,7 @@ impl<C: Connection> Pool<C> {
             idle: Idle::default(),
             known: AtomicBool::new(false),
             proven: AtomicBool::new(false),
+            identity: OnceLock::new(),
             refused: Mutex::new(None),
             clock: SharedClock::clone(clock),
         }
@@ -275,7 +290,9 @@ impl<C: Connection> Pool<C> {
         let mut named = lock(&self.named);
         if named.as_ref() != Some(&application) {
             *named = Some(application);
-            self.is_misnamed.store(true, Ordering::Relaxed);
+            // Before the first connection there is none of another name.
+            let is_misnamed = self.proven.load(Ordering::Relaxed);
+            self.is_misnamed.store(is_misnamed, Ordering::Relaxed);
         }
     }
 
@@ -319,7 +336,8 @@ impl<C: Connection> Pool<C> {
         if let Some(name) = &*lock(&self.named) {
             endpoint.application.clone_from(name);
         }
-        match C::open(&endpoint, &self.proof, &self.timeouts).await {
+        let opened = C::open(&endpoint, &self.proof, &self.timeouts).await;
+        match opened.and_then(|session| self.is_the_same(session)) {
             Ok(session) => {
                 self.assume_known();
                 self.proven.store(true, Ordering::Relaxed);
@@ -335,6 +353,22 @@ impl<C: Connection> Pool<C> {
             // A first contact: what does not work may never work, and nobody waits for it.
             Err(error) => Err(error.at_end(self.endpoint.label).given_up()),
         }
+    }
+
+    /// Refuses a connection to another database than this run began with. A replica keeps the identity, so that it is no
+    /// failover, and nobody waits for it.
+    fn is_the_same(&self, session: C) -> Result<C> {
+        let found = session.identity();
+        if found.is_empty() || self.identity.get_or_init(|| found.to_owned()) == found {
+            return Ok(session);
+        }
+        let Endpoint { label, database, .. } = &self.endpoint;
+        let text = format!(
+            "The {label} at {} has another database {database} now than when this run began, and nothing was read of it; \
+             have the name lead to the first again, then run again",
+            self.endpoint.address()
+        );
+        Err(Error::new(ErrorKind::WrongServer, text).given_up())
     }
 
     /// Whether the proof failed that a connection has given in this run. A server that is refused by its name, and a host

@@ -149,9 +149,13 @@ impl Retrier {
             () = self.clock.sleep(wait) => true,
             () = self.stop.stopped() => false,
         };
-        if away.is_some() && error.end() == Some("source") {
+        if away.is_some() {
             let waited = self.clock.monotonic().saturating_sub(began);
-            self.meter.waited(Cause::Outage, waited);
+            match error.end() {
+                Some("source") => self.meter.waited(Cause::Outage, waited),
+                Some("target") => self.meter.waited_for_target(waited),
+                _ => {}
+            }
         }
         match slept {
             true => Ok(()),

@@ -2,17 +2,38 @@
 //! row.
 //!
 //! A clock that is ahead would end and settle a window before its time. So a run compares the three at its
-//! start. If they agree, the source's decides, because it dates the rows. If they do not, the earliest of the
-//! three decides which rows are old enough, no window is closed or settled, and the run says so.
+//! start, and anew with each reading of the source's. If they agree, the source's decides, because it dates the
+//! rows. If they do not, the earliest of the three decides which rows are old enough, no window is closed or
+//! settled, and the run says so.
+
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use crate::base::text::duration;
-use crate::mssql::ServerInfo;
 
 /// Clocks that are further apart than this disagree. Machines that keep time are within seconds of each
 /// other, and rows wait `settle_minutes` anyway, an hour by default.
 const APART_MAX: TimeDelta = TimeDelta::minutes(5);
+
+/// What a server's clock showed in UTC, and this machine's at that moment.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockReading {
+    /// The server's.
+    pub server: NaiveDateTime,
+    /// This machine's.
+    pub own: DateTime<Utc>,
+    /// The time since some moment that no clock moves.
+    pub at: Duration,
+}
+
+impl ClockReading {
+    /// How much later this was read than `other`.
+    fn since(self, other: ClockReading) -> TimeDelta {
+        let span = |span: Duration| TimeDelta::from_std(span).unwrap_or_default();
+        span(self.at.saturating_sub(other.at)) - span(other.at.saturating_sub(self.at))
+    }
+}
 
 /// The times of the clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +44,13 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// The times of the clocks at one moment.
-    pub fn new(source: &ServerInfo, target: &ServerInfo, own: DateTime<Utc>) -> Clocks {
+    /// The times of the clocks at one moment, that of the source's reading. The target's may be long ago: it goes on by the
+    /// time that passed, whatever another clock has shown since.
+    pub fn new(source: ClockReading, target: ClockReading) -> Clocks {
         Clocks {
-            source_utc: source.now_utc,
-            target_utc: target.now_utc,
-            own_utc: own.naive_utc(),
+            source_utc: source.server,
+            target_utc: target.server + source.since(target),
+            own_utc: source.own.naive_utc(),
         }
     }
 
@@ -93,6 +115,28 @@ mod tests {
         assert!(clocks.agree());
         assert_eq!(clocks.warning(), None);
         assert_eq!(clocks.of_source(at("24T12:00")), at("24T12:00"));
+    }
+
+    #[test]
+    fn clocks_are_compared_at_one_moment_though_they_were_read_at_two() {
+        let reading = |server, own, minutes: u64| ClockReading {
+            server: at(server),
+            own: at(own).and_utc(),
+            at: Duration::from_secs(60 * minutes),
+        };
+        let read = Clocks::new(
+            reading("24T10:04", "24T10:00", 10),
+            reading("24T11:31", "24T11:30", 100),
+        );
+        assert_eq!(read, clocks("24T10:04", "24T10:01", "24T10:00"));
+        assert!(read.agree());
+        // The source's and this machine's jump together, as those of one domain do.
+        let read = Clocks::new(
+            reading("29T12:30", "29T12:30", 190),
+            reading("24T11:31", "24T11:30", 100),
+        );
+        assert_eq!(read, clocks("29T12:30", "24T13:01", "29T12:30"));
+        assert!(!read.agree());
     }
 
     #[test]

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::NaiveDateTime;
-use tokio::sync::OnceCell;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::text::harmless_text;
 use crate::checkpoint::{Change, End, Waiting};
 use crate::config::{Config, Source, TableConfig};
@@ -16,16 +15,15 @@ use crate::governor::{ClosedUntil, Parts, Throttle};
 use crate::model::brake::Brake;
 use crate::model::hours::{Hours, State};
 use crate::model::plan::TablePlan;
-use crate::model::table::{DataType, Identifier, TableName};
+use crate::model::table::{Identifier, TableName};
 use crate::model::window::DateRange;
-use crate::mssql::{Endpoint, Limit, Session, application, catalog};
+use crate::mssql::{Endpoint, Limit, ServerClock, Session, application, catalog};
 use crate::pipeline::pool::{Pool, Pools};
 use crate::pipeline::resume::doubt::epoch_seen;
 use crate::pipeline::resume::read_cutoff;
 use crate::pipeline::retrier::Retrier;
-use crate::preflight::clocks::Clocks;
+use crate::preflight::clocks::{ClockReading, Clocks};
 use crate::progress::Event;
-use crate::source::SourceSession;
 use crate::target::lease::{self, Holder, Lease};
 
 /// The options of a run on the command line, which add to or replace the configuration's.
@@ -89,8 +87,19 @@ pub(crate) struct RunContext<'a> {
     /// What is told once, although several tables or attempts come to it.
     told: Mutex<BTreeSet<String>>,
     identity: Identity,
-    /// The clocks, as first read.
-    clocks: OnceCell<Clocks>,
+    /// The clocks, once they were compared.
+    clocks: Mutex<Option<ClockWatch>>,
+}
+
+/// The clocks over the time of a command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClockWatch {
+    /// As last compared.
+    latest: Clocks,
+    /// The target's clock, as last read.
+    target: ClockReading,
+    /// Whether they have disagreed at any time.
+    disagreed: bool,
 }
 
 /// Until when the source may not be read, by its hours.
@@ -159,7 +168,7 @@ impl<'a> RunContext<'a> {
             run_id: identity.run_id,
             told: Mutex::default(),
             identity,
-            clocks: OnceCell::new(),
+            clocks: Mutex::default(),
         }
     }
 
@@ -214,6 +223,11 @@ impl<'a> RunContext<'a> {
     pub(crate) fn begin_table(&self, table: &str) {
         self.retrier.meter.begin(table);
         self.pools.throttle.begin_table(table);
+        self.name_source(table);
+    }
+
+    /// Names the sessions of the source that are opened from now on after the table that they are for.
+    pub(crate) fn name_source(&self, table: &str) {
         self.pools.source.name(application(Some(self.run_id), table));
     }
 
@@ -267,6 +281,13 @@ impl<'a> RunContext<'a> {
     pub(crate) fn is_news(&self, text: &str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.insert(text.to_owned())
+    }
+
+    /// Tells the user something to look into, once a command.
+    pub(crate) fn warn_once(&self, text: &str) {
+        if self.is_news(text) {
+            self.warn(text);
+        }
     }
 
     /// Tells the user something to look into.
@@ -361,46 +382,84 @@ impl<'a> RunContext<'a> {
         }
     }
 
-    /// The clocks of source, target and this machine, read once a run. The user is warned if they disagree.
+    /// The clocks of source, target and this machine, as last compared.
+    ///
+    /// # Errors
+    /// Those of the sessions, if they were not compared before.
     pub(crate) async fn clocks(&self) -> Result<Clocks> {
-        let asked = self.clocks.get_or_try_init(async || {
-            let mut source = self.pools.source.take().await?;
-            let mut target = self.pools.target.take().await?;
-            let there = source.server().await?;
-            let here = catalog::server(&mut target).await?;
-            let clocks = Clocks::new(&there, &here, self.retrier.clock.now());
-            self.pools.source.put(source);
-            self.pools.target.put(target);
-            if let Some(text) = clocks.warning() {
-                self.warn(&text);
-            }
-            Ok::<_, Error>(clocks)
-        });
-        asked.await.copied()
+        self.compared().await.map(|watch| watch.latest)
     }
 
-    /// The source's clock in the time zone of a plan's dates, and no later than the other clocks allow. An
-    /// instant with an offset is compared in UTC; dates without one are taken for the server's own.
-    pub(crate) async fn source_now(
-        &self,
-        plan: &TablePlan,
-        source: &mut SourceSession,
-    ) -> Result<NaiveDateTime> {
-        let clocks = self.clocks().await?;
-        let server = source.server().await?;
-        Ok(clocks.of_source(match plan.date().map(|date| date.data_type) {
-            Some(DataType::DateTimeOffset(_)) => server.now_utc,
-            _ => server.now,
-        }))
+    async fn compared(&self) -> Result<ClockWatch> {
+        if let Some(watch) = *self.watch() {
+            return Ok(watch);
+        }
+        let mut source = self.pools.source.take().await?;
+        let mut target = self.pools.target.take().await?;
+        let there = self.reading(source.clock().await?);
+        let here = self.reading(catalog::clock(&mut target).await?);
+        self.pools.source.put(source);
+        self.pools.target.put(target);
+        Ok(self.compare_clocks(there, here))
+    }
+
+    /// Whether the clocks have disagreed at any time since they were first compared.
+    pub(crate) fn clocks_disagreed(&self) -> bool {
+        self.watch().is_some_and(|watch| watch.disagreed)
+    }
+
+    /// Compares what the clocks have shown with each other. The user is warned when they begin to disagree.
+    pub(crate) fn compare_clocks(&self, source: ClockReading, target: ClockReading) -> ClockWatch {
+        let mut watch = self.watch();
+        let latest = Clocks::new(source, target);
+        let agreed = watch.is_none_or(|watch| watch.latest.agree());
+        if let Some(text) = latest.warning().filter(|_| agreed) {
+            self.warn(&text);
+        }
+        let disagreed = !latest.agree() || watch.is_some_and(|watch| watch.disagreed);
+        *watch.insert(ClockWatch {
+            latest,
+            target,
+            disagreed,
+        })
+    }
+
+    /// No code under the lock panics half-way.
+    fn watch(&self) -> MutexGuard<'_, Option<ClockWatch>> {
+        self.clocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a server's clock has just shown.
+    pub(crate) fn reading(&self, clock: ServerClock) -> ClockReading {
+        ClockReading {
+            server: clock.now_utc,
+            own: self.retrier.clock.now(),
+            at: self.retrier.clock.monotonic(),
+        }
+    }
+
+    /// The source's clock in the time zone of a plan's dates, and no later than the other clocks allow. A clock may jump in
+    /// the middle of a command, or another server may take over whose clock is wrong: each reading is compared anew.
+    pub(crate) async fn source_now(&self, plan: &TablePlan) -> Result<NaiveDateTime> {
+        // Reading the clocks takes connections of its own.
+        let ClockWatch { mut target, .. } = self.compared().await?;
+        let mut source = self.pools.source.take().await?;
+        let clock = source.clock().await?;
+        let reading = self.reading(clock);
+        self.pools.source.put(source);
+        let now = clock.for_dates(plan.date().map(|date| date.data_type));
+        if !Clocks::new(reading, target).agree() {
+            // The target's was read a while ago.
+            let mut session = self.pools.target.take().await?;
+            target = self.reading(catalog::clock(&mut session).await?);
+            self.pools.target.put(session);
+        }
+        Ok(self.compare_clocks(reading, target).latest.of_source(now))
     }
 
     /// The time before which the source's rows are old enough to be read.
     pub(crate) async fn read_cutoff(&self, plan: &TablePlan) -> Result<NaiveDateTime> {
-        // Reading the clocks takes connections of its own.
-        self.clocks().await?;
-        let mut source = self.pools.source.take().await?;
-        let now = self.source_now(plan, &mut source).await?;
-        self.pools.source.put(source);
+        let now = self.source_now(plan).await?;
         Ok(read_cutoff(now, self.config.run.settle_minutes))
     }
 }

@@ -69,11 +69,7 @@ pub(crate) async fn refuse_one_database(
     ))
 }
 
-/// The same for the ends of a command, without a repetition.
-///
-/// # Errors
-/// As [`refuse_one_database`].
-pub(crate) async fn refuse_once(run: &RunContext<'_>) -> Result<()> {
+async fn refuse_once(run: &RunContext<'_>) -> Result<()> {
     let Some(table) = read_and_written(run.config)? else {
         return Ok(());
     };

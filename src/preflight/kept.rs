@@ -20,6 +20,7 @@ use crate::pipeline::known::{Known, record};
 use crate::pipeline::resume::owed::Owed;
 use crate::preflight::context::RunContext;
 use crate::target::lease::{self, Lease};
+use crate::target::leaving::OnTheirWay;
 use crate::target::receipt::{self, Fingerprint, Recorded};
 
 /// The plan by which a table goes on.
@@ -315,7 +316,7 @@ async fn write(session: &mut Session, kept: &Kept) -> Result<()> {
             receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await?;
             match kept.unfollowed {
                 0 => Ok(()),
-                rows => receipt::add_unfollowed(session, &plan.target, rows).await,
+                rows => receipt::add_leaving(session, &plan.target, &[], rows, &OnTheirWay::new()).await,
             }
         }
     }

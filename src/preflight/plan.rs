@@ -4,23 +4,20 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::plan::{Origin, TablePlan};
 use crate::model::table::{TableName, TableSchema};
+use crate::mssql::ServerInfo;
 use crate::source::{SourceSession, sight};
 
-/// The identity of the source's database.
-///
-/// # Errors
-/// Those of the session.
-pub(crate) async fn origin(config: &Config, source: &mut SourceSession) -> Result<Origin> {
-    let server = source.server().await?;
-    Ok(Origin {
-        identity: source.identity().await?,
+/// The identity of the source's database on `server`.
+pub(crate) fn origin(config: &Config, source: &SourceSession, server: &ServerInfo) -> Origin {
+    Origin {
+        identity: source.identity().to_owned(),
         // The embedded server has another port each time.
         server: match config.source.embedded {
-            true => server.server_name,
+            true => server.server_name.clone(),
             false => format!("{} at {}", server.server_name, config.source.endpoint.address()),
         },
-        database: server.database,
-    })
+        database: server.database.clone(),
+    }
 }
 
 /// The plan of a table from the source's catalog alone, as for a table that nothing is loaded of.

@@ -61,12 +61,23 @@ pub struct Difference {
     pub target_rows: u64,
     /// Rows at the source, if it was asked.
     pub source_rows: Option<u64>,
+    /// The source's rows, if all of them were read.
+    pub source: Option<Tally>,
     /// The reasons, as text for people.
     pub why: Vec<&'static str>,
     /// The rows that differ, if both servers were read.
     pub rows: Option<RowCounts>,
     /// Some of their keys.
     pub keys: Vec<RowKey>,
+}
+
+impl Difference {
+    /// Whether only values differ, and a load of the chunk that brought `loaded` read the rows that were compared: no key
+    /// came or left.
+    pub fn is_of_values(&self, loaded: Tally) -> bool {
+        let of_values = |rows: RowCounts| rows.missing + rows.target_only == 0;
+        self.rows.is_some_and(of_values) && self.source == Some(loaded)
+    }
 }
 
 /// The numbers of rows that differ.
@@ -196,6 +207,7 @@ impl Subject<'_> {
         let mut difference = Difference {
             receipt_rows: self.receipt.chunk.tally.row_count,
             source_rows: Some(source_rows),
+            source: extracted.exhausted.then(|| extracted.batch.tally()),
             ..Difference::default()
         };
         let Scan { found, counts, named } = self.scan_target(target, &order, there).await?;
@@ -269,6 +281,7 @@ impl Subject<'_> {
             range: range.clone(),
             limits,
             in_pieces: true,
+            until: None,
         }
     }
 

@@ -9,6 +9,8 @@
 pub mod compare;
 mod finding;
 mod repair;
+mod round;
+mod rounds;
 mod table;
 mod window;
 
@@ -17,14 +19,14 @@ use std::sync::Arc;
 use chrono::{NaiveDate, TimeDelta};
 
 use crate::base::clock::SharedClock;
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::Result;
 use crate::checkpoint::{Change, Differing, Pass, PassScope, Store};
-use crate::config::{Config, TableConfig};
+use crate::config::Config;
 use crate::governor::Reins;
 use crate::model::account::{Account, of_comparison};
 use crate::model::window::DateRange;
 use crate::mssql::Meter;
-use crate::pipeline::retrier::{Place, Retrier};
+use crate::pipeline::retrier::Retrier;
 use crate::preflight::context::{Identity, RunContext, RunOptions};
 use crate::preflight::{contact, ends};
 use crate::progress::{Event, Progress};
@@ -67,7 +69,7 @@ pub async fn reconcile(
     let mut done = Reconciled::begun(&options);
     for table in run.chosen()? {
         run.begin_table(table.name.as_str());
-        let compared = reconcile_table(&run, table, &options, pass.id, &mut done).await;
+        let compared = rounds::reconcile_table(&run, table, &options, pass.id, &mut done).await;
         run.end_table();
         if compared.is_err() {
             store.commit(&run.accounts_of(of_comparison(run.run_id)))?;
@@ -254,64 +256,4 @@ fn scope(run: &RunContext<'_>, options: &ReconcileOptions) -> Result<PassScope> 
         tables: (!is_all).then(names),
         range: options.range,
     })
-}
-
-/// Compares a table, and repeats that when a connection breaks outside of its windows.
-async fn reconcile_table(
-    run: &RunContext<'_>,
-    table: &TableConfig,
-    options: &ReconcileOptions,
-    pass: u128,
-    done: &mut Reconciled,
-) -> Result<()> {
-    let name = table.name.as_str();
-    let mut attempts = run.retrier.attempts();
-    // The next attempt finds the chunks that a failed attempt compared recorded.
-    let mut compared = 0;
-    let (mut chunks, mut rows) = (0, 0);
-    let told = |state, chunks, rows| TableCompared {
-        name: name.to_owned(),
-        state,
-        chunks,
-        rows,
-    };
-    loop {
-        let mut this = Reconciled::default();
-        let ended = table::try_reconcile(run, table, options, pass, &mut this).await;
-        chunks += this.chunks;
-        rows += this.rows;
-        done.chunks += this.chunks;
-        done.rows += this.rows;
-        let error = match ended {
-            Ok(()) => {
-                run.retrier.succeeded(&attempts)?;
-                let before = this.chunks_before.saturating_sub(compared);
-                // A table that the stop came before is not known.
-                if !(run.is_stopped() && this.is_empty()) {
-                    done.tables.push(told(this.state(), chunks + before, rows));
-                }
-                done.chunks_before += before;
-                done.findings.append(&mut this.findings);
-                done.left_out.append(&mut this.left_out);
-                return Ok(());
-            }
-            Err(error) => error.within_once(format!("Table {name}")),
-        };
-        compared += this.chunks - this.differing();
-        let Err(error) = run.retrier.wait(&mut attempts, error, Place::of(name)).await else {
-            continue;
-        };
-        match error.kind() {
-            ErrorKind::Stopped => return Ok(()),
-            kind if kind.ends_the_run() => return Err(error),
-            kind => {
-                run.warn(&error.chain());
-                done.findings.append(&mut this.findings);
-                done.left_out.push(error.chain());
-                done.tables.push(told(TableState::LeftOut, chunks, rows));
-                done.has_changed |= kind == ErrorKind::Plan;
-                return Ok(());
-            }
-        }
-    }
 }

@@ -10,9 +10,11 @@ use chrono::NaiveDateTime;
 use crate::backfill::{LoadTarget, load_windows};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::{counted, rows, thousands};
+use crate::checkpoint::Change;
 use crate::model::brake::Brake;
 use crate::model::chunk::{ChunkState, KeyRange};
 use crate::model::plan::TablePlan;
+use crate::model::row::Tally;
 use crate::model::table::TableName;
 use crate::model::window::Window;
 use crate::model::window::uncovered;
@@ -73,13 +75,14 @@ impl Parts {
     }
 }
 
-/// Loads the chunks that differ again in place, and the windows that are not whole to their end.
+/// Loads the chunks that differ again in place, and the windows that are not whole to their end. Returns whether keys that
+/// hold the date came or left, or may have.
 pub(super) async fn repair(
     run: &RunContext<'_>,
     lease_session: &mut Session,
     repair: Repair<'_>,
     done: &mut Reconciled,
-) -> Result<()> {
+) -> Result<bool> {
     let plan = repair.plan;
     let target = match &repair.target {
         Some(target) => target.clone(),
@@ -87,7 +90,7 @@ pub(super) async fn repair(
             let error = is_not_there(&plan.target, "nothing of it has a receipt");
             done.left_out
                 .push(format!("Table {}: {}", plan.name, error.chain()));
-            return Ok(());
+            return Ok(false);
         }
         None => Target::open(lease_session, plan).await?.0,
     };
@@ -97,7 +100,13 @@ pub(super) async fn repair(
         .filter(|finding| !stopped.contains(&finding.window))
         .collect();
     if findings.is_empty() {
-        return Ok(());
+        return Ok(false);
+    }
+    if plan.key_holds_date() {
+        // A row that moved to or from a chunk that was compared before is found by a comparison of all, and by no part of one.
+        run.retrier.store.commit(&[Change::Unchecked {
+            table: plan.name.as_str().to_owned(),
+        }])?;
     }
     let Parts { differing, parts } = Parts::of(&findings, repair.receipted)?;
     // A chunk that has grown is loaded as several, so that other numbers stand for its range then.
@@ -122,17 +131,21 @@ pub(super) async fn repair(
         target: &target,
         read_cutoff: run.read_cutoff(plan).await?,
     };
-    let mut all_repaired = true;
+    let (mut all_repaired, mut moved) = (true, false);
     for finding in findings {
+        let mut loaded = None;
         finding.repaired = match (parts.get(&finding.window), finding.ordinal) {
             (Some(parts), _) => proof.are_whole(lease_session, parts).await?,
-            (None, Some(ordinal)) => match ranges.get(&(finding.window, ordinal)) {
-                Some(range) => proof.is_verified(lease_session, finding.window, range).await?,
-                None => false,
-            },
+            (None, Some(ordinal)) => {
+                if let Some(range) = ranges.get(&(finding.window, ordinal)) {
+                    loaded = proof.verified(lease_session, finding.window, range).await?;
+                }
+                loaded.is_some()
+            }
             (None, None) => false,
         };
         all_repaired &= finding.repaired;
+        moved |= !loaded.is_some_and(|loaded| finding.difference.is_of_values(loaded));
     }
     let failed = summary.windows_failed + summary.mismatched + summary.held;
     if failed > 0 && all_repaired && summary.error.is_none() {
@@ -144,7 +157,7 @@ pub(super) async fn repair(
         ));
     }
     done.left_out.extend(summary.error);
-    Ok(())
+    Ok(moved && plan.key_holds_date())
 }
 
 /// The windows that the brake stops, each with a warning.
@@ -185,32 +198,33 @@ fn stopped_by_the_brake(run: &RunContext<'_>, repair: &Repair<'_>, findings: &[F
 }
 
 impl Proof<'_> {
-    /// Whether the range of a chunk is covered by verified receipts for rows in this very table.
-    async fn is_verified(
+    /// The rows of the range of a chunk, if verified receipts for rows in this very table cover it.
+    async fn verified(
         self,
         lease_session: &mut Session,
         window: Window,
         range: &KeyRange,
-    ) -> Result<bool> {
+    ) -> Result<Option<Tally>> {
         let receipts = receipt::read(lease_session, &self.plan.target, window).await?;
         let from_its_start = receipts
             .iter()
             .skip_while(|receipt| receipt.chunk.range.after != range.after);
-        let mut end = Some(&range.after);
+        let (mut end, mut rows) = (Some(&range.after), Tally::default());
         for receipt in from_its_start {
             let Receipt {
                 chunk, incarnation, ..
             } = receipt;
             let follows = end == Some(&chunk.range.after);
             if !follows || chunk.state != ChunkState::Verified || *incarnation != self.target.incarnation {
-                return Ok(false);
+                return Ok(None);
             }
+            rows.add(chunk.tally);
             if chunk.range.through == range.through {
-                return Ok(true);
+                return Ok(Some(rows));
             }
             end = chunk.range.through.is_some().then_some(&chunk.range.through);
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Whether verified receipts cover the windows without a gap, up to their end or to the last key of an

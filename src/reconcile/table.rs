@@ -22,6 +22,7 @@ use crate::progress::Event;
 use crate::reconcile::compare::{Difference, NO_RECEIPT};
 use crate::reconcile::finding::{About, Finding, ReconcileOptions, Reconciled};
 use crate::reconcile::repair::{self, Repair, is_not_there};
+use crate::reconcile::round::{Doubt, Round, Shown};
 use crate::reconcile::window::{Shared, lost_of, windows_again};
 use crate::refresh::shadow_table;
 use crate::refresh::shadow_table::RefreshStrategy;
@@ -32,6 +33,9 @@ use crate::target::migrate::migrate;
 use crate::target::receipt;
 use crate::target::receipt::Recorded;
 use crate::target::table::{Target, takes_rows};
+
+/// What is to be done about receipts that are not believed.
+const WAY_OUT_OF_DOUBT: &str = "`sync reconcile --repair` loads their rows again";
 
 /// The target's records of a table, read while nobody else may write it.
 struct Known {
@@ -53,46 +57,59 @@ struct Present {
     kept: Kept,
 }
 
+/// What a comparison of a table was by, and what its repair did.
+#[derive(Default)]
+struct Compared {
+    /// The table's plan, if it is from the source's catalog.
+    plan: Option<TablePlan>,
+    /// Whether a repair brought keys to chunks or took some from them, or may have.
+    moved: bool,
+}
+
+impl Compared {
+    fn by(plan: Option<TablePlan>, moved: bool) -> Compared {
+        Compared { plan, moved }
+    }
+}
+
+/// Compares a table under its lease. Returns the doubt that a row is missing, or there twice, although all was compared.
 pub(super) async fn try_reconcile(
     run: &RunContext<'_>,
     table: &TableConfig,
-    options: &ReconcileOptions,
-    pass: u128,
+    (options, pass): (&ReconcileOptions, u128),
+    round: &mut Round,
     done: &mut Reconciled,
-) -> Result<()> {
+) -> Result<Option<Doubt>> {
     let mut lease_session = run.pools.target.take().await?;
     let known = known(run, &mut lease_session, table, options).await?;
     let lease = known.lease.clone();
-    let target = run.config.target_table(table);
-    let unfollowed = match &lease {
-        Some(_) => receipt::unfollowed(&mut lease_session, &target).await?,
-        None => 0,
-    };
+    if lease.is_some() {
+        let target = run.config.target_table(table);
+        round.begin(receipt::unfollowed(&mut lease_session, &target).await?);
+    }
+    let mut compared = Compared::default();
     if known.receipted.is_empty() && known.bare.is_empty() {
         run.note(&format!(
             "Table {}: nothing is loaded, so there is nothing to compare",
             table.name
         ));
     } else {
-        compare_known(run, &mut lease_session, table, known, (options, pass), done).await?;
+        compared = compare_known(run, &mut lease_session, table, known, (options, pass), done).await?;
     }
-    // Only a comparison of the whole table with the source finds the rows that could not be followed. Results
-    // of an earlier command say nothing of where they went since, nor do results from before a repair that
-    // itself let rows go.
-    let whole = options.source && options.range.is_none() && !run.is_stopped();
-    let same = done.left_out.is_empty() && done.chunks_before == 0;
-    if let Some(lease) = &lease
-        && whole
-        && same
-        && done.findings.iter().all(|finding| finding.repaired)
-        && receipt::unfollowed(&mut lease_session, &target).await? <= unfollowed
-    {
-        receipt::all_followed(&mut lease_session, lease, &target).await?;
-        run.retrier.store.commit(&[Change::Unfollowed {
-            table: table.name.as_str().to_owned(),
-            rows: 0,
-        }])?;
-    }
+    let doubt = match &lease {
+        Some(lease) => {
+            let is_whole = options.source && options.range.is_none() && !run.is_stopped();
+            let shown = Shown {
+                is_whole,
+                is_in_parts: round.is_in_parts(done),
+                is_sound: done.left_out.is_empty() && done.findings.iter().all(|finding| finding.repaired),
+                moved: compared.moved && options.source,
+            };
+            let unfollowed = unfollowed(run, &mut lease_session, lease, table, &shown, round).await?;
+            round.doubt(&shown, unfollowed, compared.plan.as_ref())
+        }
+        None => None,
+    };
     let released = match &lease {
         Some(lease) => lease::release(&mut lease_session, lease).await.is_ok(),
         None => true,
@@ -100,7 +117,36 @@ pub(super) async fn try_reconcile(
     if released {
         run.pools.target.put(lease_session);
     }
-    Ok(())
+    Ok(doubt)
+}
+
+/// The number of rows that could not be followed, which the store learns. It is reset once all of the table was compared with
+/// the source in one round that moved no row: only that finds where they are.
+async fn unfollowed(
+    run: &RunContext<'_>,
+    session: &mut Session,
+    lease: &Lease,
+    table: &TableConfig,
+    shown: &Shown,
+    round: &Round,
+) -> Result<u64> {
+    let (store, name) = (&run.retrier.store, table.name.as_str());
+    let target = run.config.target_table(table);
+    let rows = receipt::unfollowed(session, &target).await?;
+    let learnt = |rows| Change::Unfollowed {
+        table: name.to_owned(),
+        rows,
+    };
+    if round.tells_all(shown, rows) {
+        receipt::all_followed(session, lease, &target).await?;
+        store.commit(&[learnt(0)])?;
+        return Ok(0);
+    }
+    // The target may have lost its number.
+    if rows > store.view()?.unfollowed(name)? {
+        store.commit(&[learnt(rows)])?;
+    }
+    Ok(rows)
 }
 
 /// Takes the table's lease, and reads the target's records of the table. A table whose source has changed as it must not
@@ -187,7 +233,7 @@ async fn compare_known(
     known: Known,
     (options, pass): (&ReconcileOptions, u128),
     done: &mut Reconciled,
-) -> Result<()> {
+) -> Result<Compared> {
     let Known {
         lease,
         present,
@@ -215,38 +261,19 @@ async fn compare_known(
     windows.retain(|window| options.range.is_none_or(|range| window.is_asked(range)));
     if windows.is_empty() {
         note_nothing(run, name);
-        return Ok(());
+        return Ok(Compared::default());
     }
     run.retrier.progress.event(Event::Comparing { table: name });
     let mut there = Default::default();
     if let Some(target) = &target {
-        let read_cutoff = match options.source {
-            true => Some(run.read_cutoff(&plan).await?),
-            false => None,
-        };
-        let shared = Arc::new(Shared {
-            plan: plan.clone(),
-            target: target.clone(),
-            read_cutoff,
-            has_receipts: lease.is_some(),
-            bytes_max: run.config.run.chunk_bytes_max.saturating_mul(2),
-            pass,
-            run_id: run.run_id,
-            in_step: match plan.is_full() {
-                true => None,
-                false => was_in_step(&run.retrier.store.view()?, name, &target.incarnation)?,
-            },
-            pools: run.pools.clone(),
-            retrier: run.retrier.clone(),
-        });
+        let shared = Arc::new(shared(run, &plan, target, lease.is_some(), (options, pass)).await?);
         if lease.is_some() && lease_session.receipt_key().is_some() {
             refuse_other_key(lease_session, &plan, &windows).await?;
         }
         let doubts;
         (there, doubts) = windows_again(&shared, windows, run.max_workers(), done).await?;
-        doubt::warnings(name, &doubts, "`sync reconcile --repair` loads their rows again")
-            .iter()
-            .for_each(|text| run.warn(text));
+        let warnings = doubt::warnings(name, &doubts, WAY_OUT_OF_DOUBT);
+        warnings.iter().for_each(|text| run.warn(text));
     } else {
         all_lost(run, name, &windows, done)?;
     }
@@ -257,16 +284,13 @@ async fn compare_known(
     });
     let repairs = options.repair && !done.findings.is_empty() && !run.is_stopped();
     let Some(lease) = lease.filter(|_| repairs) else {
-        return Ok(());
+        return Ok(Compared::by(options.source.then_some(plan), false));
     };
     // A comparison without the source used the recorded plan; a load needs the source's present one. A comparison alone
     // records no plan.
     let plan = match options.source && is_recorded {
         true => plan,
-        false => {
-            let Present { fresh, kept } = present_plan(run, Some(lease_session), table).await?;
-            settle(run, lease_session, &lease, &fresh, kept).await?
-        }
+        false => settled_plan(run, lease_session, &lease, table).await?,
     };
     let repair = Repair {
         plan: &plan,
@@ -276,7 +300,52 @@ async fn compare_known(
         there: &there,
         options,
     };
-    repair::repair(run, lease_session, repair, done).await
+    let moved = repair::repair(run, lease_session, repair, done).await?;
+    Ok(Compared::by(Some(plan), moved))
+}
+
+/// What the comparisons of a table's windows share.
+async fn shared(
+    run: &RunContext<'_>,
+    plan: &TablePlan,
+    target: &Target,
+    has_receipts: bool,
+    (options, pass): (&ReconcileOptions, u128),
+) -> Result<Shared> {
+    let read_cutoff = match options.source {
+        true => Some(run.read_cutoff(plan).await?),
+        false => None,
+    };
+    Ok(Shared {
+        plan: plan.clone(),
+        target: target.clone(),
+        read_cutoff,
+        has_receipts,
+        bytes_max: run.config.run.chunk_bytes_max.saturating_mul(2),
+        pass,
+        run_id: run.run_id,
+        in_step: match plan.is_full() {
+            true => None,
+            false => was_in_step(
+                &run.retrier.store.view()?,
+                plan.name.as_str(),
+                &target.incarnation,
+            )?,
+        },
+        pools: run.pools.clone(),
+        retrier: run.retrier.clone(),
+    })
+}
+
+/// The table's present plan, which the target learns.
+async fn settled_plan(
+    run: &RunContext<'_>,
+    session: &mut Session,
+    lease: &Lease,
+    table: &TableConfig,
+) -> Result<TablePlan> {
+    let Present { fresh, kept } = present_plan(run, Some(session), table).await?;
+    settle(run, session, lease, &fresh, kept).await
 }
 
 fn note_nothing(run: &RunContext<'_>, name: &str) {
@@ -328,7 +397,8 @@ async fn present_plan(
     table: &TableConfig,
 ) -> Result<Present> {
     let mut source = run.pools.source.take().await?;
-    let origin = origin(run.config, &mut source).await?;
+    let server = source.server().await?;
+    let origin = origin(run.config, &source, &server);
     let fresh = of_source(run.config, &mut source, table, &origin).await?;
     run.pools.source.put(source);
     let kept = of_run(run, lease_session, &fresh).await?;

@@ -165,6 +165,7 @@ async fn read(run: &RunContext<'_>, at: LoadTarget<'_>, work: WindowWork) -> Res
                 bytes: room,
             },
             in_pieces: true,
+            until: None,
         };
         let extracted = extracted(run, at, &request).await?;
         if !extracted.exhausted {
@@ -189,6 +190,7 @@ async fn read(run: &RunContext<'_>, at: LoadTarget<'_>, work: WindowWork) -> Res
                 ..limits
             },
             in_pieces: false,
+            until: None,
         };
         let extracted = extracted(run, at, &request).await?;
         let through: Option<KeyBytes> = extracted.last_key.filter(|_| !extracted.exhausted);

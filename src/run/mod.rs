@@ -15,10 +15,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::base::clock::SharedClock;
-use crate::base::error::Result;
+use crate::base::error::{ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::failpoint;
-use crate::base::stop::{StopSignal, stopped};
+use crate::base::stop::{STOPPED, StopSignal, stopped};
 use crate::checkpoint::{Asked, Change, LoadRate, Refusal, RunRecord, Store};
 use crate::config::{Config, Mode};
 use crate::governor::Reins;
@@ -100,10 +100,13 @@ pub async fn run(
     record.ended_at = Some(clock.now());
     let exit = match &result {
         Ok(summary) => summary.exit,
-        Err(error) => {
-            record.error = Some(error.chain());
-            error.kind().exit_code()
-        }
+        Err(error) => error.kind().exit_code(),
+    };
+    record.error = match &result {
+        Ok(summary) => summary.was_stopped().then(|| STOPPED.to_owned()),
+        // What the stop cut off is no cause of it.
+        Err(error) if error.kind() == ErrorKind::Stopped => Some(STOPPED.to_owned()),
+        Err(error) => Some(error.chain()),
     };
     record.exit_code = Some(exit as u8);
     let elapsed = clock.monotonic().saturating_sub(started);
@@ -217,7 +220,7 @@ async fn all_tables(run: &RunContext<'_>) -> Result<RunSummary> {
             limit.most()
         ));
     }
-    let doubtful = dated && !run.clocks().await?.agree();
+    let doubtful = dated && run.clocks_disagreed();
     let exit = exit_of(&summaries, run.is_stopped() || doubtful);
     Ok(RunSummary {
         tables: summaries,

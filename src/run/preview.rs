@@ -6,14 +6,15 @@
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::text::harmless_text;
-use crate::checkpoint::{Reader, View};
+use crate::checkpoint::{Reader, Tombstone};
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::plan::AccessPath;
 use crate::model::plan::{Origin, TablePlan};
-use crate::model::table::{DataType, TableName};
+use crate::model::table::TableName;
 use crate::model::width::row_bytes;
 use crate::model::window::{DateRange, Extent, Kind, Window, missing};
-use crate::mssql::{ServerInfo, Session, catalog};
+use crate::mssql::{ServerClock, Session, catalog};
+use crate::pipeline::forget::elsewhere;
 use crate::pipeline::known::Known;
 use crate::pipeline::resume::look::{Asked, Looked, LookedAt, look};
 use crate::pipeline::resume::{in_calendar, read_cutoff, refuse_dates};
@@ -33,6 +34,8 @@ use crate::tsql::predicate::Where;
 pub struct Preview {
     /// What protects the connection to each end, and where it was sent on to.
     pub ends: Vec<String>,
+    /// The tables and months that a run goes on to forget.
+    pub forgetting: Vec<Tombstone>,
     /// The tables.
     pub tables: Vec<TablePreview>,
 }
@@ -171,16 +174,24 @@ pub async fn preview(
     let (there, here) = (&config.source, &config.target);
     let from = ends::protection(&there.endpoint, there.embedded, source.redirected());
     let into = ends::protection(&here.endpoint, here.embedded, target.redirected());
-    let ends = from.chain(into).map(|(text, _)| text).collect();
+    let mut ends: Vec<String> = from.chain(into).map(|(text, _)| text).collect();
+    let mut forgetting = Vec::new();
+    for tombstone in reader.map_or_else(|| Ok(Vec::new()), |reader| reader.view()?.tombstones())? {
+        match elsewhere(&mut target, &tombstone).await? {
+            Some(text) => ends.push(text),
+            None => forgetting.push(tombstone),
+        }
+    }
     let server = source.server().await?;
     let loaded = migrate::version(&mut target).await? > 0;
     let look = Look {
         config,
         range,
-        origin: origin(config, &mut source).await?,
-        server,
+        origin: origin(config, &source, &server),
+        clock: server.clock,
         loaded,
         reader,
+        forgetting: &forgetting,
         other,
     };
     let mut previews = Vec::new();
@@ -208,6 +219,7 @@ pub async fn preview(
     }
     Ok(Preview {
         ends,
+        forgetting,
         tables: previews,
     })
 }
@@ -216,12 +228,14 @@ struct Look<'a> {
     config: &'a Config,
     range: DateRange,
     origin: Origin,
-    /// The source's clocks.
-    server: ServerInfo,
+    /// The source's clock.
+    clock: ServerClock,
     /// Whether the target has receipts at all.
     loaded: bool,
     /// The state file.
     reader: Option<&'a Reader>,
+    /// What a run goes on to forget.
+    forgetting: &'a [Tombstone],
     other: OtherSource,
 }
 
@@ -401,10 +415,7 @@ impl Look<'_> {
         plan: &TablePlan,
         target: Option<&Target>,
     ) -> Result<Windows> {
-        let now = match plan.date().map(|date| date.data_type) {
-            Some(DataType::DateTimeOffset(_)) => self.server.now_utc,
-            _ => self.server.now,
-        };
+        let now = self.clock.for_dates(plan.date().map(|date| date.data_type));
         let view = self.reader.map(Reader::view).transpose()?;
         let asked = Asked {
             range: self.range,
@@ -431,7 +442,7 @@ impl Look<'_> {
         for window in new {
             if !known.contains(&window) {
                 let work = match window {
-                    Window::Dates(days) if days.start() > self.server.now.date() => Work::ToCome,
+                    Window::Dates(days) if days.start() > self.clock.now.date() => Work::ToCome,
                     _ => Work::Load,
                 };
                 windows.previews.push(WindowPreview {
@@ -443,12 +454,7 @@ impl Look<'_> {
         }
         windows.previews.sort_by_key(|preview| preview.window);
         // A run first finishes what is being forgotten.
-        for forgetting in view
-            .iter()
-            .map(View::tombstones)
-            .collect::<Result<Vec<_>>>()?
-            .concat()
-        {
+        for forgetting in self.forgetting {
             let of_it = |preview: &&mut WindowPreview| {
                 forgetting.table == plan.name.as_str() && forgetting.covers(preview.window)
             };

@@ -33,6 +33,8 @@ pub(super) async fn run_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<
 async fn try_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<TableSummary> {
     let name = plan.name.as_str();
     let mut attempts = run.retrier.attempts();
+    // The rows of all attempts add up, and so does their time, with the waits between them.
+    let started = run.retrier.clock.monotonic();
     let mut summary = TableSummary {
         name: name.to_owned(),
         ..TableSummary::default()
@@ -41,6 +43,11 @@ async fn try_table(run: &RunContext<'_>, plan: &TablePlan) -> Result<TableSummar
         let loaded = summary.rows_loaded;
         let error = match run_once(run, plan, &mut summary).await {
             Ok(()) => {
+                let elapsed = run.retrier.clock.monotonic().saturating_sub(started);
+                run.retrier.progress.event(Event::TableDone {
+                    summary: &summary,
+                    elapsed,
+                });
                 run.retrier.succeeded(&attempts)?;
                 return Ok(summary);
             }
@@ -85,7 +92,6 @@ pub(super) fn refused(run: &RunContext<'_>, name: &str, error: Error) -> TableSu
 /// Runs a table once, in either mode, by the plan that it was loaded by or, if nothing is loaded of it, the `fresh` one.
 /// If it fails half-way, its additions to `summary` stay.
 async fn run_once(run: &RunContext<'_>, fresh: &TablePlan, summary: &mut TableSummary) -> Result<()> {
-    let started = run.retrier.clock.monotonic();
     // The lease session: it holds the table's applock until the table is done.
     let mut lease_session = run.pools.target.take().await?;
     let (lease, plan) = hold(run, &mut lease_session, fresh).await?;
@@ -100,16 +106,15 @@ async fn run_once(run: &RunContext<'_>, fresh: &TablePlan, summary: &mut TableSu
             lease: &lease,
             scope: Scope::Dates(run.options.range),
         };
-        backfill::load_windows(run, &mut lease_session, at, summary).await?;
-        ahead::count_ahead(run, plan, summary).await?;
+        let began = backfill::load_windows(run, &mut lease_session, at, summary).await?;
+        ahead::count_ahead(run, plan, began, summary).await?;
+        tell_empty(run, plan, summary);
     }
     tell_unfollowed(run, &mut lease_session, plan, summary).await?;
     // A connection that has ended has released its lock as well.
     if lease::release(&mut lease_session, &lease).await.is_ok() {
         run.pools.target.put(lease_session);
     }
-    let elapsed = run.retrier.clock.monotonic().saturating_sub(started);
-    run.retrier.progress.event(Event::TableDone { summary, elapsed });
     Ok(())
 }
 
@@ -131,6 +136,18 @@ async fn prepare(run: &RunContext<'_>, session: &mut Session, plan: &TablePlan) 
     Ok(target)
 }
 
+/// Notes that the source has no row of the dates asked for, which may be dates of another year than was meant. The windows
+/// that were read now have shown it; the source is not asked for it.
+fn tell_empty(run: &RunContext<'_>, plan: &TablePlan, summary: &TableSummary) {
+    let has_read_all = summary.windows_done > 0 && summary.state() == "complete" && !summary.already_complete;
+    if has_read_all && summary.rows_total == 0 && summary.rows_ahead == 0 {
+        run.note(&format!(
+            "Table {}: the source has no row from {}; if that is not so, look at the dates",
+            plan.name, run.options.range
+        ));
+    }
+}
+
 /// Reports the number of rows that left the table's target and could not be followed. The number stays until
 /// the whole table was compared with the source.
 async fn tell_unfollowed(
@@ -149,12 +166,12 @@ async fn tell_unfollowed(
     }
     summary.rows_unfollowed = count;
     if count > 0 {
+        let (why, index) = plan.untraced();
         run.warn(&format!(
-            "Table {name}: {} left the target and could not be followed, because the key holds the date \
-             and no index finds a row without it. If such a row moved to another month, it may be missing: \
-             run `sync reconcile --source --repair --tables {name}`, or ask for an index on the rest of \
-             the key",
-            rows(count)
+            "Table {name}: {} left the target and could not be followed, because {why}. If such a row moved \
+             to another month, it may be missing: run `sync reconcile --source --repair --tables {name}`{}",
+            rows(count),
+            index.map_or_else(String::new, |index| format!(", or ask for {index}"))
         ));
     }
     Ok(())

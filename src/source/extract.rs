@@ -3,6 +3,8 @@
 //!
 //! A query ends with its chunk. None stays open while the target is written.
 
+use chrono::NaiveDateTime;
+
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, KeyBytes, KeyRange};
 use crate::model::plan::{AccessPath, TablePlan};
@@ -36,6 +38,8 @@ pub struct Request {
     pub limits: Limits,
     /// Whether it is read in pieces: a chunk's own range, or one that begins in a value of more rows than a chunk.
     pub in_pieces: bool,
+    /// The instant up to which the rows are likely to be. No later row is asked for, unless none is found before it.
+    pub until: Option<NaiveDateTime>,
 }
 
 /// A chunk's rows.
@@ -49,6 +53,9 @@ pub struct Extracted {
     pub exhausted: bool,
     /// Whether the read was cut, because a query took longer than it may. Its rows are all that there are up to the last.
     pub cut: bool,
+    /// The instant up to which its rows are all that there are after the range's start, if the read asked for no more. It
+    /// says nothing of the rows behind it.
+    pub until: Option<NaiveDateTime>,
 }
 
 /// Reads one chunk.
@@ -68,13 +75,16 @@ pub async fn extract(
         pace,
         batch: Batch::default(),
         cut: false,
+        until: None,
     };
     let exhausted = match (plan.access_path, request.extent) {
         (AccessPath::DayWalk, Extent::Dates(bounds)) => reading.walk(bounds).await?,
         (_, extent) if extent.is_empty() => true,
-        (_, extent) => reading.read(extent).await?,
+        (_, extent) => reading.read_near(extent).await?,
     };
-    let Reading { batch, cut, .. } = reading;
+    let Reading {
+        batch, cut, until, ..
+    } = reading;
     let last_key = match plan.key.order(request.extent.kind()) {
         order if order.is_empty() => None,
         order => batch.last_key(&order)?.map(KeyBytes),
@@ -86,6 +96,7 @@ pub async fn extract(
         last_key,
         exhausted: exhausted || is_at_end,
         cut,
+        until,
     })
 }
 
@@ -121,6 +132,7 @@ pub async fn compare(
             bytes: usize::try_from(tally.byte_count).unwrap_or(usize::MAX),
         },
         in_pieces: true,
+        until: None,
     };
     let extracted = extract(session, plan, &request, pace).await?;
     if extracted.cut {
@@ -149,6 +161,7 @@ struct Reading<'a, P> {
     pace: &'a mut P,
     batch: Batch,
     cut: bool,
+    until: Option<NaiveDateTime>,
 }
 
 /// The rows of a key range at the source, for a statement that has `params` already: as one condition, or `in_pieces`.
@@ -242,6 +255,20 @@ impl<P: Pace> Reading<'_, P> {
             rest.start = day.end;
         }
         Ok(true)
+    }
+
+    /// Reads the part of `extent` in which the rows are likely to be, or all of it if that has none: a claim that nothing
+    /// is left rests on one statement. Returns whether all of the extent fitted.
+    async fn read_near(&mut self, extent: Extent) -> Result<bool> {
+        let near = self.request.until.map_or(extent, |until| extent.before(until));
+        if near != extent {
+            let fitted = self.read(near).await?;
+            if !fitted || self.batch.row_count() > 0 {
+                self.until = self.request.until.filter(|_| fitted);
+                return Ok(false);
+            }
+        }
+        self.read(extent).await
     }
 
     /// Reads `part` into the batch; returns whether all of it fitted. What was cut did not fit.

@@ -9,8 +9,8 @@ use crate::base::error::Result;
 use crate::model::row::Value;
 use crate::model::table::{Identifier, TableName, TableSchema};
 use crate::mssql::{
-    Database, Endpoint, Flow, Guard, Listed, Row, RowReader, ServerInfo, Session, Streamed, Timeouts,
-    catalog, predicate, tables, unproven,
+    Database, Endpoint, Flow, Guard, Listed, Row, RowReader, ServerClock, ServerInfo, Session, Streamed,
+    Timeouts, catalog, predicate, tables, unproven,
 };
 use crate::tsql::label::remarked;
 
@@ -106,6 +106,7 @@ pub struct SourceSession {
     /// The features of the server that may hide values or rows, once asked.
     pub(super) sights: Option<Sights>,
     guard: Guard,
+    identity: String,
     /// Whether the proof has failed since the connection was opened. Then it is not used again.
     unproven: bool,
 }
@@ -114,10 +115,12 @@ impl SourceSession {
     /// Connects, and has the server prove that it may be read.
     ///
     /// # Errors
-    /// `WrongServer` when it does not; those of [`Session::open`].
+    /// `WrongServer` when it does not; those of [`Session::open`] and of [`catalog::identity`].
     pub async fn open(endpoint: &Endpoint, guard: &Guard, timeouts: &Timeouts) -> Result<Self> {
+        let mut session = Session::open(endpoint, Some(guard), timeouts).await?;
         Ok(SourceSession {
-            session: Session::open(endpoint, Some(guard), timeouts).await?,
+            identity: catalog::identity(&mut session).await?,
+            session,
             sights: None,
             guard: guard.clone(),
             unproven: false,
@@ -213,12 +216,17 @@ impl SourceSession {
         catalog::server(&mut self.session).await
     }
 
-    /// The identity of the database; empty if the server does not tell it.
+    /// The server's clock.
     ///
     /// # Errors
-    /// As [`catalog::identity`].
-    pub async fn identity(&mut self) -> Result<String> {
-        catalog::identity(&mut self.session).await
+    /// As [`catalog::clock`].
+    pub async fn clock(&mut self) -> Result<ServerClock> {
+        catalog::clock(&mut self.session).await
+    }
+
+    /// The identity of the database, as [`catalog::identity`] has it; empty if the server does not tell it.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// The database, as its server tells it from others.

@@ -49,6 +49,13 @@ pub(crate) fn line(account: &Account) -> String {
     if !waits.is_empty() {
         text.push_str(&format!("; waited {}", waits.join(", ")));
     }
+    let target = account.waits.for_target();
+    if target >= TOLD_MIN {
+        text.push_str(&format!(
+            "; waited {} for a target that was away",
+            duration(target)
+        ));
+    }
     if account.read_again > 0 {
         text.push_str(&format!("; {} read again", counted(account.read_again, "chunk")));
     }

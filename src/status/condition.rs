@@ -24,6 +24,9 @@ pub(crate) enum Condition {
     Mismatched,
 }
 
+/// The character of a table that the last run refused, which is no state of a window.
+pub(crate) const REFUSED: &str = "!";
+
 impl Condition {
     /// All of them, from the best to the worst.
     pub(crate) const ALL: [Condition; 8] = [

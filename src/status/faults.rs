@@ -123,7 +123,11 @@ pub(crate) fn run_line(dates: Option<(NaiveDate, NaiveDate)>, otherwise: &str, t
         || otherwise.to_owned(),
         |(first, last)| format!(" --start-date {first} --end-date {last}"),
     );
-    format!("{} run{dates} --tables {}", program::name(), argument(&[table]))
+    format!(
+        "{} run{dates} --tables {}",
+        program::command(),
+        program::argument(table)
+    )
 }
 
 /// The command that asks for what a run was asked for: its dates and its tables, which are `None` for all.
@@ -131,8 +135,10 @@ pub(crate) fn same_again(dates: Option<DateRange>, tables: Option<&[String]>) ->
     let dates = dates.map_or_else(String::new, |range| {
         format!(" --start-date {} --end-date {}", range.start, range.last_day())
     });
-    let tables = tables.map_or_else(String::new, |tables| format!(" --tables {}", argument(tables)));
-    format!("{} run{dates}{tables}", program::name())
+    let tables = tables.map_or_else(String::new, |tables| {
+        format!(" --tables {}", program::argument(&tables.join(",")))
+    });
+    format!("{} run{dates}{tables}", program::command())
 }
 
 /// The command that compares a table again, with the source too, and with `repair` loads again what differs.
@@ -141,8 +147,8 @@ pub(crate) fn reconcile_line(source: bool, repair: bool, table: &str) -> String 
     let repair = if repair { " --repair" } else { "" };
     format!(
         "{} reconcile{source}{repair} --tables {}",
-        program::name(),
-        argument(&[table])
+        program::command(),
+        program::argument(table)
     )
 }
 
@@ -155,15 +161,6 @@ pub(crate) fn differing_line(differing: &[Unrepaired]) -> String {
         counted(count, "difference"),
         months(&windows)
     )
-}
-
-/// Names as a shell takes them for one argument.
-fn argument(names: &[impl AsRef<str>]) -> String {
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    let names = names.join(",");
-    let is_plain = names.chars().all(|c| c.is_alphanumeric() || "_-.,".contains(c));
-    let quote = if is_plain { "" } else { "\"" };
-    format!("{quote}{names}{quote}")
 }
 
 #[cfg(test)]

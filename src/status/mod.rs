@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::control;
 
 pub(crate) use account::line as account_line;
-pub(crate) use condition::Condition;
+pub(crate) use condition::{Condition, REFUSED};
 pub(crate) use facts::{
     PassStatus, Progress, RunStatus, Status, TableStatus, Unrepaired, WindowDifferences, WindowStatus,
     of_expected,

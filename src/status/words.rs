@@ -107,13 +107,17 @@ pub(crate) fn repairing(source: bool) -> &'static str {
     }
 }
 
-/// The line about a `forget` that was interrupted.
+/// The line about a `forget` that was interrupted. Its database may not be the target any more.
 pub(crate) fn being_forgotten(tombstone: &Tombstone) -> String {
     let month = tombstone
         .month
         .map_or_else(String::new, |month| format!(", {}", month.format("%Y-%m")));
+    let (place, run) = match &tombstone.database {
+        Some(database) => (format!(" in database {}", database.name), "run into it"),
+        None => (String::new(), "run"),
+    };
     format!(
-        "{}{month}: is being forgotten; the next run finishes that",
+        "{}{month}: is being forgotten{place}; the next {run} finishes that",
         tombstone.table
     )
 }

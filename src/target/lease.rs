@@ -124,7 +124,7 @@ pub async fn wait_turn(
 /// target that was restored has an older one.
 ///
 /// # Errors
-/// Those of [`Session::execute`].
+/// Those of [`Session::rows`].
 pub async fn raise(session: &mut Session, table: &str, holder: &Holder, seen: i64) -> Result<Lease> {
     let run_id = holder.run_id.to_be_bytes();
     let params = [
@@ -134,15 +134,16 @@ pub async fn raise(session: &mut Session, table: &str, holder: &Holder, seen: i6
         Value::Integer(i64::from(holder.process_id)),
         Value::Integer(seen),
     ];
-    let sql = "UPDATE [sync].[lease] SET [epoch] = CASE WHEN [epoch] < @P5 THEN @P5 ELSE [epoch] END + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, \
-               [process_id] = @P4, [renewed_at] = SYSUTCDATETIME() WHERE [table_name] = @P1";
-    if session.execute(sql, &params).await? == 0 {
-        let sql = "INSERT INTO [sync].[lease] ([table_name], [epoch], [run_id], [host], [process_id], [renewed_at]) \
-                   VALUES (@P1, @P5 + 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())";
-        session.execute(sql, &params).await?;
+    let raised = "UPDATE [sync].[lease] SET [epoch] = CASE WHEN [epoch] < @P5 THEN @P5 ELSE [epoch] END + 1, [run_id] = CAST(@P2 AS binary(16)), [host] = @P3, \
+                  [process_id] = @P4, [renewed_at] = SYSUTCDATETIME() WHERE [table_name] = @P1";
+    let begun = "INSERT INTO [sync].[lease] ([table_name], [epoch], [run_id], [host], [process_id], [renewed_at]) \
+                 VALUES (@P1, @P5 + 1, CAST(@P2 AS binary(16)), @P3, @P4, SYSUTCDATETIME())";
+    let mut found = read_row(session, &format!("{raised}; {ROW}"), &params).await?;
+    if found.is_none() {
+        found = read_row(session, &format!("{begun}; {ROW}"), &params).await?;
     }
     failpoint::step("lease: after the epoch is raised");
-    let (table, epoch) = row(session, table).await?.ok_or_else(|| lost(table))?;
+    let (table, epoch) = found.ok_or_else(|| lost(table))?;
     Ok(Lease {
         table,
         epoch,
@@ -153,8 +154,14 @@ pub async fn raise(session: &mut Session, table: &str, holder: &Holder, seen: i6
 /// The name by which the leases have a target table, and its epoch; `None` if nobody has loaded it. The server compares
 /// names, by the collation of its database.
 async fn row(session: &mut Session, table: &str) -> Result<Option<(String, i64)>> {
-    let sql = "SELECT [table_name], [epoch] FROM [sync].[lease] WHERE [table_name] = @P1";
-    let rows = session.rows(sql, &[Value::Text(table)]).await?;
+    read_row(session, ROW, &[Value::Text(table)]).await
+}
+
+/// The statement of [`row`].
+const ROW: &str = "SELECT [table_name], [epoch] FROM [sync].[lease] WHERE [table_name] = @P1";
+
+async fn read_row(session: &mut Session, sql: &str, params: &[Value<'_>]) -> Result<Option<(String, i64)>> {
+    let rows = session.rows(sql, params).await?;
     rows.first()
         .map(|row| Ok((row.text("table_name")?.to_owned(), row.integer("epoch")?)))
         .transpose()

@@ -4,7 +4,7 @@
 //! They are identified by the number and the digest of their keys. So a load can check in its transaction
 //! that no other rows leave than the source was asked about, and memory holds no list of keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
@@ -21,6 +21,32 @@ use crate::tsql::seek::Seeks;
 /// range must not scan them for each.
 pub(crate) const HASHED: &str = " OPTION (HASH JOIN, MERGE JOIN)";
 
+/// Moved rows, by their keys, and the day that each left for.
+pub type OnTheirWay = BTreeMap<Vec<u8>, Option<NaiveDate>>;
+
+/// The most bytes that the keys of a table's rows on their way may have in all: those of ten thousand rows or so.
+const ON_THEIR_WAY_BYTES_MAX: usize = 128 << 10;
+
+/// Adds rows on their way, as far as there is room. Returns the number of those that there was no room for.
+pub fn add_on_their_way<'k>(
+    rows: &mut OnTheirWay,
+    more: impl IntoIterator<Item = (&'k Vec<u8>, &'k Option<NaiveDate>)>,
+) -> u64 {
+    let mut room = ON_THEIR_WAY_BYTES_MAX.saturating_sub(rows.keys().map(Vec::len).sum());
+    let mut left = 0;
+    for (key, day) in more {
+        if let Some(present) = rows.get_mut(key) {
+            *present = *day;
+        } else if key.len() <= room {
+            room -= key.len();
+            rows.insert(key.clone(), *day);
+        } else {
+            left += 1;
+        }
+    }
+    left
+}
+
 /// The source's answers about the rows that leave a range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounted {
@@ -30,7 +56,9 @@ pub struct Accounted {
     pub days: BTreeSet<Option<NaiveDate>>,
     /// Rows that are under another day of the same window.
     pub within: u64,
-    /// Rows that the source could not be asked about.
+    /// Those that have a present day and are to be looked for until they have come.
+    pub followed: OnTheirWay,
+    /// Rows that the source could not be asked about, and those that there is no room to look for.
     pub unfollowed: u64,
 }
 
@@ -86,4 +114,21 @@ pub async fn leaving(
         })
         .await?;
     Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_on_their_way_have_an_end() {
+        let row = |number: u32| OnTheirWay::from([(number.to_be_bytes().repeat(512), None)]);
+        let mut rows = OnTheirWay::new();
+        for number in 0..64 {
+            assert_eq!(add_on_their_way(&mut rows, &row(number)), 0, "{number}");
+        }
+        assert_eq!(add_on_their_way(&mut rows, &row(64)), 1);
+        assert_eq!(add_on_their_way(&mut rows, &row(63)), 0, "it is there");
+        assert_eq!(rows.len(), 64);
+    }
 }

@@ -8,14 +8,14 @@
 //! No row leaves unaccounted for. The transaction first tallies the rows of the range that the batch lacks.
 //! If the source was not asked about exactly these, it rolls back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
 use crate::base::error::{Error, Result};
 use crate::base::failpoint;
 use crate::model::brake::{Brake, held};
-use crate::model::chunk::KeyRange;
+use crate::model::chunk::{Chunk, KeyRange};
 use crate::model::column_digests::ColumnDigests;
 use crate::model::plan::TablePlan;
 use crate::model::row::{Batch, Tally, Value};
@@ -236,8 +236,11 @@ impl Transaction<'_> {
             receipt::write(session, lease, &plan.target, claim, load.overtaken).await?;
             moved.stale += u64::from(load.overtaken);
         }
-        if load.accounted.unfollowed > 0 {
-            receipt::add_unfollowed(session, &plan.target, load.accounted.unfollowed).await?;
+        let Accounted {
+            followed, unfollowed, ..
+        } = load.accounted;
+        if *unfollowed > 0 || !followed.is_empty() {
+            receipt::add_leaving(session, &plan.target, &plan.traced_names(), *unfollowed, followed).await?;
         }
         mark_days(session, plan, lease, load.accounted, &mut moved).await?;
         failpoint::step("load: before COMMIT");
@@ -314,35 +317,43 @@ async fn mark_days(
     accounted: &Accounted,
     moved: &mut Moved,
 ) -> Result<()> {
-    let Some(date) = plan.date().filter(|_| !accounted.days.is_empty()) else {
-        return Ok(());
-    };
-    let dated = || accounted.days.iter().flatten().copied();
-    let days: Vec<NaiveDate> = dated()
-        .flat_map(|day| days_of(near(day, date.data_type)))
-        .collect();
-    let undated = accounted.days.contains(&None);
+    let days = &accounted.days;
+    let dated = || days.iter().flatten().copied();
     let mut reached = Vec::new();
-    for (window, ordinal, range) in receipt::ranges(session, lease, &days, undated).await? {
+    for (window, chunk) in chunks_near(session, plan, lease, days).await? {
         reached.push(window);
-        let holds = match window {
-            Window::Dates(_) => {
-                let mut holds = false;
-                for day in dated() {
-                    holds |= holds_day(plan, window, &range, day)?;
-                }
-                holds
-            }
-            Window::Undated | Window::All => undated,
-        };
+        let mut holds = false;
+        for day in days {
+            holds |= holds_day(plan, window, &chunk.range, *day)?;
+        }
         if holds {
-            moved.stale += receipt::mark_stale(session, lease, window, ordinal).await?;
+            moved.stale += receipt::mark_stale(session, lease, window, chunk.ordinal).await?;
         }
     }
     moved.not_loaded = dated()
         .filter(|day| !reached.iter().any(|window| window.has(*day)))
         .collect();
     Ok(())
+}
+
+/// The chunks of the windows that may hold rows of these days, in the sense of [`near`].
+///
+/// # Errors
+/// As [`receipt::of_days`].
+pub(crate) async fn chunks_near(
+    session: &mut Session,
+    plan: &TablePlan,
+    lease: &Lease,
+    days: &BTreeSet<Option<NaiveDate>>,
+) -> Result<Vec<(Window, Chunk)>> {
+    let Some(date) = plan.date().filter(|_| !days.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let dated = days.iter().flatten();
+    let nearby: Vec<NaiveDate> = dated
+        .flat_map(|day| days_of(near(*day, date.data_type)))
+        .collect();
+    receipt::of_days(session, lease, &nearby, days.contains(&None)).await
 }
 
 fn days_of(days: std::ops::RangeInclusive<NaiveDate>) -> impl Iterator<Item = NaiveDate> {
@@ -384,11 +395,11 @@ async fn displace(
         }
     }
     let own = load.claim.map(|claim| (claim.window, claim.chunk.ordinal));
-    for (window, ordinal, range) in receipt::ranges(session, lease, &dates, undated).await? {
-        if own == Some((window, ordinal)) {
+    for (window, chunk) in receipt::of_days(session, lease, &dates, undated).await? {
+        if own == Some((window, chunk.ordinal)) {
             continue;
         }
-        let range = target.range(plan, Extent::of_window(window), &range)?;
+        let range = target.range(plan, Extent::of_window(window), &chunk.range)?;
         let from = range.from(&target.quoted, &target.names(), &format!(" AND {moved}"));
         let sql = format!("SELECT COUNT_BIG(*) FROM {from}");
         let rows = session.rows(&sql, &range.params).await?;
@@ -398,7 +409,7 @@ async fn displace(
             .transpose()?
             .unwrap_or_default();
         if count != 0 {
-            displaced.stale += receipt::mark_stale(session, lease, window, ordinal).await?;
+            displaced.stale += receipt::mark_stale(session, lease, window, chunk.ordinal).await?;
             // A row that moved within its window has not left it.
             if window != load.window {
                 *displaced.displaced_from.entry(window).or_default() += count;

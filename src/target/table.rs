@@ -220,6 +220,16 @@ impl Target {
         equal.join(" AND ")
     }
 
+    /// The condition that a row `t` of the table has the values `v.[k0]`, `v.[k1]` and so on in the columns at `positions`, by
+    /// the source's comparison.
+    pub fn same_values(&self, positions: &[usize]) -> String {
+        let equal = positions.iter().enumerate().map(|(number, position)| {
+            let name = self.columns[*position].name.quoted();
+            format!("t.{name} = v.[k{number}]{}", collate(&self.compared[*position]))
+        });
+        equal.collect::<Vec<_>>().join(" AND ")
+    }
+
     /// The condition that a row `t` of this table and a row `n` of another table of the plan have the same
     /// unique key.
     pub fn same_key_as(&self, plan: &TablePlan, other: &Target) -> String {

@@ -97,7 +97,7 @@ pub fn instant(at: NaiveDateTime) -> Value<'static> {
 }
 
 /// The expression that a column is compared with, whose value becomes the last of `params`.
-pub(super) fn compared<'a>(params: &mut Vec<Value<'a>>, column: &Column, value: Value<'a>) -> String {
+pub(crate) fn compared<'a>(params: &mut Vec<Value<'a>>, column: &Column, value: Value<'a>) -> String {
     params.push(comparable(value));
     key_parameter(column, params.len())
 }
@@ -148,12 +148,23 @@ pub fn instant_of_key(key: &KeyBytes) -> Result<Option<NaiveDateTime>> {
     Ok(date_of(days).and_then(|date| midnight(date).checked_add_signed(chrono::TimeDelta::seconds(seconds))))
 }
 
-/// Whether a chunk of a window of dates may hold rows of a day. Keys that do not begin with the date say nothing of it,
+/// The same of a key that may be missing.
+///
+/// # Errors
+/// As [`instant_of_key`].
+pub fn instant_of(key: Option<&KeyBytes>) -> Result<Option<NaiveDateTime>> {
+    key.map_or(Ok(None), instant_of_key)
+}
+
+/// Whether a chunk may hold rows of a day, or rows without a date. Keys that do not begin with the date say nothing of it,
 /// so such a chunk may hold any day of its window.
 ///
 /// # Errors
 /// As [`instant_of_key`].
-pub fn holds_day(plan: &TablePlan, window: Window, range: &KeyRange, day: NaiveDate) -> Result<bool> {
+pub fn holds_day(plan: &TablePlan, window: Window, range: &KeyRange, day: Option<NaiveDate>) -> Result<bool> {
+    let Some(day) = day else {
+        return Ok(!matches!(window, Window::Dates(_)));
+    };
     let Some(date) = plan.date().map(|date| date.data_type) else {
         return Ok(true);
     };

@@ -22,7 +22,7 @@ use crate::model::chunk::{KeyBytes, KeyRange};
 use crate::model::row::{Value, Values};
 use crate::model::table::Column;
 use crate::model::window::Extent;
-use crate::tsql::predicate::{compared, date_bounds, instant, instant_of_key};
+use crate::tsql::predicate::{compared, date_bounds, instant, instant_of};
 
 /// The pieces of a key range in the order of the key, and the values of their parameters.
 #[derive(Debug, Clone)]
@@ -355,10 +355,6 @@ fn parted(a: Value<'_>, b: Value<'_>) -> Part {
         (Value::Text(_) | Value::Bytes(_) | Value::Float(_), _) => Part::Doubtful,
         _ => Part::Certain,
     }
-}
-
-fn instant_of(key: Option<&KeyBytes>) -> Result<Option<NaiveDateTime>> {
-    key.map_or(Ok(None), instant_of_key)
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ use crate::config::Serve;
 /// The path that tells that the process lives, and nothing else: it needs no token.
 pub(super) const LIVEZ: &str = "/livez";
 
+/// What it answers.
+pub(super) const ALIVE: &str = "alive\n";
+
 /// The longest address: the names of a table and a window, and a filter.
 const URI_BYTES_MAX: usize = 2_048;
 

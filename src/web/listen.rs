@@ -5,7 +5,7 @@
 //! and nothing else.
 
 use std::io::ErrorKind as IoErrorKind;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,11 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::guard::{Guard, Reached};
+use super::guard::{ALIVE, Guard, LIVEZ, Reached};
 use super::live::STREAM_TIME;
 use super::looks::{Looks, Place};
 use super::server::{Phase, carry, router};
@@ -29,7 +30,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::Serve;
 
 /// The address unless another is given: this machine's own.
-pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Connections at once. Others wait until one of these is over.
 const CLIENTS_MAX: usize = 64;
@@ -48,6 +49,10 @@ const HEADERS_MAX: usize = 64;
 
 /// The pause after a client could not be accepted: the process may have no descriptor left for a while.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// The time in which a page says that it is there, and the bytes that this takes at most.
+const ALIVE_TIME: Duration = Duration::from_secs(2);
+const ALIVE_BYTES_MAX: u64 = 4 << 10;
 
 /// The page, while it is served.
 pub struct Server {
@@ -72,6 +77,44 @@ pub async fn serve(serve: &Serve, place: Place, clock: SharedClock) -> Result<Se
         tokio::join!(accept(listener, router, clock), looks.sample());
     });
     Ok(Server { address, task })
+}
+
+/// Listens at the address of the page for a moment. Says what was found.
+///
+/// # Errors
+/// As [`serve`]. A page that is served there already is none.
+pub async fn try_out(serve: &Serve, clock: &SharedClock) -> Result<String> {
+    let asked = serve.listen.unwrap_or(LISTEN_DEFAULT);
+    refuse_open(serve, asked)?;
+    match TcpListener::bind(asked).await {
+        Ok(_) => Ok(format!("A page can be served at {asked}")),
+        Err(error) if error.kind() == IoErrorKind::AddrInUse && is_served(asked, clock).await => {
+            Ok(format!("A page is served at {asked}"))
+        }
+        Err(error) => Err(taken(asked, error)),
+    }
+}
+
+/// Whether a page answers at an address.
+async fn is_served(asked: SocketAddr, clock: &SharedClock) -> bool {
+    let mut at = asked;
+    match at.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => at.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => at.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    let answer = async {
+        let mut stream = TcpStream::connect(at).await?;
+        let request = format!("GET {LIVEZ} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(ALIVE_BYTES_MAX).read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    tokio::select! {
+        answer = answer => answer.is_ok_and(|answer| answer.ends_with(ALIVE.as_bytes())),
+        () = clock.sleep(ALIVE_TIME) => false,
+    }
 }
 
 /// Refuses an address that other machines reach, if anybody could read there.

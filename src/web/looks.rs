@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::seen::{ChunkLine, PassDifferences, Rate, Seen};
+use super::seen::{ChunkLine, PassDifferences, Rate, Seen, Subject};
 use crate::base::clock::SharedClock;
 use crate::base::error::Result;
 use crate::checkpoint::{Reader, Whole};
@@ -21,6 +21,8 @@ use crate::config::Config;
 use crate::metrics;
 use crate::model::account::Account;
 use crate::model::chunk::ChunkState;
+use crate::model::table::Identifier;
+use crate::mssql::Endpoint;
 use crate::status::{Status, complete, kept, runs};
 
 /// A look is shown for so long.
@@ -119,11 +121,32 @@ impl Looks {
         drop(reader);
         self.complete(&mut status, config.as_ref());
         Ok(Seen {
+            subject: self.subject(config.as_ref()),
             status,
             runs: runs.unwrap_or_default(),
             rates: locked(&self.rates).rates.iter().copied().collect(),
             config_error,
         })
+    }
+
+    fn subject(&self, config: Option<&Config>) -> Subject {
+        let end = |endpoint: &Endpoint, is_embedded: bool, schema: &Identifier| {
+            let server = match is_embedded {
+                true => "the embedded server".to_owned(),
+                false => endpoint.address(),
+            };
+            format!("{}.{schema} on {server}", endpoint.database)
+        };
+        Subject {
+            ends: config.map(|Config { source, target, .. }| {
+                (
+                    end(&source.endpoint, source.embedded, &source.schema),
+                    end(&target.endpoint, target.embedded, &target.schema),
+                )
+            }),
+            config: self.place.config.display().to_string(),
+            state: self.place.state.display().to_string(),
+        }
     }
 
     /// Adds to a status what the run that is going tells.

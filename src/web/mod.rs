@@ -14,5 +14,5 @@ mod page;
 mod seen;
 mod server;
 
-pub use listen::{LISTEN_DEFAULT, Server, refuse_open, serve};
+pub use listen::{LISTEN_DEFAULT, Server, refuse_open, serve, try_out};
 pub use looks::Place;

@@ -7,9 +7,21 @@ use crate::model::chunk::Chunk;
 use crate::model::stages::ChunkTiming;
 use crate::status::{Kept, Status};
 
+/// What a page is of.
+#[derive(Debug, Default)]
+pub(crate) struct Subject {
+    /// Both ends, source first; none if the configuration cannot be read.
+    pub(crate) ends: Option<(String, String)>,
+    /// The configuration file, as it was given.
+    pub(crate) config: String,
+    /// The state file.
+    pub(crate) state: String,
+}
+
 /// One look.
 #[derive(Debug)]
 pub(crate) struct Seen {
+    pub(crate) subject: Subject,
     pub(crate) status: Status,
     /// The last runs, the latest first.
     pub(crate) runs: Vec<Kept>,

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::filter::{Filter, Show};
-use super::guard::{Guard, LIVEZ, guard, problem};
+use super::guard::{ALIVE, Guard, LIVEZ, guard, problem};
 use super::live;
 use super::looks::Looks;
 use super::page;
@@ -83,7 +83,7 @@ pub(super) fn router(looks: Arc<Looks>, at_the_door: Guard) -> Router {
         .route("/events", get(events))
         .route("/metrics", get(scraped))
         .route("/readyz", get(readyz))
-        .route(LIVEZ, get(async || "alive\n"))
+        .route(LIVEZ, get(async || ALIVE))
         .route(
             "/style.css",
             get(async |headers: HeaderMap| part(&headers, "text/css", page::STYLE)),

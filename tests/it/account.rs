@@ -136,6 +136,34 @@ async fn a_source_that_goes_away_is_waited_for_and_the_wait_is_told() {
     assert_eq!(account["read_again"], 0, "the source was not asked for a chunk");
 }
 
+/// It is no wait of reads, and is told beside them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_goes_away_is_waited_for_and_the_wait_is_told() {
+    let Some(server) =
+        Server::start_emulator("a_target_that_goes_away_is_waited_for_and_the_wait_is_told").await
+    else {
+        return;
+    };
+    job::fill(&server).await;
+    let project = job::project(&server);
+    project
+        .home
+        .configure_too("\n[metrics]\ntextfile = \"sync.prom\"\n");
+    let at_target = |place: faults::Place| place.of_the_program().in_database(&server.target);
+    // A load loses its connection, and the next attempt finds nobody.
+    job::commit().nth(2).drops(&server);
+    at_target(faults::at_login()).nth(3).times(2).drops(&server);
+    let account = run_json(&project).await.expect(0).json()["account"].take();
+    let waits = &account["waits_ms"];
+    assert!(waits["target_outage"].as_u64() > Some(0), "{account}");
+    assert_eq!(waits["outage"], 0, "{account}");
+    let metrics = project.home.read("sync.prom");
+    let counter = "sync_wait_seconds_total{cause=\"target_outage\"} ";
+    let line = metrics.lines().find_map(|line| line.strip_prefix(counter));
+    let seconds: f64 = line.expect("it is there").parse().expect("a number");
+    assert!(seconds > 0.0, "{metrics}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_is_cancelled_counts_and_of_its_rows_those_that_came() {
     let Some(server) =

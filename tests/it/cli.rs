@@ -98,7 +98,7 @@ fn no_such_day() {
     let said = home().sync(&["run", "--start-date", "2025-10-01", "--end-date", "2025-11-31"]);
     insta::assert_snapshot!(said, @r"
     stderr:
-    error: invalid value '2025-11-31' for '--end-date <DAY>': not a date: write YYYY-MM-DD, e.g. 2025-10-01, or one of today, yesterday, month-start, -35d (35 days ago), -3m (3 months ago)
+    error: invalid value '2025-11-31' for '--end-date <DAY>': not a date: November 2025 has 30 days
 
     For more information, try '--help'.
     exit code: 2
@@ -176,7 +176,7 @@ fn nobody_listens() {
 
 #[test]
 fn status_before_anything_ran() {
-    let home = Home::empty();
+    let home = home();
     insta::assert_snapshot!(home.sync(&["status"]), @r"
     stdout:
     Total: 0 rows verified, 0 chunks
@@ -302,4 +302,36 @@ fn an_emulator_that_other_machines_reach_needs_a_login_and_tls() {
         ended.says("give --user, --password-env with a password, and --tls required");
         assert!(!home.path("data").exists(), "It made files before it refused");
     }
+}
+
+/// Nothing is here: the note tells where it looked.
+#[test]
+fn status_in_a_directory_of_something_else() {
+    let home = Home::empty();
+    insta::assert_snapshot!(home.sync(&["status"]), @r"
+    stdout:
+    Total: 0 rows verified, 0 chunks
+    stderr:
+    note: there is no configuration file DIR/sync.toml: change to the directory of yours, name it with --config FILE, or write one with `sync init`
+    note: there is no state file state/checkpoints.redb: no run has been here, or it was lost; a run or `sync rebuild` makes it from what the target proves
+    exit code: 0
+    ");
+}
+
+/// A configuration that is named is missed, whether the state file is there or not.
+#[test]
+fn status_of_a_configuration_that_is_missing() {
+    let home = home();
+    let missing = "There is no configuration file nope.toml; correct the path";
+    home.sync(&["status", "--config", "nope.toml"])
+        .exits(0)
+        .says(&format!("warning: {missing}"))
+        .says("note: there is no state file");
+    // The run reaches no server, but leaves a state file.
+    run(&home).exits(7);
+    home.sync(&["status", "--config", "nope.toml"])
+        .exits(0)
+        .says(&format!("warning: {missing}"))
+        .says("; this is what the state file state/checkpoints.redb has")
+        .says("Last run");
 }

@@ -238,7 +238,7 @@ fn a_configuration_that_is_not_there_is_written_by_init() {
         .says("write one with `sync init`");
     home.sync(&["doctor", "--config", "jobs/pos.toml"])
         .expect(2)
-        .says("There is no configuration file jobs/pos.toml; correct the path, or write one with `sync init --config jobs/pos.toml`");
+        .says("There is no configuration file jobs/pos.toml; correct the path, or write one with `sync --config jobs/pos.toml init`");
 }
 
 #[test]
@@ -299,4 +299,12 @@ fn the_program_calls_itself_as_it_was_called() {
     home.mssql_sync(&["status"])
         .expect(0)
         .says("`mssql-sync rebuild` makes it");
+    // With the files that it was called with: a command that is copied must reach them.
+    let files = ["--config", "my jobs/pos.toml", "--state", "kept/pos.redb"];
+    home.mssql_sync(&[&["status"][..], &files].concat())
+        .expect(0)
+        .says("`mssql-sync --config \"my jobs/pos.toml\" --state kept/pos.redb rebuild` makes it");
+    home.sync(&["status", "--config", "./sync.toml"])
+        .expect(0)
+        .says("`sync rebuild` makes it");
 }

@@ -44,6 +44,14 @@ async fn stalled(server: &Server, project: &Project) -> (Child, RuleId) {
     (child, rule)
 }
 
+/// Starts a run, which stands still before its first commit; a stop waits for it.
+async fn committing(server: &Server, project: &Project) -> (Child, RuleId) {
+    let rule = job::commit().nth(1).stalls(server);
+    let child = project.spawn(&RUN);
+    server.faults().wait_fired(rule, 1).await;
+    (child, rule)
+}
+
 /// The reads of chunks since `mark`.
 fn reads_since(server: &Server, mark: u64) -> usize {
     let reads = server.source_reads(mark, "[T]");
@@ -61,6 +69,14 @@ async fn assert_goes_on(server: &Server, project: &Project) {
 
 fn socket(project: &Project) -> PathBuf {
     project.home.path("state/checkpoints.redb.sock")
+}
+
+/// What the run tells of itself.
+async fn told(project: &Project) -> control::Done {
+    let (state, clock) = (project.state(), SystemClock::shared());
+    let limit = std::time::Duration::from_secs(60);
+    let told = control::ask(&state, control::Ask::Figures, &clock, limit).await;
+    told.expect("it answers")
 }
 
 /// What the run answers to this line.
@@ -188,7 +204,7 @@ async fn a_pause_survives_no_end_and_a_stop_ends_a_paused_run() {
     else {
         return;
     };
-    let (child, rule) = stalled(&server, &project).await;
+    let (child, rule) = committing(&server, &project).await;
     project
         .sync(&["resume"])
         .await
@@ -220,14 +236,13 @@ async fn a_stop_can_wait_for_the_end() {
     let Some((server, project)) = job::october("a_stop_can_wait_for_the_end").await else {
         return;
     };
-    let (child, rule) = stalled(&server, &project).await;
+    let (child, rule) = committing(&server, &project).await;
     let stop = project.spawn(&["stop", "--wait"]);
-    let (ended, stop) = tokio::join!(Ended::of(child), async {
-        // The run says that it stops, and ends by itself once the source goes on.
-        project.sync(&["stop"]).await.expect(0);
-        server.faults().remove(rule);
-        Ended::of(stop).await
-    });
+    while !told(&project).await.is_stopping {
+        tokio::task::yield_now().await;
+    }
+    server.faults().remove(rule);
+    let (ended, stop) = tokio::join!(Ended::of(child), Ended::of(stop));
     ended.expect(4);
     stop.expect(0).says("It has ended");
     let status = project.status().await;
@@ -303,14 +318,7 @@ async fn figures_are_told_while_a_run_is_going_and_by_its_socket_alone() {
     let (child, rule) = stalled(&server, &project).await;
     let mode = std::fs::metadata(socket(&project)).expect("the socket is there");
     assert_eq!(mode.permissions().mode() & 0o777, 0o600);
-    let asked = control::ask(
-        &project.state(),
-        control::Ask::Figures,
-        &clock,
-        std::time::Duration::from_secs(60),
-    )
-    .await
-    .expect("it answers");
+    let asked = told(&project).await;
     assert_eq!((asked.now.max_workers, asked.changed), (1, false));
     assert_eq!(asked.work.process_id, child.id().expect("it runs"));
     server.faults().remove(rule);

@@ -301,7 +301,13 @@ async fn the_disk_fills_up_while_a_run_is_going() {
             );
         }
         let done = project.status().await;
-        assert_eq!(done["totals"]["verified"], job::ALL_ROWS, "{place}");
+        assert_eq!(done["totals"]["rows"], job::ALL_ROWS, "{place}");
+        // The days after a window's last row may be a chunk of none.
+        let chunks = done["totals"]["verified"].as_u64().expect("a number") as u32;
+        assert!(
+            (job::ALL_ROWS..=job::ALL_ROWS + 2).contains(&chunks),
+            "{chunks}; {place}"
+        );
     }
 }
 

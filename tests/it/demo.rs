@@ -311,6 +311,7 @@ async fn killed_between_the_changes_and_the_mending_it_does_the_rest() {
 }
 
 /// Waits until the program has said a line with these words.
+#[cfg(unix)]
 fn hears(lines: &mut impl Iterator<Item = std::io::Result<String>>, words: &str) -> bool {
     lines.any(|line| line.expect("it is text").contains(words))
 }

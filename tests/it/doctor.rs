@@ -138,6 +138,12 @@ async fn logins_that_are_refused() {
         &ended,
         "failure",
         "target",
+        "most likely the user or the password is wrong: correct `user` in [target] of sync.toml",
+    );
+    one(
+        &ended,
+        "failure",
+        "target",
         "look for this login's state in the server's ERRORLOG",
     );
 
@@ -507,4 +513,45 @@ async fn rights_that_are_missing() {
         one(&doctor(&whole, 7).await, "failure", "target table SALES", right);
         client.run(&format!("REVOKE {on}")).await;
     }
+}
+
+/// None of it keeps a run from its work.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_has_beside_its_work_is_tried() {
+    let Some(server) = server("what_a_run_has_beside_its_work_is_tried").await else {
+        return;
+    };
+    let project = Project::new(&server, TABLE);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    project.home.configure_too(&format!(
+        "\n[metrics]\ntextfile = \"gone/sync.prom\"\n[serve]\nlisten = \"{address}\"\n"
+    ));
+    let ended = doctor(&project, 0).await;
+    one(&ended, "warning", "metrics", "gone takes no file");
+    one(&ended, "warning", "page", "where another program listens");
+
+    drop(listener);
+    project.configure("gone/sync.prom", "sync.prom");
+    let ended = doctor(&project, 0).await;
+    one(&ended, "ok", "metrics", "sync.prom is written there");
+    one(
+        &ended,
+        "ok",
+        "page",
+        &format!("A page can be served at {address}"),
+    );
+    assert!(
+        !project.home.path("sync.prom").exists(),
+        "it writes nothing that stays"
+    );
+
+    let (_page, _) = crate::serve::serve_as_configured(&project).await;
+    let ended = doctor(&project, 0).await;
+    one(&ended, "ok", "page", &format!("A page is served at {address}"));
+
+    // All machines would reach it, and it has no token.
+    project.configure(&address, "0.0.0.0:0");
+    let ended = doctor(&project, 0).await;
+    one(&ended, "warning", "page", "has no token");
 }

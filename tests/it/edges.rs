@@ -531,3 +531,18 @@ async fn a_split_whose_commit_was_not_acknowledged_is_not_made_twice() {
     assert_eq!(server.loads().await.len(), before.len() + 1);
     assert_eq!(loads_gone(&server, &before).await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_of_which_the_source_has_no_row_are_noted_when_they_are_read() {
+    let server = Server::start().await;
+    tables::dated("T")
+        .rows(tables::october(20))
+        .at_source(&server)
+        .await;
+    let project = Project::new(&server, T_MONTHLY);
+    let note = "note: Table T: the source has no row from 2024-10-01 to 2024-11-30; if that is not so, look at the dates";
+    let wrong = project.run("2024-10-01", "2024-11-30", &[]).await.expect(0);
+    assert!(wrong.stderr.contains(note), "{}", wrong.stderr);
+    let right = project.run("2025-09-01", "2025-10-31", &[]).await.expect(0);
+    assert!(!right.stderr.contains("has no row"), "{}", right.stderr);
+}

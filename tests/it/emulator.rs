@@ -52,8 +52,18 @@ impl Drop for Served {
 async fn the_configuration_that_it_prints_works_with_it() {
     let home = Home::empty();
     let databases = ["--database", "POS", "--database", "Warehouse"];
+    let said = {
+        let mut alone = Served::start(&home, &databases[..2]);
+        alone.until("date_column")
+    };
+    let way_out =
+        "works with it once it has what is missing (start it again with --database WAREHOUSE as well)";
+    assert!(said.iter().any(|line| line.contains(way_out)), "{said:?}");
+    assert!(said.contains(&"database = \"WAREHOUSE\"".to_owned()), "{said:?}");
+
     let mut served = Served::start(&home, &databases);
     let said = served.until("date_column");
+    assert!(!said.iter().any(|line| line.contains("missing")), "{said:?}");
     let from = said
         .iter()
         .position(|line| line == "[source]")

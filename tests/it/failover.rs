@@ -33,25 +33,38 @@ const READ: &str = "SELECT TOP (@P1)";
 
 /// What a person is told.
 #[derive(Default)]
-struct Told(Mutex<Vec<String>>);
+struct Told {
+    lines: Mutex<Vec<String>>,
+    /// The waits before further attempts.
+    waits: Mutex<Vec<Duration>>,
+    /// How long each table took.
+    took: Mutex<Vec<Duration>>,
+}
 
 impl Told {
     fn lines(&self) -> Vec<String> {
-        self.0.lock().expect("nobody panicked").clone()
+        self.lines.lock().expect("nobody panicked").clone()
     }
 }
 
 impl Progress for Told {
     fn event(&self, event: Event<'_>) {
         let line = match event {
-            Event::Retrying { error, away, .. } => {
+            Event::Retrying {
+                error, away, wait, ..
+            } => {
+                self.waits.lock().expect("nobody panicked").push(wait);
                 format!("{} (away: {})", error.chain(), away.is_some())
             }
             Event::Back { .. } => "back".to_owned(),
             Event::Warning(text) => text.to_owned(),
+            Event::TableDone { elapsed, .. } => {
+                self.took.lock().expect("nobody panicked").push(elapsed);
+                return;
+            }
             _ => return,
         };
-        self.0.lock().expect("nobody panicked").push(line);
+        self.lines.lock().expect("nobody panicked").push(line);
     }
 }
 
@@ -193,6 +206,34 @@ async fn a_run_waits_for_a_replica_and_reads_nothing_of_the_primary() {
         );
     }
     assert_eq!(lines[5], "back");
+}
+
+/// The rows of all attempts add up, so that a rate over the last one alone would be too high.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_a_table_begins_with_its_first_attempt() {
+    let Some(server) = begin("the_time_of_a_table_begins_with_its_first_attempt").await else {
+        return;
+    };
+    let project = Project::with(&server, REPLICA, RUN, T_MONTHLY);
+    // The first lock is that of the migration, the second that of the table.
+    let rule = faults::at("sp_getapplock").of_the_program().nth(2).drops(&server);
+    let told = Arc::new(Told::default());
+    let summary = run_here(&project, &clock::waiting(|_| {}), &told)
+        .await
+        .expect("it ends well");
+    assert_eq!(summary.exit, ExitCode::Done);
+    assert_eq!(server.faults().fired(rule), 1);
+    // The clock of the test has whole milliseconds.
+    let waits = told.waits.lock().expect("nobody panicked").clone();
+    let took = told.took.lock().expect("nobody panicked").clone();
+    assert!(
+        waits.len() == 1 && !waits[0].is_zero(),
+        "the table is tried twice: {waits:?}"
+    );
+    assert!(
+        took.len() == 1 && took[0].as_millis() >= waits[0].as_millis(),
+        "{took:?} has the wait {waits:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

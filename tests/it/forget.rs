@@ -1,20 +1,18 @@
 //! `sync forget`: what is forgotten is loaded again, once, and nothing else is; also when the forgetting was cut short.
 
-use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mssql_sync::base::error::ErrorKind;
 use mssql_sync::base::stop::StopSignal;
 use mssql_sync::checkpoint::{Change, Store, Tombstone};
-use mssql_sync::pipeline::forget::{finish, forget};
+use mssql_sync::pipeline::forget::{Finish, finish, forget};
 use mssql_sync::pipeline::retrier::Retrier;
 use mssql_sync::progress::Silent;
 use mssql_sync::target::lease::Holder;
 use tds_emulator::At;
 use testkit::project::monthly;
-use testkit::{Ended, Project, Server, clock, faults, job, program, session, tables};
+use testkit::{Ended, Project, Server, clock, faults, job, session, tables};
 
 const NOTHING: [u32; 2] = [0, 0];
 const ALL: [u32; 2] = [2 * job::MONTH_ROWS, 2 * job::MONTH_CHUNKS];
@@ -125,7 +123,11 @@ async fn a_range_of_months_is_told_forgotten_and_loaded_again_by_the_line_that_i
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_question_is_asked_on_a_terminal() {
+    use std::process::Stdio;
+
+    use testkit::program;
     use tokio::io::AsyncWriteExt as _;
+
     let server = Server::start().await;
     let project = job::finished(&server).await;
     let status = project.status().await;
@@ -135,7 +137,7 @@ async fn the_question_is_asked_on_a_terminal() {
             "{} forget --table SALES --month {month}{more}",
             program::path().display()
         );
-        let mut command = project.command(Path::new("script"));
+        let mut command = project.command(std::path::Path::new("script"));
         command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped());
         let Ok(mut child) = program::start(&mut command) else {
             eprintln!("the_question_is_asked_on_a_terminal: skipped, there is no `script`");
@@ -279,11 +281,10 @@ async fn what_was_cut_short_is_finished_by_whoever_comes_next() {
         server.faults().clear();
 
         let status = project.sync(&["status"]).await.expect(0);
-        let line = if month {
-            "SALES, 2025-11: is being forgotten; the next run finishes that"
-        } else {
-            "SALES: is being forgotten; the next run finishes that"
-        };
+        let which = if month { "SALES, 2025-11" } else { "SALES" };
+        let target = &server.target;
+        let line =
+            &format!("{which}: is being forgotten in database {target}; the next run into it finishes that");
         assert!(status.stdout.contains(line), "{status:?}; {place}");
         let plan = [&["plan"][..], &job::RUN_IN_TURN[1..5]].concat();
         let plan = project.sync(&plan).await.expect(0);
@@ -300,6 +301,8 @@ async fn what_was_cut_short_is_finished_by_whoever_comes_next() {
         // A rebuilt store has still to forget what the old one had.
         project.sync(&["rebuild"]).await.expect(0);
         assert_eq!(project.status().await["forgetting"], expected, "{place}");
+        let status = project.sync(&["status"]).await.expect(0);
+        assert!(status.stdout.contains(line), "{status:?}; {place}");
 
         let all = if month { MONTH } else { ALL };
         let said = if by_run {
@@ -314,6 +317,81 @@ async fn what_was_cut_short_is_finished_by_whoever_comes_next() {
         let told = said.contains("Table SALES: an interrupted forget is finished now");
         assert_eq!(told, by_run, "{said}; {place}");
     }
+}
+
+/// The configuration leads to another database meanwhile, with loads and receipts of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cut_short_is_finished_in_its_own_database_alone() {
+    let test = "what_was_cut_short_is_finished_in_its_own_database_alone";
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    server.connect("master").await.run("CREATE DATABASE OTHER").await;
+    let project = job::finished(&server).await;
+    let names = [&server.target, "OTHER"].map(|name| format!("database = \"{name}\""));
+    let (own, other) = (names[0].as_str(), names[1].as_str());
+    let state = std::fs::read(project.state()).expect("it is there");
+    project.configure(own, other);
+    std::fs::remove_file(project.state()).expect("it is removed");
+    job::run(&project).await.expect(0);
+    std::fs::write(project.state(), state).expect("it is put back");
+    project.configure(other, own);
+
+    let october = async |database: &str| {
+        let sql = "SELECT COUNT_BIG(*) FROM [sync].[receipt] WHERE [table_name] = N'dbo.t_SALES' AND [window_start] = '2025-10-01'";
+        server.connect(database).await.integer(sql).await
+    };
+    let cut = async |code: i32| {
+        faults::at("DELETE FROM [sync].[receipt]")
+            .in_database(&server.target)
+            .drops(&server);
+        let forget = ["forget", "--table", "SALES", "--month", "2025-10"];
+        project.sync(&forget).await.expect(code);
+        server.faults().clear();
+    };
+    cut(7).await;
+    assert_eq!((october(&server.target).await, october("OTHER").await), (4, 4));
+
+    project.configure(own, other);
+    let says = format!(
+        "Table SALES, 2025-10: an interrupted forget is of database {} on server ",
+        server.target
+    );
+    for command in [
+        &["plan", "--start-date", job::FIRST, "--end-date", job::LAST][..],
+        &job::RUN_IN_TURN,
+        &["forget", "--table", "PAYMENT", "--month", "2025-10"],
+    ] {
+        let told = project.sync(command).await.expect(0);
+        assert!(told.said().contains(&says), "{told:?}");
+        assert!(!told.said().contains("forget is finished now"), "{told:?}");
+        assert!(
+            !told.said().contains("SALES, 2025-10: is being forgotten"),
+            "{told:?}"
+        );
+        assert_eq!((october(&server.target).await, october("OTHER").await), (4, 4));
+    }
+    // Back there, it is finished.
+    project.configure(other, own);
+    job::run(&project)
+        .await
+        .expect(0)
+        .says("Table SALES: an interrupted forget is finished now");
+    assert_eq!(project.status().await["forgetting"], serde_json::json!([]));
+    job::assert_equal(&server).await;
+
+    // Or it gives way to the same of the other database, which is said.
+    cut(7).await;
+    project.configure(own, other);
+    project
+        .sync(&["forget", "--table", "SALES", "--month", "2025-10"])
+        .await
+        .expect(0)
+        .says(&format!("forget in database {} on server", server.target))
+        .says("its receipts there stay");
+    assert_eq!((october(&server.target).await, october("OTHER").await), (4, 0));
+    let said = job::run(&project).await.expect(0).said();
+    assert!(!said.contains("interrupted forget"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -386,6 +464,7 @@ async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
         table: "SALES".to_owned(),
         targets: vec!["dbo.t_SALES".to_owned()],
         month: None,
+        database: None,
     };
     let pending = || {
         let view = store.view().expect("a view");
@@ -400,14 +479,14 @@ async fn what_another_run_keeps_is_not_forgotten_and_stops_no_other_table() {
         .expect("it is written");
     let refused = finish(&mut session, &retrier, &holder, &tombstone, true).await;
     assert_eq!(refused.expect_err("it is kept").kind(), ErrorKind::Busy);
-    let is_finished = finish(&mut session, &retrier, &holder, &tombstone, false).await;
-    assert!(!is_finished.expect("others go on"));
+    let finished = finish(&mut session, &retrier, &holder, &tombstone, false).await;
+    assert_eq!(finished.expect("others go on"), Finish::Busy);
     assert_eq!(pending(), 1);
     other
         .run("EXEC sp_releaseapplock @Resource = N'sync:dbo.t_sales', @LockOwner = N'Session'")
         .await;
-    let is_finished = finish(&mut session, &retrier, &holder, &tombstone, false).await;
-    assert!(is_finished.expect("it is finished"));
+    let finished = finish(&mut session, &retrier, &holder, &tombstone, false).await;
+    assert_eq!(finished.expect("it is finished"), Finish::Finished);
     assert_eq!(pending(), 0);
     drop((session, other, store, retrier));
     job::heal(&server, &project, ALL, NOTHING).await;

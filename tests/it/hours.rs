@@ -1,6 +1,7 @@
 //! The hours of a source: no row is read outside of them, what is under way is finished, and a person may say otherwise.
 //!
-//! The server's clock is the machine's, so the time zone is one in which it is an hour before the hours begin.
+//! The server's clock is the machine's, so the time zone is one in which it is more than an hour before the hours begin: another
+//! hour may begin meanwhile.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -23,12 +24,13 @@ use testkit::{Project, Server, faults, tables};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
+/// Runs that a signal stops.
+#[cfg(unix)]
 const DATES: [&str; 5] = ["run", "--start-date", "2025-10-01", "--end-date", "2025-10-31"];
 
-/// A time zone in which the machine's clock shows this hour, whole hours from UTC.
-fn zone_at(hour: i32) -> (String, TimeDelta) {
-    let utc = SystemClock::shared().now().hour();
-    let ahead = (hour - i32::try_from(utc).unwrap() + 35) % 24 - 11;
+/// A time zone whose clock shows this hour, whole hours from UTC.
+fn zone_at(now: DateTime<Utc>, hour: i32) -> (String, TimeDelta) {
+    let ahead = (hour - i32::try_from(now.hour()).unwrap() + 35) % 24 - 11;
     // The names of these zones have it the other way round.
     (format!("Etc/GMT{:+}", -ahead), TimeDelta::hours(ahead.into()))
 }
@@ -36,19 +38,22 @@ fn zone_at(hour: i32) -> (String, TimeDelta) {
 struct Job {
     server: Server,
     project: Project,
+    /// The time at which it began.
+    began: DateTime<Utc>,
     /// How far the clock of the hours is ahead of UTC.
     ahead: TimeDelta,
 }
 
 impl Job {
-    /// Six chunks of a table, of a source that may be read from ten at night to seven; it is past nine at night.
+    /// Six chunks of a table, of a source that may be read from ten at night to seven; it is past eight at night.
     async fn begin(test: &str) -> Option<Job> {
         let server = Server::start_emulator(test).await?;
         tables::dated("T")
             .rows(tables::october(300))
             .at_source(&server)
             .await;
-        let (zone, ahead) = zone_at(21);
+        let began = SystemClock::shared().now();
+        let (zone, ahead) = zone_at(began, 20);
         let source = format!(
             "require_replica = false\n\n[source.hours]\nallow = [\"22:00-07:00\"]\ntime_zone = \"{zone}\""
         );
@@ -56,13 +61,14 @@ impl Job {
         Some(Job {
             server,
             project,
+            began,
             ahead,
         })
     }
 
-    /// A time by the clock of the hours, so many days after today.
+    /// A time by the clock of the hours, so many days after it began.
     fn at(&self, days: i64, time: &str) -> DateTime<Utc> {
-        let today = (SystemClock::shared().now() + self.ahead).date_naive();
+        let today = (self.began + self.ahead).date_naive();
         let time: NaiveTime = time.parse().unwrap();
         let local: NaiveDateTime = (today + TimeDelta::days(days)).and_time(time);
         local.and_utc() - self.ahead
@@ -70,7 +76,7 @@ impl Job {
 
     /// Starts a run in this process, on a clock that a test moves.
     fn start(&self, ignore_hours: bool) -> Run {
-        let clock = Hand::at(SystemClock::shared().now());
+        let clock = Hand::at(self.began);
         let (sender, told) = mpsc::unbounded_channel();
         let reins = Reins::new();
         let stop = reins.stop.clone();
@@ -287,7 +293,7 @@ async fn the_program_says_until_when_it_waits_and_stops_at_once() {
     let Some(job) = Job::begin(name).await else {
         return;
     };
-    let (night, noon) = (zone_at(21).0, zone_at(12).0);
+    let (night, noon) = (zone_at(job.began, 20).0, zone_at(job.began, 12).0);
     job.project.configure(&night, &noon);
     let planned = job
         .project

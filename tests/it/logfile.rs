@@ -438,6 +438,11 @@ async fn a_run_without_room_for_its_log_is_a_run_with_a_warning() {
         }
     }
     let ended = project.sync(&["doctor"]).await.expect(0);
+    ended
+        .says("no takes no file, so a command works without its log in")
+        .does_not_say("log files: There is no");
+    project.configure("no/logs", "new/logs");
+    let ended = project.sync(&["doctor"]).await.expect(0);
     ended.says("log files: There is no");
 }
 

@@ -3,6 +3,7 @@
 //! `cargo test --test it settle::` runs one topic.
 
 mod account;
+mod bounded_reads;
 mod browser;
 mod cli;
 mod command_line;
@@ -54,6 +55,7 @@ mod protection;
 mod rebuild;
 mod receipt_key;
 mod reconcile;
+mod reconcile_moving;
 mod reconcile_whole;
 mod reference;
 mod replica;

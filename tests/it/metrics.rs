@@ -254,13 +254,10 @@ async fn a_mismatch_a_failed_window_and_a_wait_are_counted() {
         .nth(3)
         .times(2)
         .runs(&server, "UPDATE #load SET [c3] = -1");
-    // The source is away for a moment.
-    faults::anywhere()
-        .of_the_program()
-        .in_database(&server.source)
-        .nth(2)
-        .point(tds_emulator::At::AtLogin)
-        .drops(&server);
+    // The source drops a connection, and is away for a moment.
+    let at_source = |place: faults::Place| place.of_the_program().in_database(&server.source).nth(2);
+    at_source(faults::at("SELECT TOP (@P1)")).drops(&server);
+    at_source(faults::at_login()).drops(&server);
     project.run("2025-10-01", "2025-11-30", &[]).await.expect(3);
     let differed = metrics(&project).await;
     assert_is_the_store(&differed, &project.state());

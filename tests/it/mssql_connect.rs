@@ -193,7 +193,7 @@ async fn a_refused_login_says_why_where_the_server_does() {
     let server = serve(vec![prelogin(), Answer::Tokens(refused)]).await;
     let (_, text) = refusal(&endpoint("127.0.0.1", server.port)).await;
     assert!(
-        text.contains("the server does not say why; its error log does"),
+        text.contains("most likely the user or the password is wrong") && text.contains("ERRORLOG"),
         "{text}"
     );
 

@@ -184,6 +184,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "exits(4)",
     ),
     (
+        "the command names the table, says what to run, and ends with exit code 4",
+        "rows_that_keep_moving_are_told",
+        "expect(4)",
+    ),
+    (
         "It never empties a reference table unasked. It names the window and ends with exit code 3",
         "a_repair_from_a_source_that_was_emptied_is_braked",
         "exits(3)",
@@ -224,6 +229,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "exits(6)",
     ),
     (
+        "takes the name while a run is going ends that run with exit code 7",
+        "another_database_that_takes_the_name_in_the_middle_of_a_run_is_not_read",
+        "expect(7)",
+    ),
+    (
         "the run says so and ends with exit code 4: it loads only rows",
         "a_clock_that_is_behind_is_said_and_loses_nothing",
         "exits(4)",
@@ -242,6 +252,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "the server refuses the value (exit code 4)",
         "a_value_that_another_type_does_not_hold_is_refused",
         "\"'eight'\", 4",
+    ),
+    (
+        "the first value that no longer fits fails its window at once (exit code 4)",
+        "a_column_that_is_widened_in_mid_run_is_told_at_once",
+        "run(&project, 4)",
     ),
     (
         "the message names the first column that differs (exit code 3)",

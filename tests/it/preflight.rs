@@ -42,7 +42,7 @@ async fn wrong_password() {
     stderr:
     run RUN-ID: 1 table from 2025-10-01 to 2025-10-02, 2 windows at once
     note: require_replica = false: the source may be a primary that shops are selling on; set it to true to have every connection prove that it is a replica
-    error: The source at HOST:PORT, database SOURCE refused the login USER (error 18456, state 1): the server does not say why; its error log does; look for this login's state in the server's ERRORLOG: 2 or 5 no such login, 7 disabled, 8 wrong password, 38 or 46 no such database, 58 Windows logins only, or not restarted since that was changed
+    error: The source at HOST:PORT, database SOURCE refused the login USER (error 18456, state 1): most likely the user or the password is wrong: correct `user` in [source] of sync.toml, or the variable that `password` there names, in .env or the environment. If both are right, look for this login's state in the server's ERRORLOG: 2 or 5 no such login, 7 disabled, 8 wrong password, 38 or 46 no such database, 58 Windows logins only, or not restarted since that was changed
     exit code: 7
     ");
 }
@@ -273,6 +273,51 @@ async fn a_target_that_takes_no_row_is_named_before_any_is_read() {
         "{}",
         ended.stderr
     );
+}
+
+/// Whatever is wrong with the target, what is wrong with the source is told. The wrong server is told before the target is
+/// asked for anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_the_source_is_told_whatever_the_target_is() {
+    let Some(server) = Server::start_emulator("what_is_wrong_with_the_source_is_told").await else {
+        return;
+    };
+    tables::dated("T")
+        .rows(tables::october(9))
+        .at_source(&server)
+        .await;
+    let project = Project::with(&server, "require_replica = true", "", T_MONTHLY);
+    let no_such_table = Project::new(&server, &monthly("gone", "D"));
+    let mark = server.mark();
+    let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
+    ended.says("a READ_ONLY database is required");
+    assert_eq!(server.texts_in(mark, &server.target), [""; 0]);
+    // A target that refuses connections, and one that takes them and never answers.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let silent = silent.local_addr().expect("its address").port().to_string();
+    let move_target = |project: &Project, port: &str| {
+        let config = project.home.read("sync.toml");
+        let (before, address) = config.rsplit_once("server = ").expect("the target's server");
+        let (_, after) = address.split_once('\n').expect("its line ends");
+        let moved = format!("{before}server = \"127.0.0.1,{port}\"\n{after}");
+        project.home.write("sync.toml", moved);
+    };
+    for (project, told) in [
+        (&project, "a READ_ONLY database is required"),
+        (&no_such_table, "has no table dbo.gone"),
+    ] {
+        for port in ["1", &silent] {
+            move_target(project, port);
+            let ended = project.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
+            ended.says(told).does_not_say("Nobody listens");
+        }
+    }
+    // With one bad table of two the target ends the run, and both are told.
+    let one_of_two = Project::new(&server, &(monthly("gone", "D") + T_MONTHLY));
+    move_target(&one_of_two, "1");
+    let ended = one_of_two.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
+    ended.says("has no table dbo.gone").says("Nobody listens");
+    server.assert_no_table_read(mark, &["[T]"]);
 }
 
 /// A table that is not there is refused and named; the others are loaded.

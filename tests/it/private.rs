@@ -9,7 +9,7 @@ use mssql_sync::base::error::ErrorKind;
 use mssql_sync::checkpoint::Store;
 use tds_emulator::EmulatorOptions;
 use testkit::project::{ITEM_FULL, PASSWORD_VARIABLE, T_MONTHLY};
-use testkit::{Home, Project, Server};
+use testkit::{Project, Server};
 
 const TABLES: &str = "[[table]]\nname = \"../../X\"\nmode = \"full\"\n[[table]]\nname = '..\\..\\Y'\nmode = \"full\"\n\
                       [[table]]\nname = \"CON\"\nmode = \"full\"\n";
@@ -188,7 +188,7 @@ mod unix {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::process::{Command, Stdio};
 
-    use testkit::{Ended, program};
+    use testkit::{Ended, Home, program};
 
     use super::*;
 

@@ -51,7 +51,7 @@ async fn a_state_file_of_another_job_is_brought_up_to_date() {
     let server = Server::start().await;
     let project = job::finished(&server).await;
     // The same tables and windows, loaded from the same source into another target: other loads.
-    let other = Server::start().await;
+    let other = server.another().await;
     let elsewhere = job::finished(&other).await;
     std::fs::copy(elsewhere.state(), project.state()).expect("it is copied");
     let said = job::heal(&server, &project, NOTHING, NOTHING).await;
@@ -400,7 +400,7 @@ async fn months_of_another_machine_are_believed_after_a_restore() {
 async fn a_state_file_of_a_job_that_ran_more_often_costs_nothing() {
     let server = Server::start().await;
     let project = job::finished(&server).await;
-    let other = Server::start().await;
+    let other = server.another().await;
     let elsewhere = job::finished(&other).await;
     for _ in 0..3 {
         job::run(&elsewhere).await.expect(0);

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 
 use testkit::http::{Stream, get, get_with};
-use testkit::project::T_MONTHLY;
-use testkit::{Ended, Project, Server, job};
+use testkit::{Ended, Project, job};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Child;
 
@@ -32,6 +31,13 @@ pub(crate) async fn serve(project: &Project, more: &[&str]) -> (Child, SocketAdd
     (child, address)
 }
 
+/// The page at the address that the configuration names, as long as the child lives.
+pub(crate) async fn serve_as_configured(project: &Project) -> (Child, SocketAddr) {
+    let mut child = project.spawn(&["serve"]);
+    let address = address(&mut child).await;
+    (child, address)
+}
+
 /// What a page says once it says this; it is a second old at most.
 async fn until(address: SocketAddr, words: &str) -> String {
     loop {
@@ -49,7 +55,13 @@ async fn a_run_begins_beside_an_open_page_and_is_seen_to_go_and_to_end() {
         return;
     };
     let (page, address) = serve(&project, &[]).await;
-    until(address, "No run has been here").await;
+    let first = until(address, "No run has been here").await;
+    let (source, target) = (
+        format!("{}.dbo on ", server.source),
+        format!("{}.dbo on ", server.target),
+    );
+    let ends = &first[first.find("<p class=\"ends\">").expect("it names them")..];
+    assert!(ends.contains(&source) && ends.contains(&target), "{ends}");
     let mut live = Stream::open(address, "/events").await;
     live.until("event: fragment").await;
     live.forget();
@@ -165,8 +177,8 @@ async fn a_port_that_is_taken_ends_serve_and_no_run() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_it_with_0() {
-    let server = Server::start().await;
-    let project = Project::new(&server, T_MONTHLY);
+    let server = testkit::Server::start().await;
+    let project = Project::new(&server, testkit::project::T_MONTHLY);
     for name in ["-INT", "-TERM"] {
         let (page, address) = serve(&project, &["--log", "json"]).await;
         let live = Stream::open(address, "/events").await;
@@ -211,7 +223,16 @@ async fn a_configuration_that_cannot_be_read_does_not_end_the_page() {
     // No configuration at all: the state file is named.
     std::fs::remove_file(project.home.path("sync.toml")).expect("it is there");
     let (_page, address) = serve(&project, &["--state", "state/checkpoints.redb"]).await;
-    until(address, "T 2025-10: complete").await;
+    let page = until(address, "T 2025-10: complete").await;
+    assert!(
+        page.contains("State file <code>state/checkpoints.redb</code>"),
+        "{page}"
+    );
+    let next = get(address, "/next").await.expect(200).body;
+    assert!(
+        next.contains(">sync --state state/checkpoints.redb run --start-date "),
+        "{next}"
+    );
 }
 
 /// The token is in no page, no log and no message; nor is a password of an end.

@@ -88,7 +88,39 @@ async fn a_run_over_finished_months_counts_nothing_and_asks_as_much_of_many_as_o
     }
     assert_eq!(asked[0], asked[1], "statements at the source and at the target");
     let (source, target) = asked[0];
-    assert!(source <= 30 && target <= 36, "{asked:?}");
+    assert!(source <= 20 && target <= 32, "{asked:?}");
+}
+
+/// The statements at source and target of a run of one table with one window: the first time, and when all is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_one_window_asks_no_more_than_it_needs() {
+    let Some(server) = Server::start_emulator("a_run_of_one_window").await else {
+        return;
+    };
+    tables::dated("T").rows(rows(1)).at_source(&server).await;
+    let project = Project::tuned(&server, "max_workers = 1", T_MONTHLY);
+    project.sync(&["migrate"]).await.expect(0);
+    for most in [(17, 41), (13, 18)] {
+        let mark = server.mark();
+        run(&project, 1, &[]).await;
+        let texts = [&server.source, &server.target].map(|database| server.texts_in(mark, database));
+        let asked = (texts[0].len(), texts[1].len());
+        assert!(asked.0 <= most.0 && asked.1 <= most.1, "{asked:?}: {texts:#?}");
+        // One session reads the catalog and the rows. It bears the table's name from its start, and proves itself once.
+        for statement in server.statements_in(mark, &server.source) {
+            assert!(statement.application.ends_with(" T"), "{}", statement.application);
+        }
+        let proofs = texts[0].iter().filter(|text| text.contains("AS [proven]"));
+        assert_eq!(proofs.count(), 1, "{texts:#?}");
+        // Each server names itself once; its clock is asked for alone.
+        for texts in &texts {
+            let identities = texts
+                .iter()
+                .filter(|text| text.contains("AS [server_name], DB_NAME()"));
+            assert_eq!(identities.count(), 1, "{texts:#?}");
+        }
+    }
+    server.assert_equal("dbo.T", "dbo.t_T").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,7 +61,7 @@ async fn a_chunk_in_flight_is_committed_first() {
         let ended = Ended::of(child).await.expect(4);
         let last = ended.stdout.lines().last().unwrap_or_default();
         assert!(
-            last.contains("Run the same command again to go on"),
+            last.starts_with("Stopped: ") && last.contains("Run the same command again to go on"),
             "{name}: {last}"
         );
         assert_eq!(
@@ -71,6 +71,9 @@ async fn a_chunk_in_flight_is_committed_first() {
         );
         let status = project.status().await;
         assert_eq!(status["run"]["exit_code"], 4, "{status}");
+        let told = project.sync(&["status"]).await.expect(0);
+        told.says(", was stopped, ended ")
+            .says("The run was asked to stop; run the same command again to resume");
     }
     assert_goes_on(&server, &project).await;
 }

@@ -40,7 +40,8 @@ impl Kept {
     fn sums(&self) -> BTreeMap<String, (u64, u64, u64)> {
         let sums = self.see(|view| view.account_sums().expect("the sums"));
         let numbers = |sum: Account| {
-            let waited: Duration = sum.waits.iter().map(|(_, time)| time).sum();
+            let waited: Duration =
+                sum.waits.iter().map(|(_, time)| time).sum::<Duration>() + sum.waits.for_target();
             (sum.table, (sum.rows, sum.rows_loaded, waited.as_secs()))
         };
         sums.into_iter().map(numbers).collect()
@@ -231,6 +232,7 @@ fn a_commit_goes_with_its_chunk_and_its_time_stays_in_the_sum() {
         table: "SALES".to_owned(),
         targets: Vec::new(),
         month,
+        database: None,
     };
     let january = forget(Some(month(1).to_stored().0));
     kept.commit(&[Change::Forget(january.clone()), Change::Forgotten(january)]);
@@ -269,6 +271,7 @@ fn a_table_that_is_forgotten_keeps_its_sums() {
         table: "SALES".to_owned(),
         targets: Vec::new(),
         month: None,
+        database: None,
     };
     kept.commit(&[Change::Forget(all.clone()), Change::Forgotten(all)]);
     assert_eq!(kept.sums()["SALES"].0, 20);

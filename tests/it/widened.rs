@@ -1,9 +1,10 @@
 //! Columns that were widened at the source: a narrower target is refused with the statement that widens it, nothing is cut,
 //! and a copy of a reference table is as wide as it must be.
 
+use tds_emulator::At;
 use testkit::project::{full, monthly};
 use testkit::tables::Table;
-use testkit::{Ended, Project, Server};
+use testkit::{Ended, Project, Server, faults};
 
 const NARROW: &str = "ID int NOT NULL, AT datetime NOT NULL, NAME varchar(10) NULL, PRICE decimal(9,2) NULL, \
                       N int NULL, SEEN datetime2(0) NULL";
@@ -173,6 +174,48 @@ async fn the_copy_of_a_reference_table_is_as_wide_as_both() {
         server.connect(&server.source).await.rows(&of("SALES")).await
     );
     project.sync(&["run"]).await.expect(0).does_not_say("becomes");
+}
+
+/// The rows that are read after it no longer fit the session table: no attempt could pass, and none is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_is_widened_in_mid_run_is_told_at_once() {
+    let test = "a_column_that_is_widened_in_mid_run_is_told_at_once";
+    let Some(server) = Server::start_emulator(test).await else {
+        return;
+    };
+    let rows = (1..=60).map(|n| format!("({n}, '2025-10-{:02}T10:00:00', N'short')", 1 + n % 28));
+    Table::new(
+        "SALES",
+        "ID int NOT NULL, AT datetime NOT NULL, NAME nvarchar(10) NULL",
+    )
+    .indexed("AT")
+    .rows(rows)
+    .at_source(&server)
+    .await;
+    let project = Project::tuned(&server, "chunk_rows = 20", &monthly("SALES", "AT"));
+    let widened = faults::at("SELECT TOP")
+        .of_the_program()
+        .in_database(&server.source)
+        .point(At::Before)
+        .nth(3)
+        .runs(
+            &server,
+            "ALTER TABLE dbo.SALES ALTER COLUMN NAME nvarchar(60) NULL; \
+             UPDATE dbo.SALES SET NAME = N'much longer than ten' WHERE AT >= '2025-10-25'",
+        );
+    let loads = faults::at("INSERT BULK")
+        .in_database(&server.target)
+        .always()
+        .notices(&server);
+    run(&project, 4)
+        .await
+        .says("a value no longer fits its column")
+        .says("run the same command again")
+        .does_not_say("again in ");
+    assert_eq!(server.faults().fired(widened), 1);
+    assert!(server.faults().fired(loads) <= 3, "no batch is loaded twice");
+    server.faults().clear();
+    run(&project, 6).await.says("NAME").says("nvarchar(60)");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::NaiveDate;
 use tds_emulator::{Emulator, EmulatorOptions, Faults, Limits, Role, TlsMode};
+use tokio::sync::MutexGuard;
 
 use crate::{Client, statements};
 
@@ -13,8 +14,9 @@ const USER: &str = "sync_test";
 const PASSWORD: &str = "Not.a.secret-1";
 
 static DATABASES: AtomicU32 = AtomicU32::new(0);
-/// Not every server makes or drops two databases at once.
-static CATALOG: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+/// Tests on one server take turns: not every server makes two databases at once, or tells the applocks of one from those of
+/// another.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// The emulator's limits, but no test waits for the answer to a wrong password.
 fn limits() -> Limits {
@@ -46,6 +48,8 @@ pub struct Server {
     data: Option<tempfile::TempDir>,
     /// Databases beside the two.
     more: Vec<String>,
+    /// The turn of a test on a server that was there before; it ends after the databases are dropped.
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 /// Whether the test needs the emulator and the environment names another server; then it is said.
@@ -61,7 +65,15 @@ impl Server {
     /// The emulator, or the server that the environment names.
     pub async fn start() -> Server {
         match std::env::var("SYNC_TEST_SERVER") {
-            Ok(address) => Server::elsewhere(&address).await,
+            Ok(address) => Server::elsewhere(&address, Some(TURN.lock().await)).await,
+            Err(_) => Server::emulated(|_| {}).await,
+        }
+    }
+
+    /// Two more databases on the same server, or another emulator, for a test that has begun.
+    pub async fn another(&self) -> Server {
+        match std::env::var("SYNC_TEST_SERVER") {
+            Ok(address) => Server::elsewhere(&address, None).await,
             Err(_) => Server::emulated(|_| {}).await,
         }
     }
@@ -96,12 +108,13 @@ impl Server {
             emulator: Some(emulator),
             data: Some(data),
             more: Vec::new(),
+            _turn: None,
         };
         server.create_databases().await;
         server
     }
 
-    async fn elsewhere(address: &str) -> Server {
+    async fn elsewhere(address: &str, turn: Option<MutexGuard<'static, ()>>) -> Server {
         let (host, port) = address.split_once(',').expect("SYNC_TEST_SERVER is host,port");
         let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
         let mut server = Server {
@@ -115,6 +128,7 @@ impl Server {
             emulator: None,
             data: None,
             more: Vec::new(),
+            _turn: turn,
         };
         server.create_databases().await;
         let mut client = server.connect(&server.target).await;
@@ -242,12 +256,10 @@ impl Drop for Server {
 }
 
 async fn create_database(master: &mut Client, database: &str) {
-    let _alone = CATALOG.lock().await;
     master.run(&format!("CREATE DATABASE [{database}]")).await;
 }
 
 async fn drop_database(master: &mut Client, database: &str) {
-    let _alone = CATALOG.lock().await;
     // A connection that a test has just closed may still count as a user of the database.
     for _ in 0..1_000 {
         if master
@@ -280,9 +292,19 @@ impl Server {
 
     /// The day that the source's clock shows.
     pub async fn today(&self) -> NaiveDate {
-        let sql = "SELECT CONVERT(nvarchar(10), SYSDATETIME(), 23)";
-        let today = self.connect(&self.source).await.texts(sql).await.remove(0);
-        today.parse().expect("a day")
+        self.day("SYSDATETIME()").await
+    }
+
+    /// The last day of which rows are old enough to be read: the one that the source's clock showed an hour ago, which is the
+    /// default of `settle_minutes`. A month that had ended by then is read to its end.
+    pub async fn last_day(&self) -> NaiveDate {
+        self.day("DATEADD(hour, -1, SYSDATETIME())").await
+    }
+
+    async fn day(&self, at: &str) -> NaiveDate {
+        let sql = format!("SELECT CONVERT(nvarchar(10), {at}, 23)");
+        let day = self.connect(&self.source).await.texts(&sql).await.remove(0);
+        day.parse().expect("a day")
     }
 
     /// Asserts that a table at the source and its copy at the target hold the same rows, each once.

@@ -8,6 +8,9 @@ use crate::model::account;
 use crate::model::account::Isolation;
 use crate::model::pace::Cause;
 
+/// The name of the wait for a target that was away, which is no cause of reads.
+const TARGET_AWAY: &str = "target away";
+
 #[derive(Serialize, Deserialize)]
 pub(in crate::checkpoint) struct Account {
     table: String,
@@ -41,11 +44,11 @@ fn nanos(time: Duration) -> u64 {
 impl From<&account::Account> for Account {
     fn from(account: &account::Account) -> Self {
         let account = account.clone();
-        let waits = account.waits.iter().filter(|(_, time)| !time.is_zero());
+        let causes = account.waits.iter().map(|(cause, time)| (cause.as_str(), time));
+        let waits = causes.chain([(TARGET_AWAY, account.waits.for_target())]);
+        let waits = waits.filter(|(_, time)| !time.is_zero());
         Account {
-            waits: waits
-                .map(|(cause, time)| (cause.as_str().to_owned(), nanos(time)))
-                .collect(),
+            waits: waits.map(|(name, time)| (name.to_owned(), nanos(time))).collect(),
             isolation: account
                 .isolation
                 .iter()
@@ -74,6 +77,9 @@ impl From<Account> for account::Account {
     fn from(stored: Account) -> Self {
         let mut waits = account::Waits::default();
         for (name, time_ns) in stored.waits {
+            if name == TARGET_AWAY {
+                waits.add_for_target(Duration::from_nanos(time_ns));
+            }
             if let Some(cause) = Cause::ALL.into_iter().find(|cause| cause.as_str() == name) {
                 waits.add(cause, Duration::from_nanos(time_ns));
             }

@@ -6,6 +6,7 @@
 mod account;
 mod pace;
 mod stages;
+mod tombstone;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::model::window::DateRange;
 pub(super) use account::Account;
 pub(super) use pace::{Decision, Hold};
 pub(super) use stages::{ChunkTiming, StageTimes};
+pub(super) use tombstone::{ForgettingIn, Tombstone};
 
 #[derive(Serialize, Deserialize)]
 enum AccessPath {
@@ -225,13 +227,6 @@ pub(super) struct Waiting {
     error: String,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct Tombstone {
-    table: String,
-    targets: Vec<String>,
-    month: Option<NaiveDate>,
-}
-
 /// The last process that opened the store for writing.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Writer {
@@ -319,29 +314,40 @@ same_variants!(
 
 /// Converts between two structs of the same fields.
 macro_rules! same_fields {
-    ($ours:ident, $($field:ident),+) => {
-        impl From<&record::$ours> for $ours {
-            fn from(record: &record::$ours) -> Self {
-                let record = record.clone();
-                $ours { $($field: record.$field),+ }
+    ($ours:ty, $theirs:ty, $($field:ident),+) => {
+        impl From<&$theirs> for $ours {
+            fn from(value: &$theirs) -> Self {
+                let value = value.clone();
+                Self { $($field: value.$field),+ }
             }
         }
-        impl From<$ours> for record::$ours {
+        impl From<$ours> for $theirs {
             fn from(stored: $ours) -> Self {
-                record::$ours { $($field: stored.$field),+ }
+                Self { $($field: stored.$field),+ }
             }
         }
     };
 }
 
-same_fields!(Counts, chunks, verified, failed, mismatched, stale, rows, bytes);
-same_fields!(LoadRate, at, rows, elapsed_ms);
-same_fields!(Waiting, since, next_try_at, error);
-same_fields!(FoundEqual, at, chunks, rows, marks);
-same_fields!(Tombstone, table, targets, month);
-same_fields!(Asked, run_id, tables);
-same_fields!(Refusal, table, at, error, first, end);
-same_fields!(ForgottenMonth, table, month);
+use same_fields;
+
+same_fields!(
+    Counts,
+    record::Counts,
+    chunks,
+    verified,
+    failed,
+    mismatched,
+    stale,
+    rows,
+    bytes
+);
+same_fields!(LoadRate, record::LoadRate, at, rows, elapsed_ms);
+same_fields!(Waiting, record::Waiting, since, next_try_at, error);
+same_fields!(FoundEqual, record::FoundEqual, at, chunks, rows, marks);
+same_fields!(Asked, record::Asked, run_id, tables);
+same_fields!(Refusal, record::Refusal, table, at, error, first, end);
+same_fields!(ForgottenMonth, record::ForgottenMonth, table, month);
 
 impl From<&record::Differing> for Differing {
     fn from(record: &record::Differing) -> Self {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::checkpoint::codec;
+use crate::mssql::Database;
 
 /// Holds `record` to its frozen value, under the key `k`, and reads it back from there.
 fn frozen<S, T>(record: &T, frozen: &str)
@@ -213,6 +214,7 @@ fn frozen_tombstone() {
         table: "T".to_owned(),
         targets: vec!["dbo.t_T".to_owned()],
         month: Some(window().stored_start()),
+        database: None,
     };
     frozen::<Tombstone, _>(
         &tombstone,
@@ -220,6 +222,24 @@ fn frozen_tombstone() {
             "010100000000000000540100000000000000070000000000000064626f2e745f54010a0000000000",
             "0000323032352d31302d3031",
             " 6595be35ab8ea51639d485fda1d54b2397aee36ad45bb3a72355994c042112c3"
+        ),
+    );
+}
+
+#[test]
+fn frozen_forgetting_in() {
+    let database = Database {
+        server: "S".to_owned(),
+        name: "D".to_owned(),
+        identity: "i".to_owned(),
+        created: "2024-02-03T04:05:06".parse().ok(),
+    };
+    frozen::<ForgettingIn, _>(
+        &database,
+        concat!(
+            "01010000000000000053010000000000000044010000000000000069011300000000000000323032",
+            "342d30322d30335430343a30353a3036",
+            " a504f6c5680dc144da8e6bea12bd870859d885b2f546564f2b80e22f178ae684"
         ),
     );
 }
@@ -333,6 +353,22 @@ fn frozen_differing() {
             " 058c97e979f78b20ba2b480da014c0627a7d7c8b6d13e0f5edcf40dbfe7c5795"
         ),
     );
+}
+
+/// State files tell by it which runs were asked to stop.
+#[test]
+fn frozen_stop() {
+    let kept = "The run was asked to stop; run the same command again to resume";
+    assert_eq!(crate::base::stop::STOPPED, kept);
+}
+
+/// It is kept beside the causes, so that an earlier program passes over it.
+#[test]
+fn the_wait_for_a_target_is_kept() {
+    let mut account = crate::model::account::Account::of("T");
+    account.waits.add_for_target(std::time::Duration::from_nanos(12));
+    let kept = crate::model::account::Account::from(Account::from(&account));
+    assert_eq!(kept, account);
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Day {
 }
 
 impl FromStr for Day {
-    type Err = &'static str;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
@@ -62,14 +62,29 @@ impl FromStr for Day {
             _ => {}
         }
         if let Some(back) = text.strip_prefix('-') {
-            return ago(back).ok_or(NOT_A_DATE);
+            return ago(back).ok_or_else(|| NOT_A_DATE.to_owned());
         }
         let day: Option<NaiveDate> = text.parse().ok();
         // chrono also accepts days without leading zeros, and years with a sign.
         day.filter(|day| day.to_string() == text)
             .map(Day::On)
-            .ok_or(NOT_A_DATE)
+            .ok_or_else(|| beyond_the_month(text).unwrap_or_else(|| NOT_A_DATE.to_owned()))
     }
+}
+
+/// The answer to `2025-11-31`, which is written as a date and no day of its month.
+fn beyond_the_month(text: &str) -> Option<String> {
+    let (month, day) = text.rsplit_once('-')?;
+    let first: NaiveDate = format!("{month}-01").parse().ok()?;
+    let is_written_so = first.format("%Y-%m").to_string() == month;
+    let is_number = day.len() == 2 && day.chars().all(|c| c.is_ascii_digit());
+    (is_written_so && is_number).then(|| {
+        format!(
+            "not a date: {} has {} days",
+            first.format("%B %Y"),
+            first.num_days_in_month()
+        )
+    })
 }
 
 /// `35d` and `3m`.
@@ -125,17 +140,38 @@ mod tests {
             "-99999999999d",
             "-73201d",
             "2025-10-1",
-            "2025-02-29",
             "12025-10-01",
             "+2025-10-01",
-            "2025-11-31",
             "01/10/2025",
             "2025-10",
             "Today",
             "tomorrow",
             "--end-date",
         ] {
-            assert_eq!(text.parse::<Day>(), Err(NOT_A_DATE), "{text}");
+            assert_eq!(text.parse::<Day>(), Err(NOT_A_DATE.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_its_month_does_not_have_is_answered_with_the_days_that_it_has() {
+        for (text, month) in [
+            ("2025-11-31", "November 2025 has 30 days"),
+            ("2025-11-00", "November 2025 has 30 days"),
+            ("2025-02-29", "February 2025 has 28 days"),
+            ("2024-02-30", "February 2024 has 29 days"),
+            ("2025-12-32", "December 2025 has 31 days"),
+        ] {
+            assert_eq!(text.parse::<Day>(), Err(format!("not a date: {month}")), "{text}");
+        }
+        for text in [
+            "2025-13-01",
+            "2025-00-01",
+            "2025-11-031",
+            "2025-11-3x",
+            "2025-1-31",
+            "+2025-11-31",
+        ] {
+            assert_eq!(text.parse::<Day>(), Err(NOT_A_DATE.to_owned()), "{text}");
         }
     }
 

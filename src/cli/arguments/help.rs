@@ -163,7 +163,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "emulator",
         "
-  sync emulator --data data --database POS",
+  sync emulator --data data --database POS --database WAREHOUSE",
     ),
     (
         "docs",

@@ -22,7 +22,7 @@ use crate::cli::shared::table;
 use crate::config::{Config, Mode, TableConfig};
 use crate::model::plan::AccessPath;
 use crate::model::row::Value;
-use crate::model::table::{Column, DataType, Identifier, TableName, TableSchema};
+use crate::model::table::{Column, Identifier, TableName, TableSchema};
 use crate::model::window::{Bounds, DateRange, Extent, Window, midnight, missing, spans};
 use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::read_cutoff;
@@ -433,25 +433,21 @@ async fn unfinished(
     plans: &[Plan<'_>],
 ) -> Result<Vec<(String, Window, Rows)>> {
     let mut unfinished = Vec::new();
-    let mut server = None;
+    let mut clock = None;
     for plan in plans {
         let awaited: Vec<&Left> = plan.left.iter().filter(|left| left.must_be_complete).collect();
         if awaited.is_empty() {
             continue;
         }
-        let server = match &mut server {
-            Some(server) => server,
-            none => none.insert(source.server().await?),
+        let clock = match clock {
+            Some(clock) => clock,
+            None => *clock.insert(source.clock().await?),
         };
         let name = config.source_table(plan.table);
         let schema = source.describe(&name).await?.ok_or_else(|| is_not_there(&name))?;
         let date = plan.table.date_column.as_ref();
         let position = date.and_then(|date| schema.position(date.as_str()));
-        // Instants with an offset are compared in UTC; dates without one count as the server's local time.
-        let now = match position.map(|position| schema.columns[position].data_type) {
-            Some(DataType::DateTimeOffset(_)) => server.now_utc,
-            _ => server.now,
-        };
+        let now = clock.for_dates(position.map(|position| schema.columns[position].data_type));
         let readable = read_cutoff(now, config.run.settle_minutes);
         let passed = awaited
             .into_iter()

@@ -29,7 +29,7 @@ use crate::base::exit_code::ExitCode;
 use crate::base::private;
 use crate::base::terminal;
 use crate::checkpoint::Store;
-use crate::cli::context::{Context, result};
+use crate::cli::context::{Context, result, works_on};
 use crate::cli::shared::open_store;
 use crate::cli::signals::{Signal, interrupted};
 use crate::config::{Config, Mode};
@@ -87,6 +87,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Result<ExitCode> {
     };
     let path = dir.join("sync.toml");
     write_config(&dir, &path)?;
+    works_on(&path, context.state.as_deref());
     let mut config = Config::load(&path, &|name| std::env::var(name).ok())?;
     if !(config.source.embedded && config.target.embedded) {
         let text = format!(

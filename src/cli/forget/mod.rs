@@ -18,14 +18,14 @@ use super::embedded::Embedded;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::base::stop::StopSignal;
-use crate::checkpoint::{Reader, Store, View};
+use crate::checkpoint::{Reader, Store, Tombstone, View};
 use crate::cli::context::{Context, json, result};
 use crate::cli::shared::{host, month, open_store, table};
 use crate::config::Config;
 use crate::model::table::{Identifier, TableName};
 use crate::model::window::Window;
 use crate::mssql::Session;
-use crate::pipeline::forget;
+use crate::pipeline::forget::{self, Finish};
 use crate::pipeline::retrier::Retrier;
 use crate::preflight::left_forgetting;
 use crate::progress::Silent;
@@ -214,6 +214,17 @@ fn confirmed(question: &str) -> Result<bool> {
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
+/// The warning that an interrupted `forget` of another database gives way to the same one of this.
+fn given_up(earlier: &Tombstone) -> String {
+    let there = earlier.database.as_ref();
+    let (server, name) = there.map_or(("", ""), |there| (there.server.as_str(), there.name.as_str()));
+    format!(
+        "Table {}: an interrupted forget in database {name} on server {server} is given up; its receipts there stay, so \
+         forget it there too before that database is the target again",
+        earlier.table
+    )
+}
+
 /// Drops the receipts and checkpoints.
 async fn drop_all(context: &Context, config: &Config, store: Arc<Store>, found: &ToForget) -> Result<()> {
     let retrier = Retrier {
@@ -231,14 +242,19 @@ async fn drop_all(context: &Context, config: &Config, store: Arc<Store>, found: 
         process_id: std::process::id(),
     };
     let mut session = Session::open(&config.target.endpoint, None, &config.run.timeouts).await?;
+    let tombstones = found.tombstones();
     // An interrupted earlier `forget` is finished first.
     for earlier in retrier.store.view()?.tombstones()? {
         let is_concerned = earlier.table == found.subject.name;
-        if !forget::finish(&mut session, &retrier, &holder, &earlier, is_concerned).await? {
-            let text = left_forgetting(&earlier.table);
-            context.voice.say(&format!("warning: {text}"));
-        }
+        let is_same = |one: &Tombstone| one.table == earlier.table && one.month == earlier.month;
+        let text = match forget::finish(&mut session, &retrier, &holder, &earlier, is_concerned).await? {
+            Finish::Finished => continue,
+            Finish::Busy => left_forgetting(&earlier.table),
+            Finish::Elsewhere(_) if tombstones.iter().any(is_same) => given_up(&earlier),
+            Finish::Elsewhere(text) => text,
+        };
+        context.voice.say(&format!("warning: {text}"));
     }
-    forget::forget(&mut session, &retrier, &holder, &found.tombstones()).await?;
+    forget::forget(&mut session, &retrier, &holder, &tombstones).await?;
     Ok(())
 }

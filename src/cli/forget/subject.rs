@@ -116,6 +116,7 @@ impl ToForget {
             table: self.subject.name.clone(),
             targets: self.subject.targets.clone(),
             month,
+            database: None,
         };
         let Some((first, end)) = self.months else {
             return vec![of(None)];

@@ -20,7 +20,7 @@ pub(super) fn write(context: &Context, path: &Path, config: &str, env: &str, abo
     let mut text = String::new();
     let example = path.with_file_name(ENV_EXAMPLE_NAME);
     for (path, content, about) in [(path, config, about), (&example, env, "")] {
-        if write_new(path, &program::named(content))? {
+        if write_new(path, &program::named_for_all(content))? {
             text.push_str(&format!("Wrote {}{about}\n", path.display()));
         } else {
             context
@@ -37,7 +37,7 @@ fn next(config: &Path) -> String {
     let flag = if config == Path::new(FILE_DEFAULT) {
         String::new()
     } else {
-        format!(" --config {}", typed(config))
+        format!(" --config {}", program::argument(&config.display().to_string()))
     };
     let name = program::name();
     format!(
@@ -53,16 +53,6 @@ fn next(config: &Path) -> String {
         config.display(),
         config.with_file_name(ENV_EXAMPLE_NAME).display()
     )
-}
-
-/// A path as a shell takes it.
-pub(super) fn typed(path: &Path) -> String {
-    let text = path.display().to_string();
-    if text.contains(char::is_whitespace) {
-        format!("\"{text}\"")
-    } else {
-        text
-    }
 }
 
 /// Writes a file unless it exists; returns whether it was written.

@@ -1,8 +1,8 @@
 //! The files of `sync init`, held to what the program reads.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::files::{ENV_EXAMPLE, ENV_EXAMPLE_NAME, TEMPLATE, typed, write_new};
+use super::files::{ENV_EXAMPLE, ENV_EXAMPLE_NAME, TEMPLATE, write_new};
 use crate::config::{Config, Mode};
 
 /// A directory with the files, and the path of the configuration.
@@ -169,10 +169,4 @@ fn a_file_that_is_there_stays() {
         2,
         "nothing else is left behind"
     );
-}
-
-#[test]
-fn a_path_is_typed_as_a_shell_takes_it() {
-    assert_eq!(typed(Path::new("a/sync.toml")), "a/sync.toml");
-    assert_eq!(typed(Path::new("my jobs/sync.toml")), "\"my jobs/sync.toml\"");
 }

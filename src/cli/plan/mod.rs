@@ -73,19 +73,17 @@ pub(super) async fn show(context: &Context, asked: Asked) -> Result<ExitCode> {
     let looked = async {
         let reader = Reader::open(&context.state_of(&config.path))?;
         let preview = run::preview(&config, &chosen, range, reader.as_ref(), asked.other).await?;
-        // The tables and months that a run goes on to forget.
-        let (forgetting, rate) = match &reader {
-            Some(reader) => {
-                let view = reader.view()?;
-                (view.tombstones()?, view.load_rate()?)
-            }
-            None => (Vec::new(), None),
-        };
-        Ok((preview, forgetting, rate))
+        let rate = reader.as_ref().map(|reader| reader.view()?.load_rate());
+        Ok((preview, rate.transpose()?.flatten()))
     };
     let looked = looked.await;
     embedded.stop().await;
-    let (Preview { ends, tables }, forgetting, rate) = looked?;
+    let (preview, rate) = looked?;
+    let Preview {
+        ends,
+        forgetting,
+        tables,
+    } = preview;
     let progress = context.voice.progress();
     for text in &ends {
         progress.event(Event::Note(text));

@@ -72,6 +72,7 @@ fn a_plan_as_json() {
         table: "SALES".to_owned(),
         targets: Vec::new(),
         month: Some("2025-10-01".parse().unwrap()),
+        database: None,
     };
     let estimate = Estimate::of(&previews, RATE);
     insta::assert_snapshot!(json(&View::of(&previews, &[tombstone], &estimate, None)), @r#"

@@ -181,13 +181,17 @@ fn facts_of(
     let gaps = not_loaded(status, of, months)?.into_iter();
     facts.windows.extend(gaps.map(|window| WindowFacts {
         window,
-        state: status.of_not_loaded(of, window),
+        // In the first hour of a month, none of its rows is old enough to be read.
+        state: match window.has_begun(settled) {
+            true => status.of_not_loaded(of, window),
+            false => Condition::Open,
+        },
         error: None,
         chunks: 0,
         tally: Tally::default(),
         counted: None,
         receipts: None,
-        must_be_complete: true,
+        must_be_complete: !months.is_all() || window.has_begun(settled),
     }));
     facts.windows.sort_by_key(|window| window.window);
     Ok(facts)
@@ -260,11 +264,12 @@ async fn ask(
         facts.fewer = kept.map(|kept| (kept, proven));
         let is_proven = |window: &&mut WindowFacts| window.is_complete() || window.state == Condition::Open;
         for window in facts.windows.iter_mut().filter(is_proven) {
-            let sums = sums.get(&window.window);
+            // A month that has just begun has no chunk yet, and no receipt.
+            let sums = sums.get(&window.window).copied().unwrap_or_default();
             let marks = view.marks(&facts.name, window.window)?;
             window.receipts = Some(Receipts {
-                rows: sums.map_or(0, |sums| sums.rows),
-                agree: sums.is_some_and(|sums| agree(sums, window, marks)),
+                rows: sums.rows,
+                agree: agree(&sums, window, marks),
             });
         }
     }

@@ -86,6 +86,8 @@ pub(super) async fn run(context: &Context, args: ReportArgs) -> Result<ExitCode>
         embedded.stop().await;
     }
     let report = report?;
+    // A report leaves the house: its commands name no path of this machine.
+    program::works_on(None, None);
     let verdict = Verdict::of(&report);
     if let Servers::Away { error, .. } = &report.servers {
         context
@@ -93,7 +95,7 @@ pub(super) async fn run(context: &Context, args: ReportArgs) -> Result<ExitCode>
             .say(&format!("warning: the report has no counts: {error}"));
     }
     let text = match args.json {
-        true => program::named(&json(&View::of(&report, &verdict))).into_owned(),
+        true => json(&View::of(&report, &verdict)),
         false => html::page(&report, &verdict),
     };
     match &args.output {

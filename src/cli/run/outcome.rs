@@ -78,7 +78,13 @@ pub(super) fn ending(summary: &RunSummary) -> String {
              then run again; `sync status` names the windows."
                 .to_owned()
         }
-        ExitCode::Incomplete => format!("Incomplete: {loaded} loaded now. {}", way_on(summary)),
+        ExitCode::Incomplete => {
+            let word = match summary.was_stopped() {
+                true => "Stopped",
+                false => "Incomplete",
+            };
+            format!("{word}: {loaded} loaded now. {}", way_on(summary))
+        }
         ExitCode::Internal | ExitCode::Usage | ExitCode::Busy | ExitCode::State | ExitCode::Preflight => {
             let refused = summary.tables.iter().filter(|table| table.error.is_some());
             format!(
@@ -337,7 +343,7 @@ mod tests {
         Incomplete: 0 rows loaded now. Rows are dated beyond the source's clock: correct their dates there, or run again when that time has come.
         Incomplete: 0 rows loaded now. Rows that left the target could not be followed: `sync reconcile --source --repair` finds where they are.
         Incomplete: 0 rows loaded now. Set the clock that is wrong first, then run the same command again.
-        Incomplete: 0 rows loaded now. Run the same command again to go on.
+        Stopped: 0 rows loaded now. Run the same command again to go on.
         1 of 2 tables could not be loaded. Fix the cause above first, then run the same command again. Table A: Source has no table dbo.A.
         ");
     }

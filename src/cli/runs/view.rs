@@ -30,6 +30,7 @@ pub(super) fn text(runs: &[Kept], screen: &Screen) -> String {
             .map_or_else(|| "–".to_owned(), |ended| clock_face(ended - record.started_at));
         let (exit, tone) = match record.exit_code {
             Some(0) => ("0".to_owned(), Tone::Plain),
+            Some(_) if record.is_stopped() => ("stopped".to_owned(), Tone::Attention),
             Some(code) => (code.to_string(), Tone::Attention),
             None if run.running => ("going".to_owned(), Tone::Plain),
             None => ("killed".to_owned(), Tone::Bad),
@@ -183,12 +184,15 @@ mod tests {
         }
     }
 
-    fn runs() -> [Kept; 4] {
+    fn runs() -> [Kept; 5] {
+        let mut stopped = kept(Some(4), false, Vec::new());
+        stopped.record.error = Some(crate::base::stop::STOPPED.to_owned());
         [
             kept(None, true, vec![Account::default()]),
             kept(None, false, vec![Account::default(), account()]),
             kept(Some(4), false, vec![account()]),
             kept(Some(0), false, Vec::new()),
+            stopped,
         ]
     }
 
@@ -197,12 +201,13 @@ mod tests {
         let text = text(&runs(), &Screen::wide(80));
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         insta::assert_snapshot!(text, @r"
-        Started (UTC)        Took  Exit       Loaded  Queries  Rows read  Bytes read
-        ────────────────  ───────  ──────  ─────────  ───────  ─────────  ──────────
-        2025-11-20 22:00        –  going           0        0          0         0 B
-        2025-11-20 22:00        –  killed  3,399,000    1,204  3,400,112  512.00 MiB
-        2025-11-20 22:00  0:14:30  4       3,399,000    1,204  3,400,112  512.00 MiB
-        2025-11-20 22:00  0:14:30  0               –        –          –           –
+        Started (UTC)        Took  Exit        Loaded  Queries  Rows read  Bytes read
+        ────────────────  ───────  ───────  ─────────  ───────  ─────────  ──────────
+        2025-11-20 22:00        –  going            0        0          0         0 B
+        2025-11-20 22:00        –  killed   3,399,000    1,204  3,400,112  512.00 MiB
+        2025-11-20 22:00  0:14:30  4        3,399,000    1,204  3,400,112  512.00 MiB
+        2025-11-20 22:00  0:14:30  0                –        –          –           –
+        2025-11-20 22:00  0:14:30  stopped          –        –          –           –
         ");
     }
 

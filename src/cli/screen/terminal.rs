@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use console::{Style, Term};
 
+use crate::base::program;
 use crate::base::text::wrapped;
 
 /// Columns of a table that is laid out for no terminal.
@@ -132,8 +133,9 @@ impl Screen {
     }
 
     /// A sentence as lines that fit a terminal, each but the first indented; one line where there is none. Ends with a
-    /// line break.
+    /// line break. Commands in it are those to type, as they take their room.
     pub fn prose(&self, text: &str) -> String {
+        let text = &program::named(text);
         match self.width {
             Some(columns) => wrapped(text, columns, "  "),
             None => format!("{text}\n"),

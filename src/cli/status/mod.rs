@@ -23,6 +23,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::exit_code::ExitCode;
 use crate::cli::context::{Context, json, result};
 use crate::cli::shared::table;
+use crate::config::FILE_DEFAULT;
 use crate::model::table::Identifier;
 use crate::status::{Status, look};
 use view::View;
@@ -53,6 +54,7 @@ pub(super) struct StatusArgs {
 
 pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode> {
     let path = context.state_of(&context.config);
+    tell_missing(context, &path);
     let facts = async || facts(context, &path, args.tables.as_deref()).await;
     if let Some(seconds) = args.watch {
         return watch::watch(context, Duration::from_secs(seconds.into()), facts).await;
@@ -74,6 +76,32 @@ pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode>
         () => text::text(&status, screen),
     })?;
     Ok(ExitCode::Done)
+}
+
+/// Tells that the configuration is missing, where that matters: somebody named it, or the state file is missing as well and the
+/// directory may be the wrong one.
+fn tell_missing(context: &Context, state: &Path) {
+    // What cannot be looked at is not known to be missing.
+    let is_there = |path: &Path| path.try_exists().unwrap_or(true);
+    let config = &context.config;
+    if is_there(config) {
+        return;
+    }
+    let is_named = config != Path::new(FILE_DEFAULT);
+    match (is_there(state), context.load()) {
+        (true, Err(error)) if is_named => context.voice.say(&format!(
+            "warning: {}; this is what the state file {} has",
+            error.chain(),
+            state.display()
+        )),
+        (false, Err(error)) if is_named => context.voice.say(&format!("warning: {}", error.chain())),
+        (false, _) => context.voice.say(&format!(
+            "note: there is no configuration file {}: change to the directory of yours, name it with --config FILE, or \
+             write one with `sync init`",
+            std::path::absolute(config).unwrap_or_else(|_| config.clone()).display()
+        )),
+        (true, _) => {}
+    }
 }
 
 /// The facts of the tables that are asked for; all tables without a list.

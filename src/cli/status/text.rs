@@ -53,6 +53,10 @@ fn last_run(status: &Status, run: &RunStatus) -> Vec<String> {
         record.host
     );
     match (record.ended_at, record.exit_code) {
+        (Some(ended), Some(code)) if record.is_stopped() => text.push_str(&format!(
+            ", was stopped, ended {} with exit code {code}",
+            at(ended)
+        )),
         (Some(ended), Some(code)) => text.push_str(&format!(", ended {} with exit code {code}", at(ended))),
         _ if run.running => {}
         _ => text.push_str(", was killed or crashed; run again to resume"),

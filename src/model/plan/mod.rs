@@ -261,6 +261,37 @@ impl TablePlan {
         self.traced.as_deref()
     }
 
+    /// Their names; none if there are none.
+    pub fn traced_names(&self) -> Vec<&str> {
+        let columns = self.traced.iter().flatten();
+        columns
+            .map(|position| self.columns()[*position].name.as_str())
+            .collect()
+    }
+
+    /// Whether the unique key holds the date: two rows of the target may be one that moved, and no index refuses that.
+    pub fn key_holds_date(&self) -> bool {
+        self.key.date.is_some_and(|date| self.key.unique.contains(&date))
+    }
+
+    /// Why rows that left cannot be followed, and the index that would change that.
+    pub fn untraced(&self) -> (&'static str, Option<&'static str>) {
+        match self.traced {
+            None => (
+                "the key holds the date and no index finds a row without it",
+                Some("an index on the rest of the key"),
+            ),
+            Some(_) if self.key_holds_date() => (
+                "the key holds the date and the rest of it finds more than one row, or no index found them as they left",
+                Some("a unique index without the date"),
+            ),
+            Some(_) => (
+                "more rows moved at once than can be looked for one by one, or a load of their dates did not bring them",
+                None,
+            ),
+        }
+    }
+
     /// Whether the table is copied whole.
     pub fn is_full(&self) -> bool {
         self.key.date.is_none()

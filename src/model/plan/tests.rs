@@ -529,3 +529,30 @@ fn an_excluded_column_is_no_part_of_a_plan() {
     }
     assert!(keyless.exclude(&id("CODE"), None).is_err());
 }
+
+/// Nobody is asked for an index that is there.
+#[test]
+fn why_rows_cannot_be_followed() {
+    let key = || index("PK", &["SALES_DATE", "ID"], true, true);
+    for (indexes, why, asked) in [
+        (vec![key()], "no index finds", "an index on the rest"),
+        (
+            vec![key(), index("IX", &["ID"], false, false)],
+            "finds more than one row",
+            "a unique index",
+        ),
+    ] {
+        let plan = plan(indexes, "SALES_DATE", None).unwrap();
+        assert!(plan.key_holds_date());
+        let (cause, index) = plan.untraced();
+        let index = index.expect("an index that would help");
+        assert!(cause.contains(why) && index.contains(asked), "{cause}; {index}");
+    }
+    let plan = plan(vec![index("PK", &["ID"], true, true)], "SALES_DATE", None).unwrap();
+    assert!(!plan.key_holds_date());
+    let (cause, index) = plan.untraced();
+    assert!(
+        cause.contains("more rows moved at once") && index.is_none(),
+        "{cause}; {index:?}"
+    );
+}

@@ -67,6 +67,8 @@ pub struct WindowWork {
 pub struct ResumePlan {
     /// The windows that the run is asked for, complete ones included, by date.
     pub windows: Vec<WindowWork>,
+    /// Whether receipts and store agreed about every window of the table.
+    pub is_in_step: bool,
     /// Warnings for an operator.
     pub warnings: Vec<String>,
 }
@@ -146,6 +148,7 @@ impl Comparison<'_> {
                 self.plan.name
             )
         }));
+        let is_in_step = found.unmatched.is_empty();
         let Found {
             in_step: mut windows,
             mut unmatched,
@@ -161,7 +164,11 @@ impl Comparison<'_> {
         for work in &mut windows {
             self.extend(session, work).await?;
         }
-        Ok(ResumePlan { windows, warnings })
+        Ok(ResumePlan {
+            windows,
+            is_in_step,
+            warnings,
+        })
     }
 
     /// Adds the days that are owed although their windows overlap others. Returns those that are not over yet.

@@ -14,7 +14,6 @@ use crate::model::brake::held;
 use crate::model::chunk::{Chunk, ChunkEvent, ChunkState, KeyRange, next_state};
 use crate::model::row::{Batch, Tally};
 use crate::model::window::Extent;
-use crate::model::window::Window;
 use crate::mssql::Session;
 use crate::pipeline::moved_rows::Accounting;
 use crate::pipeline::retrier::Place;
@@ -388,12 +387,7 @@ impl WindowRun {
             return Ok(false);
         }
         for (day, at) in &seen(table).arrived {
-            let holds = match (day, self.work.window) {
-                (Some(day), Window::Dates(_)) => holds_day(&table.plan, self.work.window, range, *day)?,
-                (None, Window::Undated) => true,
-                _ => false,
-            };
-            if holds && *at >= began {
+            if holds_day(&table.plan, self.work.window, range, *day)? && *at >= began {
                 return Ok(true);
             }
         }

@@ -6,6 +6,7 @@
 //! written again. Each chunk has one durable checkpoint, written after the target's commit. If the power
 //! fails between the two, the next run relies on the receipt.
 
+mod density;
 mod load;
 mod read;
 
@@ -32,6 +33,7 @@ use crate::mssql::is_without_value;
 use crate::pipeline::pool::Pools;
 use crate::pipeline::resume::WindowWork;
 use crate::pipeline::retrier::{Place, Retrier};
+pub use crate::pipeline::window::density::Densities;
 use crate::progress::{Event, Refused};
 use crate::source::extract::{Extracted, Limits, Request};
 use crate::target::lease::Lease;
@@ -69,6 +71,8 @@ pub struct TableContext {
     pub asked: Option<DateRange>,
     /// The moved rows that the loads of this table have shown.
     pub seen: Mutex<Seen>,
+    /// The rows a day that its reads have shown.
+    pub densities: Mutex<Densities>,
     /// Connections to both servers.
     pub pools: Pools,
     /// Lets a table have one load transaction at a time. Reading and staging do not wait for it.
@@ -319,6 +323,7 @@ impl WindowRun {
                 },
             },
             in_pieces: again || step.crowded,
+            until: None,
         };
         AbortOnDropHandle::new(tokio::spawn(async move {
             table.read(window, &request, expected).await

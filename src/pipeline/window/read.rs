@@ -3,12 +3,15 @@
 //! A read that was cut keeps the rows that came: the next chunk begins behind them. So nothing is read twice, and a cut is
 //! never taken for the end of a window.
 
+use std::sync::{MutexGuard, PoisonError};
+
 use crate::base::error::Result;
 use crate::base::stop::stopped;
 use crate::governor::{Ask, Found, LEAST_ROWS};
 use crate::model::plan::{AccessPath, TablePlan};
 use crate::model::window::Window;
 use crate::pipeline::retrier::Place;
+use crate::pipeline::window::density::Densities;
 use crate::pipeline::window::{Read, TableContext};
 use crate::source::extract::{Request, extract};
 
@@ -63,6 +66,10 @@ impl TableContext {
             let limits = &mut request.limits;
             limits.rows = limits.rows.min(turn.permit.rows);
             limits.bytes = limits.bytes.min(turn.permit.bytes);
+            let is_forward = matches!(ask, Ask::Chunk { .. }) && plan.access_path == AccessPath::Date;
+            if is_forward {
+                request.until = self.densities().until(window, &request)?;
+            }
             let clock = &self.retrier.clock;
             let began = clock.monotonic();
             self.retrier.meter.asks((window, &request.range.after));
@@ -70,6 +77,9 @@ impl TableContext {
             let took = clock.monotonic().saturating_sub(began);
             self.pools.end(turn);
             if !rows.cut || rows.batch.row_count() > 0 {
+                if is_forward {
+                    self.densities().learn(window, &request, &rows)?;
+                }
                 return Ok(Read { rows, began, took });
             }
             // The rest of a chunk that was split has rows that nobody has counted.
@@ -86,6 +96,11 @@ impl TableContext {
                 .rows
                 .min(usize::try_from(fewer).unwrap_or(usize::MAX));
         }
+    }
+
+    /// No code under the lock panics half-way.
+    fn densities(&self) -> MutexGuard<'_, Densities> {
+        self.densities.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

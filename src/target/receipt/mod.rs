@@ -11,14 +11,14 @@ mod sums;
 mod write;
 
 pub use plan::{
-    Fingerprint, Recorded, add_unfollowed, all_followed, is_loaded, is_same_name, is_shadow_of, left_shadow,
-    plan, put_plan, renew_plan, source_table, tables, unfollowed,
+    Fingerprint, Recorded, add_leaving, all_followed, is_loaded, is_same_name, is_shadow_of, left_shadow,
+    on_their_way, plan, put_on_their_way, put_plan, renew_plan, source_table, tables, unfollowed,
 };
 pub(super) use record::id_of;
 pub use record::{Incarnation, Receipt, Seal, read, read_windows, refuse_other_key, windows};
 pub use retire::{
-    cut, drop_all, drop_from, drop_table, drop_with_table, forget, mark_all_stale, mark_stale, pass_on,
-    put_seals, ranges, split,
+    cut, drop_all, drop_from, drop_table, drop_with_table, forget, mark_all_stale, mark_stale, of_days,
+    pass_on, put_seals, split,
 };
 pub use sums::{Sums, sums};
 pub use write::{another_table, is_here, write};

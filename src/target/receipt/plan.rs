@@ -1,18 +1,25 @@
 //! The plan of a target table in `[sync].[plan]`: its access path, its fingerprint, and its count of
 //! unfollowed rows.
 
+use chrono::NaiveDate;
+
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::{AccessPath, SOURCE_TABLE, TARGET_TABLE};
 use crate::model::row::Value;
 use crate::model::table::TableName;
 use crate::mssql::Session;
 use crate::target::lease::{Lease, fence};
+use crate::target::leaving::{OnTheirWay, add_on_their_way};
 
 /// The conditions that a table was loaded under: one name and one value a part.
 pub type Fingerprint = Vec<(String, String)>;
 
 /// The part that counts the rows that left the table and could not be followed.
 const UNFOLLOWED: &str = "rows not followed";
+
+/// The part with the traced columns, and the keys and days of the rows that left for another day and are not known to have
+/// come.
+const ON_THEIR_WAY: &str = "rows on their way";
 
 /// The target tables that have a plan, as receipts name them, in the order of their names.
 ///
@@ -48,24 +55,25 @@ pub async fn plan(session: &mut Session, table: &TableName) -> Result<Option<Rec
     let Some(row) = rows.first() else {
         return Ok(None);
     };
-    let unreadable = || {
-        Error::new(
-            ErrorKind::State,
-            format!(
-                "The plan of target table {name} in [sync].[plan] is not as this version writes it; it was changed by hand \
-                 or by another version; put the row back from a backup, or run `sync forget` for the table, which is then \
-                 loaded anew"
-            ),
-        )
-    };
-    let access_path = AccessPath::named(row.text("access_path")?).ok_or_else(unreadable)?;
-    let fingerprint =
-        serde_json::from_str(row.text("fingerprint")?).map_err(|error| unreadable().with_source(error))?;
+    let access_path = AccessPath::named(row.text("access_path")?).ok_or_else(|| unreadable(&name))?;
+    let fingerprint = serde_json::from_str(row.text("fingerprint")?)
+        .map_err(|error| unreadable(&name).with_source(error))?;
     Ok(Some(Recorded {
         table: row.text("table_name")?.to_owned(),
         access_path,
         fingerprint,
     }))
+}
+
+fn unreadable(name: &str) -> Error {
+    Error::new(
+        ErrorKind::State,
+        format!(
+            "The plan of target table {name} in [sync].[plan] is not as this version writes it; it was changed by hand or \
+             by another version; put the row back from a backup, or run `sync forget` for the table, which is then loaded \
+             anew"
+        ),
+    )
 }
 
 /// The source's table in a fingerprint.
@@ -163,19 +171,98 @@ fn count_of(fingerprint: &Fingerprint) -> u64 {
     part.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
 }
 
-/// Adds to the number of unfollowed rows, within the caller's transaction, which also commits the rows'
-/// leaving.
-pub async fn add_unfollowed(session: &mut Session, table: &TableName, more: u64) -> Result<()> {
-    let Some(Recorded { mut fingerprint, .. }) = plan(session, table).await? else {
+/// Adds to the number of unfollowed rows and to the rows on their way, by the traced columns with these names, within the
+/// caller's transaction, which also commits the rows' leaving. Rows on their way that there is no room for count as
+/// unfollowed, and so do those that are known by other columns.
+pub async fn add_leaving(
+    session: &mut Session,
+    table: &TableName,
+    columns: &[&str],
+    unfollowed: u64,
+    followed: &OnTheirWay,
+) -> Result<()> {
+    let Some(recorded) = plan(session, table).await? else {
         return Ok(());
     };
-    let count = count_of(&fingerprint).saturating_add(more);
-    fingerprint.retain(|(part, _)| part != UNFOLLOWED);
-    fingerprint.push((UNFOLLOWED.to_owned(), count.to_string()));
+    let (mut rows, others) = recorded.on_their_way(columns)?;
+    let without_room = add_on_their_way(&mut rows, followed);
+    renew_leaving(
+        session,
+        table,
+        recorded,
+        unfollowed + others + without_room,
+        (columns, &rows),
+    )
+    .await
+}
+
+/// Replaces the rows on their way, and adds to the number of unfollowed rows, within the caller's transaction.
+pub async fn put_on_their_way(
+    session: &mut Session,
+    table: &TableName,
+    columns: &[&str],
+    unfollowed: u64,
+    rows: &OnTheirWay,
+) -> Result<()> {
+    match plan(session, table).await? {
+        Some(recorded) => renew_leaving(session, table, recorded, unfollowed, (columns, rows)).await,
+        None => Ok(()),
+    }
+}
+
+async fn renew_leaving(
+    session: &mut Session,
+    table: &TableName,
+    Recorded { mut fingerprint, .. }: Recorded,
+    unfollowed: u64,
+    (columns, rows): (&[&str], &OnTheirWay),
+) -> Result<()> {
+    let count = count_of(&fingerprint).saturating_add(unfollowed);
+    fingerprint.retain(|(part, _)| part != UNFOLLOWED && part != ON_THEIR_WAY);
+    if count > 0 {
+        fingerprint.push((UNFOLLOWED.to_owned(), count.to_string()));
+    }
+    if !rows.is_empty() {
+        let rows: Vec<_> = rows.iter().collect();
+        fingerprint.push((ON_THEIR_WAY.to_owned(), written(&(columns, rows))?));
+    }
     renew_plan(session, table, &fingerprint).await
 }
 
-/// Resets the number of unfollowed rows, after all of the table was compared with the source.
+/// The rows that left a target table for another day and are not known to have come, and the number of those among them that
+/// are known by other columns than these; none without a plan.
+///
+/// # Errors
+/// As [`plan`].
+pub async fn on_their_way(
+    session: &mut Session,
+    table: &TableName,
+    columns: &[&str],
+) -> Result<(OnTheirWay, u64)> {
+    let known = plan(session, table).await?;
+    known.map_or(Ok((OnTheirWay::new(), 0)), |known| known.on_their_way(columns))
+}
+
+/// A row on its way: its key, and the day that it left for.
+type Row = (Vec<u8>, Option<NaiveDate>);
+
+impl Recorded {
+    fn on_their_way(&self, columns: &[&str]) -> Result<(OnTheirWay, u64)> {
+        let part = self.fingerprint.iter().find(|(part, _)| part == ON_THEIR_WAY);
+        let Some((_, part)) = part else {
+            return Ok((OnTheirWay::new(), 0));
+        };
+        let (by, rows): (Vec<String>, Vec<Row>) =
+            serde_json::from_str(part).map_err(|error| unreadable(&self.table).with_source(error))?;
+        Ok(match by == columns {
+            true => (rows.into_iter().collect(), 0),
+            false => (OnTheirWay::new(), rows.len() as u64),
+        })
+    }
+}
+
+/// Resets the number of unfollowed rows, after all of the table was compared with the source. That says nothing of rows that
+/// are on their way to dates that nothing is loaded of.
 ///
 /// # Errors
 /// `Busy` if the lease was lost; those of [`Session::commit`].
@@ -189,8 +276,8 @@ pub async fn all_followed(session: &mut Session, lease: &Lease, table: &TableNam
     session.commit().await
 }
 
-fn written(fingerprint: &Fingerprint) -> Result<String> {
-    serde_json::to_string(fingerprint).map_err(|error| {
+fn written(part: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(part).map_err(|error| {
         Error::new(ErrorKind::Internal, "A plan cannot be written as JSON").with_source(error)
     })
 }

@@ -6,7 +6,7 @@ use super::record::{COLUMNS, Receipt, seal};
 use super::write::write;
 use crate::base::error::Result;
 use crate::base::failpoint;
-use crate::model::chunk::KeyRange;
+use crate::model::chunk::Chunk;
 use crate::model::row::Value;
 use crate::model::table::TableName;
 use crate::model::window::Window;
@@ -14,17 +14,17 @@ use crate::mssql::Session;
 use crate::target::lease::{Lease, fence};
 use crate::tsql::predicate::day;
 
-/// The key ranges of the receipts of every window that holds one of `dates`, and with `undated` of the
-/// windows of rows without a date.
+/// The chunks of every window that holds one of `dates`, and with `undated` of the windows of rows without a date, by their
+/// receipts.
 ///
 /// # Errors
 /// `State` if a receipt is not as this version writes it; those of [`Session::many_rows`].
-pub async fn ranges(
+pub async fn of_days(
     session: &mut Session,
     lease: &Lease,
     dates: &[NaiveDate],
     undated: bool,
-) -> Result<Vec<(Window, u32, KeyRange)>> {
+) -> Result<Vec<(Window, Chunk)>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM [sync].[receipt] WHERE [table_name] = @P1 \
          AND (([window_start] >= @P5 AND [window_start] <= @P2 AND [window_end] > @P3) OR [window_start] IN (@P4, @P6))"
@@ -42,7 +42,7 @@ pub async fn ranges(
         day(first.with_day(1).unwrap_or(first)),
         day(Window::All.stored_start()),
     ];
-    let mut ranges = Vec::new();
+    let mut chunks = Vec::new();
     for row in session.many_rows(&sql, &params).await? {
         let Receipt { window, chunk, .. } = Receipt::from_row(&row, None)?;
         let concerned = match window {
@@ -50,10 +50,10 @@ pub async fn ranges(
             Window::Undated | Window::All => undated,
         };
         if concerned {
-            ranges.push((window, chunk.ordinal, chunk.range));
+            chunks.push((window, chunk));
         }
     }
-    Ok(ranges)
+    Ok(chunks)
 }
 
 /// Marks a chunk's receipt as stale, because rows of it moved to another chunk. Returns the number of

@@ -10,7 +10,7 @@ use crate::model::window::Window;
 use crate::mssql::Session;
 
 /// Sums over a window's receipts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Receipts of any state.
     pub chunks: u64,

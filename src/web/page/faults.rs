@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::layout::{badge, command, error, names, stamp, window_link};
-use crate::base::text::counted;
+use crate::base::text::{counted, thousands};
 use crate::status::{
     Fault, Status, TableStatus, Unrepaired, differing_line, faults, missing, months, notes, of_table,
     reconcile_line, run_again,
@@ -13,6 +13,9 @@ use crate::web::markup::{prose, shown};
 
 /// The most faults that the page of all tables lists; more belong to a page of one table.
 const FAULTS_MAX: usize = 50;
+
+/// The faults that stand open above the grid. More would push it off the screen.
+const OPEN_MAX: usize = 3;
 
 /// The faults of the tables that a filter names.
 pub(super) fn section(status: &Status, filter: &Filter) -> Markup {
@@ -27,8 +30,14 @@ pub(super) fn section(status: &Status, filter: &Filter) -> Markup {
     html! {
         section #faults aria-labelledby="faults-head" hidden[items.is_empty()] {
             h2 #faults-head { "To put right" }
-            ul.faults { @for item in items.iter().take(FAULTS_MAX) { li { (item) } } }
-            @if left > 0 { p.hint { "And " (counted(left, "other")) ": choose a table to see its own." } }
+            ul.faults { @for item in items.iter().take(OPEN_MAX) { li { (item) } } }
+            @if items.len() > OPEN_MAX {
+                details {
+                    summary { "And " (counted((items.len() - OPEN_MAX) as u64, "other")) }
+                    ul.faults { @for item in items.iter().take(FAULTS_MAX).skip(OPEN_MAX) { li { (item) } } }
+                    @if left > 0 { p.hint { "And " (thousands(left)) " more: choose a table to see its own." } }
+                }
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn findings(seen: &Seen, differing: &[PassDifferences]) -> Markup {
         path: "/reconcile",
         title: "Reconcile",
         events: None,
-        as_of: Some((seen.status.pace.wall, seen.status.pace.now)),
+        seen: Some(seen),
     };
     let of = |pass: &PassStatus| {
         let mut left = differing.iter().filter(|left| !left.chunks.is_empty());
@@ -41,8 +41,8 @@ pub(crate) fn findings(seen: &Seen, differing: &[PassDifferences]) -> Markup {
             }
             @if passes.is_empty() {
                 p { "Nothing was compared yet. These compare all that is loaded:" }
-                (command(&format!("{} reconcile", program::name())))
-                (command(&format!("{} reconcile --source", program::name())))
+                (command(&format!("{} reconcile", program::command())))
+                (command(&format!("{} reconcile --source", program::command())))
             }
             @for pass in passes.iter().rev() { (of_pass(seen, pass, of(pass))) }
         },

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::layout::{class, names, of_show, window_path};
 use crate::base::text::{counted, thousands};
 use crate::model::window::Window;
-use crate::status::{Condition, Line, Part, Status, worst};
+use crate::status::{Condition, Line, Part, REFUSED, Status, worst};
 use crate::web::filter::{Filter, Show};
 use crate::web::markup::shown;
 
@@ -162,8 +162,11 @@ impl<'a> Grid<'a> {
             table: Some(name.clone()),
         };
         html! {
-            tr #(id) {
-                th scope="row" { a href={ "/" (only.query()) } title=(shown(name)) { (shown(name)) } }
+            tr #(id) class=[line.table.refused.as_ref().map(|_| "refused")] {
+                th scope="row" {
+                    a href={ "/" (only.query()) } title=(shown(name)) { (shown(name)) }
+                    @if line.table.refused.is_some() { (refused()) }
+                }
                 @match line.whole {
                     Some(whole) if !self.months.is_empty() => {
                         td.w colspan=(self.months.len()) { @if whole.known.is_none() { (nothing_of(whole)) } }
@@ -242,6 +245,11 @@ impl<'a> Grid<'a> {
                 .filter(|line| names(self.filter, &line.table.name))
                 .flat_map(|line| line.parts())
         };
+        let refused_tables = self
+            .lines
+            .iter()
+            .filter(|(line, _)| line.table.refused.is_some() && names(self.filter, &line.table.name));
+        let tables = refused_tables.count() as u64;
         let count = |condition| all().filter(|part| part.state == condition).count() as u64;
         html! {
             ul #legend.legend aria-label="Legend: windows by their state" {
@@ -253,6 +261,9 @@ impl<'a> Grid<'a> {
                         }
                     }
                 }
+                @if tables > 0 {
+                    li { a href={ "/" (self.with(Show::Failed).query()) } { (refused()) " " b { (counted(tables, "table")) } } }
+                }
             }
         }
     }
@@ -261,25 +272,26 @@ impl<'a> Grid<'a> {
     fn that_shows(&self, condition: Condition) -> Filter {
         let narrowest = [Show::Failed, Show::Incomplete, Show::All];
         let show = narrowest.into_iter().find(|show| shows(*show, condition));
+        self.with(show.unwrap_or_default())
+    }
+
+    /// The filter, with another choice of what is shown.
+    fn with(&self, show: Show) -> Filter {
         Filter {
-            show: show.unwrap_or_default(),
+            show,
             table: self.filter.table.clone(),
         }
     }
 
     /// The choice of what is shown.
     pub(super) fn choice(&self) -> Markup {
-        let with = |show| Filter {
-            show,
-            table: self.filter.table.clone(),
-        };
         let tables = self.lines.iter().map(|(line, _)| line.table.name.as_str());
         html! {
             div.choice {
                 ul.pills aria-label="Windows to show" {
                     @for (show, name) in [(Show::All, "All"), (Show::Incomplete, "Not complete"), (Show::Failed, "Failed")] {
                         li {
-                            a href={ "/" (with(show).query()) } aria-current=[(show == self.filter.show).then_some("true")] { (name) }
+                            a href={ "/" (self.with(show).query()) } aria-current=[(show == self.filter.show).then_some("true")] { (name) }
                         }
                     }
                 }
@@ -338,6 +350,13 @@ fn name_of(year: i32, month: u32) -> Markup {
     let name = day.map_or_else(String::new, |day| day.format("%b").to_string());
     let (initial, rest) = name.split_at(name.len().min(1));
     html! { (initial) span { (rest) } }
+}
+
+/// The mark of a table that the last run refused. Its cells tell what was verified before, and look it.
+fn refused() -> Markup {
+    html! {
+        span.badge { i.k.f aria-hidden="true" { (REFUSED) } " refused" }
+    }
 }
 
 fn nothing_of(part: Part<'_>) -> Markup {

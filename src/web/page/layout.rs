@@ -8,6 +8,7 @@ use crate::model::window::Window;
 use crate::status::Condition;
 use crate::web::filter::Filter;
 use crate::web::markup::{prose, shown};
+use crate::web::seen::{Seen, Subject};
 
 /// The mark of the program, in a tab of a browser.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath \
@@ -28,8 +29,8 @@ pub(super) struct Frame<'a> {
     pub(super) title: &'a str,
     /// The path of the events that keep the page up to date, if it is kept.
     pub(super) events: Option<String>,
-    /// The clock that all times are of, and the time of the page; `None` without times.
-    pub(super) as_of: Option<(Wall, DateTime<Utc>)>,
+    /// What was looked at; `None` of a page without it.
+    pub(super) seen: Option<&'a Seen>,
 }
 
 /// A whole page.
@@ -60,10 +61,13 @@ pub(super) fn page(frame: &Frame<'_>, body: &Markup) -> Markup {
                             }
                         }
                     }
+                    @if let Some((source, target)) = frame.seen.and_then(|seen| seen.subject.ends.as_ref()) {
+                        p.ends { (shown(source)) " → " (shown(target)) }
+                    }
                 }
                 main #main tabindex="-1" { (body) }
                 footer.foot {
-                    @if let Some((wall, now)) = frame.as_of { (as_of(wall, now)) }
+                    @if let Some(seen) = frame.seen { (as_of(seen)) (files(&seen.subject)) }
                     p { "sync " (env!("CARGO_PKG_VERSION")) ". This page only shows: it asks no server and changes nothing." }
                 }
             }
@@ -72,9 +76,17 @@ pub(super) fn page(frame: &Frame<'_>, body: &Markup) -> Markup {
 }
 
 /// The time of a page, and the zone of all its times.
-pub(super) fn as_of(wall: Wall, now: DateTime<Utc>) -> Markup {
+pub(super) fn as_of(seen: &Seen) -> Markup {
+    let (wall, now) = (seen.status.pace.wall, seen.status.pace.now);
     html! {
         p #as-of { "As of " (stamp(wall, now)) ". All times are of the time zone " (wall.zone().name()) "." }
+    }
+}
+
+/// The files that a page was made from.
+fn files(subject: &Subject) -> Markup {
+    html! {
+        p { "State file " code { (shown(&subject.state)) } ", configuration " code { (shown(&subject.config)) } "." }
     }
 }
 

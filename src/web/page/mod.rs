@@ -40,7 +40,7 @@ pub(crate) fn index(seen: &Seen, filter: &Filter) -> Markup {
         path: "/",
         title: filter.table.as_deref().unwrap_or("Status"),
         events: Some(format!("/events{}", filter.query())),
-        as_of: Some((status.pace.wall, seen.status.pace.now)),
+        seen: Some(seen),
     };
     let legend = grid.legend();
     page(
@@ -54,6 +54,7 @@ pub(crate) fn index(seen: &Seen, filter: &Filter) -> Markup {
                 }))
             }
             div.head { (now::now(seen)) (plot::plot(seen)) }
+            (faults::section(status, filter))
             (now::governor(seen))
             section.tables aria-labelledby="grid-title" {
                 h2 #grid-title { "Grid" }
@@ -62,7 +63,6 @@ pub(crate) fn index(seen: &Seen, filter: &Filter) -> Markup {
                 (grid.region())
             }
             @if let Some(table) = &filter.table { (windows(seen, table)) }
-            (faults::section(status, filter))
             (faults::notes_section(status))
         },
     )
@@ -78,10 +78,7 @@ pub(crate) fn fragments(seen: &Seen, filter: &Filter) -> Vec<(String, Markup)> {
         ("governor".to_owned(), now::governor(seen)),
         ("faults".to_owned(), faults::section(status, filter)),
         ("notes".to_owned(), faults::notes_section(status)),
-        (
-            "as-of".to_owned(),
-            layout::as_of(status.pace.wall, seen.status.pace.now),
-        ),
+        ("as-of".to_owned(), layout::as_of(seen)),
     ];
     fragments.extend(Grid::of(status, filter).fragments());
     if let Some(table) = &filter.table {
@@ -103,7 +100,7 @@ pub(crate) fn problem(status: u16, text: &str) -> Markup {
         path: "",
         title,
         events: None,
-        as_of: None,
+        seen: None,
     };
     page(
         &frame,

@@ -25,7 +25,7 @@ pub(crate) fn next(seen: &Seen) -> Markup {
         path: "/next",
         title: "Next run",
         events: None,
-        as_of: Some((status.pace.wall, seen.status.pace.now)),
+        seen: Some(seen),
     };
     let run = status.run.as_ref();
     let tables = run.and_then(|run| asked(status, run));
@@ -43,7 +43,7 @@ pub(crate) fn next(seen: &Seen) -> Markup {
             h1 { "What the next run would do" }
             p {
                 "By the state file alone: no server was asked, so nothing here tells what is new at the source. "
-                code { (program::name()) " plan" } " asks both servers and tells rows and time, too."
+                code { (program::command()) " plan" } " asks both servers and tells rows and time, too."
             }
             @if let Some(run) = status.running() {
                 (note(Tone::Plain, &html! {

@@ -58,7 +58,7 @@ pub(super) fn rate(seen: &Seen, of: impl Fn(&crate::web::seen::Rate) -> f64) -> 
 }
 
 fn never(status: &Status) -> Markup {
-    let name = program::name();
+    let name = program::command();
     html! {
         h2 #now-head { "No run has been here" }
         @if status.is_kept {
@@ -141,7 +141,7 @@ fn waits(seen: &Seen, run: &RunStatus) -> Markup {
             }))
         } @else if is_paused {
             (note(Tone::Waiting, &html! {
-                p { "Paused: reads under way end first, and no further one begins; " code { (program::name()) " resume" } " goes on." }
+                p { "Paused: reads under way end first, and no further one begins; " code { (program::command()) " resume" } " goes on." }
             }))
         }
         @if let Some(waiting) = &run.waiting {
@@ -240,6 +240,17 @@ fn ended(seen: &Seen, run: &RunStatus) -> Markup {
     let took = took.and_then(|took| took.to_std().ok()).unwrap_or(Duration::ZERO);
     html! {
         @match (record.ended_at, record.exit_code) {
+            (Some(at), Some(code)) if record.is_stopped() => {
+                h2 #now-head { "The last run was stopped" }
+                p {
+                    "The run (" (dates_of(status, run)) ") that began " (stamp(wall, record.started_at))
+                    " was asked to stop, and ended " (stamp(wall, at)) " after " (duration(took)) " with exit code " (code) "."
+                }
+                (note(Tone::Plain, &html! {
+                    p { "What it had verified stays. The same command resumes it:" }
+                    (command(&again))
+                }))
+            },
             (Some(at), Some(code)) => {
                 h2 #now-head { "No run is going" }
                 p {

@@ -17,7 +17,7 @@ pub(crate) fn runs(seen: &Seen) -> Markup {
         path: "/runs",
         title: "Runs",
         events: None,
-        as_of: Some((seen.status.pace.wall, seen.status.pace.now)),
+        seen: Some(seen),
     };
     page(
         &frame,
@@ -82,6 +82,7 @@ fn exit(run: &Kept) -> Markup {
     html! {
         @match run.record.exit_code {
             Some(0) => { b { "0" } " done" },
+            Some(code) if run.record.is_stopped() => { b { (code) } " stopped: the same command again resumes it" },
             Some(code) => { b.bad { (code) } @if let Some(words) = meaning(code) { " " (words) } },
             None if run.running => { b { "going" } },
             None => { b.bad { "killed" } ", or crashed" },
@@ -92,7 +93,7 @@ fn exit(run: &Kept) -> Markup {
 fn more(run: &Kept, total: Option<&Account>) -> Markup {
     let record = &run.record;
     html! {
-        @if let Some(text) = &record.error { (error(text)) }
+        @if let Some(text) = record.error.as_ref().filter(|_| !record.is_stopped()) { (error(text)) }
         @if let Some(total) = total {
             details {
                 summary { "Account by table" }

@@ -79,7 +79,7 @@ pub(crate) fn window(
         path: "",
         title: &title,
         events: None,
-        as_of: Some((status.pace.wall, seen.status.pace.now)),
+        seen: Some(seen),
     };
     Some(page(&frame, &html! { (place) (body) }))
 }

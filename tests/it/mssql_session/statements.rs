@@ -59,7 +59,7 @@ async fn the_catalog_as_it_is() {
         ("POSREPL01", "POS")
     );
     assert_eq!(info.updateability, "READ_WRITE");
-    assert!(info.now >= schema.create_date && !info.version.is_empty() && !info.version.contains('\n'));
+    assert!(info.clock.now >= schema.create_date && !info.version.is_empty() && !info.version.contains('\n'));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Clocks that are wrong: nothing is closed by them and nothing settled, and the run says so.
 
 use testkit::story::{Story, Table, at, last_of, nth};
+use testkit::{Ended, job};
 
 const SIXTY_DAYS: i64 = 60 * 86_400;
 
@@ -68,6 +69,34 @@ async fn a_source_whose_clock_is_ahead_settles_nothing() {
     for ended in ahead {
         ended.exits(4).says("clock");
     }
+}
+
+/// The clocks agree when a run starts. The source's jumps while the first table is loaded, or another server takes over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_whose_clock_jumps_in_the_middle_of_a_run_settles_nothing() {
+    let Some(mut s) = begin("a_source_whose_clock_jumps_in_the_middle_of_a_run_settles_nothing").await else {
+        return;
+    };
+    let (month, last) = (s.month(-1), last_of(s.month(-1)));
+    s.rows(month, last, 2).await;
+    s.and_a_table_after_it("LATER").await;
+    let commit = job::commit().nth(1).stalls(&s.server);
+    let (first, end) = (month.to_string(), last.to_string());
+    let child = s
+        .project
+        .spawn(&["run", "--start-date", &first, "--end-date", &end]);
+    s.server.faults().wait_fired(commit, 1).await;
+    s.source_clock(SIXTY_DAYS);
+    s.server.faults().remove(commit);
+    let ahead = Ended::of(child).await;
+    s.source_clock(0);
+    let late = at(nth(month, 8), "12:00:00");
+    s.source(&format!("INSERT INTO dbo.LATER VALUES (-1, '{late}', 0)"))
+        .await;
+    s.run(month, last).await.exits(0).does_not_say("clock");
+    s.equal_too("LATER").await;
+    ahead.exits(4).says("clock");
+    s.nothing_is_left(month, last).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

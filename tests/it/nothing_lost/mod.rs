@@ -9,6 +9,7 @@ mod chains;
 mod clocks;
 mod identity;
 mod leaving;
+mod on_their_way;
 mod open_windows;
 mod restored;
 mod sentinels;

@@ -237,7 +237,7 @@ async fn a_server_that_never_answers_does_not_hold_up_the_end() {
     assert_eq!(job.clock.monotonic(), Duration::from_secs(10));
     let warnings = job.warnings();
     assert!(
-        warnings[0].starts_with("Earlier notices were given up"),
+        warnings[0].starts_with("Earlier notices were given up") && warnings[0].ends_with(": `start`"),
         "{warnings:?}"
     );
     assert!(

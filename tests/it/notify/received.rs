@@ -164,6 +164,8 @@ async fn rows_that_differ_are_told_at_once_and_at_the_end() {
         text(&heard[0].json()["message"]).starts_with("T 2025-10: "),
         "{heard:?}"
     );
+    assert_eq!(heard[0].json()["table"], "T", "{heard:?}");
+    assert!(heard[1].json()["table"].is_null(), "{heard:?}");
     assert_eq!(heard[1].json()["tables"][0]["state"], "mismatched", "{heard:?}");
     assert_eq!(
         events(&receiver),
@@ -176,6 +178,7 @@ async fn rows_that_differ_are_told_at_once_and_at_the_end() {
     sync(&project, &["reconcile"]).await.expect(3);
     let heard = receiver.heard();
     assert_eq!(heard[0].json()["command"], "reconcile");
+    assert_eq!(heard[0].json()["table"], "T", "{heard:?}");
     assert!(
         text(&heard[1].json()["message"]).contains("`sync reconcile --repair` loads again"),
         "{heard:?}"
@@ -243,6 +246,7 @@ async fn a_pause_that_is_forgotten_is_told_and_so_is_its_end() {
     project.sync_with(&["resume"], &SECRETS).await.expect(0);
     Ended::of(child).await.expect(0);
     let heard = receiver.heard();
+    assert_eq!(heard[0].json()["table"], "T", "{heard:?}");
     let [waits, over] = [0, 1].map(|at| heard[at].json()["wait"].clone());
     assert_eq!(
         (&waits["cause"], &waits["is_over"]),
@@ -436,7 +440,8 @@ async fn doctor_says_what_is_missing_of_notices() {
         .sync(&["doctor"])
         .await
         .expect(0)
-        .says("A command is notified of failure");
+        .says("A command is notified of failure")
+        .says("There is no program no-such-program-anywhere that this user may run");
     let ended = project.sync(&["doctor", "--notify"]).await.expect(7);
     ended.says("The command of [notify] cannot be started");
     let ended = project.sync(&RUN).await.expect(0);

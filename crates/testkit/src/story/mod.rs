@@ -120,6 +120,8 @@ pub struct Story {
     pub project: Project,
     /// The server's day when the story began.
     pub today: NaiveDate,
+    /// The last day whose rows were old enough to be read then.
+    last_day: NaiveDate,
     table: Table,
     tables: Vec<&'static str>,
     config: BTreeMap<String, String>,
@@ -141,12 +143,13 @@ impl Story {
 
     async fn on(server: Server, table: Table) -> Story {
         server.at_source(&table.create("T")).await;
-        let today = server.today().await;
+        let (today, last_day) = (server.today().await, server.last_day().await);
         let project = Project::new(&server, &table.section("T"));
         Story {
             server,
             project,
             today,
+            last_day,
             table,
             tables: vec!["T"],
             config: BTreeMap::new(),
@@ -169,9 +172,10 @@ impl Story {
         }
     }
 
-    /// The first day of a month so many months from the server's own.
+    /// The first day of a month so many months from the one that is being read. In a month's first hour that is the month
+    /// before.
     pub fn month(&self, months: i32) -> NaiveDate {
-        let first = self.today.with_day(1).expect("a month has a first day");
+        let first = self.last_day.with_day(1).expect("a month has a first day");
         let by = Months::new(months.unsigned_abs());
         if months < 0 { first - by } else { first + by }
     }
@@ -179,7 +183,7 @@ impl Story {
     /// A month that has ended, and the days since: with `settle_days` set to them it is compared today for the last
     /// time.
     pub fn month_that_settles_today(&self) -> (NaiveDate, u64) {
-        let first = self.month(if self.today.day() > 1 { -1 } else { -2 });
+        let first = self.month(if self.last_day.day() > 1 { -1 } else { -2 });
         let end = last_of(first) + Days::new(1);
         (first, (self.today - end).num_days().unsigned_abs())
     }

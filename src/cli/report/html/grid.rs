@@ -9,7 +9,7 @@ use super::{heading, shown};
 use crate::base::text::thousands;
 use crate::cli::report::facts::{Report, TableFacts};
 use crate::model::window::Window;
-use crate::status::Condition;
+use crate::status::{Condition, REFUSED};
 
 const MONTHS: [(&str, &str); 12] = [
     ("J", "January"),
@@ -69,6 +69,7 @@ fn of_table(at: usize, table: &TableFacts) -> Markup {
             caption {
                 a href={"#table-" (at)} { (shown(&table.name)) }
                 ": " (thousands(complete)) " of " (thousands(table.windows.len() as u64)) " complete"
+                @if table.refused.is_some() { ", " span.bad { (REFUSED) " refused" } }
             }
             @if !years.is_empty() { thead { tr {
                 th scope="col" { "Year" }

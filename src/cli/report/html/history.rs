@@ -121,10 +121,11 @@ pub(super) fn runs(report: &Report) -> Markup {
 fn ended(run: &Kept) -> Markup {
     html! {
         @match run.record.exit_code {
+            Some(code) if run.record.is_stopped() => { (code) ": it was asked to stop" },
             Some(code) => { (code) ": " (meaning(code).unwrap_or("an unknown exit code")) },
             None => { @if run.running { "it is going" } @else { "killed, or its machine lost power" } },
         }
-        @if let Some(error) = &run.record.error { br; span.soft { (prose(error)) } }
+        @if let Some(error) = run.record.error.as_ref().filter(|_| !run.record.is_stopped()) { br; span.soft { (prose(error)) } }
     }
 }
 

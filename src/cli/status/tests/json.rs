@@ -44,6 +44,7 @@ fn small() -> Status {
             table: "ITEM".to_owned(),
             targets: vec!["t_ITEM".to_owned()],
             month: Some(day("2025-09-01")),
+            database: None,
         }],
         passes: vec![PassStatus {
             pass: Pass {

@@ -381,6 +381,17 @@ fn a_run_that_was_killed_or_refused() {
         refused.contains(" with exit code 2\n  sync.toml, line 3: no such key\n"),
         "{refused}"
     );
+    let run = status.run.as_mut().unwrap();
+    run.record.exit_code = Some(4);
+    run.record.error = Some(crate::base::stop::STOPPED.to_owned());
+    let stopped = text::text(&status, &Screen::none());
+    assert!(
+        stopped.contains(", was stopped, ended ")
+            && stopped.contains(
+                "with exit code 4\n  The run was asked to stop; run the same command again to resume\n"
+            ),
+        "{stopped}"
+    );
 }
 
 #[test]

@@ -36,6 +36,11 @@ fn hostile() -> Seen {
         }
     }
     seen.config_error = Some(NAME.to_owned());
+    seen.subject = crate::web::seen::Subject {
+        ends: Some((NAME.to_owned(), NAME.to_owned())),
+        config: NAME.to_owned(),
+        state: NAME.to_owned(),
+    };
     seen
 }
 

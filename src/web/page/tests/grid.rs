@@ -46,11 +46,12 @@ fn each_cell_says_what_it_is() {
     ~ stale 1
     X failed 1
     ≠ mismatched 1
+    ! refused 1 table
     State of each table, by month
     Table 2024 2025 undated whole table Rows
     Jun Jul Aug Sep Oct Nov Dec Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov
     SALES ■ ■ ■ X ■ ≠ ■ ■ ~ ■ ○ ■ ■ ■ ■ ► ○ ▄ ■ 7,920,000
-    PAYMENT ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ■ ▄ 880,000
+    PAYMENT ! refused ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ○ ■ ▄ 880,000
     VOID · nothing is loaded 0
     ITEM ■ 440,000
     ");
@@ -98,6 +99,38 @@ fn each_cell_says_what_it_is() {
     ");
 }
 
+/// What is verified of it says nothing of what the last run did.
+#[test]
+fn a_table_that_was_refused_looks_so_though_all_its_windows_are_complete() {
+    let mut seen = going();
+    let payment = &mut seen.status.tables[1];
+    payment.windows.truncate(1);
+    let page = index(&seen, &Filter::default());
+    let row = &page.0[page.0.find("<tr id=\"t1\" class=\"refused\">").unwrap()..];
+    let row = text_of(&maud::PreEscaped(row[..row.find("</tr>").unwrap()].to_owned()));
+    assert!(
+        row.starts_with("PAYMENT ! refused ") && row.contains('■'),
+        "{row}"
+    );
+    assert!(STYLE.contains(".grid .refused td:not(.o, .n, .p, .l, .s, .f, .m) a { background: transparent;"));
+    seen.status.tables[1].refused = None;
+    assert!(!index(&seen, &Filter::default()).0.contains("refused"));
+}
+
+/// A person who opens the page after a bad night looks for the cause first.
+#[test]
+fn what_is_to_be_put_right_stands_above_the_grid() {
+    let page = index(&ended(going()), &Filter::default()).0;
+    let at = |text: &str| page.find(text).unwrap();
+    assert!(at("To put right") < at("id=\"grid-title\""));
+    assert!(at("id=\"grid-title\"") < at("To know"));
+    // The first ones stand open.
+    assert!(
+        at("<summary>And 1 other</summary>") < at("id=\"grid-title\""),
+        "{page}"
+    );
+}
+
 #[test]
 fn each_condition_has_a_class_and_a_glyph_of_its_own() {
     let page = index(&going(), &Filter::default()).0;
@@ -138,6 +171,7 @@ fn a_month_of_several_parts_shows_the_worst_and_lists_them() {
     Next run
     Runs
     Reconcile
+    POS.COM_5013 on replica.example:1433 → Warehouse.pos on 127.0.0.1:1433
     Grid › SALES
     SALES 2024-07 X failed
     This month has 3 parts, because runs were asked for parts of it.
@@ -145,6 +179,7 @@ fn a_month_of_several_parts_shows_the_worst_and_lists_them() {
     2024-07-10..2024-07-19 X failed failed, 22 chunks
     2024-07-20..2024-07-31 ○ planned planned
     As of 2025-11-20 21:00:00. All times are of the time zone Asia/Kuala_Lumpur.
+    State file state/checkpoints.redb, configuration sync.toml.
     sync 0.1.0. This page only shows: it asks no server and changes nothing.
     ");
     assert!(window(&seen, &Filter::default(), "SALES", "2024-07-20..2024-07-31", &[]).is_some());
@@ -174,11 +209,12 @@ fn a_filter_shows_its_tables_and_months_alone() {
     ~ stale 1
     X failed 1
     ≠ mismatched 1
+    ! refused 1 table
     State of each table, by month
     Table 2024 2025 Rows
     Sep Nov Feb
     SALES X ≠ ~ 7,920,000
-    PAYMENT ○ ○ ○ 880,000
+    PAYMENT ! refused ○ ○ ○ 880,000
     ");
     let incomplete = index(&going(), &with(Show::Incomplete, None));
     let shown = grid_of(&incomplete);
@@ -205,14 +241,10 @@ fn a_table_alone_has_its_windows_as_a_list() {
     2025-09 ○ planned – –
     2025-10 ■ complete 22 440,000 rows
     2025-11 ▄ open 22 so far 440,000 rows
-    To put right
-    PAYMENT: refused 2025-11-19 09:00:00
-    the target has no column AMOUNT; add it
-    Correct that, then run:
-    sync run --start-date 2025-10-01 --end-date 2025-10-31 --tables PAYMENT
     To know
     Not loaded: VOID: nothing is loaded
     As of 2025-11-20 21:00:00. All times are of the time zone Asia/Kuala_Lumpur.
+    State file state/checkpoints.redb, configuration sync.toml.
     sync 0.1.0. This page only shows: it asks no server and changes nothing.
     ");
     let of_nobody = text_of(&index(&going(), &with(Show::All, Some("NOBODY"))));

@@ -15,7 +15,7 @@ use crate::model::window::{DateRange, Window};
 use crate::status::{
     Condition, Kept, PaceStatus, PassStatus, RunStatus, Status, TableStatus, WindowDifferences, WindowStatus,
 };
-use crate::web::seen::{ChunkLine, PassDifferences, Rate, Seen};
+use crate::web::seen::{ChunkLine, PassDifferences, Rate, Seen, Subject};
 
 pub(super) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -315,6 +315,14 @@ pub(super) fn chunks() -> Vec<ChunkLine> {
 
 fn seen(status: Status) -> Seen {
     Seen {
+        subject: Subject {
+            ends: Some((
+                "POS.COM_5013 on replica.example:1433".to_owned(),
+                "Warehouse.pos on 127.0.0.1:1433".to_owned(),
+            )),
+            config: "sync.toml".to_owned(),
+            state: "state/checkpoints.redb".to_owned(),
+        },
         rates: rates(status.pace.now),
         runs: vec![
             kept(None, true, None),

@@ -1,6 +1,7 @@
 //! What goes on now, a window, the next run, the runs and the findings, as a person reads them.
 
 use super::*;
+use crate::base::stop::STOPPED;
 use crate::checkpoint::Waiting;
 use crate::status::Condition;
 
@@ -92,6 +93,30 @@ fn a_run_that_ended_and_one_that_was_killed_have_the_command_that_resumes() {
 }
 
 #[test]
+fn a_run_that_a_person_stopped_is_no_failure() {
+    let mut seen = ended(going());
+    seen.status.run.as_mut().unwrap().record.error = Some(STOPPED.to_owned());
+    for kept in &mut seen.runs {
+        kept.record.error = kept.record.error.take().map(|_| STOPPED.to_owned());
+    }
+    let text = now_of(&seen);
+    assert!(
+        text.starts_with(
+            "The last run was stopped\nThe run (2024-06-01 to 2025-11-30) that began 2025-11-20 20:00:00 was asked to stop, and \
+             ended 2025-11-20 20:40:00 after 40 min 00 s with exit code 4.\nWhat it had verified stays. The same command \
+             resumes it:\nsync run --start-date 2024-06-01"
+        ),
+        "{text}"
+    );
+    assert!(!now::now(&seen).0.contains("note bad"), "{text}");
+    let runs = runs(&seen).0;
+    assert!(
+        runs.contains("<b>4</b> stopped") && !runs.contains("<b class=\"bad\">4"),
+        "{runs}"
+    );
+}
+
+#[test]
 fn where_no_run_has_been_the_page_says_how_to_begin() {
     insta::assert_snapshot!(now_of(&nothing()), @r"
     No run has been here
@@ -115,6 +140,7 @@ fn a_window_has_its_error_its_command_and_its_chunks() {
     Next run
     Runs
     Reconcile
+    POS.COM_5013 on replica.example:1433 → Warehouse.pos on 127.0.0.1:1433
     Grid › SALES
     SALES 2024-09 X failed
     Covers 2024-09-01 to 2024-09-30
@@ -139,6 +165,7 @@ fn a_window_has_its_error_its_command_and_its_chunks() {
     ‹ Earlier: 2024-08 ■ complete
     Next: 2024-10 ■ complete ›
     As of 2025-11-20 21:00:00. All times are of the time zone Asia/Kuala_Lumpur.
+    State file state/checkpoints.redb, configuration sync.toml.
     sync 0.1.0. This page only shows: it asks no server and changes nothing.
     ");
 }
@@ -199,6 +226,7 @@ fn the_next_run() {
     Next run
     Runs
     Reconcile
+    POS.COM_5013 on replica.example:1433 → Warehouse.pos on 127.0.0.1:1433
     What the next run would do
     By the state file alone: no server was asked, so nothing here tells what is new at the source. sync plan asks both servers and tells rows and time, too.
     The same dates and tables as the last run:
@@ -218,6 +246,7 @@ fn the_next_run() {
     The last run was not asked for VOID, ITEM: the same command leaves them as they are.
     Every run also counts the days of recent windows at both ends and loads those that differ, and loads what the target has lost.
     As of 2025-11-20 21:00:00. All times are of the time zone Asia/Kuala_Lumpur.
+    State file state/checkpoints.redb, configuration sync.toml.
     sync 0.1.0. This page only shows: it asks no server and changes nothing.
     ");
     let text = text_of(&next(&nothing()));
@@ -233,6 +262,7 @@ fn the_runs() {
     Next run
     Runs
     Reconcile
+    POS.COM_5013 on replica.example:1433 → Warehouse.pos on 127.0.0.1:1433
     Runs
     The last runs, the latest first
     Started Ended Took Exit Dates Loaded Queries Rows read Bytes read
@@ -270,6 +300,7 @@ fn the_runs() {
     outside of tables 0 0 0 0 B 0.0 s 0.0 s 0
     SALES 3,399,000 1,204 3,400,112 512.00 MiB 14 min 00 s 2 min 00 s 0
     As of 2025-11-20 21:00:00. All times are of the time zone Asia/Kuala_Lumpur.
+    State file state/checkpoints.redb, configuration sync.toml.
     sync 0.1.0. This page only shows: it asks no server and changes nothing.
     ");
     assert!(text_of(&runs(&nothing())).contains("There was no run."));
@@ -284,6 +315,7 @@ fn the_findings() {
     Next run
     Runs
     Reconcile
+    POS.COM_5013 on replica.example:1433 → Warehouse.pos on 127.0.0.1:1433
     Reconcile
     Each pass reads verified chunks back and compares them with what proved them, and with the source if it was told to. These are the passes that are kept, the latest first.
     With the source, only SALES, PAYMENT
@@ -305,6 +337,7 @@ fn the_findings() {
     Repaired 0
     Loaded again since 0
     As of 2025-11-20 21:00:00. All times are of the time zone Asia/Kuala_Lumpur.
+    State file state/checkpoints.redb, configuration sync.toml.
     sync 0.1.0. This page only shows: it asks no server and changes nothing.
     ");
     assert!(text_of(&findings(&nothing(), &[])).contains("Nothing was compared yet."));

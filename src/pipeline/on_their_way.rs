@@ -1,0 +1,205 @@
+//! Rows on their way: those that left for another day, until a load of that day brings them (G7).
+//!
+//! As a row leaves the target, the source tells the day that it is under now, and the chunks of that day become stale.
+//! Before they are loaded, the row may move once more, to a day that nothing looks at any more. So its key and its day are
+//! kept, in the table's record at the target and by the transaction that lets the row go. At the start of a run and after
+//! each pass that loads, the target is asked which of these keys it has, and the source about the others alone. If such a
+//! row is under another day by then, the chunks of that day become stale, by the transaction that records the day. A row
+//! that is not old enough, or under dates that nothing is loaded of, is waited for. If a load of all of its day has not
+//! brought it, nobody can tell why, and it counts as a row that could not be followed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{NaiveDate, NaiveDateTime};
+
+use crate::base::error::Result;
+use crate::base::failpoint;
+use crate::governor::Ask;
+use crate::model::chunk::{Chunk, ChunkState};
+use crate::model::row::Values;
+use crate::model::window::Window;
+use crate::mssql::{Flow, Session};
+use crate::pipeline::moved_rows::{Accounting, KEYS_AT_ONCE, numbered};
+use crate::target::lease::{self, Lease};
+use crate::target::leaving::OnTheirWay;
+use crate::target::load::chunks_near;
+use crate::target::receipt;
+use crate::tsql::predicate::{compared, holds_day, instant_of};
+
+/// What a look has shown.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Chunks that are stale now.
+    pub stale: u64,
+    /// Days that rows are under and that nothing is loaded of, as far as no load and no look has said it.
+    pub not_loaded: BTreeSet<NaiveDate>,
+}
+
+/// The context of looking for the rows on their way.
+pub struct Look<'a> {
+    /// The table, and how its source is asked.
+    pub accounting: Accounting<'a>,
+    /// The right to write it.
+    pub lease: &'a Lease,
+    /// Whether it is the first look of a run.
+    pub is_first: bool,
+    /// The time before which rows are read.
+    pub read_cutoff: NaiveDateTime,
+}
+
+impl Look<'_> {
+    /// Looks for the rows, and makes the chunks stale that bring them.
+    ///
+    /// # Errors
+    /// `Busy` if the lease was lost; those of the sessions.
+    pub async fn look(&self, session: &mut Session) -> Result<Shown> {
+        let plan = self.accounting.plan;
+        let mut shown = Shown::default();
+        if plan.is_full() {
+            return Ok(shown);
+        }
+        let names = plan.traced_names();
+        let (before, by_others) = receipt::on_their_way(session, &plan.target, &names).await?;
+        if before.is_empty() && by_others == 0 {
+            return Ok(shown);
+        }
+        let columns = plan.traced().unwrap_or_default();
+        let (mut rows, mut unfollowed) = self.present(session, columns, &before).await?;
+        unfollowed += by_others;
+        let days: BTreeSet<Option<NaiveDate>> = rows.values().copied().collect();
+        let chunks = chunks_near(session, plan, self.lease, &days).await?;
+        let mut holding = BTreeMap::new();
+        for day in days {
+            holding.insert(day, self.holding(&chunks, day)?);
+        }
+        let mut stale = BTreeSet::new();
+        for (key, day) in rows.clone() {
+            let holding = &holding[&day];
+            let is_news = before.get(&key) != Some(&day);
+            if is_news {
+                stale.extend(holding.iter().map(|(window, chunk)| (*window, chunk.ordinal)));
+            } else if self.has_all_of(holding, day)? {
+                // These chunks were stale as the day was recorded, and were loaded since.
+                unfollowed += 1;
+                rows.remove(&key);
+            }
+            let is_loaded = |day: &NaiveDate| chunks.iter().any(|(window, _)| window.has(*day));
+            shown
+                .not_loaded
+                .extend(day.filter(|day| (is_news || self.is_first) && !is_loaded(day)));
+        }
+        if unfollowed == 0 && rows == before {
+            return Ok(shown);
+        }
+        session.begin().await?;
+        lease::fence(session, self.lease).await?;
+        for (window, ordinal) in stale {
+            shown.stale += receipt::mark_stale(session, self.lease, window, ordinal).await?;
+        }
+        receipt::put_on_their_way(session, &plan.target, &names, unfollowed, &rows).await?;
+        failpoint::step("on their way: before COMMIT");
+        session.commit().await?;
+        failpoint::step("on their way: after COMMIT");
+        Ok(shown)
+    }
+
+    /// Whether verified chunks surely have all rows of a day, which are old enough: one of them goes on behind it.
+    fn has_all_of(&self, holding: &[&(Window, Chunk)], day: Option<NaiveDate>) -> Result<bool> {
+        let is_date_first = self.accounting.plan.key.date_first;
+        let mut goes_on = false;
+        for (window, chunk) in holding {
+            if chunk.state != ChunkState::Verified {
+                return Ok(false);
+            }
+            let is_its_own = day.map_or(*window == Window::Undated, |day| window.has(day));
+            let through = chunk.range.through.as_ref();
+            let last = instant_of(through.filter(|_| is_date_first && day.is_some()))?;
+            goes_on |= is_its_own && (through.is_none() || last.map(|last| last.date()) > day);
+        }
+        Ok(goes_on && day.is_none_or(|day| day < self.read_cutoff.date()))
+    }
+
+    /// The present days of those rows that the target lacks and the source has, and the number of those that nobody can
+    /// tell.
+    async fn present(
+        &self,
+        session: &mut Session,
+        columns: &[usize],
+        rows: &OnTheirWay,
+    ) -> Result<(OnTheirWay, u64)> {
+        let (mut present, mut unfollowed) = (OnTheirWay::new(), 0);
+        let all: Vec<&Vec<u8>> = rows.keys().collect();
+        for keys in all.chunks(KEYS_AT_ONCE) {
+            let are_there = self.are_there(session, columns, keys).await?;
+            let missing = keys.iter().zip(are_there).filter(|(_, is_there)| !is_there);
+            let missing: Vec<Vec<u8>> = missing.map(|(key, _)| (*key).clone()).collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let ask = Ask::Whole {
+                rows: missing.len() as u64,
+            };
+            let days = self.accounting.days(ask, columns, &missing).await?;
+            for (key, days) in missing.into_iter().zip(days) {
+                match days.as_slice() {
+                    [] => {}
+                    [day] => {
+                        present.insert(key, *day);
+                    }
+                    _ => unfollowed += 1,
+                }
+            }
+        }
+        Ok((present, unfollowed))
+    }
+
+    /// Those of the chunks that may hold rows of a day.
+    fn holding<'c>(
+        &self,
+        chunks: &'c [(Window, Chunk)],
+        day: Option<NaiveDate>,
+    ) -> Result<Vec<&'c (Window, Chunk)>> {
+        let mut holding = Vec::new();
+        for of in chunks {
+            let (window, chunk) = of;
+            if holds_day(self.accounting.plan, *window, &chunk.range, day)? {
+                holding.push(of);
+            }
+        }
+        Ok(holding)
+    }
+
+    /// For each of the keys, at most [`KEYS_AT_ONCE`], whether the target has a row of it.
+    async fn are_there(
+        &self,
+        session: &mut Session,
+        columns: &[usize],
+        keys: &[&Vec<u8>],
+    ) -> Result<Vec<bool>> {
+        let target = self.accounting.target;
+        let mut params = Vec::new();
+        let mut rows = Vec::new();
+        for (number, key) in keys.iter().enumerate() {
+            let mut row = format!("SELECT {number} AS [number]");
+            for (column, (position, value)) in columns.iter().zip(Values::new(key).collect()?).enumerate() {
+                let value = compared(&mut params, &target.columns[*position], value);
+                row.push_str(&format!(", {value} AS [k{column}]"));
+            }
+            rows.push(row);
+        }
+        let sql = format!(
+            "SELECT v.[number] FROM ({}) AS v WHERE EXISTS (SELECT 1 FROM {} AS t WHERE {})",
+            rows.join(" UNION ALL "),
+            target.quoted,
+            target.same_values(columns)
+        );
+        let mut there = vec![false; keys.len()];
+        session
+            .stream(&sql, &params, |row| {
+                *numbered(&mut there, row.value(0)?)? = true;
+                Ok(Flow::Continue)
+            })
+            .await?;
+        Ok(there)
+    }
+}
