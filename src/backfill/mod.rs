@@ -32,14 +32,22 @@ use windows::{PassOver, is_done, needs_work, run_windows};
 /// windows meanwhile, a comparison found days that differ, or the target lost committed rows.
 const PASSES_MAX: usize = 5;
 
-/// Loads a table's windows until no row moved during a pass and the target kept every receipt. Returns the source's clock as
-/// the last pass began.
+/// What the loads of a table's windows leave known of it.
+#[derive(Debug)]
+pub(crate) struct LoadsOver {
+    /// The source's clock as the last pass began.
+    pub(crate) began: NaiveDateTime,
+    /// The number of rows that could not be followed; `None` if loads came after it was last read.
+    pub(crate) unfollowed: Option<u64>,
+}
+
+/// Loads a table's windows until no row moved during a pass and the target kept every receipt.
 pub(crate) async fn load_windows(
     run: &RunContext<'_>,
     lease_session: &mut Session,
     at: LoadTarget<'_>,
     summary: &mut TableSummary,
-) -> Result<NaiveDateTime> {
+) -> Result<LoadsOver> {
     (summary.windows_failed, summary.mismatched, summary.held) = (0, 0, 0);
     summary.refused = Refused::default();
     summary.refusals.clear();
@@ -50,6 +58,8 @@ pub(crate) async fn load_windows(
         left: BTreeSet::new(),
         compared: false,
         now: NaiveDateTime::MIN,
+        unfollowed: None,
+        is_overdue: false,
     };
     for pass in 0..PASSES_MAX {
         let last = pass + 1 == PASSES_MAX;
@@ -58,6 +68,7 @@ pub(crate) async fn load_windows(
         let nothing_to_do = plan.is_in_step && loaded.is_empty();
         let mut over = run_windows(run, at, plan, summary).await?;
         passes.left.extend(&over.ended_badly);
+        passes.unfollowed = passes.unfollowed.filter(|_| !over.wrote);
         if let Some(error) = over.given_up {
             let error = error.within(format!("Table {} is given up", at.plan.name));
             run.warn(&error.chain());
@@ -68,10 +79,10 @@ pub(crate) async fn load_windows(
         if run.is_stopped() {
             break;
         }
-        if !loaded.is_empty() {
+        passes.compare_loaded(lease_session, &loaded, summary).await?;
+        if over.wrote || passes.is_overdue {
             over.stale += passes.look(lease_session, false).await?;
         }
-        passes.compare_loaded(lease_session, &loaded, summary).await?;
         // Nothing was written since receipts and store were found to agree.
         if nothing_to_do || passes.is_over(lease_session, &over, last).await? {
             break;
@@ -81,7 +92,10 @@ pub(crate) async fn load_windows(
             summary.error = last.then_some(text);
         }
     }
-    Ok(passes.now)
+    Ok(LoadsOver {
+        began: passes.now,
+        unfollowed: passes.unfollowed,
+    })
 }
 
 /// The passes over a table's windows in one run.
@@ -95,6 +109,10 @@ struct Passes<'a> {
     /// The source's clock as the present pass began, which tells the rows that it reads. They are compared up to that time, not
     /// up to a later one: a load may not have what became old enough since.
     now: NaiveDateTime,
+    /// The number of rows that could not be followed, if nothing was written since it was read.
+    unfollowed: Option<u64>,
+    /// Whether rows on their way are to be counted after the comparison.
+    is_overdue: bool,
 }
 
 impl Passes<'_> {
@@ -139,7 +157,7 @@ impl Passes<'_> {
     }
 
     /// Looks for the rows on their way. Returns the number of chunks that are to be loaded for them.
-    async fn look(&self, lease_session: &mut Session, is_first: bool) -> Result<u64> {
+    async fn look(&mut self, lease_session: &mut Session, is_first: bool) -> Result<u64> {
         let (run, at) = (self.run, self.at);
         let look = Look {
             accounting: Accounting {
@@ -149,9 +167,11 @@ impl Passes<'_> {
             },
             lease: at.lease,
             is_first,
+            compares: matches!(at.scope, Scope::Dates(_)),
             read_cutoff: self.read_cutoff(),
         };
         let shown = look.look(lease_session).await?;
+        (self.unfollowed, self.is_overdue) = (Some(shown.unfollowed), shown.is_overdue);
         let is_asked = |day: &NaiveDate| matches!(at.scope, Scope::Dates(range) if range.has(*day));
         let mut days = shown.not_loaded.iter().filter(|day| !is_asked(day));
         if let Some(day) = days.next() {

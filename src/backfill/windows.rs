@@ -106,6 +106,8 @@ pub(super) struct PassOver {
     pub(super) ended_badly: BTreeSet<Window>,
     /// Whether more chunks may have become stale, because the answer of a commit was lost.
     pub(super) unsure: bool,
+    /// Whether loads were tried, so that rows may have left or come.
+    pub(super) wrote: bool,
     /// The error because of which the table's other windows are not run.
     pub(super) given_up: Option<Error>,
 }
@@ -118,6 +120,7 @@ impl PassOver {
         self.displaced += ended.displaced;
         self.stale += ended.stale;
         self.unsure |= ended.unsure;
+        self.wrote |= ended.wrote;
         summary.refused.add(ended.refused);
         summary.refusals.extend(ended.refusals);
         if matches!(ended.outcome, Outcome::Mismatched(_) | Outcome::Failed(_)) {

@@ -7,6 +7,9 @@
 //! row is under another day by then, the chunks of that day become stale, by the transaction that records the day. A row
 //! that is not old enough, or under dates that nothing is loaded of, is waited for. If a load of all of its day has not
 //! brought it, nobody can tell why, and it counts as a row that could not be followed.
+//!
+//! A walk passes rows that are too young, and its chunks do not tell which: the comparison of the windows finds such rows once
+//! they are old enough. So rows are counted after that comparison alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +36,10 @@ pub struct Shown {
     pub stale: u64,
     /// Days that rows are under and that nothing is loaded of, as far as no load and no look has said it.
     pub not_loaded: BTreeSet<NaiveDate>,
+    /// The number of the table's rows that could not be followed.
+    pub unfollowed: u64,
+    /// Whether rows are to be counted by a look after the comparison.
+    pub is_overdue: bool,
 }
 
 /// The context of looking for the rows on their way.
@@ -41,8 +48,10 @@ pub struct Look<'a> {
     pub accounting: Accounting<'a>,
     /// The right to write it.
     pub lease: &'a Lease,
-    /// Whether it is the first look of a run.
+    /// Whether it is the first look of a run, before the windows are compared.
     pub is_first: bool,
+    /// Whether all windows are compared with the source before each later look.
+    pub compares: bool,
     /// The time before which rows are read.
     pub read_cutoff: NaiveDateTime,
 }
@@ -59,13 +68,14 @@ impl Look<'_> {
             return Ok(shown);
         }
         let names = plan.traced_names();
-        let (before, by_others) = receipt::on_their_way(session, &plan.target, &names).await?;
-        if before.is_empty() && by_others == 0 {
+        let left = receipt::left(session, &plan.target, &names).await?;
+        shown.unfollowed = left.unfollowed;
+        let before = left.on_their_way;
+        if before.is_empty() && left.by_others == 0 {
             return Ok(shown);
         }
         let columns = plan.traced().unwrap_or_default();
         let (mut rows, mut unfollowed) = self.present(session, columns, &before).await?;
-        unfollowed += by_others;
         let days: BTreeSet<Option<NaiveDate>> = rows.values().copied().collect();
         let chunks = chunks_near(session, plan, self.lease, &days).await?;
         let mut holding = BTreeMap::new();
@@ -80,15 +90,19 @@ impl Look<'_> {
                 stale.extend(holding.iter().map(|(window, chunk)| (*window, chunk.ordinal)));
             } else if self.has_all_of(holding, day)? {
                 // These chunks were stale as the day was recorded, and were loaded since.
-                unfollowed += 1;
-                rows.remove(&key);
+                if self.is_first {
+                    shown.is_overdue = true;
+                } else {
+                    unfollowed += 1;
+                    rows.remove(&key);
+                }
             }
             let is_loaded = |day: &NaiveDate| chunks.iter().any(|(window, _)| window.has(*day));
             shown
                 .not_loaded
                 .extend(day.filter(|day| (is_news || self.is_first) && !is_loaded(day)));
         }
-        if unfollowed == 0 && rows == before {
+        if unfollowed + left.by_others == 0 && rows == before {
             return Ok(shown);
         }
         session.begin().await?;
@@ -96,7 +110,11 @@ impl Look<'_> {
         for (window, ordinal) in stale {
             shown.stale += receipt::mark_stale(session, self.lease, window, ordinal).await?;
         }
-        receipt::put_on_their_way(session, &plan.target, &names, unfollowed, &rows).await?;
+        let put = |present: &mut OnTheirWay| {
+            *present = rows;
+            unfollowed
+        };
+        shown.unfollowed = receipt::renew_left(session, &plan.target, &names, put).await?;
         failpoint::step("on their way: before COMMIT");
         session.commit().await?;
         failpoint::step("on their way: after COMMIT");
@@ -106,6 +124,9 @@ impl Look<'_> {
     /// Whether verified chunks surely have all rows of a day, which are old enough: one of them goes on behind it.
     fn has_all_of(&self, holding: &[&(Window, Chunk)], day: Option<NaiveDate>) -> Result<bool> {
         let is_date_first = self.accounting.plan.key.date_first;
+        if !is_date_first && !self.compares {
+            return Ok(false);
+        }
         let mut goes_on = false;
         for (window, chunk) in holding {
             if chunk.state != ChunkState::Verified {

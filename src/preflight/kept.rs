@@ -20,7 +20,6 @@ use crate::pipeline::known::{Known, record};
 use crate::pipeline::resume::owed::Owed;
 use crate::preflight::context::RunContext;
 use crate::target::lease::{self, Lease};
-use crate::target::leaving::OnTheirWay;
 use crate::target::receipt::{self, Fingerprint, Recorded};
 
 /// The plan by which a table goes on.
@@ -314,10 +313,10 @@ async fn write(session: &mut Session, kept: &Kept) -> Result<()> {
                 receipt::drop_table(session, &shadow).await?;
             }
             receipt::put_plan(session, &plan.target, plan.access_path, &plan.fingerprint).await?;
-            match kept.unfollowed {
-                0 => Ok(()),
-                rows => receipt::add_leaving(session, &plan.target, &[], rows, &OnTheirWay::new()).await,
+            if kept.unfollowed > 0 {
+                receipt::renew_left(session, &plan.target, &[], |_| kept.unfollowed).await?;
             }
+            Ok(())
         }
     }
 }

@@ -96,6 +96,7 @@ async fn run_once(run: &RunContext<'_>, fresh: &TablePlan, summary: &mut TableSu
     let mut lease_session = run.pools.target.take().await?;
     let (lease, plan) = hold(run, &mut lease_session, fresh).await?;
     let plan = &plan;
+    let mut unfollowed = None;
     if plan.is_full() {
         refresh::refresh(run, &mut lease_session, plan, &lease, summary).await?;
     } else {
@@ -106,11 +107,16 @@ async fn run_once(run: &RunContext<'_>, fresh: &TablePlan, summary: &mut TableSu
             lease: &lease,
             scope: Scope::Dates(run.options.range),
         };
-        let began = backfill::load_windows(run, &mut lease_session, at, summary).await?;
-        ahead::count_ahead(run, plan, began, summary).await?;
+        let over = backfill::load_windows(run, &mut lease_session, at, summary).await?;
+        ahead::count_ahead(run, plan, over.began, summary).await?;
         tell_empty(run, plan, summary);
+        unfollowed = over.unfollowed;
     }
-    tell_unfollowed(run, &mut lease_session, plan, summary).await?;
+    let unfollowed = match unfollowed {
+        Some(count) => count,
+        None => receipt::unfollowed(&mut lease_session, &plan.target).await?,
+    };
+    tell_unfollowed(run, plan, unfollowed, summary)?;
     // A connection that has ended has released its lock as well.
     if lease::release(&mut lease_session, &lease).await.is_ok() {
         run.pools.target.put(lease_session);
@@ -150,14 +156,13 @@ fn tell_empty(run: &RunContext<'_>, plan: &TablePlan, summary: &TableSummary) {
 
 /// Reports the number of rows that left the table's target and could not be followed. The number stays until
 /// the whole table was compared with the source.
-async fn tell_unfollowed(
+fn tell_unfollowed(
     run: &RunContext<'_>,
-    session: &mut Session,
     plan: &TablePlan,
+    count: u64,
     summary: &mut TableSummary,
 ) -> Result<()> {
     let name = &plan.name;
-    let count = receipt::unfollowed(session, &plan.target).await?;
     if run.retrier.store.view()?.unfollowed(name.as_str())? != count {
         run.retrier.store.commit(&[Change::Unfollowed {
             table: name.as_str().to_owned(),

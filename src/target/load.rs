@@ -24,7 +24,7 @@ use crate::model::window::Window;
 use crate::mssql::{Flow, Session, is_duplicate_key};
 use crate::target::lease;
 use crate::target::lease::Lease;
-use crate::target::leaving::{Accounted, leaving};
+use crate::target::leaving::{Accounted, OnTheirWay, add_on_their_way, leaving};
 use crate::target::merge::{Order, Orders, merge};
 use crate::target::receipt;
 use crate::target::receipt::Receipt;
@@ -240,7 +240,8 @@ impl Transaction<'_> {
             followed, unfollowed, ..
         } = load.accounted;
         if *unfollowed > 0 || !followed.is_empty() {
-            receipt::add_leaving(session, &plan.target, &plan.traced_names(), *unfollowed, followed).await?;
+            let add = |rows: &mut OnTheirWay| unfollowed + add_on_their_way(rows, followed);
+            receipt::renew_left(session, &plan.target, &plan.traced_names(), add).await?;
         }
         mark_days(session, plan, lease, load.accounted, &mut moved).await?;
         failpoint::step("load: before COMMIT");

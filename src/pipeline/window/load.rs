@@ -337,6 +337,7 @@ impl WindowRun {
     ) -> Result<Tried> {
         let table = &self.table;
         let mut accounted = Accounted::default();
+        self.wrote.store(true, Ordering::Relaxed);
         for _ in 0..ACCOUNTINGS_MAX {
             let turn = table.load_turn.lock().await;
             let displaced = seen(table).displaced.clone();

@@ -111,6 +111,8 @@ pub struct WindowResult {
     pub stale: u64,
     /// Whether more chunks may be stale, because the answer of a commit was lost.
     pub unsure: bool,
+    /// Whether loads were tried, so that rows may have left or come.
+    pub wrote: bool,
     /// The constraints that refused rows of it.
     pub refused: Refused,
     /// What they refused, if it may yet be loaded together, and is not told before that was tried.
@@ -144,6 +146,7 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         left: 0,
         of: OnceLock::new(),
         unsure: AtomicBool::new(false),
+        wrote: AtomicBool::new(false),
         refused: Refused::default(),
         refusals: Vec::new(),
         staging: AtomicU64::new(0),
@@ -169,6 +172,7 @@ pub async fn run_window(table: Arc<TableContext>, work: WindowWork) -> WindowRes
         displaced: turn.displaced,
         stale: turn.stale,
         unsure: turn.unsure.into_inner(),
+        wrote: turn.wrote.into_inner(),
         refused: turn.refused,
         refusals: turn.refusals,
     }
@@ -187,6 +191,8 @@ struct WindowRun {
     of: OnceLock<u64>,
     /// Whether the answer of a commit that may have displaced rows was lost.
     unsure: AtomicBool,
+    /// Whether a load was tried.
+    wrote: AtomicBool,
     /// The constraints that refused rows of chunks that it did not end with.
     refused: Refused,
     /// What they refused, if it is not told yet.

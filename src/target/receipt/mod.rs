@@ -11,8 +11,8 @@ mod sums;
 mod write;
 
 pub use plan::{
-    Fingerprint, Recorded, add_leaving, all_followed, is_loaded, is_same_name, is_shadow_of, left_shadow,
-    on_their_way, plan, put_on_their_way, put_plan, renew_plan, source_table, tables, unfollowed,
+    Fingerprint, Left, Recorded, all_followed, is_loaded, is_same_name, is_shadow_of, left, left_shadow,
+    plan, put_plan, renew_left, renew_plan, source_table, tables, unfollowed,
 };
 pub(super) use record::id_of;
 pub use record::{Incarnation, Receipt, Seal, read, read_windows, refuse_other_key, windows};

@@ -9,7 +9,7 @@ use crate::model::row::Value;
 use crate::model::table::TableName;
 use crate::mssql::Session;
 use crate::target::lease::{Lease, fence};
-use crate::target::leaving::{OnTheirWay, add_on_their_way};
+use crate::target::leaving::OnTheirWay;
 
 /// The conditions that a table was loaded under: one name and one value a part.
 pub type Fingerprint = Vec<(String, String)>;
@@ -171,93 +171,79 @@ fn count_of(fingerprint: &Fingerprint) -> u64 {
     part.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
 }
 
-/// Adds to the number of unfollowed rows and to the rows on their way, by the traced columns with these names, within the
-/// caller's transaction, which also commits the rows' leaving. Rows on their way that there is no room for count as
-/// unfollowed, and so do those that are known by other columns.
-pub async fn add_leaving(
-    session: &mut Session,
-    table: &TableName,
-    columns: &[&str],
-    unfollowed: u64,
-    followed: &OnTheirWay,
-) -> Result<()> {
-    let Some(recorded) = plan(session, table).await? else {
-        return Ok(());
-    };
-    let (mut rows, others) = recorded.on_their_way(columns)?;
-    let without_room = add_on_their_way(&mut rows, followed);
-    renew_leaving(
-        session,
-        table,
-        recorded,
-        unfollowed + others + without_room,
-        (columns, &rows),
-    )
-    .await
+/// The rows that left a table's target and have not come to where they went, as far as its record tells.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Those that are on their way, by the traced columns.
+    pub on_their_way: OnTheirWay,
+    /// The number of those on their way that other columns were traced by.
+    pub by_others: u64,
+    /// The number of those that could not be followed.
+    pub unfollowed: u64,
 }
 
-/// Replaces the rows on their way, and adds to the number of unfollowed rows, within the caller's transaction.
-pub async fn put_on_their_way(
-    session: &mut Session,
-    table: &TableName,
-    columns: &[&str],
-    unfollowed: u64,
-    rows: &OnTheirWay,
-) -> Result<()> {
-    match plan(session, table).await? {
-        Some(recorded) => renew_leaving(session, table, recorded, unfollowed, (columns, rows)).await,
-        None => Ok(()),
-    }
-}
-
-async fn renew_leaving(
-    session: &mut Session,
-    table: &TableName,
-    Recorded { mut fingerprint, .. }: Recorded,
-    unfollowed: u64,
-    (columns, rows): (&[&str], &OnTheirWay),
-) -> Result<()> {
-    let count = count_of(&fingerprint).saturating_add(unfollowed);
-    fingerprint.retain(|(part, _)| part != UNFOLLOWED && part != ON_THEIR_WAY);
-    if count > 0 {
-        fingerprint.push((UNFOLLOWED.to_owned(), count.to_string()));
-    }
-    if !rows.is_empty() {
-        let rows: Vec<_> = rows.iter().collect();
-        fingerprint.push((ON_THEIR_WAY.to_owned(), written(&(columns, rows))?));
-    }
-    renew_plan(session, table, &fingerprint).await
-}
-
-/// The rows that left a target table for another day and are not known to have come, and the number of those among them that
-/// are known by other columns than these; none without a plan.
+/// The rows that left a target table, by the traced columns with these names; none without a plan.
 ///
 /// # Errors
 /// As [`plan`].
-pub async fn on_their_way(
+pub async fn left(session: &mut Session, table: &TableName, columns: &[&str]) -> Result<Left> {
+    let known = plan(session, table).await?;
+    known.map_or(Ok(Left::default()), |known| known.left(columns))
+}
+
+/// Changes the rows on their way, and adds to the number of unfollowed rows, within the caller's transaction, which may also
+/// commit the rows' leaving. Those that `change` returns the number of count as unfollowed, and so do those that are known
+/// by other columns. Returns the number of unfollowed rows; 0 without a plan.
+///
+/// # Errors
+/// As [`plan`].
+pub async fn renew_left(
     session: &mut Session,
     table: &TableName,
     columns: &[&str],
-) -> Result<(OnTheirWay, u64)> {
-    let known = plan(session, table).await?;
-    known.map_or(Ok((OnTheirWay::new(), 0)), |known| known.on_their_way(columns))
+    change: impl FnOnce(&mut OnTheirWay) -> u64,
+) -> Result<u64> {
+    let Some(recorded) = plan(session, table).await? else {
+        return Ok(0);
+    };
+    let mut left = recorded.left(columns)?;
+    let more = change(&mut left.on_their_way);
+    let unfollowed = left
+        .unfollowed
+        .saturating_add(left.by_others)
+        .saturating_add(more);
+    let mut fingerprint = recorded.fingerprint;
+    fingerprint.retain(|(part, _)| part != UNFOLLOWED && part != ON_THEIR_WAY);
+    if unfollowed > 0 {
+        fingerprint.push((UNFOLLOWED.to_owned(), unfollowed.to_string()));
+    }
+    if !left.on_their_way.is_empty() {
+        let rows: Vec<_> = left.on_their_way.iter().collect();
+        fingerprint.push((ON_THEIR_WAY.to_owned(), written(&(columns, rows))?));
+    }
+    renew_plan(session, table, &fingerprint).await?;
+    Ok(unfollowed)
 }
 
 /// A row on its way: its key, and the day that it left for.
 type Row = (Vec<u8>, Option<NaiveDate>);
 
 impl Recorded {
-    fn on_their_way(&self, columns: &[&str]) -> Result<(OnTheirWay, u64)> {
-        let part = self.fingerprint.iter().find(|(part, _)| part == ON_THEIR_WAY);
-        let Some((_, part)) = part else {
-            return Ok((OnTheirWay::new(), 0));
+    fn left(&self, columns: &[&str]) -> Result<Left> {
+        let mut left = Left {
+            unfollowed: count_of(&self.fingerprint),
+            ..Left::default()
         };
-        let (by, rows): (Vec<String>, Vec<Row>) =
-            serde_json::from_str(part).map_err(|error| unreadable(&self.table).with_source(error))?;
-        Ok(match by == columns {
-            true => (rows.into_iter().collect(), 0),
-            false => (OnTheirWay::new(), rows.len() as u64),
-        })
+        let part = self.fingerprint.iter().find(|(part, _)| part == ON_THEIR_WAY);
+        if let Some((_, part)) = part {
+            let (by, rows): (Vec<String>, Vec<Row>) =
+                serde_json::from_str(part).map_err(|error| unreadable(&self.table).with_source(error))?;
+            match by == columns {
+                true => left.on_their_way = rows.into_iter().collect(),
+                false => left.by_others = rows.len() as u64,
+            }
+        }
+        Ok(left)
     }
 }
 

@@ -193,6 +193,50 @@ async fn a_row_that_is_not_old_enough_is_waited_for_without_a_word() {
     .await;
 }
 
+/// A row of a walk that moved among those that are too young, to a day that is read by now; and the dates of its window.
+async fn passed_by_a_walk() -> (Story, [NaiveDate; 2]) {
+    let mut s = Story::begin(Table::dated("datetime2(0)")).await;
+    let [first, last] = [s.day(-12), s.day(-3)];
+    s.config("settle_minutes = 7200");
+    s.rows(first, last, 1).await;
+    s.run(first, last).await.exits(0);
+    let row = s.first_of(s.day(-10));
+    s.moves(row, &at(s.day(-4), "10:00:00")).await;
+    s.run(first, last).await.exits(0);
+    let sql = format!("SELECT COUNT_BIG(*) FROM dbo.t_T WHERE ID = {row}");
+    let there = s.server.connect(&s.server.target).await.integer(&sql).await;
+    assert_eq!(there, 0, "it is too young");
+    s.config("settle_minutes = 60");
+    (s, [first, last])
+}
+
+/// A walk closes its window behind rows that were too young when it passed them, and only the comparison finds these.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_a_walk_passed_as_too_young_is_loaded_and_not_counted() {
+    let (s, [first, last]) = passed_by_a_walk().await;
+    let dates = [first, last].map(|day| day.to_string());
+    let run = [
+        "run",
+        "--start-date",
+        &dates[0],
+        "--end-date",
+        &dates[1],
+        "--max-workers",
+        "1",
+    ];
+    let names = sweep::steps(&s.project, &run).await;
+    s.equal().await;
+    s.nothing_is_left(first, last).await;
+    let closed = names.iter().position(|name| name == "load: after COMMIT");
+    let closed = closed.expect("a load") as u32;
+    // After the load that closes the window, and before the comparison.
+    let (s, [first, last]) = passed_by_a_walk().await;
+    s.dies_at_step(first, last, closed + 1).await;
+    s.run(first, last).await.exits(0);
+    s.equal().await;
+    s.nothing_is_left(first, last).await;
+}
+
 /// The record of a row is by the columns that found it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_other_columns_find_now_is_counted() {
