@@ -9,7 +9,7 @@ use crate::model::row::Value;
 use crate::model::table::{TableName, TableSchema};
 use crate::mssql::{Flow, Proof};
 use crate::preflight::plan::{configured, exclude, origin};
-use crate::source::{SourceQuery, SourceSession, sight, versions};
+use crate::source::{SourceQuery, SourceSession, absent, sight, versions};
 use crate::tsql::expression::select_list;
 
 const PLACE: &str = "source";
@@ -110,9 +110,10 @@ async fn described(
         Ok(None) => report.failure(
             place,
             format!(
-                "Database {} has no table {name} that this login may see; check its name and `schema`, or grant SELECT \
-                 and VIEW DEFINITION on it (as the script does that `sync migrate --admin reader` prints)",
-                origin.database
+                "Database {} has {}check its name and `schema`, or grant SELECT and VIEW DEFINITION on it (as the script \
+                 does that `sync migrate --admin reader` prints)",
+                origin.database,
+                absent(session, name).await
             ),
         ),
         Err(error) => {

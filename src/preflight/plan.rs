@@ -5,7 +5,7 @@ use crate::config::{Config, Mode, TableConfig};
 use crate::model::plan::{Origin, TablePlan};
 use crate::model::table::{TableName, TableSchema};
 use crate::mssql::ServerInfo;
-use crate::source::{SourceSession, sight};
+use crate::source::{SourceSession, absent, sight};
 
 /// The identity of the source's database on `server`.
 pub(crate) fn origin(config: &Config, source: &SourceSession, server: &ServerInfo) -> Origin {
@@ -32,16 +32,14 @@ pub(crate) async fn of_source(
 ) -> Result<TablePlan> {
     let database = &origin.database;
     let name = config.source_table(table);
-    let mut schema = source.describe(&name).await?.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Preflight,
-            format!(
-                "Source database {database} has no table {name} that this login may see; \
-                 check the table's name and schema in {}, or grant SELECT on it",
-                config.path.display()
-            ),
-        )
-    })?;
+    let Some(mut schema) = source.describe(&name).await? else {
+        let text = format!(
+            "Source database {database} has {}check the table's name and schema in {}, or grant SELECT on it",
+            absent(source, &name).await,
+            config.path.display()
+        );
+        return Err(Error::new(ErrorKind::Preflight, text));
+    };
     exclude(config, table, &mut schema)?;
     let filters = sight::examine(source, &mut schema).await?;
     let mut plan = configured(table, schema, config.target_table(table), database)?.from_origin(origin);

@@ -1,5 +1,6 @@
 //! Reads of the source. Each carries the proof that the server may be read.
 
+mod absent;
 pub mod count;
 pub mod extract;
 pub mod pace;
@@ -9,4 +10,5 @@ pub mod signs;
 pub mod standing;
 pub mod versions;
 
+pub use absent::absent;
 pub use session::{SourceQuery, SourceSession};

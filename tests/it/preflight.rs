@@ -15,7 +15,11 @@ fn home(server: &Server, table: &str, date_column: &str) -> Home {
 
 /// A source table of sales.
 fn sale() -> Table {
-    Table::new("sale", "id int NOT NULL, at datetime NOT NULL").keyed("id")
+    sale_named("sale")
+}
+
+fn sale_named(name: &'static str) -> Table {
+    Table::new(name, "id int NOT NULL, at datetime NOT NULL").keyed("id")
 }
 
 /// What the run said, with the names that differ between test runs taken out.
@@ -318,6 +322,33 @@ async fn what_is_wrong_with_the_source_is_told_whatever_the_target_is() {
     let ended = one_of_two.run("2025-10-01", "2025-10-31", &[]).await.expect(7);
     ended.says("has no table dbo.gone").says("Nobody listens");
     server.assert_no_table_read(mark, &["[T]"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_table_is_told_with_the_one_that_was_meant() {
+    let server = Server::start().await;
+    sale().indexed("at").at_source(&server).await;
+    let project = Project::new(&server, &monthly("sales", "at"));
+    let run = project.run("2025-10-01", "2025-10-02", &[]).await.expect(7);
+    assert!(
+        run.stderr.contains("did you mean dbo.sale? If not, check"),
+        "{run:?}"
+    );
+    let doctor = project.sync(&["doctor"]).await;
+    assert!(
+        doctor.stdout.contains("did you mean dbo.sale? If not, check"),
+        "{doctor:?}"
+    );
+    // One that was loaded, and has another name now.
+    let loaded = Project::new(&server, &monthly("sale", "at"));
+    loaded.run("2025-10-01", "2025-10-02", &[]).await.expect(0);
+    sale_named("sales").indexed("at").at_source(&server).await;
+    server.at_source("DROP TABLE dbo.sale").await;
+    let counts = loaded.sync(&["counts"]).await;
+    assert!(
+        format!("{counts:?}").contains("did you mean dbo.sales? If not, check"),
+        "{counts:?}"
+    );
 }
 
 /// A table that is not there is refused and named; the others are loaded.

@@ -26,7 +26,7 @@ use crate::model::table::{Column, Identifier, TableName, TableSchema};
 use crate::model::window::{Bounds, DateRange, Extent, Window, midnight, missing, spans};
 use crate::mssql::{Session, catalog};
 use crate::pipeline::resume::read_cutoff;
-use crate::source::{SourceQuery, SourceSession};
+use crate::source::{SourceQuery, SourceSession, absent};
 use crate::target::lease;
 use crate::tsql::predicate::Where;
 pub(super) use counted::{Count, Counted, Rows};
@@ -369,7 +369,9 @@ async fn count_table(
         Err(error) => return Err(lease::with_holder(target, &target_name, error).await),
         here => here?,
     };
-    let there = there.ok_or_else(|| is_not_there(&name))?;
+    let Some(there) = there else {
+        return Err(is_not_there(source, &name).await);
+    };
     let here = here.map_or_else(
         || vec![None; extents.len()],
         |counts| counts.into_iter().map(Some).collect(),
@@ -416,12 +418,11 @@ impl Plan<'_> {
     }
 }
 
-fn is_not_there(name: &TableName) -> Error {
+async fn is_not_there(source: &mut SourceSession, name: &TableName) -> Error {
+    let absent = absent(source, name).await;
     Error::new(
         ErrorKind::Preflight,
-        format!(
-            "The source has no table {name} that this login may see; check its name and schema, or grant SELECT on it"
-        ),
+        format!("The source has {absent}check its name and schema, or grant SELECT on it"),
     )
 }
 
@@ -444,7 +445,9 @@ async fn unfinished(
             None => *clock.insert(source.clock().await?),
         };
         let name = config.source_table(plan.table);
-        let schema = source.describe(&name).await?.ok_or_else(|| is_not_there(&name))?;
+        let Some(schema) = source.describe(&name).await? else {
+            return Err(is_not_there(source, &name).await);
+        };
         let date = plan.table.date_column.as_ref();
         let position = date.and_then(|date| schema.position(date.as_str()));
         let now = clock.for_dates(position.map(|position| schema.columns[position].data_type));
