@@ -83,8 +83,9 @@ pub(crate) async fn load_windows(
         if over.wrote || passes.is_overdue {
             over.stale += passes.look(lease_session, false).await?;
         }
-        // Nothing was written since receipts and store were found to agree.
-        if nothing_to_do || passes.is_over(lease_session, &over, last).await? {
+        // Without a load, receipts and store agree as they were found to.
+        let is_untouched = nothing_to_do && over.stale == 0;
+        if is_untouched || passes.is_over(lease_session, &over, last).await? {
             break;
         }
         if let Some(text) = passes.why_again(&over, last) {

@@ -237,6 +237,38 @@ async fn a_row_that_a_walk_passed_as_too_young_is_loaded_and_not_counted() {
     s.nothing_is_left(first, last).await;
 }
 
+/// A run with nothing else to do looks twice for a row that no load brought, and the row moves between the two.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_moves_on_before_it_is_counted_is_loaded() {
+    let test = "a_row_that_moves_on_before_it_is_counted_is_loaded";
+    let Some(s) = Story::begin_emulated(test, table()).await else {
+        return;
+    };
+    let moved = Moved::begin(s).await;
+    let server = &moved.s.server;
+    moved.moves_elsewhere().await;
+    moved.s.project.sync(&moved.repair()).await.expect(0);
+    // As if the load of a day had not brought it.
+    let (early, elsewhere) = (moved.s.month(-8), nth(moved.elsewhere(), 8));
+    let day = nth(early, 3);
+    moved.s.moves(moved.row, &at(day, "10:00:00")).await;
+    let record =
+        format!("UPDATE [sync].[plan] SET [fingerprint] = REPLACE([fingerprint], N'{elsewhere}', N'{day}')");
+    server.at_target(&record).await;
+    let looks = faults::at("SELECT v.[number]").in_database(&server.target);
+    let held = looks.nth(2).stalls(server);
+    let [first, last] = &moved.dates;
+    let child = moved
+        .s
+        .project
+        .spawn(&["run", "--start-date", first, "--end-date", last]);
+    server.faults().wait_fired(held, 1).await;
+    moved.moves_on().await;
+    server.faults().remove(held);
+    Ended::of(child).await.expect(0);
+    moved.s.equal().await;
+}
+
 /// The record of a row is by the columns that found it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_other_columns_find_now_is_counted() {
