@@ -169,6 +169,8 @@ impl Passes<'_> {
             lease: at.lease,
             is_first,
             compares: matches!(at.scope, Scope::Dates(_)),
+            left: &self.left,
+            now: self.now,
             read_cutoff: self.read_cutoff(),
         };
         let shown = look.look(lease_session).await?;
@@ -176,11 +178,13 @@ impl Passes<'_> {
         let is_asked = |day: &NaiveDate| matches!(at.scope, Scope::Dates(range) if range.has(*day));
         let mut days = shown.not_loaded.iter().filter(|day| !is_asked(day));
         if let Some(day) = days.next() {
+            let more = days.next().is_some();
             run.warn(&format!(
-                "Table {}: rows that left the target are under {day}{} at the source, and nothing of these dates is loaded; \
+                "Table {}: rows that left the target are under {day}{} at the source, and not all of {} is loaded; \
                  correct the dates at the source, or run with these dates",
                 at.plan.name,
-                if days.next().is_some() { " and other dates" } else { "" }
+                if more { " and other dates" } else { "" },
+                if more { "these dates" } else { "that date" }
             ));
         }
         Ok(shown.stale)

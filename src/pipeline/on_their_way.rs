@@ -12,6 +12,7 @@
 //! they are old enough. So rows are counted after that comparison alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use chrono::{NaiveDate, NaiveDateTime};
 
@@ -25,16 +26,17 @@ use crate::mssql::{Flow, Session};
 use crate::pipeline::moved_rows::{Accounting, KEYS_AT_ONCE, numbered};
 use crate::target::lease::{self, Lease};
 use crate::target::leaving::OnTheirWay;
-use crate::target::load::chunks_near;
+use crate::target::load::{chunks_near, days_of};
 use crate::target::receipt;
-use crate::tsql::predicate::{compared, holds_day, instant_of};
+use crate::tsql::predicate::{compared, holds_day, instant_of, near};
 
 /// What a look has shown.
 #[derive(Debug, Default)]
 pub struct Shown {
     /// Chunks that are stale now.
     pub stale: u64,
-    /// Days that rows are under and that nothing is loaded of, as far as no load and no look has said it.
+    /// Days that rows are under and that are not loaded to their end, though no row of them is too young, as far as no look
+    /// has said it.
     pub not_loaded: BTreeSet<NaiveDate>,
     /// The number of the table's rows that could not be followed.
     pub unfollowed: u64,
@@ -50,8 +52,12 @@ pub struct Look<'a> {
     pub lease: &'a Lease,
     /// Whether it is the first look of a run, before the windows are compared.
     pub is_first: bool,
-    /// Whether all windows are compared with the source before each later look.
+    /// Whether all windows but those that are left are compared with the source before each later look.
     pub compares: bool,
+    /// The windows that the run leaves alone.
+    pub left: &'a BTreeSet<Window>,
+    /// The source's clock.
+    pub now: NaiveDateTime,
     /// The time before which rows are read.
     pub read_cutoff: NaiveDateTime,
 }
@@ -97,10 +103,9 @@ impl Look<'_> {
                     rows.remove(&key);
                 }
             }
-            let is_loaded = |day: &NaiveDate| chunks.iter().any(|(window, _)| window.has(*day));
-            shown
-                .not_loaded
-                .extend(day.filter(|day| (is_news || self.is_first) && !is_loaded(day)));
+            if (is_news || self.is_first) && !self.may_be_young(day) && !self.go_behind(holding, day)? {
+                shown.not_loaded.extend(day);
+            }
         }
         if unfollowed + left.by_others == 0 && rows == before {
             return Ok(shown);
@@ -121,23 +126,50 @@ impl Look<'_> {
         Ok(shown)
     }
 
-    /// Whether verified chunks surely have all rows of a day, which are old enough: one of them goes on behind it.
+    /// Whether verified chunks surely have all rows of a day, which are old enough.
     fn has_all_of(&self, holding: &[&(Window, Chunk)], day: Option<NaiveDate>) -> Result<bool> {
-        let is_date_first = self.accounting.plan.key.date_first;
-        if !is_date_first && !self.compares {
-            return Ok(false);
-        }
-        let mut goes_on = false;
-        for (window, chunk) in holding {
-            if chunk.state != ChunkState::Verified {
+        let is_compared = self.accounting.plan.key.date_first || self.compares;
+        let are_proven = holding
+            .iter()
+            .all(|(window, chunk)| chunk.state == ChunkState::Verified && !self.left.contains(window));
+        let is_old = self
+            .near(day)
+            .is_none_or(|days| *days.end() < self.read_cutoff.date());
+        Ok(is_compared && are_proven && is_old && self.go_behind(holding, day)?)
+    }
+
+    /// Whether the chunks that may hold rows of a day go on behind each day on which these may be found.
+    fn go_behind(&self, holding: &[&(Window, Chunk)], day: Option<NaiveDate>) -> Result<bool> {
+        let is_last = |chunk: &Chunk| chunk.range.through.is_none();
+        let Some(days) = self.near(day) else {
+            return Ok(holding
+                .iter()
+                .any(|(window, chunk)| *window == Window::Undated && is_last(chunk)));
+        };
+        for day in days_of(days) {
+            let mut goes_on = false;
+            for (_, chunk) in holding.iter().filter(|(window, _)| window.has(day)) {
+                let through = chunk.range.through.as_ref();
+                let through = instant_of(through.filter(|_| self.accounting.plan.key.date_first))?;
+                goes_on |= is_last(chunk) || through.is_some_and(|through| through.date() > day);
+            }
+            if !goes_on {
                 return Ok(false);
             }
-            let is_its_own = day.map_or(*window == Window::Undated, |day| window.has(day));
-            let through = chunk.range.through.as_ref();
-            let last = instant_of(through.filter(|_| is_date_first && day.is_some()))?;
-            goes_on |= is_its_own && (through.is_none() || last.map(|last| last.date()) > day);
         }
-        Ok(goes_on && day.is_none_or(|day| day < self.read_cutoff.date()))
+        Ok(true)
+    }
+
+    /// Whether rows of a day that has come may be too young to be read.
+    fn may_be_young(&self, day: Option<NaiveDate>) -> bool {
+        self.near(day)
+            .is_some_and(|days| *days.end() >= self.read_cutoff.date() && *days.start() <= self.now.date())
+    }
+
+    /// The days on which rows of a day may be found.
+    fn near(&self, day: Option<NaiveDate>) -> Option<RangeInclusive<NaiveDate>> {
+        day.zip(self.accounting.plan.date())
+            .map(|(day, date)| near(day, date.data_type))
     }
 
     /// The present days of those rows that the target lacks and the source has, and the number of those that nobody can

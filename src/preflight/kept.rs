@@ -157,7 +157,14 @@ async fn without_record(
                 let record = &known.record;
                 let plan = fresh.keeping(record.access_path, &record.fingerprint);
                 let unfollowed = known.unfollowed()?;
-                let kept = Kept::held(plan, &record.fingerprint, other)?;
+                let mut kept = Kept::held(plan, &record.fingerprint, other)?;
+                if !kept.plan.is_full() {
+                    kept.told.push(format!(
+                        "the target has lost what [sync].[plan] knew of it, and with that which rows are on their way to \
+                         another date; if there may be some, run `sync reconcile --source --repair --tables {}`",
+                        kept.plan.name
+                    ));
+                }
                 Ok(Kept {
                     record: Record::New,
                     unfollowed,

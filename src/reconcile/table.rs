@@ -140,6 +140,15 @@ async fn unfollowed(
     if round.tells_all(shown, rows) {
         receipt::all_followed(session, lease, &target).await?;
         store.commit(&[learnt(0)])?;
+        if rows > 0 {
+            run.warn(&format!(
+                "Table {name}: {} could not be followed. Those that the source has under dates that are loaded are at the \
+                 target now, and none counts any more. One that is too young to be read, or under dates that nothing is \
+                 loaded of, may still come to a month that is no longer compared: only `sync reconcile --source` finds it \
+                 there",
+                crate::base::text::rows(rows)
+            ));
+        }
         return Ok(0);
     }
     // The target may have lost its number.

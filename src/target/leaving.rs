@@ -24,8 +24,8 @@ pub(crate) const HASHED: &str = " OPTION (HASH JOIN, MERGE JOIN)";
 /// Moved rows, by their keys, and the day that each left for.
 pub type OnTheirWay = BTreeMap<Vec<u8>, Option<NaiveDate>>;
 
-/// The most bytes that the keys of a table's rows on their way may have in all: those of ten thousand rows or so.
-const ON_THEIR_WAY_BYTES_MAX: usize = 128 << 10;
+/// The most bytes that the keys of a table's rows on their way may have in all: those of twenty thousand rows or so.
+const ON_THEIR_WAY_BYTES_MAX: usize = 256 << 10;
 
 /// Adds rows on their way, as far as there is room. Returns the number of those that there was no room for.
 pub fn add_on_their_way<'k>(
@@ -124,11 +124,11 @@ mod tests {
     fn rows_on_their_way_have_an_end() {
         let row = |number: u32| OnTheirWay::from([(number.to_be_bytes().repeat(512), None)]);
         let mut rows = OnTheirWay::new();
-        for number in 0..64 {
+        for number in 0..128 {
             assert_eq!(add_on_their_way(&mut rows, &row(number)), 0, "{number}");
         }
-        assert_eq!(add_on_their_way(&mut rows, &row(64)), 1);
-        assert_eq!(add_on_their_way(&mut rows, &row(63)), 0, "it is there");
-        assert_eq!(rows.len(), 64);
+        assert_eq!(add_on_their_way(&mut rows, &row(128)), 1);
+        assert_eq!(add_on_their_way(&mut rows, &row(127)), 0, "it is there");
+        assert_eq!(rows.len(), 128);
     }
 }

@@ -357,7 +357,8 @@ pub(crate) async fn chunks_near(
     receipt::of_days(session, lease, &nearby, days.contains(&None)).await
 }
 
-fn days_of(days: std::ops::RangeInclusive<NaiveDate>) -> impl Iterator<Item = NaiveDate> {
+/// Each of these days.
+pub(crate) fn days_of(days: std::ops::RangeInclusive<NaiveDate>) -> impl Iterator<Item = NaiveDate> {
     let last = *days.end();
     days.start().iter_days().take_while(move |day| *day <= last)
 }

@@ -2,6 +2,7 @@
 //! unfollowed rows.
 
 use chrono::NaiveDate;
+use data_encoding::BASE64;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::model::plan::{AccessPath, SOURCE_TABLE, TARGET_TABLE};
@@ -218,15 +219,19 @@ pub async fn renew_left(
         fingerprint.push((UNFOLLOWED.to_owned(), unfollowed.to_string()));
     }
     if !left.on_their_way.is_empty() {
-        let rows: Vec<_> = left.on_their_way.iter().collect();
+        let rows: Vec<Row> = left
+            .on_their_way
+            .iter()
+            .map(|(key, day)| (BASE64.encode(key), *day))
+            .collect();
         fingerprint.push((ON_THEIR_WAY.to_owned(), written(&(columns, rows))?));
     }
     renew_plan(session, table, &fingerprint).await?;
     Ok(unfollowed)
 }
 
-/// A row on its way: its key, and the day that it left for.
-type Row = (Vec<u8>, Option<NaiveDate>);
+/// A row on its way: its key in Base64, and the day that it left for.
+type Row = (String, Option<NaiveDate>);
 
 impl Recorded {
     fn left(&self, columns: &[&str]) -> Result<Left> {
@@ -238,9 +243,15 @@ impl Recorded {
         if let Some((_, part)) = part {
             let (by, rows): (Vec<String>, Vec<Row>) =
                 serde_json::from_str(part).map_err(|error| unreadable(&self.table).with_source(error))?;
-            match by == columns {
-                true => left.on_their_way = rows.into_iter().collect(),
-                false => left.by_others = rows.len() as u64,
+            if by != columns {
+                left.by_others = rows.len() as u64;
+                return Ok(left);
+            }
+            for (key, day) in rows {
+                let key = BASE64
+                    .decode(key.as_bytes())
+                    .map_err(|error| unreadable(&self.table).with_source(error))?;
+                left.on_their_way.insert(key, day);
             }
         }
         Ok(left)

@@ -265,7 +265,8 @@ async fn a_lost_state_file_forgets_no_row_that_could_not_be_followed() {
         if rebuilds {
             s.project.sync(&["rebuild"]).await.expect(0);
         }
-        s.run(month, nth(month, 20)).await.exits(4).says("1 row");
+        let ended = s.run(month, nth(month, 20)).await.exits(4).says("1 row");
+        ended.says("the target has lost what [sync].[plan] knew of it");
     }
 }
 
