@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::base::error::Result;
+use crate::base::text::rows;
 use crate::checkpoint::Change;
 use crate::config::{Mode, TableConfig};
 use crate::model::plan::TablePlan;
@@ -132,30 +133,30 @@ async fn unfollowed(
 ) -> Result<u64> {
     let (store, name) = (&run.retrier.store, table.name.as_str());
     let target = run.config.target_table(table);
-    let rows = receipt::unfollowed(session, &target).await?;
+    let count = receipt::unfollowed(session, &target).await?;
     let learnt = |rows| Change::Unfollowed {
         table: name.to_owned(),
         rows,
     };
-    if round.tells_all(shown, rows) {
+    if round.tells_all(shown, count) {
         receipt::all_followed(session, lease, &target).await?;
         store.commit(&[learnt(0)])?;
-        if rows > 0 {
+        if count > 0 {
             run.warn(&format!(
                 "Table {name}: {} could not be followed. Those that the source has under dates that are loaded are at the \
                  target now, and none counts any more. One that is too young to be read, or under dates that nothing is \
                  loaded of, may still come to a month that is no longer compared: only `sync reconcile --source` finds it \
                  there",
-                crate::base::text::rows(rows)
+                rows(count)
             ));
         }
         return Ok(0);
     }
     // The target may have lost its number.
-    if rows > store.view()?.unfollowed(name)? {
-        store.commit(&[learnt(rows)])?;
+    if count > store.view()?.unfollowed(name)? {
+        store.commit(&[learnt(count)])?;
     }
-    Ok(rows)
+    Ok(count)
 }
 
 /// Takes the table's lease, and reads the target's records of the table. A table whose source has changed as it must not

@@ -96,9 +96,9 @@ async fn run_once(run: &RunContext<'_>, fresh: &TablePlan, summary: &mut TableSu
     let mut lease_session = run.pools.target.take().await?;
     let (lease, plan) = hold(run, &mut lease_session, fresh).await?;
     let plan = &plan;
-    let mut unfollowed = None;
-    if plan.is_full() {
+    let unfollowed = if plan.is_full() {
         refresh::refresh(run, &mut lease_session, plan, &lease, summary).await?;
+        None
     } else {
         let target = prepare(run, &mut lease_session, plan).await?;
         let at = LoadTarget {
@@ -110,8 +110,8 @@ async fn run_once(run: &RunContext<'_>, fresh: &TablePlan, summary: &mut TableSu
         let over = backfill::load_windows(run, &mut lease_session, at, summary).await?;
         ahead::count_ahead(run, plan, over.began, summary).await?;
         tell_empty(run, plan, summary);
-        unfollowed = over.unfollowed;
-    }
+        over.unfollowed
+    };
     let unfollowed = match unfollowed {
         Some(count) => count,
         None => receipt::unfollowed(&mut lease_session, &plan.target).await?,

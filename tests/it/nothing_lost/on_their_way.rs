@@ -60,6 +60,19 @@ impl Moved {
         self.s.moves(self.row, &at(nth(early, 20), "10:00:00")).await;
     }
 
+    /// The second move, while a command waits for a statement at the target. The command ends well, and leaves both ends
+    /// equal.
+    async fn moves_on_during(&self, command: &[&str], statement: faults::Place) {
+        let server = &self.s.server;
+        let held = statement.in_database(&server.target).stalls(server);
+        let child = self.s.project.spawn(command);
+        server.faults().wait_fired(held, 1).await;
+        self.moves_on().await;
+        server.faults().remove(held);
+        Ended::of(child).await.expect(0);
+        self.s.equal().await;
+    }
+
     /// How often the target has the row.
     async fn there(&self) -> i64 {
         let sql = format!("SELECT COUNT_BIG(*) FROM dbo.t_T WHERE ID = {}", self.row);
@@ -79,16 +92,9 @@ async fn a_row_that_moves_on_while_its_new_day_is_read_is_loaded() {
         return;
     };
     let moved = Moved::begin(s).await;
-    let server = &moved.s.server;
     // The load of the chunk that it left, after the source was asked about it.
-    let load = faults::at("INSERT INTO [dbo].[t_T]").in_database(&server.target);
-    let held = load.nth(1).stalls(server);
-    let child = moved.s.project.spawn(&moved.repair());
-    server.faults().wait_fired(held, 1).await;
-    moved.moves_on().await;
-    server.faults().remove(held);
-    Ended::of(child).await.expect(0);
-    moved.s.equal().await;
+    let load = faults::at("INSERT INTO [dbo].[t_T]").nth(1);
+    moved.moves_on_during(&moved.repair(), load).await;
 }
 
 /// Deaths from the moment on at which the row has left.
@@ -292,18 +298,10 @@ async fn a_row_that_moves_on_before_it_is_counted_is_loaded() {
     let record =
         format!("UPDATE [sync].[plan] SET [fingerprint] = REPLACE([fingerprint], N'{elsewhere}', N'{day}')");
     server.at_target(&record).await;
-    let looks = faults::at("SELECT v.[number]").in_database(&server.target);
-    let held = looks.nth(2).stalls(server);
     let [first, last] = &moved.dates;
-    let child = moved
-        .s
-        .project
-        .spawn(&["run", "--start-date", first, "--end-date", last]);
-    server.faults().wait_fired(held, 1).await;
-    moved.moves_on().await;
-    server.faults().remove(held);
-    Ended::of(child).await.expect(0);
-    moved.s.equal().await;
+    let run = ["run", "--start-date", first, "--end-date", last];
+    let second_look = faults::at("SELECT v.[number]").nth(2);
+    moved.moves_on_during(&run, second_look).await;
 }
 
 /// The record of a row is by the columns that found it.
